@@ -1,0 +1,85 @@
+//! Every bound of the system, in one place (rule 6). Units are last in the name.
+
+/// One audio frame.
+pub const FRAME_MS: u64 = 20;
+/// Caller audio that waits for a slow consumer before the oldest is dropped and counted.
+pub const AUDIO_IN_FRAMES_MAX: usize = 50;
+/// Synthesised audio that waits to be played; synthesis is not pulled beyond it.
+pub const AUDIO_OUT_BUFFER_MS_MAX: u64 = 4_000;
+/// How far ahead of real time audio is handed to a carrier, so that an interruption is exact.
+pub const PLAYOUT_LOOKAHEAD_MS: u64 = 200;
+/// The most a carrier may ever hold of our audio.
+pub const PLAYOUT_LOOKAHEAD_MS_MAX: u64 = 1_000;
+/// Sentences that wait for synthesis.
+pub const TTS_SEGMENTS_MAX: usize = 8;
+/// Inputs that wait for a call's engine; overflow ends the call with a journaled reason.
+pub const ENGINE_INPUTS_MAX: usize = 256;
+/// Journal entries kept in memory while the database is away.
+pub const JOURNAL_BUFFER_MAX: usize = 64;
+/// Live events buffered per listener; a slower listener loses the oldest.
+pub const LIVE_EVENTS_MAX: usize = 256;
+/// One message on a media socket.
+pub const MEDIA_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// One message from a provider.
+pub const PROVIDER_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// The body of an ordinary provider answer.
+pub const PROVIDER_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The body of a request to the API unless a route raises it.
+pub const API_BODY_BYTES_MAX: usize = 16 * 1024;
+/// The body of a carrier's webhook.
+pub const WEBHOOK_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Rows on one page of a list.
+pub const PAGE_ROWS_MAX: u32 = 100;
+
+/// Header phase of an incoming HTTP request.
+pub const HTTP_HEADER_MS_MAX: u64 = 10_000;
+/// A media socket that has not sent its start message by then is closed.
+pub const MEDIA_START_MS_MAX: u64 = 10_000;
+/// A media socket that has been quiet for this long is taken for dead.
+pub const MEDIA_SILENT_MS_MAX: u64 = 15_000;
+/// A started call whose media never came is closed.
+pub const STREAM_TOKEN_MS_MAX: u64 = 60_000;
+/// One write to a peer that does not read.
+pub const SOCKET_WRITE_MS_MAX: u64 = 5_000;
+/// Simultaneous connections of the HTTP server.
+pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
+
+/// Opening a connection to a provider.
+pub const CONNECT_MS_MAX: u64 = 2_000;
+/// First token of a generation.
+pub const LLM_FIRST_TOKEN_MS_MAX: u64 = 1_500;
+/// Between two tokens of a generation.
+pub const LLM_STALL_MS_MAX: u64 = 2_500;
+/// First audio of a segment.
+pub const TTS_FIRST_AUDIO_MS_MAX: u64 = 1_000;
+/// Between two chunks of audio of one segment.
+pub const TTS_STALL_MS_MAX: u64 = 2_500;
+/// Final transcript after the end of speech.
+pub const STT_FINAL_MS_MAX: u64 = 1_500;
+/// One database statement.
+pub const STATEMENT_MS_MAX: u64 = 2_000;
+/// Waiting for a database connection.
+pub const POOL_WAIT_MS_MAX: u64 = 1_000;
+/// A driver closes its vendor connection within this after a cancel, or is aborted.
+pub const CANCEL_MS_MAX: u64 = 500;
+/// A provider control request (dial, hang-up).
+pub const CARRIER_REQUEST_MS_MAX: u64 = 5_000;
+
+/// Text of one caller turn; more is cut and journaled as cut.
+pub const CALLER_TURN_CHARS_MAX: usize = 4_000;
+/// Text of one generation; more cancels it.
+pub const GENERATION_CHARS_MAX: usize = 8_000;
+/// Tool calls within one turn, so that a model cannot loop.
+pub const TOOL_CALLS_PER_TURN_MAX: u32 = 4;
+/// Bytes of one tool's result that reach a model.
+pub const TOOL_RESULT_CHARS_MAX: usize = 4_000;
+/// Tokens of context given to a brain unless the agent says otherwise.
+pub const CONTEXT_TOKENS_MAX: usize = 3_000;
+/// Events that one provider message may yield.
+pub const EVENTS_PER_MESSAGE_MAX: usize = 64;
+/// Longest call unless the agent says otherwise.
+pub const CALL_MS_MAX: u64 = 30 * 60 * 1_000;
+/// Longest recording held open per call, per side (8 kHz, 30 minutes).
+pub const RECORDING_MS_MAX: u64 = CALL_MS_MAX;
+/// Calls of one node unless configured.
+pub const CALLS_PER_NODE_MAX: usize = 200;

@@ -1,0 +1,92 @@
+//! Call time: milliseconds since a call began.
+//!
+//! The engine never reads a clock. Every input carries a [`CallTime`], which serialises, so a recorded call can be
+//! replayed bit for bit on another machine and another day.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub};
+
+/// A span of time in whole milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// No time at all.
+    pub const ZERO: Millis = Millis(0);
+
+    /// A span of whole seconds.
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs * 1000)
+    }
+
+    /// The span as a standard duration, for shells that sleep.
+    pub const fn to_duration(self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.0)
+    }
+
+    /// The span in seconds, for metrics.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1000.0
+    }
+}
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+impl Add for Millis {
+    type Output = Millis;
+    fn add(self, other: Millis) -> Millis {
+        Millis(self.0.saturating_add(other.0))
+    }
+}
+
+/// An instant of one call: milliseconds since the call began. Monotonic within the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CallTime(pub u64);
+
+impl CallTime {
+    /// The moment the call began.
+    pub const ZERO: CallTime = CallTime(0);
+
+    /// How long after `earlier` this is; zero when it is not after it.
+    pub fn since(self, earlier: CallTime) -> Millis {
+        Millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Seconds since the call began, for people.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1000.0
+    }
+}
+
+impl Add<Millis> for CallTime {
+    type Output = CallTime;
+    fn add(self, span: Millis) -> CallTime {
+        CallTime(self.0.saturating_add(span.0))
+    }
+}
+
+impl AddAssign<Millis> for CallTime {
+    fn add_assign(&mut self, span: Millis) {
+        *self = *self + span;
+    }
+}
+
+impl Sub<Millis> for CallTime {
+    type Output = CallTime;
+    fn sub(self, span: Millis) -> CallTime {
+        CallTime(self.0.saturating_sub(span.0))
+    }
+}
+
+impl fmt::Display for CallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 1000, self.0 % 1000)
+    }
+}

@@ -1,0 +1,7 @@
+//! Phone platforms as protocol codecs: one file per platform says how it authenticates, dials, reports and carries audio.
+//!
+//! **Must not know**: sockets, clocks, HTTP servers or clients, the engine. The shells in `runtime` and `api` do the I/O.
+//!
+//! Start reading at [`protocol`] (the two traits), then `twilio`, then `laws` (what every platform must obey).
+
+pub mod protocol;

@@ -1,0 +1,308 @@
+//! Everything that can happen to a call and everything the engine can ask its shell for. Both are closed and serialise,
+//! so that a call can be recorded and replayed.
+
+use base::{
+    CallTime, ErrorClass, Failure, GenerationId, JournalSeq, Pii, SttStreamId, ToolCallId, TurnId, UtteranceId,
+};
+use model::call::CallState;
+use model::generation::{GenerationEvent, GenerationRequest};
+use model::journal::Record;
+use model::live::LiveKind;
+use serde::{Deserialize, Serialize};
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "input", rename_all = "snake_case")]
+pub enum Input {
+    /// The carrier says so.
+    Carrier(CarrierInput),
+    /// The caller's audio says so.
+    Speech(SpeechInput),
+    /// A brain says so.
+    Generation {
+        /// Which request it answers.
+        id: GenerationId,
+        /// What.
+        event: GenerationEvent,
+    },
+    /// A synthesiser says so.
+    Synthesis {
+        /// Which utterance.
+        utterance: UtteranceId,
+        /// What.
+        event: SynthesisInput,
+    },
+    /// The caller heard.
+    Playout {
+        /// Which utterance.
+        utterance: UtteranceId,
+        /// Audio of it that was played, from its first sample.
+        played_ms: u64,
+        /// Whether all audio there will ever be was played.
+        finished: bool,
+    },
+    /// A tool answered.
+    Tool {
+        /// Which call of a tool.
+        id: ToolCallId,
+        /// What it answered.
+        result: Result<String, Failure>,
+    },
+    /// A person at the desk wants something.
+    Desk(DeskInput),
+    /// The host wants something.
+    Host(HostInput),
+}
+
+/// What a carrier reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum CarrierInput {
+    /// The carrier reports a state of the call, in any order.
+    State {
+        /// The state.
+        state: CallState,
+    },
+    /// Audio flows both ways: the conversation can begin (or go on, after a resume).
+    MediaStarted,
+    /// The audio path is gone. The carrier may bring it back within the grace time.
+    MediaLost,
+    /// The caller pressed a key.
+    Dtmf {
+        /// The key.
+        digit: Pii<char>,
+    },
+    /// The caller typed a message instead of speaking.
+    Typed {
+        /// The words.
+        text: Pii<String>,
+    },
+    /// The caller hung up, or pressed End.
+    HungUp,
+    /// A hand-over to a person was carried out or refused.
+    TransferDone {
+        /// Whether it worked.
+        ok: bool,
+    },
+}
+
+/// What the caller's audio says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum SpeechInput {
+    /// The caller began to speak (both VAD stages agree).
+    Started,
+    /// The caller stopped speaking. `silence_ms` of silence had to pass to know.
+    Stopped {
+        /// How long ago the last speech was.
+        silence_ms: u64,
+    },
+    /// Words so far, since the last final.
+    Partial {
+        /// Which stream.
+        stream: SttStreamId,
+        /// The words.
+        text: Pii<String>,
+    },
+    /// Words for good; appends to the turn.
+    Final {
+        /// Which stream.
+        stream: SttStreamId,
+        /// The words; may be empty.
+        text: Pii<String>,
+        /// Whether it answers [`Output::FinalizeStt`].
+        finalized: bool,
+    },
+    /// How probable it is that the turn is over, from the audio model. Asked for by [`Output::JudgeTurn`].
+    TurnProbability {
+        /// 0 to 1.
+        probability: f32,
+    },
+    /// The recogniser itself takes the turn as ended.
+    ProviderEndOfTurn {
+        /// Which stream.
+        stream: SttStreamId,
+    },
+    /// The stream is gone.
+    Failed {
+        /// Which stream.
+        stream: SttStreamId,
+        /// Why.
+        class: ErrorClass,
+    },
+}
+
+/// What a synthesiser reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum SynthesisInput {
+    /// The first audio of the utterance is there.
+    FirstAudio,
+    /// All audio of this segment is there. Segments finish in order.
+    SegmentDone {
+        /// Which segment, from 0.
+        segment: u32,
+        /// Where its audio ends, in milliseconds of the utterance.
+        end_ms: u64,
+        /// When its words begin: (byte offset in the segment's text, milliseconds of the utterance). Empty where the
+        /// provider does not say.
+        words: Vec<(u32, u64)>,
+    },
+    /// The utterance cannot be spoken further.
+    Failed {
+        /// Why.
+        class: ErrorClass,
+    },
+}
+
+/// What a person at the desk wants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum DeskInput {
+    /// Take the call over: the agent falls silent.
+    TakeOver,
+    /// Hand the call back to the agent.
+    HandBack,
+    /// Make the agent say this.
+    Say {
+        /// The words.
+        text: String,
+    },
+    /// End the call.
+    End,
+}
+
+/// What the host wants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum HostInput {
+    /// The process wants to stop; the call must be over by then.
+    Drain {
+        /// When.
+        deadline: CallTime,
+    },
+    /// The business may spend no more on this call.
+    BudgetExhausted,
+    /// Inputs came faster than they could be handled.
+    Overflow,
+}
+
+/// What the shell must do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "output", rename_all = "snake_case")]
+pub enum Output {
+    /// Append to the journal. Comes before the effect it allows.
+    Journal(Record),
+    /// Open a recognition stream for the caller's audio. It stays open until the next one or the end.
+    OpenStt {
+        /// Its id.
+        stream: SttStreamId,
+    },
+    /// Ask the recogniser for the final transcript now.
+    FinalizeStt {
+        /// Which stream.
+        stream: SttStreamId,
+    },
+    /// Ask the audio model whether the turn is over.
+    JudgeTurn,
+    /// Ask a brain.
+    StartGeneration {
+        /// Its id.
+        id: GenerationId,
+        /// The request.
+        request: Box<GenerationRequest>,
+    },
+    /// Drop a request. Late events of it are ignored.
+    CancelGeneration {
+        /// Which.
+        id: GenerationId,
+    },
+    /// Say one more segment of an utterance. The first segment opens the utterance.
+    Speak {
+        /// Which utterance.
+        utterance: UtteranceId,
+        /// Which segment, from 0.
+        segment: u32,
+        /// The words.
+        text: String,
+    },
+    /// The utterance has no more segments.
+    EndUtterance {
+        /// Which.
+        utterance: UtteranceId,
+    },
+    /// Stop at once: cancel synthesis, throw away audio, clear the carrier's buffer.
+    StopPlayout {
+        /// Which utterance.
+        utterance: UtteranceId,
+    },
+    /// Lower the agent's voice while it is decided whether the caller interrupts.
+    Duck,
+    /// Raise it again.
+    Unduck,
+    /// Run a tool, once this entry of the journal is durable.
+    RunTool {
+        /// Its id.
+        id: ToolCallId,
+        /// Name of the tool.
+        name: String,
+        /// Its arguments.
+        args: serde_json::Value,
+        /// Wait until this entry is durable.
+        durable: JournalSeq,
+    },
+    /// Drop a tool. Its effect may have happened; its late answer is ignored.
+    CancelTool {
+        /// Which.
+        id: ToolCallId,
+    },
+    /// Connect the caller to this number, once this entry is durable.
+    Transfer {
+        /// Where to.
+        to: base::PhoneNumber,
+        /// Wait until this entry is durable.
+        durable: JournalSeq,
+    },
+    /// Hang up on the carrier's side.
+    HangUp,
+    /// Tell people who watch.
+    Live(LiveKind),
+    /// Count something.
+    Measure(Measure),
+    /// The call is over: free everything. Always last.
+    Ended {
+        /// Why, in one word.
+        reason: String,
+        /// How it ended for the carrier.
+        state: CallState,
+    },
+}
+
+/// Things worth counting that only the engine knows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "measure", rename_all = "snake_case")]
+pub enum Measure {
+    /// A turn was answered; where its time went.
+    Turn {
+        /// Which.
+        turn: TurnId,
+        /// The stages.
+        latency: model::journal::TurnLatency,
+    },
+    /// The caller interrupted for good.
+    BargeIn {
+        /// From the onset of speech to the stop.
+        after_ms: u64,
+    },
+    /// Speech over the agent turned out not to be an interruption.
+    FalseBargeIn,
+    /// A filler had to be said.
+    Filler,
+    /// A stage failed and was worked around.
+    Fault {
+        /// Which stage.
+        stage: String,
+        /// What kind.
+        class: ErrorClass,
+    },
+}

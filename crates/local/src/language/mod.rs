@@ -1,0 +1,1 @@
+//! Language on this machine: embeddings, reranker, retrieval and the default brain.

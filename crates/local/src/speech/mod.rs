@@ -1,0 +1,1 @@
+//! Speech on this machine: recognition, synthesis, voice activity, end of turn.

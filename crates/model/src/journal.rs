@@ -1,0 +1,163 @@
+//! The journal is the call: an append-only, versioned stream of entries from which a call's state can be rebuilt.
+//!
+//! Entries say what was decided and what was heard. An entry precedes the effect it allows (rule 5).
+
+use crate::call::{CallState, Direction};
+use crate::generation::{AwaitedSlot, Citation};
+use base::{CallTime, ErrorClass, JournalSeq, Millis, Pii, ToolCallId, TurnId, UtteranceId};
+use serde::{Deserialize, Serialize};
+
+/// One entry with its place and time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Place in the journal, from 1, without gaps.
+    pub seq: JournalSeq,
+    /// When, in call time.
+    pub at: CallTime,
+    /// What.
+    pub entry: Entry,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// The call began. Always the first entry.
+    Started {
+        /// Who began it.
+        direction: Direction,
+    },
+    /// A new process goes on with the call. Ids of earlier incarnations are never used again.
+    Resumed {
+        /// How many processes have had the call; the first is 0.
+        incarnation: u32,
+    },
+    /// The carrier reported a state.
+    State {
+        /// The state.
+        state: CallState,
+    },
+    /// The caller finished a turn.
+    CallerTurn {
+        /// Which turn.
+        turn: TurnId,
+        /// What was said.
+        text: Pii<String>,
+        /// Whether it was cut to the limit.
+        #[serde(default)]
+        cut: bool,
+        /// Whether it was typed.
+        #[serde(default)]
+        typed: bool,
+    },
+    /// The caller pressed a key. The digit is personal data: it may be part of a card number.
+    Dtmf {
+        /// The key.
+        digit: Pii<char>,
+    },
+    /// The agent said something: what of it was heard, no more.
+    AgentTurn {
+        /// The turn it answers.
+        turn: TurnId,
+        /// Which utterance.
+        utterance: UtteranceId,
+        /// What the caller heard.
+        heard: Pii<String>,
+        /// Whether the caller heard all of it.
+        complete: bool,
+        /// What it rests on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        citations: Vec<Citation>,
+        /// What the caller had to wait for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        latency: Option<TurnLatency>,
+    },
+    /// A brain asked for a tool and the policy refused.
+    ToolRefused {
+        /// Which call of a tool.
+        id: ToolCallId,
+        /// Name of the tool.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A tool waits for the caller's yes.
+    ConfirmationAsked {
+        /// Which call of a tool.
+        id: ToolCallId,
+        /// Name of the tool.
+        name: String,
+        /// Its arguments.
+        args: Pii<serde_json::Value>,
+    },
+    /// The caller answered the question above.
+    ConfirmationAnswered {
+        /// Which call of a tool.
+        id: ToolCallId,
+        /// Yes or no.
+        yes: bool,
+    },
+    /// A tool may run from here on. Durable before it runs.
+    ToolStarted {
+        /// Which call of a tool.
+        id: ToolCallId,
+        /// Name of the tool.
+        name: String,
+        /// Its arguments.
+        args: Pii<serde_json::Value>,
+    },
+    /// A tool answered.
+    ToolFinished {
+        /// Which call of a tool.
+        id: ToolCallId,
+        /// Name of the tool.
+        name: String,
+        /// Whether it did what it should.
+        ok: bool,
+        /// What it answered.
+        result: Pii<String>,
+    },
+    /// The agent asked for an argument of a tool.
+    SlotAsked(AwaitedSlot),
+    /// The caller asked for a person.
+    HandoffRequested {
+        /// Why, in one word.
+        reason: String,
+    },
+    /// Something outside failed. The call goes on.
+    Fault {
+        /// Which stage: `stt`, `brain`, `tts`, `tool`, `carrier`, `engine`.
+        stage: String,
+        /// What kind.
+        class: ErrorClass,
+    },
+    /// The agent or the host decided to end the call.
+    Ending {
+        /// Why, in one word.
+        reason: String,
+    },
+    /// The call is over. Always the last entry.
+    Ended {
+        /// Why, in one word.
+        reason: String,
+        /// How it ended for the carrier.
+        state: CallState,
+        /// How long it lasted.
+        duration: Millis,
+    },
+}
+
+/// Where the time of one turn went. All relative to the end of the caller's speech; what did not happen is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnLatency {
+    /// The turn was taken as ended.
+    pub endpoint_ms: Option<u64>,
+    /// The final transcript was there.
+    pub transcript_ms: Option<u64>,
+    /// The first token (or the first words of an on-device answer) was there.
+    pub first_token_ms: Option<u64>,
+    /// The first audio was there.
+    pub first_audio_ms: Option<u64>,
+    /// The first audio was heard.
+    pub heard_ms: Option<u64>,
+}

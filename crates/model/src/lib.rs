@@ -1,0 +1,14 @@
+//! The domain in plain types: businesses, agents, calls, conversations, the journal, live events, and what a brain is
+//! asked and answers.
+//!
+//! **Must not know**: how anything is stored, sent or decided. No I/O, no clock, no behaviour beyond small helpers.
+//!
+//! Start reading at [`agent`] (what a business configures), then [`journal`] (the journal is the call).
+
+pub mod agent;
+pub mod business;
+pub mod call;
+pub mod generation;
+pub mod journal;
+pub mod live;
+pub mod tool;

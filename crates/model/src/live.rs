@@ -1,0 +1,89 @@
+//! What people who watch a call see while it happens. Hints only: the journal is the truth.
+
+use crate::call::CallState;
+use crate::generation::Citation;
+use crate::journal::TurnLatency;
+use base::{CallTime, Pii, TurnId};
+use serde::{Deserialize, Serialize};
+
+/// One event of a live call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveEvent {
+    /// When, in call time.
+    pub at: CallTime,
+    /// What.
+    #[serde(flatten)]
+    pub kind: LiveKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum LiveKind {
+    /// The carrier's state changed.
+    State {
+        /// The state.
+        state: CallState,
+    },
+    /// The conversation's phase changed: `listening`, `thinking`, `speaking`, `waiting_tool`, `ending`, ….
+    Phase {
+        /// The phase.
+        phase: String,
+    },
+    /// The caller began or stopped speaking.
+    CallerSpeaking {
+        /// Speaking or not.
+        speaking: bool,
+    },
+    /// What the caller seems to be saying.
+    Partial {
+        /// The words so far.
+        text: Pii<String>,
+    },
+    /// What the caller said.
+    CallerTurn {
+        /// Which turn.
+        turn: TurnId,
+        /// The words.
+        text: Pii<String>,
+    },
+    /// What the agent is about to say.
+    AgentSaying {
+        /// Which turn.
+        turn: TurnId,
+        /// The words of this sentence.
+        text: Pii<String>,
+    },
+    /// What of it was heard.
+    AgentTurn {
+        /// Which turn.
+        turn: TurnId,
+        /// The words heard.
+        text: Pii<String>,
+        /// Whether all of it was heard.
+        complete: bool,
+        /// What it rests on.
+        citations: Vec<Citation>,
+        /// What the caller had to wait for.
+        latency: Option<TurnLatency>,
+    },
+    /// A tool was used or refused.
+    Tool {
+        /// Name of the tool.
+        name: String,
+        /// `started`, `finished`, `failed` or `refused`.
+        status: String,
+    },
+    /// Something outside failed.
+    Fault {
+        /// Which stage.
+        stage: String,
+        /// What kind.
+        class: base::ErrorClass,
+    },
+    /// The call is over.
+    Ended {
+        /// Why, in one word.
+        reason: String,
+    },
+}

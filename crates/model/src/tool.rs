@@ -1,0 +1,106 @@
+//! Tools: what an agent may do, as data. The policy that decides whether a request is carried out is in the engine,
+//! outside any model.
+
+use serde::{Deserialize, Serialize};
+
+/// A tool an agent may use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolSpec {
+    /// Name as a model calls it, such as `order_status`.
+    pub name: String,
+    /// What it does, for the model.
+    pub description: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub parameters: Vec<Parameter>,
+    /// What carries it out.
+    pub action: ToolAction,
+    /// Whether it changes anything; then it needs a spoken yes and a durable journal entry.
+    #[serde(default)]
+    pub changes_state: bool,
+    /// What is asked before a change, with `{parameter}` placeholders.
+    #[serde(default)]
+    pub confirm: Option<String>,
+    /// What is said when it is done, with `{parameter}` and `{result}` placeholders; a model brain may say more.
+    #[serde(default)]
+    pub say_done: Option<String>,
+    /// Example requests in customers' words, for the on-device brain.
+    #[serde(default)]
+    pub examples: Vec<String>,
+    /// Words of which a request must hold one before the on-device brain may choose this tool.
+    #[serde(default)]
+    pub must_hold: Vec<String>,
+}
+
+/// One argument of a tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Name as a model gives it.
+    pub name: String,
+    /// What it means, for the model.
+    pub description: String,
+    /// What its values look like.
+    pub kind: ParameterKind,
+    /// Whether the tool can run without it.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// What the on-device brain asks when it is missing.
+    #[serde(default)]
+    pub ask: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What the values of an argument look like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ParameterKind {
+    /// Free text that the customer said.
+    Text,
+    /// An id with this regular expression, such as an order number.
+    Pattern {
+        /// The expression; matched without regard to case.
+        regex: String,
+    },
+    /// One of these values. Each may name the words by which customers mean it.
+    Choice {
+        /// The values.
+        options: Vec<ChoiceOption>,
+    },
+    /// A day: a weekday, today, tomorrow or a date.
+    Day,
+}
+
+/// One value of a choice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChoiceOption {
+    /// The value the tool gets.
+    pub value: String,
+    /// Words by which customers mean it.
+    #[serde(default)]
+    pub said: Vec<String>,
+}
+
+/// What carries a tool out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ToolAction {
+    /// Looks a row up in a table that the business gave (demo data, small shops).
+    Lookup {
+        /// Name of the table.
+        table: String,
+    },
+    /// Writes a row into a table of the business, such as a booking.
+    Record {
+        /// Name of the table.
+        table: String,
+    },
+    /// Searches the business's documents.
+    SearchKnowledge,
+    /// Hands the call to a person.
+    Handoff,
+    /// Ends the call after a goodbye.
+    EndCall,
+}

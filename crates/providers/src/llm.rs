@@ -1,0 +1,17 @@
+//! Language models: the codec trait. Events are the domain's own [`GenerationEvent`].
+
+use base::ErrorClass;
+use base::wire::HttpRequest;
+use model::generation::{GenerationEvent, GenerationRequest};
+
+/// A vendor's streaming generation over one HTTP request. One value per request.
+pub trait LlmProtocol: Send {
+    /// The request, whole.
+    fn request(&mut self, generation: &GenerationRequest) -> HttpRequest;
+    /// Turns bytes of the response body, split anywhere, into events.
+    fn on_bytes(&mut self, bytes: &[u8], out: &mut Vec<GenerationEvent>);
+    /// The body ended; emits `Failed` when it ended too early.
+    fn on_end(&mut self, out: &mut Vec<GenerationEvent>);
+    /// Maps an HTTP status and body to a class.
+    fn classify(&self, status: u16, body: &str) -> ErrorClass;
+}

@@ -1,0 +1,64 @@
+//! Speech to text: the codec trait and its events.
+
+use base::wire::{Connect, Wire};
+use base::{ErrorClass, Failure};
+
+/// What a recognition stream is opened with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SttOpen {
+    /// Samples per second of the audio that will be pushed: 8000 or 16000.
+    pub sample_rate_hz: u32,
+    /// BCP-47 language.
+    pub language: String,
+    /// Words that are likely, such as product names.
+    pub hints: Vec<String>,
+}
+
+/// What a recogniser reports.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SttEvent {
+    /// The stream is ready.
+    Started,
+    /// What the speaker seems to be saying since the last `Final`. Replaces earlier partials.
+    Partial {
+        /// The words.
+        text: String,
+    },
+    /// What the speaker said, for good. Appends to earlier finals of the turn. Empty text is allowed and answers a
+    /// `finalize` when nothing was said.
+    Final {
+        /// The words.
+        text: String,
+        /// Whether it answers our `finalize`.
+        finalized: bool,
+    },
+    /// The provider takes the turn as ended.
+    EndOfTurn,
+    /// Audio billed so far, cumulative.
+    Usage {
+        /// Milliseconds of audio.
+        audio_ms: u64,
+    },
+    /// The stream is over because of this.
+    Failed(Failure),
+}
+
+/// A vendor's streaming recognition over one WebSocket.
+pub trait SttProtocol: Send {
+    /// How to open the stream.
+    fn connect(&mut self, open: &SttOpen) -> Connect;
+    /// Turns 16-bit mono audio into messages. May hold back less than one message; any split gives the same bytes.
+    fn on_audio(&mut self, pcm: &[i16], out: &mut Vec<Wire>);
+    /// Turns one message into events.
+    fn on_message(&mut self, message: &Wire, out: &mut Vec<SttEvent>);
+    /// Asks for the final transcript of what was pushed.
+    fn finalize(&mut self, out: &mut Vec<Wire>);
+    /// Keeps an idle stream open; called every [`SttProtocol::keep_alive_ms`].
+    fn keep_alive(&mut self, out: &mut Vec<Wire>);
+    /// How often an idle stream must hear from us.
+    fn keep_alive_ms(&self) -> Option<u64>;
+    /// Ends the stream politely. No event follows.
+    fn close(&mut self, out: &mut Vec<Wire>);
+    /// Maps an HTTP status (refused upgrade) and body, or a close code (1000 and above), to a class.
+    fn classify(&self, status: u16, body: &str) -> ErrorClass;
+}

@@ -1,0 +1,65 @@
+//! Text to speech: the codec trait and its events.
+
+use base::wire::{Connect, Wire};
+use base::{ErrorClass, Failure};
+
+/// What a synthesis stream is opened with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TtsOpen {
+    /// Samples per second we would like: 8000 for a phone line. The codec says in [`TtsProtocol::sample_rate_hz`] what it
+    /// will deliver.
+    pub sample_rate_hz: u32,
+    /// BCP-47 language.
+    pub language: String,
+    /// Voice, in the vendor's words; `None` for the configured one.
+    pub voice: Option<String>,
+}
+
+/// What a synthesiser reports. Segments come in the order in which their text was pushed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TtsEvent {
+    /// The stream is ready.
+    Started,
+    /// More 16-bit mono audio at [`TtsProtocol::sample_rate_hz`].
+    Audio {
+        /// The samples.
+        pcm: Vec<i16>,
+    },
+    /// When words begin, in milliseconds of the audio of the whole stream. Offsets count bytes of the text pushed so far,
+    /// all segments together. Given where the vendor gives it.
+    Words {
+        /// (byte offset in all text pushed, milliseconds of audio from the first sample of the stream).
+        starts: Vec<(usize, u64)>,
+    },
+    /// All audio of the segments flushed so far is out.
+    SegmentDone,
+    /// Characters billed so far, cumulative.
+    Usage {
+        /// Characters.
+        chars: u64,
+    },
+    /// All audio of the stream is out.
+    Done,
+    /// The stream is over because of this.
+    Failed(Failure),
+}
+
+/// A vendor's streaming synthesis over one WebSocket. One value per utterance.
+pub trait TtsProtocol: Send {
+    /// How to open the stream.
+    fn connect(&mut self, open: &TtsOpen) -> Connect;
+    /// Samples per second of the audio this codec will deliver; known after `connect`.
+    fn sample_rate_hz(&self) -> u32;
+    /// One segment (a sentence) to speak.
+    fn on_text(&mut self, text: &str, out: &mut Vec<Wire>);
+    /// No more text will come.
+    fn flush(&mut self, out: &mut Vec<Wire>);
+    /// Stop: no event may follow, whatever still arrives.
+    fn cancel(&mut self, out: &mut Vec<Wire>);
+    /// Turns one message into events.
+    fn on_message(&mut self, message: &Wire, out: &mut Vec<TtsEvent>);
+    /// The socket was closed by the other side with this code.
+    fn on_close(&mut self, code: u16, out: &mut Vec<TtsEvent>);
+    /// Maps an HTTP status (refused upgrade) and body, or a close code (1000 and above), to a class.
+    fn classify(&self, status: u16, body: &str) -> ErrorClass;
+}

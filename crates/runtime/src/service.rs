@@ -1,0 +1,79 @@
+//! What a call host uses, whoever provides it: cloud codecs behind a driver, or a model on this machine.
+//!
+//! Every session is a pair of bounded channels. Dropping the sending side (or the whole session) cancels: the service
+//! stops within [`base::limits::CANCEL_MS_MAX`] and sends nothing more. Every service keeps its own deadlines
+//! (connect, first result, stall) and reports their passing as `Failed`, so a receiver never waits for ever.
+
+use model::generation::{GenerationEvent, GenerationRequest};
+use providers::stt::{SttEvent, SttOpen};
+use providers::tts::{TtsEvent, TtsOpen};
+use tokio::sync::mpsc;
+
+/// What is pushed into a recognition session.
+#[derive(Debug)]
+pub enum SttCommand {
+    /// More audio at the rate of [`SttOpen::sample_rate_hz`]: 16-bit mono.
+    Audio(Box<[i16]>),
+    /// Give the final transcript of what was pushed, now.
+    Finalize,
+}
+
+/// One recognition stream.
+#[derive(Debug)]
+pub struct SttSession {
+    /// Audio in; capacity [`base::limits::AUDIO_IN_FRAMES_MAX`]. Use `try_send`: a full queue drops and counts.
+    pub commands: mpsc::Sender<SttCommand>,
+    /// Events out. Ends after `Failed`.
+    pub events: mpsc::Receiver<SttEvent>,
+}
+
+/// Speech to text.
+pub trait SttService: Send + Sync {
+    /// Registry name.
+    fn name(&self) -> &str;
+    /// Opens a stream; returns at once, connecting goes on behind.
+    fn open(&self, open: SttOpen) -> SttSession;
+}
+
+/// What is pushed into a synthesis session.
+#[derive(Debug)]
+pub enum TtsCommand {
+    /// One more segment (a sentence).
+    Segment(String),
+    /// No more segments will come.
+    Flush,
+}
+
+/// One utterance being synthesised.
+#[derive(Debug)]
+pub struct TtsSession {
+    /// Samples per second of the audio events.
+    pub sample_rate_hz: u32,
+    /// Text in; capacity [`base::limits::TTS_SEGMENTS_MAX`].
+    pub commands: mpsc::Sender<TtsCommand>,
+    /// Events out. Ends after `Done` or `Failed`. Not reading it holds synthesis back.
+    pub events: mpsc::Receiver<TtsEvent>,
+}
+
+/// Text to speech.
+pub trait TtsService: Send + Sync {
+    /// Registry name.
+    fn name(&self) -> &str;
+    /// Opens an utterance; returns at once, connecting goes on behind.
+    fn open(&self, open: TtsOpen) -> TtsSession;
+}
+
+/// One generation.
+#[derive(Debug)]
+pub struct BrainSession {
+    /// Events out. Ends after `Done` or `Failed`. Dropping it cancels.
+    pub events: mpsc::Receiver<GenerationEvent>,
+}
+
+/// A brain: a language model or the on-device pipeline.
+pub trait BrainService: Send + Sync {
+    /// Registry name.
+    fn name(&self) -> &str;
+    /// Starts a generation; returns at once.
+    fn generate(&self, request: GenerationRequest) -> BrainSession;
+}
