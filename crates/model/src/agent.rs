@@ -22,6 +22,7 @@ pub struct Agent {
     /// BCP-47 language of the conversation, such as `en`.
     pub language: String,
     /// Which brain answers.
+    #[serde(default)]
     pub brain: BrainChoice,
     /// Which voice speaks, in the words of the provider that speaks it; `None` for its default.
     #[serde(default)]
@@ -48,9 +49,13 @@ fn yes() -> bool {
 }
 
 /// Which brain answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum BrainChoice {
+    /// The configured default: a language model when one is configured, else on device. Resolved when a call begins, so
+    /// that an engine never sees it.
+    #[default]
+    Auto,
     /// On device: retrieve, rerank, gate, answer verbatim. It never invents.
     Local,
     /// A language model.

@@ -14,6 +14,9 @@ use tokio::sync::mpsc;
 pub enum SttCommand {
     /// More audio at the rate of [`SttOpen::sample_rate_hz`]: 16-bit mono.
     Audio(Box<[i16]>),
+    /// The voice activity detector says that the caller begins (true) or stops (false) speaking. Streaming recognisers
+    /// ignore it; a recogniser that decodes whole utterances lives by it.
+    Speech(bool),
     /// Give the final transcript of what was pushed, now.
     Finalize,
 }
@@ -76,4 +79,26 @@ pub trait BrainService: Send + Sync {
     fn name(&self) -> &str;
     /// Starts a generation; returns at once.
     fn generate(&self, request: GenerationRequest) -> BrainSession;
+}
+
+/// Finds passages of a business's documents, for brains that look things up by a tool.
+pub trait KnowledgeSearch: Send + Sync {
+    /// The passages that answer the query, best first; empty when nothing passes the gate. Blocking work; the caller
+    /// gives it a thread.
+    fn search(&self, business: base::BusinessId, query: &str) -> Vec<model::generation::Citation>;
+}
+
+/// Neural voice activity for one call: 8 or 16 kHz audio in any chunks, a probability of speech when a window is full.
+pub trait NeuralVadSession: Send {
+    /// More audio; the latest probability when one or more windows became full.
+    fn push(&mut self, pcm: &[i16]) -> Option<f32>;
+}
+
+/// Judges from audio.
+pub trait AudioJudge: Send + Sync {
+    /// A neural VAD for a new call at this rate.
+    fn vad(&self, sample_rate_hz: u32) -> Option<Box<dyn NeuralVadSession>>;
+    /// How probable it is that the speaker has finished, from the last seconds of speech at 16 kHz. Blocking work; the
+    /// caller gives it a thread.
+    fn turn_probability(&self, pcm_16k: &[i16]) -> Option<f32>;
 }
