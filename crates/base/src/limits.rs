@@ -16,6 +16,14 @@ pub const TTS_SEGMENTS_MAX: usize = 8;
 pub const ENGINE_INPUTS_MAX: usize = 256;
 /// Journal entries kept in memory while the database is away.
 pub const JOURNAL_BUFFER_MAX: usize = 64;
+/// First pause before a journal append is repeated; doubles up to [`JOURNAL_RETRY_MS_MAX`].
+pub const JOURNAL_RETRY_MS: u64 = 50;
+/// Longest pause before a journal append is repeated.
+pub const JOURNAL_RETRY_MS_MAX: u64 = 1_000;
+/// How long entries of an ended call are offered to a database that is away.
+pub const JOURNAL_FLUSH_MS_MAX: u64 = 30_000;
+/// Connections of an embedded database that only read.
+pub const SQLITE_READERS_MAX: u32 = 4;
 /// Live events buffered per listener; a slower listener loses the oldest.
 pub const LIVE_EVENTS_MAX: usize = 256;
 /// One message on a media socket.
@@ -83,3 +91,24 @@ pub const CALL_MS_MAX: u64 = 30 * 60 * 1_000;
 pub const RECORDING_MS_MAX: u64 = CALL_MS_MAX;
 /// Calls of one node unless configured.
 pub const CALLS_PER_NODE_MAX: usize = 200;
+
+/// Audio that should be playing but makes no progress.
+pub const PLAYOUT_STALL_MS_MAX: u64 = 2_500;
+/// The audio path is gone and may come back.
+pub const MEDIA_GRACE_MS_MAX: u64 = 10_000;
+/// Last words, from the decision to end until the line is cut.
+pub const LAST_WORDS_MS_MAX: u64 = 20_000;
+/// Waiting for a hand-over to a person to be carried out or refused.
+pub const TRANSFER_MS_MAX: u64 = 30_000;
+/// Between two keys of one number that a caller types on the phone.
+pub const DTMF_PAUSE_MS_MAX: u64 = 2_000;
+/// Keys of one number that a caller types on the phone.
+pub const DTMF_DIGITS_MAX: usize = 64;
+/// Recognition streams opened in a row without a word from any of them.
+pub const STT_REOPENS_MAX: u32 = 3;
+/// Characters of one spoken segment.
+pub const SEGMENT_CHARS_MAX: usize = 240;
+/// Tokens of one answer: what is spoken must be short.
+pub const ANSWER_TOKENS_MAX: u32 = 300;
+/// Lines of one conversation kept in memory; the journal keeps all.
+pub const DIALOG_LINES_MAX: usize = 400;
