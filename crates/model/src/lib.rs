@@ -11,4 +11,5 @@ pub mod call;
 pub mod generation;
 pub mod journal;
 pub mod live;
+pub mod seed;
 pub mod tool;
