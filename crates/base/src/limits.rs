@@ -28,8 +28,16 @@ pub const SQLITE_READERS_MAX: u32 = 4;
 pub const LIVE_EVENTS_MAX: usize = 256;
 /// One message on a media socket.
 pub const MEDIA_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Playout marks of one media socket that were sent and not echoed; more forgets the oldest.
+pub const MEDIA_MARKS_MAX: usize = 1024;
 /// One message from a provider.
 pub const PROVIDER_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// The longest pause that a provider's `Retry-After` can impose on us.
+pub const RETRY_AFTER_MS_MAX: u64 = 60_000;
+/// Tool calls that one generation may ask for; more is a broken or hostile stream.
+pub const TOOL_CALLS_PER_GENERATION_MAX: usize = 16;
+/// Bytes of the arguments of one tool call.
+pub const TOOL_ARGS_BYTES_MAX: usize = 64 * 1024;
 /// The body of an ordinary provider answer.
 pub const PROVIDER_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The body of a request to the API unless a route raises it.
