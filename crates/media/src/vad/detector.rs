@@ -1,0 +1,181 @@
+//! The state machine over both stages.
+
+use super::Frame;
+use base::limits::FRAME_MS;
+
+/// When speech counts as begun and as ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Config {
+    /// Speech that must be there before it counts: 60 to 100 ms keeps clicks and coughs out.
+    pub speech_ms_min: u64,
+    /// Silence that must pass before speech counts as ended.
+    pub silence_ms_min: u64,
+    /// A frame is speech from this probability on, while nobody speaks.
+    pub start_probability: f32,
+    /// A frame is silence below this probability, while somebody speaks. Below `start_probability`.
+    pub stop_probability: f32,
+    /// The host has a neural stage and runs it when asked. Speech then begins only where it agrees; where it stays
+    /// silent for `neural_ms_max` the cheap stage decides alone, so that a stuck model never makes a caller unheard.
+    pub neural: bool,
+    /// How long to wait for the neural stage, and how old its word may be.
+    pub neural_ms_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            speech_ms_min: 80,
+            silence_ms_min: 200,
+            start_probability: 0.5,
+            stop_probability: 0.35,
+            neural: false,
+            neural_ms_max: 200,
+        }
+    }
+}
+
+/// What changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The caller began to speak, [`Detector::speech_ms`] ago.
+    SpeechStarted,
+    /// The caller stopped speaking.
+    SpeechStopped {
+        /// How long ago the last speech was.
+        silence_ms: u64,
+    },
+}
+
+/// Hysteresis over frames of [`FRAME_MS`]. One value per stream.
+#[derive(Clone, Debug)]
+pub struct Detector {
+    config: Config,
+    speaking: bool,
+    /// Speech heard of late, for the start: rises with speech, falls with silence.
+    evidence_ms: u64,
+    /// Since the first frame of the present evidence.
+    since_onset_ms: u64,
+    silence_ms: u64,
+    neural: Option<f32>,
+    /// Since the neural stage last said anything.
+    neural_age_ms: u64,
+    wants_neural: bool,
+    /// How long the neural stage has been wanted without a word of it.
+    neural_wait_ms: u64,
+}
+
+/// The cheap stage asks for the neural one from this on, well before it would believe in speech itself.
+const UNCERTAIN_PROBABILITY: f32 = 0.15;
+/// Loud for the room, whatever the cheap model thinks of it: worth a better opinion.
+const UNCERTAIN_ABOVE_FLOOR_DB: f32 = 12.0;
+/// Windows of neural models are longer than a frame; between two of them the last word holds.
+const NEURAL_HOLD_MS: u64 = 3 * FRAME_MS;
+
+impl Detector {
+    /// A detector in silence.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            speaking: false,
+            evidence_ms: 0,
+            since_onset_ms: 0,
+            silence_ms: 0,
+            neural: None,
+            neural_age_ms: u64::MAX,
+            wants_neural: false,
+            neural_wait_ms: 0,
+        }
+    }
+
+    /// Whether the neural stage should be run on the next frames: at an onset, while uncertain, while somebody speaks.
+    /// Always false without one.
+    pub fn wants_neural(&self) -> bool {
+        self.wants_neural
+    }
+
+    /// Whether the caller is speaking.
+    pub fn is_speaking(&self) -> bool {
+        self.speaking
+    }
+
+    /// How long ago the present speech began; zero in silence.
+    pub fn speech_ms(&self) -> u64 {
+        if self.speaking { self.since_onset_ms } else { 0 }
+    }
+
+    /// How long ago the last speech was, while the caller is speaking; zero in silence.
+    pub fn silence_ms(&self) -> u64 {
+        if self.speaking { self.silence_ms } else { 0 }
+    }
+
+    /// Takes the next frame.
+    pub fn push(&mut self, frame: Frame) -> Option<Event> {
+        self.note_neural(&frame);
+        let event = match self.is_speech(&frame) {
+            Some(is_speech) if self.speaking => self.while_speaking(is_speech),
+            Some(is_speech) => self.while_silent(is_speech),
+            None => None,
+        };
+        self.wants_neural = self.config.neural && (self.speaking || self.evidence_ms > 0 || is_uncertain(&frame));
+        event
+    }
+
+    /// Forgets the stream, for another one.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.config);
+    }
+
+    fn note_neural(&mut self, frame: &Frame) {
+        if let Some(probability) = frame.neural {
+            self.neural = Some(probability);
+            self.neural_age_ms = 0;
+            self.neural_wait_ms = 0;
+        } else {
+            self.neural_age_ms = self.neural_age_ms.saturating_add(FRAME_MS);
+            self.neural_wait_ms = if self.wants_neural { self.neural_wait_ms.saturating_add(FRAME_MS) } else { 0 };
+        }
+    }
+
+    /// `None` while the neural stage is expected to say more.
+    fn is_speech(&self, frame: &Frame) -> Option<bool> {
+        let threshold = if self.speaking { self.config.stop_probability } else { self.config.start_probability };
+        if let Some(neural) = self.neural.filter(|_| self.neural_age_ms <= NEURAL_HOLD_MS) {
+            return Some(neural >= threshold);
+        }
+        let cheap = frame.cheap >= threshold;
+        let may_wait = self.config.neural && self.neural_wait_ms < self.config.neural_ms_max;
+        if cheap && may_wait && !self.speaking { None } else { Some(cheap) }
+    }
+
+    fn while_silent(&mut self, is_speech: bool) -> Option<Event> {
+        if is_speech {
+            self.evidence_ms += FRAME_MS;
+            self.since_onset_ms += FRAME_MS;
+        } else {
+            self.evidence_ms = self.evidence_ms.saturating_sub(FRAME_MS);
+            self.since_onset_ms = if self.evidence_ms == 0 { 0 } else { self.since_onset_ms + FRAME_MS };
+        }
+        if self.evidence_ms < self.config.speech_ms_min.max(FRAME_MS) {
+            return None;
+        }
+        self.speaking = true;
+        self.silence_ms = 0;
+        Some(Event::SpeechStarted)
+    }
+
+    fn while_speaking(&mut self, is_speech: bool) -> Option<Event> {
+        self.since_onset_ms = self.since_onset_ms.saturating_add(FRAME_MS);
+        self.silence_ms = if is_speech { 0 } else { self.silence_ms + FRAME_MS };
+        if self.silence_ms < self.config.silence_ms_min.max(FRAME_MS) {
+            return None;
+        }
+        let silence_ms = self.silence_ms;
+        self.speaking = false;
+        (self.evidence_ms, self.since_onset_ms, self.silence_ms) = (0, 0, 0);
+        Some(Event::SpeechStopped { silence_ms })
+    }
+}
+
+fn is_uncertain(frame: &Frame) -> bool {
+    frame.cheap >= UNCERTAIN_PROBABILITY || (frame.above_floor_db >= UNCERTAIN_ABOVE_FLOOR_DB && !frame.tonal)
+}

@@ -1,0 +1,105 @@
+//! The cheap stage.
+
+use super::Frame;
+use super::tonality::{self, Tonality};
+use crate::framer::Framer;
+use crate::level;
+use crate::resample::{RateError, Resampler};
+use std::fmt;
+
+/// Window of the learned model: 16 ms at 16 kHz.
+const MODEL_SAMPLES: usize = 256;
+/// Quieter than this is not speech on any line.
+const LEVEL_DBFS_MIN: f32 = -55.0;
+/// What speech rises above the noise floor at least.
+const ABOVE_FLOOR_DB_MIN: f32 = 5.0;
+const FLOOR_DBFS_START: f32 = -60.0;
+const FLOOR_DBFS_MIN: f32 = -75.0;
+const FLOOR_DBFS_MAX: f32 = -25.0;
+/// The floor follows a quieter line within a few frames, a louder one only as fast as a pause in speech allows.
+const FLOOR_FALL: f32 = 0.2;
+const FLOOR_RISE_DB: f32 = 0.25;
+/// Long speech holds the floor down, but not for ever: a fan that the model takes for speech is learned in the end.
+const FLOOR_RISE_SPEECH_DB: f32 = 0.01;
+
+/// Looks at every frame of one stream. Holds about 30 KiB.
+pub struct Gate {
+    resampler: Resampler,
+    framer: Framer,
+    model: Box<earshot::Detector>,
+    tonality: Tonality,
+    wide: Vec<i16>,
+    probability: f32,
+    floor_dbfs: f32,
+}
+
+impl Gate {
+    /// For a stream at this rate.
+    pub fn new(rate_hz: u32) -> Result<Self, RateError> {
+        Ok(Self {
+            resampler: Resampler::new(rate_hz, tonality::RATE_HZ)?,
+            framer: Framer::new(MODEL_SAMPLES),
+            model: earshot::Detector::default_boxed(),
+            tonality: Tonality::new(),
+            wide: Vec::with_capacity(1_024),
+            probability: 0.0,
+            floor_dbfs: FLOOR_DBFS_START,
+        })
+    }
+
+    /// Looks at the next frame: [`base::limits::FRAME_MS`] of audio, though other lengths do no harm.
+    pub fn push(&mut self, pcm: &[i16]) -> Frame {
+        self.wide.clear();
+        self.resampler.process(pcm, &mut self.wide);
+        self.tonality.push(&self.wide);
+        let (model, mut best) = (&mut self.model, None);
+        self.framer.push(&self.wide, |window| {
+            let probability = model.predict_i16(window).clamp(0.0, 1.0);
+            best = Some(best.map_or(probability, |other: f32| other.max(probability)));
+        });
+        self.probability = best.unwrap_or(self.probability);
+        let level_dbfs = level::rms_dbfs(pcm);
+        let above_floor_db = level_dbfs - self.floor_dbfs;
+        let is_loud = level_dbfs >= LEVEL_DBFS_MIN && above_floor_db >= ABOVE_FLOOR_DB_MIN;
+        let tonal = is_loud && self.tonality.is_tone();
+        let cheap = if is_loud && !tonal { self.probability } else { 0.0 };
+        self.follow(level_dbfs, cheap >= 0.5 || tonal);
+        Frame { cheap, level_dbfs, above_floor_db, tonal, neural: None }
+    }
+
+    /// The level taken for background noise, dBFS.
+    pub fn floor_dbfs(&self) -> f32 {
+        self.floor_dbfs
+    }
+
+    /// Forgets the stream, for another one.
+    pub fn reset(&mut self) {
+        self.resampler.reset();
+        self.framer.clear();
+        self.model.reset();
+        self.tonality.reset();
+        self.probability = 0.0;
+        self.floor_dbfs = FLOOR_DBFS_START;
+    }
+
+    fn follow(&mut self, level_dbfs: f32, is_signal: bool) {
+        // Digital silence of a muted line says nothing about the room behind it.
+        let level_dbfs = level_dbfs.max(FLOOR_DBFS_MIN);
+        let change = level_dbfs - self.floor_dbfs;
+        self.floor_dbfs += if change < 0.0 {
+            change * FLOOR_FALL
+        } else {
+            change.min(if is_signal { FLOOR_RISE_SPEECH_DB } else { FLOOR_RISE_DB })
+        };
+        self.floor_dbfs = self.floor_dbfs.clamp(FLOOR_DBFS_MIN, FLOOR_DBFS_MAX);
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("probability", &self.probability)
+            .field("floor_dbfs", &self.floor_dbfs)
+            .finish_non_exhaustive()
+    }
+}
