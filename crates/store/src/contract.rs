@@ -1,0 +1,420 @@
+//! What a store can do. Object safe: callers hold an `Arc<dyn Store>`.
+//!
+//! Every method that touches rows of a business takes the [`TenantScope`] that proves the right to; a row of another
+//! business is answered exactly like one that does not exist. The exceptions are the lookups that find out whose a call
+//! is ([`Numbers::route_number`], [`Calls::route_call`], [`Calls::unfinished_calls`]): they answer with the scope. Every
+//! method ends within [`base::limits::STATEMENT_MS_MAX`] plus [`base::limits::POOL_WAIT_MS_MAX`].
+
+use crate::error::StoreError;
+use async_trait::async_trait;
+use base::{AgentId, BusinessId, CallId, CallTime, ConversationId, JournalSeq, MessageId, Money, NumberId};
+use base::{PhoneNumber, Pii, TurnId, limits};
+use model::agent::Agent;
+use model::business::{Business, Number, TenantScope};
+use model::call::{Call, CallState};
+use model::generation::Citation;
+use model::journal::{Record, TurnLatency};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// What a method of a store answers.
+pub type Answer<T> = Result<T, StoreError>;
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Page<T> {
+    /// At most [`limits::PAGE_ROWS_MAX`] rows.
+    pub rows: Vec<T>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// A place in a list that is ordered newest first. Opaque text to clients; rows inserted later never move it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Cursor {
+    /// Unix milliseconds of the last row seen.
+    pub at_ms: i64,
+    /// Id of the last row seen.
+    pub id: Uuid,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.at_ms, self.id.as_simple())
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = StoreError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unreadable = StoreError::Invalid("the cursor is not one that a list gave");
+        let (at_ms, id) = text.split_once('.').ok_or(unreadable.clone())?;
+        match (at_ms.parse(), Uuid::try_parse(id)) {
+            (Ok(at_ms), Ok(id)) => Ok(Self { at_ms, id }),
+            _ => Err(unreadable),
+        }
+    }
+}
+
+impl TryFrom<String> for Cursor {
+    type Error = StoreError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Cursor> for String {
+    fn from(cursor: Cursor) -> String {
+        cursor.to_string()
+    }
+}
+
+/// An agent and how often it was changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VersionedAgent {
+    /// The agent.
+    pub agent: Agent,
+    /// From 1; one more with each change.
+    pub version: u32,
+}
+
+/// Where a dialled number leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberRoute {
+    /// Whose it is.
+    pub scope: TenantScope,
+    /// Who answers.
+    pub agent: AgentId,
+    /// The number's row.
+    pub number: NumberId,
+}
+
+/// Where a carrier's report of a call leads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRoute {
+    /// Whose it is.
+    pub scope: TenantScope,
+    /// The call.
+    pub call: Call,
+}
+
+/// Which calls a list shows. Everything absent means all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallFilter {
+    /// Calls in this state.
+    pub state: Option<CallState>,
+    /// Calls of this agent.
+    pub agent: Option<AgentId>,
+}
+
+/// What changed about a call. Reports come in any order, more than once and from several places, so a change never takes
+/// anything back: a late state is ignored ([`CallState::advance`]), the first time and reason of an event stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallUpdate {
+    /// Where it stands.
+    pub state: Option<CallState>,
+    /// The carrier's id; a second, different one is a conflict.
+    pub carrier_ref: Option<String>,
+    /// Unix milliseconds when it was answered.
+    pub answered_at_ms: Option<i64>,
+    /// Unix milliseconds when it ended.
+    pub ended_at_ms: Option<i64>,
+    /// Why it ended, in one word.
+    pub ended_reason: Option<String>,
+    /// Where the recording is kept; replaces an earlier one.
+    pub recording: Option<String>,
+    /// What is added to its cost.
+    pub cost: Money,
+}
+
+/// One line of what happened around a call: webhooks, retries, failures. For operators, not for the conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallLogEntry {
+    /// Place in the log, ascending, with gaps.
+    pub id: i64,
+    /// What, in one word, such as `carrier_state`.
+    pub kind: String,
+    /// Details.
+    pub data: Value,
+    /// Unix milliseconds.
+    pub at_ms: i64,
+}
+
+/// Who said a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The customer.
+    Customer,
+    /// The agent.
+    Agent,
+}
+
+/// One message of a conversation: what was said, and of the agent only what was heard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// Place in the conversation, ascending, with gaps: the place of its entry in the journal.
+    pub seq: u64,
+    /// The turn it belongs to.
+    pub turn: TurnId,
+    /// Who.
+    pub role: Role,
+    /// The words.
+    pub text: Pii<String>,
+    /// Whether the customer heard all of it; always true of the customer's own words.
+    pub complete: bool,
+    /// What it rests on.
+    pub citations: Vec<Citation>,
+    /// What the customer had to wait for.
+    pub latency: Option<TurnLatency>,
+    /// When, since the conversation began.
+    pub at: CallTime,
+}
+
+/// One conversation, as a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// Whose it is.
+    pub business: BusinessId,
+    /// Who answers.
+    pub agent: AgentId,
+    /// The customer's number or address.
+    pub customer: Option<Pii<String>>,
+    /// Unix milliseconds when it began.
+    pub started_at_ms: i64,
+    /// Unix milliseconds when it ended.
+    pub ended_at_ms: Option<i64>,
+}
+
+/// A document of a business: what its agents answer from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// Short name, unique within the business.
+    pub slug: String,
+    /// Title as people see it.
+    pub title: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// Names one writer of a journal: one incarnation of a call in one process. Lets a repeated append be told from another
+/// process's entry that happens to look the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WriterId(pub Uuid);
+
+impl WriterId {
+    /// A new one.
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+/// Businesses.
+#[async_trait]
+pub trait Businesses: Send + Sync {
+    /// Creates or changes the business of the scope. `Conflict` when another one has the slug.
+    async fn put_business(&self, scope: &TenantScope, business: &Business) -> Answer<()>;
+    /// The business of the scope.
+    async fn business(&self, scope: &TenantScope) -> Answer<Business>;
+    /// Businesses after this slug, in order of slugs, at most [`limits::PAGE_ROWS_MAX`]: for the operator of the whole
+    /// installation, never for a tenant.
+    async fn businesses(&self, after_slug: Option<&str>) -> Answer<Vec<Business>>;
+    /// The business of this slug: for the command line and the public pages of a business.
+    async fn business_by_slug(&self, slug: &str) -> Answer<Business>;
+}
+
+/// Agents.
+#[async_trait]
+pub trait Agents: Send + Sync {
+    /// Creates or changes an agent and answers its version. With `expected`, a `Conflict` unless that is the version now
+    /// (0: it does not exist yet).
+    async fn put_agent(&self, scope: &TenantScope, agent: &Agent, expected: Option<u32>) -> Answer<u32>;
+    /// One agent.
+    async fn agent(&self, scope: &TenantScope, id: AgentId) -> Answer<VersionedAgent>;
+    /// One agent, by its short name.
+    async fn agent_by_slug(&self, scope: &TenantScope, slug: &str) -> Answer<VersionedAgent>;
+    /// Agents after this slug, in order of slugs, at most [`limits::PAGE_ROWS_MAX`].
+    async fn agents(&self, scope: &TenantScope, after_slug: Option<&str>) -> Answer<Vec<VersionedAgent>>;
+}
+
+/// Phone numbers.
+#[async_trait]
+pub trait Numbers: Send + Sync {
+    /// Creates or changes a number. `Conflict` when somebody has it already, `NotFound` when the agent is not the business's.
+    async fn put_number(&self, scope: &TenantScope, number: &Number) -> Answer<()>;
+    /// One number.
+    async fn number(&self, scope: &TenantScope, id: NumberId) -> Answer<Number>;
+    /// Numbers after this one, in order, at most [`limits::PAGE_ROWS_MAX`].
+    async fn numbers(&self, scope: &TenantScope, after: Option<&PhoneNumber>) -> Answer<Vec<Number>>;
+    /// Whose a dialled number is. For the carrier router alone.
+    async fn route_number(&self, carrier: &str, number: &PhoneNumber) -> Answer<NumberRoute>;
+}
+
+/// Calls.
+#[async_trait]
+pub trait Calls: Send + Sync {
+    /// Creates a call and its conversation. `Conflict` when the id or the carrier's id is taken.
+    async fn create_call(&self, scope: &TenantScope, call: &Call) -> Answer<()>;
+    /// One call.
+    async fn call(&self, scope: &TenantScope, id: CallId) -> Answer<Call>;
+    /// Applies a change and answers the call as it is then.
+    async fn update_call(&self, scope: &TenantScope, id: CallId, update: &CallUpdate) -> Answer<Call>;
+    /// Calls, newest first. `rows_max` is capped at [`limits::PAGE_ROWS_MAX`].
+    async fn calls(
+        &self,
+        scope: &TenantScope,
+        filter: &CallFilter,
+        after: Option<Cursor>,
+        rows_max: u32,
+    ) -> Answer<Page<Call>>;
+    /// Whose a carrier's report is. For the carrier router alone.
+    async fn route_call(&self, carrier: &str, carrier_ref: &str) -> Answer<CallRoute>;
+    /// Calls that began before this time and have not ended, oldest first, at most [`limits::PAGE_ROWS_MAX`]: for a node
+    /// that looks for calls whose process died.
+    async fn unfinished_calls(&self, started_before_ms: i64) -> Answer<Vec<CallRoute>>;
+}
+
+/// The log around a call.
+#[async_trait]
+pub trait CallLogs: Send + Sync {
+    /// Adds a line.
+    async fn log_call(&self, scope: &TenantScope, call: CallId, kind: &str, data: &Value, at_ms: i64) -> Answer<()>;
+    /// Lines after this one, oldest first, at most [`limits::PAGE_ROWS_MAX`].
+    async fn call_log(&self, scope: &TenantScope, call: CallId, after_id: i64) -> Answer<Vec<CallLogEntry>>;
+}
+
+/// Journals.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Appends entries after `expected` (0: the journal is empty), and writes what was said into the conversation, in one
+    /// transaction. Answers the last place. `Fenced` when the journal does not end at `expected`, unless the very same
+    /// writer put these places there: an append whose outcome got lost may be repeated.
+    async fn append(
+        &self,
+        scope: &TenantScope,
+        call: CallId,
+        writer: WriterId,
+        expected: JournalSeq,
+        records: &[Record],
+    ) -> Answer<JournalSeq>;
+    /// Entries after this place, in order, at most [`limits::PAGE_ROWS_MAX`].
+    async fn journal_after(&self, scope: &TenantScope, call: CallId, after: JournalSeq) -> Answer<Vec<Record>>;
+
+    /// The whole journal, in order.
+    async fn journal(&self, scope: &TenantScope, call: CallId) -> Answer<Vec<Record>> {
+        let mut all: Vec<Record> = Vec::new();
+        loop {
+            let after = all.last().map_or(JournalSeq(0), |record| record.seq);
+            let more = self.journal_after(scope, call, after).await?;
+            let last_page = more.len() < limits::PAGE_ROWS_MAX as usize;
+            all.extend(more);
+            if last_page {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+/// Conversations and their messages. Messages are written by [`Journal::append`].
+#[async_trait]
+pub trait Conversations: Send + Sync {
+    /// One conversation.
+    async fn conversation(&self, scope: &TenantScope, id: ConversationId) -> Answer<Conversation>;
+    /// Messages after this place, in order, at most [`limits::PAGE_ROWS_MAX`].
+    async fn messages(&self, scope: &TenantScope, id: ConversationId, after_seq: u64) -> Answer<Vec<Message>>;
+}
+
+/// Inputs of a call's engine, recorded so that the call can be replayed. Opaque lines to the store.
+#[async_trait]
+pub trait Inputs: Send + Sync {
+    /// Adds lines at `first`, `first + 1`, …. `Conflict` when one of these places is taken.
+    async fn append_inputs(&self, scope: &TenantScope, call: CallId, first: u64, lines: &[String]) -> Answer<()>;
+    /// Lines from this place on, in order, at most [`limits::PAGE_ROWS_MAX`].
+    async fn inputs(&self, scope: &TenantScope, call: CallId, from: u64) -> Answer<Vec<(u64, String)>>;
+}
+
+/// Documents and tables of a business.
+#[async_trait]
+pub trait Content: Send + Sync {
+    /// Creates or replaces a document.
+    async fn put_document(&self, scope: &TenantScope, document: &Document) -> Answer<()>;
+    /// One document.
+    async fn document(&self, scope: &TenantScope, slug: &str) -> Answer<Document>;
+    /// Documents after this slug, in order of slugs, at most [`limits::PAGE_ROWS_MAX`].
+    async fn documents(&self, scope: &TenantScope, after_slug: Option<&str>) -> Answer<Vec<Document>>;
+    /// The row of this key. Keys compare without regard to the case of ASCII letters.
+    async fn row(&self, scope: &TenantScope, table: &str, key: &str) -> Answer<Value>;
+    /// Creates or replaces a row.
+    async fn put_row(&self, scope: &TenantScope, table: &str, key: &str, data: &Value) -> Answer<()>;
+    /// Creates a row. `Conflict` when the key is taken.
+    async fn insert_row(&self, scope: &TenantScope, table: &str, key: &str, data: &Value) -> Answer<()>;
+    /// Rows after this key, in order of keys, at most [`limits::PAGE_ROWS_MAX`].
+    async fn rows(&self, scope: &TenantScope, table: &str, after_key: Option<&str>) -> Answer<Vec<(String, Value)>>;
+
+    /// The first rows, at most `rows_max`, whose columns hold these values; case and surrounding space do not count.
+    /// Reads the table from its beginning, so it is for tables of at most some thousand rows.
+    async fn find_rows(
+        &self,
+        scope: &TenantScope,
+        table: &str,
+        columns: &Map<String, Value>,
+        rows_max: usize,
+    ) -> Answer<Vec<Value>> {
+        let mut hits = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.rows(scope, table, after.as_deref()).await?;
+            let last_page = page.len() < limits::PAGE_ROWS_MAX as usize;
+            after = page.last().map(|(key, _)| key.clone());
+            hits.extend(page.into_iter().map(|(_, row)| row).filter(|row| row_matches(row, columns)));
+            if last_page || hits.len() >= rows_max {
+                hits.truncate(rows_max);
+                return Ok(hits);
+            }
+        }
+    }
+}
+
+/// A value of a row as people say it.
+pub(crate) fn cell_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.trim().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn row_matches(row: &Value, columns: &Map<String, Value>) -> bool {
+    columns.iter().all(|(name, wanted)| {
+        row.get(name).is_some_and(|cell| cell_text(cell).to_lowercase() == cell_text(wanted).to_lowercase())
+    })
+}
+
+/// Deliveries of carriers that were seen.
+#[async_trait]
+pub trait ReplayKeys: Send + Sync {
+    /// Notes a delivery; `true` the first time, `false` when it is a replay.
+    async fn see_delivery(&self, carrier: &str, key: &str, at_ms: i64) -> Answer<bool>;
+    /// Forgets deliveries seen before this time and answers how many, at most a thousand at once.
+    async fn prune_deliveries(&self, before_ms: i64) -> Answer<u64>;
+}
+
+/// Everything a store can do.
+#[async_trait]
+pub trait Store:
+    Businesses + Agents + Numbers + Calls + CallLogs + Journal + Conversations + Inputs + Content + ReplayKeys
+{
+    /// Whether the database answers and can be written to.
+    async fn check(&self) -> Answer<()>;
+    /// Finishes what is under way and closes.
+    async fn close(&self);
+}

@@ -1,0 +1,198 @@
+//! The store in one SQLite file: one connection writes, a few read, write-ahead log.
+//!
+//! A single writer makes `BEGIN IMMEDIATE` wait in our own queue (with a deadline) instead of in SQLite's busy loop.
+
+mod calls;
+mod content;
+mod journal;
+pub mod sql;
+mod tenants;
+
+use crate::contract::{Answer, Store};
+use crate::error::StoreError;
+use async_trait::async_trait;
+use base::limits;
+use serde::de::IntoDeserializer;
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::error::ErrorKind;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{Row, SqlitePool, Transaction};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How the file is opened.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The file; its folder is created when missing.
+    pub path: PathBuf,
+    /// Connections that only read.
+    pub readers_max: u32,
+    /// Pages of 4096 bytes that the file may have; beyond them it answers [`StoreError::Full`]. `None`: as the disk has.
+    pub pages_max: Option<u32>,
+}
+
+impl SqliteOptions {
+    /// The usual way to open this file.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self { path: path.as_ref().to_owned(), readers_max: limits::SQLITE_READERS_MAX, pages_max: None }
+    }
+}
+
+/// The store in one SQLite file.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file, creates it when missing, and brings its schema up to date.
+    pub async fn open(options: SqliteOptions) -> Answer<Self> {
+        if let Some(folder) = options.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                StoreError::Unavailable(format!("the folder {} cannot be created: {error}", folder.display()))
+            })?;
+        }
+        let connect = SqliteConnectOptions::new()
+            .filename(&options.path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_millis(limits::POOL_WAIT_MS_MAX))
+            .pragma("journal_size_limit", "67108864")
+            .pragma("temp_store", "memory");
+        let connect = match options.pages_max {
+            Some(pages) => connect.pragma("max_page_count", pages.to_string()),
+            None => connect,
+        };
+        let pool = || {
+            SqlitePoolOptions::new()
+                .acquire_timeout(Duration::from_millis(limits::POOL_WAIT_MS_MAX))
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
+        let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(map_error)?;
+        // Not under the statement deadline: a migration of a large file takes as long as it takes, before any call.
+        sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(map_migration)?;
+        let readers = pool().max_connections(options.readers_max.max(1));
+        let readers = readers.connect_with(connect.pragma("query_only", "on")).await.map_err(map_error)?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Prepares every statement and answers the names of those that do not fit the schema.
+    pub async fn broken_statements(&self) -> Answer<Vec<(&'static str, String)>> {
+        use sqlx::{Executor, SqlSafeStr};
+        let mut broken = Vec::new();
+        for (name, text) in sql::ALL {
+            if let Err(error) = (&self.readers).prepare(text.into_sql_str()).await {
+                broken.push((*name, error.to_string()));
+            }
+        }
+        Ok(broken)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn check(&self) -> Answer<()> {
+        within(async { sqlx::query(sql::CHECK).execute(&self.readers).await.map_err(map_error) }).await?;
+        let transaction = within(self.begin()).await?;
+        transaction.rollback().await.map_err(map_error)
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+type Write = Transaction<'static, sqlx::Sqlite>;
+
+impl SqliteStore {
+    /// A write transaction that holds SQLite's lock from its first moment, so that it never fails half way.
+    async fn begin(&self) -> Answer<Write> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(map_error)
+    }
+}
+
+/// Runs database work under the deadline of a statement.
+async fn within<T>(work: impl Future<Output = Answer<T>> + Send) -> Answer<T> {
+    let deadline = Duration::from_millis(limits::STATEMENT_MS_MAX);
+    match tokio::time::timeout(deadline, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(StoreError::Unavailable(format!("no answer within {} ms", limits::STATEMENT_MS_MAX))),
+    }
+}
+
+/// Sorts SQLite's errors. Result codes: <https://www.sqlite.org/rescode.html>.
+fn map_error(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::RowNotFound => StoreError::NotFound("row"),
+        sqlx::Error::PoolTimedOut => StoreError::Unavailable("all connections are busy".into()),
+        sqlx::Error::PoolClosed => StoreError::Unavailable("the store is closed".into()),
+        sqlx::Error::Database(error) => {
+            let code: i32 = error.code().and_then(|code| code.parse().ok()).unwrap_or(0);
+            match (error.kind(), code & 0xff) {
+                (ErrorKind::UniqueViolation, _) => {
+                    StoreError::Conflict("it is taken already: ".to_owned() + error.message())
+                }
+                (ErrorKind::ForeignKeyViolation, _) => StoreError::NotFound("row it refers to"),
+                (_, 13) => StoreError::Full,
+                (_, 11 | 26) => StoreError::Corrupt(error.message().to_owned()),
+                (_, 20 | 25 | 1) => StoreError::Corrupt("statement does not fit: ".to_owned() + error.message()),
+                _ => StoreError::Unavailable(error.message().to_owned()),
+            }
+        }
+        sqlx::Error::ColumnDecode { index, .. } => StoreError::Corrupt(format!("column {index}")),
+        sqlx::Error::Decode(_) => StoreError::Corrupt("a value".into()),
+        other => StoreError::Unavailable(other.to_string()),
+    }
+}
+
+fn map_migration(error: sqlx::migrate::MigrateError) -> StoreError {
+    match error {
+        sqlx::migrate::MigrateError::Execute(error) => map_error(error),
+        sqlx::migrate::MigrateError::VersionMissing(version) => {
+            StoreError::Corrupt(format!("its schema ({version}) is newer than this program"))
+        }
+        other => StoreError::Corrupt(other.to_string()),
+    }
+}
+
+fn missing(what: &'static str) -> StoreError {
+    StoreError::NotFound(what)
+}
+
+fn to_json<T: Serialize>(value: &T) -> Answer<String> {
+    serde_json::to_string(value).map_err(|_| StoreError::Invalid("a value that is not JSON"))
+}
+
+fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Answer<T> {
+    // serde's message may quote the value, which may be personal: only the place is kept.
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("{what}, column {}", error.column())))
+}
+
+/// Reads a word that serde knows, such as the name of a state.
+fn from_word<T: DeserializeOwned>(what: &'static str, word: &str) -> Answer<T> {
+    let reader: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
+    T::deserialize(reader).map_err(|_| StoreError::Corrupt(what.into()))
+}
+
+fn get<'r, T>(row: &'r SqliteRow, column: &str) -> Answer<T>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    row.try_get(column).map_err(map_error)
+}
+
+fn to_i64(number: u64) -> Answer<i64> {
+    i64::try_from(number).map_err(|_| StoreError::Invalid("a number beyond what a database holds"))
+}
+
+fn to_u64(number: i64) -> Answer<u64> {
+    u64::try_from(number).map_err(|_| StoreError::Corrupt("a negative place".into()))
+}
+
+const PAGE: i64 = limits::PAGE_ROWS_MAX as i64;

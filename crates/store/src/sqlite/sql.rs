@@ -1,0 +1,93 @@
+//! Every statement, so that one test can prepare them all. Placeholders and clauses mean the same on PostgreSQL.
+
+macro_rules! statements {
+    ($($name:ident = $sql:literal;)*) => {
+        $(pub(super) const $name: &str = $sql;)*
+        /// Name and text of every statement.
+        pub const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+statements! {
+    CHECK = "SELECT 1";
+
+    PUT_BUSINESS = "INSERT INTO businesses (id, slug, name, time_zone) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (id) DO UPDATE SET slug = excluded.slug, name = excluded.name, time_zone = excluded.time_zone";
+    BUSINESS = "SELECT id, slug, name, time_zone FROM businesses WHERE id = $1";
+    BUSINESS_BY_SLUG = "SELECT id, slug, name, time_zone FROM businesses WHERE slug = $1";
+    BUSINESSES = "SELECT id, slug, name, time_zone FROM businesses WHERE slug > $1 ORDER BY slug LIMIT $2";
+
+    AGENT_VERSION = "SELECT version FROM agents WHERE business = $1 AND id = $2";
+    INSERT_AGENT = "INSERT INTO agents (id, business, slug, config, version) VALUES ($1, $2, $3, $4, 1)";
+    UPDATE_AGENT = "UPDATE agents SET slug = $3, config = $4, version = version + 1 WHERE id = $1 AND business = $2";
+    AGENT = "SELECT config, version FROM agents WHERE business = $1 AND id = $2";
+    AGENT_BY_SLUG = "SELECT config, version FROM agents WHERE business = $1 AND slug = $2";
+    AGENTS = "SELECT config, version FROM agents WHERE business = $1 AND slug > $2 ORDER BY slug LIMIT $3";
+
+    PUT_NUMBER = "INSERT INTO numbers (id, business, number, carrier, agent) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (id) DO UPDATE SET number = excluded.number, carrier = excluded.carrier, agent = excluded.agent
+        WHERE numbers.business = excluded.business";
+    NUMBER = "SELECT id, business, number, carrier, agent FROM numbers WHERE business = $1 AND id = $2";
+    NUMBERS = "SELECT id, business, number, carrier, agent FROM numbers
+        WHERE business = $1 AND number > $2 ORDER BY number LIMIT $3";
+    ROUTE_NUMBER = "SELECT id, business, agent FROM numbers WHERE carrier = $1 AND number = $2";
+
+    INSERT_CONVERSATION = "INSERT INTO conversations (id, business, agent, customer, started_at_ms)
+        VALUES ($1, $2, $3, $4, $5)";
+    END_CONVERSATION = "UPDATE conversations SET ended_at_ms = $3
+        WHERE business = $1 AND id = $2 AND ended_at_ms IS NULL";
+    CONVERSATION = "SELECT id, business, agent, customer, started_at_ms, ended_at_ms FROM conversations
+        WHERE business = $1 AND id = $2";
+
+    INSERT_CALL = "INSERT INTO calls (id, business, agent, conversation, direction, carrier, carrier_ref, customer, number,
+            state, started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    UPDATE_CALL = "UPDATE calls SET carrier_ref = $3, state = $4, answered_at_ms = $5, ended_at_ms = $6, ended_reason = $7,
+            recording = $8, cost_usd_micros = $9 WHERE business = $1 AND id = $2";
+    CALL = "SELECT * FROM calls WHERE business = $1 AND id = $2";
+    CALLS = "SELECT * FROM calls WHERE business = $1
+            AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR agent = $3)
+            AND (started_at_ms < $4 OR (started_at_ms = $4 AND id < $5))
+        ORDER BY started_at_ms DESC, id DESC LIMIT $6";
+    ROUTE_CALL = "SELECT * FROM calls WHERE carrier = $1 AND carrier_ref = $2";
+    UNFINISHED_CALLS = "SELECT * FROM calls WHERE ended_at_ms IS NULL AND started_at_ms < $1
+        ORDER BY started_at_ms LIMIT $2";
+    CALL_EXISTS = "SELECT 1 FROM calls WHERE business = $1 AND id = $2";
+
+    LOG_CALL = "INSERT INTO call_log (business, call, kind, data, at_ms) VALUES ($1, $2, $3, $4, $5)";
+    CALL_LOG = "SELECT id, kind, data, at_ms FROM call_log
+        WHERE business = $1 AND call = $2 AND id > $3 ORDER BY id LIMIT $4";
+
+    JOURNAL_END = "SELECT conversation, COALESCE((SELECT MAX(seq) FROM journal WHERE journal.call = calls.id), 0) AS last
+        FROM calls WHERE business = $1 AND id = $2";
+    JOURNAL_WRITTEN = "SELECT COUNT(*) AS count FROM journal WHERE call = $1 AND seq > $2 AND seq <= $3 AND writer = $4";
+    APPEND = "INSERT INTO journal (call, seq, business, at_ms, version, writer, entry)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    JOURNAL_AFTER = "SELECT seq, at_ms, version, entry FROM journal
+        WHERE business = $1 AND call = $2 AND seq > $3 ORDER BY seq LIMIT $4";
+
+    INSERT_MESSAGE = "INSERT INTO messages (id, business, conversation, seq, turn, role, text, complete, citations, latency,
+            at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    MESSAGES = "SELECT id, conversation, seq, turn, role, text, complete, citations, latency, at_ms FROM messages
+        WHERE business = $1 AND conversation = $2 AND seq > $3 ORDER BY seq LIMIT $4";
+
+    APPEND_INPUT = "INSERT INTO inputs (call, seq, business, line) VALUES ($1, $2, $3, $4)";
+    INPUTS = "SELECT seq, line FROM inputs WHERE business = $1 AND call = $2 AND seq >= $3 ORDER BY seq LIMIT $4";
+
+    PUT_DOCUMENT = "INSERT INTO documents (business, slug, title, text) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (business, slug) DO UPDATE SET title = excluded.title, text = excluded.text";
+    DOCUMENT = "SELECT slug, title, text FROM documents WHERE business = $1 AND slug = $2";
+    DOCUMENTS = "SELECT slug, title, text FROM documents WHERE business = $1 AND slug > $2 ORDER BY slug LIMIT $3";
+
+    ROW = "SELECT data FROM business_rows WHERE business = $1 AND name = $2 AND key = $3";
+    PUT_ROW = "INSERT INTO business_rows (business, name, key, data) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (business, name, key) DO UPDATE SET data = excluded.data";
+    INSERT_ROW = "INSERT INTO business_rows (business, name, key, data) VALUES ($1, $2, $3, $4)";
+    ROWS = "SELECT key, data FROM business_rows
+        WHERE business = $1 AND name = $2 AND key > $3 ORDER BY key LIMIT $4";
+
+    SEE_DELIVERY = "INSERT INTO replay_keys (carrier, key, first_seen_ms) VALUES ($1, $2, $3)
+        ON CONFLICT (carrier, key) DO NOTHING";
+    PRUNE_DELIVERIES = "DELETE FROM replay_keys WHERE (carrier, key) IN
+        (SELECT carrier, key FROM replay_keys WHERE first_seen_ms < $1 ORDER BY first_seen_ms LIMIT 1000)";
+}

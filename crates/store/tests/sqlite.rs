@@ -1,0 +1,247 @@
+//! The laws for SQLite, and what is its own: the file survives, a full disk and a second process are told clearly.
+
+use async_trait::async_trait;
+use base::{CallId, CallTime, JournalSeq, limits};
+use model::business::TenantScope;
+use model::call::Direction;
+use model::journal::{Entry, Record};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use store::laws::{call_of, caller_turn, tenant};
+use store::{
+    AppendError, CallFilter, Calls, Document, Journal, JournalWriter, SqliteOptions, SqliteStore, Store, StoreError,
+    WriterId,
+};
+use tempfile::TempDir;
+
+async fn open() -> (Arc<dyn Store>, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::open(SqliteOptions::new(folder.path().join("frontdesk.db"))).await.expect("a store");
+    (Arc::new(store), folder)
+}
+
+mod laws {
+    store::store_laws!(super::open());
+}
+
+#[tokio::test]
+async fn every_statement_fits_the_schema() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::open(SqliteOptions::new(folder.path().join("a.db"))).await.expect("a store");
+    assert_eq!(store.broken_statements().await, Ok(Vec::new()));
+    assert!(store::sqlite::sql::ALL.len() > 40);
+    assert_eq!(store.check().await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_the_file_is_opened_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("deep/er/frontdesk.db");
+    let store = SqliteStore::open(SqliteOptions::new(&path)).await.expect("a store");
+    let tenant = tenant(&store, "shop", "+49405550170").await;
+    let call = call_of(&tenant, 1);
+    store.create_call(&tenant.scope, &call).await.expect("a call");
+    store.close().await;
+    let closed = store.call(&tenant.scope, call.id).await;
+    assert!(matches!(closed, Err(StoreError::Unavailable(_))), "{closed:?}");
+    let store = SqliteStore::open(SqliteOptions::new(&path)).await.expect("the same store");
+    assert_eq!(store.call(&tenant.scope, call.id).await, Ok(call));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_named_and_reading_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = SqliteOptions { pages_max: Some(80), ..SqliteOptions::new(folder.path().join("small.db")) };
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await.expect("a store"));
+    let tenant = tenant(&*store, "shop", "+49405550170").await;
+    let text = "x".repeat(40_000);
+    let mut answer = Ok(());
+    for index in 0..20 {
+        let document = Document { slug: format!("d{index}"), title: "t".into(), text: text.clone() };
+        answer = answer.and(store.put_document(&tenant.scope, &document).await);
+    }
+    assert_eq!(answer, Err(StoreError::Full));
+    assert_eq!(store.business(&tenant.scope).await.map(|business| business.slug), Ok("shop".into()));
+    assert!(!store.documents(&tenant.scope, None).await.expect("documents").is_empty());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_named_as_such() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("text.db");
+    std::fs::write(&path, "this is not a database, it is a text of some length. ".repeat(200)).expect("a file");
+    let opened = SqliteStore::open(SqliteOptions::new(&path)).await.map(drop);
+    assert!(matches!(opened, Err(StoreError::Corrupt(_))), "{opened:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_on_one_file_wait_for_each_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("frontdesk.db");
+    let one = SqliteStore::open(SqliteOptions::new(&path)).await.expect("a store");
+    let two = SqliteStore::open(SqliteOptions::new(&path)).await.expect("a store");
+    let tenant = tenant(&one, "shop", "+49405550170").await;
+    let mut tasks = Vec::new();
+    for store in [one.clone(), two] {
+        let calls: Vec<_> = (0..40).map(|at| call_of(&tenant, at)).collect();
+        let scope = tenant.scope;
+        tasks.push(tokio::spawn(async move {
+            for call in calls {
+                store.create_call(&scope, &call).await.expect("a call");
+                let writer = WriterId::generate();
+                store.append(&scope, call.id, writer, JournalSeq(0), &[caller_turn(1, "x")]).await.expect("an entry");
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    let page = one.calls(&tenant.scope, &CallFilter::default(), None, 100).await.expect("a page");
+    assert_eq!(page.rows.len(), 80);
+}
+
+/// A journal that can be taken away.
+struct Flaky {
+    store: Arc<dyn Store>,
+    away: AtomicBool,
+    /// The database commits, but the answer gets lost.
+    loses_answers: AtomicBool,
+    appends: AtomicUsize,
+}
+
+#[async_trait]
+impl Journal for Flaky {
+    async fn append(
+        &self,
+        scope: &TenantScope,
+        call: CallId,
+        writer: WriterId,
+        expected: JournalSeq,
+        records: &[Record],
+    ) -> Result<JournalSeq, StoreError> {
+        self.appends.fetch_add(1, Ordering::SeqCst);
+        let away = Err(StoreError::Unavailable("away".into()));
+        if self.away.load(Ordering::SeqCst) {
+            return away;
+        }
+        let answer = self.store.append(scope, call, writer, expected, records).await;
+        if self.loses_answers.swap(false, Ordering::SeqCst) { away } else { answer }
+    }
+
+    async fn journal_after(
+        &self,
+        scope: &TenantScope,
+        call: CallId,
+        after: JournalSeq,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.store.journal_after(scope, call, after).await
+    }
+}
+
+struct LiveCall {
+    flaky: Arc<Flaky>,
+    scope: TenantScope,
+    call: CallId,
+    _folder: TempDir,
+}
+
+async fn live_call() -> LiveCall {
+    let (store, folder) = open().await;
+    let tenant = tenant(&*store, "shop", "+49405550170").await;
+    let call = call_of(&tenant, 1);
+    store.create_call(&tenant.scope, &call).await.expect("a call");
+    let flaky = Flaky { store, away: false.into(), loses_answers: false.into(), appends: 0.into() };
+    LiveCall { flaky: Arc::new(flaky), scope: tenant.scope, call: call.id, _folder: folder }
+}
+
+impl LiveCall {
+    fn writer(&self, last: u64) -> JournalWriter {
+        JournalWriter::start(self.flaky.clone(), self.scope, self.call, JournalSeq(last))
+    }
+
+    async fn texts(&self) -> usize {
+        self.flaky.store.journal(&self.scope, self.call).await.expect("a journal").len()
+    }
+}
+
+fn started() -> Record {
+    Record { seq: JournalSeq(1), at: CallTime(0), entry: Entry::Started { direction: Direction::Inbound } }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_goes_on_while_the_database_is_away_and_its_journal_catches_up() {
+    let call = live_call().await;
+    let writer = call.writer(0);
+    writer.append(started()).expect("taken");
+    writer.wait(JournalSeq(1)).await.expect("durable");
+    call.flaky.away.store(true, Ordering::SeqCst);
+    for seq in 2..=40 {
+        writer.append(caller_turn(seq, "still talking")).expect("taken");
+    }
+    let waits = tokio::time::timeout(Duration::from_millis(120), writer.wait(JournalSeq(2))).await;
+    assert!(waits.is_err(), "an irreversible effect waits");
+    assert_eq!(*writer.durable().borrow(), JournalSeq(1));
+    call.flaky.away.store(false, Ordering::SeqCst);
+    writer.wait(JournalSeq(40)).await.expect("durable");
+    assert_eq!(call.texts().await, 40);
+    assert!(call.flaky.appends.load(Ordering::SeqCst) < 20, "entries are written in groups");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_whose_answer_got_lost_is_written_once() {
+    let call = live_call().await;
+    let writer = call.writer(0);
+    call.flaky.loses_answers.store(true, Ordering::SeqCst);
+    writer.append(started()).expect("taken");
+    writer.append(caller_turn(2, "once")).expect("taken");
+    assert_eq!(writer.finish(Duration::from_secs(5)).await, 0);
+    assert_eq!(call.texts().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_journal_buffer_is_reported_and_nothing_taken_is_lost() {
+    let call = live_call().await;
+    call.flaky.away.store(true, Ordering::SeqCst);
+    let writer = call.writer(0);
+    writer.append(started()).expect("taken");
+    for seq in 2..=limits::JOURNAL_BUFFER_MAX as u64 {
+        writer.append(caller_turn(seq, "x")).expect("taken");
+    }
+    let next = limits::JOURNAL_BUFFER_MAX as u64 + 1;
+    assert_eq!(writer.append(caller_turn(next, "x")), Err(AppendError::Overflow));
+    assert_eq!(writer.append(caller_turn(next + 1, "x")), Err(AppendError::Gap));
+    call.flaky.away.store(false, Ordering::SeqCst);
+    assert_eq!(writer.finish(Duration::from_secs(5)).await, 0);
+    assert_eq!(call.texts().await, limits::JOURNAL_BUFFER_MAX);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_lost_its_call_is_told_and_waits_for_nothing() {
+    let call = live_call().await;
+    let old = call.writer(0);
+    old.append(started()).expect("taken");
+    old.wait(JournalSeq(1)).await.expect("durable");
+    let new = call.writer(1);
+    new.append(Record { seq: JournalSeq(2), at: CallTime(5), entry: Entry::Resumed { incarnation: 1 } })
+        .expect("taken");
+    new.wait(JournalSeq(2)).await.expect("durable");
+    old.append(caller_turn(2, "lost")).expect("taken");
+    assert_eq!(old.wait(JournalSeq(2)).await, Err(StoreError::Fenced));
+    assert_eq!(old.append(caller_turn(3, "lost")), Err(AppendError::Stopped(StoreError::Fenced)));
+    assert_eq!(old.waiting(), 1);
+    assert_eq!(call.texts().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_are_still_written_after_the_call_let_go_of_its_journal() {
+    let call = live_call().await;
+    let writer = call.writer(0);
+    let mut durable = writer.durable();
+    writer.append(started()).expect("taken");
+    writer.append(caller_turn(2, "bye")).expect("taken");
+    drop(writer);
+    durable.wait_for(|last| *last == JournalSeq(2)).await.expect("durable");
+    assert!(durable.changed().await.is_err(), "the task has ended");
+    assert_eq!(call.texts().await, 2);
+}
