@@ -4,4 +4,12 @@
 //!
 //! Start reading at [`protocol`] (the two traits), then `twilio`, then `laws` (what every platform must obey).
 
+pub mod browser;
+#[cfg(test)]
+mod laws;
+pub mod loopback;
+mod marks;
+pub mod playout;
 pub mod protocol;
+pub mod registry;
+pub mod twilio;

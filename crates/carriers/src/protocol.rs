@@ -191,6 +191,8 @@ pub struct MediaSink {
     pub pcm: Vec<i16>,
     /// Everything that is not audio.
     pub events: Vec<MediaEvent>,
+    /// Audio messages that were dropped because they came out of order, counted up.
+    pub frames_dropped: u64,
 }
 
 /// What a media socket reports.

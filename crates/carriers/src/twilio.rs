@@ -1,0 +1,355 @@
+//! Twilio Programmable Voice: signed webhooks, TwiML answers, REST dialling, Media Streams.
+//!
+//! Sources: twilio.com/docs/voice, the published OpenAPI of API version 2010-04-01, and the official client libraries.
+
+mod media;
+mod signature;
+#[cfg(test)]
+pub(crate) mod tests;
+mod twiml;
+
+pub use media::TwilioMedia;
+pub use signature::{Algorithm, sign};
+
+/// The name by which the registry knows it.
+pub type Media = TwilioMedia;
+
+use crate::protocol::{
+    Answer, Authenticity, CarrierControl, DialAttempt, DialReply, Inbound, InboundCall, Reply, StatusReport,
+};
+use aws_lc_rs::{constant_time, digest};
+use base::wire::{Header, HttpRequest, Method};
+use base::{ErrorClass, Failure, Pii, Secret};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use model::call::CallState;
+use serde::Deserialize;
+
+/// Where the platform's REST API is, unless configured.
+pub const API_BASE: &str = "https://api.twilio.com";
+const SIGNATURE_HEADER: &str = "x-twilio-signature";
+const SETTINGS_HEADER: &str = "x-twilio-webhooks-signature-settings";
+const IDEMPOTENCY_HEADER: &str = "i-twilio-idempotency-token";
+const FORM: &str = "application/x-www-form-urlencoded";
+/// Longest the platform lets a phone ring.
+const RING_SECS_MAX: u64 = 600;
+/// Longest id we accept; the platform's have 34 characters.
+const SID_CHARS_MAX: usize = 64;
+
+/// An account of the platform.
+#[derive(Clone, Debug)]
+pub struct TwilioOptions {
+    /// `AC…`.
+    pub account_sid: String,
+    /// The account's token: signs webhooks, and requests to the API when there is no API key.
+    pub auth_token: Secret<String>,
+    /// An API key for requests: its id (`SK…`) and its secret.
+    pub api_key: Option<(String, Secret<String>)>,
+    /// Shared keys that may sign webhooks with SHA-256.
+    pub shared_keys: Vec<SharedKey>,
+    /// `https://api.twilio.com`, or a regional host, or a twin on loopback. No slash at the end.
+    pub api_base: String,
+}
+
+/// A key that signs webhooks with SHA-256.
+#[derive(Clone, Debug)]
+pub struct SharedKey {
+    /// Its id, which the request names.
+    pub id: String,
+    /// Its secret.
+    pub secret: Secret<String>,
+}
+
+impl TwilioOptions {
+    /// An account that uses its token for everything.
+    pub fn new(account_sid: impl Into<String>, auth_token: impl Into<String>) -> Self {
+        Self {
+            account_sid: account_sid.into(),
+            auth_token: Secret::new(auth_token.into()),
+            api_key: None,
+            shared_keys: Vec::new(),
+            api_base: API_BASE.to_owned(),
+        }
+    }
+}
+
+/// Requests and webhooks of one account.
+#[derive(Clone, Debug)]
+pub struct TwilioControl {
+    options: TwilioOptions,
+}
+
+impl TwilioControl {
+    /// The account's codec.
+    pub fn new(options: TwilioOptions) -> Self {
+        Self { options }
+    }
+
+    /// The key and hash that must have signed this request.
+    fn signing_key(&self, request: &Inbound<'_>) -> Result<(&Secret<String>, Algorithm), &'static str> {
+        let settings = request.header(SETTINGS_HEADER).unwrap_or_default();
+        let setting = |name: &str| {
+            let mut pairs = settings.split(',').filter_map(|part| part.split_once('='));
+            pairs.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())
+        };
+        match setting("algorithm").unwrap_or("HMAC_SHA1") {
+            algorithm if algorithm.eq_ignore_ascii_case("HMAC_SHA1") => Ok((&self.options.auth_token, Algorithm::Sha1)),
+            algorithm if algorithm.eq_ignore_ascii_case("HMAC_SHA256") => {
+                let id = setting("key").unwrap_or_default();
+                let key = self.options.shared_keys.iter().find(|key| key.id == id);
+                key.map(|key| (&key.secret, Algorithm::Sha256)).ok_or("signed with a shared key we do not know")
+            }
+            _ => Err("signed with an algorithm we do not know"),
+        }
+    }
+
+    fn api_request(&self, path: &str, form: &[(&str, &str)]) -> HttpRequest {
+        let (user, password) = match &self.options.api_key {
+            Some((id, secret)) => (id, secret),
+            None => (&self.options.account_sid, &self.options.auth_token),
+        };
+        let credential = STANDARD.encode(format!("{user}:{}", password.expose()));
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(form);
+        HttpRequest {
+            method: Method::Post,
+            url: format!("{}/2010-04-01/Accounts/{}/{path}", self.options.api_base, self.options.account_sid),
+            headers: vec![
+                Header::secret("authorization", format!("Basic {credential}")),
+                Header::plain("content-type", FORM),
+                Header::plain("accept", "application/json"),
+            ],
+            body: body.finish().into_bytes(),
+        }
+    }
+}
+
+impl CarrierControl for TwilioControl {
+    fn name(&self) -> &'static str {
+        "twilio"
+    }
+
+    fn authenticate(&self, request: &Inbound<'_>) -> Authenticity {
+        let Some(header) = request.header(SIGNATURE_HEADER) else {
+            return Authenticity::Forged { why: "no signature" };
+        };
+        let Some(signature) = signature::decode(header) else {
+            return Authenticity::Forged { why: "the signature is not base64" };
+        };
+        let (key, algorithm) = match self.signing_key(request) {
+            Ok(found) => found,
+            Err(why) => return Authenticity::Forged { why },
+        };
+        let form = match signed_form(request) {
+            Ok(form) => form,
+            Err(why) => return Authenticity::Forged { why },
+        };
+        let upgrade = is_upgrade(request);
+        let url = if upgrade { socket_url(request.url) } else { request.url.to_owned() };
+        // Every variant is tried even when the first fits, so that the time says nothing.
+        let genuine = signature::url_variants(&url)
+            .iter()
+            .fold(false, |ok, url| signature::verify(key.expose(), algorithm, url, &form, &signature).is_ok() | ok);
+        if !genuine {
+            return Authenticity::Forged { why: "the signature does not fit" };
+        }
+        // The signature of an upgrade covers the URL alone and is the same each time: its token is what is single-use.
+        Authenticity::Genuine { replay_key: (!upgrade).then(|| replay_key(request, &form, header)) }
+    }
+
+    fn inbound_call(&self, request: &Inbound<'_>) -> Result<InboundCall, Failure> {
+        let fields = fields(request);
+        let (name, value) = twiml::RESUMED_QUERY;
+        Ok(InboundCall {
+            carrier_ref: call_sid(&fields)?.to_owned(),
+            from: field(&fields, "From").map(Pii::from),
+            to: field(&fields, "To").and_then(|number| number.parse().ok()),
+            resumed: query(request.url).any(|(key, given)| key == name && given == value),
+        })
+    }
+
+    fn answer(&self, answer: &Answer) -> Reply {
+        Reply { status: 200, content_type: "text/xml", body: twiml::document(answer) }
+    }
+
+    fn status(&self, request: &Inbound<'_>) -> Result<Option<StatusReport>, Failure> {
+        let fields = fields(request);
+        let carrier_ref = call_sid(&fields)?.to_owned();
+        let Some(raw_state) = field(&fields, "CallStatus") else { return Ok(None) };
+        let state = match raw_state {
+            "queued" | "initiated" => CallState::Initiated,
+            "ringing" => CallState::Ringing,
+            "in-progress" | "answered" => CallState::Answered,
+            "completed" => CallState::Completed,
+            "busy" => CallState::Busy,
+            "failed" => CallState::Failed,
+            "no-answer" => CallState::NoAnswer,
+            "canceled" => CallState::Canceled,
+            _ => return Ok(None),
+        };
+        Ok(Some(StatusReport {
+            carrier_ref,
+            state,
+            sequence: field(&fields, "SequenceNumber").and_then(|text| text.parse().ok()),
+            raw_state: raw_state.to_owned(),
+            duration_secs: field(&fields, "CallDuration").and_then(|text| text.parse().ok()),
+        }))
+    }
+
+    fn dial(&self, attempt: &DialAttempt) -> Option<HttpRequest> {
+        let ring_secs = attempt.ring.0.div_ceil(1000).clamp(1, RING_SECS_MAX).to_string();
+        Some(self.api_request(
+            "Calls.json",
+            &[
+                ("To", attempt.to.expose()),
+                ("From", attempt.from.expose()),
+                ("Url", &attempt.answer_url),
+                ("Method", "POST"),
+                ("StatusCallback", &attempt.status_url),
+                ("StatusCallbackMethod", "POST"),
+                ("StatusCallbackEvent", "initiated"),
+                ("StatusCallbackEvent", "ringing"),
+                ("StatusCallbackEvent", "answered"),
+                ("StatusCallbackEvent", "completed"),
+                ("Timeout", &ring_secs),
+            ],
+        ))
+    }
+
+    fn dial_reply(&self, answer: Option<(u16, &[u8])>) -> DialReply {
+        let Some((status, body)) = answer else {
+            return DialReply::Unknown(Failure::new(ErrorClass::Timeout, "no answer to the request to dial"));
+        };
+        match status {
+            200..=299 => match serde_json::from_slice::<Created>(body) {
+                Ok(created) if is_sid(&created.sid) => DialReply::Accepted { carrier_ref: created.sid },
+                _ => DialReply::Unknown(Failure::new(ErrorClass::Protocol, "dialled, but the answer names no call")),
+            },
+            // The request may have been handled before the other side gave up on it.
+            408 | 425 | 499 => DialReply::Unknown(Failure::new(ErrorClass::Timeout, format!("HTTP {status}"))),
+            400..=498 => DialReply::Refused(refusal(status, body)),
+            500..=599 => DialReply::Unknown(Failure::new(ErrorClass::Unavailable, format!("HTTP {status}"))),
+            _ => DialReply::Unknown(Failure::new(ErrorClass::Protocol, format!("HTTP {status}"))),
+        }
+    }
+
+    fn hang_up(&self, carrier_ref: &str) -> Option<HttpRequest> {
+        is_sid(carrier_ref).then(|| self.api_request(&format!("Calls/{carrier_ref}.json"), &[("Status", "completed")]))
+    }
+
+    fn hang_up_done(&self, status: u16, body: &[u8]) -> bool {
+        // 21220: the call is in no state that can be changed, which is to say over.
+        matches!(status, 200..=299 | 404) || matches!(error_code(body), Some(20404 | 21220))
+    }
+}
+
+#[derive(Deserialize)]
+struct Created {
+    sid: String,
+}
+
+#[derive(Deserialize)]
+struct ApiError {
+    code: u32,
+}
+
+fn error_code(body: &[u8]) -> Option<u32> {
+    serde_json::from_slice::<ApiError>(body).ok().map(|error| error.code)
+}
+
+/// What a refused request to dial means. The platform's message is left out: it repeats the number.
+fn refusal(status: u16, body: &[u8]) -> Failure {
+    let code = error_code(body);
+    let class = match code {
+        Some(20429 | 10004) => ErrorClass::RateLimited,
+        Some(20001 | 20003 | 20006 | 20008 | 20403) => ErrorClass::Auth,
+        // The number is not ours to show, or the account may not call there.
+        Some(13227 | 21210 | 21215 | 21219 | 21408) => ErrorClass::Auth,
+        Some(10001 | 10002 | 20005 | 20402) => ErrorClass::Quota,
+        Some(21216 | 21610) => ErrorClass::Refused,
+        _ => match status {
+            401 | 403 => ErrorClass::Auth,
+            402 => ErrorClass::Quota,
+            429 => ErrorClass::RateLimited,
+            _ => ErrorClass::Invalid,
+        },
+    };
+    match code {
+        Some(code) => {
+            Failure::new(class, format!("HTTP {status}, code {code}, see https://www.twilio.com/docs/errors/{code}"))
+        }
+        None => Failure::new(class, format!("HTTP {status}")),
+    }
+}
+
+fn is_sid(text: &str) -> bool {
+    !text.is_empty() && text.len() <= SID_CHARS_MAX && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+fn is_upgrade(request: &Inbound<'_>) -> bool {
+    request.header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+}
+
+/// The URL as our answer named it: servers see `https` where the platform signed `wss`.
+fn socket_url(url: &str) -> String {
+    match url.strip_prefix("http") {
+        Some(rest) if rest.starts_with("://") || rest.starts_with("s://") => format!("ws{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+fn is_form(request: &Inbound<'_>) -> bool {
+    let kind = request.header("content-type").unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(FORM)
+}
+
+/// The fields that the signature covers. A body that is no form must be named by its hash in the URL, which is signed.
+fn signed_form(request: &Inbound<'_>) -> Result<Vec<(String, String)>, &'static str> {
+    if request.body.is_empty() {
+        return Ok(Vec::new());
+    }
+    if is_form(request) {
+        return Ok(form_urlencoded::parse(request.body).into_owned().collect());
+    }
+    let named = query(request.url).find(|(name, _)| name == "bodySHA256").map(|(_, hash)| hash);
+    let named = named.ok_or("a body that the signature does not cover")?;
+    let hash: String =
+        digest::digest(&digest::SHA256, request.body).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    constant_time::verify_slices_are_equal(hash.as_bytes(), named.as_bytes())
+        .map(|()| Vec::new())
+        .map_err(|_| "the body is not the one that was signed")
+}
+
+/// The fields of a webhook: the form of a POST, the query of a GET.
+fn fields(request: &Inbound<'_>) -> Vec<(String, String)> {
+    if request.method.eq_ignore_ascii_case("GET") {
+        return query(request.url).collect();
+    }
+    form_urlencoded::parse(request.body).into_owned().collect()
+}
+
+fn query(url: &str) -> impl Iterator<Item = (String, String)> + '_ {
+    let text = url.split_once('?').map_or("", |(_, query)| query);
+    form_urlencoded::parse(text.split('#').next().unwrap_or_default().as_bytes()).into_owned()
+}
+
+fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    fields.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+}
+
+fn call_sid(fields: &[(String, String)]) -> Result<&str, Failure> {
+    field(fields, "CallSid")
+        .filter(|sid| is_sid(sid))
+        .ok_or_else(|| Failure::new(ErrorClass::Protocol, "the webhook names no call (CallSid)"))
+}
+
+/// Names a delivery by what is signed, because the platform's own token for it is not: whoever replays a request may put
+/// any token beside it. The token only tells apart requests that are the same in everything signed, which reports with a
+/// sequence number never are.
+fn replay_key(request: &Inbound<'_>, form: &[(String, String)], signature: &str) -> String {
+    let sid = field(form, "CallSid").unwrap_or_default();
+    match field(form, "SequenceNumber") {
+        Some(sequence) => format!("{sid}:{sequence}:{signature}"),
+        None => format!("{sid}:{}:{signature}", request.header(IDEMPOTENCY_HEADER).unwrap_or_default()),
+    }
+}
