@@ -1,6 +1,6 @@
 use super::*;
 use crate::laws::{self, Request, feed, opened, subjects, violations};
-use crate::protocol::{MediaCommand, MediaEvent, MediaProtocol as _, MediaSink};
+use crate::protocol::{MediaCommand, MediaEvent, MediaSink};
 use base::wire::Wire;
 use base::{CallId, MarkId, Millis};
 use proptest::prelude::*;
