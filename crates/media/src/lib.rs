@@ -14,23 +14,23 @@
 pub mod dtmf;
 pub mod framer;
 pub mod g711;
-//JIT
+pub mod jitter;
 pub mod l16;
 pub mod level;
 pub mod pacer;
 pub mod playout;
-//REC
+pub mod recorder;
 pub mod resample;
 pub mod tone;
 pub mod vad;
 
 pub use framer::{Framer, Preroll};
 pub use g711::Law;
-//JIT2
+pub use jitter::{JitterBuffer, JitterConfig};
 pub use level::Meter;
 pub use pacer::Pacer;
 pub use playout::PlayoutBuffer;
-//REC2
+pub use recorder::DualRecorder;
 pub use resample::Resampler;
 
 /// Whole milliseconds of this many samples, rounded down.

@@ -1,7 +1,7 @@
 //! The cheap stage.
 
 use super::Frame;
-use super::tonality::{self, Tonality};
+use super::texture::{self, Look, Texture};
 use crate::framer::Framer;
 use crate::level;
 use crate::resample::{RateError, Resampler};
@@ -27,7 +27,7 @@ pub struct Gate {
     resampler: Resampler,
     framer: Framer,
     model: Box<earshot::Detector>,
-    tonality: Tonality,
+    texture: Texture,
     wide: Vec<i16>,
     probability: f32,
     floor_dbfs: f32,
@@ -37,10 +37,10 @@ impl Gate {
     /// For a stream at this rate.
     pub fn new(rate_hz: u32) -> Result<Self, RateError> {
         Ok(Self {
-            resampler: Resampler::new(rate_hz, tonality::RATE_HZ)?,
+            resampler: Resampler::new(rate_hz, texture::RATE_HZ)?,
             framer: Framer::new(MODEL_SAMPLES),
             model: earshot::Detector::default_boxed(),
-            tonality: Tonality::new(),
+            texture: Texture::new(),
             wide: Vec::with_capacity(1_024),
             probability: 0.0,
             floor_dbfs: FLOOR_DBFS_START,
@@ -51,7 +51,7 @@ impl Gate {
     pub fn push(&mut self, pcm: &[i16]) -> Frame {
         self.wide.clear();
         self.resampler.process(pcm, &mut self.wide);
-        self.tonality.push(&self.wide);
+        self.texture.push(&self.wide);
         let (model, mut best) = (&mut self.model, None);
         self.framer.push(&self.wide, |window| {
             let probability = model.predict_i16(window).clamp(0.0, 1.0);
@@ -61,8 +61,14 @@ impl Gate {
         let level_dbfs = level::rms_dbfs(pcm);
         let above_floor_db = level_dbfs - self.floor_dbfs;
         let is_loud = level_dbfs >= LEVEL_DBFS_MIN && above_floor_db >= ABOVE_FLOOR_DB_MIN;
-        let tonal = is_loud && self.tonality.is_tone();
-        let cheap = if is_loud && !tonal { self.probability } else { 0.0 };
+        let look = if is_loud {
+            self.texture.look()
+        } else {
+            self.texture.pause();
+            Look::Noise
+        };
+        let tonal = look == Look::Tone;
+        let cheap = if look == Look::Other { self.probability } else { 0.0 };
         self.follow(level_dbfs, cheap >= 0.5 || tonal);
         Frame { cheap, level_dbfs, above_floor_db, tonal, neural: None }
     }
@@ -77,7 +83,7 @@ impl Gate {
         self.resampler.reset();
         self.framer.clear();
         self.model.reset();
-        self.tonality.reset();
+        self.texture.reset();
         self.probability = 0.0;
         self.floor_dbfs = FLOOR_DBFS_START;
     }

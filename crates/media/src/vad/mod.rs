@@ -1,7 +1,7 @@
 //! Voice activity: when the caller speaks.
 //!
 //! Two stages. [`Gate`] looks at every frame: energy above an adaptive noise floor, a small learned model and a check for
-//! tones (which that model takes for speech). [`Detector`] turns its [`Frame`]s into [`Event`]s with hysteresis and says
+//! tones and noise (which that model takes for speech). [`Detector`] turns its [`Frame`]s into [`Event`]s with hysteresis and says
 //! through [`Detector::wants_neural`] when a better, dearer model is worth running; the host adds that model's
 //! probability with [`Frame::with_neural`].
 //!
@@ -17,7 +17,7 @@ mod detector;
 mod gate;
 #[cfg(test)]
 mod tests;
-mod tonality;
+mod texture;
 
 pub use detector::{Config, Detector, Event};
 pub use gate::Gate;
@@ -25,7 +25,8 @@ pub use gate::Gate;
 /// What the stages say about one frame of [`base::limits::FRAME_MS`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Frame {
-    /// How probable speech is, from the cheap stage, 0 to 1. Zero for tones and for what does not rise above the floor.
+    /// How probable speech is, from the cheap stage, 0 to 1. Zero for tones, for noise and for
+    /// what does not rise above the floor.
     pub cheap: f32,
     /// Level, dBFS.
     pub level_dbfs: f32,
