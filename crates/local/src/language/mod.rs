@@ -1,1 +1,76 @@
 //! Language on this machine: embeddings, reranker, retrieval and the default brain.
+//!
+//! The brain is deterministic: it routes an utterance to a tool or searches the business's documents, and says what the
+//! document says, word for word. Nothing here writes a sentence of fact of its own.
+//!
+//! Start reading at [`brain`], then [`knowledge`] (retrieve, rerank, gate, extract) and [`router`] (which tool, which
+//! arguments). [`bm25`], [`document`], [`gate`], [`phrases`], [`pii`], [`slots`] and [`words`] are pure.
+
+pub mod bm25;
+pub mod brain;
+pub mod document;
+pub mod embed;
+pub mod evaluation;
+pub mod gate;
+mod inference;
+pub mod knowledge;
+pub mod phrases;
+pub mod pii;
+pub mod rerank;
+pub mod router;
+pub mod slots;
+pub mod words;
+
+pub use brain::Brain;
+pub use embed::{EMBEDDING_WIDTH, Embedder, Embedding};
+pub use gate::Gate;
+pub use knowledge::{Knowledge, SearchOutcome};
+pub use rerank::Reranker;
+
+use std::path::{Path, PathBuf};
+
+/// Why a language model could not be loaded or run.
+#[derive(Debug, thiserror::Error)]
+pub enum LanguageError {
+    /// The runtime could not read the model file.
+    #[error("cannot load the model {path}: {reason}")]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What the runtime said.
+        reason: String,
+    },
+    /// The tokenizer file could not be read.
+    #[error("cannot load the tokenizer {path}: {reason}")]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What the tokenizer said.
+        reason: String,
+    },
+    /// A text could not be turned into tokens.
+    #[error("cannot tokenize a text: {0}")]
+    Tokenize(String),
+    /// The model ran and failed, or gave a shape it should not have.
+    #[error("the model failed: {0}")]
+    Run(String),
+    /// The gate's coefficients could not be read.
+    #[error("the gate's coefficients are not usable: {0}")]
+    Gate(String),
+}
+
+/// The models the brain needs, shared by all calls.
+#[derive(Debug)]
+pub struct LanguageModels {
+    /// Texts to vectors.
+    pub embedder: Embedder,
+    /// Question and passage to a score.
+    pub reranker: Reranker,
+}
+
+impl LanguageModels {
+    /// Loads both from their directories, each holding `model.onnx` and `tokenizer.json`.
+    pub fn load(embedder_dir: &Path, reranker_dir: &Path) -> Result<Self, LanguageError> {
+        Ok(Self { embedder: Embedder::load(embedder_dir)?, reranker: Reranker::load(reranker_dir)? })
+    }
+}
