@@ -77,8 +77,9 @@ pub struct BrainSession {
 pub trait BrainService: Send + Sync {
     /// Registry name.
     fn name(&self) -> &str;
-    /// Starts a generation; returns at once.
-    fn generate(&self, request: GenerationRequest) -> BrainSession;
+    /// Starts a generation for this business; returns at once. A model in the cloud does not need to know for whom; the
+    /// on-device brain answers from that business's documents.
+    fn generate(&self, business: base::BusinessId, request: GenerationRequest) -> BrainSession;
 }
 
 /// Finds passages of a business's documents, for brains that look things up by a tool.
