@@ -91,6 +91,14 @@ pub const TOOL_CALLS_PER_TURN_MAX: u32 = 4;
 pub const TOOL_RESULT_CHARS_MAX: usize = 4_000;
 /// Tokens of context given to a brain unless the agent says otherwise.
 pub const CONTEXT_TOKENS_MAX: usize = 3_000;
+/// The body of an answer that refuses a request or an upgrade; the rest is not read.
+pub const REFUSAL_BODY_BYTES_MAX: usize = 16 * 1024;
+/// Waiting for the body of a refusal: it is only there to say why.
+pub const REFUSAL_BODY_MS_MAX: u64 = 500;
+/// Idle connections kept per provider for its next request.
+pub const IDLE_CONNECTIONS_MAX: usize = 16;
+/// How long an idle connection is kept for the next request.
+pub const IDLE_CONNECTION_MS_MAX: u64 = 60_000;
 /// Events that one provider message may yield.
 pub const EVENTS_PER_MESSAGE_MAX: usize = 64;
 /// Longest call unless the agent says otherwise.

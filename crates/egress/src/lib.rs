@@ -1,1 +1,66 @@
-//! egress
+//! The only way out: HTTP and WebSocket requests to providers, carriers and whatever businesses configure.
+//!
+//! Every request has a deadline and a size cap, follows no redirect, uses no proxy, and goes only where its [`Policy`]
+//! lets it. Failures are [`base::Failure`]s whose text holds neither a credential nor personal data.
+//!
+//! **Must not know**: any vendor, any protocol above HTTP and WebSocket, retries (whoever asked decides).
+//!
+//! Start reading at [`Egress`], then [`address`] (where a request may go).
+
+pub mod address;
+mod failure;
+mod http;
+mod socket;
+mod tls;
+
+pub use address::Policy;
+pub use http::{ByteStream, Response};
+pub use socket::{Refusal, Socket, SocketReceiver, SocketSender, UpgradeError};
+pub use tls::install_crypto;
+
+use address::Checked;
+use base::Failure;
+use rustls::ClientConfig;
+use std::sync::Arc;
+
+/// How the way out is configured.
+#[derive(Clone, Debug)]
+pub struct EgressConfig {
+    /// Where requests may go.
+    pub policy: Policy,
+    /// What we call ourselves.
+    pub user_agent: String,
+}
+
+impl EgressConfig {
+    /// The usual configuration for this policy.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, user_agent: concat!("frontdesk/", env!("CARGO_PKG_VERSION")).into() }
+    }
+}
+
+/// The way out, under one policy. Share it: connections are reused.
+#[derive(Clone, Debug)]
+pub struct Egress {
+    config: EgressConfig,
+    /// TLS for sockets, or why there is none; plain loopback works without.
+    socket_tls: Result<Arc<ClientConfig>, Failure>,
+    encrypted: Result<reqwest::Client, Failure>,
+    plain: Result<reqwest::Client, Failure>,
+}
+
+impl Egress {
+    /// A way out. Never fails: a machine without trusted certificates can still reach loopback, and a request that needs
+    /// TLS says what is missing.
+    pub fn new(config: EgressConfig) -> Self {
+        let http_tls = tls::client_config(&[b"h2", b"http/1.1"]);
+        let encrypted = http_tls.and_then(|tls| http::client(&config, Checked::for_tls(config.policy), Some(tls)));
+        let plain = http::client(&config, Checked::Loopback, None);
+        Self { config, socket_tls: tls::client_config(&[b"http/1.1"]).map(Arc::new), encrypted, plain }
+    }
+
+    /// Where requests of this way out may go.
+    pub fn policy(&self) -> Policy {
+        self.config.policy
+    }
+}

@@ -1,0 +1,29 @@
+//! TLS: one cryptography library for the whole program, and the machine's own list of trusted certificates.
+
+use base::{ErrorClass, Failure};
+use rustls::ClientConfig;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls_platform_verifier::BuilderVerifierExt;
+use std::sync::Arc;
+
+/// Makes aws-lc-rs the cryptography of every library in this process. The first line of `main`: a library that finds two
+/// candidates and no choice panics at its first handshake. Repeating it is harmless.
+pub fn install_crypto() {
+    // An error only says that a provider is installed already.
+    let _ = aws_lc_rs::default_provider().install_default();
+}
+
+pub(crate) fn client_config(protocols: &[&[u8]]) -> Result<ClientConfig, Failure> {
+    let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
+    let unusable = |error: rustls::Error| {
+        Failure::new(
+            ErrorClass::Internal,
+            format!("TLS cannot be used on this machine ({error}); install its trusted certificates (ca-certificates)"),
+        )
+    };
+    let config =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(unusable)?;
+    let mut config = config.with_platform_verifier().map_err(unusable)?.with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Ok(config)
+}
