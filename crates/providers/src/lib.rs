@@ -5,11 +5,17 @@
 //! `runtime` own all of that, once per transport.
 //!
 //! Start reading at [`stt`], [`llm`] and [`tts`] (the traits), then any vendor file, then `laws` (what every vendor must
-//! obey).
+//! obey). A vendor is one file, one cassette in `fixtures/cassettes` and one word in the list of its kind.
 
+pub mod answer;
+#[cfg(test)]
+mod laws;
 pub mod llm;
 pub mod options;
+pub mod pricing;
+pub mod registry;
 pub mod stt;
 pub mod tts;
 
-pub use options::ProviderOptions;
+pub use options::{Descriptor, OptionsError, ProviderOptions, Settings};
+pub use registry::Provider;

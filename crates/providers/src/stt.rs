@@ -1,5 +1,6 @@
 //! Speech to text: the codec trait and its events.
 
+use crate::registry::stt_providers;
 use base::wire::{Connect, Wire};
 use base::{ErrorClass, Failure};
 
@@ -17,7 +18,7 @@ pub struct SttOpen {
 /// What a recogniser reports.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SttEvent {
-    /// The stream is ready.
+    /// The stream is ready. The driver says so when the socket is open; codecs do not.
     Started,
     /// What the speaker seems to be saying since the last `Final`. Replaces earlier partials.
     Partial {
@@ -49,7 +50,7 @@ pub trait SttProtocol: Send {
     fn connect(&mut self, open: &SttOpen) -> Connect;
     /// Turns 16-bit mono audio into messages. May hold back less than one message; any split gives the same bytes.
     fn on_audio(&mut self, pcm: &[i16], out: &mut Vec<Wire>);
-    /// Turns one message into events.
+    /// Turns one message into events. A close frame is a message too and gives `Failed` unless we asked for it.
     fn on_message(&mut self, message: &Wire, out: &mut Vec<SttEvent>);
     /// Asks for the final transcript of what was pushed.
     fn finalize(&mut self, out: &mut Vec<Wire>);
@@ -62,3 +63,5 @@ pub trait SttProtocol: Send {
     /// Maps an HTTP status (refused upgrade) and body, or a close code (1000 and above), to a class.
     fn classify(&self, status: u16, body: &str) -> ErrorClass;
 }
+
+stt_providers! { deepgram }

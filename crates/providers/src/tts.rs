@@ -1,5 +1,6 @@
 //! Text to speech: the codec trait and its events.
 
+use crate::registry::tts_providers;
 use base::wire::{Connect, Wire};
 use base::{ErrorClass, Failure};
 
@@ -18,7 +19,7 @@ pub struct TtsOpen {
 /// What a synthesiser reports. Segments come in the order in which their text was pushed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TtsEvent {
-    /// The stream is ready.
+    /// The stream is ready. The driver says so when the socket is open; codecs do not.
     Started,
     /// More 16-bit mono audio at [`TtsProtocol::sample_rate_hz`].
     Audio {
@@ -63,3 +64,5 @@ pub trait TtsProtocol: Send {
     /// Maps an HTTP status (refused upgrade) and body, or a close code (1000 and above), to a class.
     fn classify(&self, status: u16, body: &str) -> ErrorClass;
 }
+
+tts_providers! { elevenlabs }

@@ -1,0 +1,131 @@
+//! What use costs: list prices from `prices.toml`, each with its date and source.
+//!
+//! List prices are what a business is told before it has its own contract; they are not an invoice.
+
+use base::Money;
+use model::generation::TokenUsage;
+use serde::Deserialize;
+use std::sync::LazyLock;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Milliseconds of audio recognised.
+    AudioMs,
+    /// Characters spoken.
+    Chars,
+    /// Tokens read.
+    TokensIn,
+    /// Tokens read from the provider's cache.
+    TokensCached,
+    /// Tokens written.
+    TokensOut,
+}
+
+/// One line of the list.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Registry name of the provider.
+    pub provider: String,
+    /// Model, in the vendor's words.
+    pub model: String,
+    /// What is counted.
+    pub unit: Unit,
+    /// US dollars for `per` units.
+    pub usd: f64,
+    /// How many units cost `usd`.
+    pub per: u64,
+    /// Day on which the price was read, `YYYY-MM-DD`.
+    pub as_of: String,
+    /// Where it was read.
+    pub source: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    price: Vec<Price>,
+}
+
+static PRICES: LazyLock<Vec<Price>> = LazyLock::new(|| {
+    let list: List =
+        toml::from_str(include_str!("../prices.toml")).expect("the list is compiled in and parsed in tests");
+    list.price
+});
+
+/// All prices known.
+pub fn prices() -> &'static [Price] {
+    &PRICES
+}
+
+/// The price of a unit. A dated model name (`m-2026-08-28`) that is not listed has the price of the name it begins with.
+pub fn price(provider: &str, model: &str, unit: Unit) -> Option<&'static Price> {
+    let fits = |price: &&Price| {
+        let rest = model.strip_prefix(price.model.as_str());
+        price.provider == provider
+            && price.unit == unit
+            && rest.is_some_and(|rest| {
+                rest.is_empty() || rest.strip_prefix('-').is_some_and(|d| d.starts_with(|c: char| c.is_ascii_digit()))
+            })
+    };
+    PRICES.iter().filter(fits).max_by_key(|price| price.model.len())
+}
+
+/// What a quantity costs, rounded to the nearest millionth of a dollar. `None` when the price is not known.
+pub fn cost(provider: &str, model: &str, unit: Unit, quantity: u64) -> Option<Money> {
+    let price = price(provider, model, unit)?;
+    let usd_nanos = (price.usd * 1e9).round() as i128;
+    let micros = (i128::from(quantity) * usd_nanos + i128::from(price.per) * 500) / (i128::from(price.per) * 1_000);
+    Some(Money::from_usd_micros(i64::try_from(micros).unwrap_or(i64::MAX)))
+}
+
+/// What recognising audio costs.
+pub fn stt_cost(provider: &str, model: &str, audio_ms: u64) -> Option<Money> {
+    cost(provider, model, Unit::AudioMs, audio_ms)
+}
+
+/// What speaking text costs.
+pub fn tts_cost(provider: &str, model: &str, chars: u64) -> Option<Money> {
+    cost(provider, model, Unit::Chars, chars)
+}
+
+/// What a generation costs.
+pub fn llm_cost(provider: &str, model: &str, usage: TokenUsage) -> Option<Money> {
+    let fresh = cost(provider, model, Unit::TokensIn, u64::from(usage.input.saturating_sub(usage.cached)))?;
+    let cached = match cost(provider, model, Unit::TokensCached, u64::from(usage.cached)) {
+        Some(cached) => cached,
+        None => cost(provider, model, Unit::TokensIn, u64::from(usage.cached))?,
+    };
+    Some(fresh + cached + cost(provider, model, Unit::TokensOut, u64::from(usage.output))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_says_when_and_where_it_was_read() {
+        assert!(!prices().is_empty());
+        for price in prices() {
+            let digits = price.as_of.bytes().filter(u8::is_ascii_digit).count();
+            assert!(price.usd >= 0.0 && price.per > 0 && digits == 8 && !price.source.is_empty(), "{price:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_model_has_no_cost_rather_than_a_wrong_one() {
+        assert_eq!(stt_cost("nobody", "nothing", 60_000), None);
+        assert_eq!(price("openai", "gpt-5.4-minimal", Unit::TokensIn), None, "not a dated name");
+    }
+
+    #[test]
+    fn a_call_is_priced_to_the_millionth() {
+        let usage = TokenUsage { input: 1_000, cached: 400, output: 100 };
+        // 600 x 0.10 + 400 x 0.01 + 100 x 0.50 dollars per million.
+        assert_eq!(llm_cost("openai", "gpt-6-luna-2026-09-01", usage), Some(Money::from_usd_micros(114)));
+        assert_eq!(stt_cost("deepgram", "nova-3", 60_000), Some(Money::from_usd_micros(4_800)));
+        assert_eq!(tts_cost("elevenlabs", "eleven_flash_v2_5", 1_000), Some(Money::from_usd_micros(40_000)));
+    }
+}
