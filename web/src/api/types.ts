@@ -1,0 +1,147 @@
+/** The shapes of the HTTP API and of the browser's media socket. Times are milliseconds; `*_at_ms` are Unix time. */
+
+export interface Agent {
+  id: string;
+  slug: string;
+  name: string;
+  business_name: string;
+  /** BCP-47, such as `en`. */
+  language: string;
+  greeting: string;
+}
+
+export type CallState =
+  | "initiated"
+  | "ringing"
+  | "answered"
+  | "active"
+  | "paused"
+  | "ending"
+  | "completed"
+  | "failed"
+  | "busy"
+  | "no_answer"
+  | "canceled";
+
+export type Direction = "inbound" | "outbound";
+
+export type ErrorClass =
+  | "auth"
+  | "quota"
+  | "rate_limited"
+  | "invalid"
+  | "refused"
+  | "unavailable"
+  | "timeout"
+  | "protocol"
+  | "cancelled"
+  | "internal";
+
+export interface Call {
+  id: string;
+  business: string;
+  agent: string;
+  conversation: string;
+  direction: Direction;
+  carrier: string;
+  carrier_ref: string | null;
+  customer: string | null;
+  number: string | null;
+  state: CallState;
+  started_at_ms: number;
+  answered_at_ms: number | null;
+  ended_at_ms: number | null;
+  ended_reason: string | null;
+  recording: string | null;
+  /** Millionths of a US dollar. */
+  cost: number;
+}
+
+export interface Citation {
+  document: string;
+  section: string;
+  quote: string;
+}
+
+/** All relative to the end of the caller's speech; what did not happen is null. */
+export interface TurnLatency {
+  endpoint_ms: number | null;
+  transcript_ms: number | null;
+  first_token_ms: number | null;
+  first_audio_ms: number | null;
+  heard_ms: number | null;
+}
+
+export type Entry =
+  | { entry: "started"; direction: Direction }
+  | { entry: "resumed"; incarnation: number }
+  | { entry: "state"; state: CallState }
+  | { entry: "caller_turn"; turn: number; text: string; cut?: boolean; typed?: boolean }
+  | { entry: "dtmf"; digit: string }
+  | {
+      entry: "agent_turn";
+      turn: number;
+      utterance: number;
+      heard: string;
+      complete: boolean;
+      citations?: Citation[];
+      latency?: TurnLatency;
+    }
+  | { entry: "tool_refused"; id: number; name: string; reason: string }
+  | { entry: "confirmation_asked"; id: number; name: string; args: unknown }
+  | { entry: "confirmation_answered"; id: number; yes: boolean }
+  | { entry: "tool_started"; id: number; name: string; args: unknown }
+  | { entry: "tool_finished"; id: number; name: string; ok: boolean; result: string }
+  | { entry: "slot_asked"; tool: string; args: Record<string, unknown>; slot: string }
+  | { entry: "handoff_requested"; reason: string }
+  | { entry: "fault"; stage: string; class: ErrorClass }
+  | { entry: "ending"; reason: string }
+  | { entry: "ended"; reason: string; state: CallState; duration: number };
+
+export interface JournalRecord {
+  seq: number;
+  /** Milliseconds since the call began. */
+  at: number;
+  entry: Entry;
+}
+
+export interface CallDetail {
+  call: Call;
+  journal: JournalRecord[];
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+export type LiveKind =
+  | { event: "state"; state: CallState }
+  | { event: "phase"; phase: string }
+  | { event: "caller_speaking"; speaking: boolean }
+  | { event: "partial"; text: string }
+  | { event: "caller_turn"; turn: number; text: string }
+  | { event: "agent_saying"; turn: number; text: string }
+  | {
+      event: "agent_turn";
+      turn: number;
+      text: string;
+      complete: boolean;
+      citations: Citation[];
+      latency: TurnLatency | null;
+    }
+  | { event: "tool"; name: string; status: string }
+  | { event: "fault"; stage: string; class: ErrorClass }
+  | { event: "ended"; reason: string };
+
+export type LiveEvent = { at: number } & LiveKind;
+
+/** Text messages of the media socket. Audio travels as binary messages: 16-bit little-endian mono at 16 kHz. */
+export type ServerMessage = { type: "mark"; id: number } | { type: "clear" } | ({ type: "live" } & LiveEvent);
+
+export type ClientMessage =
+  | { type: "start"; agent: string }
+  | { type: "text"; text: string }
+  | { type: "mark"; id: number }
+  | { type: "interrupt" }
+  | { type: "end" };

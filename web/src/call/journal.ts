@@ -1,0 +1,76 @@
+import type { Citation, Entry, JournalRecord, TurnLatency } from "../api/types";
+import { faultWords, plainWords } from "./words";
+
+/** A call's journal as lines to read: tools with their answers, faults as sentences, bookkeeping left out. */
+export type JournalLine = { seq: number; at: number } & (
+  | { kind: "caller"; text: string; typed: boolean; cut: boolean }
+  | { kind: "agent"; text: string; complete: boolean; citations: Citation[]; latency: TurnLatency | null }
+  | { kind: "tool"; name: string; status: "running" | "done" | "failed"; args: unknown; result: string | null }
+  | { kind: "note"; tone: "plain" | "warn"; text: string }
+);
+
+export function journalLines(records: JournalRecord[]): JournalLine[] {
+  const lines: JournalLine[] = [];
+  const toolLine = new Map<number, number>();
+  for (const { seq, at, entry } of records) {
+    if (entry.entry === "tool_finished" && toolLine.has(entry.id)) {
+      const index = toolLine.get(entry.id) as number;
+      const line = lines[index];
+      if (line?.kind === "tool") {
+        lines[index] = { ...line, status: entry.ok ? "done" : "failed", result: entry.result };
+      }
+      continue;
+    }
+    const line = lineOf(entry);
+    if (line === null) continue;
+    if (entry.entry === "tool_started") toolLine.set(entry.id, lines.length);
+    lines.push({ seq, at, ...line });
+  }
+  return lines;
+}
+
+type Unplaced = JournalLine extends infer L ? (L extends JournalLine ? Omit<L, "seq" | "at"> : never) : never;
+
+function lineOf(entry: Entry): Unplaced | null {
+  switch (entry.entry) {
+    case "caller_turn":
+      return { kind: "caller", text: entry.text, typed: entry.typed ?? false, cut: entry.cut ?? false };
+    case "agent_turn":
+      return {
+        kind: "agent",
+        text: entry.heard,
+        complete: entry.complete,
+        citations: entry.citations ?? [],
+        latency: entry.latency ?? null,
+      };
+    case "tool_started":
+      return { kind: "tool", name: entry.name, status: "running", args: entry.args, result: null };
+    case "tool_finished":
+      return { kind: "tool", name: entry.name, status: entry.ok ? "done" : "failed", args: null, result: entry.result };
+    case "tool_refused":
+      return note(`${plainWords(entry.name)} was not allowed: ${plainWords(entry.reason)}`, "warn");
+    case "confirmation_asked":
+      return note(`Asked for a yes before ${plainWords(entry.name)}`);
+    case "confirmation_answered":
+      return note(entry.yes ? "The caller said yes" : "The caller said no");
+    case "dtmf":
+      return note(`Key ${entry.digit} pressed`);
+    case "slot_asked":
+      return note(`Asked for ${plainWords(entry.slot)} of ${plainWords(entry.tool)}`);
+    case "handoff_requested":
+      return note(`A person was asked for: ${plainWords(entry.reason)}`);
+    case "fault":
+      return note(faultWords(entry.stage, entry.class), "warn");
+    case "resumed":
+      return note("Another process took the call over");
+    case "ended":
+      return note(`Call over: ${plainWords(entry.reason)}`);
+    default:
+      // Beginnings and carrier states say nothing to a reader; unknown entries come from newer servers.
+      return null;
+  }
+}
+
+function note(text: string, tone: "plain" | "warn" = "plain"): Unplaced {
+  return { kind: "note", tone, text };
+}

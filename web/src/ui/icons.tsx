@@ -1,0 +1,148 @@
+import type { ReactNode } from "react";
+
+interface IconProps {
+  className?: string;
+}
+
+function Icon({ className = "size-5", children }: IconProps & { children: ReactNode }) {
+  return (
+    <svg
+      viewBox="0 0 24 24"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="1.9"
+      strokeLinecap="round"
+      strokeLinejoin="round"
+      aria-hidden="true"
+      className={className}
+    >
+      {children}
+    </svg>
+  );
+}
+
+export const LogoIcon = (p: IconProps) => (
+  <svg viewBox="0 0 32 32" aria-hidden="true" className={p.className}>
+    <rect width="32" height="32" rx="9" fill="currentColor" />
+    <g stroke="var(--color-paper)" strokeWidth="2.6" strokeLinecap="round">
+      <path d="M9 14v4M13.7 10.5v11M18.4 8v16M23 13v6" />
+    </g>
+  </svg>
+);
+
+export const MicIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <rect x="9" y="3" width="6" height="11" rx="3" />
+    <path d="M5.5 11.5a6.5 6.5 0 0 0 13 0M12 18v3" />
+  </Icon>
+);
+
+export const MicOffIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M9 9v2a3 3 0 0 0 4.6 2.5M15 10V6a3 3 0 0 0-5.7-1.3M5.5 11.5a6.5 6.5 0 0 0 10.4 5.2M18.4 12.4l.1-.9M12 18v3M4 3l16 17" />
+  </Icon>
+);
+
+export const PhoneDownIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M3.2 14.6c-.9-1.5-.6-3.4.8-4.5A12.8 12.8 0 0 1 12 7.4c3 0 5.8 1 8 2.7 1.4 1.1 1.7 3 .8 4.500l-.5.800a1.6 1.6 0 0 1-1.9.700l-2.2-.8a1.6 1.6 0 0 1-1-1.500v-1.500a10 10 0 0 0-6.4 0v1.500c0 .7-.4 1.3-1 1.500l-2.2.8a1.6 1.6 0 0 1-1.9-.7z" />
+  </Icon>
+);
+
+export const HandIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M8 12V6.200a1.4 1.4 0 0 1 2.8 0V11m0-5.800a1.4 1.4 0 0 1 2.8 0V11m0-4.300a1.4 1.4 0 0 1 2.8 0V14c0 4-2.3 6.5-5.7 6.5-2.7 0-4-1.2-5.3-3.400l-2-3.300c-.9-1.6 1-2.9 2.2-1.700L8 14.4" />
+  </Icon>
+);
+
+export const SendIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M12 19V5M6 11l6-6 6 6" />
+  </Icon>
+);
+
+export const PlayIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M8 5.500v13l10.5-6.500z" fill="currentColor" />
+  </Icon>
+);
+
+export const PauseIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M9 6v12M15 6v12" strokeWidth="3" />
+  </Icon>
+);
+
+export const BookIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M5 5.500A1.5 1.5 0 0 1 6.5 4H19v13H6.500A1.5 1.5 0 0 0 5 18.500zM5 18.500A1.5 1.5 0 0 0 6.5 20H19v-3" />
+  </Icon>
+);
+
+export const ToolIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M14.5 6.500a4 4 0 0 1 5-1.200l-2.7 2.7 1.2 1.7 2.6-2.200a4 4 0 0 1-5.6 4.700L8 19.200a1.9 1.9 0 0 1-2.7-2.700l7-6.900a4 4 0 0 1 2.2-3.100z" />
+  </Icon>
+);
+
+export const WarnIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M12 4.5 21 19.500H3zM12 10.500v4M12 17.200v.1" />
+  </Icon>
+);
+
+export const ChevronIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="m9 6 6 6-6 6" />
+  </Icon>
+);
+
+export const BackIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M19 12H5m6-6-6 6 6 6" />
+  </Icon>
+);
+
+export const CloseIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M6 6l12 12M18 6 6 18" />
+  </Icon>
+);
+
+export const DownIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M12 5v14m6-6-6 6-6-6" />
+  </Icon>
+);
+
+export const SunIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <circle cx="12" cy="12" r="4" />
+    <path d="M12 3v1.500M12 19.500V21M3 12h1.500M19.5 12H21M5.6 5.600l1.1 1.100M17.3 17.300l1.1 1.100M5.6 18.400l1.1-1.100M17.3 6.700l1.1-1.1" />
+  </Icon>
+);
+
+export const MoonIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M20 14.500A8.2 8.2 0 0 1 9.5 4a8.2 8.2 0 1 0 10.5 10.500z" />
+  </Icon>
+);
+
+export const AutoIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <circle cx="12" cy="12" r="8" />
+    <path d="M12 4v16a8 8 0 0 0 0-16z" fill="currentColor" />
+  </Icon>
+);
+
+export const InboundIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M18 6 7 17M7 9v8h8" />
+  </Icon>
+);
+
+export const OutboundIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M6 18 17 7M9 7h8v8" />
+  </Icon>
+);
