@@ -4,14 +4,12 @@
 //! in which the sender sent nothing. How long frames wait follows how late they come: the delay rises at once with the
 //! lateness that was seen and falls slowly. For sockets without timestamps, count frames and samples from zero.
 
-use std::collections::VecDeque;
-
 /// Frames that can wait; also how far a timestamp may jump before it counts as a new stream.
 const SLOTS: usize = 64;
 /// Lateness is forgotten by this much per frame: 1 ms in a second of 20 ms frames.
-const SPREAD_FALL_MS: f32 = 0.02;
+const SPREAD_FALL_MS: f64 = 0.02;
 /// The clocks of both sides drift apart; the fastest transit seen is forgotten by this much per frame.
-const BASE_RISE_MS: f32 = 0.01;
+const BASE_RISE_MS: f64 = 0.01;
 /// Concealing longer than this sounds like a robot; silence is better.
 const CONCEAL_MS_MAX: u64 = 100;
 /// A delay that was not needed for this many frames is shortened by one frame.
@@ -99,7 +97,7 @@ struct Slot {
 #[derive(Clone, Debug)]
 pub struct JitterBuffer {
     config: JitterConfig,
-    frame_ms: f32,
+    frame_ms: f64,
     slots: [Option<Slot>; SLOTS],
     pcm: Vec<i16>,
     last: Vec<i16>,
@@ -110,14 +108,13 @@ pub struct JitterBuffer {
     newest: i64,
     last_sequence: Option<u16>,
     playing: bool,
-    first_waiting_ms: Option<u64>,
     /// Fastest transit seen and how much slower the slowest of late was, in milliseconds.
-    base_ms: f32,
-    spread_ms: f32,
+    base_ms: f64,
+    spread_ms: f64,
     epoch_ms: u64,
     conceal_run: u32,
-    /// Least depth in the recent past, to find delay that nothing needs.
-    depths: VecDeque<usize>,
+    /// Frames in a row that waited at least a frame longer than they had to.
+    frames_over: u32,
     stats: JitterStats,
 }
 
@@ -127,8 +124,8 @@ impl JitterBuffer {
         let mut config = config;
         config.frame_samples = config.frame_samples.max(1);
         config.rate_hz = config.rate_hz.max(1);
-        let frame_ms = config.frame_samples as f32 * 1_000.0 / config.rate_hz as f32;
-        config.delay_ms_max = config.delay_ms_max.min((frame_ms * (SLOTS / 2) as f32) as u64);
+        let frame_ms = config.frame_samples as f64 * 1_000.0 / f64::from(config.rate_hz);
+        config.delay_ms_max = config.delay_ms_max.min((frame_ms * (SLOTS / 2) as f64) as u64);
         config.delay_ms_min = config.delay_ms_min.min(config.delay_ms_max);
         Self {
             frame_ms,
@@ -142,12 +139,11 @@ impl JitterBuffer {
             newest: -1,
             last_sequence: None,
             playing: false,
-            first_waiting_ms: None,
             base_ms: 0.0,
             spread_ms: 0.0,
             epoch_ms: 0,
             conceal_run: 0,
-            depths: VecDeque::with_capacity(SHRINK_AFTER_FRAMES as usize),
+            frames_over: 0,
             stats: JitterStats::default(),
         }
     }
@@ -169,8 +165,8 @@ impl JitterBuffer {
         }
         self.observe(now_ms, index);
         // Before the first frame is played an earlier one may still take its place at the front.
-        if index < self.next && !self.playing && self.last_sequence.is_none() {
-            self.next = index;
+        if self.last_sequence.is_none() && !self.playing && self.newest - index < SLOTS as i64 {
+            self.next = self.next.min(index);
         }
         if index < self.next {
             self.stats.late += 1;
@@ -189,18 +185,16 @@ impl JitterBuffer {
         self.pcm[from..from + pcm.len()].copy_from_slice(pcm);
         self.waiting += 1;
         self.newest = self.newest.max(index);
-        self.first_waiting_ms.get_or_insert(now_ms);
         verdict
     }
 
     /// Gives the next frame, to be called once per frame time. `out` is filled whole; it should have
     /// [`JitterConfig::frame_samples`] samples.
     pub fn pull(&mut self, now_ms: u64, out: &mut [i16]) -> Played {
-        if !self.playing && !self.is_filled(now_ms) {
-            return self.gap(out, false);
+        if !self.playing && !self.begins(now_ms) {
+            return self.gap(out, true);
         }
-        self.playing = true;
-        self.shrink();
+        self.catch_up(now_ms);
         if let Some(slot) = self.take(self.next, out) {
             self.next += 1;
             self.last_sequence = Some(slot.sequence);
@@ -208,24 +202,23 @@ impl JitterBuffer {
             self.stats.played += 1;
             return Played::Frame;
         }
-        if self.waiting == 0 {
-            // Nothing to go on with: hold the place, so that frames which are merely late are still played.
-            let played = self.gap(out, false);
-            if played == Played::Silence {
-                self.playing = false;
-                self.first_waiting_ms = None;
-            }
-            return played;
+        let is_pause = self.is_pause();
+        // With less delay than the line needs, a gap is the moment to wait longer: the place is held, and a frame that is
+        // merely late is still played. The same when nothing has come at all.
+        if self.waiting > 0 && self.delay_of(self.next, now_ms) >= self.delay_ms() as f64 {
+            self.next += 1;
         }
-        let paused = self.is_pause();
-        self.next += 1;
-        self.gap(out, paused)
+        let played = self.gap(out, is_pause);
+        if played == Played::Silence && self.waiting == 0 {
+            self.playing = false;
+        }
+        played
     }
 
     /// How long a frame is made to wait now: what the lateness seen of late asks for, within the limits.
     pub fn delay_ms(&self) -> u64 {
         let frames = (self.spread_ms / self.frame_ms).ceil() + 1.0;
-        ((frames * self.frame_ms) as u64).clamp(self.config.delay_ms_min, self.config.delay_ms_max)
+        ((frames * self.frame_ms).ceil() as u64).clamp(self.config.delay_ms_min, self.config.delay_ms_max)
     }
 
     /// Frames that wait.
@@ -246,53 +239,71 @@ impl JitterBuffer {
     }
 
     fn restart(&mut self, now_ms: u64, timestamp: u32) {
+        self.stats.skipped += self.waiting as u64;
         self.slots = [None; SLOTS];
         self.waiting = 0;
         self.origin = Some((timestamp, 0));
         (self.next, self.newest) = (0, -1);
         self.last_sequence = None;
         self.playing = false;
-        self.first_waiting_ms = None;
         self.epoch_ms = now_ms;
         self.base_ms = 0.0;
-        self.depths.clear();
+        self.frames_over = 0;
     }
 
     fn observe(&mut self, now_ms: u64, index: i64) {
-        let transit_ms = now_ms as f32 - self.epoch_ms as f32 - index as f32 * self.frame_ms;
+        let transit_ms = now_ms.wrapping_sub(self.epoch_ms) as i64 as f64 - index as f64 * self.frame_ms;
         self.base_ms = (self.base_ms + BASE_RISE_MS).min(transit_ms);
-        self.spread_ms = (self.spread_ms - SPREAD_FALL_MS).max(transit_ms - self.base_ms).max(0.0);
-        self.spread_ms = self.spread_ms.min(self.config.delay_ms_max as f32);
+        self.spread_ms = (self.spread_ms - SPREAD_FALL_MS).max(transit_ms - self.base_ms);
+        self.spread_ms = self.spread_ms.clamp(0.0, self.config.delay_ms_max as f64);
     }
 
-    fn depth(&self) -> usize {
-        (self.newest + 1 - self.next).max(0) as usize
+    /// How long the frame with this index waits if it is played now and came as fast as any, its own length included.
+    fn delay_of(&self, index: i64, now_ms: u64) -> f64 {
+        let since_ms = now_ms.wrapping_sub(self.epoch_ms) as i64 as f64;
+        since_ms + self.frame_ms - self.base_ms - index as f64 * self.frame_ms
     }
 
-    fn is_filled(&self, now_ms: u64) -> bool {
-        let Some(since) = self.first_waiting_ms.filter(|_| self.waiting > 0) else { return false };
-        let delay_ms = self.delay_ms();
-        self.depth() as f32 * self.frame_ms >= delay_ms as f32 || now_ms.saturating_sub(since) >= delay_ms
+    fn oldest(&self) -> Option<Slot> {
+        let held = |index: i64| self.slots[index.rem_euclid(SLOTS as i64) as usize].filter(|slot| slot.index == index);
+        (self.next..=self.newest).find_map(held)
     }
 
-    /// Drops one frame when more wait than the delay asks for, and have for a while.
-    fn shrink(&mut self) {
-        if self.depths.len() == SHRINK_AFTER_FRAMES as usize {
-            self.depths.pop_front();
+    /// Starts to play, from the oldest frame that waits, once that has waited long enough.
+    fn begins(&mut self, now_ms: u64) -> bool {
+        let Some(oldest) = self.oldest() else { return false };
+        self.playing = self.delay_of(oldest.index, now_ms) >= self.delay_ms() as f64;
+        if self.playing {
+            self.next = oldest.index;
+            self.frames_over = 0;
         }
-        self.depths.push_back(self.depth());
-        let wanted = (self.delay_ms() as f32 / self.frame_ms).ceil() as usize;
-        let least = self.depths.iter().copied().min().unwrap_or(0);
-        let is_full = self.depth() as f32 * self.frame_ms > self.config.delay_ms_max as f32 + self.frame_ms;
-        if is_full || (self.depths.len() == SHRINK_AFTER_FRAMES as usize && least > wanted) {
+        self.playing
+    }
+
+    /// Shortens a delay that is longer than the line needs: by gaps at once, by a frame when it was so for a while or
+    /// when it is beyond the limit.
+    fn catch_up(&mut self, now_ms: u64) {
+        let wanted_ms = self.delay_ms() as f64;
+        let limit_ms = self.config.delay_ms_max as f64 + self.frame_ms;
+        while self.waiting > 0 && self.next < self.newest {
+            let delay_ms = self.delay_of(self.next, now_ms);
             let place = self.next.rem_euclid(SLOTS as i64) as usize;
-            if let Some(slot) = self.slots[place].take_if(|slot| slot.index == self.next) {
-                self.last_sequence = Some(slot.sequence);
+            let is_here = self.slots[place].is_some_and(|slot| slot.index == self.next);
+            let is_over = delay_ms >= wanted_ms + self.frame_ms;
+            if is_here && delay_ms <= limit_ms && self.frames_over < SHRINK_AFTER_FRAMES {
+                self.frames_over = if is_over { self.frames_over + 1 } else { 0 };
+                return;
+            }
+            if !is_here && !is_over {
+                return;
+            }
+            if is_here {
+                self.last_sequence = self.slots[place].take().map(|slot| slot.sequence);
                 self.waiting -= 1;
                 self.stats.skipped += 1;
+                self.frames_over = 0;
             }
             self.next += 1;
-            self.depths.clear();
         }
     }
 
@@ -310,27 +321,25 @@ impl JitterBuffer {
 
     /// The frame after the gap follows the one before it without a number missing: nothing was lost in between.
     fn is_pause(&self) -> bool {
-        let following = (self.next..=self.newest)
-            .find_map(|index| self.slots[index.rem_euclid(SLOTS as i64) as usize].filter(|slot| slot.index == index));
-        match (following, self.last_sequence) {
+        match (self.oldest(), self.last_sequence) {
             (Some(slot), Some(last)) => slot.sequence == last.wrapping_add(1),
             _ => false,
         }
     }
 
-    fn gap(&mut self, out: &mut [i16], paused: bool) -> Played {
-        let concealed_ms = (self.conceal_run + 1) as f32 * self.frame_ms;
-        if paused || !self.playing || self.last_sequence.is_none() || concealed_ms > CONCEAL_MS_MAX as f32 {
+    fn gap(&mut self, out: &mut [i16], is_pause: bool) -> Played {
+        let concealed_ms = f64::from(self.conceal_run + 1) * self.frame_ms;
+        if is_pause || self.last_sequence.is_none() || concealed_ms > CONCEAL_MS_MAX as f64 {
             out.fill(0);
             return Played::Silence;
         }
         self.conceal_run += 1;
         self.stats.concealed += 1;
         // Each repetition is half as loud as the one before, so that a long loss fades instead of buzzing.
-        let shift = self.conceal_run.min(15);
+        let shift = self.conceal_run.min(14);
         let count = out.len().min(self.last.len());
         for (sample, &last) in out.iter_mut().zip(&self.last) {
-            *sample = last / (1 << shift.min(14));
+            *sample = last / (1 << shift);
         }
         out[count..].fill(0);
         Played::Conceal { run: self.conceal_run }
@@ -400,21 +409,30 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_frame_is_concealed_and_a_pause_is_silent() {
-        let mut buffer = buffer();
-        let mut frame = [0; SAMPLES];
-        for n in [0, 1, 2, 4, 5, 6, 7] {
-            put(&mut buffer, 0, n);
-        }
-        let played: Vec<_> = (0..5).map(|n| buffer.pull(n * 20, &mut frame)).collect();
-        assert_eq!(played, [Played::Frame, Played::Frame, Played::Frame, Played::Conceal { run: 1 }, Played::Frame]);
+    fn a_lost_frame_is_concealed_and_takes_its_own_time_only() {
+        let arrivals: Vec<(u64, u16)> = (0..50).filter(|n| *n != 20).map(|n| (u64::from(n) * 20, n)).collect();
+        let (out, stats) = play(&arrivals, 1_000);
+        assert_eq!(out[20], (Played::Conceal { run: 1 }, 10), "the frame before, half as loud");
+        assert_eq!(frames(&out).len(), 49);
+        assert_eq!((stats.concealed, stats.skipped), (1, 0));
+    }
 
-        let mut buffer = JitterBuffer::new(JitterConfig::for_rate(8_000));
-        for (sequence, n) in [(0, 0), (1, 1), (2, 2), (3, 5), (4, 6)] {
-            buffer.insert(0, sequence, n * 160, &[100; SAMPLES]);
+    #[test]
+    fn a_pause_of_the_sender_is_silent() {
+        let mut buffer = JitterBuffer::new(JitterConfig { delay_ms_min: 100, ..JitterConfig::for_rate(8_000) });
+        let mut frame = [0; SAMPLES];
+        let sent = [(0_u16, 0_u32), (1, 1), (2, 2), (3, 5), (4, 6), (5, 7)];
+        let mut heard = Vec::new();
+        for now in (0..300).step_by(20) {
+            for (sequence, n) in sent.into_iter().filter(|(_, n)| u64::from(*n) * 20 == now) {
+                buffer.insert(now, sequence, n * SAMPLES as u32, &[100; SAMPLES]);
+            }
+            heard.push(buffer.pull(now, &mut frame));
         }
-        let played: Vec<_> = (0..6).map(|n| buffer.pull(n * 20, &mut frame)).collect();
-        assert_eq!(played[2..], [Played::Frame, Played::Silence, Played::Silence, Played::Frame]);
+        assert_eq!(heard[..4], [Played::Silence; 4], "the delay asked for");
+        assert_eq!(heard[4..7], [Played::Frame; 3]);
+        assert_eq!(heard[7..9], [Played::Silence; 2]);
+        assert_eq!(heard[9..12], [Played::Frame; 3]);
     }
 
     #[test]
@@ -445,10 +463,10 @@ mod tests {
         let mut frame = [0; SAMPLES];
         put(&mut buffer, 0, 0);
         assert_eq!(buffer.pull(0, &mut frame), Played::Frame);
-        assert_eq!(buffer.insert(20, 9, 77, &[5; SAMPLES]), Inserted::Restarted);
+        assert_eq!(buffer.insert(20, 9, 900_000, &[5; SAMPLES]), Inserted::Restarted);
         assert_eq!(buffer.pull(20, &mut frame), Played::Frame);
         assert_eq!(frame[0], 5);
-        assert_eq!(buffer.insert(40, 10, 237, &[5; 3]), Inserted::WrongSize);
+        assert_eq!(buffer.insert(40, 10, 900_160, &[5; 3]), Inserted::WrongSize);
     }
 
     proptest! {
@@ -493,7 +511,7 @@ mod tests {
             let mut frame = [0; SAMPLES];
             for (pass, sequence, timestamp, size, pull) in packets {
                 now += pass;
-                buffer.insert(now, sequence, timestamp, &[1; SAMPLES * 2][..SAMPLES * size / 2 * 2 / 2]);
+                buffer.insert(now, sequence, timestamp, &[1; SAMPLES * 2][..SAMPLES * size]);
                 buffer.insert(now, sequence, timestamp % 9_999, &[1; SAMPLES]);
                 if pull { buffer.pull(now, &mut frame); }
                 prop_assert!(buffer.waiting() <= SLOTS);

@@ -11,6 +11,8 @@
 //! Start reading at [`playout`] (what the caller hears and how we know), then [`pacer`] (when it is sent), then [`vad`]
 //! (when the caller speaks). `cargo run -p media --release --example cost` prints what each block costs.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod dtmf;
 pub mod framer;
 pub mod g711;

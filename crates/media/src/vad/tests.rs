@@ -3,6 +3,7 @@ use crate::level;
 use crate::tone::{ComfortNoise, Tone};
 use base::limits::FRAME_MS;
 use proptest::prelude::*;
+use std::f64::consts::TAU;
 
 const RATE: u32 = 8_000;
 
@@ -13,13 +14,13 @@ fn voice(rate: u32, ms: u64, dbfs: f32) -> Vec<i16> {
     let raw: Vec<f64> = (0..samples)
         .map(|n| {
             let t = n as f64 / f64::from(rate);
-            let pitch = 130.0 + 25.0 * (2.3 * t * 6.283).sin() + 4.0 * (5.1 * t * 6.283).sin();
+            let pitch = 130.0 + 25.0 * (2.3 * t * TAU).sin() + 4.0 * (5.1 * t * TAU).sin();
             phase += pitch / f64::from(rate);
             let syllable = (4.0 * t * std::f64::consts::PI).sin().abs().sqrt();
             let formants = [
-                (550.0 + 200.0 * (3.1 * t * 6.283).sin(), 90.0, 1.0),
-                (1_500.0 + 450.0 * (2.2 * t * 6.283).cos(), 120.0, 0.5),
-                (2_500.0 + 150.0 * (1.3 * t * 6.283).sin(), 180.0, 0.25),
+                (550.0 + 200.0 * (3.1 * t * TAU).sin(), 90.0, 1.0),
+                (1_500.0 + 450.0 * (2.2 * t * TAU).cos(), 120.0, 0.5),
+                (2_500.0 + 150.0 * (1.3 * t * TAU).sin(), 180.0, 0.25),
             ];
             let mut sum = 0.0;
             for harmonic in 1..=28 {
@@ -27,7 +28,7 @@ fn voice(rate: u32, ms: u64, dbfs: f32) -> Vec<i16> {
                 if hz < f64::from(rate) * 0.42 {
                     let gain: f64 =
                         formants.iter().map(|(at, width, gain)| gain / (1.0 + ((hz - at) / width).powi(2))).sum();
-                    sum += gain * (phase * f64::from(harmonic) * 6.283_185_307).sin();
+                    sum += gain * (phase * f64::from(harmonic) * TAU).sin();
                 }
             }
             sum * syllable
