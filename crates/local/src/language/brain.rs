@@ -449,7 +449,7 @@ mod tests {
             clauses("what are your hours and do you deliver to Austria"),
             ["what are your hours", "do you deliver to Austria"]
         );
-        assert_eq!(clauses("When do you open? And how much is a service?"), ["When do you open?", "And how much is a service?"]);
+        assert_eq!(clauses("When do you open? And how much is a service?"), ["When do you open?", "how much is a service?"]);
         assert_eq!(clauses("do you take cash and cards"), ["do you take cash and cards"]);
     }
 

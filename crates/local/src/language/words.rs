@@ -33,16 +33,21 @@ pub fn is_stop_word(word: &str) -> bool {
     STOP.contains(&word)
 }
 
-/// Search terms: stems of the words that carry a topic. A single letter joins the next word as well, so that "e-bike",
+/// Search terms: stems of the words that carry a topic. A single letter joins the next word, so that "e-bike",
 /// "e bike" and "ebike" meet.
 pub fn terms(text: &str) -> Vec<String> {
     let stemmer = Stemmer::create(Algorithm::English);
     let words = words(text);
     let mut terms = Vec::with_capacity(words.len());
+    let mut joined = false;
     for (index, word) in words.iter().enumerate() {
+        if std::mem::take(&mut joined) {
+            continue;
+        }
         let letter = word.len() == 1 && word.bytes().all(|b| b.is_ascii_lowercase()) && !matches!(word.as_str(), "a" | "i");
         if let (true, Some(next)) = (letter, words.get(index + 1)) {
             terms.push(stemmer.stem(&format!("{word}{next}")).into_owned());
+            joined = true;
         } else if !is_stop_word(word) {
             terms.push(stemmer.stem(word).into_owned());
         }
