@@ -1,7 +1,7 @@
 // Chromium as the browser tests use it: fake microphone, no network of its own.
 import { chromium } from "playwright-core";
 
-export function launch(microphoneWav) {
+export function launch(microphoneWav, moreArgs = []) {
   const microphone = microphoneWav ? [`--use-file-for-fake-audio-capture=${microphoneWav}%noloop`] : [];
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -20,6 +20,7 @@ export function launch(microphoneWav) {
       "--metrics-recording-only",
       "--no-first-run",
       "--no-pings",
+      ...moreArgs,
     ],
   });
 }

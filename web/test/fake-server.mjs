@@ -342,7 +342,7 @@ class FakeCall {
 /** A call of yesterday in which everything happened, so that the page of a call has all of it to show. */
 function richCall() {
   const log = new CallLog(AGENTS[0], Date.now() - 26 * 3_600_000);
-  Object.assign(log.call, { carrier: "twilio", customer: "+44 20 7946 0018", number: "+44 20 7946 0999" });
+  Object.assign(log.call, { carrier: "loopback", customer: "+44 20 7946 0018", number: "+44 20 7946 0999" });
   let at = 400;
   const speak = (side, text) => {
     log.record(side, at, babble(text, side === 0 ? 190 : 128));
@@ -401,7 +401,7 @@ function earlierCalls() {
     const log = new CallLog(AGENTS[0], Date.now() - (30 + i * 5) * 3_600_000);
     const missed = i % 6 === 4;
     Object.assign(log.call, {
-      carrier: "twilio",
+      carrier: "loopback",
       customer: `+44 20 7946 0${100 + i}`,
       direction: i % 4 === 3 ? "outbound" : "inbound",
     });

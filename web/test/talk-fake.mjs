@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startFakeServer } from "./fake-server.mjs";
 import { testTalk } from "./talk.mjs";
+import { testTrouble } from "./trouble.mjs";
 import { wav } from "./wav.mjs";
 
 const HZ = 16_000;
@@ -23,4 +24,5 @@ try {
   code = 1;
 }
 server.stop();
+if ((await testTrouble()) > 0) code = 1;
 process.exit(code);

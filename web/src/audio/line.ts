@@ -84,6 +84,10 @@ export class AudioLine {
       context.createMediaStreamSource(microphone).connect(this.#capture);
       for (const track of microphone.getAudioTracks()) track.onended = () => listener.onMicLost();
     }
+    // Phones suspend the context when another app takes the sound; a call wants it back.
+    context.onstatechange = () => {
+      if (context.state !== "running" && context.state !== "closed") context.resume().catch(() => {});
+    };
     this.#sendLatency();
     this.#latencyTimer = window.setInterval(() => this.#sendLatency(), LATENCY_REFRESH_MS);
   }
@@ -114,6 +118,7 @@ export class AudioLine {
       track.onended = null;
       track.stop();
     }
+    this.#context.onstatechange = null;
     this.#capture.port.onmessage = null;
     this.#playback.port.onmessage = null;
     this.#tellCapture({ type: "stop" });

@@ -11,7 +11,7 @@ export interface Stage {
 }
 
 const STAGES: { name: StageName; label: string; field: keyof TurnLatency }[] = [
-  { name: "endpoint", label: "Turn taken as over", field: "endpoint_ms" },
+  { name: "endpoint", label: "End of turn", field: "endpoint_ms" },
   { name: "transcript", label: "Transcript", field: "transcript_ms" },
   { name: "first_token", label: "First words", field: "first_token_ms" },
   { name: "first_audio", label: "First audio", field: "first_audio_ms" },

@@ -180,4 +180,9 @@ describe("everything else", () => {
     const over = callReducer(old, { type: "closed", problem: null, nowMs: 2_000 });
     expect(callReducer(over, { type: "preparing" }).lines).toEqual([]);
   });
+
+  test("a call that was called off before the line stood leaves nothing behind", () => {
+    const preparing = callReducer(initialCall, { type: "preparing" });
+    expect(callReducer(preparing, { type: "closed", problem: null, nowMs: 5 })).toBe(initialCall);
+  });
 });

@@ -130,6 +130,8 @@ export function callReducer(view: CallView, action: CallAction): CallView {
     case "ending":
       return view.status === "ended" ? view : { ...view, status: "ending", partial: "", callerSpeaking: false };
     case "closed":
+      // Called off before the line stood: nothing to look back on.
+      if (view.connectedAtMs === null && action.problem === null) return initialCall;
       return {
         ...settled(view),
         status: "ended",

@@ -14,9 +14,13 @@ const INTERRUPT_MS_MAX = 1_000;
 /** Without audio hardware, one silent frame this often keeps the line from being taken for dead. */
 const KEEP_ALIVE_MS = 5_000;
 
+/** Two seconds of microphone that the network has not taken; what comes after is dropped, for it would come too late. */
+const UNSENT_BYTES_MAX = 64_000;
+
 /** For tests and for the curious: what the audio path did. */
 export interface Diagnostics extends PlaybackCounters {
   frames_sent: number;
+  frames_dropped: number;
   marks_heard: number;
   context_hz: number;
 }
@@ -27,6 +31,7 @@ const diagnostics: Diagnostics = {
   underruns: 0,
   dropped_samples: 0,
   frames_sent: 0,
+  frames_dropped: 0,
   marks_heard: 0,
   context_hz: 0,
 };
@@ -44,6 +49,7 @@ class CallSession {
   readonly #subscribers = new Set<() => void>();
   #socket: WebSocket | null = null;
   #line: AudioLine | null = null;
+  #wakeLock: WakeLockSentinel | null = null;
   #keepAlive = 0;
   #endTimer = 0;
   #dropUntil = 0;
@@ -62,7 +68,7 @@ class CallSession {
     if (this.#view.status !== "idle" && this.#view.status !== "ended") return;
     const generation = ++this.#generation;
     levels.reset();
-    Object.assign(diagnostics, { ...diagnostics, played_samples: 0, queued_samples: 0, underruns: 0, frames_sent: 0 });
+    for (const counter of Object.keys(diagnostics) as (keyof Diagnostics)[]) diagnostics[counter] = 0;
     this.#dispatch({ type: "preparing" });
     const context = audioSupported() ? new AudioContext({ latencyHint: "interactive" }) : null;
     const microphone = withMicrophone ? await openMicrophone() : null;
@@ -130,6 +136,10 @@ class CallSession {
   readonly #listener: LineListener = {
     onFrame: (pcm) => {
       if (this.#socket?.readyState !== WebSocket.OPEN || this.#view.status !== "live") return;
+      if (this.#socket.bufferedAmount > UNSENT_BYTES_MAX) {
+        diagnostics.frames_dropped++;
+        return;
+      }
       this.#socket.send(pcm);
       diagnostics.frames_sent++;
     },
@@ -158,6 +168,7 @@ class CallSession {
       window.clearTimeout(deadline);
       this.#send({ type: "start", agent });
       this.#dispatch({ type: "connected", nowMs: Date.now() });
+      void this.#stayAwake();
       if (this.#line === null) this.#keepAlive = window.setInterval(this.#sendSilence, KEEP_ALIVE_MS);
     };
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
@@ -171,6 +182,16 @@ class CallSession {
       const expected = status === "ending" || endedReason !== null;
       this.#finish(expected ? null : closeWords(code, reason, status === "live"));
     };
+  }
+
+  /** A phone that dims its screen would take the microphone away. */
+  async #stayAwake(): Promise<void> {
+    try {
+      this.#wakeLock = (await navigator.wakeLock?.request("screen")) ?? null;
+      if (this.#socket === null) await this.#wakeLock?.release();
+    } catch {
+      // Low battery or no permission: the call goes on all the same.
+    }
   }
 
   readonly #sendSilence = (): void => {
@@ -213,6 +234,8 @@ class CallSession {
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
+    void this.#wakeLock?.release();
+    this.#wakeLock = null;
     void this.#line?.close();
     this.#line = null;
     this.#dropUntil = 0;

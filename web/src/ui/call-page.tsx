@@ -68,7 +68,7 @@ function CallView({ detail: { call, journal } }: { detail: CallDetail }) {
       <h1 className="mt-4 text-2xl font-semibold tracking-tight">{callerName(call)}</h1>
       <Facts call={call} />
       <Player player={player} />
-      <ol aria-label="Transcript" className="mt-6 flex flex-col">
+      <ol aria-label="Transcript" className="mt-2 flex flex-col">
         {lines.map((line, index) => (
           <Row
             key={line.seq}
@@ -120,14 +120,14 @@ function Row({ line, atMs, current, seek }: RowProps) {
       data-line={line.kind}
       data-current={current}
       aria-current={current ? "true" : undefined}
-      className="grid grid-cols-[3.5rem_1fr] gap-x-2 rounded-xl px-2 py-2.5 transition-colors data-[current=true]:bg-accent/8"
+      className="grid grid-cols-[3.5rem_1fr] items-baseline gap-x-2 rounded-xl px-2 py-2.5 transition-colors data-[current=true]:bg-accent/8"
     >
       <button
         type="button"
         disabled={seek === null}
         onClick={seek ?? undefined}
         aria-label={`Play from ${clock(atMs)}`}
-        className="h-fit justify-self-start rounded-md pt-1 font-mono text-xs text-faint tabular-nums enabled:hover:text-accent-deep enabled:hover:underline"
+        className="h-fit justify-self-start rounded-md font-mono text-xs text-faint tabular-nums enabled:hover:text-accent-deep enabled:hover:underline"
       >
         {clock(atMs)}
       </button>
@@ -157,7 +157,7 @@ function LineBody({ line, seek }: { line: JournalLine; seek: (() => void) | null
     case "caller":
       return (
         <Words seek={seek}>
-          <Speaker name="Caller" color="text-caller" extra={line.typed ? "typed" : ""} />
+          <Speaker name="Caller" color="bg-caller" extra={line.typed ? "typed" : ""} />
           {line.text}
           {line.cut && <span className="text-faint"> (cut)</span>}
         </Words>
@@ -166,7 +166,7 @@ function LineBody({ line, seek }: { line: JournalLine; seek: (() => void) | null
       return (
         <div className="min-w-0">
           <Words seek={seek}>
-            <Speaker name="Agent" color="text-agent" extra={line.complete ? "" : "interrupted"} />
+            <Speaker name="Agent" color="bg-agent" extra={line.complete ? "" : "interrupted"} />
             {line.text === "" ? <span className="text-faint">Not a word was heard</span> : line.text}
             {!line.complete && line.text !== "" && <span className="text-faint"> —</span>}
           </Words>
@@ -194,10 +194,8 @@ function LineBody({ line, seek }: { line: JournalLine; seek: (() => void) | null
 
 function Speaker({ name, color, extra }: { name: string; color: string; extra: string }) {
   return (
-    <span className="block text-xs font-medium text-soft">
-      <span aria-hidden="true" className={`mr-1 ${color}`}>
-        ●
-      </span>
+    <span className="mb-0.5 block text-xs font-medium text-soft">
+      <span aria-hidden="true" className={`mr-1.5 inline-block size-2 rounded-full ${color}`} />
       {name}
       {extra !== "" && <span className="font-normal text-faint"> · {extra}</span>}
     </span>

@@ -9,7 +9,7 @@ export function Citations({ citations }: { citations: Citation[] }) {
       data-citation=""
       className="max-w-full open:basis-full"
     >
-      <summary className="inline-flex max-w-full list-none items-center gap-1.5 rounded-full border border-line bg-card px-2.5 py-1 text-xs text-soft transition-colors hover:border-faint hover:text-ink">
+      <summary className="flex h-6.5 w-fit max-w-full list-none items-center gap-1.5 rounded-full border border-line bg-card px-2.5 text-xs text-soft transition-colors hover:border-faint hover:text-ink">
         <BookIcon className="size-3.5 shrink-0" />
         <span className="truncate">
           <span className="sr-only">Source: </span>

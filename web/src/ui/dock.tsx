@@ -22,15 +22,12 @@ export function Dock({ view, agentName }: { view: CallView; agentName: string })
           <Elapsed sinceMs={view.connectedAtMs} />
         </span>
       </div>
-      <div className="relative px-2">
+      <div className="flex items-center gap-2 px-2">
+        <div aria-hidden="true" className="flex h-14 w-14 shrink-0 flex-col justify-around text-xs font-medium">
+          <VoiceLabel name={agentName} on={view.phase === "speaking"} color="text-agent" />
+          <VoiceLabel name={view.muted ? "Muted" : "You"} on={view.callerSpeaking} color="text-caller" />
+        </div>
         <Meters active={view.status === "live"} />
-        <VoiceLabel name={agentName} on={view.phase === "speaking"} place="top-0" color="text-agent" />
-        <VoiceLabel
-          name={view.muted ? "You (muted)" : "You"}
-          on={view.callerSpeaking}
-          place="bottom-0"
-          color="text-caller"
-        />
       </div>
       <Composer view={view} />
     </section>
@@ -53,15 +50,8 @@ function Status({ view }: { view: CallView }) {
   );
 }
 
-function VoiceLabel({ name, on, place, color }: { name: string; on: boolean; place: string; color: string }) {
-  return (
-    <span
-      aria-hidden="true"
-      className={`absolute left-2 rounded-md bg-card/80 pr-2 text-[0.6875rem] font-medium transition-colors ${place} ${on ? color : "text-faint"}`}
-    >
-      {name}
-    </span>
-  );
+function VoiceLabel({ name, on, color }: { name: string; on: boolean; color: string }) {
+  return <span className={`truncate transition-colors ${on ? color : "text-faint"}`}>{name}</span>;
 }
 
 function Elapsed({ sinceMs }: { sinceMs: number | null }) {
@@ -122,7 +112,7 @@ function Composer({ view }: { view: CallView }) {
         onClick={() => session.end()}
         disabled={view.status === "ending"}
         title="End the call (Esc)"
-        className="flex h-11 items-center gap-2 rounded-2xl bg-danger px-3.5 font-medium text-paper transition-opacity hover:opacity-90 disabled:opacity-50"
+        className="flex h-11 items-center gap-2 rounded-2xl bg-hangup px-3.5 font-medium text-white transition-opacity hover:opacity-90 disabled:opacity-50"
       >
         <PhoneDownIcon />
         <span className="max-sm:sr-only">End</span>

@@ -56,7 +56,7 @@ export function LatencyDetails({ latency }: { latency: TurnLatency }) {
     <details className="group max-w-md open:basis-full">
       <summary
         title="From the end of your speech to the first sound of the answer"
-        className="inline-flex list-none items-center gap-2 rounded-md font-mono text-xs text-faint tabular-nums transition-colors hover:text-ink"
+        className="flex h-6 w-fit list-none items-center gap-2 rounded-md font-mono text-xs text-faint tabular-nums transition-colors hover:text-ink"
       >
         <span className="block w-14">
           <LatencyBar latency={latency} scale_ms={total} />

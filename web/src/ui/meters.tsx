@@ -27,7 +27,7 @@ export function Meters({ active }: { active: boolean }) {
     return () => cancelAnimationFrame(frame);
   }, [active]);
   return (
-    <div aria-hidden="true">
+    <div aria-hidden="true" className="min-w-0 flex-1">
       <canvas ref={canvas} className="h-14 w-full" />
     </div>
   );

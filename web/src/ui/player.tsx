@@ -21,38 +21,40 @@ export function Player({ player }: { player: CallPlayer }) {
       aria-label="Recording"
       data-playing={player.playing}
       data-position-ms={Math.round(player.positionMs)}
-      className="sticky top-3 z-10 mt-6 flex items-center gap-3 rounded-3xl border border-line bg-card p-3 shadow-card sm:gap-4"
+      className="sticky top-0 z-10 mt-6 bg-paper py-3"
     >
-      <button
-        type="button"
-        disabled={!ready}
-        onClick={player.toggle}
-        aria-label={player.playing ? "Pause" : "Play"}
-        className="grid size-12 shrink-0 place-items-center rounded-full bg-accent text-on-accent transition-colors hover:bg-accent-deep disabled:opacity-50"
-      >
-        {player.playing ? <PauseIcon /> : <PlayIcon />}
-      </button>
-      {player.envelope === null ? (
-        <span className="h-16 flex-1 animate-pulse rounded-xl bg-sunken">
-          <span className="sr-only">Loading the recording</span>
-        </span>
-      ) : (
-        <Waveform player={player} envelope={player.envelope} />
-      )}
-      <div className="flex shrink-0 flex-col items-end gap-1 font-mono text-xs text-soft tabular-nums">
-        <span>
-          {clock(player.positionMs)}
-          <span className="text-faint max-sm:hidden"> / {clock(player.durationMs)}</span>
-        </span>
+      <div className="flex items-center gap-3 rounded-3xl border border-line bg-card p-3 shadow-card sm:gap-4">
         <button
           type="button"
           disabled={!ready}
-          onClick={() => player.setRate(next)}
-          aria-label={`Speed ${player.rate}×. Change to ${next}×.`}
-          className="rounded-md border border-line px-1.5 py-0.5 hover:bg-sunken"
+          onClick={player.toggle}
+          aria-label={player.playing ? "Pause" : "Play"}
+          className="grid size-12 shrink-0 place-items-center rounded-full bg-accent text-on-accent transition-colors hover:bg-accent-deep disabled:opacity-50"
         >
-          {player.rate}×
+          {player.playing ? <PauseIcon /> : <PlayIcon />}
         </button>
+        {player.envelope === null ? (
+          <span className="h-16 flex-1 animate-pulse rounded-xl bg-sunken">
+            <span className="sr-only">Loading the recording</span>
+          </span>
+        ) : (
+          <Waveform player={player} envelope={player.envelope} />
+        )}
+        <div className="flex shrink-0 flex-col items-end gap-1 font-mono text-xs text-soft tabular-nums">
+          <span>
+            {clock(player.positionMs)}
+            <span className="text-faint max-sm:hidden"> / {clock(player.durationMs)}</span>
+          </span>
+          <button
+            type="button"
+            disabled={!ready}
+            onClick={() => player.setRate(next)}
+            aria-label={`Speed ${player.rate}×. Change to ${next}×.`}
+            className="rounded-md border border-line px-1.5 py-0.5 hover:bg-sunken"
+          >
+            {player.rate}×
+          </button>
+        </div>
       </div>
     </section>
   );

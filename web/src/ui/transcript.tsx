@@ -17,6 +17,7 @@ interface TranscriptProps {
 /** The conversation as it happens. It follows the newest line unless somebody scrolled up to read. */
 export function Transcript({ view, agentName, language }: TranscriptProps) {
   const box = useRef<HTMLDivElement>(null);
+  const list = useRef<HTMLOListElement>(null);
   const [stuck, setStuck] = useState(true);
   const pending = view.typed !== "" ? view.typed : view.partial;
 
@@ -32,6 +33,7 @@ export function Transcript({ view, agentName, language }: TranscriptProps) {
       if (stuck) element.scrollTop = element.scrollHeight;
     });
     observer.observe(element);
+    if (list.current !== null) observer.observe(list.current);
     return () => observer.disconnect();
   }, [stuck]);
 
@@ -43,6 +45,7 @@ export function Transcript({ view, agentName, language }: TranscriptProps) {
         className="h-full overflow-y-auto overscroll-contain px-4 sm:px-6"
       >
         <ol
+          ref={list}
           aria-label="Transcript"
           lang={language}
           className="mx-auto flex min-h-full max-w-2xl flex-col justify-end gap-5 py-6"
