@@ -1,0 +1,156 @@
+//! The one ONNX runtime of the process, and sessions in it.
+//!
+//! Later releases of the runtime than the one we pin upload usage data, so the library is read before it is loaded and
+//! refused when it is another version or names a collector. Each session has one thread: with many calls on few cores,
+//! two threads per model only wait for each other.
+
+use super::SpeechError;
+use crate::models::{Manifest, ModelDir, Tier};
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+use ort::session::Session;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The runtime's release line. Releases after it carry a usage-data uploader.
+const RELEASE: &str = "1.28.";
+/// The address that the uploader of later releases sends to.
+const COLLECTOR: &[u8] = b"events.data.microsoft.com";
+const WAIT: Duration = Duration::from_secs(5);
+
+static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The shared environment; the first caller loads the library out of the models directory.
+fn environment(dir: &ModelDir) -> Result<Environment, SpeechError> {
+    let mut environment = locked(&ENVIRONMENT);
+    if let Some(environment) = environment.as_ref() {
+        return Ok(environment.clone());
+    }
+    let path = library(dir)?;
+    let refused = |detail: String| SpeechError::Runtime { path: path.clone(), detail };
+    let bytes = std::fs::read(&path).map_err(|error| refused(error.to_string()))?;
+    accept_library(&bytes).map_err(&refused)?;
+    drop(bytes);
+    let builder = ort::init_from(&path).map_err(|error| refused(error.to_string()))?;
+    let built = builder.with_name("frontdesk").with_telemetry(false).build();
+    let built = built.map_err(|error| refused(error.to_string()))?;
+    built.set_log_level(LogLevel::Error);
+    Ok(environment.insert(built).clone())
+}
+
+fn library(dir: &ModelDir) -> Result<PathBuf, SpeechError> {
+    let component = Manifest::embedded().tier(Tier::Default).find(|component| component.id.starts_with("onnxruntime-"));
+    let component = component.ok_or_else(|| SpeechError::Platform(crate::models::this_platform()))?;
+    Ok(dir.file(&component.id, &component.files[0].name)?)
+}
+
+/// Looks at the library's bytes, since loading it would already run its code.
+fn accept_library(bytes: &[u8]) -> Result<(), String> {
+    let holds = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+    if holds(COLLECTOR) {
+        return Err("it contains a usage-data uploader".to_owned());
+    }
+    if holds(format!("VERS_{RELEASE}").as_bytes()) || holds(format!("\0{RELEASE}0\0").as_bytes()) {
+        return Ok(());
+    }
+    Err(format!("it is not release {RELEASE}x"))
+}
+
+/// Opens a model with one thread.
+pub(crate) fn open(dir: &ModelDir, path: &Path, model: &'static str) -> Result<Session, SpeechError> {
+    let failed = SpeechError::inference(model);
+    let recovered = |error: ort::Error<SessionBuilder>| failed(error.into());
+    let mut builder = Session::builder(&environment(dir)?)
+        .map_err(&failed)?
+        .with_intra_threads(1)
+        .map_err(recovered)?
+        .with_inter_threads(1)
+        .map_err(recovered)?
+        .with_intra_op_spinning(false)
+        .map_err(recovered)?
+        .with_log_level(LogLevel::Error)
+        .map_err(recovered)?
+        .with_optimization_level(GraphOptimizationLevel::All)
+        .map_err(recovered)?;
+    builder.commit_from_file(path).map_err(&failed)
+}
+
+/// A fixed number of equal things, each used by one caller at a time. A caller waits for a bounded time.
+pub(crate) struct Pool<T> {
+    model: &'static str,
+    free: Mutex<Vec<T>>,
+    returned: Condvar,
+}
+
+impl<T> Pool<T> {
+    pub(crate) fn new(model: &'static str, things: Vec<T>) -> Self {
+        Self { model, free: Mutex::new(things), returned: Condvar::new() }
+    }
+
+    /// One of the things, until the guard is dropped.
+    pub(crate) fn take(&self) -> Result<Taken<'_, T>, SpeechError> {
+        self.take_within(WAIT)
+    }
+
+    fn take_within(&self, wait: Duration) -> Result<Taken<'_, T>, SpeechError> {
+        let waited = self.returned.wait_timeout_while(locked(&self.free), wait, |free| free.is_empty());
+        let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let waited_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let thing = free.pop().ok_or(SpeechError::Busy { model: self.model, waited_ms })?;
+        Ok(Taken { pool: self, thing: Some(thing) })
+    }
+}
+
+/// A thing out of a [`Pool`]; goes back when dropped.
+pub(crate) struct Taken<'a, T> {
+    pool: &'a Pool<T>,
+    thing: Option<T>,
+}
+
+impl<T> std::ops::Deref for Taken<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        self.thing.as_ref().expect("only drop takes it")
+    }
+}
+
+impl<T> std::ops::DerefMut for Taken<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.thing.as_mut().expect("only drop takes it")
+    }
+}
+
+impl<T> Drop for Taken<'_, T> {
+    fn drop(&mut self) {
+        locked(&self.pool.free).extend(self.thing.take());
+        self.pool.returned.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_with_an_uploader_or_of_another_release_is_refused() {
+        assert!(accept_library(b"..VERS_1.28.0..").is_ok());
+        assert!(accept_library(b"..VERS_1.29.0..").unwrap_err().contains("not release"));
+        let reporting = b"VERS_1.28.0 https://mobile.events.data.microsoft.com/OneCollector";
+        assert!(accept_library(reporting).unwrap_err().contains("uploader"));
+    }
+
+    #[test]
+    fn a_busy_pool_answers_instead_of_waiting_forever() {
+        let pool = Pool::new("test", vec![1]);
+        let taken = pool.take().unwrap();
+        assert!(matches!(pool.take_within(Duration::ZERO), Err(SpeechError::Busy { .. })));
+        drop(taken);
+        assert_eq!(*pool.take().unwrap(), 1);
+    }
+}

@@ -1,0 +1,59 @@
+//! Whether the caller has finished: smart-turn listens to the last eight seconds. A hint, not a verdict: on telephone
+//! audio alone it is only somewhat better than chance, so silence and the words decide with it.
+
+use super::SpeechError;
+use super::mel::{BANDS, LogMel};
+use super::runtime::{self, Pool};
+use crate::models::ModelDir;
+use ort::session::Session;
+use ort::value::TensorRef;
+
+const MODEL: &str = "turn-smart-turn-v3.2";
+const SESSIONS: usize = 2;
+const SAMPLES: usize = 8 * 16_000;
+const FRAMES: usize = 800;
+
+/// Judges pauses. Shared by all calls.
+pub struct TurnJudge {
+    pool: Pool<Session>,
+    mel: LogMel,
+}
+
+impl TurnJudge {
+    /// Loads the network.
+    pub fn load(dir: &ModelDir) -> Result<Self, SpeechError> {
+        let path = dir.file(MODEL, "smart-turn-v3.2-cpu.onnx")?;
+        let sessions = (0..SESSIONS).map(|_| runtime::open(dir, &path, MODEL)).collect::<Result<_, _>>()?;
+        Ok(Self { pool: Pool::new(MODEL, sessions), mel: LogMel::new() })
+    }
+
+    /// The probability, 0 to 1, that the turn is over, from the audio up to now (16 kHz; the last eight seconds count).
+    pub fn probability(&self, pcm_16k: &[i16]) -> Result<f32, SpeechError> {
+        let failed = SpeechError::inference(MODEL);
+        let picture = self.picture(pcm_16k);
+        let input = TensorRef::from_array_view(([1, BANDS, FRAMES], &picture[..])).map_err(&failed)?;
+        let mut session = self.pool.take()?;
+        let outputs = session.run(ort::inputs!["input_features" => input]).map_err(&failed)?;
+        let (_, probability) = outputs[0].try_extract_tensor::<f32>().map_err(&failed)?;
+        probability.first().copied().ok_or_else(|| SpeechError::shape(MODEL, "output"))
+    }
+
+    fn picture(&self, pcm_16k: &[i16]) -> Vec<f32> {
+        self.mel.compute(&standardised(pcm_16k))
+    }
+}
+
+/// The last eight seconds with silence in front, at zero mean and unit variance.
+fn standardised(pcm_16k: &[i16]) -> Vec<f32> {
+    let recent = &pcm_16k[pcm_16k.len().saturating_sub(SAMPLES)..];
+    let mut samples = vec![0.0_f32; SAMPLES - recent.len()];
+    samples.extend(recent.iter().map(|sample| f32::from(*sample) / 32_768.0));
+    let mean = samples.iter().map(|x| f64::from(*x)).sum::<f64>() / SAMPLES as f64;
+    let variance = samples.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / SAMPLES as f64;
+    let scale = 1.0 / (variance + 1e-7).sqrt();
+    for sample in &mut samples {
+        *sample = ((f64::from(*sample) - mean) * scale) as f32;
+    }
+    samples
+}
+
