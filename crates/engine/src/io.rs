@@ -32,13 +32,14 @@ pub enum Input {
         /// What.
         event: SynthesisInput,
     },
-    /// The caller heard.
+    /// The caller heard. Reported at least once a second while audio is played: silence for longer than
+    /// [`base::limits::PLAYOUT_STALL_MS_MAX`] is taken for a stall.
     Playout {
         /// Which utterance.
         utterance: UtteranceId,
         /// Audio of it that was played, from its first sample.
         played_ms: u64,
-        /// Whether all audio there will ever be was played.
+        /// Whether all audio there will ever be was played. Only after [`Output::EndUtterance`].
         finished: bool,
     },
     /// A tool answered.

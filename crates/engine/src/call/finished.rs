@@ -1,0 +1,145 @@
+//! Whether words sound finished: the part of turn-taking that is about meaning. Pure text rules.
+
+/// How the end of a caller's words sounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sound {
+    /// A sentence that may well be over.
+    Finished,
+    /// A sentence that goes on: "and", "my number is", "um", a comma.
+    Unfinished,
+    /// Digits, spelled letters or an e-mail address: people pause between groups.
+    Digits,
+}
+
+/// How these words sound.
+pub(super) fn sounds(text: &str) -> Sound {
+    let text = text.trim();
+    let words: Vec<String> = words_from_the_end(text, 6);
+    let Some(last) = words.first() else { return Sound::Finished };
+    if is_spelling(&words) {
+        return Sound::Digits;
+    }
+    let tail = text.trim_end_matches(['"', '\'', '”', ')']);
+    let trails_off = tail.ends_with(['…', ',', ';', ':', '-', '–']) || tail.ends_with("...");
+    if trails_off || HESITATIONS.contains(&last.as_str()) {
+        return Sound::Unfinished;
+    }
+    if tail.ends_with(['?', '!']) {
+        return Sound::Finished;
+    }
+    let hanging = HANGING.contains(&last.as_str()) || leads_to_a_value(&words);
+    // A recogniser that writes a full stop heard a falling voice; "and." is still not a sentence.
+    let certain =
+        tail.ends_with(['.', '।', '。']) && !ALWAYS_HANGING.contains(&last.as_str()) && !leads_to_a_value(&words);
+    if hanging && !certain { Sound::Unfinished } else { Sound::Finished }
+}
+
+/// The last words, lower case, without punctuation, the last one first.
+fn words_from_the_end(text: &str, count_max: usize) -> Vec<String> {
+    text.split_whitespace()
+        .rev()
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase())
+        .filter(|word| !word.is_empty())
+        .take(count_max)
+        .collect()
+}
+
+/// Whether the words end in a value that comes in groups.
+fn is_spelling(words: &[String]) -> bool {
+    let Some(last) = words.first() else { return false };
+    let grouped = |word: &String| is_digits(word) || is_letter(word);
+    if words.len() >= 2 && grouped(last) && grouped(&words[1]) {
+        return true;
+    }
+    // "3" after words is an amount or a time; three digits and more are part of a number.
+    if last.len() >= 3 && last.chars().filter(char::is_ascii_digit).count() >= 3 {
+        return true;
+    }
+    words.iter().take(4).any(|word| word == "dot") || last.contains('@') || last == "double" || last == "triple"
+}
+
+fn is_digits(word: &str) -> bool {
+    word.chars().all(|c| c.is_ascii_digit() || c == '-')
+        || matches!(
+            word,
+            "zero"
+                | "oh"
+                | "one"
+                | "two"
+                | "three"
+                | "four"
+                | "five"
+                | "six"
+                | "seven"
+                | "eight"
+                | "nine"
+                | "double"
+                | "triple"
+        )
+}
+
+fn is_letter(word: &str) -> bool {
+    // "I" and "a" are words as often as letters.
+    word.len() == 1 && word.chars().all(|c| c.is_ascii_alphabetic()) && !matches!(word, "i" | "a")
+}
+
+/// "my number is", "it's for", "the name's": a value must follow.
+fn leads_to_a_value(words: &[String]) -> bool {
+    let verb = matches!(words[0].as_str(), "is" | "are" | "was");
+    let noun = |w: &String| {
+        matches!(
+            w.as_str(),
+            "number" | "name" | "address" | "email" | "mail" | "code" | "order" | "date" | "it" | "that"
+        )
+    };
+    verb && words.get(1).is_some_and(noun)
+}
+
+const HESITATIONS: &[&str] = &["um", "uh", "uhm", "er", "erm", "hmm", "äh", "ähm", "well", "matlab"];
+
+/// Words after which something must follow, whatever the punctuation.
+const ALWAYS_HANGING: &[&str] =
+    &["and", "or", "but", "because", "the", "a", "an", "my", "your", "und", "oder", "aber", "aur"];
+
+/// Words after which something usually follows.
+const HANGING: &[&str] = &[
+    "and", "or", "but", "because", "so", "if", "when", "that", "which", "who", "the", "a", "an", "my", "your", "our",
+    "to", "for", "with", "of", "in", "on", "at", "from", "by", "about", "is", "are", "was", "i", "i'm", "it's", "we",
+    "can", "could", "would", "like", "want", "need", "und", "oder", "aber", "weil", "der", "die", "das", "mein", "für",
+    "mit", "aur", "lekin", "kyunki",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::{Sound, sounds};
+
+    #[test]
+    fn the_end_of_words_tells_whether_the_caller_goes_on() {
+        let table: &[(&str, Sound)] = &[
+            ("When do you open on Sunday?", Sound::Finished),
+            ("when do you open", Sound::Finished),
+            ("I want to cancel my order.", Sound::Finished),
+            ("What is that?", Sound::Finished),
+            ("yes", Sound::Finished),
+            ("at 9", Sound::Finished),
+            ("", Sound::Finished),
+            ("I want to cancel and", Sound::Unfinished),
+            ("I want to cancel, and.", Sound::Unfinished),
+            ("my number is", Sound::Unfinished),
+            ("My order number is.", Sound::Unfinished),
+            ("it would be um", Sound::Unfinished),
+            ("Well,", Sound::Unfinished),
+            ("I was thinking...", Sound::Unfinished),
+            ("I would like to", Sound::Unfinished),
+            ("four eight two", Sound::Digits),
+            ("it's B L 9 0", Sound::Digits),
+            ("my order is BL901771", Sound::Digits),
+            ("my number is 0405550.", Sound::Digits),
+            ("jane at example dot", Sound::Digits),
+            ("jane@example.com", Sound::Digits),
+        ];
+        for (text, expected) in table {
+            assert_eq!(sounds(text), *expected, "{text:?}");
+        }
+    }
+}

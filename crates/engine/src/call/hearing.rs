@@ -1,0 +1,201 @@
+//! What the caller is saying: the recognition stream, the words of the turn so far, and the pause that may end it.
+
+use super::endpointing::Pause;
+use base::limits::CALLER_TURN_CHARS_MAX;
+use base::{CallTime, Millis, SttStreamId};
+
+/// How long words that were already used may come back as a late final.
+const USED_WORDS_MS_MAX: u64 = 3_000;
+
+/// The caller's side of the conversation.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hearing {
+    /// The stream that counts; others are stale.
+    pub stream: Option<SttStreamId>,
+    /// Streams that failed since the last word.
+    pub failures: u32,
+    /// Whether the caller is speaking, and since when there was any sign of it.
+    speaking: Option<CallTime>,
+    /// The pause that may end the turn.
+    pub pause: Option<Pause>,
+    finals: String,
+    partial: String,
+    is_cut: bool,
+    /// Words of the recogniser's present segment that were already used, until its final comes.
+    used: Option<(usize, CallTime)>,
+}
+
+/// The words of one turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Words {
+    pub text: String,
+    pub is_cut: bool,
+}
+
+impl Hearing {
+    pub fn is_speaking(&self) -> bool {
+        self.speaking.is_some()
+    }
+
+    /// The last sign that the caller is speaking.
+    pub fn speaking_sign_at(&self) -> Option<CallTime> {
+        self.speaking
+    }
+
+    pub fn started(&mut self, now: CallTime) {
+        self.speaking = Some(now);
+        self.pause = None;
+    }
+
+    /// The caller stopped; the pause began when the speech ended. Says whether a pause was opened.
+    pub fn stopped(&mut self, speech_end: CallTime) -> bool {
+        self.speaking = None;
+        let opens = self.pause.is_none();
+        if opens {
+            self.pause = Some(Pause::began(speech_end));
+        }
+        opens
+    }
+
+    /// Words so far since the last final. Says whether there are any.
+    pub fn partial(&mut self, now: CallTime, text: &str) -> bool {
+        let text = self.without_used(now, text);
+        if text.is_empty() {
+            return false;
+        }
+        self.heard_words(now);
+        self.partial.clear();
+        self.partial.push_str(text);
+        true
+    }
+
+    /// Words for good. Says whether there are any.
+    pub fn final_words(&mut self, now: CallTime, text: &str) -> bool {
+        let text = self.without_used(now, text);
+        self.used = None;
+        self.partial.clear();
+        if text.is_empty() {
+            return false;
+        }
+        self.heard_words(now);
+        if !self.finals.is_empty() {
+            self.finals.push(' ');
+        }
+        self.finals.push_str(text);
+        if self.finals.len() > CALLER_TURN_CHARS_MAX {
+            let cut = (0..=CALLER_TURN_CHARS_MAX).rev().find(|at| self.finals.is_char_boundary(*at));
+            self.finals.truncate(cut.unwrap_or(0));
+            self.is_cut = true;
+        }
+        true
+    }
+
+    fn heard_words(&mut self, now: CallTime) {
+        self.failures = 0;
+        if self.speaking.is_some() {
+            self.speaking = Some(now);
+        }
+    }
+
+    /// The text without the words at its beginning that an earlier turn has used: a turn may end on a partial, and the
+    /// recogniser repeats those words in its final.
+    fn without_used<'t>(&self, now: CallTime, text: &'t str) -> &'t str {
+        let mut text = text.trim();
+        let Some((count, until)) = self.used else { return text };
+        if now > until {
+            return text;
+        }
+        for _ in 0..count {
+            let word = text.find(char::is_whitespace).unwrap_or(text.len());
+            text = text[word..].trim_start();
+        }
+        text
+    }
+
+    /// The words of the turn so far.
+    pub fn words(&self) -> String {
+        match (self.finals.is_empty(), self.partial.is_empty()) {
+            (false, false) => format!("{} {}", self.finals, self.partial),
+            (false, true) => self.finals.clone(),
+            (true, _) => self.partial.clone(),
+        }
+    }
+
+    pub fn has_words(&self) -> bool {
+        !self.finals.is_empty() || !self.partial.is_empty()
+    }
+
+    /// Takes the words as used: the next turn begins with nothing.
+    pub fn take(&mut self, now: CallTime) -> Words {
+        let mut text = self.words();
+        let mut is_cut = std::mem::take(&mut self.is_cut);
+        if text.len() > CALLER_TURN_CHARS_MAX {
+            let cut = (0..=CALLER_TURN_CHARS_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            text.truncate(cut);
+            is_cut = true;
+        }
+        if !self.partial.is_empty() {
+            let earlier = self.used.filter(|(_, until)| now <= *until).map_or(0, |(count, _)| count);
+            let count = earlier + self.partial.split_whitespace().count();
+            self.used = Some((count, now + Millis(USED_WORDS_MS_MAX)));
+        }
+        self.finals.clear();
+        self.partial.clear();
+        self.pause = None;
+        Words { text, is_cut }
+    }
+
+    /// The stream is gone or replaced; the words stay.
+    pub fn replace_stream(&mut self, stream: SttStreamId) {
+        self.stream = Some(stream);
+        self.used = None;
+        if let Some(pause) = &mut self.pause {
+            pause.no_final_comes();
+        }
+        let partial = std::mem::take(&mut self.partial);
+        if !partial.is_empty() {
+            if !self.finals.is_empty() {
+                self.finals.push(' ');
+            }
+            self.finals.push_str(&partial);
+        }
+    }
+
+    /// The audio path is gone: the caller is not speaking as far as anyone can tell.
+    pub fn line_lost(&mut self) {
+        self.stream = None;
+        self.speaking = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_its_finals_and_the_last_partial() {
+        let mut hearing = Hearing::default();
+        hearing.partial(CallTime(0), "I want");
+        hearing.final_words(CallTime(1), "I want to cancel");
+        hearing.partial(CallTime(2), "my order");
+        assert_eq!(hearing.words(), "I want to cancel my order");
+    }
+
+    #[test]
+    fn words_that_ended_a_turn_do_not_come_back_in_a_late_final() {
+        let mut hearing = Hearing::default();
+        hearing.partial(CallTime(0), "cancel my order");
+        assert_eq!(hearing.take(CallTime(100)).text, "cancel my order");
+        assert!(!hearing.final_words(CallTime(200), "Cancel my order."));
+        assert!(hearing.final_words(CallTime(300), "Hello?"), "used words count once");
+        assert_eq!(hearing.words(), "Hello?");
+    }
+
+    #[test]
+    fn a_turn_has_a_longest_text() {
+        let mut hearing = Hearing::default();
+        hearing.final_words(CallTime(0), &"ä".repeat(CALLER_TURN_CHARS_MAX));
+        let words = hearing.take(CallTime(0));
+        assert!(words.is_cut && words.text.len() <= CALLER_TURN_CHARS_MAX);
+    }
+}

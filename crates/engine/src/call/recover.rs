@@ -1,0 +1,125 @@
+//! A call survives the death of its process: what the journal knows is rebuilt, and the conversation goes on where it
+//! stood. What was in progress and is not in the journal is not done again.
+
+use super::ending::Then;
+use super::outbox::Outbox;
+use super::thought::Thought;
+use super::tools::UnknownTool;
+use super::{CallMachine, CallSetup, Media};
+use crate::dialog::Dialog;
+use base::limits::STREAM_TOKEN_MS_MAX;
+use base::{CallTime, JournalSeq, Millis};
+use model::call::CallState;
+use model::journal::{Entry, Record};
+use std::collections::BTreeMap;
+
+impl CallMachine {
+    /// Goes on with a call of an earlier process. `setup.incarnation` is above every earlier one. The caller is greeted
+    /// with the `resumed` line once audio flows; a turn that nobody answered is answered then.
+    pub fn recover(setup: CallSetup, journal: &[Record]) -> CallMachine {
+        let last_seq = journal.last().map_or(JournalSeq(0), |record| record.seq);
+        let incarnation = setup.incarnation;
+        let mut call = Self::begin(setup, Outbox::after(last_seq));
+        call.is_recovered = true;
+        call.media = Media::Awaited { by: call.now + Millis(STREAM_TOKEN_MS_MAX) };
+        let mut open_tools = BTreeMap::new();
+        let mut answered = None;
+        for record in journal {
+            call.replay(record, &mut open_tools, &mut answered);
+        }
+        if call.is_ended {
+            return call;
+        }
+        let now = call.now;
+        call.out.journal(now, Entry::Resumed { incarnation });
+        for (_, tool) in open_tools {
+            if mutant!(ToolRerunAfterRecovery) {
+                let durable = JournalSeq(last_seq.0);
+                let (id, name, args) = (tool.id, tool.name.clone(), tool.args.clone());
+                call.out.push(crate::io::Output::RunTool { id, name, args, durable });
+            }
+            call.close_unknown_tool(now, tool);
+        }
+        if let Some(asked) = answered {
+            // The yes is in the journal but the tool's start is not: it never ran, and is asked about again.
+            call.dialog.confirmation_asked(asked.id, &asked.name, asked.args, None);
+        }
+        call.settle(now);
+        call
+    }
+
+    /// Takes one entry in. `open_tools` are started and not finished; `answered` got its yes and has not started.
+    fn replay(
+        &mut self,
+        record: &Record,
+        open_tools: &mut BTreeMap<base::ToolCallId, UnknownTool>,
+        answered: &mut Option<UnknownTool>,
+    ) {
+        match &record.entry {
+            Entry::Started { .. } | Entry::Resumed { .. } | Entry::Dtmf { .. } | Entry::Fault { .. } => {}
+            Entry::HandoffRequested { .. } | Entry::ToolRefused { .. } => {}
+            Entry::State { state } => {
+                if *state == CallState::Active {
+                    self.began_at.get_or_insert(record.at);
+                }
+                self.state = self.state.advance(*state).unwrap_or(self.state);
+            }
+            Entry::CallerTurn { turn, text, .. } => {
+                self.turn = *turn;
+                replay_caller_turn(&mut self.dialog, text.expose());
+            }
+            Entry::AgentTurn { heard, .. } => self.dialog.agent_heard(heard.expose()),
+            Entry::ConfirmationAsked { id, name, args } => {
+                self.dialog.confirmation_asked(*id, name, args.expose().clone(), None);
+            }
+            Entry::ConfirmationAnswered { yes, .. } => {
+                let pending = self.dialog.confirmation_closed().filter(|_| *yes);
+                *answered =
+                    pending.map(|pending| UnknownTool { id: pending.id, name: pending.name, args: pending.args });
+            }
+            Entry::ToolStarted { id, name, args } => {
+                *answered = None;
+                open_tools.insert(*id, UnknownTool { id: *id, name: name.clone(), args: args.expose().clone() });
+            }
+            Entry::ToolFinished { id, name, ok, result } => {
+                let args = open_tools.remove(id).map(|tool| tool.args).unwrap_or_default();
+                self.dialog.tool_answered(&format!("tool_{id}"), name, args, result.expose(), *ok);
+            }
+            Entry::SlotAsked(slot) => {
+                self.dialog.slot_asked(slot.clone());
+            }
+            Entry::Ending { reason } => self.unfinished_ending = Some(reason.clone()),
+            Entry::Ended { .. } => self.is_ended = true,
+        }
+    }
+
+    /// The audio is back, in this process or a later one: says so, and takes up what was left.
+    pub(super) fn go_on(&mut self, now: CallTime) {
+        if let Some(reason) = self.unfinished_ending.take() {
+            let lines = vec![self.agent.lines.resumed.clone(), self.agent.lines.goodbye.clone()];
+            self.close(now, &reason, lines, Then::HangUp, false);
+            return;
+        }
+        let question = self.dialog.pending_question().map(str::to_owned);
+        let is_unanswered = self.dialog.is_unanswered() && self.tool.is_none();
+        self.thought = (question.is_some() || is_unanswered).then(|| Thought::new(self.turn, now, self.timing()));
+        let resumed = self.agent.lines.resumed.clone();
+        self.say(now, &resumed);
+        self.say_owed(now);
+        if let Some(question) = question {
+            self.say_in_turn(now, &question);
+            self.finish_turn();
+        } else if is_unanswered {
+            self.start_generation(now);
+        }
+    }
+}
+
+/// A caller's turn as it was taken in: what it decided follows in the journal by itself.
+fn replay_caller_turn(dialog: &mut Dialog, text: &str) {
+    let pending = dialog.confirmation_closed();
+    dialog.customer(text);
+    if let Some(pending) = pending {
+        dialog.confirmation_asked(pending.id, &pending.name, pending.args, None);
+    }
+}

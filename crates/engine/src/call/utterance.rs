@@ -1,0 +1,322 @@
+//! One thing the agent says: its segments, how far synthesis and playout have come, and what of it was heard.
+
+use base::limits::{PLAYOUT_STALL_MS_MAX, SEGMENT_CHARS_MAX, TTS_FIRST_AUDIO_MS_MAX, TTS_SEGMENTS_MAX};
+use base::{CallTime, Millis, TurnId, UtteranceId};
+use model::generation::Citation;
+use std::collections::VecDeque;
+
+/// A slow reading pace. Where a provider does not say how long a segment is, this guess claims too little rather than
+/// words that nobody heard.
+const MS_PER_CHAR_SLOW: u64 = 90;
+
+/// A segment that was given to synthesis.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Segment {
+    pub text: String,
+    /// Where its audio ends, once all of it is there.
+    pub end_ms: Option<u64>,
+    /// When its words begin: (byte offset, milliseconds of the utterance).
+    pub words: Vec<(u32, u64)>,
+}
+
+/// One utterance, from its first text to its last audio.
+#[derive(Clone, Debug)]
+pub(super) struct Utterance {
+    pub id: UtteranceId,
+    pub turn: TurnId,
+    /// How often its text was tried before.
+    pub attempt: u32,
+    pub citations: Vec<Citation>,
+    segments: Vec<Segment>,
+    waiting: VecDeque<String>,
+    is_closed: bool,
+    is_ended: bool,
+    has_audio: bool,
+    played_ms: u64,
+    is_finished: bool,
+    /// When something last moved, or when there was something to wait for.
+    progress_at: CallTime,
+}
+
+/// What an utterance wants from its synthesiser.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ToSpeak {
+    Segment(u32, String),
+    End,
+}
+
+impl Utterance {
+    pub fn new(id: UtteranceId, turn: TurnId, attempt: u32, now: CallTime) -> Self {
+        Self {
+            id,
+            turn,
+            attempt,
+            citations: Vec::new(),
+            segments: Vec::new(),
+            waiting: VecDeque::new(),
+            is_closed: false,
+            is_ended: false,
+            has_audio: false,
+            played_ms: 0,
+            is_finished: false,
+            progress_at: now,
+        }
+    }
+
+    /// Adds a segment, cut where it is longer than one may be.
+    pub fn add(&mut self, text: &str) {
+        let mut rest = text.trim();
+        while rest.len() > SEGMENT_CHARS_MAX {
+            let max = (0..=SEGMENT_CHARS_MAX).rev().find(|at| rest.is_char_boundary(*at)).unwrap_or(0);
+            let cut = rest[..max].rfind(char::is_whitespace).filter(|cut| *cut > 0).unwrap_or(max);
+            self.waiting.push_back(rest[..cut].trim_end().to_owned());
+            rest = rest[cut..].trim_start();
+        }
+        if !rest.is_empty() {
+            self.waiting.push_back(rest.to_owned());
+        }
+    }
+
+    /// No more text will come.
+    pub fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// Whether more text can be added.
+    pub fn is_open(&self) -> bool {
+        !self.is_closed
+    }
+
+    /// The next thing to give to synthesis; call until `None`. Holds back what the synthesiser's queue would not take.
+    pub fn next_to_speak(&mut self, now: CallTime) -> Option<ToSpeak> {
+        let in_synthesis = self.segments.iter().filter(|segment| segment.end_ms.is_none()).count();
+        if in_synthesis < TTS_SEGMENTS_MAX
+            && let Some(text) = self.waiting.pop_front()
+        {
+            if !self.has_outstanding_audio() {
+                self.progress_at = now;
+            }
+            self.segments.push(Segment { text: text.clone(), ..Segment::default() });
+            return Some(ToSpeak::Segment(self.segments.len() as u32 - 1, text));
+        }
+        if self.is_closed && !self.is_ended && self.waiting.is_empty() {
+            self.is_ended = true;
+            self.progress_at = now;
+            return Some(ToSpeak::End);
+        }
+        None
+    }
+
+    /// Audio is there. Says whether it is the first.
+    pub fn first_audio(&mut self, now: CallTime) -> bool {
+        let is_first = !self.has_audio && !self.segments.is_empty();
+        if is_first {
+            self.has_audio = true;
+            self.progress_at = now;
+        }
+        is_first
+    }
+
+    /// All audio of a segment is there. Out of order or unknown segments change nothing.
+    pub fn segment_done(&mut self, now: CallTime, index: u32, end_ms: u64, words: Vec<(u32, u64)>) {
+        let index = index as usize;
+        let start_ms = index.checked_sub(1).map_or(Some(0), |i| self.segments.get(i).and_then(|s| s.end_ms));
+        let (Some(start_ms), Some(segment)) = (start_ms, self.segments.get_mut(index)) else { return };
+        if segment.end_ms.is_some() || end_ms < start_ms {
+            return;
+        }
+        segment.end_ms = Some(end_ms);
+        segment.words = words;
+        self.has_audio = true;
+        self.progress_at = now;
+    }
+
+    /// The caller has heard this much. Says whether it is the first sound of the utterance.
+    pub fn played(&mut self, now: CallTime, played_ms: u64, finished: bool) -> bool {
+        let is_first = self.played_ms == 0 && played_ms > 0;
+        if played_ms > self.played_ms {
+            self.played_ms = played_ms;
+            self.has_audio = true;
+            self.progress_at = now;
+        }
+        self.is_finished |= finished && self.is_ended;
+        is_first
+    }
+
+    pub fn played_ms(&self) -> u64 {
+        self.played_ms
+    }
+
+    /// Whether all there will ever be was heard.
+    pub fn is_finished(&self) -> bool {
+        self.is_finished
+    }
+
+    /// Whether anything was given to synthesis.
+    pub fn is_begun(&self) -> bool {
+        !self.segments.is_empty()
+    }
+
+    /// Whether something given to synthesis has not been heard yet.
+    pub fn has_outstanding_audio(&self) -> bool {
+        let Some(last) = self.segments.last() else { return false };
+        !self.is_finished && (self.is_ended || last.end_ms.is_none_or(|end_ms| self.played_ms < end_ms))
+    }
+
+    /// Whether there is text that was not even given to synthesis.
+    pub fn has_waiting_text(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Until when something must have moved. `None` while nothing is owed.
+    pub fn deadline(&self) -> Option<(CallTime, &'static str)> {
+        if mutant!(NoPlayoutDeadline) || !self.has_outstanding_audio() {
+            return None;
+        }
+        Some(if self.has_audio {
+            (self.progress_at + Millis(PLAYOUT_STALL_MS_MAX), "playout stall")
+        } else {
+            (self.progress_at + Millis(TTS_FIRST_AUDIO_MS_MAX), "first audio")
+        })
+    }
+
+    /// What was heard so far.
+    pub fn heard(&self) -> String {
+        if self.is_finished || mutant!(WholeTextAsHeard) {
+            return join(self.segments.iter().map(|segment| segment.text.as_str()));
+        }
+        heard(&self.segments, self.played_ms)
+    }
+
+    /// Whether everything that was to be said was heard.
+    pub fn is_complete(&self) -> bool {
+        self.is_finished && self.waiting.is_empty()
+    }
+
+    /// What was not heard: the rest of the segment that was cut, and all after it.
+    pub fn into_unheard(self) -> Vec<String> {
+        let mut start_ms = 0;
+        let mut unheard = Vec::new();
+        for segment in self.segments {
+            let len = heard_len(&segment, start_ms, self.played_ms);
+            start_ms = segment.end_ms.unwrap_or(u64::MAX);
+            let rest = segment.text[len..].trim();
+            if !rest.is_empty() {
+                unheard.push(rest.to_owned());
+            }
+        }
+        unheard.extend(self.waiting);
+        unheard
+    }
+}
+
+fn join<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// What a caller has heard after `played_ms` of an utterance: whole segments, and of the one being played the words that
+/// were finished. Where word times are unknown the text is taken in proportion and rounded down to a word.
+pub(super) fn heard(segments: &[Segment], played_ms: u64) -> String {
+    let mut start_ms = 0;
+    join(segments.iter().map(|segment| {
+        let len = heard_len(segment, start_ms, played_ms);
+        start_ms = segment.end_ms.unwrap_or(u64::MAX);
+        segment.text[..len].trim_end()
+    }))
+}
+
+/// Bytes of one segment that were heard.
+fn heard_len(segment: &Segment, start_ms: u64, played_ms: u64) -> usize {
+    let text = &segment.text;
+    if segment.end_ms.is_some_and(|end_ms| end_ms <= played_ms) {
+        return text.len();
+    }
+    let Some(into_ms) = played_ms.checked_sub(start_ms).filter(|into_ms| *into_ms > 0) else { return 0 };
+    if !segment.words.is_empty() {
+        // A word was heard when the next one has begun.
+        let next = segment.words.iter().rev().find(|(_, begin_ms)| *begin_ms <= played_ms);
+        let at = next.map_or(0, |(offset, _)| *offset as usize).min(text.len());
+        return if text.is_char_boundary(at) { at } else { 0 };
+    }
+    let chars = text.chars().count() as u64;
+    let total_ms = segment.end_ms.map_or(chars * MS_PER_CHAR_SLOW, |end_ms| end_ms - start_ms).max(1);
+    let heard_chars = (chars * into_ms / total_ms).min(chars.saturating_sub(1)) as usize;
+    let cut = text.char_indices().nth(heard_chars).map_or(text.len(), |(at, _)| at);
+    // The cut may fall right behind a word: then the word was heard.
+    if text[cut..].starts_with(char::is_whitespace) {
+        return cut;
+    }
+    text[..cut].rfind(char::is_whitespace).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(text: &str, end_ms: Option<u64>, words: &[(u32, u64)]) -> Segment {
+        Segment { text: text.into(), end_ms, words: words.to_vec() }
+    }
+
+    #[test]
+    fn whole_segments_and_finished_words_were_heard() {
+        let both = [
+            segment("We open at nine.", Some(1_000), &[]),
+            segment("See you then.", Some(2_000), &[(0, 1_000), (4, 1_300), (8, 1_600)]),
+        ];
+        assert_eq!(heard(&both, 0), "");
+        assert_eq!(heard(&both, 1_000), "We open at nine.");
+        assert_eq!(heard(&both, 1_299), "We open at nine.");
+        assert_eq!(heard(&both, 1_300), "We open at nine. See");
+        assert_eq!(heard(&both, 1_999), "We open at nine. See you");
+        assert_eq!(heard(&both, 2_000), "We open at nine. See you then.");
+    }
+
+    #[test]
+    fn without_word_times_the_guess_is_rounded_down() {
+        let known = [segment("one two three four", Some(1_800), &[])];
+        assert_eq!(heard(&known, 100), "");
+        assert_eq!(heard(&known, 750), "one two");
+        assert_eq!(heard(&known, 1_799), "one two three");
+        let unknown = [segment("one two three four", None, &[])];
+        assert_eq!(heard(&unknown, 60_000), "one two three", "never all of a segment whose end is unknown");
+        let umlauts = [segment("für Räder höchstens", Some(1_000), &[])];
+        for played_ms in 0..1_000 {
+            heard(&umlauts, played_ms);
+        }
+    }
+
+    #[test]
+    fn word_offsets_that_lie_never_panic() {
+        let lies = [segment("für", Some(1_000), &[(0, 0), (2, 10), (900, 20)])];
+        assert_eq!(heard(&lies, 15), "");
+        assert_eq!(heard(&lies, 25), "für");
+    }
+
+    #[test]
+    fn what_was_not_heard_can_be_said_again() {
+        let mut utterance = Utterance::new(UtteranceId(1), TurnId(1), 0, CallTime(0));
+        utterance.add("We open at nine.");
+        utterance.add("See you then.");
+        while utterance.next_to_speak(CallTime(0)).is_some() {}
+        utterance.segment_done(CallTime(0), 0, 1_600, vec![]);
+        utterance.played(CallTime(800), 800, false);
+        assert_eq!(utterance.heard(), "We open");
+        assert_eq!(utterance.into_unheard(), ["at nine.", "See you then."]);
+    }
+
+    #[test]
+    fn synthesis_is_not_given_more_than_its_queue_takes() {
+        let mut utterance = Utterance::new(UtteranceId(1), TurnId(1), 0, CallTime(0));
+        for _ in 0..TTS_SEGMENTS_MAX + 2 {
+            utterance.add("A sentence.");
+        }
+        utterance.close();
+        let mut count = 0;
+        while utterance.next_to_speak(CallTime(0)).is_some() {
+            count += 1;
+        }
+        assert_eq!(count, TTS_SEGMENTS_MAX);
+        utterance.segment_done(CallTime(1), 0, 500, vec![]);
+        assert!(matches!(utterance.next_to_speak(CallTime(1)), Some(ToSpeak::Segment(8, _))));
+    }
+}

@@ -1,0 +1,411 @@
+//! What is said: the conversation as heard, the context a brain gets, and whether its tools may run. Shared by voice and
+//! chat; knows nothing of audio, timers or carriers.
+//!
+//! A model proposes; [`policy`] disposes. A change needs a spoken yes, and the yes runs exactly what was asked about.
+
+mod answer;
+mod evidence;
+pub mod policy;
+pub mod prompt;
+pub mod template;
+pub mod yes_no;
+
+pub use answer::{Answer, AskedTool, Step};
+pub use evidence::Evidence;
+pub use policy::Refusal;
+
+use base::limits::{ANSWER_TOKENS_MAX, CONTEXT_TOKENS_MAX, DIALOG_LINES_MAX, TOOL_RESULT_CHARS_MAX};
+use base::{Failure, Pii, ToolCallId};
+use model::agent::{Agent, BrainChoice};
+use model::generation::{AwaitedSlot, ChatMessage, GenerationRequest};
+use model::tool::{Parameter, ParameterKind, ToolAction, ToolSpec};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use yes_no::{YesNo, yes_or_no};
+
+/// One line of the conversation.
+#[derive(Clone, Debug, PartialEq)]
+enum Line {
+    Customer(Pii<String>),
+    Agent(String),
+    /// A tool with its answer; kept together so that no context shows one without the other.
+    Tool {
+        id: String,
+        name: String,
+        args: Value,
+        result: String,
+    },
+}
+
+/// A change that waits for a yes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pending {
+    /// Which call of a tool.
+    pub id: ToolCallId,
+    /// Name of the tool.
+    pub name: String,
+    /// Exactly what runs on a yes.
+    pub args: Value,
+    question: String,
+    asked_again: bool,
+}
+
+/// A tool that may run now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolRun {
+    /// Name of the tool.
+    pub name: String,
+    /// Its arguments.
+    pub args: Value,
+    /// Whether it changes anything.
+    pub changes_state: bool,
+}
+
+/// What a customer's words call for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// A brain must answer.
+    Generate,
+    /// Say this.
+    Say(String),
+    /// The customer said yes: run exactly this.
+    Run(ToolCallId, ToolRun),
+}
+
+/// What a customer's words did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CustomerTurn {
+    /// A change that was decided by them.
+    pub decided: Option<(ToolCallId, bool)>,
+    /// What follows.
+    pub reply: Reply,
+}
+
+/// What the policy says about a tool that a brain asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// It may run.
+    Run(ToolRun),
+    /// Ask this first.
+    Confirm {
+        /// What to ask.
+        question: String,
+        /// What runs on a yes.
+        run: ToolRun,
+    },
+    /// It may not run. The brain is told why.
+    Refuse(Refusal),
+    /// The customer wants a person.
+    Handoff,
+    /// The customer wants to end the call.
+    EndCall,
+}
+
+/// A conversation.
+#[derive(Clone, Debug)]
+pub struct Dialog {
+    agent: Arc<Agent>,
+    system: String,
+    facts: Vec<String>,
+    lines: Vec<Line>,
+    evidence: Evidence,
+    /// The argument that was asked for last.
+    awaiting: Option<AwaitedSlot>,
+    /// The argument that the present turn may answer.
+    answering: Option<AwaitedSlot>,
+    pending: Option<Pending>,
+    calls_in_turn: u32,
+    /// Where the present turn's tools begin, and what the agent said before them.
+    turn_start: usize,
+    said: String,
+}
+
+impl Dialog {
+    /// A conversation of this agent, with nothing said yet.
+    pub fn new(agent: Arc<Agent>) -> Self {
+        Self {
+            system: prompt::system(&agent, &[]),
+            agent,
+            facts: Vec::new(),
+            lines: Vec::new(),
+            evidence: Evidence::default(),
+            awaiting: None,
+            answering: None,
+            pending: None,
+            calls_in_turn: 0,
+            turn_start: 0,
+            said: String::new(),
+        }
+    }
+
+    /// Adds something known about the customer. Facts stay in the context when old lines are dropped, and count as looked up.
+    pub fn add_fact(&mut self, fact: impl Into<String>) {
+        let fact = fact.into();
+        self.evidence.add(&fact);
+        self.facts.push(fact);
+        self.system = prompt::system(&self.agent, &self.facts);
+    }
+
+    /// The customer said this.
+    pub fn customer(&mut self, text: &str) -> CustomerTurn {
+        let continues = matches!(self.lines.last(), Some(Line::Customer(_)));
+        self.hear_customer(text);
+        if !continues || self.awaiting.is_some() {
+            self.answering = self.awaiting.take();
+        }
+        let Some(pending) = self.pending.take() else { return CustomerTurn { decided: None, reply: Reply::Generate } };
+        self.decide(pending, text)
+    }
+
+    /// Takes the customer's words in without answering them, as while a person has the conversation.
+    pub fn hear_customer(&mut self, text: &str) {
+        self.evidence.add(text);
+        self.push(Line::Customer(Pii::new(text.to_owned())));
+        self.begin_turn();
+    }
+
+    fn begin_turn(&mut self) {
+        self.calls_in_turn = 0;
+        self.turn_start = self.lines.len();
+        self.said.clear();
+    }
+
+    fn decide(&mut self, mut pending: Pending, text: &str) -> CustomerTurn {
+        let id = pending.id;
+        let decided = |yes| Some((id, yes));
+        match yes_or_no(text) {
+            YesNo::Yes => {
+                let run = ToolRun { name: pending.name, args: pending.args, changes_state: true };
+                CustomerTurn { decided: decided(true), reply: Reply::Run(id, run) }
+            }
+            YesNo::No { more } => {
+                let reply = if more { Reply::Generate } else { Reply::Say(self.agent.lines.not_done.clone()) };
+                CustomerTurn { decided: decided(false), reply }
+            }
+            YesNo::Unclear if pending.asked_again => CustomerTurn { decided: decided(false), reply: Reply::Generate },
+            YesNo::Unclear => {
+                pending.asked_again = true;
+                let question = pending.question.clone();
+                self.pending = Some(pending);
+                CustomerTurn { decided: None, reply: Reply::Say(question) }
+            }
+        }
+    }
+
+    /// The customer heard this from the agent.
+    pub fn agent_heard(&mut self, heard: &str) {
+        self.said.clear();
+        if !heard.is_empty() {
+            self.push(Line::Agent(heard.to_owned()));
+        }
+        self.turn_start = self.lines.len();
+    }
+
+    /// The agent is about to say this in the present turn; a follow-up request must know it.
+    pub fn agent_says(&mut self, text: &str) {
+        if !self.said.is_empty() {
+            self.said.push(' ');
+        }
+        self.said.push_str(text);
+    }
+
+    /// The agent asks for an argument; gives the configured question for it.
+    pub fn slot_asked(&mut self, slot: AwaitedSlot) -> Option<String> {
+        let ask = self.parameter(&slot).and_then(|parameter| parameter.ask.clone());
+        self.awaiting = Some(slot);
+        ask
+    }
+
+    fn parameter(&self, slot: &AwaitedSlot) -> Option<&Parameter> {
+        let tool = self.agent.tools.iter().find(|tool| tool.name == slot.tool)?;
+        tool.parameters.iter().find(|parameter| parameter.name == slot.slot)
+    }
+
+    /// Whether the customer's next words answer a question of ours, so that even "yeah" is an answer.
+    pub fn awaits_answer(&self) -> bool {
+        self.pending.is_some() || self.awaiting.is_some()
+    }
+
+    /// Whether the customer was asked for something that is given in digits or letters.
+    pub fn expects_digits(&self) -> bool {
+        let parameter = self.awaiting.as_ref().and_then(|slot| self.parameter(slot));
+        parameter.is_some_and(|parameter| match &parameter.kind {
+            ParameterKind::Pattern { regex } => regex.contains("\\d") || regex.contains("0-9"),
+            ParameterKind::Text | ParameterKind::Choice { .. } | ParameterKind::Day => false,
+        })
+    }
+
+    /// A brain asks for a tool. The brain's arguments are used for nothing else than what this returns.
+    pub fn ask_tool(&mut self, name: &str, args: &Value) -> Verdict {
+        self.calls_in_turn += 1;
+        let allowed = match policy::judge(&self.agent.tools, name, args, &self.evidence, self.calls_in_turn) {
+            Ok(allowed) => allowed,
+            Err(refusal) => return Verdict::Refuse(refusal),
+        };
+        match allowed.spec.action {
+            ToolAction::Handoff => return Verdict::Handoff,
+            ToolAction::EndCall => return Verdict::EndCall,
+            ToolAction::Lookup { .. } | ToolAction::Record { .. } | ToolAction::SearchKnowledge => {}
+        }
+        let changes_state = allowed.spec.changes_state;
+        let question = changes_state.then(|| self.question(allowed.spec, &allowed.args));
+        let run = ToolRun { name: name.to_owned(), args: Value::Object(allowed.args), changes_state };
+        match question {
+            Some(question) if !mutant!(ConfirmationSkipped) => Verdict::Confirm { question, run },
+            _ => Verdict::Run(run),
+        }
+    }
+
+    fn question(&self, spec: &ToolSpec, args: &Map<String, Value>) -> String {
+        match &spec.confirm {
+            Some(confirm) => template::fill(confirm, args, None),
+            None => {
+                let mut known = Map::new();
+                known.insert("tool".into(), Value::String(spec.name.replace('_', " ")));
+                known.insert("args".into(), Value::String(template::spoken_args(args)));
+                template::fill(&self.agent.lines.confirm, &known, None)
+            }
+        }
+    }
+
+    /// The customer is being asked about this change. `question` is `None` after a recovery: it is built again.
+    pub fn confirmation_asked(&mut self, id: ToolCallId, name: &str, args: Value, question: Option<String>) {
+        let question = question.unwrap_or_else(|| {
+            let spec = self.agent.tools.iter().find(|tool| tool.name == name);
+            let known = args.as_object().cloned().unwrap_or_default();
+            spec.map(|spec| self.question(spec, &known)).unwrap_or_default()
+        });
+        self.pending = Some(Pending { id, name: name.to_owned(), args, question, asked_again: false });
+    }
+
+    /// The change was decided, or is asked about no more.
+    pub fn confirmation_closed(&mut self) -> Option<Pending> {
+        self.pending.take()
+    }
+
+    /// The change that waits for a yes, and the question about it.
+    pub fn pending_question(&self) -> Option<&str> {
+        self.pending.as_ref().map(|pending| pending.question.as_str())
+    }
+
+    /// A tool answered, or failed, or was refused: the brain sees it in its next request.
+    pub fn tool_answered(&mut self, brain_id: &str, name: &str, args: Value, result: &str, is_data: bool) {
+        let result = cut(result, TOOL_RESULT_CHARS_MAX);
+        if is_data {
+            self.evidence.add(result);
+        }
+        self.push(Line::Tool { id: brain_id.to_owned(), name: name.to_owned(), args, result: result.to_owned() });
+    }
+
+    /// What is said about a tool without asking a brain again. `None` when a brain shall put it into words.
+    pub fn say_done(&self, name: &str, args: &Value, result: &Result<String, Failure>) -> Option<String> {
+        if matches!(self.agent.brain, BrainChoice::Llm { .. }) {
+            return None;
+        }
+        let spec = self.agent.tools.iter().find(|tool| tool.name == name)?;
+        let Ok(result) = result else { return Some(self.agent.lines.give_up.clone()) };
+        let result = cut(result, TOOL_RESULT_CHARS_MAX);
+        let none = Map::new();
+        let args = args.as_object().unwrap_or(&none);
+        let said =
+            spec.say_done.as_ref().map_or_else(|| result.to_owned(), |say| template::fill(say, args, Some(result)));
+        (!said.trim().is_empty()).then_some(said)
+    }
+
+    /// Whether the last line is the customer's and nobody has answered it.
+    pub fn is_unanswered(&self) -> bool {
+        let last_spoken = self.lines.iter().rev().find(|line| !matches!(line, Line::Tool { .. }));
+        matches!(last_spoken, Some(Line::Customer(_)))
+    }
+
+    /// What a brain is asked: the instructions, as much of the newest conversation as fits, and the tools.
+    pub fn request(&self) -> GenerationRequest {
+        let mut budget = CONTEXT_TOKENS_MAX.saturating_sub(tokens(&self.system)).saturating_sub(self.tools_tokens());
+        let mut first = self.lines.len();
+        for (at, line) in self.lines.iter().enumerate().rev() {
+            let cost = line.tokens();
+            let must_stay = at + 1 >= self.turn_start && matches!(line, Line::Customer(_));
+            if cost > budget && !must_stay {
+                break;
+            }
+            budget = budget.saturating_sub(cost);
+            first = at;
+        }
+        let mut messages = Vec::with_capacity(2 * (self.lines.len() - first) + 2);
+        messages.push(ChatMessage::System { text: self.system.clone() });
+        for (at, line) in self.lines.iter().enumerate().skip(first) {
+            if at == self.turn_start {
+                self.push_said(&mut messages);
+            }
+            line.push_messages(&mut messages);
+        }
+        if self.turn_start >= self.lines.len() {
+            self.push_said(&mut messages);
+        }
+        GenerationRequest {
+            brain: self.agent.brain.clone(),
+            messages,
+            tools: self.agent.tools.clone(),
+            awaiting: self.answering.clone(),
+            language: self.agent.language.clone(),
+            tokens_max: ANSWER_TOKENS_MAX,
+        }
+    }
+
+    fn push_said(&self, messages: &mut Vec<ChatMessage>) {
+        if !self.said.is_empty() {
+            messages.push(ChatMessage::Agent { text: self.said.clone() });
+        }
+    }
+
+    fn tools_tokens(&self) -> usize {
+        let of = |tool: &ToolSpec| {
+            let parameters: usize = tool.parameters.iter().map(|p| p.name.len() + p.description.len() + 40).sum();
+            (tool.name.len() + tool.description.len() + parameters + 40) / 4
+        };
+        self.agent.tools.iter().map(of).sum()
+    }
+
+    fn push(&mut self, line: Line) {
+        if self.lines.len() >= DIALOG_LINES_MAX {
+            self.lines.remove(0);
+            self.turn_start = self.turn_start.saturating_sub(1);
+        }
+        self.lines.push(line);
+    }
+}
+
+impl Line {
+    fn tokens(&self) -> usize {
+        let chars = match self {
+            Self::Customer(text) => text.expose().len(),
+            Self::Agent(text) => text.len(),
+            Self::Tool { name, args, result, .. } => 2 * name.len() + args.to_string().len() + result.len(),
+        };
+        chars / 4 + 4
+    }
+
+    fn push_messages(&self, messages: &mut Vec<ChatMessage>) {
+        match self {
+            Self::Customer(text) => messages.push(ChatMessage::Customer { text: text.clone() }),
+            Self::Agent(text) => messages.push(ChatMessage::Agent { text: text.clone() }),
+            Self::Tool { id, name, args, result } => {
+                let (id, name) = (id.clone(), name.clone());
+                messages.push(ChatMessage::ToolCall { id: id.clone(), name: name.clone(), args: args.clone() });
+                messages.push(ChatMessage::ToolResult { id, name, text: result.clone() });
+            }
+        }
+    }
+}
+
+/// Four characters are about a token.
+fn tokens(text: &str) -> usize {
+    text.len() / 4 + 1
+}
+
+fn cut(text: &str, chars_max: usize) -> &str {
+    text.char_indices().nth(chars_max).map_or(text, |(at, _)| &text[..at])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! Whether a tool may run: rules outside any model. A model proposes, these rules dispose.
+
+use super::evidence::Evidence;
+use base::limits::TOOL_CALLS_PER_TURN_MAX;
+use model::tool::{Parameter, ParameterKind, ToolAction, ToolSpec};
+use regex::{Regex, RegexBuilder};
+use serde_json::{Map, Value};
+
+/// Why a tool may not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// In one word, for the journal.
+    pub reason: &'static str,
+    /// For the brain, so that it can ask.
+    pub tell: String,
+}
+
+impl Refusal {
+    fn new(reason: &'static str, tell: impl Into<String>) -> Self {
+        Self { reason, tell: tell.into() }
+    }
+}
+
+/// A tool that may run, or may be asked about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Allowed<'a> {
+    /// The tool.
+    pub spec: &'a ToolSpec,
+    /// Exactly the arguments that were checked.
+    pub args: Map<String, Value>,
+}
+
+/// Checks one request of a brain against the agent's tools and what is known. `calls` counts the requests of this turn,
+/// this one included.
+pub fn judge<'a>(
+    tools: &'a [ToolSpec],
+    name: &str,
+    args: &Value,
+    evidence: &Evidence,
+    calls: u32,
+) -> Result<Allowed<'a>, Refusal> {
+    let Some(spec) = tools.iter().find(|tool| tool.name == name) else {
+        return Err(Refusal::new("unknown_tool", format!("There is no tool called {name}.")));
+    };
+    // A caller who asks for a person, or to end the call, gets it, whatever else was asked in this turn.
+    if matches!(spec.action, ToolAction::Handoff | ToolAction::EndCall) {
+        return Ok(Allowed { spec, args: Map::new() });
+    }
+    if calls > TOOL_CALLS_PER_TURN_MAX {
+        return Err(Refusal::new("too_many_calls", "Too many tools in one turn. Answer with what is known."));
+    }
+    let mut kept = Map::new();
+    let given = match args {
+        Value::Object(given) => given,
+        Value::Null => &Map::new(),
+        _ => return Err(Refusal::new("bad_arguments", "The arguments must be an object.")),
+    };
+    for (key, value) in given {
+        let Some(parameter) = spec.parameters.iter().find(|parameter| parameter.name == *key) else {
+            return Err(Refusal::new("unknown_argument", format!("{name} has no argument {key}.")));
+        };
+        let text = match value {
+            Value::Null => continue,
+            Value::String(text) if text.trim().is_empty() => continue,
+            Value::String(text) => text.trim().to_owned(),
+            Value::Number(number) => number.to_string(),
+            _ => return Err(Refusal::new("bad_arguments", format!("{key} must be a text."))),
+        };
+        check(parameter, &text, evidence)?;
+        kept.insert(key.clone(), Value::String(text));
+    }
+    for parameter in spec.parameters.iter().filter(|parameter| parameter.required) {
+        if !kept.contains_key(&parameter.name) {
+            let ask = parameter.ask.as_deref().unwrap_or(&parameter.description);
+            return Err(Refusal::new(
+                "missing_argument",
+                format!("{} is missing. Ask the customer: {ask}", parameter.name),
+            ));
+        }
+    }
+    Ok(Allowed { spec, args: kept })
+}
+
+/// Checks one argument: its form, and that it was said or looked up.
+fn check(parameter: &Parameter, text: &str, evidence: &Evidence) -> Result<(), Refusal> {
+    let name = &parameter.name;
+    let not_said = || Refusal::new("not_said", format!("The customer has not said {name}. Ask for it; do not guess."));
+    let form = || Refusal::new("bad_form", format!("{name} does not look like one. Ask the customer to say it again."));
+    match &parameter.kind {
+        ParameterKind::Text => evidence.holds(text).then_some(()).ok_or_else(not_said),
+        ParameterKind::Pattern { regex } => {
+            let pattern = pattern(regex).ok_or_else(form)?;
+            if !pattern.is_match(text) {
+                return Err(form());
+            }
+            evidence.holds(text).then_some(()).ok_or_else(not_said)
+        }
+        ParameterKind::Choice { options } => {
+            let option = options.iter().find(|option| option.value.eq_ignore_ascii_case(text)).ok_or_else(form)?;
+            let said = option.said.iter().map(String::as_str).chain([option.value.as_str()]);
+            evidence.holds_any(said).then_some(()).ok_or_else(not_said)
+        }
+        ParameterKind::Day => day_was_said(text, evidence).then_some(()).ok_or_else(not_said),
+    }
+}
+
+/// The expression, matched whole and without regard to case. `None` when it is not one.
+fn pattern(regex: &str) -> Option<Regex> {
+    RegexBuilder::new(&format!("^(?:{regex})$")).case_insensitive(true).size_limit(1 << 20).build().ok()
+}
+
+/// Whether a day was meant. A date that a brain worked out is believed when the customer named its weekday, its day of
+/// the month, or a day relative to today; the question before a change says it aloud.
+fn day_was_said(text: &str, evidence: &Evidence) -> bool {
+    if evidence.holds(text) {
+        return true;
+    }
+    let Some((year, month, day)) = iso_date(text) else { return false };
+    let weekday = WEEKDAYS[weekday_of(year, month, day)];
+    let month_name = MONTHS[month as usize - 1];
+    let day_said = evidence.holds_any([day.to_string().as_str(), ordinal(day).as_str(), spoken_ordinal(day)]);
+    evidence.holds_any([weekday, "today", "tonight", "tomorrow", "heute", "morgen", "kal", "aaj"])
+        || (day_said && evidence.holds_any([month_name, "the"]))
+}
+
+fn iso_date(text: &str) -> Option<(u32, u32, u32)> {
+    let mut parts = text.splitn(3, '-').map(str::parse::<u32>);
+    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    ((1..=9_999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)).then_some((year, month, day))
+}
+
+/// Day of the week, 0 for Sunday (Sakamoto's method).
+fn weekday_of(year: u32, month: u32, day: u32) -> usize {
+    const OFFSET: [u32; 12] = [0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4];
+    let year = if month < 3 { year - 1 } else { year };
+    ((year + year / 4 + year / 400 - year / 100 + OFFSET[month as usize - 1] + day) % 7) as usize
+}
+
+fn ordinal(day: u32) -> String {
+    let suffix = match (day % 10, day / 10) {
+        (_, 1) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{day}{suffix}")
+}
+
+fn spoken_ordinal(day: u32) -> &'static str {
+    const NAMES: [&str; 31] = [
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "fifth",
+        "sixth",
+        "seventh",
+        "eighth",
+        "ninth",
+        "tenth",
+        "eleventh",
+        "twelfth",
+        "thirteenth",
+        "fourteenth",
+        "fifteenth",
+        "sixteenth",
+        "seventeenth",
+        "eighteenth",
+        "nineteenth",
+        "twentieth",
+        "twenty first",
+        "twenty second",
+        "twenty third",
+        "twenty fourth",
+        "twenty fifth",
+        "twenty sixth",
+        "twenty seventh",
+        "twenty eighth",
+        "twenty ninth",
+        "thirtieth",
+        "thirty first",
+    ];
+    NAMES[day as usize - 1]
+}
+
+const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::tool::ChoiceOption;
+    use serde_json::json;
+
+    fn tools() -> Vec<ToolSpec> {
+        let parameter = |name: &str, kind| Parameter {
+            name: name.into(),
+            description: format!("the {name}"),
+            kind,
+            required: name != "note",
+            ask: None,
+        };
+        let tool = |name: &str, action, parameters| ToolSpec {
+            name: name.into(),
+            description: String::new(),
+            parameters,
+            action,
+            changes_state: name == "book",
+            confirm: None,
+            say_done: None,
+            examples: vec![],
+            must_hold: vec![],
+        };
+        let service = ChoiceOption { value: "full".into(), said: vec!["complete service".into()] };
+        vec![
+            tool(
+                "status",
+                ToolAction::Lookup { table: "orders".into() },
+                vec![
+                    parameter("order", ParameterKind::Pattern { regex: "[A-Z]{2}\\d{6}".into() }),
+                    parameter("note", ParameterKind::Text),
+                ],
+            ),
+            tool(
+                "book",
+                ToolAction::Record { table: "repairs".into() },
+                vec![
+                    parameter("day", ParameterKind::Day),
+                    parameter("service", ParameterKind::Choice { options: vec![service] }),
+                ],
+            ),
+            tool("person", ToolAction::Handoff, vec![]),
+        ]
+    }
+
+    fn reason(said: &str, name: &str, args: Value, calls: u32) -> Result<(), &'static str> {
+        let mut evidence = Evidence::default();
+        evidence.add(said);
+        judge(&tools(), name, &args, &evidence, calls).map(drop).map_err(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn a_tool_runs_only_on_what_was_said() {
+        assert_eq!(
+            reason("it is b l nine zero one seven seven one", "status", json!({"order": "BL901771"}), 1),
+            Ok(())
+        );
+        assert_eq!(reason("where is my order", "status", json!({"order": "BL901771"}), 1), Err("not_said"));
+        assert_eq!(reason("it is BL9", "status", json!({"order": "BL9"}), 1), Err("bad_form"));
+        assert_eq!(
+            reason("it is BL901771", "status", json!({"order": "BL901771", "note": "urgent"}), 1),
+            Err("not_said")
+        );
+    }
+
+    #[test]
+    fn a_tool_runs_only_with_the_arguments_it_has() {
+        assert_eq!(reason("hello", "format_disk", json!({}), 1), Err("unknown_tool"));
+        assert_eq!(reason("hello", "status", json!({}), 1), Err("missing_argument"));
+        assert_eq!(reason("hello", "status", json!({"order": ""}), 1), Err("missing_argument"));
+        assert_eq!(reason("hello", "status", json!({"hello": "hello"}), 1), Err("unknown_argument"));
+        assert_eq!(reason("hello", "status", json!("hello"), 1), Err("bad_arguments"));
+        assert_eq!(reason("hello", "status", json!({"order": ["a"]}), 1), Err("bad_arguments"));
+        assert_eq!(reason("BL901771", "status", json!({"order": "BL901771"}), 5), Err("too_many_calls"));
+    }
+
+    #[test]
+    fn days_and_choices_match_the_words_people_use() {
+        let book = |said: &str, day: &str| reason(said, "book", json!({"day": day, "service": "full"}), 1);
+        assert_eq!(book("a complete service on Wednesday", "Wednesday"), Ok(()));
+        assert_eq!(book("a complete service on Wednesday", "2026-11-25"), Ok(()), "that date is a Wednesday");
+        assert_eq!(book("a complete service on Tuesday", "2026-11-25"), Err("not_said"));
+        assert_eq!(book("a complete service on the 25th", "2026-11-25"), Ok(()));
+        assert_eq!(book("a complete service tomorrow", "2026-11-25"), Ok(()));
+        assert_eq!(book("something on Wednesday", "Wednesday"), Err("not_said"));
+        assert_eq!(
+            reason("full please, Monday", "book", json!({"day": "Monday", "service": "gold"}), 1),
+            Err("bad_form")
+        );
+    }
+
+    #[test]
+    fn a_person_can_always_be_asked_for() {
+        assert_eq!(reason("a human please", "person", json!({"anything": 1}), 99), Ok(()));
+    }
+}

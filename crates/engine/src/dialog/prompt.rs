@@ -1,0 +1,36 @@
+//! The instructions a model brain gets: who it is, how speech differs from writing, and how tools are used.
+
+use model::agent::Agent;
+
+/// The system prompt of an agent. `facts` are things known about the customer before the conversation began.
+pub fn system(agent: &Agent, facts: &[String]) -> String {
+    let mut prompt = String::with_capacity(1_200);
+    prompt.push_str(&agent.persona);
+    prompt.push_str("\n\nYou are ");
+    prompt.push_str(&agent.name);
+    prompt.push_str(" of ");
+    prompt.push_str(&agent.business_name);
+    prompt.push_str(". You talk with a customer on the phone. Answer in the language ");
+    prompt.push_str(&agent.language);
+    prompt.push_str(SPOKEN_STYLE);
+    if !agent.tools.is_empty() {
+        prompt.push_str(TOOL_RULES);
+    }
+    if !facts.is_empty() {
+        prompt.push_str("\n\nWhat is known about the customer:");
+        for fact in facts {
+            prompt.push_str("\n- ");
+            prompt.push_str(fact);
+        }
+    }
+    prompt
+}
+
+const SPOKEN_STYLE: &str = ".\n\nYour words are spoken aloud: one to three short sentences, no lists, no markdown, no \
+emoji, no addresses of web pages. Say numbers the way people say them. Ask for one thing at a time. The customer's words \
+come from speech recognition and may hold mistakes: ask when they make no sense. Say only what you know from the business \
+or from a tool; when you do not know, say so and offer a person.";
+
+const TOOL_RULES: &str = "\n\nUse a tool only with values the customer has said or a tool has returned; never guess one, \
+ask instead. Changes are confirmed with the customer by the system: ask for the tool, do not ask for confirmation \
+yourself, and do not say that something is done before the tool has answered.";

@@ -1,0 +1,77 @@
+//! Deliberate defects, so that the simulator can show that it finds them. Only with the cargo feature `mutants`;
+//! without it every check is the constant `false`.
+
+use std::cell::Cell;
+
+/// One deliberate defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// A generation that never answers is waited for without end.
+    NoGenerationDeadline,
+    /// Audio that stops moving is waited for without end.
+    NoPlayoutDeadline,
+    /// Text of a generation that was called off is spoken.
+    StaleDeltaAccepted,
+    /// An interrupted answer is journaled whole.
+    WholeTextAsHeard,
+    /// A tool runs before its journal entry is written.
+    EffectBeforeJournal,
+    /// A new process counts its ids from the beginning again.
+    IdReusedAfterRecovery,
+    /// A change is carried out without asking.
+    ConfirmationSkipped,
+    /// A caller's turn is written twice.
+    TurnJournaledTwice,
+    /// The line is cut before the last words were heard.
+    HangUpBeforeGoodbye,
+    /// A tool whose outcome is unknown is run again by the next process.
+    ToolRerunAfterRecovery,
+    /// Nobody notices that the line went quiet.
+    IdleNotArmed,
+    /// The agent's voice stays low after a false interruption.
+    DuckNeverUndone,
+    /// One more sentence is spoken after the interruption.
+    SegmentAfterStop,
+    /// The end is announced twice.
+    EndedTwice,
+    /// The line is cut twice.
+    HangUpTwice,
+    /// An entry's number is skipped.
+    JournalGap,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Mutant; 16] = [
+        Self::NoGenerationDeadline,
+        Self::NoPlayoutDeadline,
+        Self::StaleDeltaAccepted,
+        Self::WholeTextAsHeard,
+        Self::EffectBeforeJournal,
+        Self::IdReusedAfterRecovery,
+        Self::ConfirmationSkipped,
+        Self::TurnJournaledTwice,
+        Self::HangUpBeforeGoodbye,
+        Self::ToolRerunAfterRecovery,
+        Self::IdleNotArmed,
+        Self::DuckNeverUndone,
+        Self::SegmentAfterStop,
+        Self::EndedTwice,
+        Self::HangUpTwice,
+        Self::JournalGap,
+    ];
+}
+
+thread_local! {
+    static ACTIVE: Cell<Option<Mutant>> = const { Cell::new(None) };
+}
+
+/// Makes this thread's engines defective in this way, or sound again.
+pub fn set_active(mutant: impl Into<Option<Mutant>>) {
+    ACTIVE.with(|active| active.set(mutant.into()));
+}
+
+/// Whether this thread's engines are defective in this way.
+pub fn is_active(mutant: Mutant) -> bool {
+    ACTIVE.with(|active| active.get() == Some(mutant))
+}
