@@ -1,1 +1,62 @@
-//! api
+//! The HTTP surface: the REST API with its OpenAPI document, webhooks and media sockets of carriers, metrics, health, and
+//! the pages.
+//!
+//! **Must not know**: how calls run (the node does), vendors, SQL. Routes are thin: extract, call one function, convert.
+//!
+//! Start reading at [`router`], then `routes`.
+
+mod access;
+mod assets;
+mod problem;
+mod routes;
+pub mod server;
+mod socket;
+
+pub use access::Access;
+pub use problem::Problem;
+pub use routes::document;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, header};
+use base::limits;
+use metrics_exporter_prometheus::PrometheusHandle;
+use model::business::TenantScope;
+use runtime::Node;
+use std::sync::Arc;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+/// What every route can reach.
+#[derive(Clone)]
+pub struct App {
+    /// The calls of this process.
+    pub node: Node,
+    /// The business of this installation.
+    pub scope: TenantScope,
+    /// Who may use the API.
+    pub access: Arc<Access>,
+    /// Renders `/metrics`.
+    pub metrics: PrometheusHandle,
+    /// Where recordings are.
+    pub recordings_dir: Arc<std::path::Path>,
+}
+
+/// Everything this server answers.
+pub fn router(app: App) -> Router {
+    let nosniff = (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let referrer = (HeaderName::from_static("referrer-policy"), HeaderValue::from_static("same-origin"));
+    // The page needs its own scripts, worklets and sockets, and nothing from anywhere else.
+    let policy = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; media-src 'self' blob:; \
+        style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'";
+    routes::all()
+        .fallback(assets::page)
+        .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES_MAX))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), access::guard))
+        .layer(SetResponseHeaderLayer::if_not_present(nosniff.0, nosniff.1))
+        .layer(SetResponseHeaderLayer::if_not_present(referrer.0, referrer.1))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(policy),
+        ))
+        .with_state(app)
+}

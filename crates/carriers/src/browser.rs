@@ -10,6 +10,15 @@ use serde::Deserialize;
 
 const RATE_HZ: u32 = 16_000;
 
+/// What the registry knows of it.
+pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor {
+    name: "browser",
+    title: "Browser",
+    door: crate::registry::Door::Page,
+    settings: &[],
+    control: crate::registry::no_control,
+};
+
 /// What a page says.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -13,6 +13,15 @@ use base::{MarkId, Pii};
 use std::collections::VecDeque;
 
 const RATE_HZ: u32 = 8000;
+
+/// What the registry knows of it.
+pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor {
+    name: "loopback",
+    title: "Simulated caller",
+    door: crate::registry::Door::InProcess,
+    settings: &[],
+    control: crate::registry::no_control,
+};
 const FRAME_SAMPLES: usize = (RATE_HZ as u64 * FRAME_MS / 1000) as usize;
 
 #[derive(Debug, PartialEq, Eq)]

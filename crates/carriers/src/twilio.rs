@@ -17,6 +17,7 @@ pub type Media = TwilioMedia;
 use crate::protocol::{
     Answer, Authenticity, CarrierControl, DialAttempt, DialReply, Inbound, InboundCall, Reply, StatusReport,
 };
+use crate::registry::{Descriptor, Door, Setting, Settings};
 use aws_lc_rs::{constant_time, digest};
 use base::wire::{Header, HttpRequest, Method};
 use base::{ErrorClass, Failure, Pii, Secret};
@@ -24,6 +25,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::call::CallState;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// Where the platform's REST API is, unless configured.
 pub const API_BASE: &str = "https://api.twilio.com";
@@ -35,6 +37,57 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const RING_SECS_MAX: u64 = 600;
 /// Longest id we accept; the platform's have 34 characters.
 const SID_CHARS_MAX: usize = 64;
+
+const ACCOUNT_SID: Setting =
+    Setting { key: "account_sid", env: "TWILIO_ACCOUNT_SID", doc: "The account, AC…. Needed to place calls." };
+const AUTH_TOKEN: Setting = Setting {
+    key: "auth_token",
+    env: "TWILIO_AUTH_TOKEN",
+    doc: "The account's token. Checks the signature of every webhook; without it the platform is switched off.",
+};
+const API_KEY: Setting = Setting {
+    key: "api_key",
+    env: "TWILIO_API_KEY",
+    doc: "An API key, SK…, to use for requests instead of the token.",
+};
+const API_SECRET: Setting = Setting { key: "api_secret", env: "TWILIO_API_SECRET", doc: "The secret of the API key." };
+const SHARED_KEY: Setting =
+    Setting { key: "shared_key", env: "", doc: "The id of a shared key that signs webhooks with SHA-256." };
+const SHARED_SECRET: Setting = Setting { key: "shared_secret", env: "", doc: "The secret of the shared key." };
+const BASE_URL: Setting =
+    Setting { key: "base_url", env: "TWILIO_BASE_URL", doc: "The REST API: a region's host, or a twin on loopback." };
+
+/// What the registry knows of it.
+pub const DESCRIPTOR: Descriptor = Descriptor {
+    name: "twilio",
+    title: "Twilio",
+    door: Door::Platform,
+    settings: &[ACCOUNT_SID, AUTH_TOKEN, API_KEY, API_SECRET, SHARED_KEY, SHARED_SECRET, BASE_URL],
+    control,
+};
+
+fn control(settings: &Settings<'_>) -> Result<Option<Arc<dyn CarrierControl>>, String> {
+    let Some(auth_token) = settings.get(&AUTH_TOKEN) else {
+        return match settings.get(&ACCOUNT_SID) {
+            Some(_) => Err("account_sid is set but auth_token is not: webhooks could not be checked".into()),
+            None => Ok(None),
+        };
+    };
+    let pair = |id: &Setting, secret: &Setting| match (settings.get(id), settings.get(secret)) {
+        (Some(id), Some(secret)) => Ok(Some((id.expose().clone(), secret))),
+        (None, None) => Ok(None),
+        _ => Err(format!("{} and {} belong together", id.key, secret.key)),
+    };
+    let shared = pair(&SHARED_KEY, &SHARED_SECRET)?;
+    let api_base = settings.get(&BASE_URL).map(|url| url.expose().trim_end_matches('/').to_owned());
+    Ok(Some(Arc::new(TwilioControl::new(TwilioOptions {
+        account_sid: settings.get(&ACCOUNT_SID).map(|sid| sid.expose().clone()).unwrap_or_default(),
+        auth_token,
+        api_key: pair(&API_KEY, &API_SECRET)?,
+        shared_keys: shared.map(|(id, secret)| SharedKey { id, secret }).into_iter().collect(),
+        api_base: api_base.unwrap_or_else(|| API_BASE.to_owned()),
+    }))))
+}
 
 /// An account of the platform.
 #[derive(Clone, Debug)]

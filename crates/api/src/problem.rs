@@ -1,0 +1,108 @@
+//! Errors of the API as problem documents (RFC 9457) with stable codes.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A problem document.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Stable address of the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/not_found")]
+    pub kind: String,
+    /// Stable code, the last part of `type`.
+    #[schema(example = "not_found")]
+    pub code: &'static str,
+    /// The kind of problem in words.
+    pub title: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// This problem in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Seconds after which trying again makes sense.
+    #[serde(skip)]
+    pub retry_after_secs: Option<u64>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
+        Self {
+            kind: format!("/problems/{code}"),
+            code,
+            title,
+            status: status.as_u16(),
+            detail: None,
+            retry_after_secs: None,
+        }
+    }
+
+    /// The thing does not exist, or belongs to somebody else.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such thing")
+    }
+
+    /// No or a wrong credential.
+    pub fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid bearer token is needed")
+    }
+
+    /// The request comes from a page or a name that this server does not serve.
+    pub fn foreign_origin() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "foreign_origin", "This server does not answer to that host or page")
+    }
+
+    /// The request is not understood.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The request is not valid").detail(detail)
+    }
+
+    /// The node takes no more calls.
+    pub fn busy() -> Self {
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "All lines are taken");
+        problem.retry_after_secs = Some(5);
+        problem
+    }
+
+    /// Something behind us does not answer.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        let mut problem =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service is not available right now");
+        problem.retry_after_secs = Some(2);
+        problem.detail(detail)
+    }
+
+    /// The other side of a request of ours said no.
+    pub fn bad_gateway(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "carrier_refused", "The phone platform did not accept the request")
+            .detail(detail)
+    }
+
+    /// Our fault.
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side")
+    }
+
+    /// Adds words about this problem.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after_secs;
+        let mut response = (status, axum::Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(secs) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        response
+    }
+}

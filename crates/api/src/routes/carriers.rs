@@ -1,0 +1,101 @@
+//! Webhooks and media sockets of phone platforms, and the media socket of the page. The node checks who they are.
+
+use crate::App;
+use crate::socket::{ServerSocket, tuned};
+use axum::body::Bytes;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use base::limits;
+use carriers::protocol::{Inbound, Reply};
+use carriers::registry::{self, Door};
+use model::business::TenantScope;
+
+/// A platform asks what to do with a call.
+pub(crate) async fn voice(
+    State(app): State<App>,
+    Path(carrier): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
+    let Some(body) = read(request).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
+    let base_url = app.access.base_url(&headers);
+    let seen = Seen::new(&base_url, &uri, &headers);
+    answer(app.node.voice_webhook(&carrier, &seen.inbound("POST", &body), &base_url).await)
+}
+
+/// A platform reports on a call.
+pub(crate) async fn status(
+    State(app): State<App>,
+    Path(carrier): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
+    let Some(body) = read(request).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
+    let base_url = app.access.base_url(&headers);
+    let seen = Seen::new(&base_url, &uri, &headers);
+    answer(app.node.status_webhook(&carrier, &seen.inbound("POST", &body)).await)
+}
+
+/// A platform or a page brings audio.
+pub(crate) async fn media(
+    State(app): State<App>,
+    Path(carrier): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let (Some(known), Some(protocol)) = (registry::descriptor(&carrier), registry::media(&carrier)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let is_page = known.door == Door::Page;
+    if !is_page && !app.node.is_signed_carrier(&carrier) {
+        return StatusCode::NOT_FOUND.into_response(); // A platform that is not configured, or no socket at all.
+    }
+    // Signatures cover the address as the platform was told it, which is that of a WebSocket.
+    let base_url = app.access.base_url(&headers).replacen("http", "ws", 1);
+    let seen = Seen::new(&base_url, &uri, &headers);
+    if !app.node.media_upgrade_genuine(&carrier, &seen.inbound("GET", &[])) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    // A page on this site speaks for the business of this installation; a platform proves itself by its token.
+    let scope: Option<TenantScope> = is_page.then_some(app.scope);
+    tuned(upgrade).on_upgrade(move |socket| async move {
+        // The refusal was logged and told to the peer.
+        let _ = app.node.attach(&carrier, scope, protocol, Box::new(ServerSocket(socket))).await;
+    })
+}
+
+async fn read(request: Request) -> Option<Bytes> {
+    let limit = limits::WEBHOOK_BODY_BYTES_MAX;
+    let wait = std::time::Duration::from_millis(limits::HTTP_HEADER_MS_MAX);
+    let body = tokio::time::timeout(wait, axum::body::to_bytes(request.into_body(), limit)).await;
+    body.ok()?.ok()
+}
+
+fn answer(reply: Option<Reply>) -> Response {
+    let Some(reply) = reply else { return StatusCode::NOT_FOUND.into_response() };
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response()
+}
+
+/// A request as the platform made it.
+struct Seen<'a> {
+    url: String,
+    headers: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Seen<'a> {
+    fn new(base_url: &str, uri: &Uri, headers: &'a HeaderMap) -> Self {
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let headers = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        Self { url: format!("{base_url}{path}"), headers: headers.collect() }
+    }
+
+    fn inbound<'b>(&'b self, method: &'b str, body: &'b [u8]) -> Inbound<'b> {
+        Inbound { method, url: &self.url, headers: &self.headers, body, received_at_ms: runtime::wall_ms() }
+    }
+}

@@ -1,0 +1,37 @@
+//! Health and metrics.
+
+use crate::App;
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+/// Whether the process runs.
+#[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "healthz", responses(
+    (status = 200, description = "The process runs", body = String, content_type = "text/plain")
+))]
+pub(crate) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Whether calls should be sent here.
+#[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "readyz", responses(
+    (status = 200, description = "Calls are taken", body = String, content_type = "text/plain"),
+    (status = 503, description = "Calls are not taken: stopping, or the database does not answer", body = Problem)
+))]
+pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+    if app.node.is_draining() {
+        return Err(Problem::unavailable("this node is stopping"));
+    }
+    app.node.store().check().await.map_err(super::store_problem)?;
+    Ok("ready\n")
+}
+
+/// Metrics in the Prometheus text format.
+#[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics", responses(
+    (status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")
+))]
+pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    app.metrics.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render())
+}

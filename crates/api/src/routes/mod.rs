@@ -1,0 +1,79 @@
+//! All routes, one file per resource.
+
+mod agents;
+mod calls;
+mod carriers;
+mod health;
+mod recordings;
+mod views;
+
+use crate::App;
+use crate::problem::Problem;
+use axum::Router;
+use axum::routing::{get, post};
+use store::StoreError;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Frontdesk",
+        description = "Agents that answer and place a company's calls. Errors are problem documents (RFC 9457).",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    tags(
+        (name = "agents", description = "Who answers."),
+        (name = "calls", description = "Calls, their journals, recordings and live events."),
+        (name = "operations", description = "Health and metrics.")
+    )
+)]
+struct Document;
+
+fn documented() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(agents::list))
+        .routes(routes!(calls::list, calls::place))
+        .routes(routes!(calls::get))
+        .routes(routes!(calls::end))
+        .routes(routes!(calls::events))
+        .routes(routes!(recordings::get))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+}
+
+/// The OpenAPI document of this build, as pretty JSON.
+pub fn document() -> String {
+    let (_, document) = documented().split_for_parts();
+    document.to_pretty_json().unwrap_or_default() + "\n"
+}
+
+pub(crate) fn all() -> Router<App> {
+    let (router, document) = documented().split_for_parts();
+    let document = document.to_pretty_json().unwrap_or_default();
+    router
+        .route("/api/v1/openapi.json", get(move || async move {
+            ([(axum::http::header::CONTENT_TYPE, "application/json")], document)
+        }))
+        .route("/carriers/{carrier}/voice", post(carriers::voice))
+        .route("/carriers/{carrier}/status", post(carriers::status))
+        .route("/carriers/{carrier}/media", get(carriers::media))
+        .route("/api/{*rest}", axum::routing::any(|| async { Problem::not_found() }))
+}
+
+/// What a failing store means to a client.
+fn store_problem(error: StoreError) -> Problem {
+    match error {
+        StoreError::NotFound(_) => Problem::not_found(),
+        StoreError::Unavailable(_) => Problem::unavailable("the database does not answer"),
+        StoreError::Full => Problem::unavailable("the disk is full"),
+        StoreError::Invalid(why) => Problem::invalid(why),
+        StoreError::Conflict(why) => Problem::invalid(why),
+        StoreError::Fenced | StoreError::Corrupt(_) => {
+            tracing::error!(%error, "a request failed in the store");
+            Problem::internal()
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Recordings: the caller left, the agent right.
+
+use super::calls::call_id;
+use super::store_problem;
+use crate::App;
+use crate::problem::Problem;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use std::io::SeekFrom;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::io::ReaderStream;
+
+/// Reads the recording of a call.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/recording", tag = "calls", operation_id = "get_recording",
+    params(("id" = uuid::Uuid, Path, description = "The call")), responses(
+    (status = 200, description = "Stereo WAV: the caller left, the agent right", content_type = "audio/wav"),
+    (status = 206, description = "The part asked for by `Range`", content_type = "audio/wav"),
+    (status = 404, description = "No such call, or it was not recorded", body = Problem),
+    (status = 416, description = "The range lies outside the recording")
+))]
+pub(crate) async fn get(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let call = app.node.store().call(&app.scope, call_id(&id)?).await.map_err(store_problem)?;
+    // The name was written by us, never by a client.
+    let name = call.recording.ok_or_else(Problem::not_found)?;
+    let mut file = tokio::fs::File::open(app.recordings_dir.join(name)).await.map_err(|_| Problem::not_found())?;
+    let length = file.metadata().await.map_err(|_| Problem::internal())?.len();
+    let common = [(header::CONTENT_TYPE, "audio/wav"), (header::ACCEPT_RANGES, "bytes")];
+    let Some(range) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
+        let size = [(header::CONTENT_LENGTH, length.to_string())];
+        return Ok((common, size, Body::from_stream(ReaderStream::new(file))).into_response());
+    };
+    let Some((first, last)) = byte_range(range, length) else {
+        let size = [(header::CONTENT_RANGE, format!("bytes */{length}"))];
+        return Ok((StatusCode::RANGE_NOT_SATISFIABLE, size).into_response());
+    };
+    file.seek(SeekFrom::Start(first)).await.map_err(|_| Problem::internal())?;
+    let part = [
+        (header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}")),
+        (header::CONTENT_LENGTH, (last - first + 1).to_string()),
+    ];
+    let body = Body::from_stream(ReaderStream::new(file.take(last - first + 1)));
+    Ok((StatusCode::PARTIAL_CONTENT, common, part, body).into_response())
+}
+
+/// One range of RFC 9110, 14.1.2, as first and last byte.
+fn byte_range(text: &str, length: u64) -> Option<(u64, u64)> {
+    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let end = length.checked_sub(1)?;
+    let (first, last) = match (first.parse::<u64>().ok(), last.parse::<u64>().ok()) {
+        (Some(first), last) => (first, last.unwrap_or(end).min(end)),
+        (None, Some(tail)) if tail > 0 => (length.saturating_sub(tail), end),
+        _ => return None,
+    };
+    (first <= last).then_some((first, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::byte_range;
+
+    #[test]
+    fn ranges_are_read_as_players_ask_for_them() {
+        assert_eq!(byte_range("bytes=0-", 100), Some((0, 99)));
+        assert_eq!(byte_range("bytes=10-19", 100), Some((10, 19)));
+        assert_eq!(byte_range("bytes=-10", 100), Some((90, 99)));
+        assert_eq!(byte_range("bytes=90-200", 100), Some((90, 99)));
+        assert_eq!(byte_range("bytes=100-", 100), None);
+        assert_eq!(byte_range("bytes=5-2", 100), None);
+        assert_eq!(byte_range("lines=1-2", 100), None);
+        assert_eq!(byte_range("bytes=0-", 0), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! What the API shows of the domain. Names and shapes here are a promise; the domain may change behind them.
+
+use model::call::{Call, CallState, Direction};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// An agent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AgentView {
+    id: Uuid,
+    /// Short name, used to pick it.
+    slug: String,
+    name: String,
+    business_name: String,
+    /// BCP-47 language.
+    language: String,
+    /// First words of a call.
+    greeting: String,
+    /// Grows with each change.
+    version: u32,
+}
+
+impl From<store::VersionedAgent> for AgentView {
+    fn from(versioned: store::VersionedAgent) -> Self {
+        let agent = versioned.agent;
+        Self {
+            id: agent.id.0,
+            slug: agent.slug,
+            name: agent.name,
+            business_name: agent.business_name,
+            language: agent.language,
+            greeting: agent.lines.greeting,
+            version: versioned.version,
+        }
+    }
+}
+
+/// Agents.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AgentList {
+    pub(crate) items: Vec<AgentView>,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CallStateView {
+    Initiated,
+    Ringing,
+    Answered,
+    Active,
+    Paused,
+    Ending,
+    Completed,
+    Failed,
+    Busy,
+    NoAnswer,
+    Canceled,
+}
+
+impl From<CallState> for CallStateView {
+    fn from(state: CallState) -> Self {
+        match state {
+            CallState::Initiated => Self::Initiated,
+            CallState::Ringing => Self::Ringing,
+            CallState::Answered => Self::Answered,
+            CallState::Active => Self::Active,
+            CallState::Paused => Self::Paused,
+            CallState::Ending => Self::Ending,
+            CallState::Completed => Self::Completed,
+            CallState::Failed => Self::Failed,
+            CallState::Busy => Self::Busy,
+            CallState::NoAnswer => Self::NoAnswer,
+            CallState::Canceled => Self::Canceled,
+        }
+    }
+}
+
+/// Who began a call.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DirectionView {
+    Inbound,
+    Outbound,
+}
+
+/// A call.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CallView {
+    id: Uuid,
+    agent: Uuid,
+    conversation: Uuid,
+    direction: DirectionView,
+    /// Name of the phone platform.
+    carrier: String,
+    /// The platform's own id.
+    carrier_ref: Option<String>,
+    /// The customer's number or address.
+    customer: Option<String>,
+    /// Our number.
+    number: Option<String>,
+    state: CallStateView,
+    /// Unix milliseconds.
+    started_at_ms: i64,
+    /// Unix milliseconds.
+    answered_at_ms: Option<i64>,
+    /// Unix milliseconds.
+    ended_at_ms: Option<i64>,
+    /// Why it ended, in one word.
+    ended_reason: Option<String>,
+    /// Whether there is a recording.
+    recorded: bool,
+    /// What providers charge for it, in millionths of a US dollar.
+    cost_usd_micros: i64,
+}
+
+impl From<Call> for CallView {
+    fn from(call: Call) -> Self {
+        Self {
+            id: call.id.0,
+            agent: call.agent.0,
+            conversation: call.conversation.0,
+            direction: match call.direction {
+                Direction::Inbound => DirectionView::Inbound,
+                Direction::Outbound => DirectionView::Outbound,
+            },
+            carrier: call.carrier,
+            carrier_ref: call.carrier_ref,
+            customer: call.customer.map(base::Pii::into_inner),
+            number: call.number,
+            state: call.state.into(),
+            started_at_ms: call.started_at_ms,
+            answered_at_ms: call.answered_at_ms,
+            ended_at_ms: call.ended_at_ms,
+            ended_reason: call.ended_reason,
+            recorded: call.recording.is_some(),
+            cost_usd_micros: call.cost.usd_micros,
+        }
+    }
+}
+
+/// One page of calls, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CallList {
+    pub(crate) items: Vec<CallView>,
+    /// Give it as `cursor` for the next page; absent at the end.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// A call with its journal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CallDetail {
+    pub(crate) call: CallView,
+    /// Whether it is going on in this process.
+    pub(crate) live: bool,
+    /// What happened, in order: `seq`, `at` (milliseconds since the call began) and `entry`.
+    #[schema(value_type = Vec<Object>)]
+    pub(crate) journal: Vec<model::journal::Record>,
+}
+
+/// A call to place.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlaceCall {
+    /// Who to call, in E.164 form.
+    #[schema(example = "+4940555017")]
+    pub(crate) to: String,
+    /// Which of our numbers calls, in E.164 form.
+    pub(crate) from: String,
+    /// Slug of the agent that speaks.
+    pub(crate) agent: String,
+    /// Name of the phone platform; may be left out when our number says it.
+    #[serde(default)]
+    pub(crate) carrier: Option<String>,
+}
+
+/// A call that is being placed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PlacedCall {
+    pub(crate) id: Uuid,
+}

@@ -1,0 +1,410 @@
+//! Configuration in layers: defaults, file, environment, flags. Every problem is reported at once, each with its place,
+//! and an unknown key names the nearest known one.
+
+use base::Secret;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// The documented defaults; also the schema of what may be set.
+pub const DEFAULT: &str = include_str!("../frontdesk.default.toml");
+
+/// Tables whose keys come from the registries instead of [`DEFAULT`].
+const OPEN_TABLES: [&str; 2] = ["providers", "carriers"];
+
+/// The whole configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// HTTP server.
+    pub server: Server,
+    /// Where data is kept.
+    pub data: Data,
+    /// Where models are kept.
+    pub models: Models,
+    /// Speech to text.
+    pub stt: Stage,
+    /// Text to speech.
+    pub tts: Stage,
+    /// Brain.
+    pub brain: Stage,
+    /// Calls.
+    pub calls: Calls,
+    /// Logs.
+    pub log: Log,
+    /// Providers by registry name.
+    pub providers: BTreeMap<String, BTreeMap<String, Setting>>,
+    /// Carriers by registry name.
+    pub carriers: BTreeMap<String, BTreeMap<String, Setting>>,
+}
+
+/// A value of an open table. Any of them may be a secret, so none prints.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Setting {
+    /// Text, perhaps a reference (`env:NAME`, `file:/path`).
+    Text(Secret<String>),
+    /// A whole number.
+    Whole(i64),
+    /// Yes or no.
+    Flag(bool),
+}
+
+/// HTTP server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Address and port.
+    pub listen: String,
+    /// Address as seen from outside.
+    pub public_url: String,
+    /// Believe forwarding headers.
+    pub trust_proxy: bool,
+    /// Bearer token of the API.
+    pub api_token: Secret<String>,
+}
+
+/// Where data is kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Folder.
+    pub dir: String,
+    /// Load the demonstration business.
+    pub demo: bool,
+}
+
+/// Where models are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    /// Folder.
+    pub dir: String,
+}
+
+/// One stage of the pipeline.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// `auto`, `local` or a registry name.
+    pub provider: String,
+    /// Who takes over, in order.
+    pub fallback: Vec<String>,
+}
+
+/// Calls.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calls {
+    /// Calls at once.
+    pub max: usize,
+    /// Kept free for inbound calls.
+    pub inbound_reserve: usize,
+    /// Record both sides.
+    pub record: bool,
+    /// Record inputs.
+    pub record_inputs: bool,
+    /// Time to finish on shutdown.
+    pub drain_secs: u64,
+}
+
+/// Logs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: String,
+    /// Filter.
+    pub filter: String,
+}
+
+/// Everything that is wrong with a configuration, one line each.
+#[derive(Debug)]
+pub struct Problems(pub Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let many = if self.0.len() == 1 { "problem" } else { "problems" };
+        write!(f, "the configuration has {} {many}:", self.0.len())?;
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Where the layers come from.
+pub struct Sources<'a> {
+    /// The file named by flag or environment; `None` looks for `./frontdesk.toml`.
+    pub file: Option<&'a Path>,
+    /// Reads an environment variable.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// `section.key=value` from flags, strongest.
+    pub overrides: &'a [(&'a str, String)],
+}
+
+/// Loads and checks all layers.
+pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
+    let mut problems = Vec::new();
+    let schema = default_table();
+    let mut merged = schema.clone();
+    if let Some((path, table)) = read_file(sources.file, &mut problems) {
+        check_keys(&path, "", &table, &schema, &mut problems);
+        merge(&mut merged, table);
+    }
+    apply_environment(&mut merged, &schema, sources.env, &mut problems);
+    for (key, value) in sources.overrides {
+        set(&mut merged, &schema, key, value, "command line", &mut problems);
+    }
+    let config = match Value::Table(merged).try_into::<Config>() {
+        Ok(config) => Some(config),
+        Err(error) if problems.is_empty() => {
+            problems.push(error.to_string().trim().replace('\n', " "));
+            None
+        }
+        Err(_) => None, // The cause is among the problems already.
+    };
+    match config {
+        Some(config) if problems.is_empty() => {
+            let problems = check_values(&config, sources.env);
+            if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+        }
+        _ => Err(Problems(problems)),
+    }
+}
+
+fn default_table() -> Table {
+    DEFAULT.parse().expect("a test parses the embedded defaults")
+}
+
+fn read_file(file: Option<&Path>, problems: &mut Vec<String>) -> Option<(String, Table)> {
+    let path = file.map_or_else(|| PathBuf::from("frontdesk.toml"), Path::to_path_buf);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            problems.push(format!("{}: cannot be read: {error}", path.display()));
+            return None;
+        }
+    };
+    match text.parse::<Table>() {
+        Ok(table) => Some((path.display().to_string(), table)),
+        Err(error) => {
+            // The parser's own text quotes the line, which may hold a key.
+            let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            problems.push(format!("{}:{line}: {}", path.display(), error.message()));
+            None
+        }
+    }
+}
+
+fn check_keys(origin: &str, prefix: &str, table: &Table, schema: &Table, problems: &mut Vec<String>) {
+    for (key, value) in table {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        if prefix.is_empty() && OPEN_TABLES.contains(&key.as_str()) {
+            continue;
+        }
+        match (schema.get(key), value) {
+            (None, _) => problems.push(unknown(origin, &path, key, schema)),
+            (Some(Value::Table(inner)), Value::Table(given)) => check_keys(origin, &path, given, inner, problems),
+            (Some(expected), given) if expected.type_str() != given.type_str() => problems.push(format!(
+                "{origin}: {path} must be {}, not {}",
+                article(expected.type_str()),
+                article(given.type_str())
+            )),
+            _ => {}
+        }
+    }
+}
+
+fn unknown(origin: &str, path: &str, key: &str, schema: &Table) -> String {
+    let nearest = schema.keys().max_by(|a, b| {
+        strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key))
+    });
+    let parent = path.rsplit_once('.').map_or(String::new(), |(parent, _)| format!("{parent}."));
+    match nearest {
+        Some(nearest) => format!("{origin}: {path} is not known; did you mean {parent}{nearest}?"),
+        None => format!("{origin}: {path} is not known"),
+    }
+}
+
+fn article(kind: &str) -> String {
+    match kind {
+        "integer" => "a whole number".into(),
+        "array" => "a list".into(),
+        "boolean" => "true or false".into(),
+        "string" => "text in quotes".into(),
+        other => format!("a {other}"),
+    }
+}
+
+fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(given)) => merge(inner, given),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+/// `FRONTDESK_SERVER_LISTEN` sets `server.listen`: the schema says which names exist.
+fn apply_environment(
+    merged: &mut Table,
+    schema: &Table,
+    env: &dyn Fn(&str) -> Option<String>,
+    problems: &mut Vec<String>,
+) {
+    for (section, inner) in schema {
+        let Value::Table(inner) = inner else { continue };
+        for key in inner.keys() {
+            let name = format!("FRONTDESK_{}_{}", section.to_uppercase(), key.to_uppercase());
+            if let Some(value) = env(&name) {
+                set(merged, schema, &format!("{section}.{key}"), &value, &name, problems);
+            }
+        }
+    }
+}
+
+fn set(merged: &mut Table, schema: &Table, path: &str, text: &str, origin: &str, problems: &mut Vec<String>) {
+    let Some((section, key)) = path.split_once('.') else { return };
+    let expected = schema.get(section).and_then(|s| s.get(key));
+    let parsed = match expected {
+        Some(Value::Integer(_)) => text.parse().map(Value::Integer).map_err(|_| "a whole number"),
+        Some(Value::Boolean(_)) => text.parse().map(Value::Boolean).map_err(|_| "true or false"),
+        Some(Value::Array(_)) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Ok(Value::Array(items.map(|item| Value::String(item.into())).collect()))
+        }
+        _ => Ok(Value::String(text.into())),
+    };
+    match parsed {
+        Ok(value) => {
+            if let Some(Value::Table(table)) = merged.get_mut(section) {
+                table.insert(key.into(), value);
+            }
+        }
+        Err(wanted) => problems.push(format!("{origin}: {path} must be {wanted}")),
+    }
+}
+
+fn check_values(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut problems = Vec::new();
+    match config.server.listen.parse::<std::net::SocketAddr>() {
+        Ok(address) if !address.ip().is_loopback() && config.server.api_token.expose().is_empty() => problems.push(
+            format!("server.listen is {address}, which others can reach: set server.api_token"),
+        ),
+        Ok(_) => {}
+        Err(_) => problems.push("server.listen must be an address and a port, such as 127.0.0.1:8080".into()),
+    }
+    if !matches!(config.log.format.as_str(), "text" | "json") {
+        problems.push("log.format must be \"text\" or \"json\"".into());
+    }
+    if config.calls.max == 0 || config.calls.inbound_reserve >= config.calls.max {
+        problems.push("calls.max must be above 0 and above calls.inbound_reserve".into());
+    }
+    for (table, entries) in [("providers", &config.providers), ("carriers", &config.carriers)] {
+        for (name, settings) in entries {
+            for (key, setting) in settings {
+                if let Err(why) = setting.resolve(env) {
+                    problems.push(format!("{table}.{name}.{key}: {why}"));
+                }
+            }
+        }
+    }
+    problems
+}
+
+impl Setting {
+    /// The value, with references followed.
+    pub fn resolve(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Secret<String>, String> {
+        match self {
+            Self::Text(text) => follow(text.expose(), env),
+            Self::Whole(number) => Ok(Secret::new(number.to_string())),
+            Self::Flag(flag) => Ok(Secret::new(flag.to_string())),
+        }
+    }
+}
+
+/// Follows `env:NAME` and `file:/path`.
+pub fn follow(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Secret<String>, String> {
+    if let Some(name) = text.strip_prefix("env:") {
+        return env(name).map(Secret::new).ok_or_else(|| format!("the environment has no {name}"));
+    }
+    if let Some(path) = text.strip_prefix("file:") {
+        let read = std::fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
+        return Ok(Secret::new(read.trim().to_owned()));
+    }
+    Ok(Secret::new(text.to_owned()))
+}
+
+impl Config {
+    /// Folder of the data.
+    pub fn data_dir(&self) -> PathBuf {
+        if self.data.dir.is_empty() { data_home().join("frontdesk") } else { PathBuf::from(&self.data.dir) }
+    }
+}
+
+fn data_home() -> PathBuf {
+    std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).unwrap_or_else(|| {
+        let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from);
+        home.join(".local/share")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+        let file = tempfile::NamedTempFile::new().expect("temp file");
+        std::fs::write(file.path(), text).expect("written");
+        let env: BTreeMap<String, String> = env.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        let read = |name: &str| env.get(name).cloned();
+        load(&Sources { file: Some(file.path()), env: &read, overrides: &[] }).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn the_documented_defaults_are_a_valid_configuration() {
+        let config = load_text("", &[]).expect("valid");
+        assert_eq!(config.server.listen, "127.0.0.1:8080");
+        assert_eq!(config.calls.max, 200);
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_known_one_and_all_problems_come_at_once() {
+        let error = load_text("[server]\nlisen = \"x\"\n[calls]\nmaximum = 3\nrecord = \"yes\"", &[]).expect_err("bad");
+        assert!(error.contains("3 problems"), "{error}");
+        assert!(error.contains("server.lisen is not known; did you mean server.listen?"), "{error}");
+        assert!(error.contains("calls.maximum is not known; did you mean calls.max?"), "{error}");
+        assert!(error.contains("calls.record must be true or false, not text in quotes"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_beats_the_file() {
+        let env = [("FRONTDESK_CALLS_MAX", "7"), ("FRONTDESK_CALLS_INBOUND_RESERVE", "1")];
+        let config = load_text("[calls]\nmax = 100", &env).expect("valid");
+        assert_eq!(config.calls.max, 7);
+        let error = load_text("", &[("FRONTDESK_CALLS_MAX", "many")]).expect_err("bad");
+        assert!(error.contains("FRONTDESK_CALLS_MAX: calls.max must be a whole number"), "{error}");
+    }
+
+    #[test]
+    fn listening_to_others_needs_a_token() {
+        let error = load_text("[server]\nlisten = \"0.0.0.0:8080\"", &[]).expect_err("bad");
+        assert!(error.contains("set server.api_token"), "{error}");
+        load_text("[server]\nlisten = \"0.0.0.0:8080\"\napi_token = \"t\"", &[]).expect("valid");
+    }
+
+    #[test]
+    fn a_secret_by_reference_that_leads_nowhere_is_a_problem_and_no_secret_prints() {
+        let error = load_text("[providers.acme]\napi_key = \"env:NOT_THERE\"", &[]).expect_err("bad");
+        assert!(error.contains("providers.acme.api_key: the environment has no NOT_THERE"), "{error}");
+        let config = load_text("[providers.acme]\napi_key = \"sk-123\"", &[]).expect("valid");
+        assert!(!format!("{config:?}").contains("sk-123"));
+        let error = load_text("[providers.acme]\napi_key = \"sk-123\" x", &[]).expect_err("bad");
+        assert!(!error.contains("sk-123"), "{error}");
+    }
+}

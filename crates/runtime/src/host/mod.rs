@@ -1,0 +1,504 @@
+//! The call host: one task per call. It feeds the engine what happens and does what the engine asks, and decides nothing.
+//!
+//! The loop is boring on purpose (rule 2): wait for one event, feed it, perform every output, flush the socket.
+
+mod ears;
+mod mouth;
+mod perform;
+mod tape;
+mod tools;
+
+use crate::node::Shared;
+use crate::service::{BrainSession, NeuralVadSession, SttCommand, SttSession, TtsSession};
+use crate::socket::{self, Incoming, MediaSocket};
+use base::wire::Wire;
+use base::{CallTime, GenerationId, JournalSeq, SttStreamId, limits};
+use carriers::protocol::{MediaCommand, MediaEvent, MediaProtocol, MediaSink};
+use ears::{Ears, Heard};
+use engine::Machine;
+use engine::call::CallMachine;
+use engine::io::{CarrierInput, HostInput, Input, SpeechInput};
+use model::agent::Agent;
+use model::business::TenantScope;
+use model::call::{Call, CallState};
+use model::generation::GenerationEvent;
+use model::journal::Record;
+use model::live::LiveEvent;
+use mouth::Mouth;
+use providers::stt::SttEvent;
+use providers::tts::TtsEvent;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tape::Tape;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+/// What a call is hosted with: rows and snapshots taken when it began.
+pub(crate) struct CallSetup {
+    pub(crate) call: Call,
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) scope: TenantScope,
+    /// The journal so far; empty for a new call.
+    pub(crate) past: Vec<Record>,
+}
+
+/// A media socket that has said who it is.
+pub(crate) struct Link {
+    pub(crate) socket: Box<dyn MediaSocket>,
+    pub(crate) protocol: Box<dyn MediaProtocol>,
+    /// What came with the start message.
+    pub(crate) sink: MediaSink,
+}
+
+/// What others tell a call.
+pub(crate) enum HostMessage {
+    /// Something happened.
+    Input(Input),
+    /// Its audio arrives over this socket from now on.
+    Join(Box<Link>),
+    /// Close the audio path: the platform asks how to go on and will be told.
+    CloseMedia,
+    /// The process wants to stop after this time.
+    Drain(Duration),
+}
+
+/// The rate of a phone line, before a link says otherwise.
+const PHONE_HZ: u32 = 8_000;
+
+enum Event {
+    Incoming(Option<Incoming>),
+    Message(Option<HostMessage>),
+    Stt(Option<SttEvent>),
+    Brain(Option<GenerationEvent>),
+    Tts(Option<TtsEvent>),
+    Pace,
+    Deadline,
+}
+
+/// One live call.
+pub(crate) struct CallHost {
+    shared: Arc<Shared>,
+    call: Call,
+    agent: Arc<Agent>,
+    scope: TenantScope,
+    machine: CallMachine,
+    origin: Instant,
+    /// Call time at `origin`; above zero when the call goes on after a crash.
+    offset: CallTime,
+    link: Option<Link>,
+    out: Vec<Wire>,
+    ears: Option<Ears>,
+    mouth: Mouth,
+    next_mark: base::MarkId,
+    stt: Option<(SttStreamId, SttSession)>,
+    brain: Option<(GenerationId, BrainSession)>,
+    tools: HashMap<base::ToolCallId, AbortHandle>,
+    /// How often each stage failed in this call; the next attempt goes to the next provider and stays there.
+    failures: Failures,
+    journal: store::JournalWriter,
+    tape: Tape,
+    messages: mpsc::Receiver<HostMessage>,
+    own: mpsc::Sender<HostMessage>,
+    live: broadcast::Sender<LiveEvent>,
+    ended: Option<(String, CallState)>,
+}
+
+/// Failures per stage of one call.
+#[derive(Default)]
+struct Failures {
+    stt: usize,
+    brain: usize,
+    tts: usize,
+}
+
+/// Where a call is reached while it lives.
+#[derive(Clone)]
+pub(crate) struct Channels {
+    pub(crate) messages: mpsc::Sender<HostMessage>,
+    pub(crate) live: broadcast::Sender<LiveEvent>,
+}
+
+impl CallHost {
+    /// A host that is ready to run, and how to reach it.
+    pub(crate) fn new(shared: Arc<Shared>, setup: CallSetup) -> (Self, Channels) {
+        let (own, messages) = mpsc::channel(limits::ENGINE_INPUTS_MAX);
+        let (live, _) = broadcast::channel(limits::LIVE_EVENTS_MAX);
+        let last = setup.past.last().map_or(JournalSeq(0), |record| record.seq);
+        let journal =
+            store::JournalWriter::start(shared.journal(), setup.scope, setup.call.id, last);
+        // A resumed call goes on a moment after its last entry, so that its time never goes back.
+        let offset = setup.past.last().map_or(CallTime::ZERO, |record| record.at + base::Millis(1));
+        let machine = crate::replay::machine(&setup.agent, setup.call.direction, &setup.past);
+        let tape = Tape::new(&shared.settings, &setup.call, &setup.agent, &setup.past);
+        let channels = Channels { messages: own.clone(), live: live.clone() };
+        let host = Self {
+            shared,
+            call: setup.call,
+            agent: setup.agent,
+            scope: setup.scope,
+            machine,
+            origin: Instant::now(),
+            offset,
+            link: None,
+            out: Vec::new(),
+            ears: None,
+            mouth: Mouth::new(PHONE_HZ),
+            next_mark: base::MarkId(1),
+            stt: None,
+            brain: None,
+            tools: HashMap::new(),
+            failures: Failures::default(),
+            journal,
+            tape,
+            messages,
+            own,
+            live,
+            ended: None,
+        };
+        (host, channels)
+    }
+
+    fn now(&self) -> CallTime {
+        let elapsed = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.offset + base::Millis(elapsed)
+    }
+
+    /// Runs the call to its end.
+    pub(crate) async fn run(mut self) {
+        self.perform_all();
+        while self.ended.is_none() {
+            let event = self.next_event().await;
+            self.on_event(event);
+            self.flush().await;
+            self.store_lines();
+        }
+        self.finish().await;
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let now = self.now();
+        let deadline = self.machine.next_deadline().map(|(at, _why)| self.instant(at));
+        let pace_at = self.link.as_ref().and_then(|_| self.mouth.next_frame_at(now)).map(|at| self.instant(at));
+        let socket = self.link.as_mut().map(|link| link.socket.as_mut());
+        let stt = self.stt.as_mut().map(|(_, session)| &mut session.events);
+        let brain = self.brain.as_mut().map(|(_, session)| &mut session.events);
+        let tts = self.mouth.wanted_events();
+        tokio::select! {
+            biased;
+            () = at(deadline) => Event::Deadline,
+            () = at(pace_at) => Event::Pace,
+            message = self.messages.recv() => Event::Message(message),
+            event = from(stt) => Event::Stt(event),
+            event = from(brain) => Event::Brain(event),
+            event = from(tts) => Event::Tts(event),
+            incoming = from_socket(socket) => Event::Incoming(incoming),
+        }
+    }
+
+    fn instant(&self, at: CallTime) -> Instant {
+        self.origin + at.since(self.offset).to_duration()
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Deadline => {
+                let now = self.now();
+                self.tape.timeout(now);
+                self.machine.handle_timeout(now);
+                self.perform_all();
+            }
+            Event::Pace => self.play_due(),
+            Event::Message(Some(HostMessage::Input(input))) => self.feed(input),
+            Event::Message(Some(HostMessage::Join(link))) => self.join(*link),
+            Event::Message(Some(HostMessage::CloseMedia)) => self.close_media(),
+            Event::Message(Some(HostMessage::Drain(grace))) => {
+                let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+                let deadline = self.now() + base::Millis(grace_ms);
+                self.feed(Input::Host(HostInput::Drain { deadline }));
+            }
+            // The sender side lives in `self.own`, so this cannot happen; ending is the safe answer.
+            Event::Message(None) => self.feed(Input::Host(HostInput::Overflow)),
+            Event::Stt(event) => self.on_stt(event),
+            Event::Brain(event) => self.on_brain(event),
+            Event::Tts(event) => self.on_tts(event),
+            Event::Incoming(incoming) => self.on_incoming(incoming),
+        }
+    }
+
+    /// Feeds the engine and does all it asks.
+    fn feed(&mut self, input: Input) {
+        if self.ended.is_some() {
+            return;
+        }
+        let now = self.now();
+        self.tape.input(now, &input);
+        self.machine.handle(now, input);
+        self.perform_all();
+    }
+
+    fn join(&mut self, mut link: Link) {
+        let rate = link.protocol.sample_rate_hz();
+        let vad: Option<Box<dyn NeuralVadSession>> = self.shared.services.judge.as_ref().and_then(|judge| judge.vad(rate));
+        self.ears = Some(Ears::new(rate, vad));
+        if self.mouth.rate_hz() != rate {
+            self.mouth = Mouth::new(rate);
+        }
+        let sink = std::mem::take(&mut link.sink);
+        self.tape.open(rate, self.now());
+        self.link = Some(link);
+        self.feed(Input::Carrier(CarrierInput::MediaStarted));
+        self.on_sink(sink);
+    }
+
+    fn close_media(&mut self) {
+        if self.link.is_some() {
+            self.out.push(Wire::Close(1000, "the platform goes on".into()));
+        }
+    }
+
+    fn on_incoming(&mut self, incoming: Option<Incoming>) {
+        let Some(link) = &mut self.link else { return };
+        let mut sink = std::mem::take(&mut link.sink);
+        match incoming {
+            Some(Incoming::Text(bytes)) => match std::str::from_utf8(&bytes) {
+                Ok(text) => link.protocol.on_text(text, &mut sink),
+                Err(_) => sink.events.push(MediaEvent::Violation { code: 1007, why: "text that is not UTF-8" }),
+            },
+            Some(Incoming::Binary(bytes)) => link.protocol.on_binary(&bytes, &mut sink),
+            Some(Incoming::Violation(why)) => sink.events.push(MediaEvent::Violation { code: 1009, why }),
+            None => {
+                self.lose_media();
+                return;
+            }
+        }
+        self.on_sink(sink);
+    }
+
+    fn on_sink(&mut self, mut sink: MediaSink) {
+        if !sink.pcm.is_empty() {
+            self.hear(&sink.pcm);
+            sink.pcm.clear();
+        }
+        for event in sink.events.drain(..) {
+            self.on_media_event(event);
+        }
+        if let Some(link) = &mut self.link {
+            link.sink = sink; // Its buffers serve the next message.
+        }
+    }
+
+    fn on_media_event(&mut self, event: MediaEvent) {
+        match event {
+            MediaEvent::Started(_) => {} // The node has seen it; the codec lets only one through.
+            MediaEvent::Dtmf(digit) => self.feed(Input::Carrier(CarrierInput::Dtmf { digit })),
+            MediaEvent::Typed(text) => self.feed(Input::Carrier(CarrierInput::Typed { text })),
+            MediaEvent::HangUp => self.feed(Input::Carrier(CarrierInput::HungUp)),
+            MediaEvent::Mark(mark) => {
+                if let Some(input) = self.mouth.on_mark(mark) {
+                    self.feed(input);
+                }
+            }
+            MediaEvent::Stopped => self.lose_media(),
+            MediaEvent::Violation { code, why } => {
+                tracing::warn!(call = %self.call.id, carrier = %self.call.carrier, code, why, "media socket broke its protocol");
+                metrics::counter!("frontdesk_media_violations_total", "carrier" => self.call.carrier.clone()).increment(1);
+                self.out.push(Wire::Close(code, why.into()));
+            }
+        }
+    }
+
+    /// The audio path is gone. A platform with webhooks may bring it back; a page cannot.
+    fn lose_media(&mut self) {
+        if self.link.take().is_none() {
+            return;
+        }
+        self.out.clear();
+        let comes_back = self.shared.control(&self.call.carrier).is_some();
+        self.feed(Input::Carrier(if comes_back { CarrierInput::MediaLost } else { CarrierInput::HungUp }));
+    }
+
+    fn hear(&mut self, pcm: &[i16]) {
+        let now = self.now();
+        let Some(mut ears) = self.ears.take() else { return };
+        ears.hear(pcm, |heard| match heard {
+            Heard::Frame(frame) => {
+                self.tape.caller(now, frame);
+                self.push_stt(SttCommand::Audio(frame.into()));
+            }
+            Heard::Started => {
+                self.push_stt(SttCommand::Speech(true));
+                self.feed(Input::Speech(SpeechInput::Started));
+            }
+            Heard::Stopped { silence_ms } => {
+                self.push_stt(SttCommand::Speech(false));
+                self.feed(Input::Speech(SpeechInput::Stopped { silence_ms }));
+            }
+        });
+        self.ears = Some(ears);
+    }
+
+    fn push_stt(&mut self, command: SttCommand) {
+        if let Some((_, session)) = &self.stt
+            && let Err(mpsc::error::TrySendError::Full(SttCommand::Audio(_))) = session.commands.try_send(command)
+        {
+            metrics::counter!("frontdesk_audio_in_dropped_frames_total").increment(1);
+        }
+    }
+
+    fn on_stt(&mut self, event: Option<SttEvent>) {
+        let Some((stream, _)) = &self.stt else { return };
+        let stream = *stream;
+        let speech = match event {
+            Some(SttEvent::Started) => return,
+            Some(SttEvent::Partial { text }) => SpeechInput::Partial { stream, text: text.into() },
+            Some(SttEvent::Final { text, finalized }) => SpeechInput::Final { stream, text: text.into(), finalized },
+            Some(SttEvent::EndOfTurn) => SpeechInput::ProviderEndOfTurn { stream },
+            Some(SttEvent::Usage { .. }) => return, // The driver meters it.
+            Some(SttEvent::Failed(failure)) => self.stt_failed(stream, failure.class),
+            None => self.stt_failed(stream, base::ErrorClass::Protocol),
+        };
+        self.feed(Input::Speech(speech));
+    }
+
+    fn stt_failed(&mut self, stream: SttStreamId, class: base::ErrorClass) -> SpeechInput {
+        self.stt = None;
+        self.failures.stt += 1;
+        SpeechInput::Failed { stream, class }
+    }
+
+    fn on_brain(&mut self, event: Option<GenerationEvent>) {
+        let Some((id, _)) = &self.brain else { return };
+        let id = *id;
+        let event = event.unwrap_or_else(|| {
+            GenerationEvent::Failed(base::Failure::new(base::ErrorClass::Protocol, "the brain stopped without an end"))
+        });
+        if matches!(event, GenerationEvent::Failed(_)) {
+            self.failures.brain += 1;
+        }
+        if matches!(event, GenerationEvent::Failed(_) | GenerationEvent::Done { .. }) {
+            self.brain = None;
+        }
+        self.feed(Input::Generation { id, event });
+    }
+
+    fn on_tts(&mut self, event: Option<TtsEvent>) {
+        let (inputs, failed) = self.mouth.on_tts(event);
+        self.failures.tts += usize::from(failed);
+        for input in inputs {
+            self.feed(input);
+        }
+    }
+
+    /// Sends the frames that are due, with marks between them.
+    fn play_due(&mut self) {
+        let now = self.now();
+        let Some(link) = &mut self.link else { return };
+        let (out, tape, next_mark) = (&mut self.out, &mut self.tape, &mut self.next_mark);
+        self.mouth.play_due(now, |step| match step {
+            mouth::Step::Frame(frame) => {
+                tape.agent(now, frame);
+                link.protocol.on_command(MediaCommand::Audio(frame), out);
+                None
+            }
+            mouth::Step::Mark => {
+                let mark = *next_mark;
+                *next_mark = next_mark.next();
+                link.protocol.on_command(MediaCommand::Mark(mark), out);
+                Some(mark)
+            }
+        });
+    }
+
+    async fn flush(&mut self) {
+        let Some(link) = &mut self.link else {
+            self.out.clear();
+            return;
+        };
+        let closes = self.out.iter().any(|wire| matches!(wire, Wire::Close(..)));
+        let sent = socket::send_all(link.socket.as_mut(), &mut self.out).await;
+        if closes || sent.is_err() {
+            self.out.clear();
+            self.lose_media();
+        }
+    }
+
+    /// Hands recorded inputs to the store, in the background.
+    fn store_lines(&mut self) {
+        let Some((first, lines)) = self.tape.lines_due() else { return };
+        let (store, scope, id) = (Arc::clone(&self.shared.store), self.scope, self.call.id);
+        self.shared.tasks.spawn(async move { tape::store_lines(&store, &scope, id, first, &lines).await });
+    }
+
+    /// Frees everything and writes what remains.
+    async fn finish(mut self) {
+        let (reason, state) = self.ended.take().unwrap_or_else(|| ("internal".into(), CallState::Failed));
+        self.stt = None;
+        self.brain = None;
+        self.mouth.stop(self.now());
+        metrics::counter!("frontdesk_playout_underruns_total").increment(self.mouth.underruns());
+        for (_, tool) in self.tools.drain() {
+            tool.abort();
+        }
+        if let Some(link) = &mut self.link {
+            let mut last = vec![Wire::Close(1000, "the call is over".into())];
+            let _ = socket::send_all(link.socket.as_mut(), &mut last).await;
+        }
+        let recording = self.tape.finish();
+        let unwritten = self.journal.finish(Duration::from_millis(limits::STATEMENT_MS_MAX)).await;
+        if unwritten > 0 {
+            tracing::error!(call = %self.call.id, unwritten, "journal entries could not be written");
+        }
+        let update = store::CallUpdate {
+            state: Some(state),
+            ended_at_ms: Some(crate::wall_ms()),
+            ended_reason: Some(reason.clone()),
+            recording,
+            ..store::CallUpdate::default()
+        };
+        if let Err(error) = self.shared.store.update_call(&self.scope, self.call.id, &update).await {
+            tracing::error!(call = %self.call.id, %error, "the end of the call could not be written");
+        }
+        self.tape.store_rest(&self.shared.store, &self.scope, self.call.id).await;
+        metrics::counter!("frontdesk_calls_ended_total", "carrier" => self.call.carrier.clone(), "state" => state.name())
+            .increment(1);
+        tracing::info!(call = %self.call.id, state = state.name(), reason, "call ended");
+    }
+}
+
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn from<T>(receiver: Option<&mut mpsc::Receiver<T>>) -> Option<T> {
+    match receiver {
+        Some(receiver) => receiver.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn from_socket(socket: Option<&mut dyn MediaSocket>) -> Option<Incoming> {
+    match socket {
+        Some(socket) => socket::recv(socket).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Opens a synthesis session at the rate that suits the line.
+fn tts_open(agent: &Agent, rate_hz: u32) -> providers::tts::TtsOpen {
+    providers::tts::TtsOpen {
+        sample_rate_hz: rate_hz,
+        language: agent.language.clone(),
+        voice: agent.voice.clone(),
+    }
+}
+
+/// A synthesis session of the provider whose turn it is.
+fn open_tts(shared: &Shared, agent: &Agent, rate_hz: u32, failures: usize) -> Option<TtsSession> {
+    let service = shared.services.tts.get(failures.min(shared.services.tts.len().saturating_sub(1)))?;
+    Some(service.open(tts_open(agent, rate_hz)))
+}

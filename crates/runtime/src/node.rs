@@ -1,0 +1,380 @@
+//! The node: every live call of this process, the doors through which calls come and go, and how the process ends.
+
+mod doors;
+mod outbound;
+
+pub use doors::AttachError;
+pub use outbound::{DialError, DialRequest};
+
+use crate::host::{CallHost, CallSetup, Channels, HostMessage};
+use crate::service::{AudioJudge, BrainService, KnowledgeSearch, SttService, TtsService};
+use base::{AgentId, CallId, ConversationId, PhoneNumber, Pii, limits};
+use carriers::protocol::CarrierControl;
+use engine::io::{CarrierInput, Input};
+use model::agent::{Agent, BrainChoice};
+use model::business::TenantScope;
+use model::call::{Call, CallState, Direction};
+use model::journal::Record;
+use model::live::LiveEvent;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use store::Store;
+use tokio::sync::{Semaphore, broadcast, mpsc};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+/// What a node is configured with.
+#[derive(Clone, Debug)]
+pub struct NodeSettings {
+    /// How platforms reach us, without a trailing slash; `None` takes it from each request.
+    pub public_url: Option<String>,
+    /// Where recordings go.
+    pub recordings_dir: PathBuf,
+    /// Calls at once.
+    pub calls_max: usize,
+    /// Of these, kept free for inbound calls.
+    pub inbound_reserve: usize,
+    /// Record calls whose agent wants it.
+    pub record: bool,
+    /// Record the engine's inputs.
+    pub record_inputs: bool,
+}
+
+/// Who does the work of each stage, best first. The next one takes over in a call in which one failed.
+#[derive(Clone, Default)]
+pub struct Services {
+    /// Speech to text.
+    pub stt: Vec<Arc<dyn SttService>>,
+    /// Text to speech.
+    pub tts: Vec<Arc<dyn TtsService>>,
+    /// Brains in the order in which they are tried for `auto`.
+    pub brains: Vec<Arc<dyn BrainService>>,
+    /// Neural VAD and end-of-turn model.
+    pub judge: Option<Arc<dyn AudioJudge>>,
+    /// Search in the documents of a business.
+    pub search: Option<Arc<dyn KnowledgeSearch>>,
+}
+
+/// Registry name of the on-device brain.
+pub const LOCAL_BRAIN: &str = "local";
+
+impl Services {
+    /// The brains for a choice, best first: the chosen one, then the others as fallbacks.
+    pub(crate) fn brains_for(&self, choice: &BrainChoice) -> Vec<&Arc<dyn BrainService>> {
+        let chosen = |brain: &&Arc<dyn BrainService>| match choice {
+            BrainChoice::Auto => true,
+            BrainChoice::Local => brain.name() == LOCAL_BRAIN,
+            BrainChoice::Llm { provider: Some(name), .. } => brain.name() == name,
+            BrainChoice::Llm { provider: None, .. } => brain.name() != LOCAL_BRAIN,
+        };
+        let mut chain: Vec<_> = self.brains.iter().filter(chosen).collect();
+        chain.extend(self.brains.iter().filter(|brain| !chosen(brain)));
+        chain
+    }
+
+    /// What `auto` means here and now.
+    fn resolve(&self, choice: &BrainChoice) -> BrainChoice {
+        match (choice, self.brains.first()) {
+            (BrainChoice::Auto, Some(brain)) if brain.name() == LOCAL_BRAIN => BrainChoice::Local,
+            (BrainChoice::Auto, Some(brain)) => BrainChoice::Llm { provider: Some(brain.name().into()), model: None },
+            (BrainChoice::Auto, None) => BrainChoice::Local,
+            (other, _) => other.clone(),
+        }
+    }
+}
+
+/// What every call of the node shares.
+pub(crate) struct Shared {
+    pub(crate) settings: NodeSettings,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) services: Services,
+    pub(crate) egress: Arc<egress::Egress>,
+    pub(crate) tasks: TaskTracker,
+    /// Slots of the end-of-turn model; a full pool skips the hint.
+    pub(crate) judging: Arc<Semaphore>,
+    controls: BTreeMap<String, Arc<dyn CarrierControl>>,
+    calls: Mutex<HashMap<CallId, LiveCall>>,
+    tickets: Mutex<HashMap<String, Ticket>>,
+    /// What to tell a platform that asks how to go on, by carrier and its id of the call.
+    plans: Mutex<HashMap<(String, String), Plan>>,
+    used: AtomicUsize,
+    draining: AtomicBool,
+}
+
+#[derive(Clone)]
+struct LiveCall {
+    channels: Channels,
+    scope: TenantScope,
+    carrier: String,
+    carrier_ref: Option<String>,
+}
+
+/// Admits one media socket to one call, once.
+struct Ticket {
+    call: CallId,
+    expires: Instant,
+}
+
+enum Plan {
+    HangUp,
+    Transfer { to: PhoneNumber, tell: mpsc::Sender<HostMessage> },
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No guarded section of this file can panic half way through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn journal(&self) -> Arc<dyn store::Journal> {
+        Arc::clone(&self.store) as Arc<dyn store::Journal>
+    }
+
+    /// The carrier's webhooks and requests; `None` for carriers that are only a socket.
+    pub(crate) fn control(&self, carrier: &str) -> Option<Arc<dyn CarrierControl>> {
+        self.controls.get(carrier).cloned()
+    }
+
+    pub(crate) fn plan_hang_up(&self, carrier: &str, carrier_ref: &str) {
+        lock(&self.plans).insert((carrier.into(), carrier_ref.into()), Plan::HangUp);
+    }
+
+    pub(crate) fn plan_transfer(
+        &self,
+        carrier: &str,
+        carrier_ref: &str,
+        to: PhoneNumber,
+        tell: mpsc::Sender<HostMessage>,
+    ) {
+        lock(&self.plans).insert((carrier.into(), carrier_ref.into()), Plan::Transfer { to, tell });
+    }
+}
+
+/// Takes one of the node's call slots; given back when dropped.
+struct Slot(Arc<Shared>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let before = self.0.used.fetch_sub(1, Ordering::AcqRel);
+        metrics::gauge!("frontdesk_calls_active").set((before - 1) as f64);
+    }
+}
+
+/// Takes the call out of the registry, also when its task panics.
+struct Listed(Arc<Shared>, CallId);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let gone = lock(&self.0.calls).remove(&self.1);
+        lock(&self.0.tickets).retain(|_, ticket| ticket.call != self.1);
+        if let Some(carrier_ref) = gone.as_ref().and_then(|call| call.carrier_ref.clone()) {
+            let key = (gone.map(|call| call.carrier).unwrap_or_default(), carrier_ref);
+            // A transfer may still have to be told to the platform; a hang-up is the default answer anyway.
+            lock(&self.0.plans).retain(|at, plan| *at != key || matches!(plan, Plan::Transfer { .. }));
+        }
+    }
+}
+
+/// One process's calls. Cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+/// Why a call was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefuseReason {
+    /// All slots for such calls are taken.
+    #[error("all lines are taken")]
+    Busy,
+    /// The process is about to stop.
+    #[error("this node is stopping")]
+    Draining,
+    /// The store cannot say who should answer.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+}
+
+impl Node {
+    /// A node with no calls.
+    pub fn new(
+        settings: NodeSettings,
+        store: Arc<dyn Store>,
+        services: Services,
+        egress: Arc<egress::Egress>,
+        controls: BTreeMap<String, Arc<dyn CarrierControl>>,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            shared: Arc::new(Shared {
+                settings,
+                store,
+                services,
+                egress,
+                tasks: TaskTracker::new(),
+                judging: Arc::new(Semaphore::new(cores)),
+                controls,
+                calls: Mutex::default(),
+                tickets: Mutex::default(),
+                plans: Mutex::default(),
+                used: AtomicUsize::new(0),
+                draining: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// The store behind the node.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
+    }
+
+    /// Calls in progress.
+    pub fn calls_live(&self) -> usize {
+        lock(&self.shared.calls).len()
+    }
+
+    /// Whether this carrier proves itself by signatures and tokens of its own.
+    pub fn is_signed_carrier(&self, carrier: &str) -> bool {
+        self.shared.controls.contains_key(carrier)
+    }
+
+    /// Whether the process is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Acquire)
+    }
+
+    /// Watches a live call of the tenant.
+    pub fn watch(&self, scope: &TenantScope, call: CallId) -> Option<broadcast::Receiver<LiveEvent>> {
+        let calls = lock(&self.shared.calls);
+        calls.get(&call).filter(|live| live.scope == *scope).map(|live| live.channels.live.subscribe())
+    }
+
+    /// Gives a live call of the tenant an input. `false` when there is no such call.
+    pub async fn tell(&self, scope: &TenantScope, call: CallId, input: Input) -> bool {
+        let messages = {
+            let calls = lock(&self.shared.calls);
+            calls.get(&call).filter(|live| live.scope == *scope).map(|live| live.channels.messages.clone())
+        };
+        match messages {
+            Some(messages) => messages.send(HostMessage::Input(input)).await.is_ok(),
+            None => false,
+        }
+    }
+
+    /// Exact admission: a call either gets a slot now or is refused now.
+    fn admit(&self, direction: Direction) -> Result<Slot, RefuseReason> {
+        if self.is_draining() {
+            return Err(RefuseReason::Draining);
+        }
+        let settings = &self.shared.settings;
+        let limit = match direction {
+            Direction::Inbound => settings.calls_max,
+            Direction::Outbound => settings.calls_max.saturating_sub(settings.inbound_reserve),
+        };
+        let taken = self.shared.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
+            (used < limit).then_some(used + 1)
+        });
+        match taken {
+            Ok(before) => {
+                metrics::gauge!("frontdesk_calls_active").set((before + 1) as f64);
+                Ok(Slot(Arc::clone(&self.shared)))
+            }
+            Err(_) => {
+                metrics::counter!("frontdesk_calls_refused_total").increment(1);
+                Err(RefuseReason::Busy)
+            }
+        }
+    }
+
+    /// A row for a new call.
+    fn new_call(&self, scope: &TenantScope, agent: AgentId, direction: Direction, carrier: &str) -> Call {
+        Call {
+            id: CallId::generate(),
+            business: scope.business,
+            agent,
+            conversation: ConversationId::generate(),
+            direction,
+            carrier: carrier.into(),
+            carrier_ref: None,
+            customer: None,
+            number: None,
+            state: CallState::Initiated,
+            started_at_ms: crate::wall_ms(),
+            answered_at_ms: None,
+            ended_at_ms: None,
+            ended_reason: None,
+            recording: None,
+            cost: base::Money::ZERO,
+        }
+    }
+
+    /// Spawns the task of a call. The caller has written its row.
+    fn host(&self, slot: Slot, scope: TenantScope, call: Call, agent: &Agent, past: Vec<Record>) {
+        let mut agent = agent.clone();
+        agent.brain = self.shared.services.resolve(&agent.brain);
+        let (id, carrier, carrier_ref) = (call.id, call.carrier.clone(), call.carrier_ref.clone());
+        metrics::counter!("frontdesk_calls_total", "carrier" => carrier.clone(),
+            "direction" => if call.direction == Direction::Inbound { "inbound" } else { "outbound" })
+        .increment(1);
+        let span = tracing::info_span!("call", call = %id, tenant = %scope.business, carrier = %carrier);
+        let setup = CallSetup { call, agent: Arc::new(agent), scope, past };
+        let (host, channels) = CallHost::new(Arc::clone(&self.shared), setup);
+        lock(&self.shared.calls).insert(id, LiveCall { channels, scope, carrier, carrier_ref });
+        let listed = Listed(Arc::clone(&self.shared), id);
+        // Boxed: the future of a call is large, and the task should hold a pointer to it.
+        let run = Box::pin(tracing::Instrument::instrument(host.run(), span));
+        self.shared.tasks.spawn(async move {
+            let _guards = (slot, listed);
+            run.await;
+        });
+    }
+
+    /// A single-use token that admits one media socket to this call.
+    fn ticket(&self, call: CallId) -> String {
+        // 122 random bits of a version 4 id, and not the time.
+        let token = format!("{}", uuid::Uuid::new_v4().as_simple());
+        let now = Instant::now();
+        let mut tickets = lock(&self.shared.tickets);
+        tickets.retain(|_, ticket| ticket.expires > now);
+        tickets.insert(token.clone(), Ticket { call, expires: now + Duration::from_millis(limits::STREAM_TOKEN_MS_MAX) });
+        token
+    }
+
+    /// Stops taking calls, lets the live ones finish within `grace`, and returns when all are over.
+    pub async fn drain(&self, grace: Duration) {
+        self.shared.draining.store(true, Ordering::Release);
+        let live: Vec<_> = lock(&self.shared.calls).values().map(|call| call.channels.messages.clone()).collect();
+        tracing::info!(calls = live.len(), grace_secs = grace.as_secs(), "draining");
+        for messages in live {
+            let _ = messages.send(HostMessage::Drain(grace)).await; // A call that ends right now needs no telling.
+        }
+        self.shared.tasks.close();
+        // Each call ends itself before the deadline; the rest of the time is for the last writes.
+        let patience = grace + Duration::from_millis(limits::STATEMENT_MS_MAX * 2);
+        if tokio::time::timeout(patience, self.shared.tasks.wait()).await.is_err() {
+            tracing::error!(calls = self.calls_live(), "calls were still alive at the end of the drain");
+        }
+    }
+
+    /// Reports a state that a platform told us to the live call, or to its row when it is over.
+    async fn report_state(&self, route: store::CallRoute, state: CallState) -> Result<(), store::StoreError> {
+        let input = Input::Carrier(CarrierInput::State { state });
+        if self.tell(&route.scope, route.call.id, input).await {
+            return Ok(());
+        }
+        let update = store::CallUpdate {
+            state: Some(state),
+            ended_at_ms: state.is_terminal().then(crate::wall_ms),
+            ..store::CallUpdate::default()
+        };
+        self.shared.store.update_call(&route.scope, route.call.id, &update).await.map(drop)
+    }
+}
+
+/// A platform that hides the caller sends an empty address.
+fn customer_of(from: Option<Pii<String>>) -> Option<Pii<String>> {
+    from.filter(|from| !from.expose().is_empty())
+}

@@ -1,0 +1,380 @@
+//! How calls come in: voice webhooks, status webhooks, media sockets.
+
+use super::{Node, Plan, RefuseReason, customer_of, lock};
+use crate::host::{HostMessage, Link};
+use crate::socket::{self, Incoming, MediaSocket};
+use base::wire::Wire;
+use base::{CallId, limits};
+use carriers::protocol::{
+    Answer, Authenticity, CarrierControl, Inbound, InboundCall, MediaEvent, MediaProtocol, MediaSink, MediaStart, Reply,
+};
+use engine::io::{CarrierInput, Input};
+use model::business::TenantScope;
+use model::call::{CallState, Direction};
+use std::time::Duration;
+use store::{CallRoute, StoreError};
+use tokio::time::Instant;
+
+/// What the caller hears when we know the number but cannot connect anybody.
+const APOLOGY: &str = "We are sorry, we cannot take your call right now. Please try again later.";
+
+/// Why a media socket was not admitted. Each closes the socket with its own code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AttachError {
+    /// It sent no start message in time.
+    #[error("no start message came in time")]
+    NoStart,
+    /// It broke its protocol before it began.
+    #[error("{why}")]
+    Violation {
+        /// Close code.
+        code: u16,
+        /// Why.
+        why: &'static str,
+    },
+    /// Its token is unknown, used or expired.
+    #[error("the token is unknown, used or expired")]
+    Token,
+    /// It asked for an agent that does not exist.
+    #[error("there is no such agent")]
+    NoAgent,
+    /// The node did not take the call.
+    #[error(transparent)]
+    Refused(#[from] RefuseReason),
+    /// It went away.
+    #[error("the socket went away")]
+    Gone,
+}
+
+impl AttachError {
+    /// The WebSocket close code (RFC 6455, 7.4.1) that says it.
+    pub fn close_code(&self) -> u16 {
+        match self {
+            Self::Violation { code, .. } => *code,
+            Self::NoStart | Self::Token | Self::NoAgent => 1008,
+            Self::Refused(RefuseReason::Store(_)) => 1011,
+            Self::Refused(_) => 1013,
+            Self::Gone => 1000,
+        }
+    }
+}
+
+impl Node {
+    /// Answers a platform's voice webhook: a new call, a call that we placed and that was picked up, or a call whose media
+    /// socket ended.
+    pub async fn voice_webhook(&self, carrier: &str, request: &Inbound<'_>, base_url: &str) -> Option<Reply> {
+        let control = self.shared.control(carrier)?;
+        if let Err(refusal) = self.genuine(control.as_ref(), request, false).await {
+            return Some(refusal);
+        }
+        let inbound = match control.inbound_call(request) {
+            Ok(inbound) => inbound,
+            Err(failure) => {
+                tracing::warn!(carrier, %failure, "a voice webhook could not be read");
+                return Some(plain(400));
+            }
+        };
+        let answer = match self.route(carrier, &inbound.carrier_ref, request.url).await {
+            Ok(route) => self.go_on(control.as_ref(), route, base_url).await,
+            Err(StoreError::NotFound(_)) if inbound.resumed => Answer::HangUp,
+            Err(StoreError::NotFound(_)) => self.take_new(control.as_ref(), inbound, base_url).await,
+            Err(error) => {
+                tracing::error!(carrier, %error, "a call cannot be routed");
+                Answer::SayAndHangUp { text: APOLOGY.into() }
+            }
+        };
+        Some(control.answer(&answer))
+    }
+
+    /// Takes a platform's report on a call.
+    pub async fn status_webhook(&self, carrier: &str, request: &Inbound<'_>) -> Option<Reply> {
+        let control = self.shared.control(carrier)?;
+        if let Err(refusal) = self.genuine(control.as_ref(), request, true).await {
+            return Some(refusal);
+        }
+        let report = match control.status(request) {
+            Ok(Some(report)) => report,
+            Ok(None) => return Some(plain(204)),
+            Err(failure) => {
+                tracing::warn!(carrier, %failure, "a status webhook could not be read");
+                return Some(plain(400));
+            }
+        };
+        let route = match self.route(carrier, &report.carrier_ref, request.url).await {
+            Ok(route) => route,
+            Err(StoreError::NotFound(_)) => return Some(plain(204)), // Not ours, or dialled by a node that died early.
+            Err(error) => {
+                tracing::error!(carrier, %error, "a status report cannot be routed");
+                return Some(plain(503)); // The platform tries again.
+            }
+        };
+        let data = serde_json::json!({ "state": report.raw_state, "sequence": report.sequence });
+        let (scope, id) = (route.scope, route.call.id);
+        let logged = self.shared.store.log_call(&scope, id, "carrier_state", &data, crate::wall_ms()).await;
+        match logged.and(self.report_state(route, report.state).await) {
+            Ok(()) => Some(plain(204)),
+            Err(error) => {
+                tracing::error!(call = %id, %error, "a status report was not written");
+                Some(plain(503))
+            }
+        }
+    }
+
+    /// Whose call a webhook speaks of: by the platform's id, or, for a call we placed and whose id we never learned, by
+    /// what we wrote into the webhook's own address. The platform's signature covers that address.
+    async fn route(&self, carrier: &str, carrier_ref: &str, url: &str) -> Result<CallRoute, StoreError> {
+        let unknown = match self.shared.store.route_call(carrier, carrier_ref).await {
+            Err(error @ StoreError::NotFound(_)) => error,
+            other => return other,
+        };
+        let Some((scope, id)) = super::outbound::call_in_address(url) else { return Err(unknown) };
+        let update = store::CallUpdate { carrier_ref: Some(carrier_ref.into()), ..store::CallUpdate::default() };
+        let call = self.shared.store.update_call(&scope, id, &update).await?;
+        if call.carrier == carrier { Ok(CallRoute { scope, call }) } else { Err(unknown) }
+    }
+
+    /// Whether a request is the platform's. A replayed report has no effect twice; a repeated voice webhook is answered
+    /// again, since its first answer may have been lost.
+    async fn genuine(&self, control: &dyn CarrierControl, request: &Inbound<'_>, once: bool) -> Result<(), Reply> {
+        let name = control.name();
+        let refused = |outcome: &'static str| {
+            metrics::counter!("frontdesk_webhooks_refused_total", "carrier" => name, "outcome" => outcome).increment(1);
+        };
+        match control.authenticate(request) {
+            Authenticity::Genuine { replay_key: Some(key) } if once => {
+                match self.shared.store.see_delivery(name, &key, request.received_at_ms).await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => {
+                        refused("replayed");
+                        Err(plain(204))
+                    }
+                    // Without the database a replay cannot be told; reports are idempotent, so taking it is safe.
+                    Err(_) => Ok(()),
+                }
+            }
+            Authenticity::Genuine { .. } => Ok(()),
+            Authenticity::Forged { why } => {
+                refused("forged");
+                tracing::warn!(carrier = name, why, "a webhook was forged");
+                Err(plain(403))
+            }
+            Authenticity::Stale => {
+                refused("stale");
+                Err(plain(403))
+            }
+        }
+    }
+
+    /// A call we have not heard of.
+    async fn take_new(&self, control: &dyn CarrierControl, inbound: InboundCall, base_url: &str) -> Answer {
+        let Some(number) = inbound.to.clone() else { return Answer::Reject };
+        let route = match self.shared.store.route_number(control.name(), &number).await {
+            Ok(route) => route,
+            Err(StoreError::NotFound(_)) => {
+                tracing::warn!(carrier = control.name(), %number, "nobody answers this number");
+                return Answer::Reject;
+            }
+            Err(_) => return Answer::SayAndHangUp { text: APOLOGY.into() },
+        };
+        let slot = match self.admit(Direction::Inbound) {
+            Ok(slot) => slot,
+            Err(_) => return Answer::Busy,
+        };
+        let Ok(agent) = self.shared.store.agent(&route.scope, route.agent).await else {
+            return Answer::SayAndHangUp { text: APOLOGY.into() };
+        };
+        let mut call = self.new_call(&route.scope, route.agent, Direction::Inbound, control.name());
+        call.carrier_ref = Some(inbound.carrier_ref);
+        call.customer = customer_of(inbound.from);
+        call.number = Some(number.expose().to_owned());
+        call.state = CallState::Ringing;
+        match self.shared.store.create_call(&route.scope, &call).await {
+            Ok(()) => {}
+            // The platform repeated its request while the first one was being answered.
+            Err(StoreError::Conflict(_)) => {
+                let Some(carrier_ref) = &call.carrier_ref else { return Answer::Reject };
+                return match self.shared.store.route_call(control.name(), carrier_ref).await {
+                    Ok(known) => self.connect(control.name(), known.call.id, base_url),
+                    Err(_) => Answer::SayAndHangUp { text: APOLOGY.into() },
+                };
+            }
+            Err(error) => {
+                tracing::error!(%error, "an inbound call could not be written");
+                return Answer::SayAndHangUp { text: APOLOGY.into() };
+            }
+        }
+        let id = call.id;
+        self.host(slot, route.scope, call, &agent.agent, Vec::new());
+        self.connect(control.name(), id, base_url)
+    }
+
+    /// A call we know: its audio ended and the platform asks how to go on, or somebody picked up a call we placed.
+    async fn go_on(&self, control: &dyn CarrierControl, route: CallRoute, base_url: &str) -> Answer {
+        let (carrier, id) = (control.name(), route.call.id);
+        let carrier_ref = route.call.carrier_ref.clone().unwrap_or_default();
+        let plan = lock(&self.shared.plans).remove(&(carrier.to_owned(), carrier_ref));
+        match plan {
+            Some(Plan::HangUp) => return Answer::HangUp,
+            Some(Plan::Transfer { to, tell }) => {
+                let done = HostMessage::Input(Input::Carrier(CarrierInput::TransferDone { ok: true }));
+                let _ = tell.send(done).await; // The call may have ended meanwhile; the caller is still connected.
+                return Answer::Transfer { to, caller_id: route.call.number.and_then(|number| number.parse().ok()) };
+            }
+            None => {}
+        }
+        let live = lock(&self.shared.calls).contains_key(&id);
+        if live {
+            return self.connect(carrier, id, base_url);
+        }
+        if route.call.state.is_terminal() {
+            return Answer::HangUp;
+        }
+        match self.resume(&route).await {
+            Ok(true) => self.connect(carrier, id, base_url),
+            Ok(false) => Answer::HangUp,
+            Err(error) => {
+                tracing::error!(call = %id, %error, "a call could not be resumed");
+                Answer::SayAndHangUp { text: APOLOGY.into() }
+            }
+        }
+    }
+
+    /// Rebuilds a call whose process died from its journal. `false` when the journal says that it is over.
+    async fn resume(&self, route: &CallRoute) -> Result<bool, RefuseReason> {
+        let past = self.shared.store.journal(&route.scope, route.call.id).await?;
+        if matches!(past.last().map(|record| &record.entry), Some(model::journal::Entry::Ended { .. })) {
+            return Ok(false);
+        }
+        let slot = self.admit(Direction::Inbound)?;
+        let agent = self.shared.store.agent(&route.scope, route.call.agent).await?;
+        tracing::info!(call = %route.call.id, entries = past.len(), "a call goes on from its journal");
+        metrics::counter!("frontdesk_calls_resumed_total").increment(1);
+        self.host(slot, route.scope, route.call.clone(), &agent.agent, past);
+        Ok(true)
+    }
+
+    fn connect(&self, carrier: &str, call: CallId, base_url: &str) -> Answer {
+        let base_url = self.shared.settings.public_url.as_deref().unwrap_or(base_url);
+        let media_base = base_url.replacen("http", "ws", 1);
+        Answer::Connect {
+            media_url: format!("{media_base}/carriers/{carrier}/media"),
+            token: self.ticket(call),
+            next_url: format!("{base_url}/carriers/{carrier}/voice"),
+        }
+    }
+
+    /// Whether a media socket's upgrade request is the platform's. Carriers without signatures admit by their start.
+    pub fn media_upgrade_genuine(&self, carrier: &str, request: &Inbound<'_>) -> bool {
+        match self.shared.control(carrier).map(|control| control.authenticate(request)) {
+            None | Some(Authenticity::Genuine { .. }) => true,
+            Some(Authenticity::Forged { why }) => {
+                tracing::warn!(carrier, why, "a media socket was forged");
+                false
+            }
+            Some(Authenticity::Stale) => false,
+        }
+    }
+
+    /// Takes a media socket: waits for its start, finds its call, and hands it over. Returns as soon as the call has it.
+    ///
+    /// # Errors
+    /// Says why it was not admitted, after closing the socket with the code that says so.
+    pub async fn attach(
+        &self,
+        carrier: &str,
+        scope: Option<TenantScope>,
+        mut protocol: Box<dyn MediaProtocol>,
+        mut media: Box<dyn MediaSocket>,
+    ) -> Result<CallId, AttachError> {
+        let admitted = match await_start(protocol.as_mut(), media.as_mut()).await {
+            Ok((start, sink)) => self.find_call(carrier, scope, &start).await.map(|call| (call, sink)),
+            Err(error) => Err(error),
+        };
+        let (call, sink) = match admitted {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                tracing::warn!(carrier, %error, "a media socket was not admitted");
+                let mut close = vec![Wire::Close(error.close_code(), error.to_string().into())];
+                let _ = socket::send_all(media.as_mut(), &mut close).await; // It may be gone already.
+                return Err(error);
+            }
+        };
+        let messages = lock(&self.shared.calls).get(&call).map(|live| live.channels.messages.clone());
+        let link = Box::new(Link { socket: media, protocol, sink });
+        match messages {
+            Some(messages) if messages.send(HostMessage::Join(link)).await.is_ok() => Ok(call),
+            _ => Err(AttachError::Token), // The call ended between its ticket and its socket.
+        }
+    }
+
+    async fn find_call(
+        &self,
+        carrier: &str,
+        scope: Option<TenantScope>,
+        start: &MediaStart,
+    ) -> Result<CallId, AttachError> {
+        if let Some(token) = &start.token {
+            let ticket = lock(&self.shared.tickets).remove(token).ok_or(AttachError::Token)?;
+            let meant_for_it = {
+                let calls = lock(&self.shared.calls);
+                calls.get(&ticket.call).is_some_and(|live| {
+                    live.carrier == carrier
+                        && (live.carrier_ref.is_none() || live.carrier_ref == start.carrier_ref)
+                })
+            };
+            return (ticket.expires > Instant::now() && meant_for_it).then_some(ticket.call).ok_or(AttachError::Token);
+        }
+        // Without a token only sockets whose place in the server says whose they are may begin a call.
+        let scope = scope.ok_or(AttachError::Token)?;
+        let agents = self.shared.store.agents(&scope, None).await.map_err(RefuseReason::from)?;
+        let agent = match &start.agent {
+            Some(slug) => agents.into_iter().find(|one| one.agent.slug == *slug),
+            None => agents.into_iter().next(),
+        };
+        let agent = agent.ok_or(AttachError::NoAgent)?.agent;
+        let slot = self.admit(Direction::Inbound)?;
+        let mut call = self.new_call(&scope, agent.id, Direction::Inbound, carrier);
+        call.state = CallState::Answered;
+        call.answered_at_ms = Some(call.started_at_ms);
+        self.shared.store.create_call(&scope, &call).await.map_err(RefuseReason::from)?;
+        let id = call.id;
+        self.host(slot, scope, call, &agent, Vec::new());
+        Ok(id)
+    }
+}
+
+/// Reads until the start message, within its deadline.
+async fn await_start(
+    protocol: &mut dyn MediaProtocol,
+    media: &mut dyn MediaSocket,
+) -> Result<(MediaStart, MediaSink), AttachError> {
+    let deadline = Instant::now() + Duration::from_millis(limits::MEDIA_START_MS_MAX);
+    let mut sink = MediaSink::default();
+    loop {
+        let incoming = tokio::time::timeout_at(deadline, socket::recv(media)).await;
+        match incoming.map_err(|_elapsed| AttachError::NoStart)?.ok_or(AttachError::Gone)? {
+            Incoming::Text(bytes) => match std::str::from_utf8(&bytes) {
+                Ok(text) => protocol.on_text(text, &mut sink),
+                Err(_) => return Err(AttachError::Violation { code: 1007, why: "text that is not UTF-8" }),
+            },
+            Incoming::Binary(bytes) => protocol.on_binary(&bytes, &mut sink),
+            Incoming::Violation(why) => return Err(AttachError::Violation { code: 1009, why }),
+        }
+        let mut start = None;
+        for event in std::mem::take(&mut sink.events) {
+            match event {
+                MediaEvent::Started(begun) => start = Some(begun),
+                MediaEvent::Violation { code, why } => return Err(AttachError::Violation { code, why }),
+                MediaEvent::Stopped | MediaEvent::HangUp if start.is_none() => return Err(AttachError::Gone),
+                other => sink.events.push(other),
+            }
+        }
+        if let Some(start) = start {
+            return Ok((start, sink));
+        }
+    }
+}
+
+fn plain(status: u16) -> Reply {
+    Reply { status, content_type: "text/plain", body: String::new() }
+}

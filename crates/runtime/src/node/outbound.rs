@@ -1,0 +1,122 @@
+//! How calls go out: one attempt, one request, and never a second one while nobody knows about the first.
+
+use super::{Node, RefuseReason};
+use base::{AgentId, CallId, Failure, Millis, PhoneNumber, limits};
+use carriers::protocol::{DialAttempt, DialReply};
+use model::business::TenantScope;
+use model::call::{CallState, Direction};
+
+/// A call to be placed.
+#[derive(Clone, Debug)]
+pub struct DialRequest {
+    /// Registry name of the carrier.
+    pub carrier: String,
+    /// Who speaks.
+    pub agent: AgentId,
+    /// Who to call.
+    pub to: PhoneNumber,
+    /// Our number.
+    pub from: PhoneNumber,
+    /// How the platform reaches us.
+    pub base_url: String,
+}
+
+/// Why a call was not placed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    /// No such carrier, or it cannot place calls.
+    #[error("this carrier is not configured or cannot place calls")]
+    NoCarrier,
+    /// The node did not take it.
+    #[error(transparent)]
+    Refused(#[from] RefuseReason),
+    /// The platform refused.
+    #[error("the platform refused: {0}")]
+    Carrier(Failure),
+}
+
+impl Node {
+    /// Places a call. When it returns the platform has accepted it, or nobody knows whether it has; either way the call's
+    /// further life is in its journal.
+    pub async fn dial(&self, scope: TenantScope, request: DialRequest) -> Result<CallId, DialError> {
+        let control = self.shared.control(&request.carrier).ok_or(DialError::NoCarrier)?;
+        let slot = self.admit(Direction::Outbound)?;
+        let agent = self.shared.store.agent(&scope, request.agent).await.map_err(RefuseReason::from)?.agent;
+        let mut call = self.new_call(&scope, agent.id, Direction::Outbound, control.name());
+        call.customer = Some(request.to.expose().to_owned().into());
+        call.number = Some(request.from.expose().to_owned());
+        let base_url = self.shared.settings.public_url.clone().unwrap_or(request.base_url);
+        let mark = address_mark(&scope, call.id);
+        let attempt = DialAttempt {
+            call: call.id,
+            to: request.to,
+            from: request.from,
+            answer_url: format!("{base_url}/carriers/{}/voice?{mark}", control.name()),
+            status_url: format!("{base_url}/carriers/{}/status?{mark}", control.name()),
+            ring: Millis(agent.timing.ring_ms_max),
+        };
+        let dial = control.dial(&attempt).ok_or(DialError::NoCarrier)?;
+        // The intent is durable before the phone can ring (rule 5): the row is the intent.
+        self.shared.store.create_call(&scope, &call).await.map_err(RefuseReason::from)?;
+        let answer = self.shared.egress.http(dial, Millis(limits::CARRIER_REQUEST_MS_MAX)).await;
+        let reply = match &answer {
+            Ok(answer) => control.dial_reply(Some((answer.status, &answer.body))),
+            Err(_) => control.dial_reply(None),
+        };
+        let id = call.id;
+        match reply {
+            DialReply::Accepted { carrier_ref } => {
+                self.note_ref(&scope, id, &carrier_ref).await;
+                call.carrier_ref = Some(carrier_ref);
+                self.host(slot, scope, call, &agent, Vec::new());
+                Ok(id)
+            }
+            DialReply::Refused(failure) => {
+                self.close_row(&scope, id, CallState::Failed, failure.class.name()).await;
+                Err(DialError::Carrier(failure))
+            }
+            DialReply::Unknown(failure) => {
+                // The phone may be ringing: the row stays open until the platform reports, and nobody dials again.
+                tracing::warn!(call = %id, %failure, "nobody knows whether the platform dials");
+                let data = serde_json::json!({ "class": failure.class.name() });
+                let logged = self.shared.store.log_call(&scope, id, "dial_unknown", &data, crate::wall_ms()).await;
+                if let Err(error) = logged {
+                    tracing::error!(call = %id, %error, "the unknown dial was not logged");
+                }
+                Ok(id)
+            }
+        }
+    }
+
+    async fn note_ref(&self, scope: &TenantScope, call: CallId, carrier_ref: &str) {
+        let update = store::CallUpdate { carrier_ref: Some(carrier_ref.into()), ..store::CallUpdate::default() };
+        if let Err(error) = self.shared.store.update_call(scope, call, &update).await {
+            tracing::error!(%call, %error, "the platform's id of a call was not written");
+        }
+    }
+
+    async fn close_row(&self, scope: &TenantScope, call: CallId, state: CallState, reason: &str) {
+        let update = store::CallUpdate {
+            state: Some(state),
+            ended_at_ms: Some(crate::wall_ms()),
+            ended_reason: Some(reason.into()),
+            ..store::CallUpdate::default()
+        };
+        if let Err(error) = self.shared.store.update_call(scope, call, &update).await {
+            tracing::error!(%call, %error, "the end of a call was not written");
+        }
+    }
+}
+
+/// What ties a webhook to the call it was written for.
+fn address_mark(scope: &TenantScope, call: CallId) -> String {
+    format!("business={}&call={call}", scope.business)
+}
+
+/// Reads [`address_mark`] back.
+pub(super) fn call_in_address(url: &str) -> Option<(TenantScope, CallId)> {
+    let (_, query) = url.split_once('?')?;
+    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let business = value("business")?.parse().ok()?;
+    Some((TenantScope { business }, value("call")?.parse().ok()?))
+}

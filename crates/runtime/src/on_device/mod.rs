@@ -1,0 +1,56 @@
+//! Models of this machine as services: threads, pools and deadlines around the synchronous `local` crate.
+
+mod brain;
+mod recognition;
+mod synthesis;
+
+pub use brain::LocalBrain;
+pub use recognition::LocalStt;
+pub use synthesis::LocalTts;
+
+use crate::service::{AudioJudge, NeuralVadSession};
+use local::speech::{NeuralVad, TurnJudge, VadSession};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Registry name of everything that runs on this machine.
+pub const NAME: &str = "local";
+
+/// How many model runs may use the processor at once: one per core, shared by all calls, so that model threads do not
+/// crowd out the audio.
+pub fn model_slots() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)))
+}
+
+/// The neural VAD and the end-of-turn model.
+pub struct LocalJudge {
+    /// Voice activity.
+    pub vad: NeuralVad,
+    /// End of turn; `None` leaves it to silence and text.
+    pub turn: Option<TurnJudge>,
+}
+
+struct Vad(VadSession);
+
+impl NeuralVadSession for Vad {
+    fn push(&mut self, pcm: &[i16]) -> Option<f32> {
+        self.0.push(pcm)
+    }
+}
+
+impl AudioJudge for LocalJudge {
+    fn vad(&self, sample_rate_hz: u32) -> Option<Box<dyn NeuralVadSession>> {
+        match self.vad.session(sample_rate_hz) {
+            Ok(session) => Some(Box::new(Vad(session))),
+            Err(error) => {
+                tracing::error!(%error, "no neural voice activity at this rate");
+                None
+            }
+        }
+    }
+
+    fn turn_probability(&self, pcm_16k: &[i16]) -> Option<f32> {
+        let judge = self.turn.as_ref()?;
+        judge.probability(pcm_16k).map_err(|error| tracing::warn!(%error, "the end-of-turn model failed")).ok()
+    }
+}
