@@ -25,18 +25,22 @@ fn cpu_ms() -> f64 {
 
 fn memory_mb() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kb = status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
+    let kb =
+        status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
     kb.map_or_else(|| "?".into(), |kb| format!("{:.0}", kb / 1024.0))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let models_dir = std::env::var_os("FRONTDESK_MODELS").map_or_else(|| home.join(".local/share/frontdesk/models"), PathBuf::from);
+    let models_dir =
+        std::env::var_os("FRONTDESK_MODELS").map_or_else(|| home.join(".local/share/frontdesk/models"), PathBuf::from);
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/demo");
     let read = |name: &str| std::fs::read_to_string(demo.join(name));
     let (started, before) = (Instant::now(), cpu_ms());
-    let models =
-        Arc::new(LanguageModels::load(&models_dir.join("embed-minilm-int8"), &models_dir.join("rerank-msmarco-l12-int8"))?);
+    let models = Arc::new(LanguageModels::load(
+        &models_dir.join("embed-minilm-int8"),
+        &models_dir.join("rerank-msmarco-l12-int8"),
+    )?);
     println!("load: {:.0} ms CPU, {:.0} ms wall", cpu_ms() - before, started.elapsed().as_secs_f64() * 1e3);
     let seed: Seed = toml::from_str(&read("business.toml")?)?;
     let documents = seed
@@ -76,7 +80,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for miss in &by_tool.misses {
         println!("  {miss}");
     }
-    let texts: Vec<&str> = questions.iter().map(|q| q.text.as_str()).chain(messages.iter().map(|m| m.u.as_str())).collect();
+    let texts: Vec<&str> =
+        questions.iter().map(|q| q.text.as_str()).chain(messages.iter().map(|m| m.u.as_str())).collect();
     let mut costs = Vec::new();
     for text in &texts {
         let before = cpu_ms();
@@ -87,7 +92,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let max = costs.iter().copied().fold(0.0, f64::max);
-    println!("a turn: {:.1} ms CPU mean, {max:.1} max; memory {} MB at most", costs.iter().sum::<f64>() / costs.len() as f64, memory_mb());
+    println!(
+        "a turn: {:.1} ms CPU mean, {max:.1} max; memory {} MB at most",
+        costs.iter().sum::<f64>() / costs.len() as f64,
+        memory_mb()
+    );
     let (right, other) = cross_validate(&gate, &report.examples, 10);
     println!("gate, 10-fold: answers {right:.2} of the right passages, {other:.2} of the others");
     if std::env::args().any(|a| a == "--fit") {

@@ -359,7 +359,12 @@ fn tool_result(request: &GenerationRequest, id: &str, name: &str, text: &str) ->
     Reply::default().say(if said.trim().is_empty() { lines::TOOL_EMPTY } else { &said })
 }
 
-fn fill_template(template: &str, args: &Map<String, Value>, row: Option<&Map<String, Value>>, text: &str) -> Option<String> {
+fn fill_template(
+    template: &str,
+    args: &Map<String, Value>,
+    row: Option<&Map<String, Value>>,
+    text: &str,
+) -> Option<String> {
     let mut said = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
@@ -380,9 +385,11 @@ fn fill_template(template: &str, args: &Map<String, Value>, row: Option<&Map<Str
 /// A tool's answer without a template: text as it is, fields one after the other.
 fn plain_result(fields: Option<&Value>, text: &str) -> String {
     match fields {
-        Some(Value::Object(row)) => {
-            row.iter().map(|(name, value)| format!("{}: {}.", name.replace('_', " "), spoken(value))).collect::<Vec<_>>().join(" ")
-        }
+        Some(Value::Object(row)) => row
+            .iter()
+            .map(|(name, value)| format!("{}: {}.", name.replace('_', " "), spoken(value)))
+            .collect::<Vec<_>>()
+            .join(" "),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) => String::new(),
         Some(Value::Array(rows)) if rows.is_empty() => String::new(),
@@ -401,17 +408,26 @@ fn is_elliptic(question: &str) -> bool {
     let said = words(question);
     let first: Vec<&str> = said.iter().take(2).map(String::as_str).collect();
     let continues = matches!(first.as_slice(), ["and" | "or" | "also", ..] | ["what" | "how", "about"]);
-    let topic_words = said.iter().filter(|w| !is_stop_word(w) && !POINTERS.contains(&w.as_str()) && !matches!(w.as_str(), "much" | "many" | "long" | "cost" | "costs" | "about" | "else")).count();
+    let topic_words = said
+        .iter()
+        .filter(|w| {
+            !is_stop_word(w)
+                && !POINTERS.contains(&w.as_str())
+                && !matches!(w.as_str(), "much" | "many" | "long" | "cost" | "costs" | "about" | "else")
+        })
+        .count();
     continues
         || topic_words == 0
-        || (said.len() <= ELLIPSIS_WORDS_MAX + 2 && topic_words <= 1 && said.iter().any(|w| POINTERS.contains(&w.as_str())))
+        || (said.len() <= ELLIPSIS_WORDS_MAX + 2
+            && topic_words <= 1
+            && said.iter().any(|w| POINTERS.contains(&w.as_str())))
 }
 
 /// The questions of one turn: split at question marks and where "and" begins a new question.
 fn clauses(text: &str) -> Vec<&str> {
     const OPENERS: &[&str] = &[
-        "what", "whats", "how", "when", "where", "which", "who", "do", "does", "can", "could", "may", "is", "are", "will",
-        "would", "did",
+        "what", "whats", "how", "when", "where", "which", "who", "do", "does", "can", "could", "may", "is", "are",
+        "will", "would", "did",
     ];
     let mut starts = vec![0];
     let mut before = String::new();
@@ -419,7 +435,11 @@ fn clauses(text: &str) -> Vec<&str> {
     for piece in text.split_inclusive(char::is_whitespace) {
         let word = words(piece).into_iter().next().unwrap_or_default();
         let ends_question = before.contains('?');
-        if offset > 0 && (ends_question || (matches!(words(&before).last().map(String::as_str), Some("and" | "also" | "plus")) && OPENERS.contains(&word.as_str()))) {
+        if offset > 0
+            && (ends_question
+                || (matches!(words(&before).last().map(String::as_str), Some("and" | "also" | "plus"))
+                    && OPENERS.contains(&word.as_str())))
+        {
             starts.push(offset);
         }
         before = piece.to_owned();
@@ -432,7 +452,10 @@ fn clauses(text: &str) -> Vec<&str> {
         .map(|pair| text[pair[0]..pair[1]].trim())
         .map(|part| {
             let lower = part.to_lowercase();
-            ["and", "also", "plus"].iter().find(|w| lower.ends_with(&format!(" {w}"))).map_or(part, |w| part[..part.len() - w.len()].trim())
+            ["and", "also", "plus"]
+                .iter()
+                .find(|w| lower.ends_with(&format!(" {w}")))
+                .map_or(part, |w| part[..part.len() - w.len()].trim())
         })
         .filter(trimmed)
         .collect();
@@ -449,7 +472,10 @@ mod tests {
             clauses("what are your hours and do you deliver to Austria"),
             ["what are your hours", "do you deliver to Austria"]
         );
-        assert_eq!(clauses("When do you open? And how much is a service?"), ["When do you open?", "how much is a service?"]);
+        assert_eq!(
+            clauses("When do you open? And how much is a service?"),
+            ["When do you open?", "how much is a service?"]
+        );
         assert_eq!(clauses("do you take cash and cards"), ["do you take cash and cards"]);
     }
 
@@ -467,7 +493,8 @@ mod tests {
     fn a_tool_is_quoted_and_a_gap_is_never_filled_by_guessing() {
         let args: Map<String, Value> = serde_json::from_str(r#"{"order_id":"48213"}"#).expect("json");
         let row: Map<String, Value> = serde_json::from_str(r#"{"status":"packed"}"#).expect("json");
-        let fill = |template: &str, row: Option<&Map<String, Value>>, text: &str| fill_template(template, &args, row, text);
+        let fill =
+            |template: &str, row: Option<&Map<String, Value>>, text: &str| fill_template(template, &args, row, text);
         assert_eq!(fill("Order {order_id} is {status}.", Some(&row), ""), Some("Order 48213 is packed.".into()));
         assert_eq!(fill("Order {order_id} is {status}.", None, "not found"), None);
         assert_eq!(fill("{result}", None, "It is packed."), Some("It is packed.".into()));

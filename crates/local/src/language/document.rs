@@ -1,8 +1,8 @@
 //! Markdown documents into sections and sentences. Pure.
 
 use super::words::{sentences, words};
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 pub use model::seed::Document;
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 /// Words of a section that are said whole.
 pub const WHOLE_SECTION_WORDS_MAX: usize = 40;
@@ -24,12 +24,7 @@ pub struct Section {
 
 impl Section {
     fn new(document: &str, heading: &str, sentences: Vec<String>) -> Self {
-        Self {
-            document: document.to_owned(),
-            heading: heading.to_owned(),
-            text: sentences.join(" "),
-            sentences,
-        }
+        Self { document: document.to_owned(), heading: heading.to_owned(), text: sentences.join(" "), sentences }
     }
 
     /// Heading and text: what is embedded, indexed and reranked.
@@ -105,12 +100,11 @@ mod tests {
 
     #[test]
     fn headings_become_sections_and_markup_disappears() {
-        let found = read("# Shop\n\n## Hours\nOpen **daily** from 9:00.\nClosed on [Sunday](x).\n\n## Empty\n\n## List\n- One thing.\n- Another");
-        let view: Vec<(&str, &str)> = found.iter().map(|s| (s.heading.as_str(), s.text.as_str())).collect();
-        assert_eq!(
-            view,
-            [("Hours", "Open daily from 9:00. Closed on Sunday."), ("List", "One thing. Another")]
+        let found = read(
+            "# Shop\n\n## Hours\nOpen **daily** from 9:00.\nClosed on [Sunday](x).\n\n## Empty\n\n## List\n- One thing.\n- Another",
         );
+        let view: Vec<(&str, &str)> = found.iter().map(|s| (s.heading.as_str(), s.text.as_str())).collect();
+        assert_eq!(view, [("Hours", "Open daily from 9:00. Closed on Sunday."), ("List", "One thing. Another")]);
         assert_eq!(found[0].sentences.len(), 2);
     }
 

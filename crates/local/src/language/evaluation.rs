@@ -135,7 +135,9 @@ pub fn measure_tools(brain: &Brain, tools: &[ToolSpec], messages: &[ToolMessage]
         report.right_with_args += usize::from(right && args == message.args);
         report.dangerous += usize::from(spec.is_some_and(|s| s.changes_state) && (!right || args != message.args));
         if !right || args != message.args {
-            report.misses.push(format!("{} -> {tool} {args:?} (should be {} {:?})", message.u, message.tool, message.args));
+            report
+                .misses
+                .push(format!("{} -> {tool} {args:?} (should be {} {:?})", message.u, message.tool, message.args));
         }
     }
     report
@@ -181,7 +183,12 @@ pub fn cross_validate(gate: &Gate, examples: &[(Features, bool)], folds: usize) 
     let (mut right, mut right_answered, mut other, mut other_answered) = (0_usize, 0_usize, 0_usize, 0_usize);
     for fold in 0..folds {
         let part = |inside: bool| {
-            examples.iter().enumerate().filter(move |(at, _)| (at % folds == fold) == inside).map(|(_, e)| *e).collect::<Vec<_>>()
+            examples
+                .iter()
+                .enumerate()
+                .filter(move |(at, _)| (at % folds == fold) == inside)
+                .map(|(_, e)| *e)
+                .collect::<Vec<_>>()
         };
         let fitted = gate.fit(&part(false));
         for (features, is_right) in part(true) {

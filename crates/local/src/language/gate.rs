@@ -55,7 +55,9 @@ impl Gate {
         if usable {
             Ok(gate)
         } else {
-            Err(LanguageError::Gate("a scale is zero, a number is not finite, or the thresholds are out of order".into()))
+            Err(LanguageError::Gate(
+                "a scale is zero, a number is not finite, or the thresholds are out of order".into(),
+            ))
         }
     }
 

@@ -31,8 +31,8 @@ fn pool() -> Arc<ThreadPool> {
 impl Encoder {
     pub(super) fn load(dir: &Path, tokens_max: usize) -> Result<Self, LanguageError> {
         let path = dir.join("model.onnx");
-        let model = Model::load_file(&path)
-            .map_err(|e| LanguageError::Model { path: path.clone(), reason: e.to_string() })?;
+        let model =
+            Model::load_file(&path).map_err(|e| LanguageError::Model { path: path.clone(), reason: e.to_string() })?;
         let node = |name: &str| {
             model.find_node(name).ok_or_else(|| LanguageError::Model {
                 path: path.clone(),
@@ -44,10 +44,10 @@ impl Encoder {
             mask: node("attention_mask")?,
             types: model.find_node("token_type_ids").filter(|id| model.input_ids().contains(id)),
         };
-        let output = *model.output_ids().first().ok_or_else(|| LanguageError::Model {
-            path: path.clone(),
-            reason: "it has no output".into(),
-        })?;
+        let output = *model
+            .output_ids()
+            .first()
+            .ok_or_else(|| LanguageError::Model { path: path.clone(), reason: "it has no output".into() })?;
         Ok(Self { tokenizer: tokenizer(&dir.join("tokenizer.json"), tokens_max)?, model, inputs, output })
     }
 
@@ -74,10 +74,8 @@ impl Encoder {
             inputs.push((types, tensor(encoding.get_type_ids()).into()));
         }
         let options = RunOptions::default().with_thread_pool(Some(pool()));
-        let [value] = self
-            .model
-            .run_n(inputs, [self.output], Some(options))
-            .map_err(|e| LanguageError::Run(e.to_string()))?;
+        let [value] =
+            self.model.run_n(inputs, [self.output], Some(options)).map_err(|e| LanguageError::Run(e.to_string()))?;
         Ok(value)
     }
 }

@@ -39,7 +39,8 @@ pub mod lines {
     /// To a goodbye, when there is no tool that ends the call.
     pub const GOODBYE: &str = "Thank you for calling. Goodbye.";
     /// To "are you a robot".
-    pub const ROBOT: &str = "Yes, I am an automated assistant. I answer questions and can connect you with a colleague.";
+    pub const ROBOT: &str =
+        "Yes, I am an automated assistant. I answer questions and can connect you with a colleague.";
     /// To "what can you do".
     pub const ABILITIES: &str = "I am an automated assistant. Just tell me what you would like to know.";
     /// To "say that again" when nothing was said.
@@ -90,8 +91,14 @@ pattern!(
     |\b(customer\sservice|complaints?\sdepartment)\splease\b"
 );
 // Asking whether, when or how people can be reached is a question, not a request.
-pattern!(ABOUT_HUMANS, r"^(when|what time|until when|which|where|who|how long|is there|are there|does|do you have|do you need)\b");
-pattern!(NEEDS_THING, r"\b(need|want|have)\b(\s\w+){0,4}?\s(someone|somebody|anyone|anybody|person|agent|staff|employee)\b");
+pattern!(
+    ABOUT_HUMANS,
+    r"^(when|what time|until when|which|where|who|how long|is there|are there|does|do you have|do you need)\b"
+);
+pattern!(
+    NEEDS_THING,
+    r"\b(need|want|have)\b(\s\w+){0,4}?\s(someone|somebody|anyone|anybody|person|agent|staff|employee)\b"
+);
 pattern!(
     ROBOT,
     r"(?x)
@@ -127,10 +134,22 @@ pattern!(
     ACKNOWLEDGE,
     r"^((ok|okay|k|great|perfect|good|super|fine|cool|nice|alright|all right|right|sure|got it|i see|understood|makes sense|thats good|that is good|that s good|very good|sounds good|excellent|lovely|wonderful|brilliant|awesome|aha|ah|oh|mhm|uh huh|yes|yeah|yep|wow|interesting|good to know|no|nope|no problem|that helps|i understand)\s?)+$"
 );
-pattern!(NEVER_MIND, r"^(no\s|ok\s|oh\s|sorry\s)*(never ?mind|forget (it|about it|that)|leave it|doesnt matter|it doesnt matter|cancel that|stop|no thanks|no thank you|skip it)$");
-pattern!(ABILITIES, r"^(so )?(what can you (do|help( me)? with)|how can you help( me)?|what do you do|who are you|who am i (speaking|talking) (to|with)|help( me)?|i need (some )?help|can you help me|i have (a|another) question|can i ask (you )?(something|a question))$");
-pattern!(YES, r"^(yes|yeah|yep|yup|sure|ok|okay|please|please do|yes please|of course|absolutely|definitely|go ahead|do that|that would be (great|nice|good)|id like that|i would like that)(\s(please|do|thanks|thank you|that would be (great|nice|good)|id like that|do that|connect me|go ahead))*$");
-pattern!(NO, r"^(no|nope|nah|not now|rather not)(\s(thanks|thank you|its fine|that s fine|thats fine|not now|not necessary|im good))*$");
+pattern!(
+    NEVER_MIND,
+    r"^(no\s|ok\s|oh\s|sorry\s)*(never ?mind|forget (it|about it|that)|leave it|doesnt matter|it doesnt matter|cancel that|stop|no thanks|no thank you|skip it)$"
+);
+pattern!(
+    ABILITIES,
+    r"^(so )?(what can you (do|help( me)? with)|how can you help( me)?|what do you do|who are you|who am i (speaking|talking) (to|with)|help( me)?|i need (some )?help|can you help me|i have (a|another) question|can i ask (you )?(something|a question))$"
+);
+pattern!(
+    YES,
+    r"^(yes|yeah|yep|yup|sure|ok|okay|please|please do|yes please|of course|absolutely|definitely|go ahead|do that|that would be (great|nice|good)|id like that|i would like that)(\s(please|do|thanks|thank you|that would be (great|nice|good)|id like that|do that|connect me|go ahead))*$"
+);
+pattern!(
+    NO,
+    r"^(no|nope|nah|not now|rather not)(\s(thanks|thank you|its fine|that s fine|thats fine|not now|not necessary|im good))*$"
+);
 pattern!(
     LEAD_IN,
     r"(?xi)^\s*(?:
@@ -185,7 +204,11 @@ pub fn recognise(utterance: &str) -> Option<Talk> {
     if goodbye {
         return Some(Talk::Goodbye);
     }
-    table.iter().filter(|(_, talk)| !matches!(talk, Talk::Human | Talk::Goodbye)).find(|(p, _)| p.is_match(&text)).map(|t| t.1)
+    table
+        .iter()
+        .filter(|(_, talk)| !matches!(talk, Talk::Human | Talk::Goodbye))
+        .find(|(p, _)| p.is_match(&text))
+        .map(|t| t.1)
 }
 
 fn wants_human(text: &str) -> bool {
@@ -193,7 +216,8 @@ fn wants_human(text: &str) -> bool {
         return false;
     }
     // "I need someone to fix my bike" is a job, "I need to speak to someone" is not.
-    let speech = ["talk", "speak", "chat", "connect", "connected", "transfer", "transferred", "human", "real", "through", "me"];
+    let speech =
+        ["talk", "speak", "chat", "connect", "connected", "transfer", "transferred", "human", "real", "through", "me"];
     let said: Vec<String> = text.split(' ').map(str::to_owned).collect();
     !NEEDS_THING.is_match(text) || speech.iter().any(|word| find_phrase(&said, word).is_some()) || said.len() <= 6
 }

@@ -55,9 +55,9 @@ fn is_iban(text: &str) -> bool {
         return false;
     }
     let moved = code[4..].iter().chain(&code[..4]);
-    let rest = moved.filter_map(|c| c.to_digit(36)).fold(0_u32, |rest, value| {
-        if value >= 10 { (rest * 100 + value) % 97 } else { (rest * 10 + value) % 97 }
-    });
+    let rest = moved
+        .filter_map(|c| c.to_digit(36))
+        .fold(0_u32, |rest, value| if value >= 10 { (rest * 100 + value) % 97 } else { (rest * 10 + value) % 97 });
     rest == 1
 }
 
@@ -76,7 +76,10 @@ mod tests {
             ("call +49 40 555 0170 now", "call [phone] now"),
             ("call 040 / 555 0170", "call [phone]"),
             ("order 48213 and BL-90177", "order [id] and [id]"),
-            ("a full service costs 119 euros, open 9:00 to 18:30", "a full service costs 119 euros, open 9:00 to 18:30"),
+            (
+                "a full service costs 119 euros, open 9:00 to 18:30",
+                "a full service costs 119 euros, open 9:00 to 18:30",
+            ),
             ("", ""),
         ] {
             assert_eq!(mask(text), expected, "{text}");

@@ -210,7 +210,8 @@ fn mask_ids(tool: &ToolSpec, utterance: &str) -> String {
 
 /// Whether one of the words or phrases occurs, and not negated; true when there are none.
 fn holds_word(said: &[String], must_hold: &[String]) -> bool {
-    const NEGATIONS: &[&str] = &["not", "dont", "didnt", "never", "wont", "cannot", "cant", "without", "shouldnt", "isnt"];
+    const NEGATIONS: &[&str] =
+        &["not", "dont", "didnt", "never", "wont", "cannot", "cant", "without", "shouldnt", "isnt"];
     must_hold.is_empty()
         || must_hold.iter().any(|phrase| {
             find_phrase(said, phrase).is_some_and(|at| {
@@ -223,9 +224,31 @@ fn holds_word(said: &[String], must_hold: &[String]) -> bool {
 /// Whether an utterance asks for rules or prices rather than for something to be done.
 fn asks_for_rules(said: &[String]) -> bool {
     const MARKERS: &[&str] = &[
-        "how much", "how long", "how many", "what does", "what do", "what is", "whats", "what happens", "until when",
-        "how do", "how can", "how to", "explain", "cost", "costs", "price", "prices", "fee", "fees", "charge", "policy",
-        "allowed", "if i", "what if", "deadline",
+        "how much",
+        "how long",
+        "how many",
+        "what does",
+        "what do",
+        "what is",
+        "whats",
+        "what happens",
+        "until when",
+        "how do",
+        "how can",
+        "how to",
+        "explain",
+        "cost",
+        "costs",
+        "price",
+        "prices",
+        "fee",
+        "fees",
+        "charge",
+        "policy",
+        "allowed",
+        "if i",
+        "what if",
+        "deadline",
     ];
     MARKERS.iter().any(|marker| find_phrase(said, marker).is_some())
 }
@@ -233,8 +256,8 @@ fn asks_for_rules(said: &[String]) -> bool {
 /// Whether an utterance has the form of a question that is not a request ("could you cancel it" is one).
 fn is_question(said: &[String]) -> bool {
     const OPENERS: &[&str] = &[
-        "what", "whats", "how", "when", "where", "wheres", "which", "who", "why", "is", "are", "do", "does", "did", "has",
-        "have", "was", "were", "may", "should", "am",
+        "what", "whats", "how", "when", "where", "wheres", "which", "who", "why", "is", "are", "do", "does", "did",
+        "has", "have", "was", "were", "may", "should", "am",
     ];
     let Some(first) = said.first().map(String::as_str) else { return false };
     let second = said.get(1).map(String::as_str);
@@ -287,7 +310,8 @@ mod tests {
     #[test]
     fn requests_and_questions_are_told_apart() {
         let question = |text: &str| is_question(&words(text));
-        for said in ["can I cancel my order after it was packed?", "how do I book a repair", "price of a small service"] {
+        for said in ["can I cancel my order after it was packed?", "how do I book a repair", "price of a small service"]
+        {
             assert!(question(said), "{said}");
         }
         for said in ["could you cancel my order", "please cancel it", "I need my brakes looked at", "book a repair"] {

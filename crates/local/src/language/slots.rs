@@ -45,7 +45,9 @@ fn find_choice(options: &[ChoiceOption], utterance: &str) -> Option<Found> {
     let heard: Vec<(&ChoiceOption, Vec<String>)> = options.iter().filter_map(|o| Some((o, heard(o)?))).collect();
     let mut meant = heard.iter().filter(|(option, phrase)| {
         !heard.iter().any(|(other, longer)| {
-            other.value != option.value && longer.len() > phrase.len() && find_phrase(longer, &phrase.join(" ")).is_some()
+            other.value != option.value
+                && longer.len() > phrase.len()
+                && find_phrase(longer, &phrase.join(" ")).is_some()
         })
     });
     match (meant.next(), meant.next()) {
@@ -85,13 +87,40 @@ enum Kind {
 
 fn kind(word: &str) -> Kind {
     const DIGITS: &[(&str, &str)] = &[
-        ("zero", "0"), ("oh", "0"), ("nought", "0"), ("one", "1"), ("two", "2"), ("three", "3"), ("four", "4"),
-        ("five", "5"), ("six", "6"), ("seven", "7"), ("eight", "8"), ("nine", "9"), ("niner", "9"),
+        ("zero", "0"),
+        ("oh", "0"),
+        ("nought", "0"),
+        ("one", "1"),
+        ("two", "2"),
+        ("three", "3"),
+        ("four", "4"),
+        ("five", "5"),
+        ("six", "6"),
+        ("seven", "7"),
+        ("eight", "8"),
+        ("nine", "9"),
+        ("niner", "9"),
     ];
     const TENS: &[(&str, u32)] = &[
-        ("ten", 10), ("eleven", 11), ("twelve", 12), ("thirteen", 13), ("fourteen", 14), ("fifteen", 15),
-        ("sixteen", 16), ("seventeen", 17), ("eighteen", 18), ("nineteen", 19), ("twenty", 20), ("thirty", 30),
-        ("forty", 40), ("fourty", 40), ("fifty", 50), ("sixty", 60), ("seventy", 70), ("eighty", 80), ("ninety", 90),
+        ("ten", 10),
+        ("eleven", 11),
+        ("twelve", 12),
+        ("thirteen", 13),
+        ("fourteen", 14),
+        ("fifteen", 15),
+        ("sixteen", 16),
+        ("seventeen", 17),
+        ("eighteen", 18),
+        ("nineteen", 19),
+        ("twenty", 20),
+        ("thirty", 30),
+        ("forty", 40),
+        ("fourty", 40),
+        ("fifty", 50),
+        ("sixty", 60),
+        ("seventy", 70),
+        ("eighty", 80),
+        ("ninety", 90),
     ];
     if word.bytes().all(|b| b.is_ascii_digit()) {
         return Kind::Digits(word.to_owned());
@@ -160,7 +189,8 @@ fn spell(tokens: &[Token]) -> Option<String> {
                 None => piece.clone(),
             },
             Kind::Homophone(digit, _)
-                if digits(index.checked_sub(1).map(|i| &tokens[i].kind)) && digits(tokens.get(index + 1).map(|t| &t.kind)) =>
+                if digits(index.checked_sub(1).map(|i| &tokens[i].kind))
+                    && digits(tokens.get(index + 1).map(|t| &t.kind)) =>
             {
                 (*digit).to_owned()
             }
@@ -252,12 +282,40 @@ const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Frid
 /// Those that are no other word.
 const ABBREVIATIONS: [&str; 6] = ["tue", "tues", "thu", "thur", "thurs", "fri"];
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
     "december",
 ];
 const ORDINALS: [&str; 20] = [
-    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth",
-    "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+    "twentieth",
 ];
 
 /// A day as the customer named it; weekdays with a capital, dates as "5 May". The last one said counts, because people
@@ -336,7 +394,9 @@ mod tests {
 
     #[test]
     fn an_id_is_never_cut_out_of_a_longer_number_or_made_up() {
-        for said in ["my number is 01705551234", "call me on 0 1 7 0 5 5 5", "4821", "I want to go there", "", "four eight"] {
+        for said in
+            ["my number is 01705551234", "call me on 0 1 7 0 5 5 5", "4821", "I want to go there", "", "four eight"]
+        {
             assert_eq!(id(said), None, "{said}");
         }
     }
@@ -350,7 +410,9 @@ mod tests {
         let parameter = Parameter {
             name: "service".into(),
             description: String::new(),
-            kind: ParameterKind::Choice { options: vec![option("basic", &["small"]), option("full", &["big", "complete"])] },
+            kind: ParameterKind::Choice {
+                options: vec![option("basic", &["small"]), option("full", &["big", "complete"])],
+            },
             required: true,
             ask: None,
         };

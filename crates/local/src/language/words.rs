@@ -5,10 +5,10 @@ use rust_stemmers::{Algorithm, Stemmer};
 /// Words that carry no topic.
 const STOP: &[&str] = &[
     "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "by", "can", "could", "did", "do", "does",
-    "for", "from", "get", "got", "had", "has", "have", "he", "her", "his", "how", "i", "if", "in", "is", "it", "its", "just",
-    "me", "my", "no", "not", "of", "on", "or", "our", "please", "she", "should", "so", "some", "tell", "than", "that",
-    "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "um", "uh", "us", "was", "we",
-    "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your",
+    "for", "from", "get", "got", "had", "has", "have", "he", "her", "his", "how", "i", "if", "in", "is", "it", "its",
+    "just", "me", "my", "no", "not", "of", "on", "or", "our", "please", "she", "should", "so", "some", "tell", "than",
+    "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "um", "uh", "us", "was",
+    "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your",
 ];
 
 /// Lower-case words: letters and digits, with apostrophes dropped ("don't" is `dont`), everything else a boundary.
@@ -44,7 +44,8 @@ pub fn terms(text: &str) -> Vec<String> {
         if std::mem::take(&mut joined) {
             continue;
         }
-        let letter = word.len() == 1 && word.bytes().all(|b| b.is_ascii_lowercase()) && !matches!(word.as_str(), "a" | "i");
+        let letter =
+            word.len() == 1 && word.bytes().all(|b| b.is_ascii_lowercase()) && !matches!(word.as_str(), "a" | "i");
         if let (true, Some(next)) = (letter, words.get(index + 1)) {
             terms.push(stemmer.stem(&format!("{word}{next}")).into_owned());
             joined = true;
@@ -83,7 +84,8 @@ pub fn sentences(text: &str) -> Vec<&str> {
         let end = offset + c.len_utf8();
         let piece = text[start..end].trim();
         let last_word = piece.trim_end_matches('.').rsplit(char::is_whitespace).next().unwrap_or("").to_lowercase();
-        let capital = marks[at + 1..].iter().map(|m| m.1).find(|c| !c.is_whitespace()).is_none_or(|c| !c.is_lowercase());
+        let capital =
+            marks[at + 1..].iter().map(|m| m.1).find(|c| !c.is_whitespace()).is_none_or(|c| !c.is_lowercase());
         if c == '.' && (ABBREVIATIONS.contains(&last_word.as_str()) || !capital) {
             continue;
         }
