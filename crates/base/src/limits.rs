@@ -70,6 +70,16 @@ pub const LLM_STALL_MS_MAX: u64 = 2_500;
 pub const TTS_FIRST_AUDIO_MS_MAX: u64 = 1_000;
 /// Between two chunks of audio of one segment.
 pub const TTS_STALL_MS_MAX: u64 = 2_500;
+/// One generation, whole.
+pub const LLM_GENERATION_MS_MAX: u64 = 60_000;
+/// Events of one generation that wait for the call.
+pub const LLM_EVENTS_MAX: usize = 32;
+/// Events of one utterance that wait for the call; few, so that a call that does not read holds the provider back.
+pub const TTS_EVENTS_MAX: usize = 4;
+/// One write to a provider. Its buffers hold seconds of audio, so a write that waits means a provider that is gone.
+pub const PROVIDER_WRITE_MS_MAX: u64 = 500;
+/// A recognition stream that died while nobody spoke is opened again unnoticed, but not more often than this.
+pub const STT_RECONNECT_MS_MIN: u64 = 60_000;
 /// Final transcript after the end of speech.
 pub const STT_FINAL_MS_MAX: u64 = 1_500;
 /// One database statement.
