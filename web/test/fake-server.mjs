@@ -33,6 +33,7 @@ const AGENTS = [
     slug: "spoke",
     name: "Robin",
     business_name: "Spoke & Chain Bicycles",
+    version: 1,
     language: "en",
     greeting: "Spoke and Chain Bicycles, Robin speaking. How can I help?",
   },
@@ -41,6 +42,7 @@ const AGENTS = [
     slug: "busy",
     name: "Jo",
     business_name: "Always Engaged Ltd",
+    version: 1,
     language: "en",
     greeting: "Hello?",
   },
@@ -92,7 +94,6 @@ class CallLog {
     this.startedAtMs = startedAtMs;
     this.call = {
       id: randomUUID(),
-      business: "0199a000-0000-7000-8000-0000000000b0",
       agent: agent.id,
       conversation: randomUUID(),
       direction: "inbound",
@@ -105,8 +106,8 @@ class CallLog {
       answered_at_ms: startedAtMs,
       ended_at_ms: null,
       ended_reason: null,
-      recording: null,
-      cost: 0,
+      recorded: false,
+      cost_usd_micros: 0,
     };
     this.journal = [];
     this.sides = [[], []];
@@ -129,8 +130,8 @@ class CallLog {
     this.call.state = "completed";
     this.call.ended_reason = reason;
     this.call.ended_at_ms = this.startedAtMs + Math.round(at);
-    this.call.recording = `recordings/${this.call.id}.wav`;
-    this.call.cost = Math.round(at * 0.11);
+    this.call.recorded = true;
+    this.call.cost_usd_micros = Math.round(at * 0.11);
   }
 
   wav() {
@@ -305,6 +306,11 @@ class FakeCall {
     this.finishSpeaking(this.speaking.text, true);
   }
 
+  onKey(digit) {
+    this.log.append(this.at, { entry: "dtmf", digit });
+    this.interrupt();
+  }
+
   interrupt() {
     if (this.speaking === null) return;
     this.socket.send(JSON.stringify({ type: "clear" }));
@@ -391,7 +397,7 @@ function richCall() {
   });
   at += 500;
   agent(4, "Done. You will get a text message with the reference. Goodbye!", { latency: latency(240) });
-  log.end(at + 400, "goodbye");
+  log.end(at + 400, "agent");
   return log;
 }
 
@@ -405,12 +411,9 @@ function earlierCalls() {
       customer: `+44 20 7946 0${100 + i}`,
       direction: i % 4 === 3 ? "outbound" : "inbound",
     });
-    log.end(
-      missed ? 0 : 20_000 + ((i * 37_123) % 200_000),
-      missed ? "no_answer" : i % 3 ? "goodbye" : "caller_hung_up",
-    );
+    log.end(missed ? 0 : 20_000 + ((i * 37_123) % 200_000), missed ? "no_answer" : i % 3 ? "agent" : "hung_up");
     if (missed) log.call.state = "no_answer";
-    log.call.recording = null;
+    log.call.recorded = false;
     calls.push(log);
   }
   return calls;
@@ -437,8 +440,8 @@ function answerApi(url, response, calls) {
   const [, id, part] = url.pathname.match(/^\/api\/v1\/calls\/([^/]+)(\/recording)?$/) ?? [];
   const log = calls.find(({ call }) => call.id === id);
   if (log === undefined) return problem(response, 404, "No such call.");
-  if (part === undefined) return json({ call: log.call, journal: log.journal });
-  if (log.call.recording === null) return problem(response, 404, "This call was not recorded.");
+  if (part === undefined) return json({ call: log.call, live: log.call.ended_at_ms === null, journal: log.journal });
+  if (!log.call.recorded) return problem(response, 404, "This call was not recorded.");
   response.writeHead(200, { "content-type": "audio/wav" });
   response.end(log.wav());
 }
@@ -469,10 +472,10 @@ function onSocket(socket, calls) {
     if (call === null) return socket.close(1008, "the first message must be start");
     if (message.type === "text") call.onTurn(message.text, true);
     else if (message.type === "mark") call.onMark(message.id);
-    else if (message.type === "interrupt") call.interrupt();
-    else if (message.type === "end") call.end("caller_hung_up");
+    else if (message.type === "dtmf") call.onKey(message.digit);
+    else if (message.type === "end") call.end("hung_up");
   });
-  socket.on("close", () => call?.end("caller_hung_up"));
+  socket.on("close", () => call?.end("hung_up"));
 }
 
 /** Starts the stand-in; port 0 takes a free one. Resolves to its address and a way to stop it. */

@@ -8,6 +8,8 @@ export interface Agent {
   /** BCP-47, such as `en`. */
   language: string;
   greeting: string;
+  /** Grows with each change. */
+  version: number;
 }
 
 export type CallState =
@@ -39,7 +41,6 @@ export type ErrorClass =
 
 export interface Call {
   id: string;
-  business: string;
   agent: string;
   conversation: string;
   direction: Direction;
@@ -52,9 +53,8 @@ export interface Call {
   answered_at_ms: number | null;
   ended_at_ms: number | null;
   ended_reason: string | null;
-  recording: string | null;
-  /** Millionths of a US dollar. */
-  cost: number;
+  recorded: boolean;
+  cost_usd_micros: number;
 }
 
 export interface Citation {
@@ -107,6 +107,8 @@ export interface JournalRecord {
 
 export interface CallDetail {
   call: Call;
+  /** Whether it is going on in the process that answered. */
+  live: boolean;
   journal: JournalRecord[];
 }
 
@@ -143,5 +145,6 @@ export type ClientMessage =
   | { type: "start"; agent: string }
   | { type: "text"; text: string }
   | { type: "mark"; id: number }
-  | { type: "interrupt" }
+  /** `#` alone is no number: the agent falls silent, as with any key, and no turn follows. */
+  | { type: "dtmf"; digit: "#" }
   | { type: "end" };

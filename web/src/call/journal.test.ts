@@ -13,7 +13,7 @@ test("bookkeeping is left out and words stay", () => {
       [10, { entry: "state", state: "active" }],
       [900, { entry: "agent_turn", turn: 0, utterance: 1, heard: "Hello", complete: true }],
       [2000, { entry: "caller_turn", turn: 1, text: "Hours?", typed: true }],
-      [9000, { entry: "ended", reason: "caller_hung_up", state: "completed", duration: 9000 }],
+      [9000, { entry: "ended", reason: "hung_up", state: "completed", duration: 9000 }],
     ),
   );
   expect(lines.map((line) => [line.kind, line.at])).toEqual([

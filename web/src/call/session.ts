@@ -99,7 +99,7 @@ class CallSession {
     if (this.#view.status !== "live") return;
     this.#line?.clear();
     this.#dropUntil = performance.now() + INTERRUPT_MS_MAX;
-    this.#send({ type: "interrupt" });
+    this.#send({ type: "dtmf", digit: "#" });
   }
 
   setMuted(muted: boolean): void {
@@ -215,6 +215,8 @@ class CallSession {
         this.#line?.clear();
         break;
       case "live":
+        // What was cut off is written down: audio from here on belongs to what follows.
+        if (message.event === "agent_turn") this.#dropUntil = 0;
         this.#dispatch({ type: "live", event: message });
         break;
     }

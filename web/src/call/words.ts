@@ -41,25 +41,27 @@ export function closeWords(code: number, reason: string, begun: boolean): string
 }
 
 const ENDED: Record<string, string> = {
-  hung_up: "You ended the call",
-  caller_hung_up: "You ended the call",
-  goodbye: "The agent said goodbye",
-  agent_goodbye: "The agent said goodbye",
+  agent: "The agent said goodbye",
+  desk: "A person at the desk ended the call",
+  drained: "Frontdesk was shutting down",
   idle: "Nobody spoke for a while",
-  max_length: "The call reached its longest duration",
+  media_lost: "The line was lost",
+  no_answer: "Nobody picked up",
+  no_media: "No audio ever came",
+  overflow: "More came in than Frontdesk could handle",
+  time_is_up: "The call reached its longest duration",
+  transfer_failed: "The person to hand over to could not be reached",
   transferred: "The call was handed to a person",
-  handoff: "The call was handed to a person",
-  drain: "Frontdesk is shutting down",
-  budget: "The budget of this call was used up",
 };
 
-/** The one-word reason of a call's end as a sentence. */
-export function endedWords(reason: string | null): string {
+/** The one-word reason of a call's end as a sentence. `caller` is what the caller is called there. */
+export function endedWords(reason: string | null, caller: "You" | "The caller"): string {
   if (reason === null) return "Call ended";
+  if (reason === "hung_up") return caller === "You" ? "You ended the call" : "The caller hung up";
   return ENDED[reason] ?? `Call ended: ${plainWords(reason)}`;
 }
 
-/** `caller_hung_up` as `caller hung up`. */
+/** `no_answer` as `no answer`. */
 export function plainWords(name: string): string {
   return name.replaceAll("_", " ");
 }
@@ -107,6 +109,8 @@ const PHASE: Record<string, string> = {
   thinking: "Thinking",
   speaking: "Speaking",
   waiting_tool: "Looking it up",
+  paused: "The line is gone; waiting for it",
+  with_human: "A person has the call",
   ending: "Saying goodbye",
 };
 

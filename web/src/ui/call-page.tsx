@@ -43,7 +43,7 @@ function useCall(id: string): { detail: CallDetail | null; problem: string | nul
         const next = await getCall(id, stop.signal);
         setDetail(next);
         setProblem(null);
-        if (next.call.ended_at_ms === null) timer = window.setTimeout(load, REFRESH_MS);
+        if (next.live) timer = window.setTimeout(load, REFRESH_MS);
       } catch (error) {
         if (stop.signal.aborted) return;
         setProblem(error instanceof ApiError ? error.message : "The call could not be loaded.");
@@ -58,15 +58,15 @@ function useCall(id: string): { detail: CallDetail | null; problem: string | nul
   return { detail, problem };
 }
 
-function CallView({ detail: { call, journal } }: { detail: CallDetail }) {
+function CallView({ detail: { call, live, journal } }: { detail: CallDetail }) {
   const lines = useMemo(() => journalLines(journal), [journal]);
-  const player = usePlayer(call.id, call.recording !== null && call.ended_at_ms !== null);
+  const player = usePlayer(call.id, call.recorded && !live);
   const cues = useMemo(() => lineCues(lines, player.envelope), [lines, player.envelope]);
   const current = player.started ? currentLine(cues, player.positionMs) : -1;
   return (
     <>
       <h1 className="mt-4 text-2xl font-semibold tracking-tight">{callerName(call)}</h1>
-      <Facts call={call} />
+      <Facts call={call} live={live} />
       <Player player={player} />
       <ol aria-label="Transcript" className="mt-2 flex flex-col">
         {lines.map((line, index) => (
@@ -84,17 +84,17 @@ function CallView({ detail: { call, journal } }: { detail: CallDetail }) {
   );
 }
 
-function Facts({ call }: { call: Call }) {
+function Facts({ call, live }: { call: Call; live: boolean }) {
   const from = call.answered_at_ms ?? call.started_at_ms;
   const facts: [string, ReactNode][] = [
     ["When", fullDate(call.started_at_ms)],
-    ["Lasted", call.ended_at_ms === null ? "still going" : clock(call.ended_at_ms - from)],
+    ["Lasted", call.ended_at_ms === null ? (live ? "still going" : "not ended") : clock(call.ended_at_ms - from)],
     ["Line", `${plainWords(call.carrier)}, ${call.direction}`],
-    ["Cost", dollars(call.cost)],
+    ["Cost", dollars(call.cost_usd_micros)],
   ];
   return (
     <>
-      {call.ended_at_ms !== null && <p className="mt-1 text-soft">{endedWords(call.ended_reason)}</p>}
+      {call.ended_at_ms !== null && <p className="mt-1 text-soft">{endedWords(call.ended_reason, "The caller")}</p>}
       <dl className="mt-5 flex flex-wrap gap-x-8 gap-y-3 text-sm">
         {facts.map(([name, value]) => (
           <div key={name}>

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { ApiError, listAgents, listCalls } from "../api/client";
 import type { Agent, Call } from "../api/types";
-import { plainWords } from "../call/words";
+import { endedWords, plainWords } from "../call/words";
 import { clock, day, timeOfDay } from "./format";
 import { ChevronIcon, InboundIcon, OutboundIcon } from "./icons";
 import { Notice } from "./notice";
@@ -125,7 +125,7 @@ function CallRow({ call, agentName }: { call: Call; agentName: string | undefine
       <span className="min-w-0 flex-1">
         <span className="block truncate font-medium">{callerName(call)}</span>
         <span className="block truncate text-sm text-soft">
-          {[agentName, bad ? plainWords(call.state) : call.ended_reason && plainWords(call.ended_reason)]
+          {[agentName, bad ? plainWords(call.state) : call.ended_reason && endedWords(call.ended_reason, "The caller")]
             .filter(Boolean)
             .join(" · ")}
         </span>

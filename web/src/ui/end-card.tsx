@@ -20,7 +20,7 @@ export function EndCard({ view, again }: { view: CallView; again: (() => void) |
       <div className="min-w-48 flex-1" role="status">
         <p className="flex items-center gap-2 font-medium">
           {view.problem !== null && <WarnIcon className="size-5 shrink-0 text-warn" />}
-          {view.problem ?? endedWords(view.endedReason)}
+          {view.problem ?? endedWords(view.endedReason, "You")}
         </p>
         {view.lastedMs !== null && (
           <p className="mt-0.5 text-sm text-soft tabular-nums">Lasted {clock(view.lastedMs)}</p>
