@@ -149,8 +149,9 @@ impl Resampler {
     }
 }
 
-/// A dot product whose order of summation is fixed, in lanes that the compiler turns into vector instructions.
-#[inline]
+/// A dot product whose order of summation is fixed, in lanes that the compiler turns into vector instructions. Inlined
+/// into its loop it is left scalar, at several times the cost.
+#[inline(never)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; LANES];
     for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
