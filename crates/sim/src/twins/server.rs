@@ -1,0 +1,254 @@
+//! What every provider twin is made of: a loopback server whose faults can be switched, a record of what it received, and
+//! a queue of what it will send and when.
+
+use super::fault::{Fault, Faults, Moment};
+use axum::Router;
+use axum::extract::ws::{Message, WebSocket};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// Lines a record keeps; later ones are dropped.
+const RECORD_LINES_MAX: usize = 100_000;
+/// Messages that wait to be sent to one client.
+const OUTBOX_MAX: usize = 16 * 1024;
+
+/// What a twin received, line by line, with the key replaced by `[secret]`. Clones share the record.
+#[derive(Clone, Debug)]
+pub struct Record {
+    lines: Arc<Mutex<Vec<String>>>,
+    key: Arc<str>,
+}
+
+impl Record {
+    fn new(key: &str) -> Self {
+        Self { lines: Arc::default(), key: key.into() }
+    }
+
+    /// Everything so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many lines begin with this.
+    pub fn count(&self, prefix: &str) -> usize {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|line| line.starts_with(prefix)).count()
+    }
+
+    pub(crate) fn add(&self, line: impl Into<String>) {
+        let mut line = line.into();
+        if !self.key.is_empty() && line.contains(&*self.key) {
+            line = line.replace(&*self.key, "[secret]");
+        }
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() < RECORD_LINES_MAX {
+            lines.push(line);
+        }
+    }
+}
+
+/// A running server. Dropping it ends every connection.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) faults: Faults,
+    pub(crate) record: Record,
+    task: JoinHandle<()>,
+    _stop: watch::Sender<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What the handlers of a twin share.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) faults: Faults,
+    pub(crate) record: Record,
+    stop: watch::Receiver<()>,
+}
+
+impl Shared {
+    /// Returns when the twin is dropped.
+    pub(crate) async fn stopped(&self) {
+        let mut stop = self.stop.clone();
+        // An error says that the sender is gone, which is the signal.
+        while stop.changed().await.is_ok() {}
+    }
+}
+
+impl Server {
+    pub(crate) async fn start(key: &str, router: impl FnOnce(Shared) -> Router) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let (faults, record) = (Faults::default(), Record::new(key));
+        let (stop_sender, stop) = watch::channel(());
+        let router = router(Shared { faults: faults.clone(), record: record.clone(), stop });
+        let listener = FaultyListener { listener, faults: faults.clone(), record: record.clone(), held: Vec::new() };
+        let task = tokio::spawn(async move {
+            // It ends only when the task is aborted.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { address, faults, record, task, _stop: stop_sender })
+    }
+}
+
+struct FaultyListener {
+    listener: TcpListener,
+    faults: Faults,
+    record: Record,
+    /// Connections that were accepted and are never served.
+    held: Vec<TcpStream>,
+}
+
+impl axum::serve::Listener for FaultyListener {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        loop {
+            let Ok((stream, address)) = self.listener.accept().await else { continue };
+            // Small frames must not wait for each other.
+            let _ = stream.set_nodelay(true);
+            let struck =
+                self.faults.strike_if(Moment::Start, |fault| matches!(fault, Fault::Refuse | Fault::BlackHole));
+            match struck {
+                Some(Fault::Refuse) => {
+                    self.record.add("connection refused");
+                    // Zero linger turns the close into a reset.
+                    let _ = stream.set_zero_linger();
+                }
+                Some(_) => {
+                    self.record.add("connection held");
+                    self.held.push(stream);
+                }
+                None => return (stream, address),
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// An error answer in the vendor's shape.
+pub(crate) fn refuse(status: u16, retry_after_s: Option<u32>, body: serde_json::Value) -> Response {
+    let mut headers = HeaderMap::new();
+    if let Some(secs) = retry_after_s {
+        headers.insert("retry-after", secs.into());
+    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, headers, axum::Json(body)).into_response()
+}
+
+/// What is left to do with a WebSocket after a fault struck it.
+pub(crate) enum Course {
+    /// Go on, everything this much later.
+    Go(Duration),
+    /// Go on reading, say nothing more.
+    Mute,
+    /// It is over.
+    Over,
+}
+
+/// Lets a fault strike a WebSocket. `error` is the vendor's way to report a status inside a stream.
+pub(crate) async fn strike_socket(
+    socket: &mut WebSocket,
+    shared: &Shared,
+    fault: Option<Fault>,
+    error: impl FnOnce(u16) -> Option<String>,
+) -> Course {
+    match fault {
+        None => Course::Go(Duration::ZERO),
+        Some(Fault::Slow { delay_ms }) => Course::Go(Duration::from_millis(delay_ms)),
+        Some(Fault::Silent) => Course::Mute,
+        Some(Fault::Cut | Fault::Refuse) => Course::Over,
+        Some(Fault::Garbage) => {
+            let _ = socket.send(Message::Text("}{ \u{0} not a message".into())).await;
+            Course::Mute
+        }
+        Some(Fault::HalfOpen | Fault::BlackHole) => {
+            shared.stopped().await;
+            Course::Over
+        }
+        Some(Fault::Status { status, .. }) => {
+            if let Some(text) = error(status) {
+                let _ = socket.send(Message::Text(text.into())).await;
+            }
+            close(socket, 1011, "INTERNAL").await;
+            Course::Over
+        }
+    }
+}
+
+pub(crate) async fn close(socket: &mut WebSocket, code: u16, reason: &str) {
+    let frame = axum::extract::ws::CloseFrame { code, reason: reason.to_owned().into() };
+    let _ = socket.send(Message::Close(Some(frame))).await;
+    // The other side answers a close with a close; whatever else still comes is of no interest.
+    let answered = async { while let Some(Ok(_)) = socket.recv().await {} };
+    let _ = tokio::time::timeout(Duration::from_secs(1), answered).await;
+}
+
+/// What will be sent, in order, none of it before its time.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    queue: VecDeque<(Instant, Message)>,
+    delay: Duration,
+    mute: bool,
+}
+
+impl Outbox {
+    pub(crate) fn delay_all_by(&mut self, delay: Duration) {
+        self.delay = delay;
+    }
+
+    /// Says nothing more.
+    pub(crate) fn mute(&mut self) {
+        self.mute = true;
+        self.queue.clear();
+    }
+
+    pub(crate) fn push(&mut self, after: Duration, message: Message) {
+        self.push_at(Instant::now() + after, message);
+    }
+
+    /// Sends it this long after the message before it.
+    pub(crate) fn push_after_last(&mut self, gap: Duration, message: Message) {
+        let last = self.queue.back().map_or_else(Instant::now, |(at, _)| at.checked_sub(self.delay).unwrap_or(*at));
+        self.push_at(last + gap, message);
+    }
+
+    fn push_at(&mut self, at: Instant, message: Message) {
+        if self.mute || self.queue.len() >= OUTBOX_MAX {
+            return;
+        }
+        let earliest = self.queue.back().map_or(at, |(last, _)| *last);
+        self.queue.push_back(((at + self.delay).max(earliest), message));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// The next message, when its time has come; never, when there is none. Loses nothing when it is called off.
+    pub(crate) async fn next(&mut self) -> Message {
+        let Some((at, _)) = self.queue.front() else { return std::future::pending().await };
+        tokio::time::sleep_until(*at).await;
+        match self.queue.pop_front() {
+            Some((_, message)) => message,
+            None => std::future::pending().await,
+        }
+    }
+}
