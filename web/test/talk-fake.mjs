@@ -2,6 +2,7 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { testAccessibility } from "./accessibility.mjs";
 import { startFakeServer } from "./fake-server.mjs";
 import { testTalk } from "./talk.mjs";
 import { testTrouble } from "./trouble.mjs";
@@ -25,4 +26,5 @@ try {
 }
 server.stop();
 if ((await testTrouble()) > 0) code = 1;
+if ((await testAccessibility()) > 0) code = 1;
 process.exit(code);

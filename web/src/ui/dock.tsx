@@ -80,7 +80,7 @@ function Composer({ view }: { view: CallView }) {
           maxLength={TEXT_CHARS_MAX}
           disabled={!live}
           aria-label="Type instead of speaking"
-          placeholder="Type instead…"
+          placeholder="Or type…"
           autoComplete="off"
           enterKeyHint="send"
           className="h-11 w-full rounded-2xl bg-sunken pr-11 pl-4 text-base outline-offset-0 placeholder:text-faint sm:text-[0.9375rem]"
