@@ -100,6 +100,12 @@ async function talk(page, baseUrl, begin) {
   await page.keyboard.press("Escape");
   await page.locator("[data-ended]").waitFor();
 
+  await replay(page, begin);
+  const { underruns, played_samples } = await audio();
+  console.log(`  heard ${(played_samples / 16_000).toFixed(1)} s, ${underruns} holes in speech`);
+}
+
+async function replay(page, begin) {
   begin("the call is in the list, with its transcript");
   await page.getByRole("link", { name: "See this call" }).click();
   await page.locator('[data-line="agent"]').first().waitFor();
@@ -123,8 +129,6 @@ async function talk(page, baseUrl, begin) {
   begin("the list of calls shows it");
   await page.getByRole("link", { name: "Calls" }).first().click();
   await page.locator("[data-call]").first().waitFor();
-  const { underruns, played_samples } = await audio();
-  console.log(`  heard ${(played_samples / 16_000).toFixed(1)} s, ${underruns} holes in speech`);
 }
 
 async function type(page, text) {

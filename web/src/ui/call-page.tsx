@@ -13,7 +13,9 @@ import { Notice } from "./notice";
 import { Player } from "./player";
 import { usePlayer } from "./use-player";
 
-const REFRESH_MS = 3_000;
+const REFRESH_MS = 2_000;
+/** A recording is closed a moment after its call. */
+const SETTLE_MS = 15_000;
 
 export function CallPage({ id }: { id: string }) {
   const { detail, problem } = useCall(id);
@@ -43,7 +45,7 @@ function useCall(id: string): { detail: CallDetail | null; problem: string | nul
         const next = await getCall(id, stop.signal);
         setDetail(next);
         setProblem(null);
-        if (next.live) timer = window.setTimeout(load, REFRESH_MS);
+        if (next.live || isSettling(next.call)) timer = window.setTimeout(load, REFRESH_MS);
       } catch (error) {
         if (stop.signal.aborted) return;
         setProblem(error instanceof ApiError ? error.message : "The call could not be loaded.");
@@ -56,6 +58,10 @@ function useCall(id: string): { detail: CallDetail | null; problem: string | nul
     };
   }, [id]);
   return { detail, problem };
+}
+
+function isSettling(call: Call): boolean {
+  return !call.recorded && call.ended_at_ms !== null && Date.now() - call.ended_at_ms < SETTLE_MS;
 }
 
 function CallView({ detail: { call, live, journal } }: { detail: CallDetail }) {

@@ -8,6 +8,8 @@ import { CloseIcon, MicIcon, WarnIcon } from "./icons";
 
 /** Clocks of page and server may differ by this much. */
 const SKEW_MS = 120_000;
+/** Calls on other lines may have begun since. */
+const CALLS_SEARCHED = 10;
 
 export function EndCard({ view, again }: { view: CallView; again: (() => void) | null }) {
   const call = useRecordedCall(view.connectedAtMs);
@@ -71,9 +73,10 @@ function useRecordedCall(connectedAtMs: number | null): string | null {
     let tries = 4;
     const look = async () => {
       try {
-        const newest = (await listCalls(1, null, stop.signal)).items[0];
-        if (newest !== undefined && newest.started_at_ms > connectedAtMs - SKEW_MS) {
-          setId(newest.id);
+        const newest = (await listCalls(CALLS_SEARCHED, null, stop.signal)).items;
+        const own = newest.find((call) => call.carrier === "browser" && call.started_at_ms > connectedAtMs - SKEW_MS);
+        if (own !== undefined) {
+          setId(own.id);
           return;
         }
       } catch {

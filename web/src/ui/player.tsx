@@ -13,7 +13,7 @@ const STEP_MS = 5_000;
 export function Player({ player }: { player: CallPlayer }) {
   useSpaceToPlay(player);
   if (player.state === "none") return <p className="mt-6 text-sm text-faint">This call has no recording.</p>;
-  if (player.state === "failed") return <Notice>{player.problem}</Notice>;
+  if (player.problem !== null) return <Notice>{player.problem}</Notice>;
   const ready = player.state === "ready";
   const next = RATES[(RATES.indexOf(player.rate) + 1) % RATES.length] ?? 1;
   return (
