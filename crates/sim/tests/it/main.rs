@@ -1,0 +1,6 @@
+//! The twins against our codecs and against the vendors' official packages.
+
+mod conformance;
+mod provider_twins;
+mod twilio_conformance;
+mod twilio_twin;
