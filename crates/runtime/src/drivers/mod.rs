@@ -1,1 +1,128 @@
 //! One driver per transport: WebSocket for speech, HTTP with server-sent events for language.
+//!
+//! A driver owns what a codec cannot forget because it never had it: connecting, deadlines, keep-alive, cancellation,
+//! bounded queues, metrics and spans. The rules of sessions are in [`crate::service`].
+
+mod llm_http;
+mod stt_socket;
+mod tts_socket;
+
+#[cfg(test)]
+mod tests;
+
+pub use llm_http::{HttpBrain, MakeLlm};
+pub use stt_socket::{MakeStt, SocketStt};
+pub use tts_socket::{MakeTts, SocketTts};
+
+use base::wire::Wire;
+use base::{ErrorClass, Failure, Millis, Money, limits};
+use egress::{SocketReceiver, SocketSender, UpgradeError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Counts what one provider does in one stage. Labels are registry names, never anything of a call.
+#[derive(Clone, Debug)]
+struct Meter {
+    provider: Arc<str>,
+    stage: &'static str,
+    /// The model by which use is priced.
+    model: Option<Arc<str>>,
+}
+
+impl Meter {
+    fn new(provider: &str, stage: &'static str) -> Self {
+        Self { provider: provider.into(), stage, model: None }
+    }
+
+    /// A session or request is over.
+    fn finished(&self, outcome: &'static str) {
+        let provider = self.provider.to_string();
+        metrics::counter!("frontdesk_provider_requests_total", "provider" => provider, "stage" => self.stage, "outcome" => outcome)
+            .increment(1);
+    }
+
+    /// From what we asked for to the first of what we wait for.
+    fn latency(&self, after: Duration) {
+        let provider = self.provider.to_string();
+        metrics::histogram!("frontdesk_provider_latency_seconds", "stage" => self.stage, "provider" => provider)
+            .record(after.as_secs_f64());
+    }
+
+    fn failed(&self, failure: &Failure) {
+        let provider = self.provider.to_string();
+        metrics::counter!("frontdesk_provider_errors_total", "provider" => provider, "stage" => self.stage, "class" => failure.class.name())
+            .increment(1);
+        tracing::warn!(provider = %self.provider, stage = self.stage, class = failure.class.name(), detail = %failure.detail, "provider failed");
+    }
+
+    fn audio_dropped(&self, frames: u64) {
+        let provider = self.provider.to_string();
+        metrics::counter!("frontdesk_provider_audio_dropped_total", "provider" => provider).increment(frames);
+    }
+
+    /// What a session has cost so far went from one amount to another.
+    fn cost(&self, before: Money, after: Money) {
+        let grown = u64::try_from(after.usd_micros - before.usd_micros).unwrap_or(0);
+        let provider = self.provider.to_string();
+        metrics::counter!("frontdesk_provider_cost_usd_micros_total", "provider" => provider, "stage" => self.stage)
+            .increment(grown);
+    }
+}
+
+/// How a session ended.
+#[derive(Debug)]
+enum End {
+    /// All was said.
+    Done,
+    /// The call lost interest.
+    Cancelled,
+    /// It failed; the call must be told.
+    Failed(Failure),
+}
+
+impl End {
+    fn count(&self, meter: &Meter) {
+        match self {
+            Self::Done => meter.finished("ok"),
+            Self::Cancelled => meter.finished("cancelled"),
+            Self::Failed(failure) => {
+                meter.failed(failure);
+                meter.finished("error");
+            }
+        }
+    }
+}
+
+/// Why a socket did not open, in the vendor's terms.
+fn upgrade_failure(provider: &str, error: UpgradeError, classify: impl Fn(u16, &str) -> ErrorClass) -> Failure {
+    match error {
+        UpgradeError::Failed(failure) => failure,
+        UpgradeError::Refused(refusal) => {
+            let class = classify(refusal.status, &refusal.body);
+            let headers = refusal.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            providers::answer::refusal(provider, class, refusal.status, headers, &refusal.body)
+        }
+    }
+}
+
+/// A close by the other side that its codec had nothing to say about.
+fn close_failure(provider: &str, class: ErrorClass, code: u16, reason: &str) -> Failure {
+    providers::answer::refusal(provider, class, code, [], reason)
+}
+
+/// Says good-bye in the vendor's words and closes. Never takes longer than [`limits::CANCEL_MS_MAX`]; what is not done by
+/// then is aborted by dropping the socket.
+async fn hang_up(mut sender: SocketSender, mut receiver: SocketReceiver, mut last_words: Vec<Wire>) {
+    let span = Millis(limits::CANCEL_MS_MAX);
+    if !matches!(last_words.last(), Some(Wire::Close(..))) {
+        last_words.push(Wire::Close(1000, "".into()));
+    }
+    let closing = async {
+        sender.send(last_words, span).await?;
+        // Closing with unread data resets the connection, and the reset overtakes what we sent: read to the end.
+        while !matches!(receiver.recv(span).await?, Wire::Close(..)) {}
+        Ok::<(), Failure>(())
+    };
+    let _ = timeout(span.to_duration(), closing).await;
+}

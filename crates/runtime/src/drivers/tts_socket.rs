@@ -1,0 +1,250 @@
+//! Streaming synthesis over a WebSocket, one connection per utterance.
+
+use super::{End, Meter, close_failure, hang_up, upgrade_failure};
+use crate::service::{TtsCommand, TtsService, TtsSession};
+use base::wire::{Connect, Wire};
+use base::{ErrorClass, Failure, Millis, Money, limits};
+use egress::{Egress, Socket, SocketReceiver, SocketSender};
+use providers::tts::{TtsEvent, TtsOpen, TtsProtocol};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+/// Makes one codec per utterance.
+pub type MakeTts = Arc<dyn Fn() -> Box<dyn TtsProtocol> + Send + Sync>;
+
+/// Text to speech by any vendor whose codec speaks WebSocket.
+pub struct SocketTts {
+    make: MakeTts,
+    egress: Arc<Egress>,
+    meter: Meter,
+}
+
+impl SocketTts {
+    /// A service of this registry name.
+    pub fn new(name: &str, make: MakeTts, egress: Arc<Egress>) -> Self {
+        Self { make, egress, meter: Meter::new(name, "tts") }
+    }
+
+    /// Counts the cost of use at the list price of this model.
+    #[must_use]
+    pub fn priced_as(mut self, model: &str) -> Self {
+        self.meter.model = Some(model.into());
+        self
+    }
+}
+
+impl TtsService for SocketTts {
+    fn name(&self) -> &str {
+        &self.meter.provider
+    }
+
+    fn open(&self, open: TtsOpen) -> TtsSession {
+        let (command_sender, commands) = mpsc::channel(limits::TTS_SEGMENTS_MAX);
+        let (events, event_receiver) = mpsc::channel(limits::TTS_EVENTS_MAX);
+        let mut codec = (self.make)();
+        let connect = codec.connect(&open);
+        let sample_rate_hz = codec.sample_rate_hz();
+        let session = Session {
+            codec,
+            egress: self.egress.clone(),
+            meter: self.meter.clone(),
+            commands,
+            events,
+            flushed: false,
+            first_text_at: None,
+            heard: false,
+            owed_since: None,
+            cost: Money::ZERO,
+        };
+        let span = tracing::debug_span!("tts", provider = %self.meter.provider);
+        tokio::spawn(session.run(connect).instrument(span));
+        TtsSession { sample_rate_hz, commands: command_sender, events: event_receiver }
+    }
+}
+
+struct Session {
+    codec: Box<dyn TtsProtocol>,
+    egress: Arc<Egress>,
+    meter: Meter,
+    commands: mpsc::Receiver<TtsCommand>,
+    events: mpsc::Sender<TtsEvent>,
+    flushed: bool,
+    first_text_at: Option<Instant>,
+    /// Some audio has come.
+    heard: bool,
+    /// Since when the provider owes us audio (or, after the last segment, the end). A segment that is all out leaves no
+    /// debt, but not every vendor says when that is; so audio of an earlier segment settles the debt of a later one until
+    /// the end is asked for.
+    owed_since: Option<Instant>,
+    cost: Money,
+}
+
+struct Link {
+    sender: SocketSender,
+    receiver: SocketReceiver,
+}
+
+impl Session {
+    async fn run(mut self, connect: Connect) {
+        let end = self.serve(connect).await;
+        end.count(&self.meter);
+        if let End::Failed(failure) = end {
+            self.commands.close();
+            let _ = self.events.send(TtsEvent::Failed(failure)).await;
+        }
+    }
+
+    async fn serve(&mut self, connect: Connect) -> End {
+        let socket = match self.connect(connect).await {
+            Ok(socket) => socket,
+            Err(end) => return end,
+        };
+        let (sender, receiver) = socket.split();
+        let mut link = Link { sender, receiver };
+        let end = match self.events.send(TtsEvent::Started).await {
+            Ok(()) => self.converse(&mut link).await,
+            Err(_) => End::Cancelled,
+        };
+        let mut last_words = Vec::new();
+        match end {
+            End::Cancelled => self.codec.cancel(&mut last_words),
+            End::Done => {}
+            End::Failed(_) => return end,
+        }
+        if matches!(end, End::Done) {
+            // The call learns that all is out before we take our time with the good-bye.
+            self.commands.close();
+            let _ = self.events.send(TtsEvent::Done).await;
+        }
+        hang_up(link.sender, link.receiver, last_words).await;
+        end
+    }
+
+    async fn connect(&mut self, connect: Connect) -> Result<Socket, End> {
+        let opened = tokio::select! {
+            biased;
+            () = self.events.closed() => return Err(End::Cancelled),
+            opened = self.egress.websocket(connect, Millis(limits::CONNECT_MS_MAX)) => opened,
+        };
+        let classify = |status: u16, body: &str| self.codec.classify(status, body);
+        opened.map_err(|error| End::Failed(upgrade_failure(&self.meter.provider, error, classify)))
+    }
+
+    async fn converse(&mut self, link: &mut Link) -> End {
+        loop {
+            let wait = self.wait();
+            let step = tokio::select! {
+                () = self.events.closed() => return End::Cancelled,
+                command = self.commands.recv(), if !self.flushed => match command {
+                    Some(command) => self.obey(link, command).await,
+                    None => return End::Cancelled,
+                },
+                message = link.receiver.recv(wait) => match message {
+                    Ok(message) => self.hear(&message).await,
+                    Err(failure) if failure.class == ErrorClass::Timeout => self.tick().map_err(End::Failed),
+                    Err(failure) => return End::Failed(failure),
+                },
+            };
+            if let Err(end) = step {
+                return end;
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let span_ms = if self.heard { limits::TTS_STALL_MS_MAX } else { limits::TTS_FIRST_AUDIO_MS_MAX };
+        self.owed_since.map(|since| since + Duration::from_millis(span_ms))
+    }
+
+    fn wait(&self) -> Millis {
+        self.due().map_or(Millis(limits::CALL_MS_MAX), |due| {
+            let left = due.saturating_duration_since(Instant::now());
+            Millis(left.as_micros().div_ceil(1000) as u64)
+        })
+    }
+
+    fn tick(&self) -> Result<(), Failure> {
+        if self.due().is_none_or(|due| Instant::now() < due) {
+            return Ok(());
+        }
+        let (what, span_ms) = if self.heard {
+            ("audio stopped for", limits::TTS_STALL_MS_MAX)
+        } else {
+            ("no audio within", limits::TTS_FIRST_AUDIO_MS_MAX)
+        };
+        Err(Failure::new(ErrorClass::Timeout, format!("{what} {}", Millis(span_ms))))
+    }
+
+    async fn obey(&mut self, link: &mut Link, command: TtsCommand) -> Result<(), End> {
+        let mut out = Vec::new();
+        let now = Instant::now();
+        match command {
+            TtsCommand::Segment(text) => {
+                self.codec.on_text(&text, &mut out);
+                self.first_text_at.get_or_insert(now);
+            }
+            // Nothing was asked for, so nothing will come.
+            TtsCommand::Flush if self.first_text_at.is_none() => return Err(End::Done),
+            TtsCommand::Flush => {
+                self.codec.flush(&mut out);
+                self.flushed = true;
+            }
+        }
+        self.owed_since.get_or_insert(now);
+        if out.is_empty() {
+            return Ok(());
+        }
+        link.sender.send(out, Millis(limits::PROVIDER_WRITE_MS_MAX)).await.map_err(End::Failed)
+    }
+
+    async fn hear(&mut self, message: &Wire) -> Result<(), End> {
+        let mut heard = Vec::new();
+        match message {
+            Wire::Close(code, _) => self.codec.on_close(*code, &mut heard),
+            _ => self.codec.on_message(message, &mut heard),
+        }
+        for event in heard {
+            match event {
+                TtsEvent::Started => {}
+                TtsEvent::Done => return Err(End::Done),
+                TtsEvent::Failed(failure) => return Err(End::Failed(failure)),
+                event => {
+                    self.note(&event);
+                    // Waits while the call does not read: that is what holds the provider back.
+                    self.events.send(event).await.map_err(|_| End::Cancelled)?;
+                    self.owed_since = self.owed_since.map(|_| Instant::now());
+                }
+            }
+        }
+        if let Wire::Close(code, reason) = message {
+            let class = self.codec.classify(*code, reason);
+            return Err(End::Failed(close_failure(&self.meter.provider, class, *code, reason)));
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, event: &TtsEvent) {
+        match event {
+            TtsEvent::Audio { .. } => {
+                if let (false, Some(at)) = (self.heard, self.first_text_at) {
+                    self.meter.latency(at.elapsed());
+                }
+                self.heard = true;
+                self.owed_since = if self.flushed { Some(Instant::now()) } else { None };
+            }
+            TtsEvent::SegmentDone if !self.flushed => self.owed_since = None,
+            TtsEvent::Usage { chars } => {
+                let model = self.meter.model.as_deref();
+                let cost = model.and_then(|model| providers::pricing::tts_cost(&self.meter.provider, model, *chars));
+                if let Some(cost) = cost {
+                    self.meter.cost(self.cost, cost);
+                    self.cost = cost;
+                }
+            }
+            _ => {}
+        }
+    }
+}
