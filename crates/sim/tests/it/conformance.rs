@@ -1,0 +1,100 @@
+//! The vendors' official packages accept what the provider twins say, so a codec that works with a twin is not working
+//! with a fantasy.
+
+use serde_json::{Value, json};
+use sim::twins::openai::{Reply, Rule};
+use sim::twins::{deepgram, elevenlabs, openai};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn python() -> PathBuf {
+    let named = std::env::var_os("FRONTDESK_CONFORMANCE_PYTHON").map(PathBuf::from);
+    let python = named.unwrap_or_else(|| root().join(".frontdesk/conformance/bin/python"));
+    assert!(
+        python.exists(),
+        "{} is missing: it holds the vendors' official packages, and `cargo xtask test` installs it",
+        python.display()
+    );
+    python
+}
+
+/// Runs a script against a twin and returns the JSON lines it printed.
+async fn run(script: &str, base_url: &str, key: &str) -> Vec<Value> {
+    let child = Command::new(python())
+        .arg(root().join("fixtures/conformance").join(script))
+        .args([base_url, key])
+        .env("NO_PROXY", "127.0.0.1,localhost")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(90), child).await.expect("python ends").expect("python runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script} failed:\n{stderr}");
+    let lines = String::from_utf8_lossy(&output.stdout);
+    lines.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn official_recognition_client_hears_the_script() {
+    let twin = deepgram::Twin::start(deepgram::Behaviour::script(["Where is my order?", "Order four two."]));
+    let twin = twin.await.expect("a free port");
+    let lines = run("deepgram_listen.py", &twin.base_url, &twin.key).await;
+    let finals: Vec<&Value> = lines.iter().filter(|line| line["is_final"] == true).collect();
+    let expected = |text: &str, words: u64, speech_final: bool| {
+        json!({"type": "Results", "transcript": text, "words": words, "is_final": true,
+            "speech_final": speech_final, "from_finalize": !speech_final})
+    };
+    assert_eq!(finals, [&expected("Where is my order?", 4, true), &expected("Order four two.", 3, false)]);
+    let count = |kind: &str| lines.iter().filter(|line| line["type"] == kind).count();
+    assert_eq!((count("SpeechStarted"), count("UtteranceEnd"), count("Metadata")), (2, 1, 1), "{lines:?}");
+    assert!(lines.iter().any(|line| line["is_final"] == false && line["transcript"] == "Where"), "{lines:?}");
+    assert_eq!(lines.last(), Some(&json!({"type": "refused", "status": 401})));
+    let told =
+        |word: &str| twin.record.lines().iter().filter(|line| line.starts_with("text") && line.contains(word)).count();
+    assert_eq!((told("KeepAlive"), told("Finalize"), told("CloseStream")), (1, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn official_chat_client_streams_text_and_tools() {
+    let behaviour = openai::Behaviour {
+        rules: vec![
+            Rule::on_user("where is order", Reply::calls("order_status", json!({"order": "A1 — é"}))),
+            Rule::on_tool("order_status", Reply::says("Your order was {result}.")),
+        ],
+        otherwise: Reply::says("Hello to you."),
+        ..openai::Behaviour::default()
+    };
+    let twin = openai::Twin::start(behaviour).await.expect("a free port");
+    let lines = run("openai_chat.py", &twin.base_url, &twin.key).await;
+    assert_eq!(
+        lines,
+        [
+            json!({"finish": "tool_calls", "tool": "order_status", "args": {"order": "A1 — é"}, "usage": true}),
+            json!({"text": "Your order was shipped on Monday.", "pieces": 6}),
+            json!({"whole": "Hello to you.", "models": ["twin"]}),
+            json!({"refused": "key", "as": "AuthenticationError", "status": 401}),
+            json!({"refused": "order", "as": "BadRequestError", "status": 400}),
+            json!({"refused": "empty", "as": "BadRequestError", "status": 400}),
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn official_synthesis_client_gets_all_audio() {
+    let twin = elevenlabs::Twin::start(elevenlabs::Behaviour::default()).await.expect("a free port");
+    let lines = run("elevenlabs_speak.py", &twin.base_url, &twin.key).await;
+    // 60 ms per character: 5 of them at 8000 Hz, then 13 + 13 at 16000 Hz.
+    let streamed = 26 * 960;
+    assert_eq!(
+        lines,
+        [json!({"plain_ulaw_bytes": 5 * 480}), json!({"streamed_samples": streamed}), json!({"refused": 401})]
+    );
+    assert_eq!(twin.record.count("closed"), 1);
+    assert!(!twin.record.lines().join("\n").contains(&twin.key), "the record holds no key");
+}
