@@ -15,6 +15,10 @@ pub enum Door {
     InProcess,
 }
 
+/// A carrier's control as its settings make it: none when it is not configured or has none, an error in one line when the
+/// settings do not fit together.
+pub type Control = Result<Option<Arc<dyn CarrierControl>>, String>;
+
 /// What a carrier file says about itself: configuration schema and documentation in one.
 #[derive(Clone, Copy, Debug)]
 pub struct Descriptor {
@@ -26,9 +30,8 @@ pub struct Descriptor {
     pub door: Door,
     /// What it is configured with.
     pub settings: &'static [Setting],
-    /// Makes its control from the settings: `Ok(None)` when it is not configured or has none, an error in one line when
-    /// the settings do not fit together.
-    pub control: fn(&Settings<'_>) -> Result<Option<Arc<dyn CarrierControl>>, String>,
+    /// Makes its control from the settings.
+    pub control: fn(&Settings<'_>) -> Control,
 }
 
 /// One setting of a carrier.
@@ -59,7 +62,7 @@ impl Settings<'_> {
 }
 
 /// The control of a carrier that has none.
-pub fn no_control(_: &Settings<'_>) -> Result<Option<Arc<dyn CarrierControl>>, String> {
+pub fn no_control(_: &Settings<'_>) -> Control {
     Ok(None)
 }
 

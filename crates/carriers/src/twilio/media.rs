@@ -305,3 +305,18 @@ impl MediaProtocol for TwilioMedia {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_of_audio_is_parsed_without_a_copy_of_its_text() {
+        let text = r#"{"event":"media","sequenceNumber":"3","media":{"track":"inbound","chunk":"1","timestamp":"5","payload":"//8="},"streamSid":"MZ1"}"#;
+        let message: Message<'_> = serde_json::from_str(text).expect("valid");
+        let media = message.media.expect("audio");
+        for text in [message.event, message.stream_sid, message.sequence_number, media.track, media.payload] {
+            assert!(matches!(text, Cow::Borrowed(_)), "{text} was copied");
+        }
+    }
+}

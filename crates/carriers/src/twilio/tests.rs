@@ -216,6 +216,12 @@ fn dialling_names_the_call_and_asks_for_every_report() {
 }
 
 #[test]
+fn an_account_without_an_id_places_no_calls_and_ends_none() {
+    let control = TwilioControl::new(TwilioOptions::new("", TOKEN));
+    assert!(control.hang_up("CA7").is_none());
+}
+
+#[test]
 fn neither_the_key_nor_the_number_is_seen_in_a_url_or_a_debug_line() {
     let mut options = TwilioOptions::new("AC1", "sekret-token");
     options.api_key = Some(("SK1".into(), "sekret-key".into()));

@@ -427,11 +427,13 @@ impl Task {
     /// Follows the answers from this URL to the end of the call.
     async fn follow(&mut self, mut url: String) -> &'static str {
         for _ in 0..WEBHOOKS_MAX {
-            let answer = self.ask(&url).await;
-            let Ok(verbs) = answer else {
-                // The platform says that an application error has occurred, and hangs up.
-                self.change(|record| record.faults.push(format!("{url}: {}", answer.unwrap_err())));
-                return "completed";
+            let verbs = match self.ask(&url).await {
+                Ok(verbs) => verbs,
+                Err(error) => {
+                    // The platform says that an application error has occurred, and hangs up.
+                    self.change(|record| record.faults.push(format!("{url}: {error}")));
+                    return "completed";
+                }
             };
             match self.perform(verbs).await {
                 Next::GoOn => return "completed",
