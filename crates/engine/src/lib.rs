@@ -22,11 +22,12 @@ macro_rules! mutant {
 
 pub mod call;
 pub mod dialog;
-
+pub mod invariants;
 pub mod io;
 pub mod machine;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+pub mod scenario;
 
 pub use call::{CallMachine, CallSetup, Phase};
 pub use io::{Input, Output};

@@ -201,7 +201,7 @@ impl CallMachine {
 
     /// The caller has said something whole.
     pub(super) fn caller_turn(&mut self, now: CallTime, speech_end: CallTime, words: Words, typed: bool) {
-        self.stop_voice(now);
+        self.interrupt(now);
         self.turn = self.ids.turn();
         self.prompts = 0;
         self.quiet_since = now;

@@ -1,0 +1,410 @@
+//! What must always hold of a call, checked from outside: the checker sees only what goes in and what comes out, and the
+//! machine's phase and deadline after each step. Used by scenarios, property tests and the simulator.
+
+use crate::call::{CallMachine, Phase};
+use crate::io::{Input, Measure, Output, SynthesisInput};
+use crate::machine::Machine;
+use base::limits::{LAST_WORDS_MS_MAX, MEDIA_GRACE_MS_MAX, STREAM_TOKEN_MS_MAX, TRANSFER_MS_MAX};
+use base::{CallTime, GenerationId, JournalSeq, ToolCallId, UtteranceId};
+use model::agent::Agent;
+use model::generation::GenerationEvent;
+use model::journal::{Entry, Record};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+/// An invariant that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which one.
+    pub name: &'static str,
+    /// What was seen.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.detail)
+    }
+}
+
+/// One utterance as seen from outside.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    segments: Vec<(String, Option<u64>)>,
+    played_ms: u64,
+    has_end: bool,
+    is_finished: bool,
+    is_over: bool,
+}
+
+/// One request to a brain as seen from outside.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    text: String,
+    is_live: bool,
+    is_cancelled: bool,
+}
+
+/// Watches one call over all its incarnations.
+#[derive(Clone, Debug)]
+pub struct Checker {
+    agent: Arc<Agent>,
+    found: Vec<Violation>,
+    last_seq: JournalSeq,
+    last_turn: u64,
+    last_stream: u64,
+    last_generation: u64,
+    last_utterance: u64,
+    generations: BTreeMap<GenerationId, Asked>,
+    /// Text that must never be spoken: of requests that were called off, or that nobody made.
+    dead_text: String,
+    said: BTreeMap<UtteranceId, Said>,
+    speaking: Option<UtteranceId>,
+    journaled: BTreeSet<UtteranceId>,
+    started: BTreeMap<ToolCallId, JournalSeq>,
+    run: BTreeSet<ToolCallId>,
+    confirmed: BTreeSet<ToolCallId>,
+    handoffs: BTreeSet<JournalSeq>,
+    is_ducked: bool,
+    has_gone_on: bool,
+    has_hung_up: bool,
+    is_ended: bool,
+}
+
+impl Checker {
+    /// Watches a call of this agent.
+    pub fn new(agent: Arc<Agent>) -> Self {
+        Self {
+            agent,
+            found: Vec::new(),
+            last_seq: JournalSeq(0),
+            last_turn: 0,
+            last_stream: 0,
+            last_generation: 0,
+            last_utterance: 0,
+            generations: BTreeMap::new(),
+            dead_text: String::new(),
+            said: BTreeMap::new(),
+            speaking: None,
+            journaled: BTreeSet::new(),
+            started: BTreeMap::new(),
+            run: BTreeSet::new(),
+            confirmed: BTreeSet::new(),
+            handoffs: BTreeSet::new(),
+            is_ducked: false,
+            has_gone_on: false,
+            has_hung_up: false,
+            is_ended: false,
+        }
+    }
+
+    /// The process died and another goes on from the journal. `journal` is what was durable.
+    pub fn killed(&mut self, journal: &[Record]) {
+        self.speaking = None;
+        self.is_ducked = false;
+        self.has_hung_up = false;
+        self.last_seq = journal.last().map_or(JournalSeq(0), |record| record.seq);
+        for asked in self.generations.values_mut() {
+            asked.is_live = false;
+        }
+        for said in self.said.values_mut() {
+            said.is_over = true;
+        }
+    }
+
+    /// The machine was told this. Call before `handle`.
+    pub fn input(&mut self, input: &Input) {
+        match input {
+            Input::Generation { id, event } => self.on_generation(*id, event),
+            Input::Synthesis { utterance, event: SynthesisInput::SegmentDone { segment, end_ms, .. } } => {
+                self.on_segment_done(*utterance, *segment as usize, *end_ms);
+            }
+            Input::Playout { utterance, played_ms, finished } => {
+                if let Some(said) = self.said.get_mut(utterance).filter(|said| !said.is_over) {
+                    said.played_ms = said.played_ms.max(*played_ms);
+                    said.is_finished |= *finished && said.has_end;
+                }
+            }
+            Input::Synthesis { .. } | Input::Carrier(_) | Input::Speech(_) | Input::Tool { .. } => {}
+            Input::Desk(_) | Input::Host(_) => {}
+        }
+    }
+
+    fn on_generation(&mut self, id: GenerationId, event: &GenerationEvent) {
+        let live = self.generations.get_mut(&id).filter(|asked| asked.is_live);
+        match (live, event) {
+            (Some(asked), GenerationEvent::Text { delta }) => asked.text.extend(solid(delta)),
+            (Some(asked), GenerationEvent::Done { .. } | GenerationEvent::Failed(_)) => asked.is_live = false,
+            (None, GenerationEvent::Text { delta }) => {
+                self.dead_text.push('\n');
+                self.dead_text.extend(solid(delta));
+            }
+            _ => {}
+        }
+    }
+
+    fn on_segment_done(&mut self, utterance: UtteranceId, segment: usize, end_ms: u64) {
+        let Some(said) = self.said.get_mut(&utterance) else { return };
+        let start = segment.checked_sub(1).map_or(Some(0), |i| said.segments.get(i).and_then(|(_, end)| *end));
+        if let (Some(start), Some((_, end @ None))) = (start, said.segments.get_mut(segment))
+            && end_ms >= start
+        {
+            *end = Some(end_ms);
+        }
+    }
+
+    /// The machine asked for this.
+    pub fn output(&mut self, output: &Output) {
+        if self.is_ended {
+            self.broken("nothing_after_the_end", format!("{output:?}"));
+        }
+        match output {
+            Output::Journal(record) => self.on_record(record),
+            Output::OpenStt { stream } => {
+                let last = std::mem::replace(&mut self.last_stream, stream.0);
+                self.must_grow("stt stream", last, stream.0);
+            }
+            Output::StartGeneration { id, .. } => self.on_start_generation(*id),
+            Output::CancelGeneration { id } => {
+                if let Some(asked) = self.generations.get_mut(id) {
+                    asked.is_live = false;
+                    asked.is_cancelled = true;
+                }
+            }
+            Output::Speak { utterance, segment, text } => self.on_speak(*utterance, *segment, text),
+            Output::EndUtterance { utterance } => {
+                if let Some(said) = self.said.get_mut(utterance) {
+                    said.has_end = true;
+                }
+            }
+            Output::StopPlayout { utterance } => self.over(*utterance),
+            Output::Duck => self.is_ducked = true,
+            Output::Unduck => self.is_ducked = false,
+            Output::RunTool { id, name, durable, .. } => self.on_run_tool(*id, name, *durable),
+            Output::Transfer { durable, .. } if !self.handoffs.contains(durable) => {
+                self.broken("cause_before_effect", "a transfer without its entry".into());
+            }
+            Output::HangUp => self.on_hang_up(),
+            Output::Measure(Measure::FalseBargeIn) => self.has_gone_on = true,
+            Output::Ended { .. } => self.is_ended = true,
+            Output::Transfer { .. } | Output::Measure(_) | Output::Live(_) | Output::CancelTool { .. } => {}
+            Output::FinalizeStt { .. } | Output::JudgeTurn => {}
+        }
+    }
+
+    fn on_record(&mut self, record: &Record) {
+        let expected = self.last_seq.next();
+        if record.seq != expected {
+            self.broken("journal_without_gaps", format!("{} follows {}", record.seq, self.last_seq));
+        }
+        self.last_seq = record.seq;
+        match &record.entry {
+            Entry::CallerTurn { turn, .. } => {
+                if turn.0 <= self.last_turn {
+                    self.broken("turn_journaled_once", format!("turn {turn}"));
+                }
+                self.last_turn = turn.0;
+            }
+            Entry::AgentTurn { utterance, heard, complete, .. } => {
+                self.on_heard(*utterance, heard.expose(), *complete);
+            }
+            Entry::ConfirmationAnswered { id, yes: true } => {
+                self.confirmed.insert(*id);
+            }
+            Entry::ToolStarted { id, .. } => {
+                if self.started.insert(*id, record.seq).is_some() {
+                    self.broken("ids_are_never_used_again", format!("tool call {id} was started twice"));
+                }
+            }
+            Entry::HandoffRequested { .. } => {
+                self.handoffs.insert(record.seq);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_heard(&mut self, utterance: UtteranceId, heard: &str, complete: bool) {
+        if !self.journaled.insert(utterance) {
+            self.broken("turn_journaled_once", format!("utterance {utterance}"));
+        }
+        let Some(said) = self.said.get(&utterance) else {
+            self.broken("heard_was_said", format!("utterance {utterance} was never spoken"));
+            return;
+        };
+        let problem = check_heard(said, heard, complete);
+        self.over(utterance);
+        if let Some(problem) = problem {
+            self.broken("heard_was_played", format!("utterance {utterance}: {problem}"));
+        }
+    }
+
+    fn on_start_generation(&mut self, id: GenerationId) {
+        let last = std::mem::replace(&mut self.last_generation, id.0);
+        self.must_grow("generation", last, id.0);
+        if let Some((other, _)) = self.generations.iter().find(|(_, asked)| asked.is_live) {
+            let detail = format!("{id} begins while {other} goes on");
+            self.broken("one_generation_at_a_time", detail);
+        }
+        self.generations.insert(id, Asked { is_live: true, ..Asked::default() });
+    }
+
+    fn on_speak(&mut self, utterance: UtteranceId, segment: u32, text: &str) {
+        let is_new = !self.said.contains_key(&utterance);
+        if is_new {
+            let last = std::mem::replace(&mut self.last_utterance, utterance.0);
+            self.must_grow("utterance", last, utterance.0);
+            if let Some(other) = self.speaking {
+                self.broken("one_utterance_at_a_time", format!("{utterance} begins while {other} goes on"));
+            }
+            self.speaking = Some(utterance);
+        }
+        let said = self.said.entry(utterance).or_default();
+        let (is_over, count) = (said.is_over || said.has_end, said.segments.len());
+        said.segments.push((text.to_owned(), None));
+        if is_over {
+            self.broken("silence_after_stop", format!("utterance {utterance} says {text:?} after its end"));
+        } else if segment as usize != count {
+            self.broken("segments_in_order", format!("segment {segment} of utterance {utterance} comes after {count}"));
+        }
+        let words: String = solid(text).collect();
+        let is_known = self.generations.values().any(|asked| asked.text.contains(&words));
+        if !is_known && !words.is_empty() && self.dead_text.contains(&words) {
+            self.broken("no_cancelled_text", format!("{text:?}"));
+        }
+    }
+
+    fn on_run_tool(&mut self, id: ToolCallId, name: &str, durable: JournalSeq) {
+        if self.started.get(&id) != Some(&durable) {
+            self.broken("cause_before_effect", format!("{name} runs before its entry"));
+        }
+        if !self.run.insert(id) {
+            self.broken("tool_runs_once", format!("{name} runs again as {id}"));
+        }
+        let changes_state = self.agent.tools.iter().any(|tool| tool.name == name && tool.changes_state);
+        if changes_state && !self.confirmed.contains(&id) {
+            self.broken("change_needs_a_yes", name.to_owned());
+        }
+    }
+
+    fn on_hang_up(&mut self) {
+        if std::mem::replace(&mut self.has_hung_up, true) {
+            self.broken("hang_up_once", "again".into());
+        }
+        if let Some(utterance) = self.speaking {
+            self.broken("last_words_are_heard", format!("the line is cut while utterance {utterance} goes on"));
+        }
+    }
+
+    /// All outputs of one step were drained. Gives what does not hold.
+    pub fn after_step(&mut self, now: CallTime, machine: &CallMachine) -> Vec<Violation> {
+        self.bury_cancelled();
+        let unwritten = self.said.iter().find(|(id, said)| said.is_finished && !self.journaled.contains(id));
+        if let Some((id, _)) = unwritten.filter(|(_, said)| !said.is_over) {
+            let detail = format!("utterance {id} was heard to its end and is not in the journal");
+            self.broken("turn_journaled_once", detail);
+        }
+        if std::mem::take(&mut self.has_gone_on) && self.is_ducked {
+            self.broken("voice_is_raised_again", "the agent goes on with a low voice".into());
+        }
+        match machine.next_deadline() {
+            None if !machine.is_ended() => self.broken("always_a_deadline", format!("none in {}", machine.phase().name())),
+            Some((at, why)) if machine.is_ended() => self.broken("always_a_deadline", format!("{why} at {at} after the end")),
+            Some((at, why)) => {
+                let (phase, wait) = (machine.phase(), at.since(now).0);
+                if self.wait_ms_max(phase).is_some_and(|max| wait > max) {
+                    self.broken("no_silence_without_end", format!("{} waits {wait} ms for {why}", phase.name()));
+                }
+            }
+            None => {}
+        }
+        if machine.is_ended() != self.is_ended {
+            self.broken("ends_once", format!("machine {}, announced {}", machine.is_ended(), self.is_ended));
+        }
+        std::mem::take(&mut self.found)
+    }
+
+    /// Text of requests that were called off may not be spoken, unless its utterance was allowed to be finished.
+    fn bury_cancelled(&mut self) {
+        if self.speaking.is_some() {
+            return;
+        }
+        for asked in self.generations.values_mut().filter(|asked| asked.is_cancelled) {
+            if !asked.text.is_empty() {
+                self.dead_text.push('\n');
+                self.dead_text.push_str(&std::mem::take(&mut asked.text));
+            }
+        }
+    }
+
+    /// The longest any phase may wait for its next deadline. A person may talk for as long as the call lasts.
+    fn wait_ms_max(&self, phase: Phase) -> Option<u64> {
+        let timing = &self.agent.timing;
+        let turn = timing.idle_ms.max(timing.turn_ms_max).max(timing.tool_ms_max).max(timing.endpoint_ms_max);
+        match phase {
+            Phase::Dialling | Phase::Ringing => Some(timing.ring_ms_max.max(STREAM_TOKEN_MS_MAX)),
+            Phase::Paused => Some(MEDIA_GRACE_MS_MAX.max(STREAM_TOKEN_MS_MAX)),
+            Phase::Listening | Phase::Thinking | Phase::Speaking | Phase::WaitingTool => {
+                Some(turn.max(timing.endpoint_digits_ms))
+            }
+            Phase::Ending => Some(LAST_WORDS_MS_MAX.max(TRANSFER_MS_MAX).max(timing.hang_up_ms_max)),
+            Phase::WithHuman | Phase::Ended => None,
+        }
+    }
+
+    fn over(&mut self, utterance: UtteranceId) {
+        if let Some(said) = self.said.get_mut(&utterance) {
+            said.is_over = true;
+        }
+        if self.speaking == Some(utterance) {
+            self.speaking = None;
+        }
+    }
+
+    fn must_grow(&mut self, what: &str, last: u64, next: u64) {
+        if next <= last {
+            self.broken("ids_are_never_used_again", format!("{what} {next} follows {last}"));
+        }
+    }
+
+    fn broken(&mut self, name: &'static str, detail: String) {
+        self.found.push(Violation { name, detail });
+    }
+}
+
+/// Text without its white space: segments are cut and joined at spaces.
+fn solid(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars().filter(|c| !c.is_whitespace())
+}
+
+/// Holds what is claimed to have been heard against what was said and played.
+fn check_heard(said: &Said, heard: &str, complete: bool) -> Option<String> {
+    let heard: String = solid(heard).collect();
+    let mut rest = heard.as_str();
+    let mut start_ms = Some(0);
+    for (text, end_ms) in &said.segments {
+        if rest.is_empty() {
+            break;
+        }
+        let text: String = solid(text).collect();
+        let is_whole = rest.starts_with(&text);
+        if !is_whole && !text.starts_with(rest) {
+            return Some("not what was said".into());
+        }
+        let was_ended = said.played_ms > 0 && end_ms.is_some_and(|end_ms| end_ms <= said.played_ms);
+        let was_reached = was_ended || start_ms.is_some_and(|start_ms| said.played_ms > start_ms);
+        if !said.is_finished && (!was_reached || is_whole && !was_ended) {
+            return Some(format!("more than {} ms can hold", said.played_ms));
+        }
+        rest = if is_whole { &rest[text.len()..] } else { "" };
+        start_ms = *end_ms;
+    }
+    if !rest.is_empty() {
+        return Some("more than was said".into());
+    }
+    let all: usize = said.segments.iter().map(|(text, _)| solid(text).map(char::len_utf8).sum::<usize>()).sum();
+    (complete && heard.len() != all).then(|| "not complete".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,390 @@
+//! The language of scenarios.
+//!
+//! | actor | actions |
+//! |---|---|
+//! | `carrier` | a state such as `ringing`, `media`, `media-lost`, `transfer-ok`, `transfer-failed` |
+//! | `caller` | `says "…"`, `started`, `stopped [silence_ms]`, `types "…"`, `presses 1`, `hangs-up` |
+//! | `stt` | `partial "…"`, `final "…"`, `finalized "…"`, `end-of-turn`, `probability 0.2`, `fails CLASS` |
+//! | `brain` | `text "…"`, `tool NAME {…}`, `done [finish]`, `fails CLASS` |
+//! | `tts` | `first-audio`, `segment-done SEGMENT END_MS`, `fails CLASS` |
+//! | `played` | `MS [finished]` |
+//! | `tool` | `answers "…"`, `fails CLASS` |
+//! | `desk` | `takes-over`, `hands-back`, `says "…"`, `ends` |
+//! | `host` | `drain SECONDS`, `budget`, `overflow` |
+//! | `process` | `killed` |
+//!
+//! An action of `stt`, `brain`, `tts`, `played` and `tool` is about the newest stream, request, utterance or call of a
+//! tool; `@1` at its end makes it about the first. A time alone only ends the window of the expectations above it.
+
+use super::agent::demo_agent;
+use base::ErrorClass;
+use model::agent::{Agent, BrainChoice};
+use model::call::{CallState, Direction};
+use model::generation::Finish;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::fmt;
+
+/// What is wrong with a scenario's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScenarioError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for ScenarioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+impl std::error::Error for ScenarioError {}
+
+/// What a brain answers when it is asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Reply {
+    pub text: Option<String>,
+    pub tools: Vec<(String, Value)>,
+    pub slot: Option<(String, String)>,
+    pub end: ReplyEnd,
+}
+
+/// How a scripted answer ends.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum ReplyEnd {
+    #[default]
+    Done,
+    Declined,
+    Fails(ErrorClass),
+    /// It never does.
+    Never,
+}
+
+/// What a tool answers; `None` for nothing at all.
+pub(super) type ToolReply = Option<Result<String, ErrorClass>>;
+
+/// Who answers by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Auto {
+    pub stt: bool,
+    pub brain: bool,
+    pub tts: bool,
+    pub playout: bool,
+    pub tools: bool,
+    pub carrier: bool,
+}
+
+/// One action. `of` names the stream, request, utterance or call of a tool, counted from 1.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Action {
+    Nothing,
+    State(CallState),
+    Media,
+    MediaLost,
+    Transfer(bool),
+    Says(String),
+    Started,
+    Stopped(u64),
+    Types(String),
+    Presses(char),
+    HangsUp,
+    Partial { text: String, of: Option<u64> },
+    Final { text: String, finalized: bool, of: Option<u64> },
+    EndOfTurn { of: Option<u64> },
+    Probability(f32),
+    SttFails { class: ErrorClass, of: Option<u64> },
+    BrainText { text: String, of: Option<u64> },
+    BrainTool { name: String, args: Value, of: Option<u64> },
+    BrainDone { finish: Finish, of: Option<u64> },
+    BrainFails { class: ErrorClass, of: Option<u64> },
+    FirstAudio { of: Option<u64> },
+    SegmentDone { segment: u32, end_ms: u64, of: Option<u64> },
+    TtsFails { class: ErrorClass, of: Option<u64> },
+    Played { ms: u64, finished: bool, of: Option<u64> },
+    ToolAnswers { text: String, of: Option<u64> },
+    ToolFails { class: ErrorClass, of: Option<u64> },
+    TakesOver,
+    HandsBack,
+    DeskSays(String),
+    DeskEnds,
+    Drain(u64),
+    Budget,
+    Overflow,
+    Killed,
+}
+
+/// Something expected of the machine.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Expect {
+    pub line: usize,
+    pub kind: ExpectKind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum ExpectKind {
+    Next { at_ms: Option<u64>, text: String },
+    Never(String),
+    Phase(String),
+}
+
+/// One timed line and what is expected of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    pub at_ms: u64,
+    pub action: Action,
+    pub expects: Vec<Expect>,
+}
+
+/// A call written as text.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub(super) agent: Agent,
+    pub(super) direction: Direction,
+    pub(super) auto: Auto,
+    pub(super) replies: Vec<Reply>,
+    pub(super) results: Vec<ToolReply>,
+    pub(super) steps: Vec<Step>,
+}
+
+impl Scenario {
+    /// Reads a scenario.
+    pub fn parse(text: &str) -> Result<Scenario, ScenarioError> {
+        let mut scenario = Scenario {
+            agent: demo_agent(),
+            direction: Direction::Inbound,
+            auto: Auto { stt: true, brain: true, tts: true, playout: true, tools: true, carrier: true },
+            replies: Vec::new(),
+            results: Vec::new(),
+            steps: Vec::new(),
+        };
+        for (at, raw) in text.lines().enumerate() {
+            let line = at + 1;
+            let words = split(raw).map_err(|message| ScenarioError { line, message })?;
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            scenario.read(line, raw, &words).map_err(|message| ScenarioError { line, message })?;
+        }
+        Ok(scenario)
+    }
+
+    fn read(&mut self, line: usize, raw: &str, words: &[&str]) -> Result<(), String> {
+        match words {
+            [] => Ok(()),
+            ["expect", ..] => {
+                let rest = raw.trim().trim_start_matches("expect").trim();
+                let step = self.steps.last_mut().ok_or("nothing has happened yet")?;
+                step.expects.push(Expect { line, kind: expect(rest)? });
+                Ok(())
+            }
+            [time, action @ ..] if time.starts_with(|c: char| c.is_ascii_digit()) => {
+                let at_ms = millis(time)?;
+                if self.steps.last().is_some_and(|step| step.at_ms > at_ms) {
+                    return Err(format!("{time} is before the line above"));
+                }
+                self.steps.push(Step { at_ms, action: parse_action(action)?, expects: Vec::new() });
+                Ok(())
+            }
+            header => self.header(header),
+        }
+    }
+
+    fn header(&mut self, words: &[&str]) -> Result<(), String> {
+        match words {
+            ["direction", "inbound"] => self.direction = Direction::Inbound,
+            ["direction", "outbound"] => self.direction = Direction::Outbound,
+            ["brain", "local"] => self.agent.brain = BrainChoice::Local,
+            ["brain", "llm"] => self.agent.brain = BrainChoice::Llm { provider: None, model: None },
+            ["handoff", number] => self.agent.handoff_to = Some(number.parse().map_err(|e| format!("{e}"))?),
+            ["timing", name, ms] => set_field(&mut self.agent.timing, name, Value::from(number(ms)?))?,
+            ["line", name, text] => set_field(&mut self.agent.lines, name, Value::from(quoted(text)?))?,
+            ["manual", parts @ ..] => {
+                for part in parts {
+                    match *part {
+                        "stt" => self.auto.stt = false,
+                        "brain" => self.auto.brain = false,
+                        "tts" => self.auto.tts = false,
+                        "playout" => self.auto.playout = false,
+                        "tools" => self.auto.tools = false,
+                        "carrier" => self.auto.carrier = false,
+                        other => return Err(format!("nobody is called {other}")),
+                    }
+                }
+            }
+            ["reply", rest @ ..] => self.replies.push(reply(rest)?),
+            ["result", "nothing"] => self.results.push(None),
+            ["result", "fails", class] => self.results.push(Some(Err(word(class)?))),
+            ["result", text] => self.results.push(Some(Ok(quoted(text)?))),
+            _ => return Err(format!("cannot read `{}`", words.join(" "))),
+        }
+        Ok(())
+    }
+}
+
+/// Sets one field of a configuration by its name.
+fn set_field<T: serde::Serialize + DeserializeOwned>(target: &mut T, name: &str, value: Value) -> Result<(), String> {
+    let mut fields = serde_json::to_value(&*target).map_err(|error| error.to_string())?;
+    *fields.get_mut(name).ok_or_else(|| format!("there is no {name}"))? = value;
+    *target = serde_json::from_value(fields).map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+fn reply(words: &[&str]) -> Result<Reply, String> {
+    let mut reply = Reply::default();
+    let mut rest = words;
+    loop {
+        rest = match rest {
+            [] => return Ok(reply),
+            ["tool", name, args, rest @ ..] => {
+                reply.tools.push(((*name).to_owned(), json(args)?));
+                rest
+            }
+            ["slot", tool, slot, rest @ ..] => {
+                reply.slot = Some(((*tool).to_owned(), (*slot).to_owned()));
+                rest
+            }
+            ["fails", class, rest @ ..] => {
+                reply.end = ReplyEnd::Fails(word(class)?);
+                rest
+            }
+            ["declined", rest @ ..] => {
+                reply.end = ReplyEnd::Declined;
+                rest
+            }
+            ["stalls", rest @ ..] => {
+                reply.end = ReplyEnd::Never;
+                rest
+            }
+            ["nothing"] => return Ok(Reply { end: ReplyEnd::Never, ..reply }),
+            ["empty"] => return Ok(reply),
+            [text, rest @ ..] => {
+                reply.text = Some(quoted(text)?);
+                rest
+            }
+        };
+    }
+}
+
+fn expect(text: &str) -> Result<ExpectKind, String> {
+    if let Some(never) = text.strip_prefix("no ") {
+        return Ok(ExpectKind::Never(never.trim().to_owned()));
+    }
+    if let Some(phase) = text.strip_prefix("phase ") {
+        return Ok(ExpectKind::Phase(phase.trim().to_owned()));
+    }
+    if let Some((time, rest)) = text.strip_prefix("at ").and_then(|rest| rest.trim().split_once(' ')) {
+        return Ok(ExpectKind::Next { at_ms: Some(millis(time)?), text: rest.trim().to_owned() });
+    }
+    if text.is_empty() {
+        return Err("expect what?".into());
+    }
+    Ok(ExpectKind::Next { at_ms: None, text: text.to_owned() })
+}
+
+fn parse_action(words: &[&str]) -> Result<Action, String> {
+    let (words, of) = match words.split_last() {
+        Some((last, rest)) if last.starts_with('@') => (rest, Some(number(&last[1..])?)),
+        _ => (words, None),
+    };
+    Ok(match words {
+        [] => Action::Nothing,
+        ["carrier", rest @ ..] => carrier_action(rest)?,
+        ["caller", rest @ ..] => caller_action(rest)?,
+        ["stt", "partial", text] => Action::Partial { text: quoted(text)?, of },
+        ["stt", "final", text] => Action::Final { text: quoted(text)?, finalized: false, of },
+        ["stt", "finalized", text] => Action::Final { text: quoted(text)?, finalized: true, of },
+        ["stt", "end-of-turn"] => Action::EndOfTurn { of },
+        ["stt", "probability", p] => Action::Probability(p.parse().map_err(|_| format!("{p} is no number"))?),
+        ["stt", "fails", class] => Action::SttFails { class: word(class)?, of },
+        ["brain", "text", text] => Action::BrainText { text: quoted(text)?, of },
+        ["brain", "tool", name, args] => Action::BrainTool { name: (*name).to_owned(), args: json(args)?, of },
+        ["brain", "done"] => Action::BrainDone { finish: Finish::Stop, of },
+        ["brain", "done", finish] => Action::BrainDone { finish: word(finish)?, of },
+        ["brain", "fails", class] => Action::BrainFails { class: word(class)?, of },
+        ["tts", "first-audio"] => Action::FirstAudio { of },
+        ["tts", "segment-done", segment, end_ms] => {
+            Action::SegmentDone { segment: number(segment)? as u32, end_ms: number(end_ms)?, of }
+        }
+        ["tts", "fails", class] => Action::TtsFails { class: word(class)?, of },
+        ["played", ms] => Action::Played { ms: number(ms)?, finished: false, of },
+        ["played", ms, "finished"] => Action::Played { ms: number(ms)?, finished: true, of },
+        ["tool", "answers", text] => Action::ToolAnswers { text: quoted(text)?, of },
+        ["tool", "fails", class] => Action::ToolFails { class: word(class)?, of },
+        ["desk", "takes-over"] => Action::TakesOver,
+        ["desk", "hands-back"] => Action::HandsBack,
+        ["desk", "says", text] => Action::DeskSays(quoted(text)?),
+        ["desk", "ends"] => Action::DeskEnds,
+        ["host", "drain", time] => Action::Drain(millis(time)?),
+        ["host", "budget"] => Action::Budget,
+        ["host", "overflow"] => Action::Overflow,
+        ["process", "killed"] => Action::Killed,
+        _ => return Err(format!("nobody can `{}`", words.join(" "))),
+    })
+}
+
+fn carrier_action(words: &[&str]) -> Result<Action, String> {
+    Ok(match words {
+        ["media"] => Action::Media,
+        ["media-lost"] => Action::MediaLost,
+        ["transfer-ok"] => Action::Transfer(true),
+        ["transfer-failed"] => Action::Transfer(false),
+        [state] => Action::State(word(&state.replace('-', "_"))?),
+        _ => return Err("a carrier reports one thing at a time".into()),
+    })
+}
+
+fn caller_action(words: &[&str]) -> Result<Action, String> {
+    Ok(match words {
+        ["says", text] => Action::Says(quoted(text)?),
+        ["started"] => Action::Started,
+        ["stopped"] => Action::Stopped(200),
+        ["stopped", ms] => Action::Stopped(number(ms)?),
+        ["types", text] => Action::Types(quoted(text)?),
+        ["presses", key] => Action::Presses(key.chars().next().ok_or("which key?")?),
+        ["hangs-up"] => Action::HangsUp,
+        _ => return Err(format!("a caller cannot `{}`", words.join(" "))),
+    })
+}
+
+/// Seconds with a point, as milliseconds.
+fn millis(text: &str) -> Result<u64, String> {
+    let (secs, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let secs = number(secs)?;
+    let fraction = format!("{fraction:0<3}");
+    let ms = if fraction.len() == 3 { number(&fraction)? } else { return Err(format!("{text} is finer than 1 ms")) };
+    secs.checked_mul(1_000).and_then(|ms_whole| ms_whole.checked_add(ms)).ok_or_else(|| format!("{text} is too late"))
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("{text} is no whole number"))
+}
+
+/// A value of an enumeration, by its serialised name.
+fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(Value::from(text)).map_err(|_| format!("there is no `{text}`"))
+}
+
+fn json(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("{text} is no JSON: {error}"))
+}
+
+fn quoted(text: &str) -> Result<String, String> {
+    let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    inner.map(str::to_owned).ok_or_else(|| format!("{text} must be in quotes"))
+}
+
+/// Words; a text in quotes (kept) or an object in braces is one. `#` at the beginning of a word begins a comment.
+fn split(line: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut rest = line.trim();
+    while !rest.is_empty() && !rest.starts_with('#') {
+        let end = match rest.chars().next() {
+            Some('"') => rest[1..].find('"').map(|at| at + 2).ok_or("a quote is not closed")?,
+            Some('{') => rest.rfind('}').map(|at| at + 1).ok_or("a brace is not closed")?,
+            _ => rest.find(char::is_whitespace).unwrap_or(rest.len()),
+        };
+        words.push(rest[..end].to_owned());
+        rest = rest[end..].trim_start();
+    }
+    Ok(words)
+}

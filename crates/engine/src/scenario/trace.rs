@@ -1,0 +1,208 @@
+//! What happened in a call as lines that people read and scenarios expect.
+
+use crate::io::{CarrierInput, DeskInput, HostInput, Input, Measure, Output, SpeechInput, SynthesisInput};
+use base::CallTime;
+use model::call::Direction;
+use model::generation::GenerationEvent;
+use model::journal::Entry;
+use model::live::LiveKind;
+use std::fmt::Write;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// The machine was told.
+    In(Input),
+    /// A deadline passed.
+    Timeout(&'static str),
+    /// The machine asked.
+    Out(Output),
+    /// Something outside the machine, such as the death of its process.
+    Note(String),
+}
+
+/// One thing that happened and when.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    /// When.
+    pub at: CallTime,
+    /// What.
+    pub fact: Fact,
+}
+
+/// The whole call, a line a moment: `>` is what the machine was told, `<` what it asked for, `!` a deadline.
+pub fn timeline(moments: &[Moment]) -> String {
+    let mut out = String::new();
+    for Moment { at, fact } in moments {
+        let (sign, text) = match fact {
+            Fact::In(input) => (">", describe_input(input)),
+            Fact::Timeout(why) => ("!", (*why).to_owned()),
+            Fact::Out(output) => ("  <", describe_output(output)),
+            Fact::Note(note) => ("*", note.clone()),
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{at:>8} {sign} {text}");
+    }
+    out
+}
+
+/// An id with its incarnation, as `1` or `2:1`.
+fn id(id: u64) -> String {
+    let (incarnation, count) = (id >> 32, id & 0xffff_ffff);
+    if incarnation == 0 { count.to_string() } else { format!("{incarnation}:{count}") }
+}
+
+/// An input in words.
+pub fn describe_input(input: &Input) -> String {
+    match input {
+        Input::Carrier(input) => describe_carrier(input),
+        Input::Speech(input) => describe_speech(input),
+        Input::Generation { id: which, event } => format!("brain {} {}", id(which.0), describe_generation(event)),
+        Input::Synthesis { utterance, event } => match event {
+            SynthesisInput::FirstAudio => format!("tts {} first-audio", id(utterance.0)),
+            SynthesisInput::SegmentDone { segment, end_ms, .. } => {
+                format!("tts {} segment-done {segment} {end_ms}", id(utterance.0))
+            }
+            SynthesisInput::Failed { class } => format!("tts {} fails {class}", id(utterance.0)),
+        },
+        Input::Playout { utterance, played_ms, finished } => {
+            format!("played {} {played_ms}{}", id(utterance.0), if *finished { " finished" } else { "" })
+        }
+        Input::Tool { id: which, result: Ok(text) } => format!("tool {} answers {text:?}", id(which.0)),
+        Input::Tool { id: which, result: Err(failure) } => format!("tool {} fails {}", id(which.0), failure.class),
+        Input::Desk(DeskInput::TakeOver) => "desk takes-over".into(),
+        Input::Desk(DeskInput::HandBack) => "desk hands-back".into(),
+        Input::Desk(DeskInput::Say { text }) => format!("desk says {text:?}"),
+        Input::Desk(DeskInput::End) => "desk ends".into(),
+        Input::Host(HostInput::Drain { deadline }) => format!("host drain {deadline}"),
+        Input::Host(HostInput::BudgetExhausted) => "host budget".into(),
+        Input::Host(HostInput::Overflow) => "host overflow".into(),
+    }
+}
+
+fn describe_carrier(input: &CarrierInput) -> String {
+    match input {
+        CarrierInput::State { state } => format!("carrier {}", state.name()),
+        CarrierInput::MediaStarted => "carrier media".into(),
+        CarrierInput::MediaLost => "carrier media-lost".into(),
+        CarrierInput::Dtmf { digit } => format!("caller presses {}", digit.expose()),
+        CarrierInput::Typed { text } => format!("caller types {:?}", text.expose()),
+        CarrierInput::HungUp => "caller hangs-up".into(),
+        CarrierInput::TransferDone { ok } => format!("carrier transfer-{}", if *ok { "ok" } else { "failed" }),
+    }
+}
+
+fn describe_speech(input: &SpeechInput) -> String {
+    match input {
+        SpeechInput::Started => "caller started".into(),
+        SpeechInput::Stopped { silence_ms } => format!("caller stopped {silence_ms}"),
+        SpeechInput::Partial { stream, text } => format!("stt {} partial {:?}", id(stream.0), text.expose()),
+        SpeechInput::Final { stream, text, finalized } => {
+            format!("stt {} {} {:?}", id(stream.0), if *finalized { "finalized" } else { "final" }, text.expose())
+        }
+        SpeechInput::TurnProbability { probability } => format!("stt probability {probability}"),
+        SpeechInput::ProviderEndOfTurn { stream } => format!("stt {} end-of-turn", id(stream.0)),
+        SpeechInput::Failed { stream, class } => format!("stt {} fails {class}", id(stream.0)),
+    }
+}
+
+fn describe_generation(event: &GenerationEvent) -> String {
+    match event {
+        GenerationEvent::Started => "started".into(),
+        GenerationEvent::Text { delta } => format!("text {delta:?}"),
+        GenerationEvent::ToolCall { name, args, .. } => format!("tool {name} {args}"),
+        GenerationEvent::NeedSlot(slot) => format!("slot {} {}", slot.tool, slot.slot),
+        GenerationEvent::Cited { citations } => format!("cites {}", citations.len()),
+        GenerationEvent::Usage(usage) => format!("usage {}+{}", usage.input, usage.output),
+        GenerationEvent::Done { finish } => format!("done {finish:?}").to_lowercase(),
+        GenerationEvent::Failed(failure) => format!("fails {}", failure.class),
+    }
+}
+
+/// An output in words. Scenarios expect prefixes of these.
+pub fn describe_output(output: &Output) -> String {
+    match output {
+        Output::Journal(record) => format!("journal {}", describe_entry(&record.entry)),
+        Output::OpenStt { stream } => format!("open-stt {}", id(stream.0)),
+        Output::FinalizeStt { stream } => format!("finalize-stt {}", id(stream.0)),
+        Output::JudgeTurn => "judge-turn".into(),
+        Output::StartGeneration { id: which, .. } => format!("generation {}", id(which.0)),
+        Output::CancelGeneration { id: which } => format!("cancel generation {}", id(which.0)),
+        Output::Speak { utterance, segment, text } => format!("speak {text:?} ({}.{segment})", id(utterance.0)),
+        Output::EndUtterance { utterance } => format!("end-utterance {}", id(utterance.0)),
+        Output::StopPlayout { utterance } => format!("stop-playout {}", id(utterance.0)),
+        Output::Duck => "duck".into(),
+        Output::Unduck => "unduck".into(),
+        Output::RunTool { name, args, id: which, .. } => format!("run-tool {name} {args} ({})", id(which.0)),
+        Output::CancelTool { id: which } => format!("cancel-tool {}", id(which.0)),
+        Output::Transfer { to, .. } => format!("transfer {}", to.expose()),
+        Output::HangUp => "hang-up".into(),
+        Output::Live(kind) => format!("live {}", describe_live(kind)),
+        Output::Measure(measure) => format!("measure {}", describe_measure(measure)),
+        Output::Ended { reason, state } => format!("ended {reason} {}", state.name()),
+    }
+}
+
+fn describe_entry(entry: &Entry) -> String {
+    match entry {
+        Entry::Started { direction: Direction::Inbound } => "started inbound".into(),
+        Entry::Started { direction: Direction::Outbound } => "started outbound".into(),
+        Entry::Resumed { incarnation } => format!("resumed {incarnation}"),
+        Entry::State { state } => format!("state {}", state.name()),
+        Entry::CallerTurn { text, cut, typed, .. } => {
+            let (cut, typed) = (if *cut { " cut" } else { "" }, if *typed { " typed" } else { "" });
+            format!("caller-turn {:?}{cut}{typed}", text.expose())
+        }
+        Entry::Dtmf { digit } => format!("dtmf {}", digit.expose()),
+        Entry::AgentTurn { heard, complete, .. } => {
+            format!("agent-turn {:?} {}", heard.expose(), if *complete { "complete" } else { "cut" })
+        }
+        Entry::ToolRefused { name, reason, .. } => format!("tool-refused {name} {reason}"),
+        Entry::ConfirmationAsked { name, args, .. } => format!("confirmation-asked {name} {}", args.expose()),
+        Entry::ConfirmationAnswered { yes, .. } => format!("confirmation-answered {}", if *yes { "yes" } else { "no" }),
+        Entry::ToolStarted { name, args, .. } => format!("tool-started {name} {}", args.expose()),
+        Entry::ToolFinished { name, ok, result, .. } => {
+            format!("tool-finished {name} {} {:?}", if *ok { "ok" } else { "failed" }, result.expose())
+        }
+        Entry::SlotAsked(slot) => format!("slot-asked {} {}", slot.tool, slot.slot),
+        Entry::HandoffRequested { reason } => format!("handoff {reason}"),
+        Entry::Fault { stage, class } => format!("fault {stage} {class}"),
+        Entry::Ending { reason } => format!("ending {reason}"),
+        Entry::Ended { reason, state, duration } => format!("ended {reason} {} {duration}", state.name()),
+    }
+}
+
+fn describe_live(kind: &LiveKind) -> String {
+    match kind {
+        LiveKind::State { state } => format!("state {}", state.name()),
+        LiveKind::Phase { phase } => format!("phase {phase}"),
+        LiveKind::CallerSpeaking { speaking } => format!("caller-speaking {speaking}"),
+        LiveKind::Partial { text } => format!("partial {:?}", text.expose()),
+        LiveKind::CallerTurn { text, .. } => format!("caller-turn {:?}", text.expose()),
+        LiveKind::AgentSaying { text, .. } => format!("agent-saying {:?}", text.expose()),
+        LiveKind::AgentTurn { text, .. } => format!("agent-turn {:?}", text.expose()),
+        LiveKind::Tool { name, status } => format!("tool {name} {status}"),
+        LiveKind::Fault { stage, class } => format!("fault {stage} {class}"),
+        LiveKind::Ended { reason } => format!("ended {reason}"),
+    }
+}
+
+fn describe_measure(measure: &Measure) -> String {
+    match measure {
+        Measure::Turn { latency, .. } => {
+            let ms = |stage: Option<u64>| stage.map_or_else(|| "-".to_owned(), |ms| ms.to_string());
+            format!(
+                "turn endpoint {} transcript {} token {} audio {} heard {}",
+                ms(latency.endpoint_ms),
+                ms(latency.transcript_ms),
+                ms(latency.first_token_ms),
+                ms(latency.first_audio_ms),
+                ms(latency.heard_ms)
+            )
+        }
+        Measure::BargeIn { after_ms } => format!("barge-in {after_ms}"),
+        Measure::FalseBargeIn => "false-barge-in".into(),
+        Measure::Filler => "filler".into(),
+        Measure::Fault { stage, class } => format!("fault {stage} {class}"),
+    }
+}
