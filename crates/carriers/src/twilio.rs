@@ -291,7 +291,8 @@ impl CarrierControl for TwilioControl {
     }
 
     fn hang_up(&self, carrier_ref: &str) -> Option<HttpRequest> {
-        is_sid(carrier_ref).then(|| self.api_request(&format!("Calls/{carrier_ref}.json"), &[("Status", "completed")]))
+        (is_sid(carrier_ref) && !self.options.account_sid.is_empty())
+            .then(|| self.api_request(&format!("Calls/{carrier_ref}.json"), &[("Status", "completed")]))
     }
 
     fn hang_up_done(&self, status: u16, body: &[u8]) -> bool {

@@ -193,16 +193,20 @@ fn states_are_reported_in_any_order_with_their_number() {
     assert_eq!(report("levitating"), None);
 }
 
-#[test]
-fn dialling_names_the_call_and_asks_for_every_report() {
-    let attempt = DialAttempt {
+fn attempt() -> DialAttempt {
+    DialAttempt {
         call: CallId::generate(),
         to: "+14155550100".parse().expect("valid"),
         from: "+14155550199".parse().expect("valid"),
         answer_url: "https://example.com/voice?call=1&x=ä".into(),
         status_url: "https://example.com/status".into(),
         ring: Millis(25_001),
-    };
+    }
+}
+
+#[test]
+fn dialling_names_the_call_and_asks_for_every_report() {
+    let attempt = attempt();
     let request = control().dial(&attempt).expect("it can dial");
     assert_eq!(request.url, "https://api.twilio.com/2010-04-01/Accounts/AC00000000000000000000000000000001/Calls.json");
     let form: Vec<(String, String)> = form_urlencoded::parse(&request.body).into_owned().collect();
@@ -219,6 +223,7 @@ fn dialling_names_the_call_and_asks_for_every_report() {
 fn an_account_without_an_id_places_no_calls_and_ends_none() {
     let control = TwilioControl::new(TwilioOptions::new("", TOKEN));
     assert!(control.hang_up("CA7").is_none());
+    assert!(control.dial(&attempt()).is_none());
 }
 
 #[test]
