@@ -73,7 +73,7 @@ pub(crate) async fn download(
     let mut last = None;
     for attempt in 0..ATTEMPTS {
         if attempt > 0 {
-            tokio::time::sleep(Duration::from_millis(250 << attempt)).await;
+            tokio::time::sleep(Duration::from_millis(125 << attempt)).await;
         }
         match attempt_download(client, url, wanted, &part, on_bytes).await {
             Ok(()) => match finish(wanted, &part, target).await {

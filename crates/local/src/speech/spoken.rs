@@ -11,20 +11,18 @@ use std::sync::LazyLock;
 /// A text ready to be pronounced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spoken {
-    /// The words, where a letter's name may be given as a link with phonemes: `[A](/ˈA/)`.
+    /// The words.
     pub text: String,
-    /// The words without such links.
-    pub plain: String,
-    /// Stretches of `plain`: where each begins there, where it comes from, and whether it was taken over unchanged.
+    /// Stretches of `text`: where each begins there, where it comes from, and whether it was taken over unchanged.
     origins: Vec<(usize, usize, bool)>,
 }
 
 impl Spoken {
-    /// The byte of the given text from which the byte of `plain` comes.
-    pub fn source_of(&self, plain_byte: usize) -> usize {
-        let at = self.origins.partition_point(|(start, _, _)| *start <= plain_byte);
+    /// The byte of the given text from which this byte of `text` comes.
+    pub fn source_of(&self, byte: usize) -> usize {
+        let at = self.origins.partition_point(|(start, _, _)| *start <= byte);
         match at.checked_sub(1).map(|at| self.origins[at]) {
-            Some((start, source, true)) => source + (plain_byte - start),
+            Some((start, source, true)) => source + (byte - start),
             Some((_, source, false)) => source,
             None => 0,
         }
@@ -32,27 +30,19 @@ impl Spoken {
 
     fn keep(&mut self, text: &str, source: usize) {
         if !text.is_empty() {
-            self.origins.push((self.plain.len(), source, true));
+            self.origins.push((self.text.len(), source, true));
             self.text.push_str(text);
-            self.plain.push_str(text);
         }
     }
 
     fn replace(&mut self, said: &str, source: usize) {
-        self.origins.push((self.plain.len(), source, false));
-        for c in said.chars() {
-            match c {
-                // Alone it would be read as the article.
-                LETTER_A => self.text.push_str("[A](/ˈA/)"),
-                other => self.text.push(other),
-            }
-            self.plain.push(if c == LETTER_A { 'A' } else { c });
-        }
+        self.origins.push((self.text.len(), source, false));
+        self.text.push_str(said);
     }
 }
 
-/// Stands for the name of the letter A inside a replacement.
-const LETTER_A: char = '\u{e000}';
+/// The name of the first letter: written as itself it would be read as the article.
+const LETTER_A: &str = "eh";
 
 /// Writes the text out as it is said.
 pub fn normalize(text: &str) -> Spoken {
@@ -115,7 +105,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let mut rule = |pattern: &str, whole: bool, say: Say| {
         rules.push(Rule { pattern: Regex::new(pattern).expect("a constant pattern"), whole, say });
     };
-    rule(r"!?\[([^\]]+)\]\([^)\s]*\)", false, |c, _| Some(normalize(&c[1]).plain));
+    rule(r"!?\[([^\]]+)\]\([^)\s]*\)", false, |c, _| Some(normalize(&c[1]).text));
     rule(r"(?i)[a-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}", true, |c, _| Some(address(&c[0])));
     rule(r#"(?i)(?:https?://|www\.)[^\s<>()"]*[a-z0-9/]"#, false, |c, _| Some(address(&c[0])));
     let tld = "com|org|net|io|de|co\\.uk|eu|in|fr|es|it|shop|store|app|dev|info|example";
@@ -217,8 +207,8 @@ fn words_and_signs(rule: &mut impl FnMut(&str, bool, Say)) {
             "ASAP" => "as soon as possible",
             "w/o" => "without",
             "w/" => "with",
-            "FAQ" => "F \u{e000} Q",
-            "FAQs" => "F \u{e000} Q's",
+            "FAQ" => "F eh Q",
+            "FAQs" => "F eh Q's",
             _ => "versus",
         };
         Some(said.to_owned())
@@ -309,7 +299,7 @@ fn clock(hour: &str, minute: &str, half: Option<&str>) -> Option<String> {
     Some(format!("{}{minutes}{half}", cardinal(twelve)))
 }
 
-const A_M: &str = "\u{e000} m";
+const A_M: &str = "eh m";
 
 fn half_day(letter: &str) -> &'static str {
     if letter.eq_ignore_ascii_case("a") { A_M } else { "p m" }
@@ -464,7 +454,7 @@ mod tests {
 
     fn check(table: &[(&str, &str)]) {
         for (text, expected) in table {
-            assert_eq!(normalize(text).plain, *expected, "{text:?}");
+            assert_eq!(normalize(text).text, *expected, "{text:?}");
         }
     }
 
@@ -489,11 +479,11 @@ mod tests {
         check(&[
             ("We close at 18:30.", "We close at six thirty p m."),
             ("at 9:05", "at nine oh five"),
-            ("at 9:00 am", "at nine A m"),
+            ("at 9:00 am", "at nine eh m"),
             ("5pm", "five p m"),
             ("9:00-17:00", "nine o'clock to five p m"),
             ("9-5 pm", "nine to five p m"),
-            ("0:15", "twelve fifteen A m"),
+            ("0:15", "twelve fifteen eh m"),
             ("on 2026-11-21", "on November twenty-first, twenty twenty-six"),
             ("21.11.2026", "November twenty-first, twenty twenty-six"),
             ("11/21/2026", "November twenty-first, twenty twenty-six"),
@@ -508,7 +498,7 @@ mod tests {
     fn numbers_that_name_something_are_read_digit_by_digit() {
         check(&[
             ("Your order BL-90177 shipped", "Your order B L nine zero one seven seven shipped"),
-            ("code A7", "code A seven"),
+            ("code A7", "code eh seven"),
             ("order 4415", "order four four one five"),
             ("Call +49 40 555 0172.", "Call plus four nine, four zero, five five five, zero one seven two."),
             ("(555) 010-1234", "five five five, zero one zero, one two three four"),
@@ -558,15 +548,8 @@ mod tests {
         let text = "Pay 4.90 euros now.";
         let spoken = normalize(text);
         for (word, source) in [("Pay", 0), ("four", 4), ("cents", 4), ("now", 15)] {
-            let at = spoken.plain.find(word).unwrap();
+            let at = spoken.text.find(word).unwrap();
             assert_eq!(spoken.source_of(at), source, "{word}");
         }
-    }
-
-    #[test]
-    fn the_letter_a_is_not_the_article() {
-        let spoken = normalize("A7");
-        assert_eq!(spoken.text, "[A](/ˈA/) seven");
-        assert_eq!(spoken.plain, "A seven");
     }
 }

@@ -102,12 +102,22 @@ fn join_spelled(text: &str) -> String {
             }
             // The first word of a run may be an article or "I": the rest can still be an id.
             None => {
-                out.push(format!("{}{}", words[at].written, words[at].tail));
+                out.push(format!("{}{}", written(&words[at]), words[at].tail));
                 at += 1;
             }
         }
     }
-    rejoin(&out, text)
+    out.join(" ")
+}
+
+/// An id that was heard as one word keeps its place, in capitals.
+fn written(word: &Word<'_>) -> String {
+    match &word.spelled {
+        Some(Spelled { characters, kind: Kind::Mixed }) if characters.starts_with(char::is_alphabetic) => {
+            characters.clone()
+        }
+        _ => word.written.to_owned(),
+    }
 }
 
 /// `B-L-9-0` is spelled with dashes; `BL-90177` and `twenty-one` are words.
@@ -186,12 +196,11 @@ fn joined(run: &[Word<'_>]) -> Option<String> {
     // "A" and "I" alone at the front are words unless letters follow them.
     let leading_word = spelled.first().is_some_and(|one| matches!(one.characters.as_str(), "A" | "I"))
         && !spelled.get(1).is_some_and(|one| matches!(one.kind, Kind::Letter | Kind::Mixed));
-    let edges_fit = |one: Option<&&Spelled>| one.is_some_and(|one| !matches!(one.kind, Kind::Dash | Kind::Times(_)));
-    if run.len() < 2 || !is_id || leading_word || spelled.first().is_some_and(|one| one.kind == Kind::Dash) {
+    let open = |one: Option<&&Spelled>, kinds: fn(Kind) -> bool| one.is_some_and(|one| kinds(one.kind));
+    let dangling = open(spelled.first(), |kind| kind == Kind::Dash)
+        || open(spelled.last(), |kind| matches!(kind, Kind::Dash | Kind::Times(_)));
+    if run.len() < 2 || !is_id || leading_word || dangling {
         return None;
-    }
-    if !edges_fit(spelled.last()) {
-        return joined(&run[..run.len() - 1]).filter(|_| false);
     }
     let mut id = String::new();
     let mut times = 1;
@@ -204,12 +213,6 @@ fn joined(run: &[Word<'_>]) -> Option<String> {
         times = 1;
     }
     Some(id)
-}
-
-/// Words that were split at dashes and not joined must come back as they were.
-fn rejoin(out: &[String], text: &str) -> String {
-    let joined = out.join(" ");
-    if out.len() == text.split(' ').count() && joined.len() == text.len() { text.to_owned() } else { joined }
 }
 
 #[cfg(test)]
@@ -226,6 +229,8 @@ mod tests {
             ("B-L-9-0-1-7-7", "BL90177"),
             ("the code is a b3792k", "the code is AB3792K"),
             ("BL-90177 please", "BL-90177 please"),
+            ("my number is bl90177.", "my number is BL90177."),
+            ("the 30th at 10am in the 1990s", "the 30th at 10am in the 1990s"),
             ("four one five double five two", "415552"),
             ("five five five oh one seven two", "5550172"),
             ("415 555 0172", "4155550172"),
