@@ -78,7 +78,10 @@ impl Cassette {
             return;
         }
         if std::env::var_os("UPDATE_CASSETTES").is_some() {
-            std::fs::write(&self.path, &actual).expect("the cassette can be written");
+            // In one step, because other laws read it at the same time.
+            let fresh = self.path.with_extension("new");
+            std::fs::write(&fresh, &actual).expect("the cassette can be written");
+            std::fs::rename(&fresh, &self.path).expect("the cassette can be replaced");
             return;
         }
         let difference = self.text.lines().zip(actual.lines()).enumerate().find(|(_, (a, b))| a != b);
