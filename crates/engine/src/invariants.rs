@@ -205,6 +205,7 @@ impl Checker {
                     self.broken("turn_journaled_once", format!("turn {turn}"));
                 }
                 self.last_turn = turn.0;
+                self.bury_cancelled();
             }
             Entry::AgentTurn { utterance, heard, complete, .. } => {
                 self.on_heard(*utterance, heard.expose(), *complete);
@@ -213,7 +214,8 @@ impl Checker {
                 self.confirmed.insert(*id);
             }
             Entry::ToolStarted { id, .. } => {
-                if self.started.insert(*id, record.seq).is_some() {
+                let earlier = self.started.insert(*id, record.seq);
+                if earlier.is_some() {
                     self.broken("ids_are_never_used_again", format!("tool call {id} was started twice"));
                 }
             }
@@ -240,6 +242,7 @@ impl Checker {
     }
 
     fn on_start_generation(&mut self, id: GenerationId) {
+        self.bury_cancelled();
         let last = std::mem::replace(&mut self.last_generation, id.0);
         self.must_grow("generation", last, id.0);
         if let Some((other, _)) = self.generations.iter().find(|(_, asked)| asked.is_live) {
@@ -298,7 +301,6 @@ impl Checker {
 
     /// All outputs of one step were drained. Gives what does not hold.
     pub fn after_step(&mut self, now: CallTime, machine: &CallMachine) -> Vec<Violation> {
-        self.bury_cancelled();
         let unwritten = self.said.iter().find(|(id, said)| said.is_finished && !self.journaled.contains(id));
         if let Some((id, _)) = unwritten.filter(|(_, said)| !said.is_over) {
             let detail = format!("utterance {id} was heard to its end and is not in the journal");
@@ -308,8 +310,12 @@ impl Checker {
             self.broken("voice_is_raised_again", "the agent goes on with a low voice".into());
         }
         match machine.next_deadline() {
-            None if !machine.is_ended() => self.broken("always_a_deadline", format!("none in {}", machine.phase().name())),
-            Some((at, why)) if machine.is_ended() => self.broken("always_a_deadline", format!("{why} at {at} after the end")),
+            None if !machine.is_ended() => {
+                self.broken("always_a_deadline", format!("none in {}", machine.phase().name()))
+            }
+            Some((at, why)) if machine.is_ended() => {
+                self.broken("always_a_deadline", format!("{why} at {at} after the end"))
+            }
             Some((at, why)) => {
                 let (phase, wait) = (machine.phase(), at.since(now).0);
                 if self.wait_ms_max(phase).is_some_and(|max| wait > max) {
@@ -324,11 +330,8 @@ impl Checker {
         std::mem::take(&mut self.found)
     }
 
-    /// Text of requests that were called off may not be spoken, unless its utterance was allowed to be finished.
+    /// The caller has taken the floor, or another request was made: text of requests that were called off is dead.
     fn bury_cancelled(&mut self) {
-        if self.speaking.is_some() {
-            return;
-        }
         for asked in self.generations.values_mut().filter(|asked| asked.is_cancelled) {
             if !asked.text.is_empty() {
                 self.dead_text.push('\n');

@@ -16,15 +16,18 @@ pub(super) fn sounds(text: &str) -> Sound {
     let text = text.trim();
     let words: Vec<String> = words_from_the_end(text, 6);
     let Some(last) = words.first() else { return Sound::Finished };
+    let tail = text.trim_end_matches(['"', '\'', '”', ')']);
+    if tail.ends_with('?') {
+        return Sound::Finished;
+    }
     if is_spelling(&words) {
         return Sound::Digits;
     }
-    let tail = text.trim_end_matches(['"', '\'', '”', ')']);
     let trails_off = tail.ends_with(['…', ',', ';', ':', '-', '–']) || tail.ends_with("...");
     if trails_off || HESITATIONS.contains(&last.as_str()) {
         return Sound::Unfinished;
     }
-    if tail.ends_with(['?', '!']) {
+    if tail.ends_with('!') {
         return Sound::Finished;
     }
     let hanging = HANGING.contains(&last.as_str()) || leads_to_a_value(&words);
@@ -134,6 +137,7 @@ mod tests {
             ("four eight two", Sound::Digits),
             ("it's B L 9 0", Sound::Digits),
             ("my order is BL901771", Sound::Digits),
+            ("Where is BL901771?", Sound::Finished),
             ("my number is 0405550.", Sound::Digits),
             ("jane at example dot", Sound::Digits),
             ("jane@example.com", Sound::Digits),

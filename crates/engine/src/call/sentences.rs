@@ -77,7 +77,7 @@ fn sentence_end(text: &str) -> Option<usize> {
                 let rest = &text[after..];
                 let closed = rest.trim_start_matches(['"', '\'', '”', ')', '.', '!', '?', '…']);
                 let end = text.len() - closed.len();
-                let Some(next) = closed.chars().next() else { return None };
+                let next = closed.chars().next()?;
                 let ends = next.is_whitespace() || matches!(mark, '。' | '।');
                 if ends && (mark != '.' || full_stop_ends(text, at, closed)?) {
                     return Some(end);

@@ -206,7 +206,7 @@ impl CallMachine {
             self.journal_heard(now, &voice);
         }
         let unheard = voice.into_unheard();
-        if can_retry && !(unheard.is_empty() && !is_open) {
+        if can_retry && (is_open || !unheard.is_empty()) {
             let mut again = Utterance::new(self.ids.utterance(), turn, attempt + 1, now);
             again.citations = citations;
             unheard.iter().for_each(|text| again.add(text));

@@ -58,7 +58,7 @@ impl CallMachine {
             Step::Nothing | Step::Progress => {}
             Step::Done(finish) => self.generation_done(now, finish),
             Step::TooLong => self.generation_failed(now, ErrorClass::Protocol),
-            Step::Failed(failure) => self.generation_failed(now, failure.class),
+            Step::Failed(failure) => self.generation_is_over(now, failure.class),
         }
     }
 
@@ -68,7 +68,7 @@ impl CallMachine {
         let answer = &running.answer;
         if !answer.has_text() && answer.tools.is_empty() && answer.slot.is_none() {
             let class = if finish == Finish::Filtered { ErrorClass::Refused } else { ErrorClass::Protocol };
-            self.generation_failed(now, class);
+            self.generation_is_over(now, class);
             return;
         }
         let Some(Running { answer, .. }) = thought.running.take() else { return };
@@ -90,14 +90,19 @@ impl CallMachine {
         self.next_tool(now);
     }
 
-    /// The brain failed, took too long, or said nothing.
+    /// The brain took too long, said too much, or said nothing: it is called off.
     pub(super) fn generation_failed(&mut self, now: CallTime, class: ErrorClass) {
+        if let Some(id) = self.thought.as_ref().and_then(|thought| thought.running.as_ref()).map(|running| running.id) {
+            self.out.push(Output::CancelGeneration { id });
+        }
+        self.generation_is_over(now, class);
+    }
+
+    /// The brain gives no answer, or no more of it.
+    fn generation_is_over(&mut self, now: CallTime, class: ErrorClass) {
         self.fault(now, "brain", class);
-        let has_spoken =
-            self.thought.as_ref().and_then(|thought| thought.running.as_ref()).is_some_and(|r| r.has_spoken);
-        self.cancel_generation();
         let Some(thought) = &mut self.thought else { return };
-        if has_spoken {
+        if thought.running.take().is_some_and(|running| running.has_spoken) {
             // What was said stands; the caller can ask on.
             self.finish_turn();
             return;

@@ -54,6 +54,8 @@ impl Answer {
             GenerationEvent::Started | GenerationEvent::Usage(_) => Step::Nothing,
             GenerationEvent::Text { delta } => self.on_text(&delta),
             GenerationEvent::ToolCall { id, name, args } => {
+                // What was said before a tool is whole: the caller hears it while the tool runs.
+                self.sentences.finish(&mut self.ready);
                 if self.tools.len() < EVENTS_PER_MESSAGE_MAX {
                     self.tools.push(AskedTool { id, name, args });
                 }

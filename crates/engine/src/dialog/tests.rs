@@ -70,7 +70,9 @@ fn a_yes_runs_exactly_what_was_asked_about() {
     let mut dialog = Dialog::new(agent());
     dialog.customer("a flat tyre repair on Wednesday please");
     let args = serde_json::json!({"day": "Wednesday", "service": "puncture"});
-    let Verdict::Confirm { question, run } = dialog.ask_tool("book_repair", &args) else { panic!("a change is asked about") };
+    let Verdict::Confirm { question, run } = dialog.ask_tool("book_repair", &args) else {
+        panic!("a change is asked about")
+    };
     assert!(question.contains("Wednesday"), "{question}");
     dialog.confirmation_asked(ToolCallId(7), &run.name, run.args.clone(), Some(question.clone()));
     assert_eq!(dialog.customer("what was that?").reply, Reply::Say(question));

@@ -20,7 +20,7 @@ pub fn yes_or_no(text: &str) -> YesNo {
     let mut words: Vec<&str> =
         lower.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty()).collect();
     // "no problem" and "why not" mean yes: they are taken out before any no is looked for.
-    let agrees = YES_PHRASES.iter().fold(false, |agrees, phrase| remove_phrase(&mut words, phrase) || agrees);
+    let agrees = YES_PHRASES.iter().filter(|phrase| remove_phrase(&mut words, phrase)).count() > 0;
     if agrees && words.is_empty() {
         return YesNo::Yes;
     }

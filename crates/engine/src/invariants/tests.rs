@@ -45,8 +45,18 @@ struct Newest {
 }
 
 const WORDS: &[&str] = &[
-    "yes", "no", "mm-hm", "stop", "I want to cancel my order", "my number is", "BL901771", "four eight two",
-    "a flat tyre repair on Wednesday", "", "and", "no, Wednesday instead",
+    "yes",
+    "no",
+    "mm-hm",
+    "stop",
+    "I want to cancel my order",
+    "my number is",
+    "BL901771",
+    "four eight two",
+    "a flat tyre repair on Wednesday",
+    "",
+    "and",
+    "no, Wednesday instead",
 ];
 
 fn input(kind: u8, back: u64, value: u8, newest: &Newest) -> Input {
@@ -169,10 +179,8 @@ impl Rig {
                 Output::Journal(record) => self.journal.push(record.clone()),
                 Output::OpenStt { stream } => self.newest.stream = stream.0,
                 Output::StartGeneration { id, .. } => self.newest.generation = id.0,
-                Output::Speak { utterance, segment, .. } => {
-                    if *segment == 0 {
-                        self.newest = Newest { utterance: utterance.0, segment: 0, end_ms: 0, played_ms: 0, ..self.newest };
-                    }
+                Output::Speak { utterance, segment: 0, .. } => {
+                    self.newest = Newest { utterance: utterance.0, segment: 0, end_ms: 0, played_ms: 0, ..self.newest };
                 }
                 Output::RunTool { id, .. } => self.newest.tool = id.0,
                 _ => {}
@@ -273,5 +281,30 @@ proptest! {
         prop_assert!(rig.now.0 < 600_000, "ended only at {}\n{}", rig.now, timeline(&rig.moments));
         let ends = rig.journal.iter().filter(|r| matches!(r.entry, model::journal::Entry::Ended { .. })).count();
         prop_assert_eq!(ends, 1);
+    }
+}
+
+/// What a busy, healthy and unhealthy shell does to each defect; enough of it finds every one.
+#[cfg(feature = "mutants")]
+mod defects {
+    use crate::mutants::{Mutant, set_active};
+    use crate::scenario::Scenario;
+
+    fn scenarios_find(mutant: Mutant) -> bool {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/scenarios");
+        std::fs::read_dir(folder).expect("scenarios").any(|entry| {
+            let text = std::fs::read_to_string(entry.expect("an entry").path()).expect("a text");
+            let scenario = Scenario::parse(&text).expect("a scenario");
+            set_active(mutant);
+            let found = scenario.run().failures.iter().any(|failure| failure.starts_with("at "));
+            set_active(None);
+            found
+        })
+    }
+
+    #[test]
+    fn an_invariant_finds_every_deliberate_defect() {
+        let missed: Vec<Mutant> = Mutant::ALL.into_iter().filter(|mutant| !scenarios_find(*mutant)).collect();
+        assert!(missed.is_empty(), "{missed:?}");
     }
 }

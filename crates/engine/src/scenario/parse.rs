@@ -161,9 +161,7 @@ impl Scenario {
         };
         for (at, raw) in text.lines().enumerate() {
             let line = at + 1;
-            let words = split(raw).map_err(|message| ScenarioError { line, message })?;
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            scenario.read(line, raw, &words).map_err(|message| ScenarioError { line, message })?;
+            scenario.read(line, raw, &split(raw)).map_err(|message| ScenarioError { line, message })?;
         }
         Ok(scenario)
     }
@@ -373,18 +371,35 @@ fn quoted(text: &str) -> Result<String, String> {
     inner.map(str::to_owned).ok_or_else(|| format!("{text} must be in quotes"))
 }
 
-/// Words; a text in quotes (kept) or an object in braces is one. `#` at the beginning of a word begins a comment.
-fn split(line: &str) -> Result<Vec<String>, String> {
+/// Words; a text in quotes (kept) or an object in braces is one. `#` before a space begins a comment.
+fn split(line: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = line.trim();
-    while !rest.is_empty() && !rest.starts_with('#') {
+    while !rest.is_empty() && !rest.starts_with("# ") {
         let end = match rest.chars().next() {
-            Some('"') => rest[1..].find('"').map(|at| at + 2).ok_or("a quote is not closed")?,
-            Some('{') => rest.rfind('}').map(|at| at + 1).ok_or("a brace is not closed")?,
+            // A text that is not closed is refused where it is read, and allowed in an expectation.
+            Some('"') => rest[1..].find('"').map_or(rest.len(), |at| at + 2),
+            Some('{') => object_len(rest),
             _ => rest.find(char::is_whitespace).unwrap_or(rest.len()),
         };
-        words.push(rest[..end].to_owned());
+        words.push(&rest[..end]);
         rest = rest[end..].trim_start();
     }
-    Ok(words)
+    words
+}
+
+/// Length of the object that the text begins with.
+fn object_len(text: &str) -> usize {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return at + 1;
+        }
+    }
+    text.len()
 }

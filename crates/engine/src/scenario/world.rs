@@ -315,16 +315,19 @@ impl World {
     }
 
     fn reply(&mut self, id: GenerationId) {
-        let reply = self.replies.pop_front().unwrap_or_else(|| Reply { text: Some("All right.".into()), ..Reply::default() });
+        let reply =
+            self.replies.pop_front().unwrap_or_else(|| Reply { text: Some("All right.".into()), ..Reply::default() });
         let mut events = vec![GenerationEvent::Started];
         events.extend(reply.text.map(|delta| GenerationEvent::Text { delta }));
         let has_tools = !reply.tools.is_empty();
         for (at, (name, args)) in reply.tools.into_iter().enumerate() {
             events.push(GenerationEvent::ToolCall { id: format!("call_{at}"), name, args });
         }
-        events.extend(reply.slot.map(|(tool, slot)| {
-            GenerationEvent::NeedSlot(AwaitedSlot { tool, args: serde_json::Map::new(), slot })
-        }));
+        events.extend(
+            reply.slot.map(|(tool, slot)| {
+                GenerationEvent::NeedSlot(AwaitedSlot { tool, args: serde_json::Map::new(), slot })
+            }),
+        );
         match reply.end {
             ReplyEnd::Done if has_tools => events.push(GenerationEvent::Done { finish: Finish::ToolCalls }),
             ReplyEnd::Done => events.push(GenerationEvent::Done { finish: Finish::Stop }),
@@ -387,7 +390,8 @@ impl World {
 
     fn kill(&mut self) {
         self.incarnation += 1;
-        self.moments.push(Moment { at: self.now, fact: Fact::Note(format!("process {} takes over", self.incarnation)) });
+        self.moments
+            .push(Moment { at: self.now, fact: Fact::Note(format!("process {} takes over", self.incarnation)) });
         self.playing = None;
         self.checker.killed(&self.journal);
         let (agent, direction) = (Arc::clone(&self.agent), self.direction);
