@@ -1,7 +1,7 @@
 //! One encoder model: tokenizer and network, run on one thread.
 
 use super::LanguageError;
-use rten::{Model, NodeId, RunOptions, ThreadPool, Value};
+use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value};
 use rten_tensor::NdTensor;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -31,8 +31,11 @@ fn pool() -> Arc<ThreadPool> {
 impl Encoder {
     pub(super) fn load(dir: &Path, tokens_max: usize) -> Result<Self, LanguageError> {
         let path = dir.join("model.onnx");
-        let model =
-            Model::load_file(&path).map_err(|e| LanguageError::Model { path: path.clone(), reason: e.to_string() })?;
+        // Packing the weights again for every short sentence costs more than multiplying by them.
+        let model = ModelOptions::with_all_ops()
+            .prepack_weights(true)
+            .load_file(&path)
+            .map_err(|e| LanguageError::Model { path: path.clone(), reason: e.to_string() })?;
         let node = |name: &str| {
             model.find_node(name).ok_or_else(|| LanguageError::Model {
                 path: path.clone(),

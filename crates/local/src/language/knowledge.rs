@@ -8,25 +8,23 @@ use super::bm25::Bm25;
 use super::document::{Document, Section, sections};
 use super::embed::{EMBEDDING_WIDTH, Embedding, cosine};
 use super::gate::{Features, Gate, Verdict};
-use super::words::terms;
 use super::{LanguageError, LanguageModels};
 use aws_lc_rs::digest::{SHA256, digest};
 use model::generation::Citation;
 use std::path::Path;
 
 const DENSE_COUNT: usize = 5;
-const BM25_COUNT: usize = 4;
+const BM25_COUNT: usize = 3;
 const RERANK_WEIGHT: f32 = 0.1;
-/// Idf of a word that occurs in no document, relative to the rarest that does.
-const UNKNOWN_WORD_IDF: f32 = 3.0;
 /// Changes when the vectors of the same text would: another model, another passage format.
-const CACHE_FORMAT: &[u8] = b"frontdesk-embeddings-minilm-l6-1\n";
+const CACHE_FORMAT: &[u8] = b"frontdesk-embeddings-minilm-l6-2\n";
 
 /// A business's documents, indexed. Built once, shared by all calls.
 #[derive(Debug)]
 pub struct Knowledge {
     sections: Vec<Section>,
     section_vectors: Vec<Embedding>,
+    heading_vectors: Vec<Embedding>,
     /// Section and vector of each sentence, sections in order.
     sentence_vectors: Vec<(usize, Embedding)>,
     bm25: Bm25,
@@ -91,11 +89,19 @@ impl Knowledge {
 
     /// `vectors` are those of [`texts`], in that order.
     fn assemble(sections: Vec<Section>, mut vectors: Vec<Embedding>, gate: Gate) -> Self {
-        let of_sentences = vectors.split_off(sections.len());
+        let mut heading_vectors = vectors.split_off(sections.len());
+        let of_sentences = heading_vectors.split_off(sections.len());
         let owners = sections.iter().enumerate().flat_map(|(at, s)| s.sentences.iter().map(move |_| at));
         let sentence_vectors = owners.zip(of_sentences).collect();
         let passages: Vec<String> = sections.iter().map(Section::passage).collect();
-        Self { bm25: Bm25::build(&passages), section_vectors: vectors, sentence_vectors, sections, gate }
+        Self {
+            bm25: Bm25::build(&passages),
+            section_vectors: vectors,
+            heading_vectors,
+            sentence_vectors,
+            sections,
+            gate,
+        }
     }
 
     /// The sections, in the order of their documents.
@@ -138,16 +144,16 @@ impl Knowledge {
             })
             .collect();
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.section.cmp(&b.section)));
-        Ok(self.judge(question, query, hits))
+        Ok(self.judge(query, hits))
     }
 
-    fn judge(&self, question: &str, query: &Embedding, hits: Vec<Hit>) -> SearchOutcome {
+    fn judge(&self, query: &Embedding, hits: Vec<Hit>) -> SearchOutcome {
         let Some(best) = hits.first() else {
             let features = Features::default();
             return SearchOutcome { hits, features, probability: 0.0, verdict: Verdict::Decline, passage: None };
         };
         let lead = hits.get(1).map_or(1.0, |second| best.score - second.score);
-        let features = [best.dense, best.cross, lead, self.coverage(question, best.section)];
+        let features = [best.dense, best.cross, lead, cosine(query, &self.heading_vectors[best.section])];
         let probability = self.gate.probability(&features);
         let passage = Some(self.extract(best.section, query));
         SearchOutcome { verdict: self.gate.verdict(probability), probability, features, passage, hits }
@@ -159,21 +165,6 @@ impl Knowledge {
             best[*section] = best[*section].max(cosine(query, vector));
         }
         best.iter().zip(&self.section_vectors).map(|(sentence, section)| sentence + cosine(query, section)).collect()
-    }
-
-    /// Share of the question's terms, weighted by rarity, that the section holds.
-    fn coverage(&self, question: &str, section: usize) -> f32 {
-        let held = terms(&self.sections[section].passage());
-        let (mut all, mut found) = (0.0, 0.0);
-        for term in terms(question) {
-            let idf = self.bm25.idf(&term);
-            let weight = if idf > 0.0 { idf } else { UNKNOWN_WORD_IDF };
-            all += weight;
-            if held.contains(&term) {
-                found += weight;
-            }
-        }
-        if all > 0.0 { found / all } else { 0.0 }
     }
 
     /// The words that are said: a short section whole, else its two nearest sentences in their order.
@@ -198,10 +189,11 @@ impl Knowledge {
     }
 }
 
-/// What is embedded: the passage of every section, then every sentence.
+/// What is embedded: the passage of every section, then every heading, then every sentence.
 fn texts(sections: &[Section]) -> Vec<String> {
     let passages = sections.iter().map(Section::passage);
-    passages.chain(sections.iter().flat_map(|s| s.sentences.iter().cloned())).collect()
+    let headings = sections.iter().map(|s| s.heading.clone());
+    passages.chain(headings).chain(sections.iter().flat_map(|s| s.sentences.iter().cloned())).collect()
 }
 
 fn fingerprint(texts: &[String]) -> Vec<u8> {
