@@ -21,6 +21,7 @@ pub use tls::install_crypto;
 use address::Checked;
 use base::Failure;
 use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 
 /// How the way out is configured.
@@ -30,12 +31,15 @@ pub struct EgressConfig {
     pub policy: Policy,
     /// What we call ourselves.
     pub user_agent: String,
+    /// Authorities trusted beside the machine's own, DER: a company's own, for services inside its network.
+    pub extra_roots: Vec<CertificateDer<'static>>,
 }
 
 impl EgressConfig {
     /// The usual configuration for this policy.
     pub fn new(policy: Policy) -> Self {
-        Self { policy, user_agent: concat!("frontdesk/", env!("CARGO_PKG_VERSION")).into() }
+        let user_agent = concat!("frontdesk/", env!("CARGO_PKG_VERSION")).into();
+        Self { policy, user_agent, extra_roots: Vec::new() }
     }
 }
 
@@ -53,10 +57,11 @@ impl Egress {
     /// A way out. Never fails: a machine without trusted certificates can still reach loopback, and a request that needs
     /// TLS says what is missing.
     pub fn new(config: EgressConfig) -> Self {
-        let http_tls = tls::client_config(&[b"h2", b"http/1.1"]);
+        let http_tls = tls::client_config(&[b"h2", b"http/1.1"], &config.extra_roots);
+        let socket_tls = tls::client_config(&[b"http/1.1"], &config.extra_roots).map(Arc::new);
         let encrypted = http_tls.and_then(|tls| http::client(&config, Checked::for_tls(config.policy), Some(tls)));
         let plain = http::client(&config, Checked::Loopback, None);
-        Self { config, socket_tls: tls::client_config(&[b"http/1.1"]).map(Arc::new), encrypted, plain }
+        Self { config, socket_tls, encrypted, plain }
     }
 
     /// Where requests of this way out may go.

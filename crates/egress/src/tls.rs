@@ -3,7 +3,8 @@
 use base::{ErrorClass, Failure};
 use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::pki_types::CertificateDer;
+use rustls_platform_verifier::Verifier;
 use std::sync::Arc;
 
 /// Makes aws-lc-rs the cryptography of every library in this process. The first line of `main`: a library that finds two
@@ -13,17 +14,22 @@ pub fn install_crypto() {
     let _ = aws_lc_rs::default_provider().install_default();
 }
 
-pub(crate) fn client_config(protocols: &[&[u8]]) -> Result<ClientConfig, Failure> {
+pub(crate) fn client_config(
+    protocols: &[&[u8]],
+    extra_roots: &[CertificateDer<'static>],
+) -> Result<ClientConfig, Failure> {
     let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
     let unusable = |error: rustls::Error| {
-        Failure::new(
-            ErrorClass::Internal,
-            format!("TLS cannot be used on this machine ({error}); install its trusted certificates (ca-certificates)"),
-        )
+        let why =
+            format!("TLS cannot be used on this machine ({error}); install its trusted certificates (ca-certificates)");
+        Failure::new(ErrorClass::Internal, why)
     };
+    let verifier = Verifier::new_with_extra_roots(extra_roots.iter().cloned(), provider.clone());
+    let verifier = Arc::new(verifier.map_err(unusable)?);
     let config =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(unusable)?;
-    let mut config = config.with_platform_verifier().map_err(unusable)?.with_no_client_auth();
+    // Not dangerous: the verifier is the platform's own; the builder's shorthand for it takes no further authorities.
+    let mut config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(config)
 }

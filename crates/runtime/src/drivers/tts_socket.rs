@@ -193,10 +193,11 @@ impl Session {
                 self.flushed = true;
             }
         }
-        self.owed_since.get_or_insert(now);
-        if out.is_empty() {
+        // A segment of which nothing is to be said is not waited for.
+        if out.is_empty() && !self.flushed {
             return Ok(());
         }
+        self.owed_since.get_or_insert(now);
         link.sender.send(out, Millis(limits::PROVIDER_WRITE_MS_MAX)).await.map_err(End::Failed)
     }
 

@@ -113,8 +113,10 @@ async fn an_interruption_sends_the_vendors_cancel_and_nothing_follows() {
     let before = tasks();
     let mut session = open(&server);
     say(&session, "A long story.").await;
+    session.commands.send(TtsCommand::Flush).await.expect("taken");
     let mut peer = server.socket().await;
     assert_eq!(peer.hear().await, Some(Message::text("A long story.")));
+    assert_eq!(peer.hear().await, Some(Message::text("flush")));
     peer.say(chunk()).await;
     assert_eq!(next(&mut session.events).await, TtsEvent::Started);
     assert!(matches!(next(&mut session.events).await, TtsEvent::Audio { .. }));
@@ -160,21 +162,20 @@ async fn waiting_on_a_slow_listener_is_not_a_stall() {
     say(&session, "Hello.").await;
     session.commands.send(TtsCommand::Flush).await.expect("taken");
     let mut peer = server.socket().await;
-    for _ in 0..20 {
+    assert_eq!(peer.hear().await, Some(Message::text("Hello.")));
+    assert_eq!(peer.hear().await, Some(Message::text("flush")));
+    // With the event before them, one more than the queue holds: the last one waits for the listener.
+    for _ in 0..limits::TTS_EVENTS_MAX {
         peer.say(chunk()).await;
     }
-    peer.say("done").await;
     let (_, _) = deadline(tokio::time::sleep(Duration::from_millis(3 * limits::TTS_STALL_MS_MAX))).await;
-    let mut chunks = 0;
-    loop {
-        match next(&mut session.events).await {
-            TtsEvent::Started => {}
-            TtsEvent::Audio { .. } => chunks += 1,
-            TtsEvent::Done => break,
-            other => panic!("{other:?}"),
-        }
+    assert_eq!(next(&mut session.events).await, TtsEvent::Started);
+    for _ in 0..limits::TTS_EVENTS_MAX {
+        assert!(matches!(next(&mut session.events).await, TtsEvent::Audio { .. }));
     }
-    assert_eq!(chunks, 20);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    peer.say("done").await;
+    assert_eq!(next(&mut session.events).await, TtsEvent::Done);
 }
 
 #[tokio::test]
@@ -192,6 +193,8 @@ async fn audio_that_does_not_begin_or_stops_is_a_timeout() {
     say(&session, "Hello.").await;
     session.commands.send(TtsCommand::Flush).await.expect("taken");
     let mut peer = server.socket().await;
+    assert_eq!(peer.hear().await, Some(Message::text("Hello.")));
+    assert_eq!(peer.hear().await, Some(Message::text("flush")));
     peer.say(chunk()).await;
     assert_eq!(next(&mut session.events).await, TtsEvent::Started);
     assert!(matches!(next(&mut session.events).await, TtsEvent::Audio { .. }));
@@ -206,12 +209,12 @@ async fn a_pause_between_sentences_is_not_a_stall() {
     let mut session = open(&server);
     say(&session, "One.").await;
     let mut peer = server.socket().await;
+    assert_eq!(peer.hear().await, Some(Message::text("One.")));
     peer.say(chunk()).await;
     assert_eq!(next(&mut session.events).await, TtsEvent::Started);
     assert!(matches!(next(&mut session.events).await, TtsEvent::Audio { .. }));
     let (_, _) = deadline(tokio::time::sleep(Duration::from_millis(3 * limits::TTS_STALL_MS_MAX))).await;
     say(&session, "Two.").await;
-    assert_eq!(peer.hear().await, Some(Message::text("One.")));
     assert_eq!(peer.hear().await, Some(Message::text("Two.")));
     peer.say(chunk()).await;
     assert!(matches!(next(&mut session.events).await, TtsEvent::Audio { .. }));
