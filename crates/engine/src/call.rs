@@ -124,6 +124,8 @@ pub struct CallMachine {
     has_human: bool,
     drain: Option<Drain>,
     closing: Option<Closing>,
+    /// The audio path was lost before the present turn had its answer.
+    is_left_unanswered: bool,
     /// An earlier process had decided to end the call.
     unfinished_ending: Option<String>,
     has_hung_up: bool,
@@ -178,6 +180,7 @@ impl CallMachine {
             has_human: false,
             drain: None,
             closing: None,
+            is_left_unanswered: false,
             unfinished_ending: None,
             has_hung_up: false,
             is_ended: false,

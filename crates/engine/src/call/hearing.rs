@@ -21,6 +21,8 @@ pub(super) struct Hearing {
     finals: String,
     partial: String,
     is_cut: bool,
+    /// Finals that were asked for and have not come.
+    finals_owed: u32,
     /// Words of the recogniser's present segment that were already used, until its final comes.
     used: Option<(usize, CallTime)>,
 }
@@ -112,6 +114,21 @@ impl Hearing {
         text
     }
 
+    /// The recogniser was asked for its final words.
+    pub fn final_asked(&mut self) {
+        self.finals_owed += 1;
+    }
+
+    /// The recogniser has answered. An answer to an earlier pause does not settle this one.
+    pub fn final_given(&mut self, now: CallTime) {
+        self.finals_owed = self.finals_owed.saturating_sub(1);
+        if self.finals_owed == 0
+            && let Some(pause) = &mut self.pause
+        {
+            pause.finalized(now);
+        }
+    }
+
     /// The words of the turn so far.
     pub fn words(&self) -> String {
         match (self.finals.is_empty(), self.partial.is_empty()) {
@@ -141,6 +158,7 @@ impl Hearing {
         }
         self.finals.clear();
         self.partial.clear();
+        self.finals_owed = 0;
         self.pause = None;
         Words { text, is_cut }
     }
@@ -149,6 +167,7 @@ impl Hearing {
     pub fn replace_stream(&mut self, stream: SttStreamId) {
         self.stream = Some(stream);
         self.used = None;
+        self.finals_owed = 0;
         if let Some(pause) = &mut self.pause {
             pause.no_final_comes();
         }
@@ -189,6 +208,20 @@ mod tests {
         assert!(!hearing.final_words(CallTime(200), "Cancel my order."));
         assert!(hearing.final_words(CallTime(300), "Hello?"), "used words count once");
         assert_eq!(hearing.words(), "Hello?");
+    }
+
+    #[test]
+    fn a_late_answer_to_an_earlier_pause_does_not_end_this_one() {
+        let mut hearing = Hearing::default();
+        for at in [100, 900] {
+            hearing.started(CallTime(at));
+            hearing.stopped(CallTime(at + 300));
+            hearing.final_asked();
+        }
+        hearing.final_given(CallTime(1_250));
+        assert!(hearing.pause.as_ref().is_some_and(|pause| pause.final_at.is_none()));
+        hearing.final_given(CallTime(1_400));
+        assert!(hearing.pause.as_ref().is_some_and(|pause| pause.final_at == Some(CallTime(1_400))));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::ending::{Step, Then};
 use super::hearing::Words;
 use super::{CallMachine, Media};
 use crate::io::{CarrierInput, Output};
-use base::limits::{CALLER_TURN_CHARS_MAX, MEDIA_GRACE_MS_MAX, STREAM_TOKEN_MS_MAX};
+use base::limits::{CALLER_TURN_CHARS_MAX, MEDIA_GRACE_MS_MAX, MEDIA_START_MS_MAX};
 use base::{CallTime, ErrorClass, Millis, Pii};
 use model::call::{CallState, Direction};
 use model::journal::Entry;
@@ -49,7 +49,7 @@ impl CallMachine {
         }
         self.set_state(now, next);
         if let (Media::Awaited { by }, CallState::Answered) = (&mut self.media, next) {
-            *by = now + Millis(STREAM_TOKEN_MS_MAX);
+            *by = now + Millis(MEDIA_START_MS_MAX);
         }
     }
 
@@ -109,6 +109,7 @@ impl CallMachine {
         self.media = Media::Lost { by: now + Millis(MEDIA_GRACE_MS_MAX) };
         self.hearing.line_lost();
         self.barge_in = super::BargeIn::Quiet;
+        self.is_left_unanswered |= self.thought.is_some();
         self.abandon_turn();
         self.stop_voice(now);
         match self.closing.as_ref().map(|closing| &closing.step) {
@@ -146,10 +147,11 @@ impl CallMachine {
         if self.closing.is_some() || self.media != Media::Up {
             return;
         }
-        // The agent falls silent with the first key, as it would with the first word.
-        self.interrupt(now);
         if let Some(number) = self.keypad.press(now, key) {
             self.typed_turn(now, number);
+        } else if self.keypad.deadline().is_some() {
+            // The agent falls silent with the first key, as it would with the first word.
+            self.interrupt(now);
         }
     }
 
@@ -164,7 +166,6 @@ impl CallMachine {
         if text.trim().is_empty() || self.closing.is_some() || self.media != Media::Up {
             return;
         }
-        self.interrupt(now);
         self.typed_turn(now, text.trim().to_owned());
     }
 

@@ -74,6 +74,7 @@ impl CallMachine {
         }
         self.out.push(Output::JudgeTurn);
         if let Some(stream) = self.hearing.stream {
+            self.hearing.final_asked();
             self.out.push(Output::FinalizeStt { stream });
         }
     }
@@ -101,8 +102,8 @@ impl CallMachine {
 
     fn on_final(&mut self, now: CallTime, text: &str, finalized: bool) {
         let has_words = self.hearing.final_words(now, text);
-        if finalized && let Some(pause) = &mut self.hearing.pause {
-            pause.finalized(now);
+        if finalized {
+            self.hearing.final_given(now);
         }
         if has_words {
             self.on_words(now);
@@ -133,8 +134,10 @@ impl CallMachine {
         }
     }
 
+    /// Whether even "yeah" is an answer: to a change, a missing argument, or a question just heard.
     fn answer_is_expected(&self) -> bool {
-        self.has_asked || self.dialog.awaits_answer()
+        let was_heard = self.voice.as_ref().is_none_or(|voice| voice.is_nearly_over());
+        self.dialog.awaits_answer() || self.has_asked && was_heard
     }
 
     /// The time to decide about speech over the agent is over.

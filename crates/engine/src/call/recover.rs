@@ -101,7 +101,8 @@ impl CallMachine {
             return;
         }
         let question = self.dialog.pending_question().map(str::to_owned);
-        let is_unanswered = self.dialog.is_unanswered() && self.tool.is_none();
+        let was_left = std::mem::take(&mut self.is_left_unanswered);
+        let is_unanswered = (was_left || self.dialog.is_unanswered()) && self.tool.is_none();
         self.thought = (question.is_some() || is_unanswered).then(|| Thought::new(self.turn, now, self.timing()));
         let resumed = self.agent.lines.resumed.clone();
         self.say(now, &resumed);

@@ -9,6 +9,9 @@ use std::collections::VecDeque;
 /// words that nobody heard.
 const MS_PER_CHAR_SLOW: u64 = 90;
 
+/// How much of an utterance may be missing for people to answer it.
+const NEARLY_OVER_MS: u64 = 700;
+
 /// A segment that was given to synthesis.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Segment {
@@ -161,6 +164,12 @@ impl Utterance {
     pub fn has_outstanding_audio(&self) -> bool {
         let Some(last) = self.segments.last() else { return false };
         !self.is_finished && (self.is_ended || last.end_ms.is_none_or(|end_ms| self.played_ms < end_ms))
+    }
+
+    /// Whether the caller knows how it ends.
+    pub fn is_nearly_over(&self) -> bool {
+        let end_ms = self.segments.last().and_then(|segment| segment.end_ms);
+        self.is_ended && end_ms.is_some_and(|end_ms| self.played_ms + NEARLY_OVER_MS >= end_ms)
     }
 
     /// Whether there is text that was not even given to synthesis.
