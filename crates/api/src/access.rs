@@ -60,7 +60,8 @@ impl Access {
         let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
         let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
         let ours = self.public_url.as_deref().and_then(host_of).is_some_and(|public| public == host);
-        ours || matches!(name, "localhost" | "[::1]") || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+        ours || matches!(name, "localhost" | "[::1]")
+            || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
     }
 
     /// Whether a browser sent it from a page of ours. Programs send no origin.
@@ -85,9 +86,9 @@ fn same(given: &str, wanted: &str) -> bool {
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let open = matches!(path, "/healthz" | "/readyz");
-    let signed = path.strip_prefix("/carriers/").is_some_and(|rest| {
-        rest.split('/').next().is_some_and(|carrier| app.node.is_signed_carrier(carrier))
-    });
+    let signed = path
+        .strip_prefix("/carriers/")
+        .is_some_and(|rest| rest.split('/').next().is_some_and(|carrier| app.node.is_signed_carrier(carrier)));
     if open || signed {
         return next.run(request).await;
     }
@@ -97,9 +98,9 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     if app.access.has_token(request.headers()) {
         return next.run(request).await;
     }
-    match token_in_address(request.uri()).filter(|given| {
-        app.access.token.as_ref().is_some_and(|wanted| same(given, wanted.expose()))
-    }) {
+    match token_in_address(request.uri())
+        .filter(|given| app.access.token.as_ref().is_some_and(|wanted| same(given, wanted.expose())))
+    {
         Some(token) => remember(&token),
         None => {
             let mut response = Problem::unauthorized().into_response();
@@ -155,7 +156,8 @@ mod tests {
 
     #[test]
     fn forwarding_headers_count_only_when_they_are_trusted() {
-        let seen = headers(&[("host", "10.0.0.1:80"), ("x-forwarded-host", "a.example"), ("x-forwarded-proto", "https")]);
+        let seen =
+            headers(&[("host", "10.0.0.1:80"), ("x-forwarded-host", "a.example"), ("x-forwarded-proto", "https")]);
         assert_eq!(Access::default().base_url(&seen), "http://10.0.0.1:80");
         assert_eq!(Access { trust_proxy: true, ..Access::default() }.base_url(&seen), "https://a.example");
     }

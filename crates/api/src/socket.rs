@@ -48,9 +48,7 @@ impl MediaSocket for ServerSocket {
         let message = match message {
             Wire::Text(text) => Message::Text(text.into()),
             Wire::Binary(bytes) => Message::Binary(bytes.into()),
-            Wire::Close(code, reason) => {
-                Message::Close(Some(CloseFrame { code, reason: reason.into_owned().into() }))
-            }
+            Wire::Close(code, reason) => Message::Close(Some(CloseFrame { code, reason: reason.into_owned().into() })),
         };
         Pin::new(&mut self.0).start_send(message).map_err(|_| Closed)
     }
@@ -67,5 +65,6 @@ fn violation(error: &axum::Error) -> Option<Incoming> {
         .iter()
         .any(|sign| text.contains(sign));
     let went_away = text.contains("without") || text.contains("reset");
-    (broke_a_rule && !went_away).then_some(Incoming::Violation("the message breaks the WebSocket protocol or is too large"))
+    (broke_a_rule && !went_away)
+        .then_some(Incoming::Violation("the message breaks the WebSocket protocol or is too large"))
 }

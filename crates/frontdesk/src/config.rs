@@ -219,9 +219,7 @@ fn check_keys(origin: &str, prefix: &str, table: &Table, schema: &Table, problem
 }
 
 fn unknown(origin: &str, path: &str, key: &str, schema: &Table) -> String {
-    let nearest = schema.keys().max_by(|a, b| {
-        strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key))
-    });
+    let nearest = schema.keys().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
     let parent = path.rsplit_once('.').map_or(String::new(), |(parent, _)| format!("{parent}."));
     match nearest {
         Some(nearest) => format!("{origin}: {path} is not known; did you mean {parent}{nearest}?"),
@@ -293,9 +291,9 @@ fn set(merged: &mut Table, schema: &Table, path: &str, text: &str, origin: &str,
 fn check_values(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
     let mut problems = Vec::new();
     match config.server.listen.parse::<std::net::SocketAddr>() {
-        Ok(address) if !address.ip().is_loopback() && config.server.api_token.expose().is_empty() => problems.push(
-            format!("server.listen is {address}, which others can reach: set server.api_token"),
-        ),
+        Ok(address) if !address.ip().is_loopback() && config.server.api_token.expose().is_empty() => {
+            problems.push(format!("server.listen is {address}, which others can reach: set server.api_token"))
+        }
         Ok(_) => {}
         Err(_) => problems.push("server.listen must be an address and a port, such as 127.0.0.1:8080".into()),
     }

@@ -1,1 +1,8 @@
-fn main() {}
+//! Frontdesk: answers and places a company's customer calls.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    frontdesk::run()
+}

@@ -2,7 +2,19 @@
 //!
 //! **Must not know**: how anything is decided (the engine does), any vendor's protocol (codecs do), routes (the API does).
 //!
-//! Start reading at [`service`] (what a call host uses).
+//! Start reading at [`service`] (what a call host uses), then [`node`] (the doors), then `host` (one task per call).
 
 pub mod drivers;
+mod host;
+pub mod node;
+pub mod on_device;
+pub mod replay;
 pub mod service;
+pub mod socket;
+
+pub use node::{AttachError, DialError, DialRequest, Node, NodeSettings, RefuseReason, Services};
+
+/// Unix milliseconds now. Rows and carriers speak it; engines never see it.
+pub fn wall_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

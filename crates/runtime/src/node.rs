@@ -274,9 +274,10 @@ impl Node {
             Direction::Inbound => settings.calls_max,
             Direction::Outbound => settings.calls_max.saturating_sub(settings.inbound_reserve),
         };
-        let taken = self.shared.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
-            (used < limit).then_some(used + 1)
-        });
+        let taken = self
+            .shared
+            .used
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| (used < limit).then_some(used + 1));
         match taken {
             Ok(before) => {
                 metrics::gauge!("frontdesk_calls_active").set((before + 1) as f64);
@@ -339,7 +340,8 @@ impl Node {
         let now = Instant::now();
         let mut tickets = lock(&self.shared.tickets);
         tickets.retain(|_, ticket| ticket.expires > now);
-        tickets.insert(token.clone(), Ticket { call, expires: now + Duration::from_millis(limits::STREAM_TOKEN_MS_MAX) });
+        tickets
+            .insert(token.clone(), Ticket { call, expires: now + Duration::from_millis(limits::STREAM_TOKEN_MS_MAX) });
         token
     }
 

@@ -1,13 +1,13 @@
 //! The file of a recorded call: a header, then every input with its time and every output it led to. Feeding the inputs
 //! to a fresh engine must give the same outputs, on any machine and any day.
 
-use base::CallTime;
+use base::{CallTime, Millis};
+use engine::Machine;
 use engine::call::{CallMachine, CallSetup};
 use engine::io::{Input, Output};
-use engine::Machine;
 use model::agent::Agent;
 use model::call::Direction;
-use model::journal::Record;
+use model::journal::{Entry, Record};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -59,9 +59,16 @@ impl Header {
     }
 }
 
+/// When the machine of a call begins: a moment after the last entry of its journal, so that call time never goes back.
+pub(crate) fn begins_at(past: &[Record]) -> CallTime {
+    past.last().map_or(CallTime::ZERO, |record| record.at + Millis(1))
+}
+
 /// Builds the machine of a call, new or resumed.
 pub(crate) fn machine(agent: &Arc<Agent>, direction: Direction, past: &[Record]) -> CallMachine {
-    let setup = CallSetup::new(Arc::clone(agent), direction);
+    let resumed = past.iter().filter(|record| matches!(record.entry, Entry::Resumed { .. })).count();
+    let incarnation = if past.is_empty() { 0 } else { u32::try_from(resumed + 1).unwrap_or(u32::MAX) };
+    let setup = CallSetup { agent: Arc::clone(agent), direction, incarnation, now: begins_at(past) };
     if past.is_empty() { CallMachine::new(setup) } else { CallMachine::recover(setup, past) }
 }
 
@@ -145,8 +152,7 @@ pub fn run(text: &str) -> Result<Replayed, ReplayError> {
 }
 
 fn parse(index: usize, line: &str) -> Result<Line, ReplayError> {
-    serde_json::from_str(line)
-        .map_err(|error| ReplayError::Unreadable { line: index + 1, why: error.to_string() })
+    serde_json::from_str(line).map_err(|error| ReplayError::Unreadable { line: index + 1, why: error.to_string() })
 }
 
 fn drained(machine: &mut CallMachine, index: usize) -> Result<(), ReplayError> {

@@ -54,9 +54,10 @@ pub(crate) fn all() -> Router<App> {
     let (router, document) = documented().split_for_parts();
     let document = document.to_pretty_json().unwrap_or_default();
     router
-        .route("/api/v1/openapi.json", get(move || async move {
-            ([(axum::http::header::CONTENT_TYPE, "application/json")], document)
-        }))
+        .route(
+            "/api/v1/openapi.json",
+            get(move || async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], document) }),
+        )
         .route("/carriers/{carrier}/voice", post(carriers::voice))
         .route("/carriers/{carrier}/status", post(carriers::status))
         .route("/carriers/{carrier}/media", get(carriers::media))

@@ -126,10 +126,8 @@ impl CallHost {
         let (own, messages) = mpsc::channel(limits::ENGINE_INPUTS_MAX);
         let (live, _) = broadcast::channel(limits::LIVE_EVENTS_MAX);
         let last = setup.past.last().map_or(JournalSeq(0), |record| record.seq);
-        let journal =
-            store::JournalWriter::start(shared.journal(), setup.scope, setup.call.id, last);
-        // A resumed call goes on a moment after its last entry, so that its time never goes back.
-        let offset = setup.past.last().map_or(CallTime::ZERO, |record| record.at + base::Millis(1));
+        let journal = store::JournalWriter::start(shared.journal(), setup.scope, setup.call.id, last);
+        let offset = crate::replay::begins_at(&setup.past);
         let machine = crate::replay::machine(&setup.agent, setup.call.direction, &setup.past);
         let tape = Tape::new(&shared.settings, &setup.call, &setup.agent, &setup.past);
         let channels = Channels { messages: own.clone(), live: live.clone() };
@@ -181,7 +179,7 @@ impl CallHost {
         let now = self.now();
         let deadline = self.machine.next_deadline().map(|(at, _why)| self.instant(at));
         let pace_at = self.link.as_ref().and_then(|_| self.mouth.next_frame_at(now)).map(|at| self.instant(at));
-        let socket = self.link.as_mut().map(|link| link.socket.as_mut());
+        let socket = self.link.as_mut().map(|link| &mut link.socket);
         let stt = self.stt.as_mut().map(|(_, session)| &mut session.events);
         let brain = self.brain.as_mut().map(|(_, session)| &mut session.events);
         let tts = self.mouth.wanted_events();
@@ -240,7 +238,8 @@ impl CallHost {
 
     fn join(&mut self, mut link: Link) {
         let rate = link.protocol.sample_rate_hz();
-        let vad: Option<Box<dyn NeuralVadSession>> = self.shared.services.judge.as_ref().and_then(|judge| judge.vad(rate));
+        let vad: Option<Box<dyn NeuralVadSession>> =
+            self.shared.services.judge.as_ref().and_then(|judge| judge.vad(rate));
         self.ears = Some(Ears::new(rate, vad));
         if self.mouth.rate_hz() != rate {
             self.mouth = Mouth::new(rate);
@@ -303,7 +302,8 @@ impl CallHost {
             MediaEvent::Stopped => self.lose_media(),
             MediaEvent::Violation { code, why } => {
                 tracing::warn!(call = %self.call.id, carrier = %self.call.carrier, code, why, "media socket broke its protocol");
-                metrics::counter!("frontdesk_media_violations_total", "carrier" => self.call.carrier.clone()).increment(1);
+                metrics::counter!("frontdesk_media_violations_total", "carrier" => self.call.carrier.clone())
+                    .increment(1);
                 self.out.push(Wire::Close(code, why.into()));
             }
         }
@@ -481,20 +481,16 @@ async fn from<T>(receiver: Option<&mut mpsc::Receiver<T>>) -> Option<T> {
     }
 }
 
-async fn from_socket(socket: Option<&mut dyn MediaSocket>) -> Option<Incoming> {
+async fn from_socket(socket: Option<&mut Box<dyn MediaSocket>>) -> Option<Incoming> {
     match socket {
-        Some(socket) => socket::recv(socket).await,
+        Some(socket) => socket::recv(socket.as_mut()).await,
         None => std::future::pending().await,
     }
 }
 
 /// Opens a synthesis session at the rate that suits the line.
 fn tts_open(agent: &Agent, rate_hz: u32) -> providers::tts::TtsOpen {
-    providers::tts::TtsOpen {
-        sample_rate_hz: rate_hz,
-        language: agent.language.clone(),
-        voice: agent.voice.clone(),
-    }
+    providers::tts::TtsOpen { sample_rate_hz: rate_hz, language: agent.language.clone(), voice: agent.voice.clone() }
 }
 
 /// A synthesis session of the provider whose turn it is.

@@ -150,7 +150,13 @@ impl Tape {
 }
 
 /// Writes lines; losing them loses a replay, not a call.
-pub(super) async fn store_lines(store: &Arc<dyn Store>, scope: &TenantScope, call: CallId, first: u64, lines: &[String]) {
+pub(super) async fn store_lines(
+    store: &Arc<dyn Store>,
+    scope: &TenantScope,
+    call: CallId,
+    first: u64,
+    lines: &[String],
+) {
     if lines.is_empty() {
         return;
     }

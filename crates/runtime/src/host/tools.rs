@@ -60,7 +60,8 @@ async fn record(job: &Job, table: &str) -> Result<String, Failure> {
 }
 
 async fn search(job: Job) -> Result<String, Failure> {
-    let query = job.args.as_object().and_then(|args| args.values().find_map(Value::as_str)).unwrap_or_default().to_owned();
+    let query =
+        job.args.as_object().and_then(|args| args.values().find_map(Value::as_str)).unwrap_or_default().to_owned();
     let Some(search) = job.search else {
         return Err(Failure::new(ErrorClass::Internal, "no documents can be searched on this node"));
     };

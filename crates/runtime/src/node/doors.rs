@@ -318,8 +318,7 @@ impl Node {
             let meant_for_it = {
                 let calls = lock(&self.shared.calls);
                 calls.get(&ticket.call).is_some_and(|live| {
-                    live.carrier == carrier
-                        && (live.carrier_ref.is_none() || live.carrier_ref == start.carrier_ref)
+                    live.carrier == carrier && (live.carrier_ref.is_none() || live.carrier_ref == start.carrier_ref)
                 })
             };
             return (ticket.expires > Instant::now() && meant_for_it).then_some(ticket.call).ok_or(AttachError::Token);

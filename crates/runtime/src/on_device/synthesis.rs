@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, mpsc};
 
+/// What the model makes.
+const SAMPLE_RATE_HZ: u32 = 24_000;
 /// Phrases kept. A short phrase is worth about 100 kB.
 const PHRASES_MAX: usize = 64;
 /// Longer sentences are rarely said twice.
@@ -48,7 +50,6 @@ impl TtsService for LocalTts {
     fn open(&self, _open: TtsOpen) -> TtsSession {
         let (commands, inbox) = mpsc::channel(limits::TTS_SEGMENTS_MAX);
         let (outbox, events) = mpsc::channel(8);
-        let sample_rate_hz = Synthesizer::SAMPLE_RATE_HZ;
         let voice = Voice {
             synthesizer: Arc::clone(&self.synthesizer),
             slots: Arc::clone(&self.slots),
@@ -58,7 +59,7 @@ impl TtsService for LocalTts {
             samples: 0,
         };
         tokio::spawn(voice.run(inbox));
-        TtsSession { sample_rate_hz, commands, events }
+        TtsSession { sample_rate_hz: SAMPLE_RATE_HZ, commands, events }
     }
 }
 
@@ -138,10 +139,11 @@ impl Voice {
                 return Err(Cancelled);
             }
         };
-        let from_ms = samples_to_ms(self.samples, Synthesizer::SAMPLE_RATE_HZ);
-        let starts = speech.words.iter().map(|(byte, ms)| (self.text_bytes + *byte as usize, from_ms + *ms as u64)).collect();
+        let from_ms = samples_to_ms(self.samples, SAMPLE_RATE_HZ);
+        let starts =
+            speech.words.iter().map(|(byte, ms)| (self.text_bytes + *byte as usize, from_ms + *ms as u64)).collect();
         self.send(TtsEvent::Words { starts }).await?;
-        for chunk in speech.pcm.chunks(Synthesizer::SAMPLE_RATE_HZ as usize * CHUNK_MS / 1000) {
+        for chunk in speech.pcm.chunks(SAMPLE_RATE_HZ as usize * CHUNK_MS / 1000) {
             self.send(TtsEvent::Audio { pcm: chunk.to_vec() }).await?;
         }
         self.text_bytes += bytes;

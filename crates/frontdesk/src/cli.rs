@@ -1,0 +1,152 @@
+//! The command line.
+
+use crate::commands;
+use crate::config::{self, Config, Sources};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Exit code of a configuration that cannot be used.
+const EXIT_CONFIG: u8 = 2;
+
+/// Answers and places a company's customer calls.
+///
+/// Without any configuration it serves a demonstration business with models of this machine: run `frontdesk demo`, open
+/// the page it names and press Talk. `frontdesk doctor` says what is missing and how to mend it.
+#[derive(Debug, Parser)]
+#[command(name = "frontdesk", version, max_term_width = 110, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  frontdesk demo                                 play one scripted call, then serve the Talk page
+  frontdesk call --say \"When are you open?\"      call the agent from this terminal, without a microphone
+  frontdesk models pull                          fetch the models of this machine, checked against pinned hashes
+  frontdesk config check                         say everything that is wrong with the configuration
+  DEEPGRAM_API_KEY=… OPENAI_API_KEY=… ELEVENLABS_API_KEY=… frontdesk serve";
+
+/// Options of every command.
+#[derive(Debug, Args)]
+struct Global {
+    /// Configuration file; ./frontdesk.toml when it exists
+    #[arg(long, global = true, env = "FRONTDESK_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the database and the recordings
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Folder of the models
+    #[arg(long, global = true, value_name = "DIR")]
+    models_dir: Option<PathBuf>,
+    /// Log filter, such as "info" or "frontdesk=debug"
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take calls until stopped; SIGTERM lets live calls finish
+    Serve(commands::serve::ServeArgs),
+    /// Play one scripted call in the terminal, then serve the Talk page
+    Demo(commands::demo::DemoArgs),
+    /// Call an agent as a simulated customer and print what was said and how long it took
+    Call(commands::call::CallArgs),
+    /// List, fetch and check the models of this machine
+    #[command(subcommand)]
+    Models(commands::models::ModelsCommand),
+    /// Say what is missing and the command that mends it
+    Doctor,
+    /// Check the configuration, print the defaults, list providers
+    #[command(subcommand)]
+    Config(commands::config::ConfigCommand),
+    /// Feed a recorded call to a fresh engine and compare every output
+    Replay(commands::replay::ReplayArgs),
+    /// Write the recorded inputs of a past call, for `frontdesk replay`
+    Inputs(commands::replay::InputsArgs),
+    /// Print the OpenAPI document of the API
+    Openapi,
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match execute(cli) {
+        Ok(code) => code,
+        Err(error) if error.is::<config::Problems>() => {
+            eprintln!("frontdesk: {error}");
+            ExitCode::from(EXIT_CONFIG)
+        }
+        Err(error) => {
+            eprintln!("frontdesk: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        // These need no configuration.
+        Command::Openapi => {
+            print!("{}", api::document());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Config(commands::config::ConfigCommand::PrintDefault) => {
+            print!("{}", config::DEFAULT);
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Replay(args) => return commands::replay::replay(&args),
+        _ => {}
+    }
+    let listen = match &cli.command {
+        Command::Serve(args) => args.listen.clone(),
+        Command::Demo(args) => args.listen.clone(),
+        _ => None,
+    };
+    let config = load(&cli.global, listen)?;
+    crate::telemetry::start_logs(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(_) => commands::serve::serve(config).await,
+            Command::Demo(args) => commands::demo::demo(config, args).await,
+            Command::Call(args) => commands::call::call(config, args).await,
+            Command::Models(command) => commands::models::models(&config, command).await,
+            Command::Doctor => commands::doctor::doctor(&config).await,
+            Command::Config(command) => commands::config::config(&config, &command),
+            Command::Inputs(args) => commands::replay::inputs(&config, &args).await,
+            Command::Replay(_) | Command::Openapi => Ok(ExitCode::SUCCESS), // Done above.
+        }
+    });
+    // Model threads may be in the middle of a decode that nobody waits for any more.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    code
+}
+
+fn load(global: &Global, listen: Option<String>) -> Result<Config, config::Problems> {
+    let mut overrides = Vec::new();
+    let path_text = |path: &PathBuf| path.to_string_lossy().into_owned();
+    overrides.extend(global.data_dir.as_ref().map(|dir| ("data.dir", path_text(dir))));
+    overrides.extend(global.models_dir.as_ref().map(|dir| ("models.dir", path_text(dir))));
+    overrides.extend(global.log.clone().map(|filter| ("log.filter", filter)));
+    overrides.extend(listen.map(|listen| ("server.listen", listen)));
+    config::load(&Sources { file: global.config.as_deref(), env: &environment, overrides: &overrides })
+}
+
+/// The environment; empty values count as absent.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

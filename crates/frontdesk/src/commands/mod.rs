@@ -1,0 +1,9 @@
+//! One file per command.
+
+pub(crate) mod call;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod models;
+pub(crate) mod replay;
+pub(crate) mod serve;

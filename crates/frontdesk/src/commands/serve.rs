@@ -1,0 +1,121 @@
+//! `frontdesk serve`: take calls until stopped.
+
+use crate::cli::environment;
+use crate::config::Config;
+use crate::wiring::{self, Wired};
+use anyhow::Context as _;
+use api::{Access, App};
+use base::limits;
+use clap::Args;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Connections may finish their last answer within this.
+const GRACE_SECS: u64 = 5;
+/// Deliveries older than this are beyond every platform's own tolerance.
+const REPLAY_KEYS_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
+const PRUNE_EVERY_SECS: u64 = 600;
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<String>,
+}
+
+pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    let metrics = crate::telemetry::start_metrics();
+    let listener = bind(&config).await?;
+    let wired = wiring::wire(&config, &environment).await?;
+    for (stage, names) in &wired.stages {
+        tracing::info!(stage, who = names.join(", then "), "ready");
+    }
+    tracing::info!(address = %listener.local_addr()?, "taking calls");
+    run(&config, wired, listener, metrics).await
+}
+
+/// Binds before the slow part of the start, so that a taken port is said at once.
+pub(crate) async fn bind(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = &config.server.listen;
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another with --listen 127.0.0.1:PORT"))
+}
+
+/// Serves until SIGINT or SIGTERM, then drains.
+pub(crate) async fn run(
+    config: &Config,
+    wired: Wired,
+    listener: TcpListener,
+    metrics: metrics_exporter_prometheus::PrometheusHandle,
+) -> anyhow::Result<ExitCode> {
+    let token = crate::config::follow(config.server.api_token.expose(), &environment)
+        .map_err(|why| anyhow::anyhow!("server.api_token: {why}"))?;
+    let access = Access {
+        token: (!token.expose().is_empty()).then_some(token),
+        public_url: wiring::public_url(config),
+        trust_proxy: config.server.trust_proxy,
+    };
+    let app = App {
+        node: wired.node.clone(),
+        scope: wired.scope,
+        access: Arc::new(access),
+        metrics,
+        recordings_dir: wired.recordings_dir.clone().into(),
+    };
+    let stop = CancellationToken::new();
+    let server =
+        tokio::spawn(api::server::serve(listener, api::router(app), stop.clone(), Duration::from_secs(GRACE_SECS)));
+    let pruner = tokio::spawn(prune(Arc::clone(&wired.store)));
+    signal().await;
+    let grace = Duration::from_secs(config.calls.drain_secs);
+    tracing::info!(calls = wired.node.calls_live(), "stopping; a second signal stops at once");
+    tokio::select! {
+        // Platforms still need us while calls finish, so the server goes last.
+        () = wired.node.drain(grace) => {}
+        () = signal() => tracing::warn!(calls = wired.node.calls_live(), "stopped with calls in progress"),
+    }
+    stop.cancel();
+    pruner.abort();
+    let patience = Duration::from_secs(GRACE_SECS + 1);
+    if tokio::time::timeout(patience, server).await.is_err() {
+        tracing::warn!("connections were still open at the end");
+    }
+    let closing = Duration::from_millis(limits::STATEMENT_MS_MAX);
+    if tokio::time::timeout(closing, wired.store.close()).await.is_err() {
+        tracing::warn!("the database did not close in time");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn prune(store: Arc<dyn store::Store>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(PRUNE_EVERY_SECS));
+    loop {
+        tick.tick().await;
+        if let Err(error) = store.prune_deliveries(runtime::wall_ms() - REPLAY_KEYS_KEPT_MS).await {
+            tracing::warn!(%error, "old deliveries were not forgotten");
+        }
+    }
+}
+
+async fn signal() {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                terminate.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = terminate => {}
+        result = tokio::signal::ctrl_c() => {
+            if result.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Loading the models of this machine, and the knowledge of each business.
+
+use anyhow::Context as _;
+use base::BusinessId;
+use local::language::{Brain, Gate, Knowledge, LanguageModels};
+use local::models::ModelDir;
+use local::speech::{NeuralVad, Recognizer, Synthesizer, TurnJudge};
+use model::business::TenantScope;
+use model::seed::Document;
+use runtime::on_device::{LocalBrain, LocalJudge, LocalStt, LocalTts, model_slots};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::Store;
+
+/// Component of the embedding model.
+pub const EMBEDDER: &str = "embed-minilm-int8";
+/// Component of the reranker.
+pub const RERANKER: &str = "rerank-msmarco-l12-int8";
+
+/// Everything that runs on this machine.
+pub struct OnDevice {
+    /// Speech to text.
+    pub stt: Arc<LocalStt>,
+    /// Text to speech.
+    pub tts: Arc<LocalTts>,
+    /// Voice activity and end of turn.
+    pub judge: Arc<LocalJudge>,
+    /// The brain, still without businesses.
+    pub brain: Arc<LocalBrain>,
+    /// The voice itself, for simulated callers.
+    pub synthesizer: Arc<Synthesizer>,
+    models: Arc<LanguageModels>,
+}
+
+/// The models directory of a configuration.
+pub fn model_dir(configured: &str) -> anyhow::Result<ModelDir> {
+    if configured.is_empty() { Ok(ModelDir::locate()?) } else { Ok(ModelDir::at(configured)) }
+}
+
+/// Loads all models, at once on several threads. Blocking work.
+///
+/// # Errors
+/// When a model is missing or wrong; the text names the command that mends it.
+pub fn load(dir: &ModelDir) -> anyhow::Result<OnDevice> {
+    std::thread::scope(|scope| {
+        let language = scope.spawn(|| {
+            LanguageModels::load(&dir.path().join(EMBEDDER), &dir.path().join(RERANKER))
+                .context("the language models are missing or broken; run `frontdesk models pull`")
+        });
+        let recognizer = scope.spawn(|| Recognizer::load(dir));
+        let synthesizer = Arc::new(Synthesizer::load(dir)?);
+        let vad = NeuralVad::load(dir)?;
+        let turn = TurnJudge::load(dir)?;
+        let recognizer = Arc::new(recognizer.join().map_err(|_| anyhow::anyhow!("loading the recogniser failed"))??);
+        let models = Arc::new(language.join().map_err(|_| anyhow::anyhow!("loading the language models failed"))??);
+        let slots = model_slots();
+        Ok(OnDevice {
+            stt: Arc::new(LocalStt::new(recognizer, Arc::clone(&slots))),
+            tts: Arc::new(LocalTts::new(Arc::clone(&synthesizer), Arc::clone(&slots))),
+            judge: Arc::new(LocalJudge { vad, turn: Some(turn) }),
+            brain: Arc::new(LocalBrain::new(slots)),
+            synthesizer,
+            models,
+        })
+    })
+}
+
+impl OnDevice {
+    /// Indexes the documents of a business and prepares its agents' tools and lines, so that the first call is as quick as
+    /// the others.
+    pub async fn learn(&self, store: &dyn Store, scope: &TenantScope, cache_dir: &Path) -> anyhow::Result<()> {
+        let mut documents = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = store.documents(scope, after.as_deref()).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.slug.clone());
+            documents.extend(page.into_iter().map(|one| Document { title: one.title, text: one.text }));
+        }
+        let agents = store.agents(scope, None).await?;
+        let (models, brain, tts) = (Arc::clone(&self.models), Arc::clone(&self.brain), Arc::clone(&self.tts));
+        let cache = cache_file(cache_dir, scope.business);
+        let business = scope.business;
+        let work = move || -> anyhow::Result<()> {
+            std::fs::create_dir_all(cache.parent().unwrap_or(Path::new("."))).context("the knowledge folder")?;
+            let knowledge = Knowledge::build_cached(&models, &documents, Gate::default(), &cache)?;
+            let mind = Arc::new(Brain::new(models, Arc::new(knowledge)));
+            for agent in &agents {
+                mind.warm(&agent.agent.tools)?;
+                let lines = &agent.agent.lines;
+                tts.warm([
+                    lines.greeting.as_str(),
+                    &lines.filler,
+                    &lines.are_you_there,
+                    &lines.apology,
+                    &lines.goodbye,
+                ]);
+            }
+            brain.set(business, mind);
+            Ok(())
+        };
+        tokio::task::spawn_blocking(work).await.context("indexing the documents stopped")?
+    }
+}
+
+fn cache_file(dir: &Path, business: BusinessId) -> PathBuf {
+    dir.join("knowledge").join(format!("{business}.bin"))
+}

@@ -1,0 +1,321 @@
+//! Putting the parts together: store, models, providers, carriers, node.
+
+use crate::config::{Config, Setting, Stage};
+use crate::on_device::{self, OnDevice};
+use anyhow::{Context as _, bail};
+use base::Secret;
+use carriers::protocol::CarrierControl;
+use carriers::registry as carrier_registry;
+use egress::{Egress, EgressConfig, Policy};
+use model::business::TenantScope;
+use model::seed::{Document, Seed};
+use providers::options::{Descriptor, ProviderOptions};
+use runtime::drivers::{HttpBrain, SocketStt, SocketTts};
+use runtime::service::{AudioJudge, BrainService, KnowledgeSearch, SttService, TtsService};
+use runtime::{Node, NodeSettings, Services};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use store::seed::SeedMode;
+use store::{SqliteOptions, SqliteStore, Store};
+
+/// The demonstration business as it is shipped.
+const DEMO: &str = include_str!("../../../fixtures/demo/business.toml");
+const DEMO_HELP: &str = include_str!("../../../fixtures/demo/help.md");
+
+/// What runs on this machine, and what the configuration calls it.
+const LOCAL: &str = runtime::on_device::NAME;
+const AUTO: &str = "auto";
+
+/// Reads an environment variable.
+pub type Env<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
+
+/// Everything, put together.
+pub struct Wired {
+    /// The calls of this process.
+    pub node: Node,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The business of this installation.
+    pub scope: TenantScope,
+    /// The models of this machine, when they are used.
+    pub on_device: Option<Arc<OnDevice>>,
+    /// Where recordings are.
+    pub recordings_dir: PathBuf,
+    /// Who does what, for people: (stage, names in order).
+    pub stages: Stages,
+}
+
+/// Puts everything together. Loads models, so it takes a moment.
+///
+/// # Errors
+/// When something needed is missing; the text says what and names the command that mends it.
+pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
+    let data_dir = config.data_dir();
+    let (store, scope) = open_store(config, env).await?;
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+
+    let cloud = Cloud { config, env, egress: &egress };
+    let [stt, tts, brain] = cloud.chains()?;
+    let on_device = load_on_device(config, [&stt, &tts, &brain]).await?;
+    if let Some(on_device) = &on_device {
+        for business in store.businesses(None).await? {
+            let scope = TenantScope { business: business.id };
+            on_device.learn(store.as_ref(), &scope, &data_dir).await?;
+        }
+    }
+    let stages = named([stt.clone(), tts.clone(), brain.clone()]);
+    let services = services(&cloud, on_device.as_ref(), stt, tts, brain)?;
+    let recordings_dir = data_dir.join("recordings");
+    let settings = NodeSettings {
+        public_url: public_url(config),
+        recordings_dir: recordings_dir.clone(),
+        calls_max: config.calls.max,
+        inbound_reserve: config.calls.inbound_reserve,
+        record: config.calls.record,
+        record_inputs: config.calls.record_inputs,
+    };
+    let controls = carrier_controls(config, env)?;
+    let node = Node::new(settings, Arc::clone(&store), services, egress, controls);
+    Ok(Wired { node, store, scope, on_device, recordings_dir, stages })
+}
+
+/// Opens the database and finds the business of this installation.
+pub async fn open_store(config: &Config, _env: Env<'_>) -> anyhow::Result<(Arc<dyn Store>, TenantScope)> {
+    egress::install_crypto();
+    let database = config.data_dir().join("frontdesk.db");
+    let sqlite = SqliteStore::open(SqliteOptions::new(&database)).await;
+    let store: Arc<dyn Store> =
+        Arc::new(sqlite.with_context(|| format!("the database {} cannot be opened", database.display()))?);
+    let scope = business(store.as_ref(), config.data.demo).await?;
+    Ok((store, scope))
+}
+
+/// Who does what, for people: (stage, names in order).
+pub type Stages = Vec<(&'static str, Vec<String>)>;
+
+fn named([stt, tts, brain]: [Vec<String>; 3]) -> Stages {
+    vec![("speech to text", stt), ("text to speech", tts), ("brain", brain)]
+}
+
+/// Checks the settings of every provider that a stage uses and of every one that is configured.
+pub fn check_providers(config: &Config, env: Env<'_>) -> anyhow::Result<Stages> {
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+    let cloud = Cloud { config, env, egress: &egress };
+    let [stt, tts, brain] = cloud.chains()?;
+    stt.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.stt(name).map(drop))?;
+    tts.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.tts(name).map(drop))?;
+    brain.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.brain(name).map(drop))?;
+    Ok(named([stt, tts, brain]))
+}
+
+/// The public address without a trailing slash, when there is one.
+pub fn public_url(config: &Config) -> Option<String> {
+    let url = config.server.public_url.trim_end_matches('/');
+    (!url.is_empty()).then(|| url.to_owned())
+}
+
+/// The business of this installation: the first by name, or the demonstration when there is none.
+async fn business(store: &dyn Store, demo: bool) -> anyhow::Result<TenantScope> {
+    if let Some(first) = store.businesses(None).await?.into_iter().next() {
+        return Ok(TenantScope { business: first.id });
+    }
+    if !demo {
+        bail!("the database holds no business; set data.demo = true to begin with the demonstration");
+    }
+    let seed: Seed = toml::from_str(DEMO).context("the demonstration business")?;
+    let documents: Vec<Document> =
+        seed.documents.iter().map(|one| Document { title: one.title.clone(), text: DEMO_HELP.into() }).collect();
+    Ok(store::seed::seed(store, &seed, &documents, SeedMode::Missing).await?)
+}
+
+/// Loads the models when a stage needs them. A stage that only falls back to them does without when they are missing.
+async fn load_on_device(config: &Config, chains: [&Vec<String>; 3]) -> anyhow::Result<Option<Arc<OnDevice>>> {
+    if !chains.iter().any(|chain| chain.iter().any(|name| name == LOCAL)) {
+        return Ok(None);
+    }
+    let needed = chains.iter().any(|chain| chain.first().is_some_and(|name| name == LOCAL));
+    let dir = on_device::model_dir(&config.models.dir)?;
+    let loaded = tokio::task::spawn_blocking(move || on_device::load(&dir)).await.context("loading models stopped")?;
+    match loaded {
+        Ok(loaded) => Ok(Some(Arc::new(loaded))),
+        Err(error) if needed => Err(error.context("the models of this machine are needed and cannot be loaded")),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "no fallback on this machine");
+            Ok(None)
+        }
+    }
+}
+
+fn services(
+    cloud: &Cloud<'_>,
+    on_device: Option<&Arc<OnDevice>>,
+    stt: Vec<String>,
+    tts: Vec<String>,
+    brain: Vec<String>,
+) -> anyhow::Result<Services> {
+    let mut services = Services::default();
+    for name in stt {
+        match (name == LOCAL, on_device) {
+            (true, Some(on_device)) => services.stt.push(Arc::clone(&on_device.stt) as Arc<dyn SttService>),
+            (true, None) => {}
+            (false, _) => services.stt.push(cloud.stt(&name)?),
+        }
+    }
+    for name in tts {
+        match (name == LOCAL, on_device) {
+            (true, Some(on_device)) => services.tts.push(Arc::clone(&on_device.tts) as Arc<dyn TtsService>),
+            (true, None) => {}
+            (false, _) => services.tts.push(cloud.tts(&name)?),
+        }
+    }
+    for name in brain {
+        match (name == LOCAL, on_device) {
+            (true, Some(on_device)) => services.brains.push(Arc::clone(&on_device.brain) as Arc<dyn BrainService>),
+            (true, None) => {}
+            (false, _) => services.brains.push(cloud.brain(&name)?),
+        }
+    }
+    if let Some(on_device) = on_device {
+        services.judge = Some(Arc::clone(&on_device.judge) as Arc<dyn AudioJudge>);
+        services.search = Some(Arc::clone(&on_device.brain) as Arc<dyn KnowledgeSearch>);
+    }
+    Ok(services)
+}
+
+/// The configured providers of the cloud.
+struct Cloud<'a> {
+    config: &'a Config,
+    env: Env<'a>,
+    egress: &'a Arc<Egress>,
+}
+
+impl Cloud<'_> {
+    /// Who serves each stage: speech to text, text to speech, brain.
+    fn chains(&self) -> anyhow::Result<[Vec<String>; 3]> {
+        self.know_all_names()?;
+        Ok([
+            self.chain("stt", &self.config.stt, &providers::stt::PROVIDERS)?,
+            self.chain("tts", &self.config.tts, &providers::tts::PROVIDERS)?,
+            self.chain("brain", &self.config.brain, &providers::llm::PROVIDERS)?,
+        ])
+    }
+
+    /// A table of a provider that does not exist is a mistake, not a wish.
+    fn know_all_names(&self) -> anyhow::Result<()> {
+        let mut known: Vec<&str> = providers::stt::PROVIDERS.descriptors().map(|one| one.name).collect();
+        known.extend(providers::tts::PROVIDERS.descriptors().map(|one| one.name));
+        known.extend(providers::llm::PROVIDERS.descriptors().map(|one| one.name));
+        match self.config.providers.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => bail!("providers.{name}: there is no such provider; known are {}", known.join(", ")),
+            None => Ok(()),
+        }
+    }
+
+    /// Who serves a stage, best first.
+    fn chain<P: ?Sized>(
+        &self,
+        table: &str,
+        stage: &Stage,
+        registry: &providers::registry::Registry<P>,
+    ) -> anyhow::Result<Vec<String>> {
+        let first = match stage.provider.as_str() {
+            AUTO => registry
+                .descriptors()
+                .find(|descriptor| self.is_configured(descriptor))
+                .map_or(LOCAL, |descriptor| descriptor.name),
+            LOCAL => LOCAL,
+            name => registry.find(name).with_context(|| format!("{table}.provider"))?.descriptor.name,
+        };
+        let mut chain = vec![first.to_owned()];
+        for name in &stage.fallback {
+            if name != LOCAL {
+                registry.find(name).with_context(|| format!("{table}.fallback"))?;
+            }
+            if !chain.contains(name) {
+                chain.push(name.clone());
+            }
+        }
+        Ok(chain)
+    }
+
+    /// Whether somebody gave this provider a key, or an address where none is needed.
+    fn is_configured(&self, descriptor: &Descriptor) -> bool {
+        let options = self.options(descriptor).unwrap_or_default();
+        options.api_key.is_some() || (descriptor.key_optional && options.base_url.is_some())
+    }
+
+    /// What the environment says, then what the configuration says over it.
+    fn options(&self, descriptor: &Descriptor) -> anyhow::Result<ProviderOptions> {
+        let mut options = ProviderOptions::from_env(descriptor, self.env);
+        let Some(settings) = self.config.providers.get(descriptor.name) else { return Ok(options) };
+        for (key, setting) in settings {
+            let value = resolve(setting, self.env).with_context(|| format!("providers.{}.{key}", descriptor.name))?;
+            match key.as_str() {
+                "api_key" => options.api_key = Some(value),
+                "base_url" => options.base_url = Some(value.expose().clone()),
+                "model" => options.model = Some(value.expose().clone()),
+                "voice" => options.voice = Some(value.expose().clone()),
+                _ => {
+                    options.extra.insert(key.clone(), value.expose().clone());
+                }
+            }
+        }
+        Ok(options)
+    }
+
+    fn stt(&self, name: &str) -> anyhow::Result<Arc<dyn SttService>> {
+        let entry = providers::stt::PROVIDERS.find(name)?;
+        let provider = entry.open(&self.options(entry.descriptor)?)?;
+        let model = provider.settings().model().to_owned();
+        let service = SocketStt::new(name, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
+        Ok(Arc::new(service.priced_as(&model)))
+    }
+
+    fn tts(&self, name: &str) -> anyhow::Result<Arc<dyn TtsService>> {
+        let entry = providers::tts::PROVIDERS.find(name)?;
+        let provider = entry.open(&self.options(entry.descriptor)?)?;
+        let model = provider.settings().model().to_owned();
+        let service = SocketTts::new(name, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
+        Ok(Arc::new(service.priced_as(&model)))
+    }
+
+    fn brain(&self, name: &str) -> anyhow::Result<Arc<dyn BrainService>> {
+        let entry = providers::llm::PROVIDERS.find(name)?;
+        let provider = entry.open(&self.options(entry.descriptor)?)?;
+        let model = provider.settings().model().to_owned();
+        let service = HttpBrain::new(name, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
+        Ok(Arc::new(service.priced_as(&model)))
+    }
+}
+
+fn resolve(setting: &Setting, env: Env<'_>) -> anyhow::Result<Secret<String>> {
+    setting.resolve(&|name| env(name)).map_err(|why| anyhow::anyhow!(why))
+}
+
+/// The phone platforms that are configured.
+pub fn carrier_controls(config: &Config, env: Env<'_>) -> anyhow::Result<BTreeMap<String, Arc<dyn CarrierControl>>> {
+    for name in config.carriers.keys() {
+        if carrier_registry::descriptor(name).is_none() {
+            bail!("carriers.{name}: there is no such phone platform; known are {}", carrier_registry::NAMES.join(", "));
+        }
+    }
+    let mut controls = BTreeMap::new();
+    for descriptor in carrier_registry::DESCRIPTORS {
+        let table = config.carriers.get(descriptor.name);
+        for key in table.into_iter().flat_map(BTreeMap::keys) {
+            if !descriptor.settings.iter().any(|setting| setting.key == key) {
+                let known: Vec<&str> = descriptor.settings.iter().map(|setting| setting.key).collect();
+                bail!("carriers.{}.{key} is not known; known are {}", descriptor.name, known.join(", "));
+            }
+        }
+        let configured = |key: &str| table.and_then(|table| resolve(table.get(key)?, env).ok());
+        let settings = carrier_registry::Settings { configured: &configured, env: &|name| env(name) };
+        let control =
+            (descriptor.control)(&settings).map_err(|why| anyhow::anyhow!("carriers.{}: {why}", descriptor.name))?;
+        if let Some(control) = control {
+            controls.insert(descriptor.name.to_owned(), control);
+        }
+    }
+    Ok(controls)
+}
