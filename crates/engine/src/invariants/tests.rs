@@ -108,6 +108,16 @@ fn input(kind: u8, back: u64, value: u8, newest: &Newest) -> Input {
             finished: value.is_multiple_of(2),
         },
         33 => Input::Tool { id: tool, result: if value < 180 { Ok("on its way".into()) } else { Err(failure()) } },
+        34..=38 => rare(kind, value, text()),
+        _ => brain(GenerationEvent::Text { delta: " more words, and more".into() }),
+    }
+}
+
+/// What happens seldom in a call.
+fn rare(kind: u8, value: u8, text: Pii<String>) -> Input {
+    let speech = Input::Speech;
+    let carrier = Input::Carrier;
+    match kind % 40 {
         34 => match value % 8 {
             0 => carrier(CarrierInput::MediaLost),
             1 => carrier(CarrierInput::TransferDone { ok: value > 128 }),
@@ -117,14 +127,14 @@ fn input(kind: u8, back: u64, value: u8, newest: &Newest) -> Input {
             _ => speech(SpeechInput::Started),
         },
         35 => carrier(CarrierInput::Dtmf { digit: Pii::new(char::from(b"0123456789#*"[usize::from(value) % 12])) }),
-        36 => carrier(CarrierInput::Typed { text: text() }),
+        36 => carrier(CarrierInput::Typed { text }),
         37 => match value % 12 {
             0 => Input::Desk(DeskInput::TakeOver),
             1 | 2 => Input::Desk(DeskInput::HandBack),
             3 => Input::Desk(DeskInput::End),
             _ => Input::Desk(DeskInput::Say { text: "A line from the desk.".into() }),
         },
-        38 => match value {
+        _ => match value {
             0..=9 => Input::Host(HostInput::Drain { deadline: CallTime(u64::from(value) * 5_000) }),
             10..=19 => Input::Host(HostInput::BudgetExhausted),
             20..=24 => Input::Host(HostInput::Overflow),
@@ -132,7 +142,6 @@ fn input(kind: u8, back: u64, value: u8, newest: &Newest) -> Input {
             30..=34 => carrier(CarrierInput::State { state: CallState::Completed }),
             _ => speech(SpeechInput::Stopped { silence_ms: 200 }),
         },
-        _ => brain(GenerationEvent::Text { delta: " more words, and more".into() }),
     }
 }
 
