@@ -35,7 +35,10 @@ pub(super) async fn server() -> Server {
 
 impl Server {
     pub(super) async fn accept(&self) -> TcpStream {
-        self.listener.accept().await.expect("a connection").0
+        let stream = self.listener.accept().await.expect("a connection").0;
+        // Small writes must not wait for acknowledgements that the other side delays.
+        stream.set_nodelay(true).expect("no delay");
+        stream
     }
 
     pub(super) async fn socket(&self) -> Peer {
