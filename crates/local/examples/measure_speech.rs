@@ -101,7 +101,8 @@ impl Costs {
 
     fn line(&mut self, what: &str) {
         self.0.sort_by(f64::total_cmp);
-        let at = |share: f64| self.0.get(((self.0.len() as f64 - 1.0) * share).round() as usize).copied().unwrap_or(0.0);
+        let at =
+            |share: f64| self.0.get(((self.0.len() as f64 - 1.0) * share).round() as usize).copied().unwrap_or(0.0);
         let mean = self.0.iter().sum::<f64>() / self.0.len().max(1) as f64;
         println!("{what}: mean {mean:.1}, median {:.1}, p95 {:.1}, most {:.1} ms CPU", at(0.5), at(0.95), at(1.0));
     }
@@ -157,6 +158,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     turn.line("judging the end of a turn");
     println!("voice activity: {:.4} of a core per caller", vad_ms / 1e3 / audio_s);
     let percent = |wrong: usize| wrong as f64 * 100.0 / total.max(1) as f64;
-    println!("word errors: {:.1} % at 16 kHz, {:.1} % through the telephone", percent(wrong_wide), percent(wrong_narrow));
+    println!(
+        "word errors: {:.1} % at 16 kHz, {:.1} % through the telephone",
+        percent(wrong_wide),
+        percent(wrong_narrow)
+    );
     Ok(())
 }

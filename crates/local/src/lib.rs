@@ -5,6 +5,8 @@
 //!
 //! Start reading at [`models`] (where model files come from), then [`speech`], then [`language`].
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod language;
 pub mod models;
 pub mod speech;

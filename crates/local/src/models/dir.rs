@@ -63,10 +63,9 @@ impl ModelDir {
     /// The path of a file that must be there, with the length the manifest names.
     pub fn file(&self, component: &str, file: &str) -> Result<PathBuf, ModelError> {
         let known = Manifest::embedded().component(component)?;
-        let known = known.file(file).ok_or_else(|| ModelError::UnknownFile {
-            component: component.to_owned(),
-            file: file.to_owned(),
-        })?;
+        let known = known
+            .file(file)
+            .ok_or_else(|| ModelError::UnknownFile { component: component.to_owned(), file: file.to_owned() })?;
         let path = self.path_of(component, file);
         self.check_length(component, known)?;
         Ok(path)
@@ -126,7 +125,9 @@ mod tests {
     use super::*;
 
     fn locate(variables: &[(&str, &str)]) -> Result<ModelDir, ModelError> {
-        ModelDir::locate_in(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value)))
+        ModelDir::locate_in(|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value))
+        })
     }
 
     #[test]

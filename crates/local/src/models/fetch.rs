@@ -179,7 +179,11 @@ async fn finish(wanted: &Wanted<'_>, part: &Path, target: &Path) -> Result<(), M
 async fn open(part: &Path, fresh: bool) -> Result<File, ModelError> {
     let mut options = OpenOptions::new();
     options.create(true).write(true);
-    if fresh { options.truncate(true) } else { options.append(true) };
+    if fresh {
+        options.truncate(true)
+    } else {
+        options.append(true)
+    };
     options.open(part).await.map_err(ModelError::io(part))
 }
 
@@ -196,7 +200,10 @@ async fn send(request: reqwest::RequestBuilder, url: &Url) -> Result<Response, M
     }
 }
 
-async fn next_chunk(response: &mut Response, url: &Url) -> Result<Option<impl std::ops::Deref<Target = [u8]>>, ModelError> {
+async fn next_chunk(
+    response: &mut Response,
+    url: &Url,
+) -> Result<Option<impl std::ops::Deref<Target = [u8]>>, ModelError> {
     match timeout(STALL, response.chunk()).await {
         Ok(Ok(chunk)) => Ok(chunk),
         Ok(Err(error)) => Err(failed(url, chain(&error.without_url()))),

@@ -51,11 +51,7 @@ impl Indexes {
         let npm = env("NPM_CONFIG_REGISTRY")
             .or_else(|| env("npm_config_registry"))
             .or_else(|| home.and_then(|home| read(&home.join(".npmrc"))).and_then(|text| npmrc_registry(&text)));
-        Self {
-            pypi: pip.indexes(),
-            find_links: pip.find_links,
-            npm: Some(npm.unwrap_or_else(|| NPM.to_owned())),
-        }
+        Self { pypi: pip.indexes(), find_links: pip.find_links, npm: Some(npm.unwrap_or_else(|| NPM.to_owned())) }
     }
 
     /// No registry at all: only a directory and publishers' own addresses are left.
@@ -126,9 +122,9 @@ impl Pip {
     }
 
     fn add(&mut self, key: &str, value: &str) {
-        let words = value.split_whitespace().map(str::to_owned);
+        let mut words = value.split_whitespace().map(str::to_owned);
         match key {
-            "index-url" => self.index = words.last().or_else(|| self.index.take()),
+            "index-url" => self.index = words.next_back().or_else(|| self.index.take()),
             "extra-index-url" => self.extra.extend(words),
             "find-links" => self.find_links.extend(words.filter_map(|word| local_directory(&word))),
             "no-index" => self.no_index = matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on"),
@@ -253,7 +249,8 @@ mod tests {
     #[test]
     fn a_companys_mirror_is_used_and_the_environment_is_stronger_than_files() {
         let system = ("/etc/pip.conf", "[global]\nindex-url = https://system.example/simple\n");
-        let user = ("/h/.config/pip/pip.conf", "[global]\nindex_url: https://user.example/simple\n[list]\nindex-url=x\n");
+        let user =
+            ("/h/.config/pip/pip.conf", "[global]\nindex_url: https://user.example/simple\n[list]\nindex-url=x\n");
         assert_eq!(configured(&[("HOME", "/h")], &[system]).pypi, ["https://system.example/simple"]);
         assert_eq!(configured(&[("HOME", "/h")], &[system, user]).pypi, ["https://user.example/simple"]);
         let env = [("HOME", "/h"), ("PIP_INDEX_URL", "https://env.example/simple")];

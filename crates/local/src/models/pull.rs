@@ -288,12 +288,7 @@ impl Job<'_> {
         index::npm_tarball(&body).ok_or_else(|| not_listed(&url, archive))
     }
 
-    async fn fetch_upstream(
-        &self,
-        component: &Component,
-        missing: &mut Vec<&ModelFile>,
-        tried: &mut Vec<ModelError>,
-    ) {
+    async fn fetch_upstream(&self, component: &Component, missing: &mut Vec<&ModelFile>, tried: &mut Vec<ModelError>) {
         let mut left = Vec::new();
         for file in std::mem::take(missing) {
             let Some(url) = file.url.as_deref().and_then(|url| Url::parse(url).ok()) else {

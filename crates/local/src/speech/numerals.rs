@@ -1,11 +1,28 @@
 //! Numbers in English words. Pure.
 
 const SMALL: [&str; 20] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ];
-const TENS: [&str; 10] =
-    ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 const SCALES: [(u64, &str); 4] =
     [(1_000_000_000_000, "trillion"), (1_000_000_000, "billion"), (1_000_000, "million"), (1_000, "thousand")];
 /// Numbers with more digits than this are read digit by digit.
@@ -18,7 +35,11 @@ pub(super) fn cardinal(number: u64) -> String {
     }
     if number < 100 {
         let tens = TENS[(number / 10) as usize];
-        return if number % 10 == 0 { tens.to_owned() } else { format!("{tens}-{}", SMALL[(number % 10) as usize]) };
+        return if number.is_multiple_of(10) {
+            tens.to_owned()
+        } else {
+            format!("{tens}-{}", SMALL[(number % 10) as usize])
+        };
     }
     if number < 1_000 {
         return with_rest(format!("{} hundred", SMALL[(number / 100) as usize]), number % 100);

@@ -35,7 +35,8 @@ impl Phonemizer {
     }
 
     pub(crate) fn symbols(&self, spoken: &Spoken) -> Result<Symbols, SpeechError> {
-        let failed = |error: misaki_rs::g2p::G2PError| SpeechError::Inference { model: MODEL, detail: error.to_string() };
+        let failed =
+            |error: misaki_rs::g2p::G2PError| SpeechError::Inference { model: MODEL, detail: error.to_string() };
         let (_, tokens) = self.g2p.g2p(&spoken.text).map_err(failed)?;
         let mut symbols = Symbols::default();
         let mut count = 0;

@@ -92,7 +92,17 @@ fn stands_alone(text: &str, range: &Range<usize>) -> bool {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const MONTH: &str = r"(jan(?:uary|\.)?|feb(?:ruary|\.)?|mar(?:ch|\.)?|apr(?:il|\.)?|may|june?\.?|july?\.?|aug(?:ust|\.)?|sept?(?:ember|\.)?|oct(?:ober|\.)?|nov(?:ember|\.)?|dec(?:ember|\.)?)";
@@ -109,9 +119,11 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rule(r"(?i)[a-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}", true, |c, _| Some(address(&c[0])));
     rule(r#"(?i)(?:https?://|www\.)[^\s<>()"]*[a-z0-9/]"#, false, |c, _| Some(address(&c[0])));
     let tld = "com|org|net|io|de|co\\.uk|eu|in|fr|es|it|shop|store|app|dev|info|example";
-    rule(&format!(r#"(?i)[a-z0-9-]*[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)*\.(?:{tld})(?:/[^\s<>()"]*[a-z0-9/])?"#), true, |c, _| {
-        Some(address(&c[0]))
-    });
+    rule(
+        &format!(r#"(?i)[a-z0-9-]*[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)*\.(?:{tld})(?:/[^\s<>()"]*[a-z0-9/])?"#),
+        true,
+        |c, _| Some(address(&c[0])),
+    );
     dates_and_times(&mut rule);
     phone_numbers(&mut rule);
     money_and_measures(&mut rule);
@@ -166,10 +178,14 @@ fn money_and_measures(rule: &mut impl FnMut(&str, bool, Say)) {
         money(&c[2], &c[1], scale)
     });
     rule(&format!(r"\b(EUR|USD|GBP|INR)\s?{AMOUNT}"), true, |c, _| money(&c[2], &c[1], None));
-    rule(&format!(r"(?i){AMOUNT}\s?(€|euros?|eur|dollars?|usd|\$|pounds?|gbp|£|rupees?|inr|₹)"), true, |c, text| {
-        let _ = text;
-        money(&c[1], &c[2], None)
-    });
+    rule(
+        &format!(r"(?i){AMOUNT}\s?(€|euros?|eur|dollars?|usd|\$|pounds?|gbp|£|rupees?|inr|₹)"),
+        true,
+        |c, text| {
+            let _ = text;
+            money(&c[1], &c[2], None)
+        },
+    );
     rule(&format!(r"{NUMBER}\s?%"), true, |c, _| Some(format!("{} percent", decimal(&c[1]))));
     rule(&format!(r"(-|−)?{NUMBER}\s?°\s?([CF])?"), false, |c, _| {
         let minus = if c.get(1).is_some() { "minus " } else { "" };
@@ -188,9 +204,7 @@ fn ids_and_numbers(rule: &mut impl FnMut(&str, bool, Say)) {
     });
     rule(r"[A-Z0-9]+(?:-[A-Z0-9]+)+|[A-Z]{1,6}\d[A-Z0-9]*|\d+[A-Z]+[A-Z0-9]*", true, |c, _| id(&c[0]));
     rule(r"(?i)(\d+)(st|nd|rd|th)", true, |c, _| c[1].parse().ok().map(ordinal));
-    rule(r"\d+(?:\.\d+){2,}", true, |c, _| {
-        Some(c[0].split('.').map(decimal).collect::<Vec<_>>().join(" point "))
-    });
+    rule(r"\d+(?:\.\d+){2,}", true, |c, _| Some(c[0].split('.').map(decimal).collect::<Vec<_>>().join(" point ")));
     rule(&format!(r"{NUMBER}\s?[-–]\s?{NUMBER}"), true, |c, _| {
         Some(format!("{} to {}", decimal(&c[1]), decimal(&c[2])))
     });
@@ -324,7 +338,8 @@ fn money(amount: &str, currency: &str, scale: Option<&str>) -> Option<String> {
     if let Some(scale) = scale {
         return Some(format!("{} {scale} {}", decimal(amount), major[1]));
     }
-    let thousands = amount.split(',').skip(1).all(|group| group.split('.').next().is_some_and(|group| group.len() == 3));
+    let thousands =
+        amount.split(',').skip(1).all(|group| group.split('.').next().is_some_and(|group| group.len() == 3));
     let amount = if thousands { amount.replace(',', "") } else { amount.replace(',', ".") };
     let (whole, fraction) = amount.split_once('.').unwrap_or((&amount, ""));
     let whole: u64 = whole.parse().ok()?;
@@ -416,8 +431,20 @@ fn plain_number(captures: &Captures<'_>, before: &str) -> Option<String> {
 /// Whether a number names something rather than counts: such numbers are read digit by digit.
 fn is_code(written: &str, before: &str) -> bool {
     const NAMED: [&str; 14] = [
-        "order", "number", "code", "id", "account", "ticket", "reference", "invoice", "zip", "postcode", "pin",
-        "extension", "customer", "booking",
+        "order",
+        "number",
+        "code",
+        "id",
+        "account",
+        "ticket",
+        "reference",
+        "invoice",
+        "zip",
+        "postcode",
+        "pin",
+        "extension",
+        "customer",
+        "booking",
     ];
     let plain = written.chars().all(|c| c.is_ascii_digit());
     let last_words = before.rsplit([' ', '\n']).filter(|word| !word.is_empty()).take(2);

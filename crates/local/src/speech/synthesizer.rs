@@ -121,7 +121,8 @@ fn pieces(symbols: &Symbols) -> Vec<Symbols> {
     let mut pieces = Vec::new();
     let mut start = 0;
     while start < chars.len() {
-        let end = if chars.len() - start <= SYMBOLS_MAX { chars.len() } else { start + cut(&chars[start..][..SYMBOLS_MAX]) };
+        let end =
+            if chars.len() - start <= SYMBOLS_MAX { chars.len() } else { start + cut(&chars[start..][..SYMBOLS_MAX]) };
         let words = symbols.words.iter().filter(|(_, at)| (start..end).contains(at));
         pieces.push(Symbols {
             text: chars[start..end].iter().collect::<String>(),
@@ -133,7 +134,8 @@ fn pieces(symbols: &Symbols) -> Vec<Symbols> {
 }
 
 fn cut(chars: &[char]) -> usize {
-    let after = |set: &[char]| chars.windows(2).rposition(|pair| set.contains(&pair[0]) && pair[1] == ' ').map(|at| at + 2);
+    let after =
+        |set: &[char]| chars.windows(2).rposition(|pair| set.contains(&pair[0]) && pair[1] == ' ').map(|at| at + 2);
     let sentence = after(&['.', '!', '?', '…']).filter(|at| *at > chars.len() / 3);
     let clause = || after(&[',', ';', ':', '—']).filter(|at| *at > chars.len() / 3);
     let word = || chars.iter().rposition(|c| *c == ' ').map(|at| at + 1);

@@ -1,6 +1,8 @@
 //! Pulling model files from a registry, a directory and a publisher, over loopback.
 
-use local::models::{Component, Indexes, Manifest, ModelDir, ModelError, NoProgress, PullOptions, Pulled, Status, pull};
+use local::models::{
+    Component, Indexes, Manifest, ModelDir, ModelError, NoProgress, PullOptions, Pulled, Status, pull,
+};
 use std::collections::HashMap;
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -62,7 +64,8 @@ async fn serve(mut stream: TcpStream, pages: Arc<Mutex<HashMap<String, Page>>>, 
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    let range = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+    let range =
+        head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
     requests.lock().unwrap().push(format!("{path} {}", range.clone().unwrap_or_default()));
     let page = pages.lock().unwrap().get(&path).cloned();
     let (kind, body, cut) = match page {
