@@ -103,8 +103,8 @@ impl Gate {
                     slope[i] += error * (features[i] - fitted.mean[i]) / fitted.scale[i];
                 }
             }
-            for i in 0..FEATURES {
-                fitted.weights[i] -= 0.5 * (slope[i] + fitted.weights[i]) / count;
+            for (weight, slope) in fitted.weights.iter_mut().zip(slope) {
+                *weight -= 0.5 * (slope + *weight) / count;
             }
             fitted.bias -= 0.5 * slope_bias / count;
         }

@@ -241,6 +241,7 @@ fn whole(regex: &str) -> Option<Regex> {
     RegexBuilder::new(&format!("^(?:{regex})$")).case_insensitive(true).size_limit(REGEX_BYTES_MAX).build().ok()
 }
 
+/// The longest reading; of several ids the last, because people correct themselves.
 fn find_id(regex: &str, utterance: &str) -> Option<Found> {
     let regex = whole(regex)?;
     let tokens = tokens(utterance);
@@ -257,7 +258,7 @@ fn find_id(regex: &str, utterance: &str) -> Option<Found> {
             }
             let at = tokens[start].at.start..tokens[end - 1].at.end;
             let Some(id) = read_id(&regex, &utterance[at.clone()], &tokens[start..end]) else { continue };
-            if best.as_ref().is_none_or(|(length, _)| id.len() > *length) {
+            if best.as_ref().is_none_or(|(length, found)| at.start >= found.at.end || id.len() > *length) {
                 best = Some((id.len(), Found { value: Value::String(id), at }));
             }
         }
@@ -386,7 +387,7 @@ mod tests {
             ("it's 48 213", "48213"),
             ("seven seven double oh one", "77001"),
             ("my order for 4 8 2 1 3 please", "48213"),
-            ("is order three one triple three seven no sorry 31337", "31337"),
+            ("it is 48213 no sorry 31337", "31337"),
         ] {
             assert_eq!(id(said).as_deref(), Some(expected), "{said}");
         }
