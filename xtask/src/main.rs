@@ -1,1 +1,102 @@
-fn main() {}
+//! The project's own commands: set up and run, test, check, simulate, replay, measure, add a provider.
+//!
+//! **Must not know**: anything of the product's code. It reads sources and starts programs, so that it compiles in seconds
+//! on a fresh machine.
+//!
+//! Start reading at `run` and `test` (what each command does, step by step), then `check` (what a reviewer need not look
+//! at).
+
+mod browser;
+mod check;
+mod new_provider;
+mod run;
+mod setup;
+mod shell;
+mod test;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Frontdesk's own commands", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up what is missing, play one scripted call, then serve the Talk page.
+    Run(run::Options),
+    /// Set up what the tests need and run all of them.
+    Test(test::Options),
+    /// Check what a reviewer would: dependency edges, vendor names, clocks, bounds, sizes, headers, formatting.
+    Check,
+    /// Run seeded simulated calls with faults. Arguments go to the simulator, such as `--seeds 10000` or `--seed 7 --trace`.
+    Sim(Rest),
+    /// Feed the recorded inputs of a call to the engine again and compare what it asks for.
+    Replay(Rest),
+    /// Measure the cost of a call on this machine. Arguments go to `frontdesk bench`.
+    Bench(Rest),
+    /// Pull the on-device models, or pass other arguments to `frontdesk models`.
+    Models(Rest),
+    /// Write openapi.json from the code.
+    Openapi,
+    /// Start a provider from a template: one file, one cassette, one word in the registry.
+    NewProvider {
+        /// What it does.
+        kind: new_provider::Kind,
+        /// Its name in the registry: lower case, digits, underscores.
+        name: String,
+    },
+}
+
+#[derive(clap::Args)]
+struct Rest {
+    /// Arguments of the program that is started.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<()> {
+    let root = root()?;
+    match command {
+        Command::Run(options) => run::run(&root, &options),
+        Command::Test(options) => test::run(&root, &options),
+        Command::Check => check::run(&root),
+        Command::Sim(rest) => shell::cargo(&root, test::SIMULATOR).args(rest.args).run(),
+        Command::Replay(rest) => {
+            shell::cargo(&root, &["run", "--quiet", "--locked", "-p", "frontdesk", "--", "replay"])
+                .args(rest.args)
+                .run()
+        }
+        Command::Bench(rest) => {
+            let bench = ["run", "--quiet", "--locked", "--release", "-p", "frontdesk", "--", "bench"];
+            shell::cargo(&root, &bench).args(rest.args).run()
+        }
+        Command::Models(rest) => {
+            let args = if rest.args.is_empty() { vec!["pull".to_owned()] } else { rest.args };
+            shell::cargo(&root, &["run", "--quiet", "--locked", "-p", "frontdesk", "--", "models"]).args(args).run()
+        }
+        Command::Openapi => test::write_openapi(&root),
+        Command::NewProvider { kind, name } => new_provider::run(&root, kind, &name),
+    }
+}
+
+/// The folder of the workspace, wherever the command was given.
+fn root() -> Result<PathBuf> {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    PathBuf::from(here).parent().map(PathBuf::from).context("xtask is not inside a workspace")
+}

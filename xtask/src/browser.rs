@@ -1,0 +1,113 @@
+//! The Talk page in a real browser against the real binary.
+
+use crate::shell::{Outcome, cargo, cmd};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+/// From start to ready; models load on the way.
+const READY_SECS_MAX: u64 = 90;
+/// One request to the health route.
+const REQUEST_SECS_MAX: u64 = 2;
+/// What the microphone hears; the demo shop's documents answer it.
+const QUESTION: &str = "When are you open on Saturday?";
+
+/// Serves from an empty data folder on a free loopback port and talks to it through the page.
+pub fn browser_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
+    let home = Scratch::new()?;
+    let wav = home.0.join("question.wav");
+    let path = wav.to_string_lossy().into_owned();
+    cargo(root, &["run", "--quiet", "--locked", "-p", "local", "--example", "say", "--", QUESTION, &path]).run()?;
+    let address = free_address()?;
+    let log = home.0.join("serve.log");
+    let server = Server::start(root, frontdesk, address, &home.0, &log)?;
+    let tested = server.wait_until_ready().and_then(|()| {
+        cmd(&root.join("web"), "node", &["test/talk.mjs", &path]).env("BASE_URL", format!("http://{address}")).run()
+    });
+    drop(server);
+    if tested.is_err() {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        println!("    the last lines of the server:");
+        lines[lines.len().saturating_sub(40)..].iter().for_each(|line| println!("    {line}"));
+    }
+    tested.map(|()| Outcome::Done)
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0").context("no free loopback port")?.local_addr()?)
+}
+
+/// A folder that is removed again.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("frontdesk-browser-{}", std::process::id()));
+        fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running server, killed when dropped.
+struct Server {
+    child: std::cell::RefCell<Child>,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(root: &Path, frontdesk: &Path, address: SocketAddr, home: &Path, log: &Path) -> Result<Self> {
+        let log = fs::File::create(log)?;
+        let serve = cmd(root, frontdesk, &["serve"])
+            .env("FRONTDESK_SERVER_LISTEN", address.to_string())
+            .env("FRONTDESK_DATA_DIR", home.join("data"));
+        let child = serve.std().stdout(log.try_clone()?).stderr(log).spawn();
+        let child = child.with_context(|| format!("cannot start `{}`", serve.line()))?;
+        Ok(Self { child: std::cell::RefCell::new(child), address })
+    }
+
+    fn wait_until_ready(&self) -> Result<()> {
+        let until = Instant::now() + Duration::from_secs(READY_SECS_MAX);
+        while !self.is_ready() {
+            if let Some(status) = self.child.borrow_mut().try_wait()? {
+                bail!("the server ended before it was ready ({status})");
+            }
+            if Instant::now() > until {
+                bail!("the server was not ready after {READY_SECS_MAX} s");
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    fn is_ready(&self) -> bool {
+        let limit = Duration::from_secs(REQUEST_SECS_MAX);
+        let ask = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect_timeout(&self.address, limit)?;
+            stream.set_read_timeout(Some(limit))?;
+            write!(stream, "GET /readyz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)?;
+            let mut answer = String::new();
+            stream.take(4_096).read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let child = self.child.get_mut();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}

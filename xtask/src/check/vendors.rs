@@ -1,0 +1,110 @@
+//! A vendor is one file, and is named nowhere else but in the line that registers it.
+
+use super::Violation;
+use super::source::Source;
+use std::collections::BTreeSet;
+
+/// The macros that register vendors. Their words are the vendors.
+const REGISTRIES: [&str; 6] =
+    ["stt_providers", "llm_providers", "tts_providers", "embed_providers", "realtime_providers", "carriers"];
+/// Registered, and no vendor.
+const NO_VENDORS: [&str; 3] = ["browser", "loopback", "webrtc"];
+/// Vendors whose names are also ordinary words of this code: a program cannot tell them apart.
+const ORDINARY_WORDS: [&str; 2] = ["connect", "zoom"];
+/// Simulated vendors, for tests.
+const TWINS: &str = "crates/sim/src/twins/";
+
+/// Violations in all sources and pages.
+pub fn check(sources: &[Source], pages: &[(String, String)]) -> Vec<Violation> {
+    let mut vendors = BTreeSet::new();
+    let mut lines = BTreeSet::new();
+    for source in sources {
+        for (name, line) in registered(source) {
+            lines.insert((source.path.clone(), line));
+            vendors.insert(name);
+        }
+    }
+    vendors.retain(|name| !NO_VENDORS.contains(&name.as_str()) && !ORDINARY_WORDS.contains(&name.as_str()));
+    let mut found = Vec::new();
+    for source in sources.iter().filter(|source| !source.is_test && !source.path.starts_with(TWINS)) {
+        let is_free = |line: usize, text: &str| {
+            source.is_test_line(line) || lines.contains(&(source.path.clone(), line)) || is_declaration(text, &vendors)
+        };
+        found.extend(named(&source.path, &source.text, &vendors, is_free));
+    }
+    for (path, text) in pages.iter().filter(|(path, _)| !path.contains(".test.")) {
+        found.extend(named(path, text, &vendors, |_, _| false));
+    }
+    found
+}
+
+/// The words inside `stt_providers! { … }` and the like, with their lines.
+fn registered(source: &Source) -> Vec<(String, usize)> {
+    let mut found = Vec::new();
+    for (at, window) in source.tokens.windows(3).enumerate() {
+        if !REGISTRIES.contains(&window[0].text.as_str()) || window[1].text != "!" || window[2].text != "{" {
+            continue;
+        }
+        let words = source.tokens[at + 3..].iter().take_while(|token| token.text != "}");
+        let is_word = |text: &str| text.starts_with(|c: char| c.is_ascii_lowercase());
+        found.extend(words.filter(|token| is_word(&token.text)).map(|token| (token.text.clone(), token.line)));
+    }
+    found
+}
+
+/// `mod acme;` or `pub mod acme;`, where a macro cannot declare it.
+fn is_declaration(line: &str, vendors: &BTreeSet<String>) -> bool {
+    let name = line.trim().trim_start_matches("pub ").strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';'));
+    name.is_some_and(|name| vendors.contains(name))
+}
+
+fn named(path: &str, text: &str, vendors: &BTreeSet<String>, is_free: impl Fn(usize, &str) -> bool) -> Vec<Violation> {
+    let own = |name: &&String| path.split('/').any(|part| part.split('.').next() == Some(name.as_str()));
+    let others: Vec<&String> = vendors.iter().filter(|name| !own(name)).collect();
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let lower = line.to_ascii_lowercase();
+        let mentioned = others.iter().find(|name| lower.contains(name.as_str()));
+        if let Some(name) = mentioned.filter(|_| !is_free(index + 1, line)) {
+            found.push(Violation::new(
+                path,
+                index + 1,
+                "vendor-name",
+                format!("`{name}` is named outside its own file"),
+            ));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rust(path: &str, text: &str) -> Source {
+        Source::parse(path, text).expect("valid Rust")
+    }
+
+    #[test]
+    fn a_vendor_is_named_in_its_file_its_twin_tests_and_the_registry_alone() {
+        let sources = [
+            rust("crates/providers/src/stt.rs", "stt_providers! { acme }"),
+            rust("crates/providers/src/stt/acme.rs", "const URL: &str = \"acme.example\";"),
+            rust("crates/carriers/src/lib.rs", "pub mod umbrella;"),
+            rust(
+                "crates/carriers/src/registry.rs",
+                "macro_rules! carriers { () => {} }\ncarriers! {\n    umbrella, browser\n}",
+            ),
+            rust("crates/carriers/src/umbrella/media.rs", "// umbrella"),
+            rust("crates/sim/src/twins/server.rs", "// acme and umbrella"),
+            rust("crates/runtime/tests/it.rs", "// acme"),
+            rust(
+                "crates/runtime/src/host.rs",
+                "fn f() {}\n// the browser, and what ACME does\n#[cfg(test)]\nmod tests { const A: &str = \"acme\"; }",
+            ),
+        ];
+        let pages = [("web/src/app.tsx".to_owned(), "import umbrellaLogo".to_owned())];
+        let found: Vec<(String, usize)> = check(&sources, &pages).into_iter().map(|v| (v.path, v.line)).collect();
+        assert_eq!(found, [("crates/runtime/src/host.rs".to_owned(), 2), ("web/src/app.tsx".to_owned(), 1)]);
+    }
+}
