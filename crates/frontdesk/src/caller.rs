@@ -20,6 +20,8 @@ use tokio::time::Instant;
 pub const RATE_HZ: u32 = 8_000;
 /// Quiet after an answer before the caller speaks again, as people leave it.
 const PAUSE_MS: u64 = 400;
+/// After hanging up, how long the other end may take to put its affairs in order.
+const HANG_UP_MS: u64 = 5_000;
 /// The caller gives up on an agent that says nothing for this long.
 const PATIENCE_MS: u64 = 30_000;
 
@@ -199,6 +201,10 @@ impl Line {
             }
             self.act();
         }
+        // The host ends when it has read the last wire; its end is the end of the call.
+        self.exchange().await;
+        let over = async { while self.peer.from_host.recv().await.is_some() {} };
+        let _ = tokio::time::timeout(Duration::from_millis(HANG_UP_MS), over).await; // A stuck host is its own test's matter.
         self.outcome.heard = self.caller.playout().heard().to_vec();
         self.outcome.steps_left = self.steps.len();
     }

@@ -33,17 +33,16 @@ pub(super) async fn run(job: Job) -> Result<String, Failure> {
     }
 }
 
-/// The row whose key is the first required argument.
+/// The row whose columns equal the arguments, as JSON: the tool's own sentence takes its values from it.
 async fn lookup(job: &Job, table: &str) -> Result<String, Failure> {
-    let key_name = job.spec.parameters.iter().find(|parameter| parameter.required).map(|parameter| &parameter.name);
-    let key = key_name.and_then(|name| job.args.get(name)).and_then(Value::as_str);
-    let Some(key) = key else {
-        return Err(Failure::new(ErrorClass::Invalid, "the tool was called without its key"));
-    };
-    match job.store.row(&job.scope, table, key).await {
-        Ok(row) => Ok(spoken(&row)),
-        Err(StoreError::NotFound(_)) => Err(Failure::new(ErrorClass::Invalid, "nothing is known under this key")),
-        Err(error) => Err(error.into()),
+    let wanted = job.args.as_object().cloned().unwrap_or_else(Map::new);
+    if wanted.is_empty() {
+        return Err(Failure::new(ErrorClass::Invalid, "the tool was called without its arguments"));
+    }
+    let rows = job.store.find_rows(&job.scope, table, &wanted, 1).await?;
+    match rows.into_iter().next() {
+        Some(row) => Ok(row.to_string()),
+        None => Ok("I'm sorry, I can't find anything under that.".into()),
     }
 }
 
@@ -73,21 +72,4 @@ async fn search(job: Job) -> Result<String, Failure> {
     }
     let passages = found.iter().map(|citation| format!("{}: {}", citation.section, citation.quote));
     Ok(passages.collect::<Vec<_>>().join("\n"))
-}
-
-/// A row in words: its `say` column where it has one, else its values.
-fn spoken(row: &Value) -> String {
-    match row.get("say").and_then(Value::as_str) {
-        Some(say) => say.to_owned(),
-        None => match row {
-            Value::Object(columns) => {
-                let parts = columns.iter().map(|(name, value)| match value {
-                    Value::String(text) => format!("{name}: {text}"),
-                    other => format!("{name}: {other}"),
-                });
-                parts.collect::<Vec<_>>().join(", ")
-            }
-            other => other.to_string(),
-        },
-    }
 }
