@@ -38,7 +38,7 @@ enum Command {
     Sim(Rest),
     /// Feed the recorded inputs of a call to the engine again and compare what it asks for.
     Replay(Rest),
-    /// Measure the cost of a call on this machine. Arguments go to `frontdesk bench`.
+    /// Measure the cost of a call on this machine, beside an echo server. Arguments go to the bench, such as `--calls 20`.
     Bench(Rest),
     /// Pull the on-device models, or pass other arguments to `frontdesk models`.
     Models(Rest),
@@ -83,8 +83,8 @@ fn dispatch(command: Command) -> Result<()> {
                 .run()
         }
         Command::Bench(rest) => {
-            let bench = ["run", "--quiet", "--locked", "--release", "-p", "frontdesk", "--", "bench"];
-            shell::cargo(&root, &bench).args(rest.args).run()
+            shell::cargo(&root, &["build", "--quiet", "--locked", "--release", "-p", "frontdesk", "-p", "bench"]).run()?;
+            shell::cargo(&root, &["run", "--quiet", "--locked", "--release", "-p", "bench", "--"]).args(rest.args).run()
         }
         Command::Models(rest) => {
             let args = if rest.args.is_empty() { vec!["pull".to_owned()] } else { rest.args };

@@ -1,5 +1,6 @@
 //! `cargo xtask new-provider`: one file, one cassette, one word.
 
+use crate::shell::cargo;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
@@ -32,7 +33,11 @@ impl Kind {
 pub fn run(root: &Path, kind: Kind, name: &str) -> Result<()> {
     let written = instantiate(root, kind, name)?;
     println!("wrote\n  {}\n", written.join("\n  "));
-    println!("It compiles and keeps the laws already, for a vendor that does not exist. Next:");
+    println!("completing the cassette and trying the laws (compiles crates/providers)");
+    let laws = ["test", "--quiet", "-p", "providers", &format!("{}::conformance::{name}::", kind.name())];
+    cargo(root, &laws).env("UPDATE_CASSETTES", "1").run()?;
+    cargo(root, &laws).run()?;
+    println!("It keeps the laws, for a vendor that does not exist. Next:");
     println!("  1. {}: address, names of the environment, messages; name the vendor's page for each shape", written[0]);
     println!("  2. {}: a recorded session instead of the invented one", written[1]);
     println!(

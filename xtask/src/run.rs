@@ -32,7 +32,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         Ok(Outcome::Done)
     })?;
     let frontdesk = binary(root, options.release)?;
-    steps.step("models", "speech and language models of about 150 MB, pinned and verified, fetched once", || {
+    steps.step("models", "speech and language, 150 MB on disk, pinned and verified, fetched once", || {
         setup::models(root, &frontdesk)
     })?;
     println!("{}", steps.table());

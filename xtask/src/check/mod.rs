@@ -4,6 +4,7 @@
 
 mod allow;
 mod bounds;
+mod documents;
 mod edges;
 mod engine;
 mod hygiene;
@@ -50,6 +51,7 @@ pub fn run(root: &Path) -> Result<()> {
     found.extend(vendors::check(&sources, &pages));
     found.extend(pages.iter().flat_map(|(path, text)| hygiene::unreasoned(path, text)));
     found.extend(edges::check(root, &sources)?);
+    found.extend(documents::check(root, &sources)?);
     found.sort();
     found.iter().for_each(|violation| eprintln!("{violation}"));
     println!("{}", sizes::report(&sources));
