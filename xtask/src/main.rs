@@ -83,7 +83,8 @@ fn dispatch(command: Command) -> Result<()> {
                 .run()
         }
         Command::Bench(rest) => {
-            shell::cargo(&root, &["build", "--quiet", "--locked", "--release", "-p", "frontdesk", "-p", "bench"]).run()?;
+            shell::cargo(&root, &["build", "--quiet", "--locked", "--release", "-p", "frontdesk", "-p", "bench"])
+                .run()?;
             shell::cargo(&root, &["run", "--quiet", "--locked", "--release", "-p", "bench", "--"]).args(rest.args).run()
         }
         Command::Models(rest) => {

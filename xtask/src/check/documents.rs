@@ -105,12 +105,16 @@ mod tests {
 
     #[test]
     fn a_metric_is_in_the_code_and_in_the_document_or_in_neither() {
-        let text = "fn f() { metrics::counter!(\"frontdesk_a_total\").increment(1); gauge!(\"frontdesk_b\", \"l\" => l); }";
+        let text =
+            "fn f() { metrics::counter!(\"frontdesk_a_total\").increment(1); gauge!(\"frontdesk_b\", \"l\" => l); }";
         let source = Source::parse("crates/a/src/lib.rs", text).expect("valid Rust");
         let written = quoted("| `frontdesk_a_total` | `frontdesk_c{x=\"y\"}`", "`frontdesk_");
         let found = compare(METRICS, "metric", &metrics(&[source]), &written);
         let messages: Vec<&str> = found.iter().map(|violation| violation.message.as_str()).collect();
-        assert_eq!(messages, ["the metric `frontdesk_b` is not in docs/metrics.md", "there is no metric `frontdesk_c`"]);
+        assert_eq!(
+            messages,
+            ["the metric `frontdesk_b` is not in docs/metrics.md", "there is no metric `frontdesk_c`"]
+        );
     }
 
     #[test]
