@@ -3,6 +3,7 @@
 //! A twin is a server on a free loopback port that speaks a vendor's protocol well enough for the vendor's own client. It
 //! records what it received and fails on request, see [`fault`].
 
+pub mod cloud;
 pub mod deepgram;
 pub mod elevenlabs;
 pub mod fault;

@@ -2,7 +2,7 @@
 
 use super::twiml::{self, Verb};
 use super::{Callee, World};
-use carriers::playout::{PlayedMark, Playout};
+use carriers::playout::{HeardSpan, PlayedMark, Playout};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -51,6 +51,8 @@ pub struct Leg {
     pub marks: Vec<PlayedMark>,
     /// Interruptions: when, and how much audio was thrown away.
     pub clears: Vec<(u64, u64)>,
+    /// When the person spoke: from the beginning of the first frame to the sending of the last.
+    pub spoken: Vec<HeardSpan>,
     /// Audio messages from our side.
     pub frames_received: u64,
     /// What our side sent that the platform would not take.

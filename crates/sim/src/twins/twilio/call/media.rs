@@ -4,7 +4,7 @@ use super::{Command, Leg, Next, Task};
 use audio_codec_algorithms::{decode_ulaw, encode_ulaw};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use carriers::playout::Playout;
+use carriers::playout::{HeardSpan, Playout};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -33,6 +33,8 @@ struct Stream {
     sequence: u64,
     chunk: u64,
     microphone: VecDeque<i16>,
+    /// The last frame held speech.
+    speaking: bool,
 }
 
 impl Stream {
@@ -52,6 +54,12 @@ impl Stream {
             self.send(json!({"event": "mark", "mark": {"name": name}})).await?;
         }
         Ok(())
+    }
+
+    /// Whether the person speaks, and whether that is new.
+    fn speech(&mut self) -> (bool, bool) {
+        let before = std::mem::replace(&mut self.speaking, !self.microphone.is_empty());
+        (self.speaking, self.speaking && !before)
     }
 
     async fn send_frame(&mut self) -> Result<(), String> {
@@ -83,13 +91,22 @@ impl Task {
         };
         let sid = self.world.next_sid("MZ");
         let since = Instant::now();
-        let mut stream = Stream { socket, sid: sid.clone(), since, sequence: 0, chunk: 0, microphone: VecDeque::new() };
+        let mut stream = Stream {
+            socket,
+            sid: sid.clone(),
+            since,
+            sequence: 0,
+            chunk: 0,
+            microphone: VecDeque::new(),
+            speaking: false,
+        };
         self.change(|record| {
             record.legs.push(Leg {
                 stream_sid: sid,
                 playout: Playout::new(8000),
                 marks: Vec::new(),
                 clears: Vec::new(),
+                spoken: Vec::new(),
                 frames_received: 0,
                 errors: Vec::new(),
                 closed: None,
@@ -155,6 +172,7 @@ impl Task {
                 biased;
                 _ = ticks.tick() => {
                     self.play(stream).await?;
+                    self.note_speech(stream);
                     stream.send_frame().await?;
                 }
                 message = stream.socket.next() => match message {
@@ -181,6 +199,17 @@ impl Task {
                     return Ok((next, None));
                 },
             }
+        }
+    }
+
+    fn note_speech(&self, stream: &mut Stream) {
+        let (speaking, begins) = stream.speech();
+        let now = stream.elapsed_ms();
+        if speaking {
+            self.leg(|leg| match leg.spoken.last_mut() {
+                Some(last) if !begins => last.to_ms = now,
+                _ => leg.spoken.push(HeardSpan { from_ms: now.saturating_sub(FRAME_SAMPLES as u64 / 8), to_ms: now }),
+            });
         }
     }
 

@@ -1,0 +1,176 @@
+//! Measures what a call costs: the real server process with cloud codecs, beside an echo server that does nothing but
+//! receive and send the same messages, driven in the same run by the same simulated phone platform.
+//!
+//! **Must not know**: anything of the server's inside. Figures come from the operating system, from the server's own
+//! metrics page, and from what was heard at the other end of the line.
+//!
+//! Start reading at [`measure`]; `docs/benchmarks.md` says what each figure means.
+
+mod drive;
+mod echo;
+mod process;
+mod report;
+mod voice;
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, Subcommand};
+use drive::{Heard, Scene};
+use process::Server;
+use report::{Report, Side};
+use sim::twins::cloud::{Cloud, CloudOptions};
+use sim::twins::twilio::TwinCall;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Measures one call's share of a server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A number of the demonstration business.
+const NUMBER: &str = "+49405550170";
+/// What the twins take, fixed. The recogniser's time lies inside the endpoint silence and is not on the way to the answer.
+const STT_FINAL_MS: u64 = 50;
+const LLM_FIRST_TOKEN_MS: u64 = 100;
+const TTS_FIRST_AUDIO_MS: u64 = 80;
+/// Silence after which the demonstration agent takes a finished sentence for the end of the turn.
+const ENDPOINT_MS: u64 = 300;
+const QUESTION: &str = "When do you open on Saturday?";
+const ANSWER: &str = "On Saturday we are open from ten to four.";
+const UTTERANCES_MAX: usize = 4_096;
+/// Calls begin spread over this, so that they do not all speak at once.
+const STAGGER: Duration = Duration::from_secs(2);
+
+/// Measures the cost of a call: CPU, memory, added latency, interruptions, gaps; beside an echo server.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Calls at once
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    calls: u32,
+    /// Seconds measured, for each of the two servers
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(5..=600))]
+    secs: u64,
+    /// Also write the figures here as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The program to measure; the one beside this one unless given
+    #[arg(long, value_name = "FILE")]
+    frontdesk: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Send every audio message back (the bench starts this itself)
+    EchoServer,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let cli = Cli::parse();
+    if matches!(cli.command, Some(Command::EchoServer)) {
+        echo::serve().await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = measure(&cli).await?;
+    print!("{}", report.table());
+    let json = serde_json::to_string_pretty(&report)? + "\n";
+    match &cli.json {
+        Some(file) => std::fs::write(file, json).with_context(|| format!("{} cannot be written", file.display()))?,
+        None => print!("\n{json}"),
+    }
+    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Measures both servers, one after the other.
+async fn measure(cli: &Cli) -> anyhow::Result<Report> {
+    let options = CloudOptions {
+        heard: vec![QUESTION.to_owned(); UTTERANCES_MAX],
+        stt_final_ms: STT_FINAL_MS,
+        answer: ANSWER.to_owned(),
+        llm_first_token_ms: LLM_FIRST_TOKEN_MS,
+        tts_first_audio_ms: TTS_FIRST_AUDIO_MS,
+        number: NUMBER.to_owned(),
+    };
+    let cloud = Cloud::start(&options).await.context("the twins cannot be started")?;
+    let program = program(cli)?;
+    eprintln!("{} calls, {} s each: {}", cli.calls, cli.secs, program.display());
+    let server = Server::frontdesk(&program, &cloud.config(), cli.calls).await?;
+    let frontdesk = side(cli, &cloud, &server, Scene::Conversation).await?;
+    let metrics = server.metrics().await?;
+    server.stop().await;
+    eprintln!("{} calls, {} s each: the echo server", cli.calls, cli.secs);
+    let server = Server::echo().await?;
+    let echo = side(cli, &cloud, &server, Scene::Echo).await?;
+    server.stop().await;
+    Ok(Report::new(cli.calls, cli.secs, frontdesk, echo, &metrics))
+}
+
+fn program(cli: &Cli) -> anyhow::Result<PathBuf> {
+    let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("frontdesk"));
+    let program = cli.frontdesk.clone().map_or_else(beside, Ok)?;
+    if !program.is_file() {
+        bail!("{} is not there; build it with `cargo build --release -p frontdesk -p bench`", program.display());
+    }
+    Ok(program)
+}
+
+/// Measures one server. A first call warms it up, so that what it keeps for all calls is not charged to each.
+async fn side(cli: &Cli, cloud: &Cloud, server: &Server, scene: Scene) -> anyhow::Result<Side> {
+    let burst = Arc::<[i16]>::from(voice::burst(1_200));
+    let url = format!("{}{}", server.base_url, cloud.voice_path());
+    let warm = cloud.phone.place_call(&url);
+    let heard = drive::drive(&warm, scene, &burst, Instant::now() + Duration::from_secs(6)).await;
+    if let Some(problem) = heard.problem {
+        bail!("the first call failed: {problem}");
+    }
+    end(&warm).await;
+    let before = server.usage()?;
+    let began = Instant::now();
+    let measured_from = began + STAGGER + Duration::from_secs(1);
+    let until = measured_from + Duration::from_secs(cli.secs);
+    let mut calls = Vec::new();
+    for number in 0..cli.calls {
+        tokio::time::sleep_until(began + STAGGER * number / cli.calls).await;
+        let call = cloud.phone.place_call(&url);
+        let burst = Arc::clone(&burst);
+        calls.push((call.clone(), tokio::spawn(async move { drive::drive(&call, scene, &burst, until).await })));
+    }
+    tokio::time::sleep_until(measured_from).await;
+    let (from, lag) = (server.usage()?, tokio::spawn(process::timer_lag_ms(until)));
+    let from_at = Instant::now();
+    let mut rss_max = from.rss_bytes;
+    while Instant::now() < until {
+        tokio::time::sleep_until((Instant::now() + Duration::from_millis(500)).min(until)).await;
+        rss_max = rss_max.max(server.usage()?.rss_bytes);
+    }
+    let (to, wall) = (server.usage()?, from_at.elapsed());
+    let mut heard = Vec::new();
+    for (call, driver) in calls {
+        heard.push(driver.await.context("a simulated caller failed")?);
+        tokio::spawn(async move { end(&call).await });
+    }
+    server.calls_over().await?;
+    let refused = heard.iter().filter(|one: &&Heard| one.refused).count();
+    let lag = lag.await.unwrap_or_default();
+    Ok(Side {
+        cpu_ms: to.cpu_ms.saturating_sub(from.cpu_ms),
+        wall,
+        rss_growth_bytes: rss_max.saturating_sub(before.rss_bytes),
+        rss_idle_bytes: before.rss_bytes,
+        calls: cli.calls,
+        refused,
+        driver_lag_ms_p99: lag,
+        heard,
+    })
+}
+
+async fn end(call: &TwinCall) {
+    call.hang_up().await;
+    // What a call that does not end means is asked of the server's metrics afterwards.
+    let _ = call.finished(Duration::from_secs(5)).await;
+}
