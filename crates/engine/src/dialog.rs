@@ -308,7 +308,7 @@ impl Dialog {
         let none = Map::new();
         let args = args.as_object().unwrap_or(&none);
         let said =
-            spec.say_done.as_ref().map_or_else(|| result.to_owned(), |say| template::fill(say, args, Some(result)));
+            spec.say_done.as_ref().map_or_else(|| result.to_owned(), |say| template::fill_result(say, args, result));
         (!said.trim().is_empty()).then_some(said)
     }
 

@@ -267,7 +267,11 @@ impl Line {
                 self.awaiting_answer = false;
                 let said = Said::Agent { at_ms: event.at.0, text, complete, citations, latency };
                 watch(&said);
-                self.outcome.said.push(said);
+                // What an interruption cut off was said before the words that are still being understood.
+                let waiting = self.outcome.said.iter().rev();
+                let waiting = waiting.take_while(|one| matches!(one, Said::Caller { understood: None, .. })).count();
+                let at = self.outcome.said.len() - if complete { 0 } else { waiting };
+                self.outcome.said.insert(at, said);
             }
             LiveKind::Tool { name, status } => {
                 let said = Said::Tool { name, status };

@@ -132,7 +132,11 @@ fn load(global: &Global, listen: Option<String>) -> Result<Config, config::Probl
     overrides.extend(global.models_dir.as_ref().map(|dir| ("models.dir", path_text(dir))));
     overrides.extend(global.log.clone().map(|filter| ("log.filter", filter)));
     overrides.extend(listen.map(|listen| ("server.listen", listen)));
-    config::load(&Sources { file: global.config.as_deref(), env: &environment, overrides: &overrides })
+    config::load(&Sources {
+        file: global.config.as_deref(),
+        env: &|name| std::env::var(name).ok(),
+        overrides: &overrides,
+    })
 }
 
 /// The environment; empty values count as absent.

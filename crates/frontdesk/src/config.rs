@@ -259,7 +259,9 @@ fn apply_environment(
         let Value::Table(inner) = inner else { continue };
         for key in inner.keys() {
             let name = format!("FRONTDESK_{}_{}", section.to_uppercase(), key.to_uppercase());
-            if let Some(value) = env(&name) {
+            // An empty value is an absent one, except for a list: "nobody" is a choice.
+            let is_list = matches!(inner.get(key), Some(Value::Array(_)));
+            if let Some(value) = env(&name).filter(|value| is_list || !value.is_empty()) {
                 set(merged, schema, &format!("{section}.{key}"), &value, &name, problems);
             }
         }
@@ -329,7 +331,8 @@ impl Setting {
 /// Follows `env:NAME` and `file:/path`.
 pub fn follow(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Secret<String>, String> {
     if let Some(name) = text.strip_prefix("env:") {
-        return env(name).map(Secret::new).ok_or_else(|| format!("the environment has no {name}"));
+        let value = env(name).filter(|value| !value.is_empty());
+        return value.map(Secret::new).ok_or_else(|| format!("the environment has no {name}"));
     }
     if let Some(path) = text.strip_prefix("file:") {
         let read = std::fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
@@ -387,6 +390,14 @@ mod tests {
         assert_eq!(config.calls.max, 7);
         let error = load_text("", &[("FRONTDESK_CALLS_MAX", "many")]).expect_err("bad");
         assert!(error.contains("FRONTDESK_CALLS_MAX: calls.max must be a whole number"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_list_in_the_environment_does_without_and_other_empty_values_count_as_absent() {
+        let env = [("FRONTDESK_STT_FALLBACK", ""), ("FRONTDESK_CALLS_MAX", ""), ("FRONTDESK_DATA_DIR", "")];
+        let config = load_text("[data]\ndir = \"/srv\"", &env).expect("valid");
+        assert!(config.stt.fallback.is_empty());
+        assert_eq!((config.calls.max, config.data.dir.as_str()), (200, "/srv"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use runtime::on_device::{LocalBrain, LocalJudge, LocalStt, LocalTts, model_slots
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::Store;
+use tokio::sync::Semaphore;
 
 /// Component of the embedding model.
 pub const EMBEDDER: &str = "embed-minilm-int8";
@@ -30,6 +31,8 @@ pub struct OnDevice {
     /// The voice itself, for simulated callers.
     pub synthesizer: Arc<Synthesizer>,
     models: Arc<LanguageModels>,
+    slots: Arc<Semaphore>,
+    slots_all: usize,
 }
 
 /// The models directory of a configuration.
@@ -57,15 +60,22 @@ pub fn load(dir: &ModelDir) -> anyhow::Result<OnDevice> {
         Ok(OnDevice {
             stt: Arc::new(LocalStt::new(recognizer, Arc::clone(&slots))),
             tts: Arc::new(LocalTts::new(Arc::clone(&synthesizer), Arc::clone(&slots))),
-            judge: Arc::new(LocalJudge { vad, turn: Some(turn) }),
-            brain: Arc::new(LocalBrain::new(slots)),
+            judge: Arc::new(LocalJudge::new(vad, Some(turn))),
+            brain: Arc::new(LocalBrain::new(Arc::clone(&slots))),
             synthesizer,
             models,
+            slots_all: slots.available_permits(),
+            slots,
         })
     })
 }
 
 impl OnDevice {
+    /// Whether no model is thinking.
+    pub fn is_idle(&self) -> bool {
+        self.slots.available_permits() == self.slots_all && !self.judge.is_busy()
+    }
+
     /// Indexes the documents of a business and prepares its agents' tools and lines, so that the first call is as quick as
     /// the others.
     pub async fn learn(&self, store: &dyn Store, scope: &TenantScope, cache_dir: &Path) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::config::Log;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use tracing_subscriber::EnvFilter;
@@ -21,7 +21,7 @@ pub fn start_logs(log: &Log) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = match log.format.as_str() {
         "json" => builder.json().flatten_event(true).try_init(),
-        _ => builder.with_target(false).compact().try_init(),
+        _ => builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).compact().try_init(),
     };
     // A second start (tests in one process) keeps the first one's settings.
     let _ = started;

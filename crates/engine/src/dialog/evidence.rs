@@ -6,7 +6,7 @@
 /// Lines that values may come from.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    lines: Vec<[Vec<String>; 3]>,
+    lines: Vec<[Vec<String>; 4]>,
 }
 
 /// Lines remembered; older ones are forgotten, and a value from them must be said again.
@@ -21,7 +21,8 @@ impl Evidence {
         let words = words(text);
         let digits = digits_of(&words, false);
         let numbers = digits_of(&words, true);
-        self.lines.push([words, digits, numbers]);
+        let misheard = digits_of(&with_sounds_as_digits(&words), false);
+        self.lines.push([words, digits, numbers, misheard]);
     }
 
     /// Whether the value occurs in a line.
@@ -97,6 +98,24 @@ fn digits_of(words: &[String], numbers: bool) -> Vec<String> {
         }
     }
     out
+}
+
+/// The words with "for", "to", "ate", "won" as digits where a digit follows: so recognisers write "four eight two".
+fn with_sounds_as_digits(words: &[String]) -> Vec<String> {
+    let is_digits = |word: &String| digit_of(word).is_some() || word.bytes().all(|byte| byte.is_ascii_digit());
+    let sounds = |word: &str| match word {
+        "for" | "fore" => Some("4"),
+        "to" | "too" => Some("2"),
+        "ate" => Some("8"),
+        "won" => Some("1"),
+        _ => None,
+    };
+    let followed = |at: usize| words.get(at + 1).is_some_and(is_digits);
+    let read = |(at, word): (usize, &String)| match sounds(word) {
+        Some(digit) if followed(at) => digit.to_owned(),
+        _ => word.clone(),
+    };
+    words.iter().enumerate().map(read).collect()
 }
 
 /// A digit or letter that can be doubled.

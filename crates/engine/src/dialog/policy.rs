@@ -66,7 +66,10 @@ pub fn judge<'a>(
             Value::Number(number) => number.to_string(),
             _ => return Err(Refusal::new("bad_arguments", format!("{key} must be a text."))),
         };
-        check(parameter, &text, evidence)?;
+        // A search only reads the business's own documents, so its query may be the brain's wording.
+        if spec.action != ToolAction::SearchKnowledge {
+            check(parameter, &text, evidence)?;
+        }
         kept.insert(key.clone(), Value::String(text));
     }
     for parameter in spec.parameters.iter().filter(|parameter| parameter.required) {

@@ -1,6 +1,7 @@
-//! Whole calls over the loopback line at 8 kHz µ-law, with nothing but the models of this machine. The clock is tokio's and
-//! paused: it stands still while a model thinks, so a call of a minute takes as long as its models compute.
+//! Whole calls over the loopback line at 8 kHz µ-law, with nothing but the models of this machine, on a clock of their own
+//! (`clock`): it stands still while a model thinks, so that a slow machine hears the same call.
 
+use crate::clock;
 use frontdesk::caller::{self, Outcome, Said, Step};
 use frontdesk::config::{self, Config, Sources};
 use frontdesk::wiring::{self, Wired};
@@ -39,10 +40,9 @@ impl Shop {
     }
 
     async fn call(&self, steps: Vec<Step>) -> Outcome {
-        tokio::time::pause();
-        let outcome = caller::call(&self.wired.node, self.wired.scope, None, steps, |_| {}).await.expect("taken");
-        tokio::time::resume();
-        outcome
+        let on_device = self.wired.on_device.clone().expect("on device");
+        let call = caller::call(&self.wired.node, self.wired.scope, None, steps, |_| {});
+        clock::fly(move || on_device.is_idle(), call).await.expect("taken")
     }
 
     async fn journal(&self, outcome: &Outcome) -> Vec<Record> {
@@ -52,7 +52,8 @@ impl Shop {
 
     /// What the agent said after the caller's line with this label.
     fn answer<'a>(outcome: &'a Outcome, label: &str) -> &'a str {
-        let asked = outcome.said.iter().position(|said| matches!(said, Said::Caller { label: one, .. } if one == label));
+        let asked =
+            outcome.said.iter().position(|said| matches!(said, Said::Caller { label: one, .. } if one == label));
         let after = &outcome.said[asked.unwrap_or_else(|| panic!("{label} was not said: {outcome:#?}"))..];
         let agent = after.iter().find_map(|said| match said {
             Said::Agent { text, .. } => Some(text.as_str()),
@@ -123,7 +124,7 @@ async fn a_caller_asks_five_questions_by_voice_and_hears_the_documents_and_nothi
     assert!(matches!(journal.last().map(|record| &record.entry), Some(Entry::Ended { .. })));
 
     // What the page and the command line showed is what the journal holds.
-    let said: Vec<_> = outcome.said.iter().filter_map(|said| match said {
+    let said = outcome.said.iter().filter_map(|said| match said {
         Said::Agent { text, complete, .. } => Some((text.clone(), *complete)),
         _ => None,
     });
@@ -157,7 +158,8 @@ async fn recording_holds_both_sides(shop: &Shop, outcome: &Outcome) {
     let mut reader = hound::WavReader::open(path).expect("a WAV file");
     assert_eq!((reader.spec().channels, reader.spec().sample_rate), (2, 8_000));
     let samples: Vec<i16> = reader.samples().collect::<Result<_, _>>().expect("whole");
-    let loud = |side: usize| samples.iter().skip(side).step_by(2).filter(|sample| sample.unsigned_abs() > 1_000).count();
+    let loud =
+        |side: usize| samples.iter().skip(side).step_by(2).filter(|sample| sample.unsigned_abs() > 1_000).count();
     assert!(loud(0) > 8_000 && loud(1) > 8_000, "caller {} agent {}", loud(0), loud(1));
 }
 
@@ -183,7 +185,8 @@ async fn an_order_is_looked_up_and_a_booking_waits_for_a_yes() {
     let journal = shop.journal(&outcome).await;
     let at = |wanted: fn(&Entry) -> bool| journal.iter().position(|record| wanted(&record.entry));
     let yes = at(|entry| matches!(entry, Entry::ConfirmationAnswered { yes: true, .. })).expect("a yes");
-    let started = at(|entry| matches!(entry, Entry::ToolStarted { name, .. } if name == "book_repair")).expect("a start");
+    let started =
+        at(|entry| matches!(entry, Entry::ToolStarted { name, .. } if name == "book_repair")).expect("a start");
     assert!(yes < started, "the yes comes before the effect");
     let rows = shop.wired.store.rows(&shop.wired.scope, "bookings", None).await.expect("rows");
     let mine: Vec<_> = rows.iter().filter(|(_, row)| row.get("call").is_some()).collect();

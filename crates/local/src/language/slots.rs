@@ -169,8 +169,9 @@ fn tokens(utterance: &str) -> Vec<Token> {
     found
 }
 
-/// What a run of tokens spells, or `None` if one of them cannot be part of an id.
-fn spell(tokens: &[Token]) -> Option<String> {
+/// What a run of tokens spells, or `None` if one of them cannot be part of an id. With `leading`, a word at the beginning
+/// that sounds like a digit is one: recognisers write "four eight two one three" as "for 8213".
+fn spell(tokens: &[Token], leading: bool) -> Option<String> {
     let mut text = String::new();
     let mut repeat = 1;
     let mut tens: Option<u32> = None;
@@ -189,7 +190,7 @@ fn spell(tokens: &[Token]) -> Option<String> {
                 None => piece.clone(),
             },
             Kind::Homophone(digit, _)
-                if digits(index.checked_sub(1).map(|i| &tokens[i].kind))
+                if index.checked_sub(1).map_or(leading, |before| digits(Some(&tokens[before].kind)))
                     && digits(tokens.get(index + 1).map(|t| &t.kind)) =>
             {
                 (*digit).to_owned()
@@ -245,6 +246,11 @@ fn whole(regex: &str) -> Option<Regex> {
 fn find_id(regex: &str, utterance: &str) -> Option<Found> {
     let regex = whole(regex)?;
     let tokens = tokens(utterance);
+    // A word is only taken for a digit when nothing else makes an id.
+    read_ids(&regex, utterance, &tokens, false).or_else(|| read_ids(&regex, utterance, &tokens, true))
+}
+
+fn read_ids(regex: &Regex, utterance: &str, tokens: &[Token], leading: bool) -> Option<Found> {
     let numeric = |t: &Token| matches!(t.kind, Kind::Digits(_) | Kind::Tens(_) | Kind::Repeat(_));
     let mut best: Option<(usize, Found)> = None;
     for start in 0..tokens.len() {
@@ -257,7 +263,7 @@ fn find_id(regex: &str, utterance: &str) -> Option<Found> {
                 continue;
             }
             let at = tokens[start].at.start..tokens[end - 1].at.end;
-            let Some(id) = read_id(&regex, &utterance[at.clone()], &tokens[start..end]) else { continue };
+            let Some(id) = read_id(regex, &utterance[at.clone()], &tokens[start..end], leading) else { continue };
             if best.as_ref().is_none_or(|(length, found)| at.start >= found.at.end || id.len() > *length) {
                 best = Some((id.len(), Found { value: Value::String(id), at }));
             }
@@ -267,14 +273,14 @@ fn find_id(regex: &str, utterance: &str) -> Option<Found> {
 }
 
 /// As written, as spelt, or as spelt with a hyphen where letters and digits meet.
-fn read_id(regex: &Regex, written: &str, tokens: &[Token]) -> Option<String> {
+fn read_id(regex: &Regex, written: &str, tokens: &[Token], leading: bool) -> Option<String> {
     if !tokens.iter().any(|t| matches!(t.kind, Kind::Digits(_) | Kind::Tens(_))) {
         return regex.is_match(written).then(|| written.to_uppercase());
     }
     if regex.is_match(written) {
         return Some(written.to_uppercase());
     }
-    let spelt = spell(tokens)?;
+    let spelt = spell(tokens, leading)?;
     let hyphens = hyphenated(&spelt);
     [spelt, hyphens].into_iter().find(|id| regex.is_match(id))
 }

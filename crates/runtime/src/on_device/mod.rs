@@ -11,6 +11,7 @@ pub use synthesis::LocalTts;
 use crate::service::{AudioJudge, NeuralVadSession};
 use local::speech::{NeuralVad, TurnJudge, VadSession};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
 /// Registry name of everything that runs on this machine.
@@ -24,10 +25,21 @@ pub fn model_slots() -> Arc<Semaphore> {
 
 /// The neural VAD and the end-of-turn model.
 pub struct LocalJudge {
-    /// Voice activity.
-    pub vad: NeuralVad,
-    /// End of turn; `None` leaves it to silence and text.
-    pub turn: Option<TurnJudge>,
+    vad: NeuralVad,
+    turn: Option<TurnJudge>,
+    judging: AtomicUsize,
+}
+
+impl LocalJudge {
+    /// Over loaded models. Without `turn`, the end of a turn is left to silence and text.
+    pub fn new(vad: NeuralVad, turn: Option<TurnJudge>) -> Self {
+        Self { vad, turn, judging: AtomicUsize::new(0) }
+    }
+
+    /// Whether the end-of-turn model is thinking.
+    pub fn is_busy(&self) -> bool {
+        self.judging.load(Ordering::Acquire) > 0
+    }
 }
 
 struct Vad(VadSession);
@@ -51,6 +63,9 @@ impl AudioJudge for LocalJudge {
 
     fn turn_probability(&self, pcm_16k: &[i16]) -> Option<f32> {
         let judge = self.turn.as_ref()?;
-        judge.probability(pcm_16k).map_err(|error| tracing::warn!(%error, "the end-of-turn model failed")).ok()
+        self.judging.fetch_add(1, Ordering::AcqRel);
+        let probability = judge.probability(pcm_16k);
+        self.judging.fetch_sub(1, Ordering::AcqRel);
+        probability.map_err(|error| tracing::warn!(%error, "the end-of-turn model failed")).ok()
     }
 }
