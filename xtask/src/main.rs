@@ -42,6 +42,8 @@ enum Command {
     Bench(Rest),
     /// Pull the on-device models, or pass other arguments to `frontdesk models`.
     Models(Rest),
+    /// Try the Talk page in Chromium with a fake microphone, against the program as built.
+    Browser,
     /// Write openapi.json from the code.
     Openapi,
     /// Start a provider from a template: one file, one cassette, one word in the registry.
@@ -90,6 +92,11 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Models(rest) => {
             let args = if rest.args.is_empty() { vec!["pull".to_owned()] } else { rest.args };
             shell::cargo(&root, &["run", "--quiet", "--locked", "-p", "frontdesk", "--", "models"]).args(args).run()
+        }
+        Command::Browser => {
+            run::build(&root, false)?;
+            setup::page_packages(&root)?;
+            browser::browser_test(&root, &run::binary(&root, false)?).map(|_| ())
         }
         Command::Openapi => test::write_openapi(&root),
         Command::NewProvider { kind, name } => new_provider::run(&root, kind, &name),
