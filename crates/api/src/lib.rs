@@ -50,6 +50,7 @@ pub fn router(app: App) -> Router {
         style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'";
     routes::all()
         .fallback(assets::page)
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES_MAX))
         .layer(axum::middleware::from_fn_with_state(app.clone(), access::guard))
         .layer(SetResponseHeaderLayer::if_not_present(nosniff.0, nosniff.1))

@@ -59,6 +59,16 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The request is not valid").detail(detail)
     }
 
+    /// There is such a thing, but this cannot be done with it.
+    pub fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This cannot be done here")
+    }
+
+    /// The body is larger than anything that makes sense here.
+    pub fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large")
+    }
+
     /// The node takes no more calls.
     pub fn busy() -> Self {
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "All lines are taken");

@@ -58,13 +58,20 @@ impl MediaSocket for ServerSocket {
     }
 }
 
-/// A broken rule of the WebSocket itself, as opposed to a connection that went away.
+/// A broken rule of the WebSocket itself, as opposed to a connection that went away. The library says which only in words.
 fn violation(error: &axum::Error) -> Option<Incoming> {
     let text = error.to_string();
-    let broke_a_rule = ["too long", "too large", "too big", "UTF-8", "utf-8", "ragment", "rotocol"]
-        .iter()
-        .any(|sign| text.contains(sign));
-    let went_away = text.contains("without") || text.contains("reset");
-    (broke_a_rule && !went_away)
-        .then_some(Incoming::Violation("the message breaks the WebSocket protocol or is too large"))
+    if text.contains("without") || text.contains("reset") {
+        return None;
+    }
+    let (code, why) = if text.contains("too long") || text.contains("too large") || text.contains("too big") {
+        (1009, "a message that is too large")
+    } else if text.contains("UTF-8") {
+        (1007, "text that is not UTF-8")
+    } else if text.contains("rotocol") {
+        (1002, "the WebSocket protocol was broken")
+    } else {
+        return None;
+    };
+    Some(Incoming::Violation { code, why })
 }

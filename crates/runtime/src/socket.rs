@@ -15,8 +15,13 @@ pub enum Incoming {
     Text(Bytes),
     /// A binary message.
     Binary(Bytes),
-    /// The transport refused a message (too large, not UTF-8, fragmented control frame) and closes.
-    Violation(&'static str),
+    /// The transport refused a message and reads no more.
+    Violation {
+        /// Close code (RFC 6455, 7.4.1): 1009 for a message that is too large, 1007 for text that is not UTF-8, 1002 else.
+        code: u16,
+        /// Why.
+        why: &'static str,
+    },
 }
 
 /// Whole messages in and out. Object safe, so that a call can go on over another socket.

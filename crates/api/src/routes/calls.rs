@@ -5,7 +5,7 @@ use super::views::{CallDetail, CallList, PlaceCall, PlacedCall};
 use crate::App;
 use crate::problem::Problem;
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -34,11 +34,14 @@ pub(crate) struct PageQuery {
 /// Lists calls, newest first.
 #[utoipa::path(get, path = "/api/v1/calls", tag = "calls", operation_id = "list_calls", params(PageQuery), responses(
     (status = 200, description = "One page of calls", body = CallList),
-    (status = 400, description = "The query is not understood"),
-    (status = 422, description = "The limit or the cursor is not valid", body = Problem),
+    (status = 422, description = "The query, the limit or the cursor is not valid", body = Problem),
     (status = 503, description = "The database does not answer", body = Problem)
 ))]
-pub(crate) async fn list(State(app): State<App>, Query(query): Query<PageQuery>) -> Result<Json<CallList>, Problem> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    query: Result<Query<PageQuery>, QueryRejection>,
+) -> Result<Json<CallList>, Problem> {
+    let Query(query) = query.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let limit = query.limit.unwrap_or(20);
     if !(1..=limits::PAGE_ROWS_MAX).contains(&limit) {
         return Err(Problem::invalid("limit must be between 1 and 100"));
@@ -72,6 +75,7 @@ pub(crate) async fn get(State(app): State<App>, Path(id): Path<String>) -> Resul
 #[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "place_call", request_body = PlaceCall, responses(
     (status = 202, description = "The phone platform was asked; follow the call by its id", body = PlacedCall),
     (status = 404, description = "No such agent", body = Problem),
+    (status = 413, description = "The body is too large", body = Problem),
     (status = 422, description = "A number, the agent or the carrier is not valid", body = Problem),
     (status = 502, description = "The phone platform refused", body = Problem),
     (status = 503, description = "All lines are taken, or the database does not answer", body = Problem)
@@ -81,7 +85,7 @@ pub(crate) async fn place(
     headers: HeaderMap,
     body: Result<Json<PlaceCall>, JsonRejection>,
 ) -> Result<(StatusCode, Json<PlacedCall>), Problem> {
-    let Json(place) = body.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
+    let Json(place) = body.map_err(not_read)?;
     let to: PhoneNumber = place.to.parse().map_err(|error| Problem::invalid(format!("to: {error}")))?;
     let from: PhoneNumber = place.from.parse().map_err(|error| Problem::invalid(format!("from: {error}")))?;
     let store = app.node.store();
@@ -136,6 +140,14 @@ pub(crate) async fn events(
         }
     });
     Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
+}
+
+/// Why a body could not be read.
+fn not_read(rejection: JsonRejection) -> Problem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
+        _ => Problem::invalid(rejection.body_text()),
+    }
 }
 
 /// A path that is not an id names nothing.

@@ -20,7 +20,10 @@ pub(crate) async fn voice(
     headers: HeaderMap,
     request: Request,
 ) -> Response {
-    let Some(body) = read(request).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
+    let body = match read(request).await {
+        Ok(body) => body,
+        Err(status) => return status.into_response(),
+    };
     let base_url = app.access.base_url(&headers);
     let seen = Seen::new(&base_url, &uri, &headers);
     answer(app.node.voice_webhook(&carrier, &seen.inbound("POST", &body), &base_url).await)
@@ -34,7 +37,10 @@ pub(crate) async fn status(
     headers: HeaderMap,
     request: Request,
 ) -> Response {
-    let Some(body) = read(request).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
+    let body = match read(request).await {
+        Ok(body) => body,
+        Err(status) => return status.into_response(),
+    };
     let base_url = app.access.base_url(&headers);
     let seen = Seen::new(&base_url, &uri, &headers);
     answer(app.node.status_webhook(&carrier, &seen.inbound("POST", &body)).await)
@@ -69,11 +75,14 @@ pub(crate) async fn media(
     })
 }
 
-async fn read(request: Request) -> Option<Bytes> {
+async fn read(request: Request) -> Result<Bytes, StatusCode> {
     let limit = limits::WEBHOOK_BODY_BYTES_MAX;
     let wait = std::time::Duration::from_millis(limits::HTTP_HEADER_MS_MAX);
-    let body = tokio::time::timeout(wait, axum::body::to_bytes(request.into_body(), limit)).await;
-    body.ok()?.ok()
+    match tokio::time::timeout(wait, axum::body::to_bytes(request.into_body(), limit)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_elapsed) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
 }
 
 fn answer(reply: Option<Reply>) -> Response {

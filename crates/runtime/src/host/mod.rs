@@ -266,7 +266,7 @@ impl CallHost {
                 Err(_) => sink.events.push(MediaEvent::Violation { code: 1007, why: "text that is not UTF-8" }),
             },
             Some(Incoming::Binary(bytes)) => link.protocol.on_binary(&bytes, &mut sink),
-            Some(Incoming::Violation(why)) => sink.events.push(MediaEvent::Violation { code: 1009, why }),
+            Some(Incoming::Violation { code, why }) => sink.events.push(MediaEvent::Violation { code, why }),
             None => {
                 self.lose_media();
                 return;

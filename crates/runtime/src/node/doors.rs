@@ -357,7 +357,7 @@ async fn await_start(
                 Err(_) => return Err(AttachError::Violation { code: 1007, why: "text that is not UTF-8" }),
             },
             Incoming::Binary(bytes) => protocol.on_binary(&bytes, &mut sink),
-            Incoming::Violation(why) => return Err(AttachError::Violation { code: 1009, why }),
+            Incoming::Violation { code, why } => return Err(AttachError::Violation { code, why }),
         }
         let mut start = None;
         for event in std::mem::take(&mut sink.events) {
