@@ -306,11 +306,6 @@ class FakeCall {
     this.finishSpeaking(this.speaking.text, true);
   }
 
-  onKey(digit) {
-    this.log.append(this.at, { entry: "dtmf", digit });
-    this.interrupt();
-  }
-
   interrupt() {
     if (this.speaking === null) return;
     this.socket.send(JSON.stringify({ type: "clear" }));
@@ -472,7 +467,7 @@ function onSocket(socket, calls) {
     if (call === null) return socket.close(1008, "the first message must be start");
     if (message.type === "text") call.onTurn(message.text, true);
     else if (message.type === "mark") call.onMark(message.id);
-    else if (message.type === "dtmf") call.onKey(message.digit);
+    else if (message.type === "interrupt") call.interrupt();
     else if (message.type === "end") call.end("hung_up");
   });
   socket.on("close", () => call?.end("hung_up"));

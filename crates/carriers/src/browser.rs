@@ -38,6 +38,7 @@ enum FromPage {
     Dtmf {
         digit: char,
     },
+    Interrupt,
     End,
     /// Later pages may say more.
     #[serde(other)]
@@ -102,6 +103,7 @@ impl BrowserMedia {
                     sink.events.push(MediaEvent::Dtmf(Pii::new(digit)));
                 }
             }
+            (FromPage::Interrupt, State::Streaming) => sink.events.push(MediaEvent::Interrupted),
             (FromPage::End, State::Streaming) => sink.events.push(MediaEvent::HangUp),
         }
     }

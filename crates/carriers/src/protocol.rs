@@ -206,6 +206,8 @@ pub enum MediaEvent {
     Mark(MarkId),
     /// The customer typed this.
     Typed(Pii<String>),
+    /// The customer asked for silence (the Interrupt button of a page).
+    Interrupted,
     /// The customer asked to end (the End button of a page).
     HangUp,
     /// The stream is over.

@@ -78,6 +78,8 @@ pub enum CarrierInput {
         /// The words.
         text: Pii<String>,
     },
+    /// The caller pressed a button that asks for silence: the agent stops at once and listens.
+    Interrupted,
     /// The caller hung up, or pressed End.
     HungUp,
     /// A hand-over to a person was carried out or refused.

@@ -146,5 +146,5 @@ export type ClientMessage =
   | { type: "text"; text: string }
   | { type: "mark"; id: number }
   /** `#` alone is no number: the agent falls silent, as with any key, and no turn follows. */
-  | { type: "dtmf"; digit: "#" }
+  | { type: "interrupt" }
   | { type: "end" };

@@ -99,7 +99,7 @@ class CallSession {
     if (this.#view.status !== "live") return;
     this.#line?.clear();
     this.#dropUntil = performance.now() + INTERRUPT_MS_MAX;
-    this.#send({ type: "dtmf", digit: "#" });
+    this.#send({ type: "interrupt" });
   }
 
   setMuted(muted: boolean): void {

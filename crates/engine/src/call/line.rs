@@ -18,6 +18,7 @@ impl CallMachine {
             CarrierInput::MediaLost => self.media_lost(now),
             CarrierInput::Dtmf { digit } => self.on_key(now, digit),
             CarrierInput::Typed { text } => self.on_typed(now, text),
+            CarrierInput::Interrupted => self.on_interrupted(now),
             CarrierInput::HungUp => {
                 let reason =
                     self.closing.as_ref().map_or_else(|| "hung_up".to_owned(), |closing| closing.reason.clone());
@@ -139,6 +140,13 @@ impl CallMachine {
         self.closing = None;
         let lines = vec![self.agent.lines.call_back.clone(), self.agent.lines.goodbye.clone()];
         self.close(now, "transfer_failed", lines, Then::HangUp, true);
+    }
+
+    /// Unlike speech over the agent, a button needs no deciding.
+    fn on_interrupted(&mut self, now: CallTime) {
+        if self.closing.is_none() && self.media == Media::Up {
+            self.interrupt(now);
+        }
     }
 
     fn on_key(&mut self, now: CallTime, digit: Pii<char>) {

@@ -10,7 +10,9 @@ pub fn fill_result(template: &str, args: &Map<String, Value>, result: &str) -> S
         _ => None,
     };
     let is_known = |name: &str| {
-        name == "result" || args.contains_key(name) || columns.as_ref().is_some_and(|columns| columns.contains_key(name))
+        name == "result"
+            || args.contains_key(name)
+            || columns.as_ref().is_some_and(|columns| columns.contains_key(name))
     };
     let open = template.split('{').skip(1).filter_map(|rest| rest.split_once('}')).any(|(name, _)| !is_known(name));
     if open && columns.is_none() {

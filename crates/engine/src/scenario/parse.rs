@@ -3,7 +3,7 @@
 //! | actor | actions |
 //! |---|---|
 //! | `carrier` | a state such as `ringing`, `media`, `media-lost`, `transfer-ok`, `transfer-failed` |
-//! | `caller` | `says "…"`, `started`, `stopped [silence_ms]`, `types "…"`, `presses 1`, `hangs-up` |
+//! | `caller` | `says "…"`, `started`, `stopped [silence_ms]`, `types "…"`, `presses 1`, `interrupts`, `hangs-up` |
 //! | `stt` | `partial "…"`, `final "…"`, `finalized "…"`, `end-of-turn`, `probability 0.2`, `fails CLASS` |
 //! | `brain` | `text "…"`, `tool NAME {…}`, `done [finish]`, `fails CLASS` |
 //! | `tts` | `first-audio`, `segment-done SEGMENT END_MS`, `fails CLASS` |
@@ -89,6 +89,7 @@ pub(super) enum Action {
     Stopped(u64),
     Types(String),
     Presses(char),
+    Interrupts,
     HangsUp,
     Partial { text: String, of: Option<u64> },
     Final { text: String, finalized: bool, of: Option<u64> },
@@ -339,6 +340,7 @@ fn caller_action(words: &[&str]) -> Result<Action, String> {
         ["stopped", ms] => Action::Stopped(number(ms)?),
         ["types", text] => Action::Types(quoted(text)?),
         ["presses", key] => Action::Presses(key.chars().next().ok_or("which key?")?),
+        ["interrupts"] => Action::Interrupts,
         ["hangs-up"] => Action::HangsUp,
         _ => return Err(format!("a caller cannot `{}`", words.join(" "))),
     })

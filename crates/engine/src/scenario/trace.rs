@@ -87,6 +87,7 @@ fn describe_carrier(input: &CarrierInput) -> String {
         CarrierInput::MediaLost => "carrier media-lost".into(),
         CarrierInput::Dtmf { digit } => format!("caller presses {}", digit.expose()),
         CarrierInput::Typed { text } => format!("caller types {:?}", text.expose()),
+        CarrierInput::Interrupted => "caller presses Interrupt".into(),
         CarrierInput::HungUp => "caller hangs-up".into(),
         CarrierInput::TransferDone { ok } => format!("carrier transfer-{}", if *ok { "ok" } else { "failed" }),
     }

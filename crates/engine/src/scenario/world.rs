@@ -420,6 +420,7 @@ impl World {
             Action::Transfer(ok) => carrier(CarrierInput::TransferDone { ok: *ok }),
             Action::Types(text) => carrier(CarrierInput::Typed { text: text.as_str().into() }),
             Action::Presses(key) => carrier(CarrierInput::Dtmf { digit: base::Pii::new(*key) }),
+            Action::Interrupts => carrier(CarrierInput::Interrupted),
             Action::HangsUp => carrier(CarrierInput::HungUp),
             Action::Started => speech(SpeechInput::Started),
             Action::Stopped(silence_ms) => speech(SpeechInput::Stopped { silence_ms: *silence_ms }),

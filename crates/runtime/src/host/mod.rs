@@ -293,6 +293,7 @@ impl CallHost {
             MediaEvent::Started(_) => {} // The node has seen it; the codec lets only one through.
             MediaEvent::Dtmf(digit) => self.feed(Input::Carrier(CarrierInput::Dtmf { digit })),
             MediaEvent::Typed(text) => self.feed(Input::Carrier(CarrierInput::Typed { text })),
+            MediaEvent::Interrupted => self.feed(Input::Carrier(CarrierInput::Interrupted)),
             MediaEvent::HangUp => self.feed(Input::Carrier(CarrierInput::HungUp)),
             MediaEvent::Mark(mark) => {
                 if let Some(input) = self.mouth.on_mark(mark) {
