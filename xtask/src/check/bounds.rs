@@ -61,11 +61,16 @@ fn channels(source: &Source) -> Vec<(usize, String, String)> {
     found
 }
 
-/// Sleeping in tests, unless the clock of the test is a simulated one.
+/// Sleeping in tests, unless the clock of the test is a simulated one: from its start, or paused earlier in the function.
 fn sleeps(source: &Source) -> Vec<Violation> {
     let mut lines = source.find("thread : : sleep");
-    if !source.has("start_paused") && source.find("time : : pause").is_empty() {
-        lines.extend(source.find("time : : sleep"));
+    if !source.has("start_paused") {
+        let pauses = source.find("time : : pause");
+        let is_simulated = |line: &usize| {
+            let around = source.functions.iter().filter(|f| (f.line..f.line + f.lines).contains(line));
+            around.max_by_key(|f| f.line).is_some_and(|f| pauses.iter().any(|pause| (f.line..=*line).contains(pause)))
+        };
+        lines.extend(source.find("time : : sleep").into_iter().filter(|line| !is_simulated(line)));
     }
     let message = "tests wait for what happens, not for the clock";
     let found = lines.into_iter().filter(|line| source.is_test_line(*line));
@@ -98,5 +103,7 @@ mod tests {
             rules("crates/a/tests/it.rs", &format!("#[tokio::test(start_paused = true)]\nasync {test}")).is_empty()
         );
         assert!(rules("crates/a/src/lib.rs", &format!("async {test}")).is_empty());
+        let paused = "async fn f() {\n  tokio::time::sleep(d).await;\n  tokio::time::pause();\n  tokio::time::sleep(d).await;\n}\n";
+        assert_eq!(rules("crates/a/tests/it.rs", paused), [(2, "sleep-in-test")]);
     }
 }
