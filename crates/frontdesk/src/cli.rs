@@ -27,7 +27,7 @@ const EXAMPLES: &str = "Examples:
   frontdesk call --say \"When are you open?\"      call the agent from this terminal, without a microphone
   frontdesk models pull                          fetch the models of this machine, checked against pinned hashes
   frontdesk config check                         say everything that is wrong with the configuration
-  DEEPGRAM_API_KEY=… OPENAI_API_KEY=… ELEVENLABS_API_KEY=… frontdesk serve";
+  frontdesk config providers                     list providers and phone platforms with their environment names";
 
 /// Options of every command.
 #[derive(Debug, Args)]

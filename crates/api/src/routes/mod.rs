@@ -78,3 +78,12 @@ fn store_problem(error: StoreError) -> Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_committed_document_is_the_one_of_this_build() {
+        let committed = include_str!("../../../../openapi.json");
+        assert!(committed == super::document(), "run `cargo run -p frontdesk -- openapi > openapi.json`");
+    }
+}
