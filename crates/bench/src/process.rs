@@ -154,7 +154,7 @@ pub fn value(metrics: &str, name: &str) -> f64 {
         let rest = line.strip_prefix(name)?;
         (rest.starts_with([' ', '{'])).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
     };
-    metrics.lines().filter_map(of).sum()
+    metrics.lines().filter_map(of).fold(0.0, |sum, one| sum + one)
 }
 
 /// How late a 20 ms timer of this process fires, the worst of a hundred: a driver that is late measures itself.

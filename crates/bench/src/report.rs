@@ -20,6 +20,9 @@ pub struct Side {
     pub heard: Vec<Heard>,
 }
 
+/// Less growth than this per call says nothing: memory is counted in pages, and a first call has left some warm.
+const MEMORY_KIB_MIN: f64 = 4.0;
+
 /// Half and nearly all of something, in milliseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Spread {
@@ -76,7 +79,8 @@ pub struct Report {
     frontdesk: Cost,
     echo: Cost,
     cpu_ratio: f64,
-    memory_ratio: f64,
+    /// `None` when the echo server grew too little to be compared with.
+    memory_ratio: Option<f64>,
     response: Spread,
     added_latency: Spread,
     echo_round_trip: Spread,
@@ -115,7 +119,8 @@ impl Report {
                 tts_first_audio_ms: TTS_FIRST_AUDIO_MS,
             },
             cpu_ratio: cost.cpu_millicores_per_call / echo_cost.cpu_millicores_per_call.max(f64::MIN_POSITIVE),
-            memory_ratio: cost.memory_kib_per_call / echo_cost.memory_kib_per_call.max(1.0),
+            memory_ratio: (echo_cost.memory_kib_per_call >= MEMORY_KIB_MIN)
+                .then(|| cost.memory_kib_per_call / echo_cost.memory_kib_per_call),
             frontdesk: cost,
             echo: echo_cost,
             response: Spread::of(known(&responses)),
@@ -158,7 +163,7 @@ impl Report {
             "memory per call, KiB",
             format!("{:.0}", self.frontdesk.memory_kib_per_call),
             format!("{:.0}", self.echo.memory_kib_per_call),
-            format!("{:.1}", self.memory_ratio),
+            self.memory_ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.1}")),
         );
         row(
             "memory without calls, MiB",
