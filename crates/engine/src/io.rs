@@ -141,6 +141,13 @@ pub enum SpeechInput {
 pub enum SynthesisInput {
     /// The first audio of the utterance is there.
     FirstAudio,
+    /// Words of a segment begin, of which not all audio is there yet. Every word is told once.
+    Words {
+        /// Which segment, from 0.
+        segment: u32,
+        /// (byte offset in the segment's text, milliseconds of the utterance), ascending.
+        words: Vec<(u32, u64)>,
+    },
     /// All audio of this segment is there. Segments finish in order.
     SegmentDone {
         /// Which segment, from 0.

@@ -32,7 +32,7 @@ pub enum TtsEvent {
         /// (byte offset in all text pushed, milliseconds of audio from the first sample of the stream).
         starts: Vec<(usize, u64)>,
     },
-    /// All audio of the segments flushed so far is out.
+    /// All audio of the next segment is out; one for each segment, in the order in which they were pushed.
     SegmentDone,
     /// Characters billed so far, cumulative.
     Usage {

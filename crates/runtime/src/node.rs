@@ -312,18 +312,24 @@ impl Node {
         }
     }
 
-    /// Spawns the task of a call. The caller has written its row.
+    /// Spawns the task of a call, unless it has one: somebody may pick up before the platform has answered our request to
+    /// dial, and a platform may ask twice. The caller has written its row.
     fn host(&self, slot: Slot, scope: TenantScope, call: Call, agent: &Agent, past: Vec<Record>) {
         let mut agent = agent.clone();
         agent.brain = self.shared.services.resolve(&agent.brain);
         let (id, carrier, carrier_ref) = (call.id, call.carrier.clone(), call.carrier_ref.clone());
+        let mut calls = lock(&self.shared.calls);
+        if calls.contains_key(&id) {
+            return;
+        }
         metrics::counter!("frontdesk_calls_total", "carrier" => carrier.clone(),
             "direction" => if call.direction == Direction::Inbound { "inbound" } else { "outbound" })
         .increment(1);
         let span = tracing::info_span!("call", call = %id, tenant = %scope.business, carrier = %carrier);
         let setup = CallSetup { call, agent: Arc::new(agent), scope, past };
         let (host, channels) = CallHost::new(Arc::clone(&self.shared), setup);
-        lock(&self.shared.calls).insert(id, LiveCall { channels, scope, carrier, carrier_ref });
+        calls.insert(id, LiveCall { channels, scope, carrier, carrier_ref });
+        drop(calls);
         let listed = Listed(Arc::clone(&self.shared), id);
         // Boxed: the future of a call is large, and the task should hold a pointer to it.
         let run = Box::pin(tracing::Instrument::instrument(host.run(), span));
@@ -364,7 +370,7 @@ impl Node {
     /// Reports a state that a platform told us to the live call, or to its row when it is over.
     async fn report_state(&self, route: store::CallRoute, state: CallState) -> Result<(), store::StoreError> {
         let input = Input::Carrier(CarrierInput::State { state });
-        if self.tell(&route.scope, route.call.id, input).await {
+        if self.tell(&route.scope, route.call.id, input.clone()).await {
             return Ok(());
         }
         let update = store::CallUpdate {
@@ -372,7 +378,10 @@ impl Node {
             ended_at_ms: state.is_terminal().then(crate::wall_ms),
             ..store::CallUpdate::default()
         };
-        self.shared.store.update_call(&route.scope, route.call.id, &update).await.map(drop)
+        self.shared.store.update_call(&route.scope, route.call.id, &update).await?;
+        // The call may have begun to live here meanwhile.
+        self.tell(&route.scope, route.call.id, input).await;
+        Ok(())
     }
 }
 

@@ -4,10 +4,29 @@
 //! stops within [`base::limits::CANCEL_MS_MAX`] and sends nothing more. Every service keeps its own deadlines
 //! (connect, first result, stall) and reports their passing as `Failed`, so a receiver never waits for ever.
 
+use base::Money;
 use model::generation::{GenerationEvent, GenerationRequest};
 use providers::stt::{SttEvent, SttOpen};
 use providers::tts::{TtsEvent, TtsOpen};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::mpsc;
+
+/// What the providers of one call have charged so far. Clones are the same bill.
+#[derive(Clone, Debug, Default)]
+pub struct Bill(Arc<AtomicI64>);
+
+impl Bill {
+    /// One more amount.
+    pub fn add(&self, amount: Money) {
+        self.0.fetch_add(amount.usd_micros, Ordering::Relaxed);
+    }
+
+    /// All of it.
+    pub fn total(&self) -> Money {
+        Money::from_usd_micros(self.0.load(Ordering::Relaxed))
+    }
+}
 
 /// What is pushed into a recognition session.
 #[derive(Debug)]
@@ -36,6 +55,10 @@ pub trait SttService: Send + Sync {
     fn name(&self) -> &str;
     /// Opens a stream; returns at once, connecting goes on behind.
     fn open(&self, open: SttOpen) -> SttSession;
+    /// The same for a call that keeps count of its cost. What costs nothing need not know.
+    fn open_billed(&self, open: SttOpen, _bill: &Bill) -> SttSession {
+        self.open(open)
+    }
 }
 
 /// What is pushed into a synthesis session.
@@ -64,6 +87,10 @@ pub trait TtsService: Send + Sync {
     fn name(&self) -> &str;
     /// Opens an utterance; returns at once, connecting goes on behind.
     fn open(&self, open: TtsOpen) -> TtsSession;
+    /// The same for a call that keeps count of its cost. What costs nothing need not know.
+    fn open_billed(&self, open: TtsOpen, _bill: &Bill) -> TtsSession {
+        self.open(open)
+    }
 }
 
 /// One generation.
@@ -80,6 +107,10 @@ pub trait BrainService: Send + Sync {
     /// Starts a generation for this business; returns at once. A model in the cloud does not need to know for whom; the
     /// on-device brain answers from that business's documents.
     fn generate(&self, business: base::BusinessId, request: GenerationRequest) -> BrainSession;
+    /// The same for a call that keeps count of its cost. What costs nothing need not know.
+    fn generate_billed(&self, business: base::BusinessId, request: GenerationRequest, _bill: &Bill) -> BrainSession {
+        self.generate(business, request)
+    }
 }
 
 /// Finds passages of a business's documents, for brains that look things up by a tool.

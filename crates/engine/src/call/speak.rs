@@ -112,6 +112,7 @@ impl CallMachine {
                     clock.first_audio(now);
                 }
             }
+            SynthesisInput::Words { segment, words } => voice.words_begin(segment, &words),
             SynthesisInput::SegmentDone { segment, end_ms, words } => voice.segment_done(now, segment, end_ms, words),
             SynthesisInput::Failed { class } => self.voice_failed(now, class),
         }

@@ -120,6 +120,13 @@ impl Utterance {
         is_first
     }
 
+    /// Words of a segment whose audio is coming. Of unknown or finished segments they change nothing.
+    pub fn words_begin(&mut self, index: u32, words: &[(u32, u64)]) {
+        if let Some(segment) = self.segments.get_mut(index as usize).filter(|segment| segment.end_ms.is_none()) {
+            segment.words.extend_from_slice(words);
+        }
+    }
+
     /// All audio of a segment is there. Out of order or unknown segments change nothing.
     pub fn segment_done(&mut self, now: CallTime, index: u32, end_ms: u64, words: Vec<(u32, u64)>) {
         let index = index as usize;
@@ -129,7 +136,9 @@ impl Utterance {
             return;
         }
         segment.end_ms = Some(end_ms);
-        segment.words = words;
+        if !words.is_empty() {
+            segment.words = words;
+        }
         self.has_audio = true;
         self.progress_at = now;
     }
@@ -292,6 +301,18 @@ mod tests {
         for played_ms in 0..1_000 {
             heard(&umlauts, played_ms);
         }
+    }
+
+    #[test]
+    fn words_of_a_segment_that_is_still_coming_are_known_by_their_times() {
+        let mut utterance = Utterance::new(UtteranceId(1), TurnId(1), 0, CallTime(0));
+        utterance.add("We open at nine on every day of the week.");
+        while utterance.next_to_speak(CallTime(0)).is_some() {}
+        utterance.words_begin(0, &[(0, 0), (3, 200)]);
+        utterance.words_begin(0, &[(8, 400), (11, 600)]);
+        utterance.words_begin(7, &[(0, 0)]);
+        utterance.played(CallTime(500), 450, false);
+        assert_eq!(utterance.heard(), "We open");
     }
 
     #[test]

@@ -60,6 +60,9 @@ pub fn describe_input(input: &Input) -> String {
         Input::Generation { id: which, event } => format!("brain {} {}", id(which.0), describe_generation(event)),
         Input::Synthesis { utterance, event } => match event {
             SynthesisInput::FirstAudio => format!("tts {} first-audio", id(utterance.0)),
+            SynthesisInput::Words { segment, words } => {
+                format!("tts {} words {segment} {}", id(utterance.0), words.len())
+            }
             SynthesisInput::SegmentDone { segment, end_ms, .. } => {
                 format!("tts {} segment-done {segment} {end_ms}", id(utterance.0))
             }

@@ -15,6 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
@@ -80,6 +81,8 @@ struct ElevenLabs {
     /// All text pushed, as pushed: word offsets count its bytes.
     pushed: String,
     segment_starts: Vec<usize>,
+    /// Where the last letter or digit of each segment ends whose audio is not all out, oldest first.
+    segment_ends: VecDeque<usize>,
     chars_pushed: u64,
     chars_reported: u64,
     /// How far alignment has come in `pushed`.
@@ -98,6 +101,7 @@ impl ElevenLabs {
             sample_rate_hz: 8_000,
             pushed: String::new(),
             segment_starts: Vec::new(),
+            segment_ends: VecDeque::new(),
             chars_pushed: 0,
             chars_reported: 0,
             aligned: 0,
@@ -128,7 +132,8 @@ impl ElevenLabs {
 
     fn finish(&mut self, out: &mut Vec<TtsEvent>) {
         if !std::mem::replace(&mut self.over, true) {
-            out.extend([TtsEvent::SegmentDone, TtsEvent::Done]);
+            out.extend(self.segment_ends.drain(..).map(|_| TtsEvent::SegmentDone));
+            out.push(TtsEvent::Done);
         }
     }
 
@@ -204,6 +209,10 @@ impl ElevenLabs {
             if !pcm.is_empty() {
                 out.push(TtsEvent::Audio { pcm });
             }
+            // The service itself says nothing about the ends of segments; the last letter does.
+            while self.segment_ends.pop_front_if(|end| *end <= self.aligned).is_some() {
+                out.push(TtsEvent::SegmentDone);
+            }
         }
         if self.chars_reported != self.chars_pushed {
             self.chars_reported = self.chars_pushed;
@@ -265,6 +274,9 @@ impl TtsProtocol for ElevenLabs {
         let room = GENERATION_CHARS_MAX as u64 - self.chars_pushed.min(GENERATION_CHARS_MAX as u64);
         self.segment_starts.push(self.pushed.len());
         self.pushed.push_str(text);
+        let last = text.char_indices().rev().find(|(_, c)| c.is_alphanumeric());
+        let end = last.map_or(text.len(), |(at, c)| at + c.len_utf8());
+        self.segment_ends.push_back(self.pushed.len() - text.len() + end);
         // Empty text would end the stream.
         if spoken.is_empty() || room == 0 {
             return;

@@ -1,7 +1,7 @@
 //! Streaming generation over one HTTP request.
 
 use super::{End, Meter};
-use crate::service::{BrainService, BrainSession};
+use crate::service::{Bill, BrainService, BrainSession};
 use base::{BusinessId, ErrorClass, Failure, Millis, Money, limits};
 use egress::{ByteStream, Egress};
 use model::generation::{Finish, GenerationEvent, GenerationRequest};
@@ -41,12 +41,16 @@ impl BrainService for HttpBrain {
         &self.meter.provider
     }
 
-    fn generate(&self, _business: BusinessId, request: GenerationRequest) -> BrainSession {
+    fn generate(&self, business: BusinessId, request: GenerationRequest) -> BrainSession {
+        self.generate_billed(business, request, &Bill::default())
+    }
+
+    fn generate_billed(&self, _business: BusinessId, request: GenerationRequest, bill: &Bill) -> BrainSession {
         let (events, event_receiver) = mpsc::channel(limits::LLM_EVENTS_MAX);
         let session = Session {
             codec: (self.make)(),
             egress: self.egress.clone(),
-            meter: self.meter.clone(),
+            meter: self.meter.billed(bill),
             events,
             began: Instant::now(),
             progress_at: Instant::now(),

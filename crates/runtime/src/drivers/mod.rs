@@ -14,6 +14,7 @@ pub use llm_http::{HttpBrain, MakeLlm};
 pub use stt_socket::{MakeStt, SocketStt};
 pub use tts_socket::{MakeTts, SocketTts};
 
+use crate::service::Bill;
 use base::wire::Wire;
 use base::{ErrorClass, Failure, Millis, Money, limits};
 use egress::{SocketReceiver, SocketSender, UpgradeError};
@@ -28,11 +29,18 @@ struct Meter {
     stage: &'static str,
     /// The model by which use is priced.
     model: Option<Arc<str>>,
+    /// Of the call that this is for.
+    bill: Option<Bill>,
 }
 
 impl Meter {
     fn new(provider: &str, stage: &'static str) -> Self {
-        Self { provider: provider.into(), stage, model: None }
+        Self { provider: provider.into(), stage, model: None, bill: None }
+    }
+
+    /// The same meter for one call.
+    fn billed(&self, bill: &Bill) -> Self {
+        Self { bill: Some(bill.clone()), ..self.clone() }
     }
 
     /// A session or request is over.
@@ -67,6 +75,9 @@ impl Meter {
         let provider = self.provider.to_string();
         metrics::counter!("frontdesk_provider_cost_usd_micros_total", "provider" => provider, "stage" => self.stage)
             .increment(grown);
+        if let Some(bill) = &self.bill {
+            bill.add(Money::from_usd_micros(after.usd_micros - before.usd_micros));
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Streaming recognition over a WebSocket.
 
 use super::{End, Meter, close_failure, hang_up, upgrade_failure};
-use crate::service::{SttCommand, SttService, SttSession};
+use crate::service::{Bill, SttCommand, SttService, SttSession};
 use base::wire::Wire;
 use base::{ErrorClass, Failure, Millis, Money, limits};
 use egress::{Egress, SocketReceiver, SocketSender};
@@ -44,13 +44,17 @@ impl SttService for SocketStt {
     }
 
     fn open(&self, open: SttOpen) -> SttSession {
+        self.open_billed(open, &Bill::default())
+    }
+
+    fn open_billed(&self, open: SttOpen, bill: &Bill) -> SttSession {
         let (command_sender, commands) = mpsc::channel(limits::AUDIO_IN_FRAMES_MAX);
         let (events, event_receiver) = mpsc::channel(limits::EVENTS_PER_MESSAGE_MAX);
         let session = Session {
             open,
             make: self.make.clone(),
             egress: self.egress.clone(),
-            meter: self.meter.clone(),
+            meter: self.meter.billed(bill),
             commands,
             events,
             held: Held::default(),

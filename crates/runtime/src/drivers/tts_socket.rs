@@ -1,7 +1,7 @@
 //! Streaming synthesis over a WebSocket, one connection per utterance.
 
 use super::{End, Meter, close_failure, hang_up, upgrade_failure};
-use crate::service::{TtsCommand, TtsService, TtsSession};
+use crate::service::{Bill, TtsCommand, TtsService, TtsSession};
 use base::wire::{Connect, Wire};
 use base::{ErrorClass, Failure, Millis, Money, limits};
 use egress::{Egress, Socket, SocketReceiver, SocketSender};
@@ -42,6 +42,10 @@ impl TtsService for SocketTts {
     }
 
     fn open(&self, open: TtsOpen) -> TtsSession {
+        self.open_billed(open, &Bill::default())
+    }
+
+    fn open_billed(&self, open: TtsOpen, bill: &Bill) -> TtsSession {
         let (command_sender, commands) = mpsc::channel(limits::TTS_SEGMENTS_MAX);
         let (events, event_receiver) = mpsc::channel(limits::TTS_EVENTS_MAX);
         let mut codec = (self.make)();
@@ -50,7 +54,7 @@ impl TtsService for SocketTts {
         let session = Session {
             codec,
             egress: self.egress.clone(),
-            meter: self.meter.clone(),
+            meter: self.meter.billed(bill),
             commands,
             events,
             flushed: false,

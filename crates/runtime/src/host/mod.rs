@@ -9,7 +9,7 @@ mod tape;
 mod tools;
 
 use crate::node::Shared;
-use crate::service::{BrainSession, NeuralVadSession, SttCommand, SttSession, TtsSession};
+use crate::service::{Bill, BrainSession, NeuralVadSession, SttCommand, SttSession};
 use crate::socket::{self, Incoming, MediaSocket};
 use base::wire::Wire;
 use base::{CallTime, GenerationId, JournalSeq, SttStreamId, limits};
@@ -75,6 +75,8 @@ enum Event {
     Tts(Option<TtsEvent>),
     Pace,
     Deadline,
+    /// Nothing came over the media socket for too long.
+    Silent,
 }
 
 /// One live call.
@@ -88,6 +90,8 @@ pub(crate) struct CallHost {
     /// Call time at `origin`; above zero when the call goes on after a crash.
     offset: CallTime,
     link: Option<Link>,
+    /// When the media socket last said anything.
+    heard_at: Instant,
     out: Vec<Wire>,
     ears: Option<Ears>,
     mouth: Mouth,
@@ -97,6 +101,7 @@ pub(crate) struct CallHost {
     tools: HashMap<base::ToolCallId, AbortHandle>,
     /// How often each stage failed in this call; the next attempt goes to the next provider and stays there.
     failures: Failures,
+    bill: Bill,
     journal: store::JournalWriter,
     tape: Tape,
     messages: mpsc::Receiver<HostMessage>,
@@ -111,6 +116,18 @@ struct Failures {
     stt: usize,
     brain: usize,
     tts: usize,
+}
+
+impl Failures {
+    /// The engine knows of every failure, also of those that only its own deadlines noticed.
+    fn count(&mut self, stage: &str) {
+        match stage {
+            "stt" => self.stt += 1,
+            "brain" => self.brain += 1,
+            "tts" => self.tts += 1,
+            _ => {}
+        }
+    }
 }
 
 /// Where a call is reached while it lives.
@@ -140,6 +157,7 @@ impl CallHost {
             origin: Instant::now(),
             offset,
             link: None,
+            heard_at: Instant::now(),
             out: Vec::new(),
             ears: None,
             mouth: Mouth::new(PHONE_HZ),
@@ -148,6 +166,7 @@ impl CallHost {
             brain: None,
             tools: HashMap::new(),
             failures: Failures::default(),
+            bill: Bill::default(),
             journal,
             tape,
             messages,
@@ -179,6 +198,7 @@ impl CallHost {
         let now = self.now();
         let deadline = self.machine.next_deadline().map(|(at, _why)| self.instant(at));
         let pace_at = self.link.as_ref().and_then(|_| self.mouth.next_frame_at(now)).map(|at| self.instant(at));
+        let silent_at = self.link.as_ref().map(|_| self.heard_at + Duration::from_millis(limits::MEDIA_SILENT_MS_MAX));
         let socket = self.link.as_mut().map(|link| &mut link.socket);
         let stt = self.stt.as_mut().map(|(_, session)| &mut session.events);
         let brain = self.brain.as_mut().map(|(_, session)| &mut session.events);
@@ -192,6 +212,7 @@ impl CallHost {
             event = from(brain) => Event::Brain(event),
             event = from(tts) => Event::Tts(event),
             incoming = from_socket(socket) => Event::Incoming(incoming),
+            () = at(silent_at) => Event::Silent,
         }
     }
 
@@ -222,6 +243,9 @@ impl CallHost {
             Event::Brain(event) => self.on_brain(event),
             Event::Tts(event) => self.on_tts(event),
             Event::Incoming(incoming) => self.on_incoming(incoming),
+            Event::Silent => {
+                self.on_media_event(MediaEvent::Violation { code: 1008, why: "nothing came for too long" })
+            }
         }
     }
 
@@ -247,6 +271,7 @@ impl CallHost {
         let sink = std::mem::take(&mut link.sink);
         self.tape.open(rate, self.now());
         self.link = Some(link);
+        self.heard_at = Instant::now();
         self.feed(Input::Carrier(CarrierInput::MediaStarted));
         self.on_sink(sink);
     }
@@ -259,6 +284,7 @@ impl CallHost {
 
     fn on_incoming(&mut self, incoming: Option<Incoming>) {
         let Some(link) = &mut self.link else { return };
+        self.heard_at = Instant::now();
         let mut sink = std::mem::take(&mut link.sink);
         match incoming {
             Some(Incoming::Text(bytes)) => match std::str::from_utf8(&bytes) {
@@ -302,7 +328,7 @@ impl CallHost {
             }
             MediaEvent::Stopped => self.lose_media(),
             MediaEvent::Violation { code, why } => {
-                tracing::warn!(call = %self.call.id, carrier = %self.call.carrier, code, why, "media socket broke its protocol");
+                tracing::warn!(carrier = %self.call.carrier, code, why, "media socket broke its protocol");
                 metrics::counter!("frontdesk_media_violations_total", "carrier" => self.call.carrier.clone())
                     .increment(1);
                 self.out.push(Wire::Close(code, why.into()));
@@ -365,7 +391,6 @@ impl CallHost {
 
     fn stt_failed(&mut self, stream: SttStreamId, class: base::ErrorClass) -> SpeechInput {
         self.stt = None;
-        self.failures.stt += 1;
         SpeechInput::Failed { stream, class }
     }
 
@@ -375,9 +400,6 @@ impl CallHost {
         let event = event.unwrap_or_else(|| {
             GenerationEvent::Failed(base::Failure::new(base::ErrorClass::Protocol, "the brain stopped without an end"))
         });
-        if matches!(event, GenerationEvent::Failed(_)) {
-            self.failures.brain += 1;
-        }
         if matches!(event, GenerationEvent::Failed(_) | GenerationEvent::Done { .. }) {
             self.brain = None;
         }
@@ -385,9 +407,7 @@ impl CallHost {
     }
 
     fn on_tts(&mut self, event: Option<TtsEvent>) {
-        let (inputs, failed) = self.mouth.on_tts(event);
-        self.failures.tts += usize::from(failed);
-        for input in inputs {
+        for input in self.mouth.on_tts(event) {
             self.feed(input);
         }
     }
@@ -449,22 +469,23 @@ impl CallHost {
         let recording = self.tape.finish();
         let unwritten = self.journal.finish(Duration::from_millis(limits::STATEMENT_MS_MAX)).await;
         if unwritten > 0 {
-            tracing::error!(call = %self.call.id, unwritten, "journal entries could not be written");
+            tracing::error!(unwritten, "journal entries could not be written");
         }
         let update = store::CallUpdate {
             state: Some(state),
             ended_at_ms: Some(crate::wall_ms()),
             ended_reason: Some(reason.clone()),
             recording,
+            cost: self.bill.total(),
             ..store::CallUpdate::default()
         };
         if let Err(error) = self.shared.store.update_call(&self.scope, self.call.id, &update).await {
-            tracing::error!(call = %self.call.id, %error, "the end of the call could not be written");
+            tracing::error!(%error, "the end of the call could not be written");
         }
         self.tape.store_rest(&self.shared.store, &self.scope, self.call.id).await;
         metrics::counter!("frontdesk_calls_ended_total", "carrier" => self.call.carrier.clone(), "state" => state.name())
             .increment(1);
-        tracing::info!(call = %self.call.id, state = state.name(), reason, "call ended");
+        tracing::info!(state = state.name(), reason, "call ended");
     }
 }
 
@@ -487,15 +508,4 @@ async fn from_socket(socket: Option<&mut Box<dyn MediaSocket>>) -> Option<Incomi
         Some(socket) => socket::recv(socket.as_mut()).await,
         None => std::future::pending().await,
     }
-}
-
-/// Opens a synthesis session at the rate that suits the line.
-fn tts_open(agent: &Agent, rate_hz: u32) -> providers::tts::TtsOpen {
-    providers::tts::TtsOpen { sample_rate_hz: rate_hz, language: agent.language.clone(), voice: agent.voice.clone() }
-}
-
-/// A synthesis session of the provider whose turn it is.
-fn open_tts(shared: &Shared, agent: &Agent, rate_hz: u32, failures: usize) -> Option<TtsSession> {
-    let service = shared.services.tts.get(failures.min(shared.services.tts.len().saturating_sub(1)))?;
-    Some(service.open(tts_open(agent, rate_hz)))
 }

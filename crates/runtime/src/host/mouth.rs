@@ -146,15 +146,14 @@ impl Mouth {
         voice.session.as_mut().map(|session| &mut session.events)
     }
 
-    /// Takes a synthesis event (`None`: the session ended). Answers what the engine must know, and whether synthesis
-    /// failed.
-    pub(super) fn on_tts(&mut self, event: Option<TtsEvent>) -> (Vec<Input>, bool) {
-        let Some(voice) = &mut self.voice else { return (Vec::new(), false) };
+    /// Takes a synthesis event (`None`: the session ended). Answers what the engine must know.
+    pub(super) fn on_tts(&mut self, event: Option<TtsEvent>) -> Vec<Input> {
+        let Some(voice) = &mut self.voice else { return Vec::new() };
         voice.push_waiting();
         let mut inputs = Vec::new();
         match event {
             Some(TtsEvent::Started | TtsEvent::Usage { .. }) => {}
-            Some(TtsEvent::Words { starts }) => voice.words.extend(starts),
+            Some(TtsEvent::Words { starts }) => inputs.extend(voice.words_begin(&starts)),
             Some(TtsEvent::Audio { pcm }) => {
                 if !std::mem::replace(&mut voice.has_audio, true) {
                     inputs.push(voice.input(SynthesisInput::FirstAudio));
@@ -173,14 +172,14 @@ impl Mouth {
                 }
                 self.playout.finish_when_empty(voice);
             }
-            Some(TtsEvent::Failed(failure)) => return (vec![self.fail(failure.class)], true),
-            None if voice.session.is_some() => return (vec![self.fail(ErrorClass::Protocol)], true),
+            Some(TtsEvent::Failed(failure)) => return vec![self.fail(failure.class)],
+            None if voice.session.is_some() => return vec![self.fail(ErrorClass::Protocol)],
             None => {}
         }
         if std::mem::take(&mut voice.failed) {
-            return (vec![self.fail(ErrorClass::Internal)], true);
+            return vec![self.fail(ErrorClass::Internal)];
         }
-        (inputs, false)
+        inputs
     }
 
     /// What is buffered is still played; the engine decides whether it says the rest again.
@@ -244,7 +243,10 @@ impl Feed for PlayoutBuffer {
         let heard_ms = samples_to_ms(voice.source_samples, voice.source_hz);
         let segment = voice.segments.get_mut(voice.segments_done)?;
         if segment.end_ms == 0 {
-            segment.end_ms = heard_ms;
+            // The last piece of audio may hold the beginning of the next segment.
+            let end = segment.first_byte + segment.bytes;
+            let next = voice.words.iter().find(|(byte, _)| *byte >= end).map(|(_, ms)| *ms);
+            segment.end_ms = next.unwrap_or(heard_ms).min(heard_ms);
         }
         let (first, last) = (segment.first_byte, segment.first_byte + segment.bytes);
         let (number, end_ms) = (segment.number, segment.end_ms);
@@ -267,6 +269,19 @@ impl Feed for PlayoutBuffer {
 impl Voice {
     fn input(&self, event: SynthesisInput) -> Input {
         Input::Synthesis { utterance: self.utterance, event }
+    }
+
+    /// Words begin: kept for the ends of segments, and told at once, since an interruption does not wait for an end.
+    fn words_begin(&mut self, starts: &[(usize, u64)]) -> Vec<Input> {
+        self.words.extend(starts);
+        let open = &self.segments[self.segments_done..];
+        let told = open.iter().filter_map(|segment| {
+            let (first, last) = (segment.first_byte, segment.first_byte + segment.bytes);
+            let words = starts.iter().filter(|(byte, _)| (first..last).contains(byte));
+            let words: Vec<_> = words.map(|(byte, ms)| ((byte - first) as u32, *ms)).collect();
+            (!words.is_empty()).then(|| self.input(SynthesisInput::Words { segment: segment.number, words }))
+        });
+        told.collect()
     }
 
     fn push_waiting(&mut self) {

@@ -1,7 +1,7 @@
 //! Doing what the engine asks. Nothing here waits: what takes time runs in a task that reports back as an input.
 
-use super::{CallHost, HostMessage, Link, open_tts, tools};
-use crate::service::SttCommand;
+use super::{CallHost, HostMessage, Link, tools};
+use crate::service::{SttCommand, TtsSession};
 use base::wire::Wire;
 use base::{GenerationId, JournalSeq, PhoneNumber, SttStreamId, ToolCallId, UtteranceId, limits};
 use carriers::protocol::MediaCommand;
@@ -12,6 +12,7 @@ use model::generation::GenerationRequest;
 use model::journal::{Entry, Record, TurnLatency};
 use model::live::{LiveEvent, LiveKind};
 use providers::stt::SttOpen;
+use providers::tts::TtsOpen;
 use std::sync::Arc;
 use store::journal_writer::wait_durable;
 
@@ -62,11 +63,13 @@ impl CallHost {
     }
 
     fn append(&mut self, record: Record) {
-        if let Entry::State { state } = &record.entry {
-            self.note_state(*state);
+        match &record.entry {
+            Entry::State { state } => self.note_state(*state),
+            Entry::Fault { stage, .. } => self.failures.count(stage),
+            _ => {}
         }
         if let Err(error) = self.journal.append(record) {
-            tracing::error!(call = %self.call.id, %error, "a journal entry was not taken");
+            tracing::error!(%error, "a journal entry was not taken");
             self.queue(Input::Host(HostInput::Overflow));
         }
     }
@@ -109,7 +112,7 @@ impl CallHost {
             language: self.agent.language.clone(),
             hints: vec![self.agent.business_name.clone()],
         };
-        self.stt = Some((stream, service.open(open)));
+        self.stt = Some((stream, service.open_billed(open, &self.bill)));
     }
 
     fn judge_turn(&self) {
@@ -132,7 +135,7 @@ impl CallHost {
     fn start_generation(&mut self, id: GenerationId, request: GenerationRequest) {
         let chain = self.shared.services.brains_for(&request.brain);
         match chain.get(self.failures.brain.min(chain.len().saturating_sub(1))) {
-            Some(service) => self.brain = Some((id, service.generate(self.scope.business, request))),
+            Some(service) => self.brain = Some((id, service.generate_billed(self.scope.business, request, &self.bill))),
             None => {
                 let failure = base::Failure::new(base::ErrorClass::Internal, "no brain is configured");
                 let event = model::generation::GenerationEvent::Failed(failure);
@@ -141,10 +144,18 @@ impl CallHost {
         }
     }
 
+    /// A synthesis session of the provider whose turn it is, at the rate that suits the line.
+    fn open_tts(&self, rate_hz: u32) -> Option<TtsSession> {
+        let services = &self.shared.services.tts;
+        let service = services.get(self.failures.tts.min(services.len().saturating_sub(1)))?;
+        let (language, voice) = (self.agent.language.clone(), self.agent.voice.clone());
+        Some(service.open_billed(TtsOpen { sample_rate_hz: rate_hz, language, voice }, &self.bill))
+    }
+
     fn speak(&mut self, utterance: UtteranceId, segment: u32, text: String) {
         if self.mouth.utterance() != Some(utterance) {
             let rate = self.mouth.rate_hz();
-            let Some(session) = open_tts(&self.shared, &self.agent, rate, self.failures.tts) else {
+            let Some(session) = self.open_tts(rate) else {
                 let event = SynthesisInput::Failed { class: base::ErrorClass::Internal };
                 self.queue(Input::Synthesis { utterance, event });
                 return;
@@ -262,7 +273,14 @@ impl CallHost {
 
 fn count(measure: &Measure) {
     match measure {
-        Measure::Turn { latency, .. } => observe(latency),
+        Measure::Turn { turn, latency } => {
+            // A span of its own, so that a trace shows the turn within its call.
+            tracing::info_span!("turn", turn = turn.0).in_scope(|| {
+                let TurnLatency { endpoint_ms, transcript_ms, first_token_ms, first_audio_ms, heard_ms } = *latency;
+                tracing::info!(endpoint_ms, transcript_ms, first_token_ms, first_audio_ms, heard_ms, "turn answered");
+            });
+            observe(latency);
+        }
         Measure::BargeIn { after_ms } => {
             metrics::counter!("frontdesk_barge_ins_total").increment(1);
             metrics::histogram!("frontdesk_barge_in_stop_seconds").record(*after_ms as f64 / 1000.0);

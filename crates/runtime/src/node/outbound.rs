@@ -3,6 +3,7 @@
 use super::{Node, RefuseReason};
 use base::{AgentId, CallId, Failure, Millis, PhoneNumber, limits};
 use carriers::protocol::{DialAttempt, DialReply};
+use engine::io::{CarrierInput, Input};
 use model::business::TenantScope;
 use model::call::{CallState, Direction};
 
@@ -66,9 +67,9 @@ impl Node {
         let id = call.id;
         match reply {
             DialReply::Accepted { carrier_ref } => {
-                self.note_ref(&scope, id, &carrier_ref).await;
-                call.carrier_ref = Some(carrier_ref);
+                call.carrier_ref = Some(carrier_ref.clone());
                 self.host(slot, scope, call, &agent, Vec::new());
+                self.catch_up(&scope, id, carrier_ref).await;
                 Ok(id)
             }
             DialReply::Refused(failure) => {
@@ -88,10 +89,14 @@ impl Node {
         }
     }
 
-    async fn note_ref(&self, scope: &TenantScope, call: CallId, carrier_ref: &str) {
-        let update = store::CallUpdate { carrier_ref: Some(carrier_ref.into()), ..store::CallUpdate::default() };
-        if let Err(error) = self.shared.store.update_call(scope, call, &update).await {
-            tracing::error!(%call, %error, "the platform's id of a call was not written");
+    /// Writes the platform's id down, and tells the call what the platform reported before the call was hosted.
+    async fn catch_up(&self, scope: &TenantScope, call: CallId, carrier_ref: String) {
+        let update = store::CallUpdate { carrier_ref: Some(carrier_ref), ..store::CallUpdate::default() };
+        match self.shared.store.update_call(scope, call, &update).await {
+            Ok(row) => {
+                self.tell(scope, call, Input::Carrier(CarrierInput::State { state: row.state })).await;
+            }
+            Err(error) => tracing::error!(%call, %error, "the platform's id of a call was not written"),
         }
     }
 
