@@ -2,7 +2,7 @@
 //!
 //! **Must not know**: sockets, clocks, HTTP servers or clients, the engine. The shells in `runtime` and `api` do the I/O.
 //!
-//! Start reading at [`protocol`] (the two traits), then `twilio`, then `laws` (what every platform must obey).
+//! Start reading at [`protocol`] (the two traits), then any platform's own file, then `laws` (what every platform must obey).
 
 pub mod browser;
 #[cfg(test)]

@@ -147,7 +147,7 @@ pub enum DialReply {
 
 /// Requests and webhooks of one platform.
 pub trait CarrierControl: Send + Sync {
-    /// Registry name, such as `twilio`.
+    /// Registry name.
     fn name(&self) -> &'static str;
     /// Whether the request is the platform's.
     fn authenticate(&self, request: &Inbound<'_>) -> Authenticity;

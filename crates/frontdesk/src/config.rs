@@ -36,6 +36,8 @@ pub struct Config {
     pub log: Log,
     /// Providers by registry name.
     pub providers: BTreeMap<String, BTreeMap<String, Setting>>,
+    /// Phone numbers and who answers them.
+    pub numbers: Vec<NumberEntry>,
     /// Carriers by registry name.
     pub carriers: BTreeMap<String, BTreeMap<String, Setting>>,
 }
@@ -50,6 +52,19 @@ pub enum Setting {
     Whole(i64),
     /// Yes or no.
     Flag(bool),
+}
+
+/// A phone number of the business and who answers it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NumberEntry {
+    /// The number customers dial, in E.164 form.
+    pub number: base::PhoneNumber,
+    /// Registry name of the phone platform that brings its calls.
+    pub carrier: String,
+    /// Slug of the agent that answers; the first one when it is left out.
+    #[serde(default)]
+    pub agent: Option<String>,
 }
 
 /// HTTP server.
@@ -398,6 +413,14 @@ mod tests {
         let config = load_text("[data]\ndir = \"/srv\"", &env).expect("valid");
         assert!(config.stt.fallback.is_empty());
         assert_eq!((config.calls.max, config.data.dir.as_str()), (200, "/srv"));
+    }
+
+    #[test]
+    fn a_number_is_read_and_a_wrong_one_is_said() {
+        let config = load_text("[[numbers]]\nnumber = \"+1 415 555 0100\"\ncarrier = \"acme\"", &[]).expect("valid");
+        assert_eq!(config.numbers[0].number.expose(), "+14155550100");
+        let error = load_text("[[numbers]]\nnumber = \"0415\"\ncarrier = \"acme\"", &[]).expect_err("bad");
+        assert!(error.contains("begins with +"), "{error}");
     }
 
     #[test]

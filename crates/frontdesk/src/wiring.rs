@@ -3,11 +3,11 @@
 use crate::config::{Config, Setting, Stage};
 use crate::on_device::{self, OnDevice};
 use anyhow::{Context as _, bail};
-use base::Secret;
+use base::{NumberId, Secret};
 use carriers::protocol::CarrierControl;
 use carriers::registry as carrier_registry;
 use egress::{Egress, EgressConfig, Policy};
-use model::business::TenantScope;
+use model::business::{Number, TenantScope};
 use model::seed::{Document, Seed};
 use providers::options::{Descriptor, ProviderOptions};
 use runtime::drivers::{HttpBrain, SocketStt, SocketTts};
@@ -53,6 +53,7 @@ pub struct Wired {
 pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     let data_dir = config.data_dir();
     let (store, scope) = open_store(config, env).await?;
+    take_numbers(config, store.as_ref(), &scope).await?;
     let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
 
     let cloud = Cloud { config, env, egress: &egress };
@@ -127,6 +128,38 @@ async fn business(store: &dyn Store, demo: bool) -> anyhow::Result<TenantScope> 
     let documents: Vec<Document> =
         seed.documents.iter().map(|one| Document { title: one.title.clone(), text: DEMO_HELP.into() }).collect();
     Ok(store::seed::seed(store, &seed, &documents, SeedMode::Missing).await?)
+}
+
+/// Brings the configured phone numbers into the store.
+async fn take_numbers(config: &Config, store: &dyn Store, scope: &TenantScope) -> anyhow::Result<()> {
+    for entry in &config.numbers {
+        if carrier_registry::descriptor(&entry.carrier).is_none() {
+            bail!(
+                "numbers: there is no phone platform {}; known are {}",
+                entry.carrier,
+                carrier_registry::NAMES.join(", ")
+            );
+        }
+        let agents = store.agents(scope, None).await?;
+        let agent = agents.iter().find(|one| entry.agent.as_ref().is_none_or(|slug| one.agent.slug == *slug));
+        let Some(agent) = agent else {
+            bail!("numbers: there is no agent {}", entry.agent.as_deref().unwrap_or("at all"));
+        };
+        let known = match store.route_number(&entry.carrier, &entry.number).await {
+            Ok(route) => route.number,
+            Err(store::StoreError::NotFound(_)) => NumberId::generate(),
+            Err(error) => return Err(error.into()),
+        };
+        let number = Number {
+            id: known,
+            business: scope.business,
+            number: entry.number.clone(),
+            carrier: entry.carrier.clone(),
+            agent: agent.agent.id,
+        };
+        store.put_number(scope, &number).await.context("a configured number")?;
+    }
+    Ok(())
 }
 
 /// Loads the models when a stage needs them. A stage that only falls back to them does without when they are missing.

@@ -43,7 +43,7 @@ impl ProviderOptions {
 /// What a vendor file says about itself: configuration schema, documentation and capability check in one.
 #[derive(Clone, Copy, Debug)]
 pub struct Descriptor {
-    /// Registry name, lower case, such as `deepgram`.
+    /// Registry name, lower case.
     pub name: &'static str,
     /// Name as people write it.
     pub title: &'static str,

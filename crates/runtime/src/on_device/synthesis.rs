@@ -49,7 +49,7 @@ impl TtsService for LocalTts {
 
     fn open(&self, _open: TtsOpen) -> TtsSession {
         let (commands, inbox) = mpsc::channel(limits::TTS_SEGMENTS_MAX);
-        let (outbox, events) = mpsc::channel(8);
+        let (outbox, events) = mpsc::channel(limits::TTS_SEGMENTS_MAX);
         let voice = Voice {
             synthesizer: Arc::clone(&self.synthesizer),
             slots: Arc::clone(&self.slots),
