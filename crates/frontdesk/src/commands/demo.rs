@@ -33,7 +33,7 @@ pub(crate) async fn demo(config: Config, args: DemoArgs) -> anyhow::Result<ExitC
     println!("\nA customer calls the shop, at 8 kHz as on the telephone:\n");
     let voice = Voice::of(&wired, &config, true)?;
     let say = |words: &str| -> anyhow::Result<Step> { Ok(Step::Say { label: words.into(), pcm: voice.speak(words)? }) };
-    let interrupting = "Sorry, where is your shop?";
+    let interrupting = "Wait, how much is a full service?";
     let steps = vec![
         say("Hi, are you open on Saturday?")?,
         say("How long is the warranty on the frame?")?,
