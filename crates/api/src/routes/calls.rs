@@ -6,7 +6,8 @@ use crate::App;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use base::{CallId, PhoneNumber, limits};
@@ -62,8 +63,7 @@ pub(crate) async fn list(
     (status = 404, description = "No such call", body = Problem),
     (status = 503, description = "The database does not answer", body = Problem)
 ))]
-pub(crate) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<CallDetail>, Problem> {
-    let id = call_id(&id)?;
+pub(crate) async fn get(State(app): State<App>, CallPath(id): CallPath) -> Result<Json<CallDetail>, Problem> {
     let store = app.node.store();
     let call = store.call(&app.scope, id).await.map_err(store_problem)?;
     let journal = store.journal(&app.scope, id).await.map_err(store_problem)?;
@@ -111,8 +111,8 @@ pub(crate) async fn place(
     (status = 202, description = "The call is ending"),
     (status = 404, description = "No such live call", body = Problem)
 ))]
-pub(crate) async fn end(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    let told = app.node.tell(&app.scope, call_id(&id)?, Input::Desk(DeskInput::End)).await;
+pub(crate) async fn end(State(app): State<App>, CallPath(id): CallPath) -> Result<StatusCode, Problem> {
+    let told = app.node.tell(&app.scope, id, Input::Desk(DeskInput::End)).await;
     if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
 }
 
@@ -124,9 +124,9 @@ pub(crate) async fn end(State(app): State<App>, Path(id): Path<String>) -> Resul
 ))]
 pub(crate) async fn events(
     State(app): State<App>,
-    Path(id): Path<String>,
+    CallPath(id): CallPath,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let receiver = app.node.watch(&app.scope, call_id(&id)?).ok_or_else(Problem::not_found)?;
+    let receiver = app.node.watch(&app.scope, id).ok_or_else(Problem::not_found)?;
     let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
         loop {
             match receiver.recv().await {
@@ -150,7 +150,14 @@ fn not_read(rejection: JsonRejection) -> Problem {
     }
 }
 
-/// A path that is not an id names nothing.
-pub(super) fn call_id(text: &str) -> Result<CallId, Problem> {
-    text.parse().map_err(|_| Problem::not_found())
+/// The call that an address names. What is not an id names nothing.
+pub(super) struct CallPath(pub(super) CallId);
+
+impl FromRequestParts<App> for CallPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Path(text) = Path::<String>::from_request_parts(parts, app).await.map_err(|_| Problem::not_found())?;
+        text.parse().map(Self).map_err(|_| Problem::not_found())
+    }
 }

@@ -1,11 +1,11 @@
 //! Recordings: the caller left, the agent right.
 
-use super::calls::call_id;
+use super::calls::CallPath;
 use super::store_problem;
 use crate::App;
 use crate::problem::Problem;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::io::SeekFrom;
@@ -22,10 +22,10 @@ use tokio_util::io::ReaderStream;
 ))]
 pub(crate) async fn get(
     State(app): State<App>,
-    Path(id): Path<String>,
+    CallPath(id): CallPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let call = app.node.store().call(&app.scope, call_id(&id)?).await.map_err(store_problem)?;
+    let call = app.node.store().call(&app.scope, id).await.map_err(store_problem)?;
     // The name was written by us, never by a client.
     let name = call.recording.ok_or_else(Problem::not_found)?;
     let mut file = tokio::fs::File::open(app.recordings_dir.join(name)).await.map_err(|_| Problem::not_found())?;
