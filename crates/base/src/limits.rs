@@ -64,6 +64,9 @@ pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
 pub const CONNECT_MS_MAX: u64 = 2_000;
 /// First token of a generation.
 pub const LLM_FIRST_TOKEN_MS_MAX: u64 = 1_500;
+/// A model on this machine rephrases a passage within this, counted from the request, or the passage is spoken as it stands:
+/// just before [`LLM_FIRST_TOKEN_MS_MAX`] has passed.
+pub const PHRASING_MS_MAX: u64 = LLM_FIRST_TOKEN_MS_MAX - 100;
 /// Between two tokens of a generation.
 pub const LLM_STALL_MS_MAX: u64 = 2_500;
 /// First audio of a segment.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "gguf")]
+mod gguf;
 mod language;
 mod models;
 mod speech;

@@ -1,10 +1,16 @@
 //! Models of this machine as services: threads, pools and deadlines around the synchronous `local` crate.
 
 mod brain;
+#[cfg(feature = "gguf")]
+mod gguf;
+mod phrasing;
 mod recognition;
 mod synthesis;
 
 pub use brain::LocalBrain;
+#[cfg(feature = "gguf")]
+pub use gguf::load_phrasing_model;
+pub use phrasing::{GGUF_NAME, PhrasingBrain, TextModel};
 pub use recognition::LocalStt;
 pub use synthesis::LocalTts;
 
