@@ -140,8 +140,7 @@ impl Voice {
             }
         };
         let from_ms = samples_to_ms(self.samples, SAMPLE_RATE_HZ);
-        let starts =
-            speech.words.iter().map(|(byte, ms)| (self.text_bytes + *byte as usize, from_ms + *ms as u64)).collect();
+        let starts = speech.words.iter().map(|(byte, ms)| (self.text_bytes + *byte, from_ms + *ms)).collect();
         self.send(TtsEvent::Words { starts }).await?;
         for chunk in speech.pcm.chunks(SAMPLE_RATE_HZ as usize * CHUNK_MS / 1000) {
             self.send(TtsEvent::Audio { pcm: chunk.to_vec() }).await?;
