@@ -1,3 +1,8 @@
 //! Whole calls against the parts as they are shipped.
 
+mod bad_input;
+mod clock;
+mod cloud_call;
+mod kill;
 mod on_device_call;
+mod rig;

@@ -457,8 +457,9 @@ impl Task {
         let give_up = Instant::now() + self.world.options.webhook_retry;
         let answer = loop {
             match signed(&self.world, url, &form, &token).send().await {
-                Err(error) if error.is_connect() && Instant::now() < give_up => tokio::time::sleep(RETRY_EVERY).await,
                 Err(error) if error.is_timeout() => break Err("11205: no answer in time".to_owned()),
+                // Refused, or reset by a process that died with the request in its hands.
+                Err(error) if error.is_request() && Instant::now() < give_up => tokio::time::sleep(RETRY_EVERY).await,
                 Err(error) => break Err(format!("11205: {error}")),
                 Ok(answer) if !answer.status().is_success() => break Err(format!("11200: HTTP {}", answer.status())),
                 Ok(answer) => {
