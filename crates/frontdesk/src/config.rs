@@ -97,6 +97,8 @@ pub struct Data {
 pub struct Models {
     /// Folder.
     pub dir: String,
+    /// A language model in a GGUF file; empty for none.
+    pub gguf: String,
 }
 
 /// One stage of the pipeline.

@@ -7,7 +7,10 @@ use local::models::ModelDir;
 use local::speech::{NeuralVad, Recognizer, Synthesizer, TurnJudge};
 use model::business::TenantScope;
 use model::seed::Document;
+#[cfg(feature = "gguf")]
+use runtime::on_device::PhrasingBrain;
 use runtime::on_device::{LocalBrain, LocalJudge, LocalStt, LocalTts, model_slots};
+use runtime::service::BrainService;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::Store;
@@ -28,6 +31,8 @@ pub struct OnDevice {
     pub judge: Arc<LocalJudge>,
     /// The brain, still without businesses.
     pub brain: Arc<LocalBrain>,
+    /// The brain with a language model that phrases, when one was asked for.
+    pub phrasing: Option<Arc<dyn BrainService>>,
     /// The voice itself, for simulated callers.
     pub synthesizer: Arc<Synthesizer>,
     models: Arc<LanguageModels>,
@@ -62,6 +67,7 @@ pub fn load(dir: &ModelDir) -> anyhow::Result<OnDevice> {
             tts: Arc::new(LocalTts::new(Arc::clone(&synthesizer), Arc::clone(&slots))),
             judge: Arc::new(LocalJudge::new(vad, Some(turn))),
             brain: Arc::new(LocalBrain::new(Arc::clone(&slots))),
+            phrasing: None,
             synthesizer,
             models,
             slots_all: slots.available_permits(),
@@ -70,7 +76,45 @@ pub fn load(dir: &ModelDir) -> anyhow::Result<OnDevice> {
     })
 }
 
+/// What to do in a build that cannot run a language model by itself.
+const NO_GGUF: &str = "brain \"gguf\": this build has no GGUF support; build it with `cargo build -p frontdesk --features \
+    gguf` (needs cmake, clang and libclang), or let a server on this machine that speaks chat completions run the model and \
+    set OPENAI_BASE_URL to its address; docs/local-llm.md tells how";
+
+/// The configured language model, checked as far as can be without loading it.
+///
+/// # Errors
+/// When there is none, or this build cannot run it.
+pub fn gguf_file(configured: &str) -> anyhow::Result<PathBuf> {
+    anyhow::ensure!(cfg!(feature = "gguf"), NO_GGUF);
+    anyhow::ensure!(!configured.is_empty(), "brain \"gguf\" needs models.gguf, the path of a language model");
+    let path = PathBuf::from(configured);
+    anyhow::ensure!(path.is_file(), "models.gguf: there is no file {}", path.display());
+    Ok(path)
+}
+
 impl OnDevice {
+    /// Loads the language model that phrases what the brain found. Blocking work.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    #[cfg(feature = "gguf")]
+    pub fn load_phrasing(&mut self, file: &Path) -> anyhow::Result<()> {
+        let model = runtime::on_device::load_phrasing_model(file).context("models.gguf")?;
+        let brain = Arc::clone(&self.brain) as Arc<dyn BrainService>;
+        self.phrasing = Some(Arc::new(PhrasingBrain::new(brain, model, Arc::clone(&self.slots))));
+        Ok(())
+    }
+
+    /// Loads the language model that phrases what the brain found. Blocking work.
+    ///
+    /// # Errors
+    /// Always: this build cannot.
+    #[cfg(not(feature = "gguf"))]
+    pub fn load_phrasing(&mut self, _file: &Path) -> anyhow::Result<()> {
+        anyhow::bail!(NO_GGUF)
+    }
+
     /// Whether no model is thinking.
     pub fn is_idle(&self) -> bool {
         self.slots.available_permits() == self.slots_all && !self.judge.is_busy()

@@ -25,6 +25,8 @@ const DEMO_HELP: &str = include_str!("../../../fixtures/demo/help.md");
 
 /// What runs on this machine, and what the configuration calls it.
 const LOCAL: &str = runtime::on_device::NAME;
+/// The on-device brain with a language model of this machine behind it.
+const GGUF: &str = runtime::on_device::GGUF_NAME;
 const AUTO: &str = "auto";
 
 /// Reads an environment variable.
@@ -106,7 +108,7 @@ pub fn check_providers(config: &Config, env: Env<'_>) -> anyhow::Result<Stages> 
     let [stt, tts, brain] = cloud.chains()?;
     stt.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.stt(name).map(drop))?;
     tts.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.tts(name).map(drop))?;
-    brain.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.brain(name).map(drop))?;
+    brain.iter().filter(|name| *name != LOCAL && *name != GGUF).try_for_each(|name| cloud.brain(name).map(drop))?;
     Ok(named([stt, tts, brain]))
 }
 
@@ -164,12 +166,24 @@ async fn take_numbers(config: &Config, store: &dyn Store, scope: &TenantScope) -
 
 /// Loads the models when a stage needs them. A stage that only falls back to them does without when they are missing.
 async fn load_on_device(config: &Config, chains: [&Vec<String>; 3]) -> anyhow::Result<Option<Arc<OnDevice>>> {
-    if !chains.iter().any(|chain| chain.iter().any(|name| name == LOCAL)) {
+    let is_here = |name: &String| name == LOCAL || name == GGUF;
+    let phrases = chains.iter().any(|chain| chain.iter().any(|name| name == GGUF));
+    if !phrases && !config.models.gguf.is_empty() {
+        tracing::warn!("models.gguf is set and not used; set brain.provider = \"gguf\" to use it");
+    }
+    if !chains.iter().any(|chain| chain.iter().any(is_here)) {
         return Ok(None);
     }
-    let needed = chains.iter().any(|chain| chain.first().is_some_and(|name| name == LOCAL));
+    // Who names a language model does not want to find out on a call that it is not there.
+    let needed = phrases || chains.iter().any(|chain| chain.first().is_some_and(is_here));
     let dir = on_device::model_dir(&config.models.dir)?;
-    let loaded = tokio::task::spawn_blocking(move || on_device::load(&dir)).await.context("loading models stopped")?;
+    let phrasing = phrases.then(|| on_device::gguf_file(&config.models.gguf)).transpose()?;
+    let work = move || {
+        let mut loaded = on_device::load(&dir)?;
+        phrasing.map(|file| loaded.load_phrasing(&file)).transpose()?;
+        Ok(loaded)
+    };
+    let loaded: anyhow::Result<OnDevice> = tokio::task::spawn_blocking(work).await.context("loading models stopped")?;
     match loaded {
         Ok(loaded) => Ok(Some(Arc::new(loaded))),
         Err(error) if needed => Err(error.context("the models of this machine are needed and cannot be loaded")),
@@ -203,10 +217,11 @@ fn services(
         }
     }
     for name in brain {
-        match (name == LOCAL, on_device) {
-            (true, Some(on_device)) => services.brains.push(Arc::clone(&on_device.brain) as Arc<dyn BrainService>),
-            (true, None) => {}
-            (false, _) => services.brains.push(cloud.brain(&name)?),
+        match (name.as_str(), on_device) {
+            (LOCAL, Some(on_device)) => services.brains.push(Arc::clone(&on_device.brain) as Arc<dyn BrainService>),
+            (GGUF, Some(on_device)) => services.brains.extend(on_device.phrasing.clone()),
+            (LOCAL | GGUF, None) => {}
+            _ => services.brains.push(cloud.brain(&name)?),
         }
     }
     if let Some(on_device) = on_device {
@@ -227,10 +242,14 @@ impl Cloud<'_> {
     /// Who serves each stage: speech to text, text to speech, brain.
     fn chains(&self) -> anyhow::Result<[Vec<String>; 3]> {
         self.know_all_names()?;
+        let brain = self.chain("brain", &self.config.brain, &providers::llm::PROVIDERS)?;
+        if brain.iter().any(|name| name == GGUF) {
+            on_device::gguf_file(&self.config.models.gguf)?;
+        }
         Ok([
             self.chain("stt", &self.config.stt, &providers::stt::PROVIDERS)?,
             self.chain("tts", &self.config.tts, &providers::tts::PROVIDERS)?,
-            self.chain("brain", &self.config.brain, &providers::llm::PROVIDERS)?,
+            brain,
         ])
     }
 
@@ -258,11 +277,12 @@ impl Cloud<'_> {
                 .find(|descriptor| self.is_configured(descriptor))
                 .map_or(LOCAL, |descriptor| descriptor.name),
             LOCAL => LOCAL,
+            GGUF if table == "brain" => GGUF,
             name => registry.find(name).with_context(|| format!("{table}.provider"))?.descriptor.name,
         };
         let mut chain = vec![first.to_owned()];
         for name in &stage.fallback {
-            if name != LOCAL {
+            if name != LOCAL && (name != GGUF || table != "brain") {
                 registry.find(name).with_context(|| format!("{table}.fallback"))?;
             }
             if !chain.contains(name) {
@@ -351,4 +371,42 @@ pub fn carrier_controls(config: &Config, env: Env<'_>) -> anyhow::Result<BTreeMa
         }
     }
     Ok(controls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+
+    fn checked(text: &str) -> Result<Stages, String> {
+        let file = tempfile::NamedTempFile::new().expect("temp file");
+        std::fs::write(file.path(), text).expect("written");
+        let env = |_: &str| None;
+        let config = load(&Sources { file: Some(file.path()), env: &env, overrides: &[] }).expect("well formed");
+        check_providers(&config, &env).map_err(|error| format!("{error:#}"))
+    }
+
+    #[cfg(not(feature = "gguf"))]
+    #[test]
+    fn a_build_without_a_language_model_says_how_to_get_one_and_what_to_use_instead() {
+        let error = checked("[models]\ngguf = \"/m.gguf\"\n[brain]\nprovider = \"gguf\"").expect_err("cannot");
+        assert!(error.contains("cargo build -p frontdesk --features gguf"), "{error}");
+        assert!(error.contains("OPENAI_BASE_URL"), "{error}");
+    }
+
+    #[cfg(feature = "gguf")]
+    #[test]
+    fn a_language_model_must_be_named_and_be_there() {
+        let error = checked("[brain]\nprovider = \"gguf\"").expect_err("no file");
+        assert!(error.contains("needs models.gguf"), "{error}");
+        let error = checked("[models]\ngguf = \"/m.gguf\"\n[brain]\nprovider = \"gguf\"").expect_err("no file");
+        assert!(error.contains("there is no file /m.gguf"), "{error}");
+    }
+
+    #[test]
+    fn a_language_model_is_a_brain_and_no_voice() {
+        let error = checked("[tts]\nprovider = \"gguf\"").expect_err("no voice");
+        assert!(error.contains("tts.provider"), "{error}");
+        assert!(checked("").expect("the defaults")[2].1.iter().all(|name| name != GGUF));
+    }
 }
