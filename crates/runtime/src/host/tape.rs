@@ -12,16 +12,19 @@ use model::business::TenantScope;
 use model::call::Call;
 use model::journal::Record;
 use std::fs::File;
+use std::io::BufWriter;
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::Store;
 
 /// Lines handed to the store at once.
 const LINES_PER_WRITE: usize = 64;
+/// Every process that has the call writes its lines behind all that an earlier one can have written.
+const PLACES_BITS: u32 = 31;
 
 pub(super) struct Tape {
     recording: Recording,
-    recorder: Option<DualRecorder<File>>,
+    recorder: Option<DualRecorder<BufWriter<File>>>,
     rate_hz: u32,
     /// Where the next frame of each side goes, so that frames that belong together join without a gap.
     caller_at: u64,
@@ -52,7 +55,7 @@ impl Tape {
             caller_at: 0,
             agent_at: 0,
             lines,
-            lines_stored: 0,
+            lines_stored: u64::from(replay::incarnation(past)) << PLACES_BITS,
         }
     }
 
@@ -64,7 +67,7 @@ impl Tape {
         self.rate_hz = rate_hz;
         let parent = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         match parent.and_then(|()| File::create(path)) {
-            Ok(file) => match DualRecorder::new(file, rate_hz) {
+            Ok(file) => match DualRecorder::new(BufWriter::new(file), rate_hz) {
                 Ok(recorder) => self.recorder = Some(recorder),
                 Err(error) => complain(&error),
             },
