@@ -79,7 +79,7 @@ pub fn load(dir: &ModelDir) -> anyhow::Result<OnDevice> {
 /// What to do in a build that cannot run a language model by itself.
 const NO_GGUF: &str = "brain \"gguf\": this build has no GGUF support; build it with `cargo build -p frontdesk --features \
     gguf` (needs cmake, clang and libclang), or let a server on this machine that speaks chat completions run the model and \
-    set OPENAI_BASE_URL to its address; docs/local-llm.md tells how";
+    set its address (`frontdesk config providers` names where); docs/local-llm.md tells how";
 
 /// The configured language model, checked as far as can be without loading it.
 ///

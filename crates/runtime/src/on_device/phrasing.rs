@@ -213,7 +213,7 @@ mod tests {
     enum Fake {
         Says(&'static str),
         Fails,
-        Hangs(mpsc::UnboundedSender<()>),
+        Hangs(mpsc::Sender<()>),
         Panics,
     }
 
@@ -239,7 +239,7 @@ mod tests {
                     while !cancelled.load(Ordering::Acquire) {
                         std::thread::yield_now();
                     }
-                    let _ = ended.send(());
+                    let _ = ended.try_send(()); // The test may have ended.
                 }
                 Self::Panics => panic!("a bug"),
             }
@@ -299,7 +299,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_model_that_is_late_is_called_off_and_the_passage_is_spoken() {
-        let (ended, mut end) = mpsc::unbounded_channel();
+        let (ended, mut end) = mpsc::channel(limits::EVENTS_PER_MESSAGE_MAX);
         let late = brain(cited(), Fake::Hangs(ended)).within(Duration::from_millis(20));
         assert_eq!(heard(&late).await, cited());
         assert_eq!(end.recv().await, Some(()));
@@ -307,7 +307,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_second_call_does_not_wait_for_a_busy_model_and_a_hung_up_one_frees_it() {
-        let (ended, mut end) = mpsc::unbounded_channel();
+        let (ended, mut end) = mpsc::channel(limits::EVENTS_PER_MESSAGE_MAX);
         let busy = brain(cited(), Fake::Hangs(ended)).within(Duration::from_secs(600));
         let first = ask(&busy);
         while busy.free.available_permits() > 0 {
