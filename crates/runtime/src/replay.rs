@@ -1,5 +1,6 @@
 //! The file of a recorded call: a header, then every input with its time and every output it led to. Feeding the inputs
-//! to a fresh engine must give the same outputs, on any machine and any day.
+//! to a fresh engine must give the same outputs, on any machine and any day. A call that outlived its process has one such
+//! part for each; a part may lack its last lines, which died with the process.
 
 use base::{CallTime, Millis};
 use engine::Machine;
@@ -64,11 +65,15 @@ pub(crate) fn begins_at(past: &[Record]) -> CallTime {
     past.last().map_or(CallTime::ZERO, |record| record.at + Millis(1))
 }
 
+/// How many processes have had the call before.
+pub(crate) fn incarnation(past: &[Record]) -> u32 {
+    let resumed = past.iter().filter(|record| matches!(record.entry, Entry::Resumed { .. })).count();
+    if past.is_empty() { 0 } else { u32::try_from(resumed + 1).unwrap_or(u32::MAX) }
+}
+
 /// Builds the machine of a call, new or resumed.
 pub(crate) fn machine(agent: &Arc<Agent>, direction: Direction, past: &[Record]) -> CallMachine {
-    let resumed = past.iter().filter(|record| matches!(record.entry, Entry::Resumed { .. })).count();
-    let incarnation = if past.is_empty() { 0 } else { u32::try_from(resumed + 1).unwrap_or(u32::MAX) };
-    let setup = CallSetup { agent: Arc::clone(agent), direction, incarnation, now: begins_at(past) };
+    let setup = CallSetup { agent: Arc::clone(agent), direction, incarnation: incarnation(past), now: begins_at(past) };
     if past.is_empty() { CallMachine::new(setup) } else { CallMachine::recover(setup, past) }
 }
 
@@ -114,19 +119,15 @@ pub fn run(text: &str) -> Result<Replayed, ReplayError> {
     let Some((_, first)) = lines.next() else {
         return Err(ReplayError::Unreadable { line: 1, why: "the file is empty".into() });
     };
-    let header = match parse(0, first)? {
-        Line::Header(header) if header.version == VERSION => header,
-        Line::Header(header) => {
-            let why = format!("version {} is not known here; this build reads {VERSION}", header.version);
-            return Err(ReplayError::Unreadable { line: 1, why });
-        }
+    let mut machine = match parse(0, first)? {
+        Line::Header(header) => begin(0, *header)?,
         _ => return Err(ReplayError::Unreadable { line: 1, why: "the first line is not a header".into() }),
     };
-    let mut machine = machine(&Arc::new(header.agent), header.direction, &header.past);
     for (index, line) in lines {
         match parse(index, line)? {
+            Line::Header(header) if !header.past.is_empty() => machine = begin(index, *header)?,
             Line::Header(_) => {
-                return Err(ReplayError::Unreadable { line: index + 1, why: "a second header".into() });
+                return Err(ReplayError::Unreadable { line: index + 1, why: "a second beginning".into() });
             }
             Line::Input { at, input } => {
                 drained(&mut machine, index)?;
@@ -149,6 +150,14 @@ pub fn run(text: &str) -> Result<Replayed, ReplayError> {
     }
     drained(&mut machine, text.lines().count())?;
     Ok(replayed)
+}
+
+fn begin(index: usize, header: Header) -> Result<CallMachine, ReplayError> {
+    if header.version != VERSION {
+        let why = format!("version {} is not known here; this build reads {VERSION}", header.version);
+        return Err(ReplayError::Unreadable { line: index + 1, why });
+    }
+    Ok(machine(&Arc::new(header.agent), header.direction, &header.past))
 }
 
 fn parse(index: usize, line: &str) -> Result<Line, ReplayError> {
