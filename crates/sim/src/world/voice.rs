@@ -1,0 +1,327 @@
+//! The agent's voice and the ear that hears it: synthesis with word times, playout in real time, marks that come late,
+//! and a ledger of what was really heard.
+
+use super::plan::{Event, Plan};
+use super::swarm::Trouble;
+use base::limits::AUDIO_OUT_BUFFER_MS_MAX;
+use base::{CallTime, ErrorClass, Millis, UtteranceId};
+use engine::Input;
+use engine::io::SynthesisInput;
+use std::collections::BTreeMap;
+
+/// When the machine is told where words begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WordTimes {
+    Never,
+    AtTheEnd,
+    AsTheyCome,
+}
+
+/// One segment and when it sounds.
+#[derive(Clone, Debug)]
+struct Segment {
+    text: String,
+    /// (byte offset where the word begins, when it begins, offset where it ends, when it ends).
+    words: Vec<(usize, u64, usize, u64)>,
+    start_ms: u64,
+    end_ms: u64,
+    audio_from: CallTime,
+    audio_whole: CallTime,
+    /// The machine knows where it ends.
+    is_told: bool,
+}
+
+/// One utterance on its way to the ear.
+#[derive(Clone, Debug)]
+struct Line {
+    segments: Vec<Segment>,
+    times: WordTimes,
+    ms_per_char: u64,
+    /// From this segment on there is no audio.
+    fails_at: Option<(usize, bool)>,
+    stalls_at_ms: Option<u64>,
+    has_end: bool,
+    tick_ms: u64,
+    last_tick: CallTime,
+    mark_ms: u64,
+    /// What the ear heard.
+    played_ms: u64,
+    /// What the machine was told of it.
+    told_ms: u64,
+    told_finished: bool,
+    is_over: bool,
+    is_written: bool,
+}
+
+/// Everything the agent ever said in this call.
+#[derive(Clone, Debug, Default)]
+pub struct Voice {
+    lines: BTreeMap<UtteranceId, Line>,
+    /// The last time the ear heard the agent.
+    pub sounded_at: CallTime,
+    /// What the ear heard to its end since the caller last looked.
+    pub just_heard: Option<String>,
+}
+
+impl Voice {
+    /// A segment goes to synthesis.
+    pub fn speak(&mut self, plan: &mut Plan, utterance: UtteranceId, index: u32, text: &str) {
+        let now = plan.now;
+        let line = self.lines.entry(utterance).or_insert_with(|| Line::draw(plan));
+        let (start_ms, free_at) = line.segments.last().map_or((0, now), |last| (last.end_ms, last.audio_whole));
+        let begin = free_at.max(now);
+        let slow = plan.strikes(Trouble::VoiceSlow);
+        let first_ms = if slow { plan.ms(600, 1_800) } else { plan.ms(40, 250) };
+        let (words, end_ms) = line.lay_out(plan, text, start_ms);
+        let speed = if slow { 1 } else { plan.ms(3, 10) };
+        let audio_from = begin + Millis(first_ms);
+        let audio_whole = audio_from + Millis((end_ms - start_ms) / speed);
+        let text = text.to_owned();
+        line.segments.push(Segment { text, words, start_ms, end_ms, audio_from, audio_whole, is_told: false });
+        if line.is_over {
+            return;
+        }
+        line.tell_synthesis(plan, utterance, index);
+        if index == 0 {
+            line.last_tick = audio_from;
+            let wait_ms = audio_from.since(now).0 + plan.ms(20, 150);
+            plan.after(wait_ms, Event::Tick(utterance));
+        }
+    }
+
+    /// No more segments follow.
+    pub fn end(&mut self, utterance: UtteranceId) {
+        if let Some(line) = self.lines.get_mut(&utterance) {
+            line.has_end = true;
+        }
+    }
+
+    /// The ear hears nothing more of it.
+    pub fn stop(&mut self, plan: &mut Plan, utterance: UtteranceId) {
+        let Some(line) = self.lines.get_mut(&utterance) else { return };
+        if !line.is_over && plan.strikes(Trouble::MarksAfterStop) {
+            let played_ms = line.played_ms + 20;
+            let ms = plan.ms(5, 400);
+            plan.tell(ms, Input::Playout { utterance, played_ms, finished: false });
+        }
+        line.is_over = true;
+    }
+
+    /// The audio path or the process is gone: nothing is heard any more.
+    pub fn cut(&mut self, is_process_gone: bool) {
+        for line in self.lines.values_mut() {
+            line.is_over = true;
+            line.is_written |= is_process_gone;
+        }
+    }
+
+    /// Time passes for the ear.
+    pub fn tick(&mut self, plan: &mut Plan, utterance: UtteranceId) {
+        let now = plan.now;
+        let Some(line) = self.lines.get_mut(&utterance).filter(|line| !line.is_over) else { return };
+        let passed_ms = now.since(line.last_tick).0;
+        line.last_tick = now;
+        let mut until = line.available_ms(now).min(line.played_ms + passed_ms);
+        if let Some(stall) = line.stalls_at_ms {
+            until = until.min(stall.max(line.played_ms));
+        }
+        let moved = until > line.played_ms;
+        line.played_ms = line.played_ms.max(until);
+        let total_ms = line.segments.last().map_or(0, |segment| segment.end_ms);
+        let is_whole = line.segments.last().is_some_and(|segment| segment.audio_whole <= now) && line.fails_at.is_none();
+        let finished = line.has_end && is_whole && line.played_ms >= total_ms;
+        if moved {
+            self.sounded_at = now;
+        }
+        if finished {
+            line.is_over = true;
+            self.just_heard = line.segments.last().map(|segment| segment.text.clone());
+        } else {
+            plan.after(line.tick_ms, Event::Tick(utterance));
+        }
+        if moved || finished {
+            plan.tell(line.mark_ms, Input::Playout { utterance, played_ms: line.played_ms, finished });
+        }
+    }
+
+    /// Whether the ear hears the agent now.
+    pub fn is_audible(&self, now: CallTime) -> bool {
+        self.lines.values().next_back().is_some_and(|line| !line.is_over && line.played_ms > 0 && now.since(line.last_tick).0 < 600)
+    }
+
+    /// The machine is told something about an utterance. Call before it is.
+    pub fn told(&mut self, input: &Input) {
+        match input {
+            Input::Playout { utterance, played_ms, finished } => {
+                if let Some(line) = self.lines.get_mut(utterance).filter(|line| !line.is_written) {
+                    line.told_ms = line.told_ms.max((*played_ms).min(line.played_ms));
+                    line.told_finished |= *finished;
+                }
+            }
+            Input::Synthesis { utterance, event: SynthesisInput::SegmentDone { segment, .. } } => {
+                let line = self.lines.get_mut(utterance);
+                if let Some(segment) = line.and_then(|line| line.segments.get_mut(*segment as usize)) {
+                    segment.is_told = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The journal claims that this was heard: it must be what the ear heard, word for word.
+    pub fn written(&mut self, utterance: UtteranceId, heard: &str) -> Option<String> {
+        let line = self.lines.get_mut(&utterance)?;
+        line.is_written = true;
+        let really: Vec<&str> = line.heard(line.played_ms, false);
+        let claimed: Vec<&str> = heard.split_whitespace().collect();
+        if !really.starts_with(&claimed) {
+            return Some(format!("utterance {utterance}: claimed {heard:?}, the ear heard {:?}", really.join(" ")));
+        }
+        let reported = line.heard(line.told_ms, true);
+        (claimed.len() < reported.len()).then(|| {
+            format!("utterance {utterance}: claimed {heard:?}, reported as heard was {:?}", reported.join(" "))
+        })
+    }
+
+    /// Utterances that were reported as heard and never written down.
+    pub fn unwritten(&self) -> Option<UtteranceId> {
+        self.lines.iter().find(|(_, line)| !line.is_written && !line.heard(line.told_ms, true).is_empty()).map(|(id, _)| *id)
+    }
+
+    /// The words of an utterance so far, for the caller who answers them.
+    pub fn present_words(&self) -> String {
+        let line = self.lines.values().next_back();
+        line.map_or_else(String::new, |line| line.heard(line.played_ms, false).join(" "))
+    }
+}
+
+impl Line {
+    fn draw(plan: &mut Plan) -> Self {
+        let times = *plan.chance.one_of(&[WordTimes::Never, WordTimes::AtTheEnd, WordTimes::AsTheyCome]);
+        let fails_at = if plan.strikes(Trouble::VoiceFails) {
+            Some((plan.chance.below(2) as usize, false))
+        } else if plan.strikes(Trouble::VoiceSilent) {
+            Some((plan.chance.below(2) as usize, true))
+        } else {
+            None
+        };
+        let stalls = plan.strikes(Trouble::PlayoutStalls);
+        let stalls_at_ms = if stalls { Some(plan.ms(0, 2_000)) } else { None };
+        let mark_ms = if plan.strikes(Trouble::MarksLate) { plan.ms(100, 900) } else { plan.ms(0, 40) };
+        Self {
+            segments: Vec::new(),
+            times,
+            ms_per_char: plan.ms(45, 75),
+            fails_at,
+            stalls_at_ms,
+            has_end: false,
+            tick_ms: plan.ms(100, 400),
+            last_tick: plan.now,
+            mark_ms,
+            played_ms: 0,
+            told_ms: 0,
+            told_finished: false,
+            is_over: false,
+            is_written: false,
+        }
+    }
+
+    /// When each word of a text begins and ends. Without word times people speak evenly, as far as anybody can tell.
+    fn lay_out(&self, plan: &mut Plan, text: &str, start_ms: u64) -> (Vec<(usize, u64, usize, u64)>, u64) {
+        let chars = text.chars().count() as u64;
+        let end_ms = start_ms + (chars * self.ms_per_char).max(60);
+        let mut words = Vec::new();
+        let mut at = 0;
+        for word in text.split_inclusive(char::is_whitespace) {
+            let trimmed = word.trim_end();
+            if !trimmed.is_empty() {
+                let before = text[..at].chars().count() as u64;
+                let behind = before + trimmed.chars().count() as u64;
+                let total = end_ms - start_ms;
+                let begin = start_ms + before * total / chars;
+                words.push((at, begin, at + trimmed.len(), start_ms + (behind * total).div_ceil(chars)));
+            }
+            at += word.len();
+        }
+        if self.times != WordTimes::Never {
+            for i in 1..words.len() {
+                let jitter = plan.ms(0, 60).min(words[i].1 - words[i - 1].1);
+                words[i].1 -= jitter;
+                words[i - 1].3 = words[i].1;
+            }
+            if let Some(last) = words.last_mut() {
+                last.3 = end_ms;
+            }
+        }
+        if let Some(last) = words.last_mut() {
+            last.3 = end_ms;
+        }
+        (words, end_ms)
+    }
+
+    fn tell_synthesis(&self, plan: &mut Plan, utterance: UtteranceId, index: u32) {
+        let Some(segment) = self.segments.last() else { return };
+        let from_ms = segment.audio_from.since(plan.now).0;
+        let whole_ms = segment.audio_whole.since(plan.now).0;
+        if let Some((at, is_silent)) = self.fails_at.filter(|(at, _)| index as usize >= *at) {
+            if !is_silent && index as usize == at {
+                let class = *plan.chance.one_of(&[ErrorClass::Unavailable, ErrorClass::Timeout, ErrorClass::Auth]);
+                plan.tell(from_ms, Input::Synthesis { utterance, event: SynthesisInput::Failed { class } });
+            }
+            return;
+        }
+        if index == 0 {
+            plan.tell(from_ms, Input::Synthesis { utterance, event: SynthesisInput::FirstAudio });
+        }
+        let words: Vec<(u32, u64)> = segment.words.iter().map(|word| (word.0 as u32, word.1)).collect();
+        if self.times == WordTimes::AsTheyCome {
+            let half = words.len() / 2;
+            let spans = [(from_ms, &words[..half]), ((from_ms + whole_ms) / 2, &words[half..])];
+            for (ms, words) in spans.into_iter().filter(|(_, words)| !words.is_empty()) {
+                let event = SynthesisInput::Words { segment: index, words: words.to_vec() };
+                plan.tell(ms, Input::Synthesis { utterance, event });
+            }
+        }
+        let words = if self.times == WordTimes::AtTheEnd { words } else { Vec::new() };
+        let event = SynthesisInput::SegmentDone { segment: index, end_ms: segment.end_ms, words };
+        plan.tell(whole_ms, Input::Synthesis { utterance, event });
+    }
+
+    /// How much audio there is by now.
+    fn available_ms(&self, now: CallTime) -> u64 {
+        let mut until = 0;
+        for (index, segment) in self.segments.iter().enumerate() {
+            if self.fails_at.is_some_and(|(at, _)| index >= at) || now < segment.audio_from {
+                break;
+            }
+            if now >= segment.audio_whole {
+                until = segment.end_ms;
+                continue;
+            }
+            // Audio and word times of a part come together: in the first half none of the second half is there.
+            let (length, took) = (segment.end_ms - segment.start_ms, segment.audio_whole.since(segment.audio_from).0);
+            let there = length * now.since(segment.audio_from).0 / took.max(1);
+            let half = segment.words.get(segment.words.len() / 2).map_or(segment.start_ms, |word| word.1);
+            let is_second = there * 2 > length;
+            until = (segment.start_ms + there.min(AUDIO_OUT_BUFFER_MS_MAX)).min(if is_second { u64::MAX } else { half });
+            break;
+        }
+        until
+    }
+
+    /// The words whose end was played after `played_ms`. With `is_known` only those whose end the machine can know.
+    fn heard(&self, played_ms: u64, is_known: bool) -> Vec<&str> {
+        let mut heard = Vec::new();
+        for segment in &self.segments {
+            let last = segment.words.len().saturating_sub(1);
+            for (index, (from, _, to, end_ms)) in segment.words.iter().enumerate() {
+                let is_told = segment.is_told || (self.times == WordTimes::AsTheyCome && index < last);
+                if played_ms == 0 || *end_ms > played_ms || (is_known && !is_told) {
+                    return heard;
+                }
+                heard.push(&segment.text[*from..*to]);
+            }
+        }
+        heard
+    }
+}
