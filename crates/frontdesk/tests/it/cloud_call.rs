@@ -486,7 +486,7 @@ async fn a_voice_that_hangs_once_is_asked_again_before_the_caller_gives_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_voice_that_is_gone_for_good_ends_the_call_and_never_leaves_the_caller_in_silence() {
+async fn a_voice_that_is_gone_for_good_ends_the_call_within_half_a_minute() {
     let world = World::new(Setting::new(&[SATURDAY, SATURDAY, SATURDAY], vec![opening_hours()])).await;
     let server = world.serve().await;
     let person = world.call_in();
