@@ -6,8 +6,22 @@ use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
 
-/// The simulator, optimised: it runs thousands of calls.
-pub const SIMULATOR: &[&str] = &["run", "--quiet", "--locked", "--release", "-p", "sim", "--bin", "sim", "--"];
+/// The simulator, optimised: it runs thousands of calls. Without the twins, so that it needs the engine alone, and with the
+/// engine's deliberate defects, so that it can be told to find them.
+pub const SIMULATOR: &[&str] = &[
+    "run",
+    "--quiet",
+    "--locked",
+    "--release",
+    "-p",
+    "sim",
+    "--no-default-features",
+    "--features",
+    "mutants",
+    "--bin",
+    "sim",
+    "--",
+];
 /// Calls that the simulator plays in a test run.
 const SIMULATED_CALLS: &str = "10000";
 /// Crates that need neither models nor a database.
@@ -63,6 +77,9 @@ fn all(root: &Path, steps: &mut Steps, closing: &mut Vec<String>) -> Result<()> 
     })?;
     steps.step("simulator", "seeded calls with faults and kills, every invariant after every step", || {
         cargo(root, SIMULATOR).args(["--seeds", SIMULATED_CALLS]).run().map(|()| Outcome::Done)
+    })?;
+    steps.step("deliberate defects", "the simulator finds every one of them", || {
+        cargo(root, SIMULATOR).args(["--mutants"]).run().map(|()| Outcome::Done)
     })?;
     steps.step("browser", "the Talk page in Chromium with a fake microphone, against the real binary", || {
         browser::browser_test(root, &frontdesk)
