@@ -48,6 +48,8 @@ pub struct Pending {
     pub args: Value,
     question: String,
     asked_again: bool,
+    /// The customer has heard at least the beginning of the question.
+    is_heard: bool,
 }
 
 /// A tool that may run now.
@@ -174,6 +176,13 @@ impl Dialog {
         let id = pending.id;
         let decided = |yes| Some((id, yes));
         match yes_or_no(text) {
+            // A yes to something else: what was not heard was not asked.
+            YesNo::Yes if !pending.is_heard => {
+                let question = pending.question.clone();
+                self.pending = Some(pending);
+                CustomerTurn { decided: None, reply: Reply::Say(question) }
+            }
+            YesNo::Unclear if !pending.is_heard => CustomerTurn { decided: decided(false), reply: Reply::Generate },
             YesNo::Yes => {
                 let run = ToolRun { name: pending.name, args: pending.args, changes_state: true };
                 CustomerTurn { decided: decided(true), reply: Reply::Run(id, run) }
@@ -195,6 +204,9 @@ impl Dialog {
     /// The customer heard this from the agent.
     pub fn agent_heard(&mut self, heard: &str) {
         self.said.clear();
+        if let Some(pending) = &mut self.pending {
+            pending.is_heard |= has_begun(&pending.question, heard);
+        }
         if !heard.is_empty() {
             self.push(Line::Agent(heard.to_owned()));
         }
@@ -275,7 +287,7 @@ impl Dialog {
             let known = args.as_object().cloned().unwrap_or_default();
             spec.map(|spec| self.question(spec, &known)).unwrap_or_default()
         });
-        self.pending = Some(Pending { id, name: name.to_owned(), args, question, asked_again: false });
+        self.pending = Some(Pending { id, name: name.to_owned(), args, question, asked_again: false, is_heard: false });
     }
 
     /// The change was decided, or is asked about no more.
@@ -396,6 +408,13 @@ impl Line {
             }
         }
     }
+}
+
+/// Whether what was heard ends in the question, or in its beginning.
+fn has_begun(question: &str, heard: &str) -> bool {
+    let heard: Vec<&str> = heard.split_whitespace().collect();
+    let question: Vec<&str> = question.split_whitespace().collect();
+    (1..=question.len()).any(|count| heard.ends_with(&question[..count]))
 }
 
 /// Four characters are about a token.

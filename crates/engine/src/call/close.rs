@@ -98,6 +98,9 @@ impl CallMachine {
             }
             Then::Transfer { to, durable } => {
                 closing.transferring(now);
+                if let Some(drain) = self.drain {
+                    closing.by = closing.by.min(drain.hang_up_at());
+                }
                 self.out.push(Output::Transfer { to, durable });
             }
         }

@@ -75,6 +75,7 @@ fn a_yes_runs_exactly_what_was_asked_about() {
     };
     assert!(question.contains("Wednesday"), "{question}");
     dialog.confirmation_asked(ToolCallId(7), &run.name, run.args.clone(), Some(question.clone()));
+    dialog.agent_heard(&question);
     assert_eq!(dialog.customer("what was that?").reply, Reply::Say(question));
     let turn = dialog.customer("yes please");
     assert_eq!(turn.decided, Some((ToolCallId(7), true)));
@@ -87,10 +88,25 @@ fn a_no_with_more_goes_to_the_brain_and_a_bare_no_does_not() {
     let ask = |answer: &str| {
         let mut dialog = Dialog::new(agent());
         dialog.confirmation_asked(ToolCallId(1), "book_repair", serde_json::json!({"day": "Monday"}), None);
+        let question = dialog.pending_question().unwrap_or_default().to_owned();
+        dialog.agent_heard(&question);
         dialog.customer(answer)
     };
     assert_eq!(ask("No, Wednesday instead").reply, Reply::Generate);
     let bare = ask("no");
     assert_eq!(bare.decided, Some((ToolCallId(1), false)));
     assert!(matches!(bare.reply, Reply::Say(_)));
+}
+
+#[test]
+fn a_yes_to_a_question_nobody_heard_decides_nothing() {
+    let mut dialog = Dialog::new(agent());
+    let args = serde_json::json!({"day": "Monday", "service": "puncture"});
+    dialog.confirmation_asked(ToolCallId(1), "book_repair", args, None);
+    let question = dialog.pending_question().unwrap_or_default().to_owned();
+    dialog.agent_heard("Let me see what is free.");
+    let turn = dialog.customer("yes");
+    assert_eq!((turn.decided, turn.reply), (None, Reply::Say(question)));
+    dialog.agent_heard("Shall I");
+    assert_eq!(dialog.customer("yes").decided, Some((ToolCallId(1), true)));
 }

@@ -34,7 +34,11 @@ pub fn yes_or_no(text: &str) -> YesNo {
         return YesNo::No { more: rest > 0 && !(phrase(NO_PHRASES) && rest <= 2) };
     }
     let is_question = text.trim_end().ends_with('?') && words.len() > 1;
-    if (agrees || has(YES)) && !has(DOUBT) && !is_question {
+    // "Right, I want a person please" only sounds like a yes.
+    let is_only_agreeing =
+        || words.iter().all(|w| [YES, SOFT_YES, POLITE, FITS_A_YES].iter().any(|list| list.contains(w)));
+    let is_yes = agrees || has(YES) || has(SOFT_YES) && is_only_agreeing();
+    if is_yes && !has(DOUBT) && !is_question {
         return YesNo::Yes;
     }
     YesNo::Unclear
@@ -58,16 +62,11 @@ const YES: &[&str] = &[
     "yep",
     "yup",
     "yess",
-    "sure",
-    "ok",
-    "okay",
     "correct",
-    "right",
     "exactly",
     "absolutely",
     "definitely",
     "certainly",
-    "please",
     "confirmed",
     "confirm",
     "affirmative",
@@ -77,13 +76,18 @@ const YES: &[&str] = &[
     "richtig",
     "klar",
     "haan",
-    "ji",
     "हाँ",
     "हां",
-    "जी",
+];
+/// Words that mean yes when nothing but agreement stands beside them, and otherwise only begin or soften a sentence.
+const SOFT_YES: &[&str] = &["ok", "okay", "right", "sure", "ji", "जी"];
+/// What may stand beside a soft yes.
+const FITS_A_YES: &[&str] = &[
+    "do", "so", "then", "and", "book", "fine", "good", "great", "perfect", "for", "me", "all", "well", "bitte", "gut",
 ];
 const YES_PHRASES: &[&str] = &[
     "go ahead",
+    "please do",
     "do it",
     "do that",
     "no problem",
@@ -136,6 +140,17 @@ mod tests {
             ("Yes please", YesNo::Yes),
             ("no problem, do it", YesNo::Yes),
             ("That's right.", YesNo::Yes),
+            ("okay", YesNo::Yes),
+            ("please do", YesNo::Yes),
+            ("Okay, that's fine.", YesNo::Yes),
+            ("I want a person please", YesNo::Unclear),
+            // The end of a sentence that a pause cut in two.
+            ("please", YesNo::Unclear),
+            ("sure", YesNo::Yes),
+            ("sure that was all", YesNo::Unclear),
+            ("right, when do you open", YesNo::Unclear),
+            ("okay what does it cost", YesNo::Unclear),
+            ("flat tyre on Monday please", YesNo::Unclear),
             ("No.", YesNo::No { more: false }),
             ("no thank you", YesNo::No { more: false }),
             ("No, Wednesday instead", YesNo::No { more: true }),

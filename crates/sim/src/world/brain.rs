@@ -69,8 +69,12 @@ impl Brain {
             if plan.chance.happens(0.5) {
                 self.text(plan, &mut events);
             }
-            let class =
-                *plan.chance.one_of(&[ErrorClass::Unavailable, ErrorClass::RateLimited, ErrorClass::Quota, ErrorClass::Refused]);
+            let class = *plan.chance.one_of(&[
+                ErrorClass::Unavailable,
+                ErrorClass::RateLimited,
+                ErrorClass::Quota,
+                ErrorClass::Refused,
+            ]);
             events.push(GenerationEvent::Failed(Failure::new(class, "simulated")));
             return events;
         }

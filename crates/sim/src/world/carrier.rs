@@ -21,7 +21,12 @@ pub fn connect(plan: &mut Plan, direction: Direction) {
         states.insert(0, CallState::Initiated);
     }
     if plan.strikes(Trouble::StatesShuffled) {
-        states.push(*plan.chance.one_of(&[CallState::Ringing, CallState::Active, CallState::Initiated, CallState::Answered]));
+        states.push(*plan.chance.one_of(&[
+            CallState::Ringing,
+            CallState::Active,
+            CallState::Initiated,
+            CallState::Answered,
+        ]));
         for at in (1..states.len()).rev() {
             states.swap(at, plan.chance.below(at as u64 + 1) as usize);
         }

@@ -10,10 +10,14 @@ use base::CallTime;
 use base::limits::{LAST_WORDS_MS_MAX, STREAM_TOKEN_MS_MAX, TRANSFER_MS_MAX, TTS_FIRST_AUDIO_MS_MAX};
 use engine::call::Phase;
 use engine::invariants::Violation;
-use engine::io::{CarrierInput, DeskInput, HostInput};
+use engine::io::{CarrierInput, HostInput, SpeechInput};
 use engine::{CallMachine, Input, Output};
 use model::agent::Agent;
+use model::journal::{Entry, Record};
 use std::sync::Arc;
+
+/// How late the world serves a deadline at worst.
+pub const TIMER_LATE_MS_MAX: u64 = 60;
 
 /// What the world remembers in order to judge.
 #[derive(Clone, Debug)]
@@ -25,7 +29,11 @@ pub struct Laws {
     has_hung_up: bool,
     /// Since when nobody could expect the agent to say anything, or it said something.
     excused_at: CallTime,
-    speaks_for_desk: bool,
+    was_excused: bool,
+    /// Since when the caller has waited for the first sound of an answer and said nothing more.
+    asked_at: Option<CallTime>,
+    /// The detector says that the caller is speaking.
+    is_detected: bool,
     human_broken: Option<String>,
     is_with_human: bool,
     /// The longest silence while the caller waited.
@@ -36,12 +44,7 @@ impl Laws {
     /// Judges a call of this agent in this world.
     pub fn new(agent: Arc<Agent>, plan: &Plan) -> Self {
         let knows = |list: &[Trouble]| list.iter().any(|trouble| plan.swarm.knows(*trouble));
-        let voice = [
-            Trouble::VoiceFails,
-            Trouble::VoiceSilent,
-            Trouble::VoiceSlow,
-            Trouble::PlayoutStalls,
-        ];
+        let voice = [Trouble::VoiceFails, Trouble::VoiceSilent, Trouble::VoiceSlow, Trouble::PlayoutStalls];
         Self {
             agent,
             has_voice_trouble: knows(&voice),
@@ -49,7 +52,9 @@ impl Laws {
             drain_by: None,
             has_hung_up: false,
             excused_at: CallTime::ZERO,
-            speaks_for_desk: false,
+            was_excused: true,
+            asked_at: None,
+            is_detected: false,
             human_broken: None,
             is_with_human: false,
             silence_ms_max: 0,
@@ -76,24 +81,34 @@ impl Laws {
                 let deadline = (*deadline).max(now);
                 self.drain_by = Some(self.drain_by.map_or(deadline, |by| by.min(deadline)));
             }
-            Input::Desk(DeskInput::Say { .. }) => self.speaks_for_desk = true,
             Input::Carrier(CarrierInput::MediaStarted) => self.excused_at = now,
             // A detector or a button that says that the caller has the floor gives the agent a reason to be silent.
             Input::Carrier(CarrierInput::Dtmf { .. } | CarrierInput::Interrupted | CarrierInput::Typed { .. }) => {
                 self.excused_at = now;
+            }
+            // It may be the beginning of another turn: the agent rightly waits.
+            Input::Speech(input) => {
+                self.asked_at = self.asked_at.map(|_| now);
+                match input {
+                    SpeechInput::Started => self.is_detected = true,
+                    SpeechInput::Stopped { .. } => self.is_detected = false,
+                    _ => {}
+                }
             }
             _ => {}
         }
     }
 
     /// The machine asks for something.
-    pub fn output(&mut self, output: &Output) -> Option<(&'static str, String)> {
+    pub fn output(&mut self, now: CallTime, output: &Output) -> Option<(&'static str, String)> {
         match output {
+            Output::Journal(Record { entry: Entry::CallerTurn { .. }, .. }) => self.asked_at = Some(now),
+            Output::Speak { .. } if !self.has_hung_up && !self.is_with_human => self.asked_at = None,
             Output::HangUp => self.has_hung_up = true,
             Output::Speak { text, .. } if self.has_hung_up => {
                 return Some(("silence_after_hang_up", format!("{text:?}")));
             }
-            Output::Speak { text, .. } if self.is_with_human && text != DESK_WORDS => {
+            Output::Speak { text, .. } if self.is_with_human && !DESK_WORDS.contains(text.as_str()) => {
                 self.human_broken = Some(text.clone());
             }
             _ => {}
@@ -120,8 +135,19 @@ impl Laws {
             found.push(Violation { name: "silent_while_a_person_speaks", detail: format!("{text:?}") });
         }
         self.is_with_human = phase == Phase::WithHuman;
+        if !matches!(phase, Phase::Thinking | Phase::WaitingTool) {
+            self.asked_at = None;
+        }
+        let can_be_speaking = self.is_detected || self.has_stop_trouble;
+        let patience_ms = self.agent.timing.filler_after_ms + self.agent.timing.barge_in_decide_ms + TIMER_LATE_MS_MAX;
+        if let Some(asked_at) = self.asked_at.filter(|at| !can_be_speaking && now.since(*at).0 > patience_ms) {
+            let detail = format!("nothing was said since {asked_at}");
+            found.push(Violation { name: "answer_or_filler", detail });
+        }
         let owes_sound = matches!(phase, Phase::Listening | Phase::Thinking | Phase::Speaking | Phase::WaitingTool);
-        if !owes_sound || !has_media || caller.is_speaking {
+        // What held at the end of the last step held until this one.
+        let is_excused = !owes_sound || !has_media || caller.is_speaking;
+        if std::mem::replace(&mut self.was_excused, is_excused) || is_excused {
             self.excused_at = now;
         }
         let since = self.excused_at.max(voice.sounded_at).max(caller.sounded_at);
@@ -147,5 +173,7 @@ impl Laws {
 
 /// A word of a turn that the caller never said.
 pub fn never_said<'t>(turn: &'t str, said: &str) -> Option<&'t str> {
-    turn.split_whitespace().find(|word| *word == GHOST || !word.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#')) && !said.contains(*word))
+    turn.split_whitespace().find(|word| {
+        *word == GHOST || !word.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#')) && !said.contains(*word)
+    })
 }

@@ -181,7 +181,7 @@ impl World {
     }
 
     fn time_out(&mut self, by: CallTime, why: &'static str) {
-        let late_ms = if self.plan.strikes(Trouble::TimerLate) { self.plan.ms(1, 60) } else { 0 };
+        let late_ms = if self.plan.strikes(Trouble::TimerLate) { self.plan.ms(1, laws::TIMER_LATE_MS_MAX) } else { 0 };
         self.plan.now = self.plan.now.max(by + Millis(late_ms));
         self.note(Fact::Timeout(why));
         if let Some(machine) = &mut self.machine {
@@ -267,7 +267,7 @@ impl World {
 
     fn react(&mut self, output: &Output) {
         let plan = &mut self.plan;
-        if let Some((law, detail)) = self.laws.output(output) {
+        if let Some((law, detail)) = self.laws.output(plan.now, output) {
             self.broken(law, detail);
             return;
         }
@@ -297,7 +297,10 @@ impl World {
             Output::Ended { .. } => {
                 self.is_over = true;
                 if let Some(utterance) = self.voice.unwritten() {
-                    self.broken("heard_is_written", format!("utterance {utterance} was heard and is not in the journal"));
+                    self.broken(
+                        "heard_is_written",
+                        format!("utterance {utterance} was heard and is not in the journal"),
+                    );
                 }
             }
             Output::Duck | Output::Unduck | Output::Live(_) | Output::Measure(_) => {}

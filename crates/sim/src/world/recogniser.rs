@@ -72,7 +72,14 @@ impl Recogniser {
     }
 
     /// The final is there: all words since the last one.
-    pub fn take_final(&mut self, plan: &mut Plan, stream: SttStreamId, is_empty: bool, is_twice: bool, finalized: bool) -> Option<Input> {
+    pub fn take_final(
+        &mut self,
+        plan: &mut Plan,
+        stream: SttStreamId,
+        is_empty: bool,
+        is_twice: bool,
+        finalized: bool,
+    ) -> Option<Input> {
         if self.stream != Some(stream) {
             return None;
         }

@@ -138,7 +138,11 @@ impl Swarm {
         let share = if chance.happens(0.1) { 0.0 } else { *chance.one_of(&[0.1, 0.25, 0.4]) };
         let rates = Trouble::ALL
             .iter()
-            .map(|_| if chance.happens(share) { *chance.one_of(&[0.05, 0.2, 0.5, 0.9]) } else { 0.0 })
+            .map(|trouble| {
+                // Few calls live long enough to be killed, so more worlds try.
+                let share = if *trouble == Trouble::Kill && share > 0.0 { 0.4 } else { share };
+                if chance.happens(share) { *chance.one_of(&[0.05, 0.2, 0.5, 0.9]) } else { 0.0 }
+            })
             .collect();
         Self { rates, struck: vec![0; Trouble::ALL.len()] }
     }

@@ -17,12 +17,26 @@ enum WordTimes {
     AsTheyCome,
 }
 
+/// One word and when it sounds.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    /// Byte offsets in the segment's text.
+    from: usize,
+    to: usize,
+    begin_ms: u64,
+    /// When its sound is over.
+    silent_ms: u64,
+    /// When the next one begins, which is when people who have only word times know that it is over.
+    end_ms: u64,
+}
+
 /// One segment and when it sounds.
 #[derive(Clone, Debug)]
 struct Segment {
     text: String,
-    /// (byte offset where the word begins, when it begins, offset where it ends, when it ends).
-    words: Vec<(usize, u64, usize, u64)>,
+    words: Vec<Word>,
+    /// How many of them the machine knows the beginning of.
+    words_told: usize,
     start_ms: u64,
     end_ms: u64,
     audio_from: CallTime,
@@ -50,6 +64,8 @@ struct Line {
     told_ms: u64,
     told_finished: bool,
     is_over: bool,
+    /// The machine has stopped it: what it is told later counts no more.
+    is_stopped: bool,
     is_written: bool,
 }
 
@@ -77,7 +93,16 @@ impl Voice {
         let audio_from = begin + Millis(first_ms);
         let audio_whole = audio_from + Millis((end_ms - start_ms) / speed);
         let text = text.to_owned();
-        line.segments.push(Segment { text, words, start_ms, end_ms, audio_from, audio_whole, is_told: false });
+        line.segments.push(Segment {
+            text,
+            words,
+            start_ms,
+            end_ms,
+            audio_from,
+            audio_whole,
+            words_told: 0,
+            is_told: false,
+        });
         if line.is_over {
             return;
         }
@@ -105,6 +130,7 @@ impl Voice {
             plan.tell(ms, Input::Playout { utterance, played_ms, finished: false });
         }
         line.is_over = true;
+        line.is_stopped = true;
     }
 
     /// The audio path or the process is gone: nothing is heard any more.
@@ -128,7 +154,8 @@ impl Voice {
         let moved = until > line.played_ms;
         line.played_ms = line.played_ms.max(until);
         let total_ms = line.segments.last().map_or(0, |segment| segment.end_ms);
-        let is_whole = line.segments.last().is_some_and(|segment| segment.audio_whole <= now) && line.fails_at.is_none();
+        let is_whole =
+            line.segments.last().is_some_and(|segment| segment.audio_whole <= now) && line.fails_at.is_none();
         let finished = line.has_end && is_whole && line.played_ms >= total_ms;
         if moved {
             self.sounded_at = now;
@@ -144,24 +171,26 @@ impl Voice {
         }
     }
 
-    /// Whether the ear hears the agent now.
-    pub fn is_audible(&self, now: CallTime) -> bool {
-        self.lines.values().next_back().is_some_and(|line| !line.is_over && line.played_ms > 0 && now.since(line.last_tick).0 < 600)
-    }
-
     /// The machine is told something about an utterance. Call before it is.
     pub fn told(&mut self, input: &Input) {
         match input {
             Input::Playout { utterance, played_ms, finished } => {
-                if let Some(line) = self.lines.get_mut(utterance).filter(|line| !line.is_written) {
+                if let Some(line) = self.lines.get_mut(utterance).filter(|line| !line.is_written && !line.is_stopped) {
                     line.told_ms = line.told_ms.max((*played_ms).min(line.played_ms));
                     line.told_finished |= *finished;
                 }
             }
-            Input::Synthesis { utterance, event: SynthesisInput::SegmentDone { segment, .. } } => {
-                let line = self.lines.get_mut(utterance);
-                if let Some(segment) = line.and_then(|line| line.segments.get_mut(*segment as usize)) {
-                    segment.is_told = true;
+            Input::Synthesis { utterance, event } => {
+                let Some(line) = self.lines.get_mut(utterance) else { return };
+                match event {
+                    SynthesisInput::SegmentDone { segment, .. } => {
+                        line.segments.get_mut(*segment as usize).into_iter().for_each(|segment| segment.is_told = true);
+                    }
+                    SynthesisInput::Words { segment, words } => {
+                        let segment = line.segments.get_mut(*segment as usize);
+                        segment.into_iter().for_each(|segment| segment.words_told += words.len());
+                    }
+                    SynthesisInput::FirstAudio | SynthesisInput::Failed { .. } => {}
                 }
             }
             _ => {}
@@ -185,7 +214,10 @@ impl Voice {
 
     /// Utterances that were reported as heard and never written down.
     pub fn unwritten(&self) -> Option<UtteranceId> {
-        self.lines.iter().find(|(_, line)| !line.is_written && !line.heard(line.told_ms, true).is_empty()).map(|(id, _)| *id)
+        self.lines
+            .iter()
+            .find(|(_, line)| !line.is_written && !line.heard(line.told_ms, true).is_empty())
+            .map(|(id, _)| *id)
     }
 
     /// The words of an utterance so far, for the caller who answers them.
@@ -222,39 +254,37 @@ impl Line {
             told_ms: 0,
             told_finished: false,
             is_over: false,
+            is_stopped: false,
             is_written: false,
         }
     }
 
     /// When each word of a text begins and ends. Without word times people speak evenly, as far as anybody can tell.
-    fn lay_out(&self, plan: &mut Plan, text: &str, start_ms: u64) -> (Vec<(usize, u64, usize, u64)>, u64) {
+    fn lay_out(&self, plan: &mut Plan, text: &str, start_ms: u64) -> (Vec<Word>, u64) {
         let chars = text.chars().count() as u64;
         let end_ms = start_ms + (chars * self.ms_per_char).max(60);
-        let mut words = Vec::new();
+        let total_ms = end_ms - start_ms;
+        let mut words: Vec<Word> = Vec::new();
         let mut at = 0;
         for word in text.split_inclusive(char::is_whitespace) {
             let trimmed = word.trim_end();
             if !trimmed.is_empty() {
                 let before = text[..at].chars().count() as u64;
                 let behind = before + trimmed.chars().count() as u64;
-                let total = end_ms - start_ms;
-                let begin = start_ms + before * total / chars;
-                words.push((at, begin, at + trimmed.len(), start_ms + (behind * total).div_ceil(chars)));
+                let begin_ms = start_ms + before * total_ms / chars;
+                let silent_ms = start_ms + (behind * total_ms).div_ceil(chars);
+                words.push(Word { from: at, to: at + trimmed.len(), begin_ms, silent_ms, end_ms: silent_ms });
             }
             at += word.len();
         }
         if self.times != WordTimes::Never {
             for i in 1..words.len() {
-                let jitter = plan.ms(0, 60).min(words[i].1 - words[i - 1].1);
-                words[i].1 -= jitter;
-                words[i - 1].3 = words[i].1;
-            }
-            if let Some(last) = words.last_mut() {
-                last.3 = end_ms;
+                words[i].begin_ms -= plan.ms(0, 30).min(words[i].begin_ms.saturating_sub(words[i - 1].silent_ms));
+                words[i - 1].end_ms = words[i].begin_ms;
             }
         }
         if let Some(last) = words.last_mut() {
-            last.3 = end_ms;
+            last.end_ms = end_ms;
         }
         (words, end_ms)
     }
@@ -273,7 +303,7 @@ impl Line {
         if index == 0 {
             plan.tell(from_ms, Input::Synthesis { utterance, event: SynthesisInput::FirstAudio });
         }
-        let words: Vec<(u32, u64)> = segment.words.iter().map(|word| (word.0 as u32, word.1)).collect();
+        let words: Vec<(u32, u64)> = segment.words.iter().map(|word| (word.from as u32, word.begin_ms)).collect();
         if self.times == WordTimes::AsTheyCome {
             let half = words.len() / 2;
             let spans = [(from_ms, &words[..half]), ((from_ms + whole_ms) / 2, &words[half..])];
@@ -301,9 +331,10 @@ impl Line {
             // Audio and word times of a part come together: in the first half none of the second half is there.
             let (length, took) = (segment.end_ms - segment.start_ms, segment.audio_whole.since(segment.audio_from).0);
             let there = length * now.since(segment.audio_from).0 / took.max(1);
-            let half = segment.words.get(segment.words.len() / 2).map_or(segment.start_ms, |word| word.1);
+            let half = segment.words.get(segment.words.len() / 2).map_or(segment.start_ms, |word| word.begin_ms);
             let is_second = there * 2 > length;
-            until = (segment.start_ms + there.min(AUDIO_OUT_BUFFER_MS_MAX)).min(if is_second { u64::MAX } else { half });
+            until =
+                (segment.start_ms + there.min(AUDIO_OUT_BUFFER_MS_MAX)).min(if is_second { u64::MAX } else { half });
             break;
         }
         until
@@ -313,13 +344,13 @@ impl Line {
     fn heard(&self, played_ms: u64, is_known: bool) -> Vec<&str> {
         let mut heard = Vec::new();
         for segment in &self.segments {
-            let last = segment.words.len().saturating_sub(1);
-            for (index, (from, _, to, end_ms)) in segment.words.iter().enumerate() {
-                let is_told = segment.is_told || (self.times == WordTimes::AsTheyCome && index < last);
-                if played_ms == 0 || *end_ms > played_ms || (is_known && !is_told) {
+            for (index, word) in segment.words.iter().enumerate() {
+                let is_told = segment.is_told || index + 1 < segment.words_told;
+                let end_ms = if is_known { word.end_ms } else { word.silent_ms };
+                if played_ms == 0 || end_ms > played_ms || (is_known && !is_told) {
                     return heard;
                 }
-                heard.push(&segment.text[*from..*to]);
+                heard.push(&segment.text[word.from..word.to]);
             }
         }
         heard
