@@ -6,10 +6,16 @@ use base::{BusinessId, limits};
 use local::language::phrasing::{Phrasing, replace_text};
 use model::generation::{Finish, GenerationEvent, GenerationRequest, TokenUsage};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
+
+/// A model that was late this often in a row is too slow for this machine as it is now: waiting for it costs the caller time
+/// and brings nothing.
+const LATE_IN_A_ROW_MAX: u32 = 3;
+/// Passages that are then spoken as they stand before the model is tried again.
+const REST_PASSAGES: u32 = 20;
 
 /// Registry name of the brain that phrases with a model on this machine.
 pub const GGUF_NAME: &str = "gguf";
@@ -33,6 +39,7 @@ pub struct PhrasingBrain {
     /// One generation at a time: two on one model would both be late.
     free: Arc<Semaphore>,
     slots: Arc<Semaphore>,
+    pace: Arc<Pace>,
     within: Duration,
 }
 
@@ -40,7 +47,7 @@ impl PhrasingBrain {
     /// Over the brain that decides. `slots` are the processor's, shared with the other models.
     pub fn new(brain: Arc<dyn BrainService>, model: Arc<dyn TextModel>, slots: Arc<Semaphore>) -> Self {
         let within = Duration::from_millis(limits::PHRASING_MS_MAX);
-        Self { brain, model, free: Arc::new(Semaphore::new(1)), slots, within }
+        Self { brain, model, free: Arc::new(Semaphore::new(1)), slots, pace: Arc::default(), within }
     }
 
     /// With another deadline, counted from the request.
@@ -60,7 +67,12 @@ impl BrainService for PhrasingBrain {
         let (outbox, events) = mpsc::channel(limits::EVENTS_PER_MESSAGE_MAX);
         let by = Instant::now() + self.within;
         let inner = self.brain.generate(business, request.clone());
-        let pen = Pen { model: Arc::clone(&self.model), free: Arc::clone(&self.free), slots: Arc::clone(&self.slots) };
+        let pen = Pen {
+            model: Arc::clone(&self.model),
+            free: Arc::clone(&self.free),
+            slots: Arc::clone(&self.slots),
+            pace: Arc::clone(&self.pace),
+        };
         tokio::spawn(async move {
             tokio::select! {
                 () = answer(inner, pen, request, by, &outbox) => {}
@@ -76,6 +88,34 @@ struct Pen {
     model: Arc<dyn TextModel>,
     free: Arc<Semaphore>,
     slots: Arc<Semaphore>,
+    pace: Arc<Pace>,
+}
+
+/// How the model keeps up, over all calls.
+#[derive(Default)]
+struct Pace {
+    late_in_a_row: AtomicU32,
+    rest: AtomicU32,
+}
+
+impl Pace {
+    /// Whether this passage is one of those that go without the model.
+    fn rests(&self) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        self.rest.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok()
+    }
+
+    fn in_time(&self) {
+        self.late_in_a_row.store(0, Ordering::Release);
+    }
+
+    fn late(&self) {
+        if self.late_in_a_row.fetch_add(1, Ordering::AcqRel) + 1 >= LATE_IN_A_ROW_MAX {
+            self.in_time();
+            self.rest.store(REST_PASSAGES, Ordering::Release);
+            tracing::warn!("the language model is too slow here; passages are spoken word for word for a while");
+        }
+    }
 }
 
 async fn answer(
@@ -117,6 +157,10 @@ async fn answer(
 /// The passage in other words; `None`, with the reason in the log, when it is to be spoken as it stands.
 async fn phrase(pen: &Pen, phrasing: &Phrasing, by: Instant) -> Option<(String, Option<TokenUsage>)> {
     let verbatim = |reason: &str| tracing::debug!(reason, "a passage is spoken word for word");
+    if pen.pace.rests() {
+        verbatim("resting");
+        return None;
+    }
     let (Ok(free), Ok(slot)) = (Arc::clone(&pen.free).try_acquire_owned(), Arc::clone(&pen.slots).try_acquire_owned())
     else {
         verbatim("busy");
@@ -138,9 +182,11 @@ async fn phrase(pen: &Pen, phrasing: &Phrasing, by: Instant) -> Option<(String, 
         }
         Err(_) => {
             verbatim("late");
+            pen.pace.late();
             return None;
         }
     };
+    pen.pace.in_time();
     let Some(finish) = written.finish else {
         verbatim("failed");
         return None;
@@ -316,6 +362,26 @@ mod tests {
         assert_eq!(heard(&busy).await, cited());
         drop(first);
         assert_eq!(end.recv().await, Some(()));
+    }
+
+    #[tokio::test]
+    async fn a_model_that_is_always_late_stops_costing_the_callers_time() {
+        let (ended, mut end) = mpsc::channel(limits::EVENTS_PER_MESSAGE_MAX);
+        let slow = brain(cited(), Fake::Hangs(ended)).within(Duration::from_millis(20));
+        let mut tried = 0;
+        for _ in 0..LATE_IN_A_ROW_MAX + REST_PASSAGES {
+            assert_eq!(heard(&slow).await, cited());
+            if tried < LATE_IN_A_ROW_MAX {
+                assert_eq!(end.recv().await, Some(()));
+                while slow.free.available_permits() == 0 {
+                    tokio::task::yield_now().await; // Called off, and about to let go.
+                }
+                tried += 1;
+            }
+        }
+        assert!(end.try_recv().is_err(), "it rested");
+        assert_eq!(heard(&slow).await, cited());
+        assert_eq!(end.recv().await, Some(()), "it is tried again");
     }
 
     #[tokio::test]
