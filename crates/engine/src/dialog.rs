@@ -48,7 +48,7 @@ pub struct Pending {
     pub args: Value,
     question: String,
     asked_again: bool,
-    /// The customer has heard at least the beginning of the question.
+    /// The customer has heard enough of the question to answer it.
     is_heard: bool,
 }
 
@@ -205,7 +205,7 @@ impl Dialog {
     pub fn agent_heard(&mut self, heard: &str) {
         self.said.clear();
         if let Some(pending) = &mut self.pending {
-            pending.is_heard |= has_begun(&pending.question, heard);
+            pending.is_heard |= is_mostly(&pending.question, heard);
         }
         if !heard.is_empty() {
             self.push(Line::Agent(heard.to_owned()));
@@ -410,11 +410,11 @@ impl Line {
     }
 }
 
-/// Whether what was heard ends in the question, or in its beginning.
-fn has_begun(question: &str, heard: &str) -> bool {
+/// Whether what was heard ends in the question or in at least half of it: nobody can agree to "Shall I".
+fn is_mostly(question: &str, heard: &str) -> bool {
     let heard: Vec<&str> = heard.split_whitespace().collect();
     let question: Vec<&str> = question.split_whitespace().collect();
-    (1..=question.len()).any(|count| heard.ends_with(&question[..count]))
+    (question.len().div_ceil(2).max(1)..=question.len()).any(|count| heard.ends_with(&question[..count]))
 }
 
 /// Four characters are about a token.

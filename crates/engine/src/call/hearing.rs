@@ -24,7 +24,14 @@ pub(super) struct Hearing {
     /// Finals that were asked for and have not come.
     finals_owed: u32,
     /// Words of the recogniser's present segment that were already used, until its final comes.
-    used: Option<(usize, CallTime)>,
+    used: Option<Used>,
+}
+
+/// Words that an earlier turn has used and that have no final yet.
+#[derive(Clone, Debug)]
+struct Used {
+    words: Vec<String>,
+    until: CallTime,
 }
 
 /// The words of one turn.
@@ -61,7 +68,12 @@ impl Hearing {
 
     /// Words so far since the last final. Says whether there are any.
     pub fn partial(&mut self, now: CallTime, text: &str) -> bool {
-        let text = self.without_used(now, text);
+        let fresh = self.without_used(now, text);
+        if fresh.len() == text.trim().len() {
+            // The recogniser has begun anew without a final.
+            self.used = None;
+        }
+        let text = fresh;
         if text.is_empty() {
             return false;
         }
@@ -103,11 +115,14 @@ impl Hearing {
     /// recogniser repeats those words in its final.
     fn without_used<'t>(&self, now: CallTime, text: &'t str) -> &'t str {
         let mut text = text.trim();
-        let Some((count, until)) = self.used else { return text };
-        if now > until {
+        let Some(used) = &self.used else { return text };
+        // A recogniser that gives no final repeats the words for ever; the same words alone were said again.
+        let mut words = text.split_whitespace().map(plain);
+        let goes_on = used.words.iter().all(|used| words.next().as_ref() == Some(used)) && words.next().is_some();
+        if now > used.until && !goes_on {
             return text;
         }
-        for _ in 0..count {
+        for _ in 0..used.words.len() {
             let word = text.find(char::is_whitespace).unwrap_or(text.len());
             text = text[word..].trim_start();
         }
@@ -152,9 +167,9 @@ impl Hearing {
             is_cut = true;
         }
         if !self.partial.is_empty() {
-            let earlier = self.used.filter(|(_, until)| now <= *until).map_or(0, |(count, _)| count);
-            let count = earlier + self.partial.split_whitespace().count();
-            self.used = Some((count, now + Millis(USED_WORDS_MS_MAX)));
+            let mut words = self.used.take().map_or_else(Vec::new, |used| used.words);
+            words.extend(self.partial.split_whitespace().map(plain));
+            self.used = Some(Used { words, until: now + Millis(USED_WORDS_MS_MAX) });
         }
         self.finals.clear();
         self.partial.clear();
@@ -187,6 +202,11 @@ impl Hearing {
     }
 }
 
+/// A word as recognisers repeat it: its case and punctuation may change.
+fn plain(word: &str) -> String {
+    word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +228,19 @@ mod tests {
         assert!(!hearing.final_words(CallTime(200), "Cancel my order."));
         assert!(hearing.final_words(CallTime(300), "Hello?"), "used words count once");
         assert_eq!(hearing.words(), "Hello?");
+    }
+
+    #[test]
+    fn words_that_were_used_do_not_come_back_where_no_final_ever_comes() {
+        let mut hearing = Hearing::default();
+        hearing.partial(CallTime(0), "yes please");
+        assert_eq!(hearing.take(CallTime(100)).text, "yes please");
+        hearing.partial(CallTime(30_000), "Yes, please. What does it cost");
+        assert_eq!(hearing.take(CallTime(31_000)).text, "What does it cost");
+        hearing.partial(CallTime(60_000), "yes please what does it cost when");
+        assert_eq!(hearing.take(CallTime(61_000)).text, "when");
+        hearing.partial(CallTime(90_000), "yes");
+        assert_eq!(hearing.take(CallTime(91_000)).text, "yes", "said again");
     }
 
     #[test]

@@ -108,5 +108,7 @@ fn a_yes_to_a_question_nobody_heard_decides_nothing() {
     let turn = dialog.customer("yes");
     assert_eq!((turn.decided, turn.reply), (None, Reply::Say(question)));
     dialog.agent_heard("Shall I");
+    assert_eq!(dialog.customer("yes").decided, None);
+    dialog.agent_heard("Shall I book the puncture repair");
     assert_eq!(dialog.customer("yes").decided, Some((ToolCallId(1), true)));
 }

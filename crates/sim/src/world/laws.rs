@@ -85,6 +85,7 @@ impl Laws {
             // A detector or a button that says that the caller has the floor gives the agent a reason to be silent.
             Input::Carrier(CarrierInput::Dtmf { .. } | CarrierInput::Interrupted | CarrierInput::Typed { .. }) => {
                 self.excused_at = now;
+                self.asked_at = self.asked_at.map(|_| now);
             }
             // It may be the beginning of another turn: the agent rightly waits.
             Input::Speech(input) => {
