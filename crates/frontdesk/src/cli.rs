@@ -105,7 +105,12 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => args.listen.clone(),
         _ => None,
     };
-    let config = load(&cli.global, listen)?;
+    let mut config = load(&cli.global, listen)?;
+    let talks_to_a_person = !matches!(cli.command, Command::Serve(_));
+    if talks_to_a_person && config.log.filter == config::DEFAULT_LOG_FILTER {
+        // What these commands print is for people; the log would stand between its lines.
+        config.log.filter = "warn".into();
+    }
     crate::telemetry::start_logs(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {

@@ -11,6 +11,9 @@ use toml::{Table, Value};
 /// The documented defaults; also the schema of what may be set.
 pub const DEFAULT: &str = include_str!("../frontdesk.default.toml");
 
+/// `log.filter` when nobody has set it.
+pub const DEFAULT_LOG_FILTER: &str = "info";
+
 /// Tables whose keys come from the registries instead of [`DEFAULT`].
 const OPEN_TABLES: [&str; 2] = ["providers", "carriers"];
 
@@ -389,6 +392,7 @@ mod tests {
         let config = load_text("", &[]).expect("valid");
         assert_eq!(config.server.listen, "127.0.0.1:8080");
         assert_eq!(config.calls.max, 200);
+        assert_eq!(config.log.filter, DEFAULT_LOG_FILTER);
     }
 
     #[test]
