@@ -73,7 +73,7 @@ impl Beside {
     }
 
     /// The steady caller was served all the time and is the last one left; nothing panicked, and the log keeps secrets.
-    async fn is_unharmed(self) {
+    async fn stays_unharmed(self) {
         poll(Duration::from_secs(60), "the end of every call but the steady one", async || {
             (self.server.metric("frontdesk_calls_active", &[]).await <= 1.0).then_some(())
         })
@@ -229,7 +229,7 @@ async fn a_media_socket_that_breaks_its_protocol_is_closed_with_the_code_that_sa
     assert!(wrong.is_empty(), "{wrong:#?}\n{}", beside.server.log());
     assert_eq!(silent, Some(1008), "a socket that never says anything");
     assert!((Duration::from_secs(9)..Duration::from_secs(12)).contains(&after), "closed after {after:?}");
-    beside.is_unharmed().await;
+    beside.stays_unharmed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -288,7 +288,7 @@ async fn a_call_whose_socket_misbehaves_ends_alone() {
         }
     });
     assert_eq!(closes(mute, Vec::new()).await.0, Some(1008), "a page that fell silent");
-    beside.is_unharmed().await;
+    beside.stays_unharmed().await;
     talk.await.expect("the deaf page lost its socket");
 }
 
@@ -340,7 +340,7 @@ async fn webhooks_that_are_forged_replayed_or_senseless_have_no_effect() {
     assert_eq!(server.metric("frontdesk_webhooks_refused_total", &[("outcome", "replayed")]).await, 2.0);
     let unknown = form("CAcccccccccccccccccccccccccccccccc", &[("CallStatus", "completed"), ("SequenceNumber", "0")]);
     assert_eq!(beside.webhook(STATUS, &unknown).await.0, StatusCode::NO_CONTENT, "a call that is not ours");
-    beside.is_unharmed().await;
+    beside.stays_unharmed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -361,7 +361,7 @@ async fn when_all_lines_are_taken_a_caller_hears_busy_and_a_page_is_told() {
     let (status, problem) = beside.server.post("/api/v1/calls", &place).await;
     assert_eq!((status, problem["code"].as_str()), (StatusCode::SERVICE_UNAVAILABLE, Some("busy")), "{problem}");
     assert_eq!(beside.server.metric("frontdesk_calls_refused_total", &[]).await, 3.0);
-    beside.is_unharmed().await;
+    beside.stays_unharmed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -104,8 +104,9 @@ async fn interrupt_the_next_answer(person: &Person) -> u64 {
     speaking.await.unwrap_or_else(|why| panic!("{why}"));
     let before = person.leg(|leg| leg.clears.len());
     let (onset_ms, to_ms) = person.says("Sorry, stop, do you repair electric bikes?").await;
-    let cleared =
-        person.0.until(Duration::from_secs(3), "a clear", |record| record.leg().unwrap().clears.len() > before);
+    let cleared = person
+        .0
+        .until(Duration::from_secs(3), "a clear", |record| record.leg().is_some_and(|leg| leg.clears.len() > before));
     cleared.await.unwrap_or_else(|why| panic!("{why}"));
     let (cut_at, _) = person.leg(|leg| leg.clears[before]);
     println!("interrupted {} ms after the caller began to speak", cut_at - onset_ms);

@@ -373,7 +373,6 @@ impl World {
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
     pub from_ms: u64,
-    pub to_ms: u64,
     /// From the last sound of the question to the first of the answer.
     pub waited_ms: u64,
 }
@@ -397,7 +396,7 @@ impl Person {
                 let first = leg.playout.spans().iter().find(|span| span.from_ms >= since_ms)?;
                 let last = leg.playout.spans().last()?;
                 let is_quiet = leg.playout.now_ms() >= last.to_ms + QUIET_MS || leg.closed.is_some();
-                is_quiet.then_some(Answer { from_ms: first.from_ms, to_ms: last.to_ms, waited_ms: 0 })
+                is_quiet.then_some(Answer { from_ms: first.from_ms, waited_ms: 0 })
             })
         };
         let waited = self.0.until(within, what, |record| settled(record).is_some()).await;
