@@ -14,6 +14,7 @@ use runtime::socket::{ChannelPeer, ChannelSocket, Incoming};
 use runtime::{AttachError, Node};
 use std::collections::VecDeque;
 use std::time::Duration;
+use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::Instant;
 
 /// The rate of the simulated line.
@@ -119,8 +120,18 @@ pub async fn call(
     line.exchange().await;
     let call = node.attach("loopback", Some(scope), protocol, Box::new(socket)).await?;
     line.outcome.call = Some(call);
+    let live = node.watch(&scope, call);
     line.run(&mut watch).await;
+    if let Some(live) = live {
+        until_written(live).await;
+    }
     Ok(line.outcome)
+}
+
+/// Waits until the call's task has ended, and with it its journal: the line goes dead before the last entry is written.
+async fn until_written(mut live: broadcast::Receiver<LiveEvent>) {
+    let over = async { while !matches!(live.recv().await, Err(RecvError::Closed)) {} };
+    let _ = tokio::time::timeout(Duration::from_millis(HANG_UP_MS), over).await; // A stuck host is its own test's matter.
 }
 
 /// Audio at any rate as the line carries it.
