@@ -123,15 +123,27 @@ pub async fn call(
     let live = node.watch(&scope, call);
     line.run(&mut watch).await;
     if let Some(live) = live {
-        until_written(live).await;
+        let reason = until_written(live).await;
+        line.outcome.ended = line.outcome.ended.take().or(reason).filter(|_| !line.hung_up);
     }
     Ok(line.outcome)
 }
 
 /// Waits until the call's task has ended, and with it its journal: the line goes dead before the last entry is written.
-async fn until_written(mut live: broadcast::Receiver<LiveEvent>) {
-    let over = async { while !matches!(live.recv().await, Err(RecvError::Closed)) {} };
+/// Answers why it ended, which the dead line did not carry any more.
+async fn until_written(mut live: broadcast::Receiver<LiveEvent>) -> Option<String> {
+    let mut reason = None;
+    let over = async {
+        loop {
+            match live.recv().await {
+                Ok(LiveEvent { kind: LiveKind::Ended { reason: why }, .. }) => reason = Some(why),
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    };
     let _ = tokio::time::timeout(Duration::from_millis(HANG_UP_MS), over).await; // A stuck host is its own test's matter.
+    reason
 }
 
 /// Audio at any rate as the line carries it.

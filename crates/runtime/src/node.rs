@@ -110,6 +110,8 @@ struct LiveCall {
     scope: TenantScope,
     carrier: String,
     carrier_ref: Option<String>,
+    /// The conversation has ended; the task only writes what is left.
+    is_over: bool,
 }
 
 /// Admits one media socket to one call, once.
@@ -136,6 +138,13 @@ impl Shared {
     /// The carrier's webhooks and requests; `None` for carriers that are only a socket.
     pub(crate) fn control(&self, carrier: &str) -> Option<Arc<dyn CarrierControl>> {
         self.controls.get(carrier).cloned()
+    }
+
+    /// A call's conversation has ended: nobody joins it any more, though its task still writes.
+    pub(crate) fn mark_over(&self, call: CallId) {
+        if let Some(live) = lock(&self.calls).get_mut(&call) {
+            live.is_over = true;
+        }
     }
 
     pub(crate) fn plan_hang_up(&self, carrier: &str, carrier_ref: &str) {
@@ -328,7 +337,7 @@ impl Node {
         let span = tracing::info_span!("call", call = %id, tenant = %scope.business, carrier = %carrier);
         let setup = CallSetup { call, agent: Arc::new(agent), scope, past };
         let (host, channels) = CallHost::new(Arc::clone(&self.shared), setup);
-        calls.insert(id, LiveCall { channels, scope, carrier, carrier_ref });
+        calls.insert(id, LiveCall { channels, scope, carrier, carrier_ref, is_over: false });
         drop(calls);
         let listed = Listed(Arc::clone(&self.shared), id);
         // Boxed: the future of a call is large, and the task should hold a pointer to it.

@@ -58,7 +58,10 @@ impl CallHost {
             Output::HangUp => self.hang_up(),
             Output::Live(kind) => self.tell_live(kind),
             Output::Measure(measure) => count(&measure),
-            Output::Ended { reason, state } => self.ended = Some((reason, state)),
+            Output::Ended { reason, state } => {
+                self.shared.mark_over(self.call.id);
+                self.ended = Some((reason, state));
+            }
         }
     }
 

@@ -222,9 +222,11 @@ impl Node {
             }
             None => {}
         }
-        let live = lock(&self.shared.calls).contains_key(&id);
-        if live {
-            return self.connect(carrier, id, base_url);
+        let is_over = lock(&self.shared.calls).get(&id).map(|live| live.is_over);
+        match is_over {
+            Some(true) => return Answer::HangUp,
+            Some(false) => return self.connect(carrier, id, base_url),
+            None => {}
         }
         if route.call.state.is_terminal() {
             return Answer::HangUp;
