@@ -54,7 +54,7 @@ pub struct Wired {
 /// When something needed is missing; the text says what and names the command that mends it.
 pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     let data_dir = config.data_dir();
-    let (store, scope) = open_store(config, env).await?;
+    let (store, scope) = open_store(config).await?;
     take_numbers(config, store.as_ref(), &scope).await?;
     let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
 
@@ -84,7 +84,7 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
 }
 
 /// Opens the database and finds the business of this installation.
-pub async fn open_store(config: &Config, _env: Env<'_>) -> anyhow::Result<(Arc<dyn Store>, TenantScope)> {
+pub async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, TenantScope)> {
     egress::install_crypto();
     let database = config.data_dir().join("frontdesk.db");
     let sqlite = SqliteStore::open(SqliteOptions::new(&database)).await;

@@ -1,6 +1,5 @@
 //! `frontdesk replay` and `frontdesk inputs`: exact replay of recorded calls.
 
-use crate::cli::environment;
 use crate::config::Config;
 use crate::wiring;
 use anyhow::{Context as _, bail};
@@ -46,7 +45,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 }
 
 pub(crate) async fn inputs(config: &Config, args: &InputsArgs) -> anyhow::Result<ExitCode> {
-    let (store, scope) = wiring::open_store(config, &environment).await?;
+    let (store, scope) = wiring::open_store(config).await?;
     let mut text = String::new();
     let mut next = 0;
     loop {

@@ -269,7 +269,7 @@ impl CallHost {
             self.mouth = Mouth::new(rate);
         }
         let sink = std::mem::take(&mut link.sink);
-        self.tape.open(rate, self.now());
+        self.tape.open(rate);
         self.link = Some(link);
         self.heard_at = Instant::now();
         self.feed(Input::Carrier(CarrierInput::MediaStarted));

@@ -60,7 +60,7 @@ impl Tape {
     }
 
     /// The audio path is open at this rate. A second path of another rate leaves the recording as it is.
-    pub(super) fn open(&mut self, rate_hz: u32, _now: CallTime) {
+    pub(super) fn open(&mut self, rate_hz: u32) {
         let Some(path) = self.recording.path.as_ref().filter(|_| self.recorder.is_none() && self.rate_hz == 0) else {
             return;
         };
