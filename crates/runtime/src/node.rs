@@ -4,6 +4,7 @@ mod doors;
 mod outbound;
 
 pub use doors::AttachError;
+pub(crate) use doors::refuse;
 pub use outbound::{DialError, DialRequest};
 
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};

@@ -8,7 +8,7 @@ mod perform;
 mod tape;
 mod tools;
 
-use crate::node::Shared;
+use crate::node::{AttachError, Shared, refuse};
 use crate::service::{Bill, BrainSession, NeuralVadSession, SttCommand, SttSession};
 use crate::socket::{self, Incoming, MediaSocket};
 use base::wire::Wire;
@@ -465,6 +465,13 @@ impl CallHost {
         if let Some(link) = &mut self.link {
             let mut last = vec![Wire::Close(1000, "the call is over".into())];
             let _ = socket::send_all(link.socket.as_mut(), &mut last).await;
+        }
+        // A socket that was on its way when the call ended learns that its token is worth nothing any more.
+        self.messages.close();
+        while let Ok(message) = self.messages.try_recv() {
+            if let HostMessage::Join(link) = message {
+                refuse(link.socket, &AttachError::Token).await;
+            }
         }
         let recording = self.tape.finish();
         let unwritten = self.journal.finish(Duration::from_millis(limits::STATEMENT_MS_MAX)).await;

@@ -296,16 +296,24 @@ impl Node {
             Ok(admitted) => admitted,
             Err(error) => {
                 tracing::warn!(carrier, %error, "a media socket was not admitted");
-                let mut close = vec![Wire::Close(error.close_code(), error.to_string().into())];
-                let _ = socket::send_all(media.as_mut(), &mut close).await; // It may be gone already.
+                refuse(media, &error).await;
                 return Err(error);
             }
         };
         let messages = lock(&self.shared.calls).get(&call).map(|live| live.channels.messages.clone());
-        let link = Box::new(Link { socket: media, protocol, sink });
-        match messages {
-            Some(messages) if messages.send(HostMessage::Join(link)).await.is_ok() => Ok(call),
-            _ => Err(AttachError::Token), // The call ended between its ticket and its socket.
+        let join = HostMessage::Join(Box::new(Link { socket: media, protocol, sink }));
+        let unsent = match messages {
+            Some(messages) => messages.send(join).await.err().map(|unsent| unsent.0),
+            None => Some(join),
+        };
+        match unsent {
+            None => Ok(call), // Should it end just now, the call itself refuses the socket.
+            Some(unsent) => {
+                if let HostMessage::Join(link) = unsent {
+                    refuse(link.socket, &AttachError::Token).await;
+                }
+                Err(AttachError::Token)
+            }
         }
     }
 
@@ -320,7 +328,9 @@ impl Node {
             let meant_for_it = {
                 let calls = lock(&self.shared.calls);
                 calls.get(&ticket.call).is_some_and(|live| {
-                    live.carrier == carrier && (live.carrier_ref.is_none() || live.carrier_ref == start.carrier_ref)
+                    !live.is_over
+                        && live.carrier == carrier
+                        && (live.carrier_ref.is_none() || live.carrier_ref == start.carrier_ref)
                 })
             };
             return (ticket.expires > Instant::now() && meant_for_it).then_some(ticket.call).ok_or(AttachError::Token);
@@ -342,6 +352,12 @@ impl Node {
         self.host(slot, scope, call, &agent, Vec::new());
         Ok(id)
     }
+}
+
+/// Closes a media socket with the code that says why.
+pub(crate) async fn refuse(mut media: Box<dyn MediaSocket>, error: &AttachError) {
+    let mut close = vec![Wire::Close(error.close_code(), error.to_string().into())];
+    let _ = socket::send_all(media.as_mut(), &mut close).await; // It may be gone already.
 }
 
 /// Reads until the start message, within its deadline.
