@@ -10,6 +10,16 @@ pub const AUDIO_OUT_BUFFER_MS_MAX: u64 = 4_000;
 pub const PLAYOUT_LOOKAHEAD_MS: u64 = 200;
 /// The most a carrier may ever hold of our audio.
 pub const PLAYOUT_LOOKAHEAD_MS_MAX: u64 = 1_000;
+/// While caller and agent are both audible, what the caller's audio is like is told this often.
+pub const OVERLAP_EVERY_MS: u64 = 100;
+/// Answers prepared in vain within one turn of the caller; after that the end of the turn is waited for.
+pub const SPECULATIONS_PER_TURN_MAX: u32 = 3;
+/// Text generated in vain within one call; after that nothing is prepared any more.
+pub const SPECULATION_CHARS_WASTED_MAX: u64 = 20_000;
+/// Silence that a caller should never have to hear while it is the agent's turn, whatever a provider does.
+pub const DEAD_AIR_MS_MAX: u64 = 1_200;
+/// Lines of one voice kept as audio.
+pub const PHRASES_PER_VOICE_MAX: usize = 64;
 /// Sentences that wait for synthesis.
 pub const TTS_SEGMENTS_MAX: usize = 8;
 /// Inputs that wait for a call's engine; overflow ends the call with a journaled reason.

@@ -185,11 +185,12 @@ impl Checker {
             Output::Transfer { durable, .. } if !self.handoffs.contains(durable) => {
                 self.broken("cause_before_effect", "a transfer without its entry".into());
             }
-            Output::HangUp => self.on_hang_up(),
+            Output::HangUp { .. } => self.on_hang_up(),
             Output::Measure(Measure::FalseBargeIn) => self.has_gone_on = true,
             Output::Ended { .. } => self.is_ended = true,
             Output::Transfer { .. } | Output::Measure(_) | Output::Live(_) | Output::CancelTool { .. } => {}
-            Output::FinalizeStt { .. } | Output::JudgeTurn => {}
+            Output::FinalizeStt { .. } | Output::JudgeTurn | Output::Prepare { .. } => {}
+            Output::HoldUtterance { .. } | Output::ReleaseUtterance { .. } | Output::Interlude { .. } => {}
         }
     }
 

@@ -100,6 +100,21 @@ pub enum SpeechInput {
         /// How long ago the last speech was.
         silence_ms: u64,
     },
+    /// The caller fell silent a moment ago: too early to call it a pause, early enough to begin preparing an answer.
+    /// Followed by [`SpeechInput::Stopped`], or by nothing when the caller goes on.
+    Lull {
+        /// How long ago the last speech was.
+        silence_ms: u64,
+    },
+    /// What the caller's audio is like while the agent is audible. Told with every onset of speech over the agent and
+    /// then every [`base::limits::OVERLAP_EVERY_MS`] until the speech or the agent's audio ends. Without it, speech over
+    /// the agent is judged by its length and words alone.
+    Overlap(Overlap),
+    /// A tone of the telephone network or of a machine, recognised in the caller's audio.
+    Tone {
+        /// Which.
+        tone: LineTone,
+    },
     /// Words so far, since the last final.
     Partial {
         /// Which stream.
@@ -135,6 +150,48 @@ pub enum SpeechInput {
     },
 }
 
+/// Evidence about speech over the agent's voice, measured over the speech so far.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// Voiced audio since the onset, in milliseconds.
+    pub speech_ms: u64,
+    /// Loudness in decibels relative to the caller's usual speech; `None` while the caller has not been heard yet.
+    pub level_db: Option<f32>,
+    /// How much of it is explained by what the agent itself is playing: 0 nothing, 1 all.
+    pub echo: f32,
+    /// How probable it is that it is a voice at all: 0 to 1.
+    pub voice: f32,
+}
+
+/// Tones that say what is at the other end of the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineTone {
+    /// A voicemail's beep: from here on the message is recorded.
+    Beep,
+    /// A calling fax (CNG, 1100 Hz; ITU-T T.30).
+    FaxCalling,
+    /// An answering fax or modem (CED, 2100 Hz; ITU-T T.30).
+    FaxAnswering,
+    /// The three rising tones before "the number you have dialled" (SIT; ITU-T E.180).
+    SpecialInformation,
+    /// Ringing, busy or congestion inside the audio.
+    CallProgress,
+}
+
+impl LineTone {
+    /// The stable name used in scenarios and traces.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Beep => "beep",
+            Self::FaxCalling => "fax-calling",
+            Self::FaxAnswering => "fax-answering",
+            Self::SpecialInformation => "special-information",
+            Self::CallProgress => "call-progress",
+        }
+    }
+}
+
 /// What a synthesiser reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -157,6 +214,12 @@ pub enum SynthesisInput {
         /// When its words begin: (byte offset in the segment's text, milliseconds of the utterance). Empty where the
         /// provider does not say.
         words: Vec<(u32, u64)>,
+    },
+    /// An [`Output::Interlude`] whose words were not in the audio cache: a waiting sound is played instead, and its
+    /// words are not heard.
+    Wordless {
+        /// Where the sound ends, in milliseconds of the utterance.
+        end_ms: u64,
     },
     /// The utterance cannot be spoken further.
     Failed {
@@ -227,6 +290,33 @@ pub enum Output {
         /// Which.
         id: GenerationId,
     },
+    /// These lines may be needed at any moment: have their audio ready in the cache of the agent's voice. Comes once,
+    /// while the phone rings; the first is the greeting.
+    Prepare {
+        /// The lines, the most urgent first.
+        texts: Vec<String>,
+    },
+    /// Synthesise this utterance but play nothing of it until [`Output::ReleaseUtterance`]; a [`Output::StopPlayout`]
+    /// throws it away. Comes before its first [`Output::Speak`]. Nothing of it was heard until it is released.
+    HoldUtterance {
+        /// Which.
+        utterance: UtteranceId,
+    },
+    /// Play what was held, from now on, as any other utterance.
+    ReleaseUtterance {
+        /// Which.
+        utterance: UtteranceId,
+    },
+    /// Play this line now, from the audio cache, before anything else of the utterance in progress that is not with the
+    /// carrier yet; what waits goes on after it. If it is not in the cache, a waiting sound is played in its place
+    /// ([`SynthesisInput::Wordless`]). It never waits for a provider. It is one segment, 0, with an end of its own;
+    /// playout is reported under its own id, and [`Output::StopPlayout`] ends it as any other utterance.
+    Interlude {
+        /// Its id.
+        utterance: UtteranceId,
+        /// The words.
+        text: String,
+    },
     /// Say one more segment of an utterance. The first segment opens the utterance.
     Speak {
         /// Which utterance.
@@ -274,7 +364,10 @@ pub enum Output {
         durable: JournalSeq,
     },
     /// Hang up on the carrier's side.
-    HangUp,
+    HangUp {
+        /// Last words that no voice of ours could speak: a carrier with a voice of its own says them first.
+        unsaid: Option<String>,
+    },
     /// Tell people who watch.
     Live(LiveKind),
     /// Count something.
@@ -308,6 +401,24 @@ pub enum Measure {
     FalseBargeIn,
     /// A filler had to be said.
     Filler,
+    /// An answer that was prepared on a probable end of turn.
+    Speculation {
+        /// Whether the turn ended there and the answer was used.
+        used: bool,
+        /// Characters of text that were generated for nothing.
+        wasted_chars: u64,
+    },
+    /// The agent was stopped by what was no interruption and went on from the word that was not heard.
+    ResumedSpeech,
+    /// The agent showed that it listens to a long story.
+    BackChannel,
+    /// What answered an outbound call.
+    Answered {
+        /// Who or what.
+        by: model::journal::Party,
+        /// How much of its speech it took to know.
+        after_ms: u64,
+    },
     /// A stage failed and was worked around.
     Fault {
         /// Which stage.

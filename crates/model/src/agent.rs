@@ -33,6 +33,15 @@ pub struct Agent {
     /// When it listens, waits and gives up.
     #[serde(default)]
     pub timing: Timing,
+    /// How it takes turns with the caller.
+    #[serde(default)]
+    pub turns: TurnTaking,
+    /// What the audio of both sides goes through.
+    #[serde(default)]
+    pub sound: Sound,
+    /// What it does when a call that it placed is answered by something else than a person.
+    #[serde(default)]
+    pub outbound: Outbound,
     /// What it may do.
     #[serde(default)]
     pub tools: Vec<ToolSpec>,
@@ -69,6 +78,101 @@ pub enum BrainChoice {
     },
 }
 
+/// How much time an agent gives its caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Patience {
+    /// Answers at once; interrupts hesitant speakers more often.
+    Quick,
+    /// For most callers.
+    #[default]
+    Normal,
+    /// Waits longer in every pause: for elderly callers, second languages, difficult subjects.
+    Patient,
+}
+
+/// How an agent takes turns with its caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TurnTaking {
+    /// How much time it gives its caller where nothing special was asked.
+    pub patience: Patience,
+    /// Begin an answer on a probable end of turn, and say it only if the turn has ended.
+    pub speculate: bool,
+    /// Move the thresholds with the pauses that this caller makes.
+    pub learn_pauses: bool,
+    /// Say a listening sound now and then while the caller tells a long story.
+    pub back_channels: bool,
+    /// After a stop that was no interruption, go on from the word that was not heard.
+    pub resume_after_false_stop: bool,
+}
+
+impl Default for TurnTaking {
+    fn default() -> Self {
+        Self {
+            patience: Patience::Normal,
+            speculate: true,
+            learn_pauses: true,
+            back_channels: false,
+            resume_after_false_stop: true,
+        }
+    }
+}
+
+/// What the audio of both sides goes through.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sound {
+    /// Take the agent's own voice out of what the caller's phone sends back.
+    pub echo_guard: bool,
+    /// Suppress steady noise in what the recogniser hears.
+    pub suppress_noise: bool,
+    /// Bring quiet and loud callers to one level for the recogniser.
+    pub auto_gain: bool,
+    /// A faint hiss instead of digital silence while nobody speaks.
+    pub comfort_noise: bool,
+    /// What is heard softly behind the agent, lower still while it speaks.
+    pub ambience: Option<Ambience>,
+}
+
+impl Default for Sound {
+    fn default() -> Self {
+        Self { echo_guard: true, suppress_noise: false, auto_gain: true, comfort_noise: true, ambience: None }
+    }
+}
+
+/// A place that an agent seems to be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ambience {
+    /// A quiet office: air and a distant murmur.
+    Office,
+    /// A call centre: many voices far away.
+    CallCentre,
+    /// A room: hardly more than air.
+    Room,
+}
+
+/// What an agent does when a call that it placed is answered by something else than a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Outbound {
+    /// Listen first and find out who or what has answered.
+    pub screen: bool,
+    /// What is left on a voicemail after its beep; empty hangs up instead.
+    pub voicemail: String,
+    /// Who is calling and why, for an assistant that asks.
+    pub introduction: String,
+    /// What to press or say in a menu, such as `0` or `reception`; empty hangs up instead.
+    pub menu_choice: String,
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self { screen: true, voicemail: String::new(), introduction: String::new(), menu_choice: String::new() }
+    }
+}
+
 /// Lines the agent says by itself, in its language.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -77,8 +181,16 @@ pub struct Lines {
     pub greeting: String,
     /// When nobody has said anything for a while.
     pub are_you_there: String,
+    /// Said after the greeting and never interrupted: that the call is recorded, for example. Empty says nothing.
+    pub notice: String,
     /// When thinking takes long.
     pub filler: String,
+    /// When it takes longer still.
+    pub still_working: String,
+    /// When the caller spoke and nobody could make out words.
+    pub not_heard: String,
+    /// Listening sounds, in turn.
+    pub back_channels: Vec<String>,
     /// When a turn failed and the caller should say it again.
     pub apology: String,
     /// When nothing works and a person must take over.
@@ -104,7 +216,11 @@ impl Default for Lines {
         Self {
             greeting: "Hello, how can I help you?".into(),
             are_you_there: "Are you still there?".into(),
+            notice: String::new(),
             filler: "One moment, please.".into(),
+            still_working: "I'm still on it, just a second.".into(),
+            not_heard: "Sorry, I couldn't hear you. Could you say that again?".into(),
+            back_channels: vec!["Mm-hm.".into(), "I see.".into(), "Okay.".into()],
             apology: "I'm sorry, I didn't get that. Could you say it again?".into(),
             give_up: "I'm sorry, I have a technical problem and cannot help you right now.".into(),
             handoff: "I'll connect you with a colleague.".into(),

@@ -124,6 +124,11 @@ pub enum Entry {
         /// Why, in one word.
         reason: String,
     },
+    /// What answered an outbound call was recognised.
+    AnsweredBy {
+        /// Who or what.
+        party: Party,
+    },
     /// Something outside failed. The call goes on.
     Fault {
         /// Which stage: `stt`, `brain`, `tts`, `tool`, `carrier`, `engine`.
@@ -145,6 +150,41 @@ pub enum Entry {
         /// How long it lasted.
         duration: Millis,
     },
+}
+
+/// Who or what answers an outbound call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// A person.
+    Human,
+    /// A voicemail or answering machine.
+    Voicemail,
+    /// An assistant of the person called that asks who is calling and why.
+    Screening,
+    /// A menu: press or say something.
+    Menu,
+    /// A fax or modem.
+    Fax,
+    /// An announcement of the network: the number is not in service, nobody can be reached.
+    Announcement,
+    /// Nobody says anything.
+    Silence,
+}
+
+impl Party {
+    /// The stable name used in metrics, journals and scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::Voicemail => "voicemail",
+            Self::Screening => "screening",
+            Self::Menu => "menu",
+            Self::Fax => "fax",
+            Self::Announcement => "announcement",
+            Self::Silence => "silence",
+        }
+    }
 }
 
 /// Where the time of one turn went. All relative to the end of the caller's speech; what did not happen is absent.

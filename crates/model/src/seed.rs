@@ -1,6 +1,6 @@
 //! A business as a file describes it, before it has ids: the demo business, and what an import reads.
 
-use crate::agent::{Agent, BrainChoice, Lines, Timing};
+use crate::agent::{Agent, BrainChoice, Lines, Outbound, Sound, Timing, TurnTaking};
 use crate::business::{Business, Number};
 use crate::tool::ToolSpec;
 use base::{AgentId, BusinessId, NumberId, PhoneNumber};
@@ -71,6 +71,15 @@ pub struct SeedAgent {
     /// When it listens, waits and gives up.
     #[serde(default)]
     pub timing: Timing,
+    /// How it takes turns with the caller.
+    #[serde(default)]
+    pub turns: TurnTaking,
+    /// What the audio of both sides goes through.
+    #[serde(default)]
+    pub sound: Sound,
+    /// What it does when a call that it placed is answered by something else than a person.
+    #[serde(default)]
+    pub outbound: Outbound,
     /// What it may do.
     #[serde(default)]
     pub tools: Vec<ToolSpec>,
@@ -102,6 +111,9 @@ impl SeedAgent {
             voice: seed.voice,
             lines: seed.lines,
             timing: seed.timing,
+            turns: seed.turns,
+            sound: seed.sound,
+            outbound: seed.outbound,
             tools: seed.tools,
             handoff_to: seed.handoff_to,
             record: seed.record,

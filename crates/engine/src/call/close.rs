@@ -130,7 +130,7 @@ impl CallMachine {
     fn hang_up(&mut self) {
         if !self.has_hung_up || mutant!(HangUpTwice) {
             self.has_hung_up = true;
-            self.out.push(Output::HangUp);
+            self.out.push(Output::HangUp { unsaid: None });
         }
     }
 

@@ -38,6 +38,7 @@ impl CallMachine {
                     pause.judged(probability);
                 }
             }
+            SpeechInput::Lull { .. } | SpeechInput::Overlap(_) | SpeechInput::Tone { .. } => {}
             // Of a stream that counts no more.
             SpeechInput::Partial { .. }
             | SpeechInput::Final { .. }

@@ -57,6 +57,7 @@ impl CallMachine {
     ) {
         match &record.entry {
             Entry::Started { .. } | Entry::Resumed { .. } | Entry::Dtmf { .. } | Entry::Fault { .. } => {}
+            Entry::AnsweredBy { .. } => {}
             Entry::HandoffRequested { .. } | Entry::ToolRefused { .. } => {}
             Entry::State { state } => {
                 if *state == CallState::Active {

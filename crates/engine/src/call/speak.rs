@@ -114,6 +114,7 @@ impl CallMachine {
             }
             SynthesisInput::Words { segment, words } => voice.words_begin(segment, &words),
             SynthesisInput::SegmentDone { segment, end_ms, words } => voice.segment_done(now, segment, end_ms, words),
+            SynthesisInput::Wordless { .. } => {}
             SynthesisInput::Failed { class } => self.voice_failed(now, class),
         }
     }

@@ -1,7 +1,7 @@
 //! The agent that scenarios and simulated calls talk to: a small bicycle shop.
 
 use base::{AgentId, BusinessId};
-use model::agent::{Agent, BrainChoice, Lines, Timing};
+use model::agent::{Agent, BrainChoice, Lines, Outbound, Sound, Timing, TurnTaking};
 use model::tool::{ChoiceOption, Parameter, ParameterKind, ToolAction, ToolSpec};
 
 /// An agent of a bicycle shop with one look-up, one change, a way to a person and a way out. Its brain is a language
@@ -19,6 +19,9 @@ pub fn demo_agent() -> Agent {
         voice: None,
         lines: Lines::default(),
         timing: Timing::default(),
+        turns: TurnTaking { speculate: false, ..TurnTaking::default() },
+        sound: Sound::default(),
+        outbound: Outbound { screen: false, ..Outbound::default() },
         tools: tools(),
         handoff_to: None,
         record: false,

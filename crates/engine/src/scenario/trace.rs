@@ -1,6 +1,6 @@
 //! What happened in a call as lines that people read and scenarios expect.
 
-use crate::io::{CarrierInput, DeskInput, HostInput, Input, Measure, Output, SpeechInput, SynthesisInput};
+use crate::io::{CarrierInput, DeskInput, HostInput, Input, Measure, Output, Overlap, SpeechInput, SynthesisInput};
 use base::CallTime;
 use model::call::Direction;
 use model::generation::GenerationEvent;
@@ -66,6 +66,7 @@ pub fn describe_input(input: &Input) -> String {
             SynthesisInput::SegmentDone { segment, end_ms, .. } => {
                 format!("tts {} segment-done {segment} {end_ms}", id(utterance.0))
             }
+            SynthesisInput::Wordless { end_ms } => format!("tts {} wordless {end_ms}", id(utterance.0)),
             SynthesisInput::Failed { class } => format!("tts {} fails {class}", id(utterance.0)),
         },
         Input::Playout { utterance, played_ms, finished } => {
@@ -100,6 +101,12 @@ fn describe_speech(input: &SpeechInput) -> String {
     match input {
         SpeechInput::Started => "caller started".into(),
         SpeechInput::Stopped { silence_ms } => format!("caller stopped {silence_ms}"),
+        SpeechInput::Lull { silence_ms } => format!("caller lull {silence_ms}"),
+        SpeechInput::Overlap(Overlap { speech_ms, level_db, echo, voice }) => {
+            let level = level_db.map_or_else(|| "-".to_owned(), |level| level.to_string());
+            format!("caller overlap {speech_ms} level {level} echo {echo} voice {voice}")
+        }
+        SpeechInput::Tone { tone } => format!("line tone {}", tone.name()),
         SpeechInput::Partial { stream, text } => format!("stt {} partial {:?}", id(stream.0), text.expose()),
         SpeechInput::Final { stream, text, finalized } => {
             format!("stt {} {} {:?}", id(stream.0), if *finalized { "finalized" } else { "final" }, text.expose())
@@ -133,6 +140,10 @@ pub fn describe_output(output: &Output) -> String {
         Output::StartGeneration { id: which, .. } => format!("generation {}", id(which.0)),
         Output::CancelGeneration { id: which } => format!("cancel generation {}", id(which.0)),
         Output::Speak { utterance, segment, text } => format!("speak {text:?} ({}.{segment})", id(utterance.0)),
+        Output::Prepare { texts } => format!("prepare {}", texts.len()),
+        Output::HoldUtterance { utterance } => format!("hold {}", id(utterance.0)),
+        Output::ReleaseUtterance { utterance } => format!("release {}", id(utterance.0)),
+        Output::Interlude { utterance, text } => format!("interlude {text:?} ({})", id(utterance.0)),
         Output::EndUtterance { utterance } => format!("end-utterance {}", id(utterance.0)),
         Output::StopPlayout { utterance } => format!("stop-playout {}", id(utterance.0)),
         Output::Duck => "duck".into(),
@@ -140,7 +151,8 @@ pub fn describe_output(output: &Output) -> String {
         Output::RunTool { name, args, id: which, .. } => format!("run-tool {name} {args} ({})", id(which.0)),
         Output::CancelTool { id: which } => format!("cancel-tool {}", id(which.0)),
         Output::Transfer { to, .. } => format!("transfer {}", to.expose()),
-        Output::HangUp => "hang-up".into(),
+        Output::HangUp { unsaid: None } => "hang-up".into(),
+        Output::HangUp { unsaid: Some(words) } => format!("hang-up saying {words:?}"),
         Output::Live(kind) => format!("live {}", describe_live(kind)),
         Output::Measure(measure) => format!("measure {}", describe_measure(measure)),
         Output::Ended { reason, state } => format!("ended {reason} {}", state.name()),
@@ -170,6 +182,7 @@ fn describe_entry(entry: &Entry) -> String {
         }
         Entry::SlotAsked(slot) => format!("slot-asked {} {}", slot.tool, slot.slot),
         Entry::HandoffRequested { reason } => format!("handoff {reason}"),
+        Entry::AnsweredBy { party } => format!("answered-by {}", party.name()),
         Entry::Fault { stage, class } => format!("fault {stage} {class}"),
         Entry::Ending { reason } => format!("ending {reason}"),
         Entry::Ended { reason, state, duration } => format!("ended {reason} {} {duration}", state.name()),
@@ -207,6 +220,12 @@ fn describe_measure(measure: &Measure) -> String {
         Measure::BargeIn { after_ms } => format!("barge-in {after_ms}"),
         Measure::FalseBargeIn => "false-barge-in".into(),
         Measure::Filler => "filler".into(),
+        Measure::Speculation { used, wasted_chars } => {
+            format!("speculation {} wasted {wasted_chars}", if *used { "used" } else { "dropped" })
+        }
+        Measure::ResumedSpeech => "resumed-speech".into(),
+        Measure::BackChannel => "back-channel".into(),
+        Measure::Answered { by, after_ms } => format!("answered {} {after_ms}", by.name()),
         Measure::Fault { stage, class } => format!("fault {stage} {class}"),
     }
 }

@@ -307,7 +307,7 @@ impl World {
             Output::Transfer { .. } if self.auto.carrier => {
                 self.later_input(CARRIER_MS, Input::Carrier(CarrierInput::TransferDone { ok: true }));
             }
-            Output::HangUp if self.auto.carrier => {
+            Output::HangUp { .. } if self.auto.carrier => {
                 self.later_input(CARRIER_MS, Input::Carrier(CarrierInput::HungUp));
             }
             _ => {}

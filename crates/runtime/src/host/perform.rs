@@ -55,7 +55,9 @@ impl CallHost {
                 }
             }
             Output::Transfer { to, durable } => self.transfer(to, durable),
-            Output::HangUp => self.hang_up(),
+            Output::HangUp { .. } => self.hang_up(),
+            Output::Prepare { .. } | Output::HoldUtterance { .. } => {}
+            Output::ReleaseUtterance { .. } | Output::Interlude { .. } => {}
             Output::Live(kind) => self.tell_live(kind),
             Output::Measure(measure) => count(&measure),
             Output::Ended { reason, state } => {
@@ -290,6 +292,17 @@ fn count(measure: &Measure) {
         }
         Measure::FalseBargeIn => metrics::counter!("frontdesk_false_barge_ins_total").increment(1),
         Measure::Filler => metrics::counter!("frontdesk_fillers_total").increment(1),
+        Measure::Speculation { used, wasted_chars } => {
+            let outcome = if *used { "used" } else { "dropped" };
+            metrics::counter!("frontdesk_speculations_total", "outcome" => outcome).increment(1);
+            metrics::counter!("frontdesk_speculation_wasted_chars_total").increment(*wasted_chars);
+        }
+        Measure::ResumedSpeech => metrics::counter!("frontdesk_resumed_speech_total").increment(1),
+        Measure::BackChannel => metrics::counter!("frontdesk_back_channels_total").increment(1),
+        Measure::Answered { by, after_ms } => {
+            metrics::counter!("frontdesk_calls_answered_total", "party" => by.name()).increment(1);
+            metrics::histogram!("frontdesk_answered_by_seconds").record(*after_ms as f64 / 1000.0);
+        }
         Measure::Fault { stage, class } => {
             metrics::counter!("frontdesk_faults_total", "stage" => stage.clone(), "class" => class.name()).increment(1);
         }

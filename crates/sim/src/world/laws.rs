@@ -105,7 +105,7 @@ impl Laws {
         match output {
             Output::Journal(Record { entry: Entry::CallerTurn { .. }, .. }) => self.asked_at = Some(now),
             Output::Speak { .. } if !self.has_hung_up && !self.is_with_human => self.asked_at = None,
-            Output::HangUp => self.has_hung_up = true,
+            Output::HangUp { .. } => self.has_hung_up = true,
             Output::Speak { text, .. } if self.has_hung_up => {
                 return Some(("silence_after_hang_up", format!("{text:?}")));
             }

@@ -293,7 +293,9 @@ impl World {
             }
             Output::CancelTool { id } => self.tools.cancel(*id),
             Output::Transfer { .. } => carrier::transfer(plan),
-            Output::HangUp => carrier::hang_up(plan),
+            Output::Prepare { .. } | Output::HoldUtterance { .. } => {}
+            Output::ReleaseUtterance { .. } | Output::Interlude { .. } => {}
+            Output::HangUp { .. } => carrier::hang_up(plan),
             Output::Ended { .. } => {
                 self.is_over = true;
                 if let Some(utterance) = self.voice.unwritten() {

@@ -190,7 +190,7 @@ impl Voice {
                         let segment = line.segments.get_mut(*segment as usize);
                         segment.into_iter().for_each(|segment| segment.words_told += words.len());
                     }
-                    SynthesisInput::FirstAudio | SynthesisInput::Failed { .. } => {}
+                    SynthesisInput::FirstAudio | SynthesisInput::Wordless { .. } | SynthesisInput::Failed { .. } => {}
                 }
             }
             _ => {}
