@@ -81,6 +81,8 @@ pub const PHRASING_MS_MAX: u64 = LLM_FIRST_TOKEN_MS_MAX - 100;
 pub const LLM_STALL_MS_MAX: u64 = 2_500;
 /// First audio of a segment.
 pub const TTS_FIRST_AUDIO_MS_MAX: u64 = 1_000;
+/// First audio of an utterance for the call, over all voices that were tried; fillers are heard meanwhile.
+pub const VOICE_FIRST_AUDIO_MS_MAX: u64 = 2_500;
 /// Between two chunks of audio of one segment.
 pub const TTS_STALL_MS_MAX: u64 = 2_500;
 /// One generation, whole.

@@ -11,9 +11,12 @@
 mod back_channel;
 mod barge_in;
 mod close;
+mod dead_air;
 mod ending;
 mod endpointing;
 mod finished;
+mod guess;
+mod habits;
 mod hearing;
 mod ids;
 mod keypad;
@@ -39,7 +42,10 @@ use crate::machine::Machine;
 use barge_in::BargeIn;
 use base::limits::STREAM_TOKEN_MS_MAX;
 use base::{CallTime, ErrorClass, JournalSeq, Millis, TurnId};
+use dead_air::Interludes;
 use ending::{Closing, Drain};
+use guess::Speculation;
+use habits::Habits;
 use hearing::Hearing;
 use ids::Ids;
 use keypad::Keypad;
@@ -99,7 +105,9 @@ pub struct CallMachine {
     began_at: Option<CallTime>,
 
     hearing: Hearing,
+    habits: Habits,
     barge_in: BargeIn,
+    speculation: Speculation,
     keypad: Keypad,
     /// Since when nobody has said anything, and how often the caller was asked.
     quiet_since: CallTime,
@@ -116,6 +124,13 @@ pub struct CallMachine {
     queued: VecDeque<String>,
     /// Results the caller must still be told, once the line is free.
     owed: Vec<String>,
+    interludes: Interludes,
+    /// Since when the caller has heard nothing, not even themselves.
+    silent_since: CallTime,
+    /// The notice was not given yet.
+    is_notice_due: bool,
+    /// Every voice has failed: only the audio cache and the carrier can speak.
+    is_mute: bool,
     is_ducked: bool,
     /// The last sentence was a question: "yeah" is an answer to it, not a listening sound.
     has_asked: bool,
@@ -139,6 +154,7 @@ impl CallMachine {
         let direction = setup.direction;
         let mut call = Self::begin(setup, Outbox::after(JournalSeq(0)));
         call.out.journal(call.now, Entry::Started { direction });
+        call.prepare_lines();
         call.settle(call.now);
         call
     }
@@ -162,7 +178,9 @@ impl CallMachine {
             is_recovered: false,
             began_at: None,
             hearing: Hearing::default(),
+            habits: Habits::default(),
             barge_in: BargeIn::default(),
+            speculation: Speculation::default(),
             keypad: Keypad::default(),
             quiet_since: now,
             prompts: 0,
@@ -174,6 +192,10 @@ impl CallMachine {
             voice: None,
             queued: VecDeque::new(),
             owed: Vec::new(),
+            interludes: Interludes::default(),
+            silent_since: now,
+            is_notice_due: false,
+            is_mute: false,
             is_ducked: false,
             has_asked: false,
             voice_failures: 0,
@@ -208,7 +230,8 @@ impl CallMachine {
         if self.has_human {
             return Phase::WithHuman;
         }
-        if self.voice.as_ref().is_some_and(|voice| voice.has_outstanding_audio() || voice.has_waiting_text()) {
+        let is_speaking = self.voice.as_ref().is_some_and(|v| v.has_outstanding_audio() || v.has_waiting_text());
+        if is_speaking || self.interludes.has_floor() {
             return Phase::Speaking;
         }
         match (&self.tool, &self.thought) {
@@ -234,7 +257,19 @@ impl CallMachine {
 
     /// Whether the agent has the floor or is about to take it.
     fn is_busy(&self) -> bool {
-        self.thought.is_some() || self.voice.is_some()
+        self.thought.is_some() || self.voice.is_some() || self.interludes.has_floor()
+    }
+
+    /// Has the lines that may be needed at any moment rendered while the phone rings.
+    fn prepare_lines(&mut self) {
+        let lines = &self.agent.lines;
+        let first = [&lines.greeting, &lines.notice, &lines.filler, &lines.still_working, &lines.apology];
+        let then = [&lines.not_heard, &lines.are_you_there, &lines.goodbye, &lines.call_back, &lines.handoff];
+        let rare = [&lines.give_up, &lines.resumed, &lines.time_is_up];
+        let sounds = lines.back_channels.iter().filter(|_| self.agent.turns.back_channels);
+        let texts = first.into_iter().chain(sounds).chain(then).chain(rare);
+        let texts = texts.filter(|text| !text.trim().is_empty()).cloned().collect();
+        self.out.push(Output::Prepare { texts });
     }
 
     /// Brings everything that follows by itself up to date. Runs after every input and timer.
@@ -243,6 +278,7 @@ impl CallMachine {
             self.check_pause(now);
             self.pay_owed(now);
             self.speak_on(now);
+            self.next_interlude(now);
             self.drain_when_free(now);
             self.close_on(now);
         }

@@ -120,6 +120,8 @@ pub struct Dialog {
     /// Where the present turn's tools begin, and what the agent said before them.
     turn_start: usize,
     said: String,
+    /// What was heard beside the answer, such as "one moment": it stands before what is heard next.
+    asides: Vec<String>,
 }
 
 impl Dialog {
@@ -137,6 +139,7 @@ impl Dialog {
             calls_in_turn: 0,
             turn_start: 0,
             said: String::new(),
+            asides: Vec::new(),
         }
     }
 
@@ -162,6 +165,10 @@ impl Dialog {
     /// Takes the customer's words in without answering them, as while a person has the conversation.
     pub fn hear_customer(&mut self, text: &str) {
         self.evidence.add(text);
+        if !self.asides.is_empty() {
+            let asides = std::mem::take(&mut self.asides).join(" ");
+            self.push(Line::Agent(asides));
+        }
         self.push(Line::Customer(Pii::new(text.to_owned())));
         self.begin_turn();
     }
@@ -208,9 +215,18 @@ impl Dialog {
             pending.is_heard |= is_mostly(&pending.question, heard);
         }
         if !heard.is_empty() {
-            self.push(Line::Agent(heard.to_owned()));
+            let mut line = std::mem::take(&mut self.asides);
+            line.push(heard.to_owned());
+            self.push(Line::Agent(line.join(" ")));
         }
         self.turn_start = self.lines.len();
+    }
+
+    /// The customer heard this beside the answer: that it takes a moment, for example.
+    pub fn agent_aside(&mut self, heard: &str) {
+        if !heard.is_empty() {
+            self.asides.push(heard.to_owned());
+        }
     }
 
     /// The agent is about to say this in the present turn; a follow-up request must know it.
@@ -236,6 +252,18 @@ impl Dialog {
     /// Whether the customer's next words answer a question of ours, so that even "yeah" is an answer.
     pub fn awaits_answer(&self) -> bool {
         self.pending.is_some() || self.awaiting.is_some()
+    }
+
+    /// Whether these words are all that was asked for: a yes or no to a question that wants one, or a whole value.
+    pub fn is_answered_by(&self, words: &str, has_asked: bool) -> bool {
+        if let Some(parameter) = self.awaiting.as_ref().and_then(|slot| self.parameter(slot)) {
+            return match &parameter.kind {
+                ParameterKind::Pattern { regex } => policy::is_whole(regex, words),
+                ParameterKind::Text | ParameterKind::Choice { .. } | ParameterKind::Day => false,
+            };
+        }
+        let is_asked = self.pending.is_some() || has_asked;
+        is_asked && words.split_whitespace().count() <= PLAIN_ANSWER_WORDS_MAX && yes_or_no(words) != YesNo::Unclear
     }
 
     /// Whether the customer was asked for something that is given in digits or letters.
@@ -409,6 +437,9 @@ impl Line {
         }
     }
 }
+
+/// A yes or no in more words than these may go on.
+const PLAIN_ANSWER_WORDS_MAX: usize = 3;
 
 /// Whether what was heard ends in the question or in at least half of it: nobody can agree to "Shall I".
 fn is_mostly(question: &str, heard: &str) -> bool {

@@ -193,6 +193,10 @@ pub struct Lines {
     pub back_channels: Vec<String>,
     /// When a turn failed and the caller should say it again.
     pub apology: String,
+    /// When the answer broke off in the middle.
+    pub lost_thread: String,
+    /// When the agent has talked for long.
+    pub go_on: String,
     /// When nothing works and a person must take over.
     pub give_up: String,
     /// Before the call is handed to a person.
@@ -222,6 +226,8 @@ impl Default for Lines {
             not_heard: "Sorry, I couldn't hear you. Could you say that again?".into(),
             back_channels: vec!["Mm-hm.".into(), "I see.".into(), "Okay.".into()],
             apology: "I'm sorry, I didn't get that. Could you say it again?".into(),
+            lost_thread: "I'm sorry, I lost the thread. What else would you like to know?".into(),
+            go_on: "Shall I go on?".into(),
             give_up: "I'm sorry, I have a technical problem and cannot help you right now.".into(),
             handoff: "I'll connect you with a colleague.".into(),
             call_back: "Nobody is free at the moment. A colleague will call you back.".into(),
@@ -244,11 +250,12 @@ pub struct Timing {
     pub endpoint_ms_max: u64,
     /// Silence after which digits, spelling or an e-mail address end the turn.
     pub endpoint_digits_ms: u64,
-    /// Speech over the agent that is certainly an interruption.
+    /// Speech over the agent after which it falls silent, whatever is said.
     pub barge_in_ms: u64,
     /// Within this after speech over the agent ended with no words, the agent goes on.
     pub barge_in_decide_ms: u64,
-    /// Thinking after which a filler is said.
+    /// Silence on the agent's turn after which a filler is said; the next ones come at [`limits::DEAD_AIR_MS_MAX`] at the
+    /// latest.
     pub filler_after_ms: u64,
     /// Thinking after which the turn has failed.
     pub turn_ms_max: u64,
@@ -256,6 +263,8 @@ pub struct Timing {
     pub idle_ms: u64,
     /// How often the caller is asked before the agent says goodbye.
     pub idle_prompts_max: u32,
+    /// Longest speech of the agent before it asks whether to go on.
+    pub monologue_ms_max: u64,
     /// Longest call.
     pub call_ms_max: u64,
     /// Ringing of an outbound call.
@@ -272,12 +281,13 @@ impl Default for Timing {
             endpoint_ms: 300,
             endpoint_ms_max: 1_200,
             endpoint_digits_ms: 1_400,
-            barge_in_ms: 600,
+            barge_in_ms: 400,
             barge_in_decide_ms: 350,
             filler_after_ms: 900,
             turn_ms_max: 8_000,
             idle_ms: 8_000,
             idle_prompts_max: 2,
+            monologue_ms_max: 60_000,
             call_ms_max: limits::CALL_MS_MAX,
             ring_ms_max: 45_000,
             tool_ms_max: 5_000,

@@ -1,73 +1,258 @@
-//! Speech over the agent: an interruption, a listening sound, or noise. Until that is clear the agent speaks on, quietly.
+//! Speech over the agent: an interruption, a listening sound, somebody else, our own echo, or noise. Until that is clear
+//! the agent speaks on, quietly. When speech goes on and nobody knows what it is, the agent falls silent and keeps what
+//! it was saying; if it was nothing, it goes on from the word that was not heard.
 
 use super::back_channel::is_back_channel;
+use crate::io::Overlap;
+use base::limits::OVERLAP_EVERY_MS;
 use base::{CallTime, Millis};
 
+/// Above this share the caller's audio is the agent's own voice.
+const ECHO_MIN: f32 = 0.5;
+/// Below this probability it is not a voice.
+const VOICE_MIN: f32 = 0.35;
+/// So much below the caller's usual level it is somebody else in the room.
+const FAR_DB: f32 = -10.0;
+/// How long words that say "I am listening" may take to be followed by others.
+const BACK_CHANNEL_MS: u64 = 700;
+/// Words in a row that a caller does not repeat by chance while the agent says them.
+const OWN_WORDS_MIN: usize = 4;
+
 /// Whether the caller takes the floor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum BargeIn {
     /// The caller is not speaking over the agent.
     #[default]
     Quiet,
-    /// The caller speaks over the agent; from `certain_at` on it is an interruption whatever is said.
-    Speaking { since: CallTime, certain_at: CallTime },
+    /// The caller speaks over the agent.
+    Speaking(Speech),
     /// The caller has stopped; words may still arrive until `until`.
-    Deciding { since: CallTime, until: CallTime },
+    Deciding { speech: Speech, until: CallTime },
+}
+
+/// One stretch of speech over the agent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Speech {
+    /// When it began.
+    pub since: CallTime,
+    /// When it is looked at again, whatever is said.
+    look_at: CallTime,
+    /// The newest evidence about it.
+    evidence: Option<Overlap>,
+    /// The caller has fallen silent for a moment.
+    is_lull: bool,
+    /// The agent has fallen silent for it.
+    pub has_yielded: bool,
+}
+
+/// What to do about speech that has gone on for a while without deciding words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Not clear yet, or of no interest.
+    Later,
+    /// It may well be an interruption: fall silent.
+    Yield,
 }
 
 impl BargeIn {
     pub fn started(&mut self, now: CallTime, barge_in_ms: u64) {
-        *self = Self::Speaking { since: now, certain_at: now + Millis(barge_in_ms) };
+        let (since, has_yielded) = match self {
+            // The same stretch goes on: what was known of it still holds.
+            Self::Deciding { speech, .. } if speech.has_yielded => (speech.since, true),
+            _ => (now, false),
+        };
+        let look_at = now + Millis(barge_in_ms);
+        *self = Self::Speaking(Speech { since, look_at, evidence: None, is_lull: false, has_yielded });
     }
 
     pub fn stopped(&mut self, now: CallTime, decide_ms: u64) {
-        if let Self::Speaking { since, .. } = *self {
-            *self = Self::Deciding { since, until: now + Millis(decide_ms) };
+        if let Self::Speaking(speech) = *self {
+            // Somebody who made the agent fall silent is listened to a little longer.
+            let decide_ms = if speech.has_yielded { 2 * decide_ms } else { decide_ms };
+            *self = Self::Deciding { speech, until: now + Millis(decide_ms) };
         }
     }
 
-    /// Whether these words, said over the agent, take the floor. After a question every word is an answer.
-    pub fn is_real(self, words: &str, answer_expected: bool) -> bool {
-        self != Self::Quiet && words.chars().any(char::is_alphanumeric) && (answer_expected || !is_back_channel(words))
+    /// New evidence. More of it after a lull means that the speech goes on.
+    pub fn seen(&mut self, overlap: Overlap) {
+        if let Self::Speaking(speech) | Self::Deciding { speech, .. } = self {
+            speech.is_lull &= speech.evidence.is_some_and(|old| old.speech_ms >= overlap.speech_ms);
+            speech.evidence = Some(overlap);
+        }
+    }
+
+    pub fn lull(&mut self) {
+        if let Self::Speaking(speech) = self {
+            speech.is_lull = true;
+        }
+    }
+
+    /// Whether these words, said over the agent, take the floor. After a question every word is an answer. `saying` is
+    /// what the agent is saying at the moment.
+    pub fn is_real(self, words: &str, answer_expected: bool, saying: &str) -> bool {
+        let Some(speech) = self.speech() else { return false };
+        let has_words = words.chars().any(char::is_alphanumeric);
+        has_words
+            && (answer_expected || !is_back_channel(words) || mutant!(BackChannelStopsAgent))
+            && !speech.is_somebody_else()
+            && !(speech.may_be_echo() && is_said(words, saying, speech.is_echo()))
+    }
+
+    /// Looks at speech that has gone on until its time without words that decide.
+    pub fn look(&mut self, now: CallTime, words: &str, barge_in_ms: u64) -> Look {
+        let Self::Speaking(speech) = self else { return Look::Later };
+        let listens = is_back_channel(words) && now.since(speech.since).0 < barge_in_ms + BACK_CHANNEL_MS;
+        let is_clear = !speech.is_lull && !listens && !speech.is_of_no_interest();
+        if is_clear && !speech.has_yielded {
+            speech.has_yielded = true;
+            return Look::Yield;
+        }
+        speech.look_at = now + Millis(OVERLAP_EVERY_MS);
+        Look::Later
+    }
+
+    /// The agent has fallen silent; nothing is due until the caller stops, or until then.
+    pub fn yielded(&mut self, until: CallTime) {
+        if let Self::Speaking(speech) = self {
+            speech.look_at = until;
+        }
     }
 
     /// When the decision is due without further words, and why.
     pub fn deadline(self) -> Option<(CallTime, &'static str)> {
         match self {
             Self::Quiet => None,
-            Self::Speaking { certain_at, .. } => Some((certain_at, "barge-in")),
+            Self::Speaking(speech) => Some((speech.look_at, "barge-in")),
             Self::Deciding { until, .. } => Some((until, "barge-in decision")),
         }
     }
 
     /// When the speech began that is being decided about.
     pub fn since(self) -> Option<CallTime> {
-        match self {
-            Self::Quiet => None,
-            Self::Speaking { since, .. } | Self::Deciding { since, .. } => Some(since),
-        }
+        self.speech().map(|speech| speech.since)
     }
 
     pub fn is_pending(self) -> bool {
         self != Self::Quiet
     }
+
+    /// Whether the evidence says that nobody wants the floor.
+    pub fn is_of_no_interest(self) -> bool {
+        self.speech().is_some_and(Speech::is_of_no_interest)
+    }
+
+    /// Whether the agent has fallen silent for this speech.
+    pub fn has_yielded(self) -> bool {
+        self.speech().is_some_and(|speech| speech.has_yielded)
+    }
+
+    fn speech(self) -> Option<Speech> {
+        match self {
+            Self::Quiet => None,
+            Self::Speaking(speech) | Self::Deciding { speech, .. } => Some(speech),
+        }
+    }
+}
+
+impl Speech {
+    /// Our own voice coming back, noise, or somebody else in the room.
+    fn is_of_no_interest(self) -> bool {
+        let no_voice = self.evidence.is_some_and(|overlap| overlap.voice < VOICE_MIN);
+        self.is_echo() || no_voice || self.is_somebody_else()
+    }
+
+    fn is_echo(self) -> bool {
+        self.evidence.is_some_and(|overlap| overlap.echo >= ECHO_MIN) && !mutant!(EchoStopsAgent)
+    }
+
+    /// Without evidence only the words can tell.
+    fn may_be_echo(self) -> bool {
+        self.is_echo() || self.evidence.is_none()
+    }
+
+    fn is_somebody_else(self) -> bool {
+        let level_db = self.evidence.and_then(|overlap| overlap.level_db);
+        level_db.is_some_and(|level_db| level_db <= FAR_DB) && !mutant!(SideTalkTakesFloor)
+    }
+}
+
+/// Whether the words are what the agent says. Where the audio says that it is an echo, most of them suffice.
+fn is_said(words: &str, saying: &str, is_echo: bool) -> bool {
+    let (words, saying) = (plain_words(words), plain_words(saying));
+    if is_echo {
+        let known = words.iter().filter(|word| saying.contains(word)).count();
+        return 2 * known > words.len();
+    }
+    words.len() >= OWN_WORDS_MIN && saying.windows(words.len()).any(|window| window == words)
+}
+
+fn plain_words(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SAYING: &str = "On Saturday we are open from ten to four.";
+
+    fn overlap(speech_ms: u64, level_db: f32, echo: f32, voice: f32) -> Overlap {
+        Overlap { speech_ms, level_db: Some(level_db), echo, voice }
+    }
+
+    fn speaking(overlap: Option<Overlap>) -> BargeIn {
+        let mut barge_in = BargeIn::default();
+        barge_in.started(CallTime(100), 400);
+        if let Some(overlap) = overlap {
+            barge_in.seen(overlap);
+        }
+        barge_in
+    }
+
     #[test]
     fn listening_sounds_are_no_interruption_but_a_real_word_is() {
-        let mut barge_in = BargeIn::default();
-        assert!(!barge_in.is_real("stop", false), "nobody speaks over the agent");
-        barge_in.started(CallTime(100), 600);
-        assert!(!barge_in.is_real("mm-hm", false));
-        assert!(barge_in.is_real("yes", true), "the agent has asked");
-        assert!(barge_in.is_real("wait", false));
-        assert_eq!(barge_in.deadline(), Some((CallTime(700), "barge-in")));
+        assert!(!BargeIn::default().is_real("stop", false, SAYING), "nobody speaks over the agent");
+        let mut barge_in = speaking(None);
+        assert!(!barge_in.is_real("mm-hm", false, SAYING));
+        assert!(barge_in.is_real("yes", true, SAYING), "the agent has asked");
+        assert!(barge_in.is_real("wait", false, SAYING));
+        assert_eq!(barge_in.deadline(), Some((CallTime(500), "barge-in")));
         barge_in.stopped(CallTime(300), 350);
         assert_eq!(barge_in.deadline(), Some((CallTime(650), "barge-in decision")));
         assert_eq!(barge_in.since(), Some(CallTime(100)));
+    }
+
+    #[test]
+    fn near_speech_that_goes_on_silences_the_agent_and_nothing_else_does() {
+        let now = CallTime(500);
+        assert_eq!(speaking(None).look(now, "", 400), Look::Yield, "without evidence its length decides");
+        assert_eq!(speaking(Some(overlap(400, -1.0, 0.1, 0.9))).look(now, "", 400), Look::Yield);
+        assert_eq!(speaking(Some(overlap(400, -1.0, 0.9, 0.9))).look(now, "", 400), Look::Later, "our own voice");
+        assert_eq!(speaking(Some(overlap(400, -16.0, 0.1, 0.9))).look(now, "", 400), Look::Later, "far away");
+        assert_eq!(speaking(Some(overlap(400, 2.0, 0.1, 0.1))).look(now, "", 400), Look::Later, "noise");
+        let mut listening = speaking(Some(overlap(400, -1.0, 0.1, 0.9)));
+        assert_eq!(listening.look(now, "yeah okay", 400), Look::Later);
+        assert_eq!(listening.look(CallTime(1_300), "yeah okay", 400), Look::Yield, "it goes on and on");
+    }
+
+    #[test]
+    fn a_cough_that_is_over_does_not_silence_the_agent() {
+        let mut cough = speaking(Some(overlap(250, 3.0, 0.0, 0.6)));
+        cough.lull();
+        assert_eq!(cough.look(CallTime(500), "", 400), Look::Later);
+        cough.seen(overlap(350, 0.0, 0.0, 0.9));
+        assert_eq!(cough.look(CallTime(600), "", 400), Look::Yield, "it was no cough");
+    }
+
+    #[test]
+    fn our_own_words_and_other_peoples_words_take_no_floor() {
+        let echo = speaking(Some(overlap(600, -8.0, 0.8, 0.9)));
+        assert!(!echo.is_real("saturday we are open", false, SAYING));
+        assert!(echo.is_real("hello stop please", false, SAYING), "somebody speaks over their own echo");
+        assert!(!speaking(None).is_real("we are open from ten", false, SAYING), "word for word what we say");
+        assert!(speaking(None).is_real("open on Saturday", false, SAYING));
+        let far = speaking(Some(overlap(900, -15.0, 0.0, 0.9)));
+        assert!(!far.is_real("where did you put the keys", false, SAYING));
     }
 }

@@ -24,11 +24,14 @@ impl CallMachine {
         self.keypad.take();
         self.barge_in = super::BargeIn::Quiet;
         self.hearing.take(now);
+        self.drop_guess();
+        self.is_notice_due = false;
         self.has_human = false;
         self.unduck();
         let by = self.drain.map(Drain::hang_up_at);
         self.closing = Some(Closing::last_words(now, reason, then, by));
         if cut {
+            self.drop_interludes(now);
             self.stop_voice(now);
         }
         if self.media == Media::Up {
@@ -77,7 +80,7 @@ impl CallMachine {
     /// Takes the next step out once the last words were heard.
     pub(super) fn close_on(&mut self, now: CallTime) {
         let Some(Closing { step: Step::LastWords(_), .. }) = &self.closing else { return };
-        let is_silent = self.voice.is_none() && self.queued.is_empty();
+        let is_silent = self.voice.is_none() && self.queued.is_empty() && self.interludes.is_silent();
         if is_silent || mutant!(HangUpBeforeGoodbye) {
             self.after_last_words(now);
         }
@@ -111,6 +114,7 @@ impl CallMachine {
         let Some(closing) = &self.closing else { return };
         match closing.step {
             Step::LastWords(_) => {
+                self.drop_interludes(now);
                 self.stop_voice(now);
                 self.after_last_words(now);
             }
@@ -130,7 +134,8 @@ impl CallMachine {
     fn hang_up(&mut self) {
         if !self.has_hung_up || mutant!(HangUpTwice) {
             self.has_hung_up = true;
-            self.out.push(Output::HangUp { unsaid: None });
+            let unsaid = self.interludes.take_unsaid();
+            self.out.push(Output::HangUp { unsaid });
         }
     }
 
@@ -139,8 +144,10 @@ impl CallMachine {
         if self.is_ended {
             return;
         }
+        self.drop_interludes(now);
         self.stop_voice(now);
         self.abandon_turn();
+        self.drop_guess();
         self.cancel_tool(now);
         // A phone that nobody picked up must stop ringing, too.
         let is_over_for_carrier = reported.is_some() && reason != "no_answer" && reason != "no_media";
@@ -197,6 +204,8 @@ impl CallMachine {
         match input {
             DeskInput::TakeOver => {
                 self.interrupt(now);
+                self.stop_voice(now);
+                self.drop_guess();
                 self.cancel_tool(now);
                 self.keypad.take();
                 self.has_human = true;

@@ -1,18 +1,42 @@
-//! When a pause ends the caller's turn: silence, meaning, the audio model's opinion, and whether the final words are there.
+//! When a pause ends the caller's turn: silence, meaning, what was asked, the audio model's opinion, the recogniser's own
+//! opinion, the caller's habits, and whether the final words are there.
 
-use super::finished::{Sound, sounds};
+use super::finished::{Sound, is_marked, sounds};
 use base::limits::STT_FINAL_MS_MAX;
 use base::{CallTime, Millis};
-use model::agent::Timing;
+use model::agent::{Patience, Timing};
 
 /// Below this the audio model says that the caller goes on.
 const PROBABILITY_MIN: f32 = 0.5;
+/// A recogniser that has shown words and then stays silent is not waited for longer than this.
+const LAST_WORDS_MS_MAX: u64 = 700;
+/// Speech of at least this much without a word means that nobody could make it out.
+const UNHEARD_SPEECH_MS_MIN: u64 = 500;
+/// Two reports of one silence differ by no more than this.
+const SAME_SILENCE_MS: u64 = 80;
+
+/// What the caller is expected to say, and how this caller says things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Expectation {
+    /// How patient the agent is.
+    pub patience: Patience,
+    /// Digits or letters were asked for, or are being said.
+    pub digits: bool,
+    /// The words so far are all that was asked for.
+    pub is_complete: bool,
+    /// The pauses of this caller.
+    pub habit_ms: u64,
+}
 
 /// One pause of the caller. More speech throws it away.
 #[derive(Clone, Debug)]
 pub(super) struct Pause {
     /// When the caller's speech ended.
     pub speech_end: CallTime,
+    /// Whether the detector is certain that the caller stopped; before that an answer may be prepared, no more.
+    is_certain: bool,
+    /// Whether the recogniser was asked for its final words.
+    pub is_asked: bool,
     /// Whether the recogniser has given its final words for what came before.
     is_final: bool,
     /// When it did.
@@ -20,6 +44,8 @@ pub(super) struct Pause {
     probability: Option<f32>,
     /// The recogniser itself took the turn as ended.
     is_over: bool,
+    /// How long the caller had spoken.
+    spoken_ms: u64,
 }
 
 /// What a pause asks for now.
@@ -31,11 +57,38 @@ pub(super) enum Verdict {
     EndTurn,
     /// There were no words: it was noise.
     Noise,
+    /// Somebody spoke, and the recogniser has nothing to say about it.
+    Unheard,
 }
 
 impl Pause {
-    pub fn began(speech_end: CallTime) -> Self {
-        Self { speech_end, is_final: false, final_at: None, probability: None, is_over: false }
+    pub fn began(speech_end: CallTime, spoken_ms: u64) -> Self {
+        Self {
+            speech_end,
+            is_certain: true,
+            is_asked: false,
+            is_final: false,
+            final_at: None,
+            probability: None,
+            is_over: false,
+            spoken_ms,
+        }
+    }
+
+    /// A silence of which nobody knows yet whether it is a pause.
+    pub fn lull(speech_end: CallTime, spoken_ms: u64) -> Self {
+        Self { is_certain: false, ..Self::began(speech_end, spoken_ms) }
+    }
+
+    pub fn is_certain(&self) -> bool {
+        self.is_certain
+    }
+
+    /// The detector is certain now. Says whether it is about this silence.
+    pub fn make_certain(&mut self, speech_end: CallTime) -> bool {
+        let apart = speech_end.since(self.speech_end).0.max(self.speech_end.since(speech_end).0);
+        self.is_certain |= apart <= SAME_SILENCE_MS;
+        self.is_certain
     }
 
     /// The recogniser gave its final words.
@@ -56,25 +109,46 @@ impl Pause {
     /// The recogniser itself takes the turn as ended.
     pub fn provider_ended(&mut self) {
         self.is_over = true;
+        self.is_certain = true;
+    }
+
+    /// Whether these words may well be all: enough to prepare an answer, not enough to give it.
+    pub fn is_probably_over(&self, words: &str, expectation: Expectation) -> bool {
+        let doubted = self.probability.is_some_and(|probability| probability < PROBABILITY_MIN);
+        match sound_of(words, expectation) {
+            Sound::Finished => !doubted || is_marked(words),
+            Sound::Digits => expectation.is_complete,
+            Sound::Unfinished => false,
+        }
+    }
+
+    /// Whether somebody spoke of whom the recogniser says nothing, not even that there was nothing.
+    pub fn is_unheard(&self, has_words: bool) -> bool {
+        self.is_certain && !has_words && !self.is_final && self.spoken_ms >= UNHEARD_SPEECH_MS_MIN
     }
 
     /// What to do about these words at this time.
-    pub fn verdict(&self, now: CallTime, words: &str, expects_digits: bool, timing: &Timing) -> Verdict {
-        let final_by = self.speech_end + Millis(STT_FINAL_MS_MAX);
+    pub fn verdict(&self, now: CallTime, words: &str, expectation: Expectation, timing: &Timing) -> Verdict {
         if words.is_empty() {
-            return if self.is_final || now >= final_by {
+            let final_by = self.speech_end + Millis(STT_FINAL_MS_MAX);
+            return if self.is_final {
                 Verdict::Noise
-            } else {
+            } else if now < final_by {
                 Verdict::Wait(final_by, "final words")
+            } else if self.is_unheard(false) {
+                Verdict::Unheard
+            } else {
+                Verdict::Noise
             };
         }
-        if self.is_over {
+        if self.is_over && sound_of(words, expectation) == Sound::Finished {
             return Verdict::EndTurn;
         }
-        let silence_by = self.speech_end + Millis(self.silence_ms(words, expects_digits, timing));
+        let silence_by = self.speech_end + Millis(self.silence_ms(words, expectation, timing));
         if now < silence_by {
             return Verdict::Wait(silence_by, "endpoint");
         }
+        let final_by = self.speech_end + Millis(LAST_WORDS_MS_MAX);
         if self.is_final || now >= final_by {
             return Verdict::EndTurn;
         }
@@ -82,16 +156,36 @@ impl Pause {
     }
 
     /// Silence after which these words end the turn.
-    fn silence_ms(&self, words: &str, expects_digits: bool, timing: &Timing) -> u64 {
-        let goes_on = self.probability.is_some_and(|probability| probability < PROBABILITY_MIN);
-        let has_digit = expects_digits && words.chars().any(|c| c.is_ascii_digit());
-        let sound = if has_digit { Sound::Digits } else { sounds(words) };
-        match sound {
-            Sound::Digits => timing.endpoint_digits_ms,
-            Sound::Unfinished => timing.endpoint_ms_max,
-            Sound::Finished if goes_on => timing.endpoint_ms_max,
-            Sound::Finished => timing.endpoint_ms,
-        }
+    fn silence_ms(&self, words: &str, expectation: Expectation, timing: &Timing) -> u64 {
+        let doubted = self.probability.is_some_and(|probability| probability < PROBABILITY_MIN);
+        let confirmed = self.probability.is_some_and(|probability| probability >= PROBABILITY_MIN);
+        let short = timing.endpoint_ms;
+        let (silence_ms, habit_ms) = match sound_of(words, expectation) {
+            _ if expectation.is_complete && !expectation.digits => (short * 2 / 3, 0),
+            Sound::Digits if expectation.is_complete => (short * 2, 0),
+            Sound::Digits if mutant!(DigitsCutOff) => (short, 0),
+            Sound::Digits => (timing.endpoint_digits_ms, expectation.habit_ms),
+            Sound::Unfinished => (timing.endpoint_ms_max, expectation.habit_ms),
+            Sound::Finished if doubted => (timing.endpoint_ms_max, expectation.habit_ms),
+            Sound::Finished if is_marked(words) && confirmed => (short, expectation.habit_ms / 2),
+            Sound::Finished if is_marked(words) => (short, expectation.habit_ms * 3 / 4),
+            // Without a full stop from the recogniser a little patience costs nothing: the answer is being prepared.
+            Sound::Finished => (short + short * 2 / 3, expectation.habit_ms),
+        };
+        patiently(silence_ms.max(habit_ms), expectation.patience)
+    }
+}
+
+fn sound_of(words: &str, expectation: Expectation) -> Sound {
+    let has_digit = expectation.digits && words.chars().any(|c| c.is_ascii_digit());
+    if has_digit { Sound::Digits } else { sounds(words) }
+}
+
+fn patiently(silence_ms: u64, patience: Patience) -> u64 {
+    match patience {
+        Patience::Quick => silence_ms * 3 / 4,
+        Patience::Normal => silence_ms,
+        Patience::Patient => silence_ms * 8 / 5,
     }
 }
 
@@ -99,22 +193,29 @@ impl Pause {
 mod tests {
     use super::*;
 
+    const PLAIN: Expectation =
+        Expectation { patience: Patience::Normal, digits: false, is_complete: false, habit_ms: 0 };
+
     fn verdict(pause: &Pause, now: u64, words: &str) -> Verdict {
-        pause.verdict(CallTime(now), words, false, &Timing::default())
+        pause.verdict(CallTime(now), words, PLAIN, &Timing::default())
+    }
+
+    fn silence_ms(words: &str, expectation: Expectation) -> u64 {
+        Pause::began(CallTime(0), 1_000).silence_ms(words, expectation, &Timing::default())
     }
 
     #[test]
     fn a_finished_sentence_ends_after_a_short_silence_once_its_final_words_are_there() {
-        let mut pause = Pause::began(CallTime(1_000));
+        let mut pause = Pause::began(CallTime(1_000), 800);
         assert_eq!(verdict(&pause, 1_200, "When do you open?"), Verdict::Wait(CallTime(1_300), "endpoint"));
-        assert_eq!(verdict(&pause, 1_300, "When do you open?"), Verdict::Wait(CallTime(2_500), "final words"));
+        assert_eq!(verdict(&pause, 1_300, "When do you open?"), Verdict::Wait(CallTime(1_700), "final words"));
         pause.finalized(CallTime(1_250));
         assert_eq!(verdict(&pause, 1_300, "When do you open?"), Verdict::EndTurn);
     }
 
     #[test]
     fn an_unfinished_sentence_or_a_doubtful_voice_waits_longer() {
-        let mut pause = Pause::began(CallTime(0));
+        let mut pause = Pause::began(CallTime(0), 800);
         pause.finalized(CallTime(100));
         assert_eq!(verdict(&pause, 300, "I want to"), Verdict::Wait(CallTime(1_200), "endpoint"));
         assert_eq!(verdict(&pause, 1_200, "four eight"), Verdict::Wait(CallTime(1_400), "endpoint"));
@@ -122,12 +223,39 @@ mod tests {
         assert_eq!(verdict(&pause, 300, "yes."), Verdict::Wait(CallTime(1_200), "endpoint"));
         pause.provider_ended();
         assert_eq!(verdict(&pause, 300, "yes."), Verdict::EndTurn);
+        assert_eq!(verdict(&pause, 300, "I want to"), Verdict::Wait(CallTime(1_200), "endpoint"), "words know better");
+    }
+
+    #[test]
+    fn what_was_asked_and_who_speaks_move_the_silence() {
+        let answer = Expectation { is_complete: true, ..PLAIN };
+        assert!(silence_ms("yes", answer) < silence_ms("yes.", PLAIN), "a yes to a question");
+        assert!(silence_ms("yes.", PLAIN) < silence_ms("when do you open", PLAIN), "no full stop yet");
+        let digits = Expectation { digits: true, ..PLAIN };
+        assert!(silence_ms("4 8", digits) > silence_ms("4 8 2 1 3", Expectation { is_complete: true, ..digits }));
+        let slow = Expectation { habit_ms: 900, ..PLAIN };
+        assert_eq!(silence_ms("when do you open", slow), 900, "somebody who pauses");
+        assert!(silence_ms("when do you open", Expectation { patience: Patience::Patient, ..PLAIN }) > 750);
+        assert!(silence_ms("When?", Expectation { patience: Patience::Quick, ..PLAIN }) < 300);
     }
 
     #[test]
     fn a_recogniser_that_never_answers_costs_its_deadline_and_no_more() {
-        let pause = Pause::began(CallTime(0));
-        assert_eq!(verdict(&pause, STT_FINAL_MS_MAX, "yes"), Verdict::EndTurn);
+        let pause = Pause::began(CallTime(0), 300);
+        assert_eq!(verdict(&pause, LAST_WORDS_MS_MAX, "yes"), Verdict::EndTurn);
         assert_eq!(verdict(&pause, STT_FINAL_MS_MAX, ""), Verdict::Noise);
+        let mut spoken = Pause::began(CallTime(0), 900);
+        assert_eq!(verdict(&spoken, STT_FINAL_MS_MAX, ""), Verdict::Unheard);
+        spoken.finalized(CallTime(200));
+        assert_eq!(verdict(&spoken, 200, ""), Verdict::Noise, "the recogniser heard that there was nothing");
+    }
+
+    #[test]
+    fn a_lull_becomes_a_pause_only_when_the_detector_is_certain_of_that_silence() {
+        let mut lull = Pause::lull(CallTime(1_000), 500);
+        assert!(!lull.is_certain() && lull.is_probably_over("When do you open?", PLAIN));
+        assert!(!lull.is_probably_over("I would like to", PLAIN));
+        assert!(!lull.make_certain(CallTime(1_900)));
+        assert!(lull.make_certain(CallTime(1_020)));
     }
 }

@@ -37,6 +37,12 @@ pub(super) fn sounds(text: &str) -> Sound {
     if hanging && !certain { Sound::Unfinished } else { Sound::Finished }
 }
 
+/// Whether the recogniser put the mark of a sentence's end behind these words.
+pub(super) fn is_marked(text: &str) -> bool {
+    let tail = text.trim_end().trim_end_matches(['"', '\'', '”', ')']);
+    tail.ends_with(['.', '?', '!', '।', '。']) && !tail.ends_with("...")
+}
+
 /// The last words, lower case, without punctuation, the last one first.
 fn words_from_the_end(text: &str, count_max: usize) -> Vec<String> {
     text.split_whitespace()

@@ -7,6 +7,10 @@ use base::{CallTime, Millis, SttStreamId};
 /// How long words that were already used may come back as a late final.
 const USED_WORDS_MS_MAX: u64 = 3_000;
 
+/// Final words that are asked for in lulls of one turn, and how far apart.
+const LULL_FINALS_MAX: u32 = 4;
+const LULL_FINAL_MS_MIN: u64 = 400;
+
 /// The caller's side of the conversation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hearing {
@@ -16,6 +20,14 @@ pub(super) struct Hearing {
     pub failures: u32,
     /// Whether the caller is speaking, and since when there was any sign of it.
     speaking: Option<CallTime>,
+    /// When the present stretch of speech began.
+    began_at: CallTime,
+    /// Listening sounds of the agent in this turn, and when the last one was due.
+    pub listening_sounds: usize,
+    pub listened_at: Option<CallTime>,
+    /// Final words asked for in lulls of this turn, and when last.
+    lull_finals: u32,
+    lull_final_at: CallTime,
     /// The pause that may end the turn.
     pub pause: Option<Pause>,
     finals: String,
@@ -51,19 +63,46 @@ impl Hearing {
         self.speaking
     }
 
-    pub fn started(&mut self, now: CallTime) {
+    /// The caller speaks. Gives the pause that this ends.
+    pub fn started(&mut self, now: CallTime) -> Option<Pause> {
+        if self.speaking.is_none() {
+            self.began_at = now;
+        }
         self.speaking = Some(now);
-        self.pause = None;
+        self.pause.take()
     }
 
-    /// The caller stopped; the pause began when the speech ended. Says whether a pause was opened.
+    /// The caller stopped; the pause began when the speech ended. Says whether a pause was opened or became certain.
     pub fn stopped(&mut self, speech_end: CallTime) -> bool {
+        let spoken_ms = self.spoken_ms(speech_end);
         self.speaking = None;
-        let opens = self.pause.is_none();
-        if opens {
-            self.pause = Some(Pause::began(speech_end));
+        let was_certain = self.pause.as_ref().is_some_and(Pause::is_certain);
+        if !self.pause.as_mut().is_some_and(|pause| pause.make_certain(speech_end)) {
+            self.pause = Some(Pause::began(speech_end, spoken_ms));
         }
-        opens
+        !was_certain
+    }
+
+    /// The caller fell silent a moment ago, perhaps only to breathe.
+    pub fn lull(&mut self, speech_end: CallTime) {
+        if self.speaking.is_some() && !self.pause.as_ref().is_some_and(Pause::is_certain) {
+            self.pause = Some(Pause::lull(speech_end, self.spoken_ms(speech_end)));
+        }
+    }
+
+    /// How long the present stretch of speech has lasted.
+    pub fn spoken_ms(&self, now: CallTime) -> u64 {
+        if self.speaking.is_some() { now.since(self.began_at).0 } else { 0 }
+    }
+
+    /// Whether the recogniser may be asked for final words in a lull: it loses a little accuracy each time.
+    pub fn may_ask_in_lull(&mut self, now: CallTime) -> bool {
+        let may = self.lull_finals < LULL_FINALS_MAX && now >= self.lull_final_at + Millis(LULL_FINAL_MS_MIN);
+        if may {
+            self.lull_finals += 1;
+            self.lull_final_at = now;
+        }
+        may
     }
 
     /// Words so far since the last final. Says whether there are any.
@@ -132,6 +171,9 @@ impl Hearing {
     /// The recogniser was asked for its final words.
     pub fn final_asked(&mut self) {
         self.finals_owed += 1;
+        if let Some(pause) = &mut self.pause {
+            pause.is_asked = true;
+        }
     }
 
     /// The recogniser has answered. An answer to an earlier pause does not settle this one.
@@ -175,6 +217,10 @@ impl Hearing {
         self.partial.clear();
         self.finals_owed = 0;
         self.pause = None;
+        self.listening_sounds = 0;
+        self.listened_at = None;
+        self.lull_finals = 0;
+        self.lull_final_at = CallTime(0);
         Words { text, is_cut }
     }
 
@@ -252,7 +298,7 @@ mod tests {
             hearing.final_asked();
         }
         hearing.final_given(CallTime(1_250));
-        assert!(hearing.pause.as_ref().is_some_and(|pause| pause.final_at.is_none()));
+        assert!(hearing.pause.as_ref().is_some_and(|pause| pause.final_at.is_none()), "{hearing:?}");
         hearing.final_given(CallTime(1_400));
         assert!(hearing.pause.as_ref().is_some_and(|pause| pause.final_at == Some(CallTime(1_400))));
     }

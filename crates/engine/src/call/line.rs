@@ -81,6 +81,7 @@ impl CallMachine {
         self.media = Media::Up;
         self.began_at.get_or_insert(now);
         self.quiet_since = now;
+        self.sounded(now);
         if self.closing.is_some() {
             return;
         }
@@ -90,6 +91,7 @@ impl CallMachine {
             return;
         }
         if is_first && !self.is_recovered {
+            self.is_notice_due = !self.agent.lines.notice.trim().is_empty();
             let greeting = self.agent.lines.greeting.clone();
             self.say(now, &greeting);
         } else {
@@ -112,6 +114,10 @@ impl CallMachine {
         self.barge_in = super::BargeIn::Quiet;
         self.is_left_unanswered |= self.thought.is_some();
         self.abandon_turn();
+        self.drop_guess();
+        self.drop_interludes(now);
+        // What had to be heard and was cut is given again.
+        self.is_notice_due |= self.is_giving_notice();
         self.stop_voice(now);
         match self.closing.as_ref().map(|closing| &closing.step) {
             // Nobody can hear the last words any more, and a hand-over takes the audio away by its nature.

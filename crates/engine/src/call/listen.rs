@@ -1,17 +1,25 @@
 //! The caller's turn: speech, pauses, interruptions, silence.
 
+use super::barge_in::Look;
 use super::ending::Then;
-use super::endpointing::{Pause, Verdict};
+use super::endpointing::{Expectation, Verdict};
 use super::hearing::Words;
 use super::latency::TurnClock;
 use super::thought::Thought;
 use super::{BargeIn, CallMachine, Media};
 use crate::dialog::Reply;
-use crate::io::{Measure, Output, SpeechInput};
+use crate::io::{Measure, Output, Overlap, SpeechInput};
 use base::limits::STT_REOPENS_MAX;
 use base::{CallTime, ErrorClass, Millis, Pii};
 use model::journal::Entry;
 use model::live::LiveKind;
+
+/// Words that make a turn a story.
+const STORY_WORDS_MIN: usize = 15;
+/// Between two listening sounds.
+const LISTENING_SOUND_MS_MIN: u64 = 6_000;
+/// A listening sound is made only where the caller is given at least so much more time.
+const GOES_ON_MS_MIN: u64 = 500;
 
 impl CallMachine {
     pub(super) fn on_speech(&mut self, now: CallTime, input: SpeechInput) {
@@ -36,9 +44,12 @@ impl CallMachine {
             SpeechInput::TurnProbability { probability } => {
                 if let Some(pause) = &mut self.hearing.pause {
                     pause.judged(probability);
+                    self.speculate(now);
                 }
             }
-            SpeechInput::Lull { .. } | SpeechInput::Overlap(_) | SpeechInput::Tone { .. } => {}
+            SpeechInput::Lull { silence_ms } => self.lull(now, silence_ms),
+            SpeechInput::Overlap(overlap) => self.overlap(now, overlap),
+            SpeechInput::Tone { .. } => {}
             // Of a stream that counts no more.
             SpeechInput::Partial { .. }
             | SpeechInput::Final { .. }
@@ -48,13 +59,20 @@ impl CallMachine {
     }
 
     fn speech_started(&mut self, now: CallTime) {
-        self.hearing.started(now);
+        if let Some(pause) = self.hearing.started(now)
+            && self.hearing.has_words()
+        {
+            self.habits.went_on(now, pause.speech_end);
+        }
+        self.drop_guess();
+        self.sounded(now);
         self.out.live(LiveKind::CallerSpeaking { speaking: true });
-        if self.has_human || !self.is_busy() {
+        if self.has_human || !self.is_busy() || self.is_giving_notice() {
             return;
         }
+        self.habits.spoke_before_answer(now);
         self.barge_in.started(now, self.timing().barge_in_ms);
-        let is_audible = self.voice.as_ref().is_some_and(|voice| voice.is_begun());
+        let is_audible = self.voice.as_ref().is_some_and(|voice| voice.is_begun()) || self.interludes.has_floor();
         if is_audible && !self.is_ducked {
             self.is_ducked = true;
             self.out.push(Output::Duck);
@@ -63,20 +81,85 @@ impl CallMachine {
 
     fn speech_stopped(&mut self, now: CallTime, silence_ms: u64) {
         self.out.live(LiveKind::CallerSpeaking { speaking: false });
-        self.pause(now - Millis(silence_ms));
+        let speech_end = now - Millis(silence_ms);
+        if self.hearing.is_speaking() {
+            self.sounded(speech_end);
+        }
+        self.pause(speech_end);
         self.barge_in.stopped(now, self.timing().barge_in_decide_ms);
         self.quiet_since = now;
+        self.speculate(now);
+        self.listen_on(now);
     }
 
     /// A pause began. The audio model and the recogniser are asked once per pause.
     fn pause(&mut self, speech_end: CallTime) {
-        if !self.hearing.stopped(speech_end) {
-            return;
+        if self.hearing.stopped(speech_end) {
+            self.out.push(Output::JudgeTurn);
+            self.ask_final();
         }
-        self.out.push(Output::JudgeTurn);
-        if let Some(stream) = self.hearing.stream {
+    }
+
+    /// Asks for the final words of what was said before this pause, once.
+    fn ask_final(&mut self) {
+        let was_asked = self.hearing.pause.as_ref().is_some_and(|pause| pause.is_asked);
+        if let Some(stream) = self.hearing.stream.filter(|_| !was_asked) {
             self.hearing.final_asked();
             self.out.push(Output::FinalizeStt { stream });
+        }
+    }
+
+    /// The caller may have finished: the final words and an answer are prepared, should it be so.
+    fn lull(&mut self, now: CallTime, silence_ms: u64) {
+        self.barge_in.lull();
+        if self.barge_in.is_pending() || self.has_human || self.is_busy() {
+            return;
+        }
+        self.hearing.lull(now - Millis(silence_ms));
+        if !self.agent.turns.speculate || !self.hearing.has_words() {
+            return;
+        }
+        if self.hearing.may_ask_in_lull(now) {
+            self.ask_final();
+        }
+        self.speculate(now);
+    }
+
+    fn overlap(&mut self, now: CallTime, overlap: Overlap) {
+        self.barge_in.seen(overlap);
+        // Evidence that it is nothing raises the voice again at once.
+        let is_nothing = self.barge_in.is_of_no_interest();
+        if is_nothing {
+            self.unduck();
+        } else if self.barge_in.is_pending() {
+            self.on_deciding_words(now);
+        }
+    }
+
+    /// Words that wait for evidence.
+    fn on_deciding_words(&mut self, now: CallTime) {
+        let words = self.hearing.words();
+        if self.takes_floor(&words) {
+            self.interrupt_for_good(now);
+        }
+    }
+
+    fn takes_floor(&self, words: &str) -> bool {
+        let saying = self.voice.as_ref().map_or_else(String::new, |voice| voice.text());
+        self.barge_in.is_real(words, self.answer_is_expected(), &saying)
+    }
+
+    /// In a pause of a long story the agent shows that it listens.
+    fn listen_on(&mut self, now: CallTime) {
+        let words = self.hearing.words();
+        let is_story = words.split_whitespace().count() >= STORY_WORDS_MIN;
+        let is_due = self.hearing.listened_at.is_none_or(|at| now.since(at) >= Millis(LISTENING_SOUND_MS_MIN));
+        let is_free = !self.is_busy() && !self.has_human && !self.interludes.is_playing() && !self.is_mute;
+        let goes_on =
+            matches!(self.pause_verdict(now), Some(Verdict::Wait(at, _)) if at.since(now).0 >= GOES_ON_MS_MIN);
+        if self.agent.turns.back_channels && is_story && is_due && is_free && goes_on {
+            self.hearing.listened_at = Some(now);
+            self.show_listening(now);
         }
     }
 
@@ -87,8 +170,10 @@ impl CallMachine {
 
     fn on_words(&mut self, now: CallTime) {
         let words = self.hearing.words();
-        if self.barge_in.is_real(&words, self.answer_is_expected()) {
+        if self.takes_floor(&words) {
             self.interrupt_for_good(now);
+        } else if self.is_giving_notice() {
+            // They are answered when the notice is over.
         } else if !self.barge_in.is_pending() && self.is_busy() && !self.has_human {
             // Late words of a turn that is being answered, or an echo of our own voice: nobody is speaking.
             self.hearing.take(now);
@@ -96,9 +181,13 @@ impl CallMachine {
         }
         self.out.live(LiveKind::Partial { text: Pii::new(words) });
         if !self.hearing.is_speaking() && !self.barge_in.is_pending() {
+            if self.hearing.pause.is_none() {
+                self.sounded(now);
+            }
             self.pause(now);
             self.quiet_since = now;
         }
+        self.speculate(now);
     }
 
     fn on_final(&mut self, now: CallTime, text: &str, finalized: bool) {
@@ -141,26 +230,55 @@ impl CallMachine {
         self.dialog.awaits_answer() || self.has_asked && was_heard
     }
 
-    /// The time to decide about speech over the agent is over.
+    /// The time to look at speech over the agent has come.
     pub(super) fn decide_barge_in(&mut self, now: CallTime) {
         match self.barge_in {
-            BargeIn::Speaking { .. } => self.interrupt_for_good(now),
+            BargeIn::Speaking(speech) if speech.has_yielded => self.speech_without_end(now),
+            BargeIn::Speaking(_) => {
+                let words = self.hearing.words();
+                let barge_in_ms = self.timing().barge_in_ms;
+                if self.barge_in.look(now, &words, barge_in_ms) == Look::Yield {
+                    self.yield_floor(now);
+                }
+            }
             BargeIn::Deciding { .. } => self.false_barge_in(now),
             BargeIn::Quiet => {}
         }
     }
 
+    /// Falls silent for speech that may be an interruption, and keeps what was not heard for the case that it is none.
+    fn yield_floor(&mut self, now: CallTime) {
+        if !self.agent.turns.resume_after_false_stop {
+            self.interrupt_for_good(now);
+            return;
+        }
+        let idle_ms = self.timing().idle_ms;
+        self.barge_in.yielded(now + Millis(idle_ms));
+        let since = self.barge_in.since().unwrap_or(now);
+        if self.pause_voice(now) {
+            self.out.measure(Measure::BargeIn { after_ms: now.since(since).0 });
+        }
+    }
+
     /// A listening sound, or noise: the agent goes on, and the words are nobody's turn.
     fn false_barge_in(&mut self, now: CallTime) {
+        let goes_on = self.barge_in.has_yielded() && self.voice.is_some();
         self.barge_in = BargeIn::Quiet;
         self.hearing.take(now);
         self.unduck();
-        self.out.measure(Measure::FalseBargeIn);
+        self.sounded(now);
+        if let Some(voice) = &mut self.voice {
+            voice.waited(now);
+        }
+        self.out.measure(if goes_on { Measure::ResumedSpeech } else { Measure::FalseBargeIn });
     }
 
     fn interrupt_for_good(&mut self, now: CallTime) {
+        if mutant!(InterruptionIgnored) {
+            return;
+        }
         let since = self.barge_in.since().unwrap_or(now);
-        let was_audible = self.voice.as_ref().is_some_and(|voice| voice.is_begun());
+        let was_audible = self.voice.as_ref().is_some_and(|voice| voice.is_begun()) || self.interludes.has_floor();
         self.interrupt(now);
         if was_audible {
             self.out.measure(Measure::BargeIn { after_ms: now.since(since).0 });
@@ -169,7 +287,10 @@ impl CallMachine {
 
     /// The caller takes the floor: whatever the agent was about to do is off, and what was heard is written down.
     pub(super) fn interrupt(&mut self, now: CallTime) {
-        self.stop_voice(now);
+        self.drop_interludes(now);
+        if !self.is_giving_notice() {
+            self.stop_voice(now);
+        }
         self.abandon_turn();
         self.cancel_lookup(now);
         self.barge_in = BargeIn::Quiet;
@@ -177,23 +298,42 @@ impl CallMachine {
 
     /// What the pause says about the words so far. `None` without a pause.
     pub(super) fn pause_verdict(&self, now: CallTime) -> Option<Verdict> {
-        let pause = self.hearing.pause.as_ref()?;
-        Some(pause.verdict(now, &self.hearing.words(), self.dialog.expects_digits(), self.timing()))
+        let pause = self.hearing.pause.as_ref().filter(|pause| pause.is_certain())?;
+        let words = self.hearing.words();
+        Some(pause.verdict(now, &words, self.expectation(&words), self.timing()))
+    }
+
+    /// What the caller is expected to say, given what was asked, and how this caller speaks.
+    pub(super) fn expectation(&self, words: &str) -> Expectation {
+        let habit_ms = if self.agent.turns.learn_pauses { self.habits.silence_ms() } else { 0 };
+        Expectation {
+            patience: self.agent.turns.patience,
+            digits: self.dialog.expects_digits(),
+            is_complete: self.dialog.is_answered_by(words, self.has_asked),
+            habit_ms,
+        }
     }
 
     /// Ends the turn when the pause says so.
     pub(super) fn check_pause(&mut self, now: CallTime) {
-        if self.barge_in.is_pending() || self.closing.is_some() || self.media != Media::Up {
+        if self.barge_in.is_pending() || self.closing.is_some() || self.media != Media::Up || self.is_giving_notice() {
             return;
         }
         match self.pause_verdict(now) {
             Some(Verdict::EndTurn) => {
-                let pause = self.hearing.pause.take().unwrap_or_else(|| Pause::began(now));
+                let Some(pause) = self.hearing.pause.take() else { return };
                 let words = self.hearing.take(now);
+                self.habits.ended_turn(now, pause.speech_end);
                 self.caller_turn(now, pause.speech_end, words, false);
                 if let (Some(clock), Some(final_at)) = (&mut self.clock, pause.final_at) {
                     clock.transcript(final_at);
                 }
+            }
+            Some(Verdict::Unheard) => {
+                self.hearing.take(now);
+                self.quiet_since = now;
+                let line = self.agent.lines.not_heard.clone();
+                self.say(now, &line);
             }
             Some(Verdict::Noise) => {
                 self.hearing.take(now);
@@ -209,6 +349,11 @@ impl CallMachine {
         self.turn = self.ids.turn();
         self.prompts = 0;
         self.quiet_since = now;
+        self.interludes.begin_turn();
+        self.speculation.begin_turn();
+        if typed {
+            self.sounded(now);
+        }
         let (turn, text) = (self.turn, Pii::new(words.text));
         let entry = Entry::CallerTurn { turn, text: text.clone(), cut: words.is_cut, typed };
         if mutant!(TurnJournaledTwice) {
@@ -217,6 +362,7 @@ impl CallMachine {
         self.out.journal(now, entry);
         self.out.live(LiveKind::CallerTurn { turn, text: text.clone() });
         if self.has_human {
+            self.drop_guess();
             self.dialog.hear_customer(text.expose());
             return;
         }
@@ -226,6 +372,7 @@ impl CallMachine {
         self.thought = Some(Thought::new(turn, now, self.timing()));
         self.say_owed(now);
         self.answer(now, text.expose());
+        self.drop_guess(); // Of other words than these.
     }
 
     fn answer(&mut self, now: CallTime, text: &str) {

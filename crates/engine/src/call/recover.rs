@@ -32,6 +32,14 @@ impl CallMachine {
         }
         let now = call.now;
         call.out.journal(now, Entry::Resumed { incarnation });
+        call.is_notice_due = call.began_at.is_some()
+            && !call.agent.lines.notice.trim().is_empty()
+            && {
+                let notice = call.agent.lines.notice.as_str();
+                let heard = |record: &Record| matches!(&record.entry, Entry::AgentTurn { heard, .. } if heard.expose().contains(notice));
+                !journal.iter().any(heard)
+            };
+        call.prepare_lines();
         for (_, tool) in open_tools {
             if mutant!(ToolRerunAfterRecovery) {
                 let durable = JournalSeq(last_seq.0);

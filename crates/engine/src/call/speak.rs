@@ -1,5 +1,6 @@
 //! The agent's voice: one utterance at a time, from its first text to what was heard of it.
 
+use super::latency::TurnClock;
 use super::utterance::{ToSpeak, Utterance};
 use super::{CallMachine, Media};
 use crate::io::{Measure, Output, SynthesisInput};
@@ -10,6 +11,8 @@ use model::live::LiveKind;
 
 /// Synthesis of the same words is tried again at most once.
 const VOICE_RETRIES_MAX: u32 = 1;
+/// The same for words of which some were heard before synthesis failed again.
+const STUMBLES_MAX: u32 = 4;
 /// Utterances in a row that nobody could speak, after which the call is handed over.
 const SILENT_UTTERANCES_MAX: u32 = 2;
 
@@ -17,6 +20,10 @@ impl CallMachine {
     /// Says a line: at the end of the open utterance, after the one that is being finished, or now.
     pub(super) fn say(&mut self, now: CallTime, text: &str) {
         if text.trim().is_empty() {
+            return;
+        }
+        if self.is_mute {
+            self.say_without_voice(now, text);
             return;
         }
         match &mut self.voice {
@@ -27,8 +34,11 @@ impl CallMachine {
                 }
             }
             None => {
-                let mut voice = Utterance::new(self.ids.utterance(), self.turn, 0, now);
-                voice.add(text);
+                let voice = self.release(now, text).unwrap_or_else(|| {
+                    let mut voice = Utterance::new(self.ids.utterance(), self.turn, 0, now);
+                    voice.add(text);
+                    voice
+                });
                 self.voice = Some(voice);
             }
         }
@@ -70,6 +80,11 @@ impl CallMachine {
         if self.media != Media::Up {
             return;
         }
+        if self.voice.is_none() && self.is_notice_due {
+            self.is_notice_due = false;
+            let notice = Utterance::notice(self.ids.utterance(), self.turn, &self.agent.lines.notice, now);
+            self.voice = Some(notice);
+        }
         if self.voice.is_none()
             && let Some(text) = self.queued.pop_front()
         {
@@ -103,6 +118,13 @@ impl CallMachine {
     }
 
     pub(super) fn on_synthesis(&mut self, now: CallTime, id: UtteranceId, event: SynthesisInput) {
+        if self.interlude_synthesis(now, id, &event) {
+            return;
+        }
+        if self.speculation.held.as_ref().is_some_and(|held| held.voice.id == id) {
+            self.held_synthesis(now, event);
+            return;
+        }
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == id) else { return };
         match event {
             SynthesisInput::FirstAudio => {
@@ -119,17 +141,67 @@ impl CallMachine {
         }
     }
 
+    /// Audio of the sentence that waits for the end of the turn.
+    fn held_synthesis(&mut self, now: CallTime, event: SynthesisInput) {
+        let Some(held) = &mut self.speculation.held else { return };
+        match event {
+            SynthesisInput::FirstAudio => {
+                held.voice.first_audio(now);
+            }
+            SynthesisInput::Words { segment, words } => held.voice.words_begin(segment, &words),
+            SynthesisInput::SegmentDone { segment, end_ms, words } => {
+                held.voice.segment_done(now, segment, end_ms, words);
+            }
+            // It is said in the ordinary way when its time comes.
+            SynthesisInput::Failed { .. } | SynthesisInput::Wordless { .. } => {
+                let utterance = held.voice.id;
+                self.speculation.held = None;
+                self.out.push(Output::StopPlayout { utterance });
+            }
+        }
+    }
+
     pub(super) fn on_playout(&mut self, now: CallTime, id: UtteranceId, played_ms: u64, finished: bool) {
+        if self.interlude_played(now, id, played_ms, finished) {
+            return;
+        }
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == id) else { return };
+        let before_ms = voice.played_ms();
         if voice.played(now, played_ms, finished) {
             self.voice_failures = 0;
+            self.habits.answer_heard();
             if let Some(clock) = &mut self.clock {
                 clock.heard(now, played_ms);
             }
         }
-        if voice.is_finished() {
-            self.utterance_finished(now);
+        let is_finished = voice.is_finished();
+        if voice.played_ms() > before_ms || is_finished {
+            self.sounded(now);
         }
+        if is_finished {
+            self.utterance_finished(now);
+        } else {
+            self.end_monologue(now);
+        }
+    }
+
+    /// Nobody is talked at without end: the caller is asked whether to go on.
+    fn end_monologue(&mut self, now: CallTime) {
+        let monologue_ms_max = self.timing().monologue_ms_max;
+        let Some(voice) = self.voice.as_mut().filter(|voice| voice.played_ms() >= monologue_ms_max) else { return };
+        if voice.is_notice() || self.closing.is_some() || !voice.is_open() && !voice.has_waiting_text() {
+            return;
+        }
+        voice.drop_waiting();
+        self.cancel_generation();
+        let question = self.agent.lines.go_on.clone();
+        self.say_in_turn(now, &question);
+        self.finish_turn();
+    }
+
+    /// Whether something is said that speech does not interrupt.
+    pub(super) fn is_giving_notice(&self) -> bool {
+        self.voice.as_ref().is_some_and(Utterance::is_notice) && !mutant!(NoticeInterrupted)
     }
 
     fn utterance_finished(&mut self, now: CallTime) {
@@ -143,12 +215,18 @@ impl CallMachine {
 
     /// Writes down what was heard. What was not heard was not said.
     fn journal_heard(&mut self, now: CallTime, voice: &Utterance) {
+        let is_heard = voice.played_ms() > 0;
+        let clock = self.clock.take_if(|_| voice.turn == self.turn && is_heard);
+        let heard = self.journal_said(now, voice, clock);
+        self.dialog.agent_heard(&heard);
+    }
+
+    /// Writes down what was heard, and gives it.
+    pub(super) fn journal_said(&mut self, now: CallTime, voice: &Utterance, clock: Option<TurnClock>) -> String {
         let heard = voice.heard();
         let (turn, complete, citations) = (voice.turn, voice.is_complete(), voice.citations.clone());
-        let clock = self.clock.take_if(|_| turn == self.turn && !heard.is_empty());
         let latency = clock.map(|clock| clock.latency());
-        self.dialog.agent_heard(&heard);
-        let text = Pii::new(heard);
+        let text = Pii::new(heard.clone());
         let entry = Entry::AgentTurn {
             turn,
             utterance: voice.id,
@@ -162,6 +240,7 @@ impl CallMachine {
         if let Some(latency) = latency {
             self.out.measure(Measure::Turn { turn, latency });
         }
+        heard
     }
 
     /// Falls silent at once.
@@ -183,6 +262,22 @@ impl CallMachine {
         self.unduck();
     }
 
+    /// Falls silent at once and keeps what was not heard. Says whether anything was audible.
+    pub(super) fn pause_voice(&mut self, now: CallTime) -> bool {
+        let was_filling = self.interludes.has_floor();
+        self.drop_interludes(now);
+        let Some(voice) = self.voice.take_if(|voice| voice.is_begun()) else { return was_filling };
+        self.out.push(Output::StopPlayout { utterance: voice.id });
+        self.journal_heard(now, &voice);
+        self.unduck();
+        let attempt = voice.attempt;
+        let again = voice.again(self.ids.utterance(), attempt, now);
+        if again.has_more() {
+            self.voice = Some(again);
+        }
+        true
+    }
+
     pub(super) fn unduck(&mut self) {
         if std::mem::take(&mut self.is_ducked) && !mutant!(DuckNeverUndone) {
             self.out.push(Output::Unduck);
@@ -201,32 +296,34 @@ impl CallMachine {
         self.out.push(Output::StopPlayout { utterance: voice.id });
         self.fault(now, "tts", class);
         self.unduck();
-        let (attempt, turn, is_open) = (voice.attempt, voice.turn, voice.is_open());
-        let citations = voice.citations.clone();
-        let can_retry = attempt < VOICE_RETRIES_MAX;
+        // A long answer may stumble more than once, as long as it gets on.
+        let retries_max = if voice.played_ms() > 0 { STUMBLES_MAX } else { VOICE_RETRIES_MAX };
+        let attempt = voice.attempt;
+        let can_retry = attempt < retries_max;
         if !can_retry || voice.played_ms() > 0 {
             self.journal_heard(now, &voice);
         }
-        let unheard = voice.into_unheard();
-        if can_retry && (is_open || !unheard.is_empty()) {
-            let mut again = Utterance::new(self.ids.utterance(), turn, attempt + 1, now);
-            again.citations = citations;
-            unheard.iter().for_each(|text| again.add(text));
-            if !is_open {
-                again.close();
-            }
-            self.voice = Some(again);
+        let again = voice.again(self.ids.utterance(), attempt + 1, now);
+        if can_retry {
+            self.voice = Some(again).filter(Utterance::has_more);
             return;
         }
-        if can_retry {
+        self.voice_failures += 1;
+        self.quiet_since = now;
+        if self.closing.is_some() {
+            let unsaid = again.into_unheard().into_iter().chain(std::mem::take(&mut self.queued));
+            self.is_mute = true;
+            unsaid.for_each(|text| self.say_without_voice(now, &text));
             return;
         }
         self.queued.clear();
         self.abandon_turn();
-        self.voice_failures += 1;
-        self.quiet_since = now;
         if self.voice_failures >= SILENT_UTTERANCES_MAX {
+            self.is_mute = true;
             self.hand_off(now, "voice_failed", None);
+        } else {
+            let apology = self.agent.lines.apology.clone();
+            self.say_without_voice(now, &apology);
         }
     }
 }

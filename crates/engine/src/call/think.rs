@@ -1,9 +1,10 @@
 //! A turn being answered: the brain's stream, its failures, and what the caller hears meanwhile.
 
 use super::CallMachine;
+use super::guess::Prepared;
 use super::thought::{Asked, Running};
 use crate::dialog::{Answer, Step};
-use crate::io::{Measure, Output};
+use crate::io::Output;
 use base::limits::TOOL_CALLS_PER_TURN_MAX;
 use base::{CallTime, ErrorClass, GenerationId};
 use model::generation::{Finish, GenerationEvent};
@@ -23,13 +24,27 @@ impl CallMachine {
             self.turn_failed(now);
             return;
         }
+        let request = self.dialog.request();
+        if let Some(Prepared { id, asked_at, events }) = self.take_guess(&request) {
+            if let Some(thought) = &mut self.thought {
+                thought.running = Some(Running::new(id, Answer::default(), asked_at));
+            }
+            for event in events {
+                self.on_generation(now, id, event);
+            }
+            return;
+        }
         let id = self.ids.generation();
-        thought.running = Some(Running::new(id, Answer::default(), now));
-        let request = Box::new(self.dialog.request());
-        self.out.push(Output::StartGeneration { id, request });
+        if let Some(thought) = &mut self.thought {
+            thought.running = Some(Running::new(id, Answer::default(), now));
+        }
+        self.out.push(Output::StartGeneration { id, request: Box::new(request) });
     }
 
     pub(super) fn on_generation(&mut self, now: CallTime, id: GenerationId, event: GenerationEvent) {
+        if self.guess_event(now, id, &event) {
+            return;
+        }
         let running =
             self.thought.as_mut().and_then(|thought| thought.running.as_mut()).filter(|running| running.id == id);
         let Some(running) = running else {
@@ -102,15 +117,17 @@ impl CallMachine {
     fn generation_is_over(&mut self, now: CallTime, class: ErrorClass) {
         self.fault(now, "brain", class);
         let Some(thought) = &mut self.thought else { return };
-        if thought.running.take().is_some_and(|running| running.has_spoken) {
-            // What was said stands; the caller can ask on.
-            self.finish_turn();
-            return;
-        }
+        let has_spoken = thought.running.take().is_some_and(|running| running.has_spoken);
         let can_retry = class.is_retryable() && thought.failures < RETRIES_MAX;
+        let thought_has_spoken = thought.has_spoken;
         thought.failures += 1;
         if can_retry {
+            // What was said already is in the request: the brain goes on from there.
             self.start_generation(now);
+        } else if has_spoken || thought_has_spoken {
+            let apology = self.agent.lines.lost_thread.clone();
+            self.say(now, &apology);
+            self.finish_turn();
         } else {
             self.turn_failed(now);
         }
@@ -155,17 +172,5 @@ impl CallMachine {
     pub(super) fn abandon_turn(&mut self) {
         self.cancel_generation();
         self.thought = None;
-    }
-
-    /// Thinking takes long: the caller hears that somebody is there.
-    pub(super) fn say_filler(&mut self, now: CallTime) {
-        if let Some(thought) = &mut self.thought {
-            thought.filler_said();
-        }
-        let filler = self.agent.lines.filler.clone();
-        if !filler.trim().is_empty() {
-            self.say(now, &filler);
-            self.out.measure(Measure::Filler);
-        }
     }
 }

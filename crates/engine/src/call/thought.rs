@@ -70,7 +70,6 @@ pub(super) struct Thought {
     pub failures: u32,
     /// Generations that were started.
     pub generations: u32,
-    filler_at: Option<CallTime>,
     by: CallTime,
 }
 
@@ -84,7 +83,6 @@ impl Thought {
             has_spoken: false,
             failures: 0,
             generations: 0,
-            filler_at: Some(now + Millis(timing.filler_after_ms)),
             by: now + Millis(timing.turn_ms_max),
         }
     }
@@ -92,16 +90,6 @@ impl Thought {
     /// A tool runs now: the turn may take that much longer.
     pub fn extend(&mut self, until: CallTime) {
         self.by = self.by.max(until);
-    }
-
-    /// When a filler is due.
-    pub fn filler_at(&self) -> Option<CallTime> {
-        self.filler_at.filter(|_| !self.has_spoken)
-    }
-
-    /// The filler was said; there is one a turn.
-    pub fn filler_said(&mut self) {
-        self.filler_at = None;
     }
 
     /// When the turn has failed.

@@ -16,7 +16,8 @@ pub(super) enum Timer {
     Tool,
     Generation,
     Turn,
-    Filler,
+    DeadAir,
+    Interlude,
     BargeIn,
     Pause,
     Speech,
@@ -48,6 +49,7 @@ impl CallMachine {
         if let Some(closing) = &self.closing {
             earliest.see(Timer::Closing, Some(closing.deadline()));
             earliest.see(Timer::Voice, self.voice_deadline());
+            self.see_silence(&mut earliest);
             return earliest.0;
         }
         earliest.see(Timer::Tool, self.tool.as_ref().map(|tool| (tool.by, "tool")));
@@ -79,11 +81,11 @@ impl CallMachine {
         {
             earliest.see(Timer::Generation, thought.running.as_ref().map(|running| running.deadline()));
             earliest.see(Timer::Turn, thought.turn_deadline());
-            let is_silent = self.voice.is_none() && !self.hearing.is_speaking() && !self.barge_in.is_pending();
-            earliest.see(Timer::Filler, thought.filler_at().filter(|_| is_silent).map(|at| (at, "filler")));
         }
+        self.see_silence(earliest);
         let is_idle = self.phase() == Phase::Listening
             && self.voice.is_none()
+            && self.interludes.is_silent()
             && !self.hearing.is_speaking()
             && self.hearing.pause.is_none()
             && !self.barge_in.is_pending()
@@ -91,8 +93,14 @@ impl CallMachine {
         earliest.see(Timer::Idle, is_idle.then(|| (self.quiet_since + Millis(self.timing().idle_ms), "idle")));
     }
 
+    fn see_silence(&self, earliest: &mut Earliest) {
+        earliest.see(Timer::Interlude, self.interludes.deadline());
+        earliest.see(Timer::DeadAir, self.dead_air_at().map(|at| (at, "dead air")));
+    }
+
+    /// An utterance does not move on while an interlude is played before it.
     fn voice_deadline(&self) -> Option<(CallTime, &'static str)> {
-        self.voice.as_ref().and_then(|voice| voice.deadline())
+        self.voice.as_ref().filter(|_| !self.interludes.is_playing()).and_then(|voice| voice.deadline())
     }
 
     /// A deadline has passed.
@@ -110,7 +118,8 @@ impl CallMachine {
             Timer::Tool => self.tool_timed_out(now),
             Timer::Generation => self.generation_failed(now, ErrorClass::Timeout),
             Timer::Turn => self.turn_timed_out(now),
-            Timer::Filler => self.say_filler(now),
+            Timer::DeadAir => self.fill_silence(now),
+            Timer::Interlude => self.stop_interlude(now),
             Timer::BargeIn => self.decide_barge_in(now),
             // `settle` looks at the pause after every timer.
             Timer::Pause => {}

@@ -1,6 +1,6 @@
 //! One thing the agent says: its segments, how far synthesis and playout have come, and what of it was heard.
 
-use base::limits::{PLAYOUT_STALL_MS_MAX, SEGMENT_CHARS_MAX, TTS_FIRST_AUDIO_MS_MAX, TTS_SEGMENTS_MAX};
+use base::limits::{PLAYOUT_STALL_MS_MAX, SEGMENT_CHARS_MAX, TTS_SEGMENTS_MAX, VOICE_FIRST_AUDIO_MS_MAX};
 use base::{CallTime, Millis, TurnId, UtteranceId};
 use model::generation::Citation;
 use std::collections::VecDeque;
@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 /// A slow reading pace. Where a provider does not say how long a segment is, this guess claims too little rather than
 /// words that nobody heard.
 const MS_PER_CHAR_SLOW: u64 = 90;
+
+/// Audio from the cache is there at once, or something is wrong with the host.
+const CACHED_AUDIO_MS_MAX: u64 = 700;
 
 /// How much of an utterance may be missing for people to answer it.
 const NEARLY_OVER_MS: u64 = 700;
@@ -20,6 +23,16 @@ pub(super) struct Segment {
     pub end_ms: Option<u64>,
     /// When its words begin: (byte offset, milliseconds of the utterance).
     pub words: Vec<(u32, u64)>,
+}
+
+/// What kind of thing is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Ordinary,
+    /// What must be heard to its end.
+    Notice,
+    /// A line from the audio cache, beside the utterance in progress.
+    Interlude,
 }
 
 /// One utterance, from its first text to its last audio.
@@ -37,6 +50,9 @@ pub(super) struct Utterance {
     has_audio: bool,
     played_ms: u64,
     is_finished: bool,
+    kind: Kind,
+    /// A waiting sound is played instead of the words.
+    is_wordless: bool,
     /// When something last moved, or when there was something to wait for.
     progress_at: CallTime,
 }
@@ -62,8 +78,84 @@ impl Utterance {
             has_audio: false,
             played_ms: 0,
             is_finished: false,
+            kind: Kind::Ordinary,
+            is_wordless: false,
             progress_at: now,
         }
+    }
+
+    /// A line that speech does not interrupt.
+    pub fn notice(id: UtteranceId, turn: TurnId, text: &str, now: CallTime) -> Self {
+        let mut notice = Self { kind: Kind::Notice, ..Self::new(id, turn, 0, now) };
+        notice.add(text);
+        notice.close();
+        notice
+    }
+
+    /// A line from the audio cache: one segment, given to the host as a whole.
+    pub fn interlude(id: UtteranceId, turn: TurnId, text: &str, now: CallTime) -> Self {
+        let segment = Segment { text: text.to_owned(), ..Segment::default() };
+        let kind = Kind::Interlude;
+        Self { kind, segments: vec![segment], is_closed: true, is_ended: true, ..Self::new(id, turn, 0, now) }
+    }
+
+    /// Another attempt at what of this utterance was not heard, with what belongs to it.
+    pub fn again(self, id: UtteranceId, attempt: u32, now: CallTime) -> Self {
+        let mut again = Self::new(id, self.turn, attempt, now);
+        (again.is_closed, again.kind) = (self.is_closed, self.kind);
+        again.citations.clone_from(&self.citations);
+        self.into_unheard().iter().for_each(|text| again.add(text));
+        again
+    }
+
+    pub fn is_notice(&self) -> bool {
+        self.kind == Kind::Notice
+    }
+
+    /// A waiting sound is played instead of the words. Gives the words.
+    pub fn becomes_wordless(&mut self, now: CallTime, end_ms: u64) -> String {
+        self.is_wordless = true;
+        self.progress_at = now;
+        let words = self.segments.first_mut().map(|segment| {
+            segment.end_ms = Some(end_ms);
+            std::mem::take(&mut segment.text)
+        });
+        words.unwrap_or_default()
+    }
+
+    pub fn is_wordless(&self) -> bool {
+        self.is_wordless
+    }
+
+    /// It had to wait for something else that was said: that is no stall.
+    pub fn waited(&mut self, now: CallTime) {
+        self.progress_at = self.progress_at.max(now);
+    }
+
+    /// What was held is played from now on, as an answer to this turn.
+    pub fn released(&mut self, turn: TurnId, now: CallTime) {
+        self.turn = turn;
+        self.progress_at = now;
+    }
+
+    /// Whether any audio of it is there.
+    pub fn has_audio(&self) -> bool {
+        self.has_audio
+    }
+
+    /// Whether audio that was not heard yet is certainly there.
+    pub fn has_audio_ahead(&self) -> bool {
+        self.segments.iter().rev().find_map(|segment| segment.end_ms).is_some_and(|end_ms| end_ms > self.played_ms)
+    }
+
+    /// All that was given to synthesis, as one text.
+    pub fn text(&self) -> String {
+        join(self.segments.iter().map(|segment| segment.text.as_str()))
+    }
+
+    /// Whether there is anything that was not heard, or more may come.
+    pub fn has_more(&self) -> bool {
+        self.is_open() || self.has_waiting_text() || self.has_outstanding_audio()
     }
 
     /// Adds a segment, cut where it is longer than one may be.
@@ -181,6 +273,11 @@ impl Utterance {
         self.is_ended && end_ms.is_some_and(|end_ms| self.played_ms + NEARLY_OVER_MS >= end_ms)
     }
 
+    /// Drops what was not given to synthesis yet.
+    pub fn drop_waiting(&mut self) {
+        self.waiting.clear();
+    }
+
     /// Whether there is text that was not even given to synthesis.
     pub fn has_waiting_text(&self) -> bool {
         !self.waiting.is_empty()
@@ -194,7 +291,8 @@ impl Utterance {
         Some(if self.has_audio {
             (self.progress_at + Millis(PLAYOUT_STALL_MS_MAX), "playout stall")
         } else {
-            (self.progress_at + Millis(TTS_FIRST_AUDIO_MS_MAX), "first audio")
+            let wait_ms = if self.kind == Kind::Interlude { CACHED_AUDIO_MS_MAX } else { VOICE_FIRST_AUDIO_MS_MAX };
+            (self.progress_at + Millis(wait_ms), "first audio")
         })
     }
 

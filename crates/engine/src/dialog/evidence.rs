@@ -100,6 +100,11 @@ fn digits_of(words: &[String], numbers: bool) -> Vec<String> {
     out
 }
 
+/// Digits and letters as they were spelled, one after another, with everything else between them as it stands.
+pub(super) fn spelled_signs(text: &str) -> String {
+    digits_of(&with_sounds_as_digits(&words(text)), false).concat()
+}
+
 /// The words with "for", "to", "ate", "won" as digits where a digit follows: so recognisers write "four eight two".
 fn with_sounds_as_digits(words: &[String]) -> Vec<String> {
     let is_digits = |word: &String| digit_of(word).is_some() || word.bytes().all(|byte| byte.is_ascii_digit());

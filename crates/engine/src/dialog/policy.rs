@@ -1,6 +1,6 @@
 //! Whether a tool may run: rules outside any model. A model proposes, these rules dispose.
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, spelled_signs};
 use base::limits::TOOL_CALLS_PER_TURN_MAX;
 use model::tool::{Parameter, ParameterKind, ToolAction, ToolSpec};
 use regex::{Regex, RegexBuilder};
@@ -110,6 +110,17 @@ fn check(parameter: &Parameter, text: &str, evidence: &Evidence) -> Result<(), R
 /// The expression, matched whole and without regard to case. `None` when it is not one.
 fn pattern(regex: &str) -> Option<Regex> {
     RegexBuilder::new(&format!("^(?:{regex})$")).case_insensitive(true).size_limit(1 << 20).build().ok()
+}
+
+/// Whether these words end in a whole value of this form, one that could not go on: all five digits of five.
+pub(super) fn is_whole(regex: &str, words: &str) -> bool {
+    let Some(pattern) = pattern(regex) else { return false };
+    let signs = spelled_signs(words);
+    let chars: Vec<char> = signs.chars().collect();
+    (0..chars.len()).any(|from| {
+        let value: String = chars[from..].iter().collect();
+        pattern.is_match(&value) && !pattern.is_match(&format!("{value}0")) && !pattern.is_match(&format!("{value}A"))
+    })
 }
 
 /// Whether a day was meant. A date that a brain worked out is believed when the customer named its weekday, its day of
@@ -279,6 +290,15 @@ mod tests {
         assert_eq!(reason("hello", "status", json!("hello"), 1), Err("bad_arguments"));
         assert_eq!(reason("hello", "status", json!({"order": ["a"]}), 1), Err("bad_arguments"));
         assert_eq!(reason("BL901771", "status", json!({"order": "BL901771"}), 5), Err("too_many_calls"));
+    }
+
+    #[test]
+    fn a_value_is_whole_when_it_could_not_go_on() {
+        assert!(is_whole("\\d{5}", "it's 4 8 2 1 3"));
+        assert!(is_whole("\\d{5}", "four eight two one three."));
+        assert!(is_whole("[A-Z]{2}\\d{6}", "B L 901 771"));
+        assert!(!is_whole("\\d{5}", "4 8 2"));
+        assert!(!is_whole("\\d+", "4 8 2 1 3"), "it may go on");
     }
 
     #[test]
