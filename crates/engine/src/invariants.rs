@@ -1,6 +1,12 @@
 //! What must always hold of a call, checked from outside: the checker sees only what goes in and what comes out, and the
 //! machine's phase and deadline after each step. Used by scenarios, property tests and the simulator.
 
+mod floor;
+mod silence;
+
+pub use floor::{CallerSound, Floor, is_listening};
+pub use silence::Silence;
+
 use crate::call::{CallMachine, Phase};
 use crate::io::{Input, Measure, Output, SynthesisInput};
 use crate::machine::Machine;

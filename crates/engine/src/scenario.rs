@@ -14,15 +14,18 @@
 //!
 //! A line with a time makes something happen: see `parse` for the actors and their actions. The `expect` lines below it
 //! are looked for in order among what the machine puts out from then until the next timed line; `expect no …` must not
-//! occur there at all, `expect at 1.3 …` must occur at that time, `expect phase …` is the phase at the end.
+//! occur there at all, `expect at 1.3 …` must occur at that time, `expect phase …` is the phase at the end, and
+//! `expect silence below 1200` bounds the silence (ms) that the caller hears meanwhile while it is the agent's turn.
 //!
 //! Recogniser, brain, voice, playout, tools and carrier answer by themselves unless a `manual` line switches them off.
 //! `reply` and `result` lines script what brain and tools answer, in order. Traces show what was said: they are for
 //! scenarios and simulated calls, never for logs of real ones.
 
 mod agent;
+mod ear;
 mod parse;
 mod trace;
+mod voice;
 mod world;
 
 pub use agent::demo_agent;

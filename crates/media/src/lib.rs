@@ -19,6 +19,7 @@ pub mod g711;
 pub mod jitter;
 pub mod l16;
 pub mod level;
+pub mod line_tones;
 pub mod pacer;
 pub mod playout;
 pub mod recorder;

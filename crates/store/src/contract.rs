@@ -334,13 +334,38 @@ pub trait Conversations: Send + Sync {
     async fn messages(&self, scope: &TenantScope, id: ConversationId, after_seq: u64) -> Answer<Vec<Message>>;
 }
 
-/// Inputs of a call's engine, recorded so that the call can be replayed. Opaque lines to the store.
+/// Inputs of a call's engine, recorded so that the call can be replayed. Opaque lines to the store, which seals them
+/// ([`crate::seal`]).
 #[async_trait]
 pub trait Inputs: Send + Sync {
     /// Adds lines at `first`, `first + 1`, …. `Conflict` when one of these places is taken.
     async fn append_inputs(&self, scope: &TenantScope, call: CallId, first: u64, lines: &[String]) -> Answer<()>;
-    /// Lines from this place on, in order, at most [`limits::PAGE_ROWS_MAX`].
+    /// Lines from this place on, in order, at most [`limits::PAGE_ROWS_MAX`]. `Sealed` when one of them does not open.
     async fn inputs(&self, scope: &TenantScope, call: CallId, from: u64) -> Answer<Vec<(u64, String)>>;
+}
+
+/// The parts of a call's recording.
+#[async_trait]
+pub trait Recordings: Send + Sync {
+    /// Notes that a part was opened, by its name in the folder of recordings. A name noted twice counts once.
+    async fn add_recording(&self, scope: &TenantScope, call: CallId, name: &str, at_ms: i64) -> Answer<()>;
+    /// The names of all parts, in the order in which they were opened.
+    async fn recordings(&self, scope: &TenantScope, call: CallId) -> Answer<Vec<String>>;
+}
+
+/// How what was said and heard is deleted. Files are the caller's affair and go first: the rows name them.
+#[async_trait]
+pub trait Retention: Send + Sync {
+    /// Calls that were over before this time, or never ended and began before it, of which something is still kept:
+    /// oldest first, after this place, at most [`limits::PAGE_ROWS_MAX`]. For the worker that deletes them.
+    async fn calls_to_forget(&self, before_ms: i64, after: Option<Cursor>) -> Answer<Vec<CallRoute>>;
+    /// Deletes what was said and heard in a call and its log: journal, messages, recorded inputs, names of recordings.
+    /// The row of the call stays.
+    async fn forget_call(&self, scope: &TenantScope, call: CallId, at_ms: i64) -> Answer<()>;
+    /// Deletes a call and all that belongs to it. `false` when there is none.
+    async fn delete_call(&self, scope: &TenantScope, call: CallId) -> Answer<bool>;
+    /// Leaves nothing of what was deleted in files that are only there for speed.
+    async fn scrub(&self) -> Answer<()>;
 }
 
 /// Documents and tables of a business.
@@ -411,7 +436,18 @@ pub trait ReplayKeys: Send + Sync {
 /// Everything a store can do.
 #[async_trait]
 pub trait Store:
-    Businesses + Agents + Numbers + Calls + CallLogs + Journal + Conversations + Inputs + Content + ReplayKeys
+    Businesses
+    + Agents
+    + Numbers
+    + Calls
+    + CallLogs
+    + Journal
+    + Conversations
+    + Inputs
+    + Recordings
+    + Retention
+    + Content
+    + ReplayKeys
 {
     /// Whether the database answers and can be written to.
     async fn check(&self) -> Answer<()>;

@@ -23,6 +23,9 @@ pub enum StoreError {
     /// The caller asked for something that makes no sense.
     #[error("invalid request to the store: {0}")]
     Invalid(&'static str),
+    /// Something sealed cannot be opened: its key is not here, or it was changed or moved. The text says which.
+    #[error("{0}")]
+    Sealed(String),
     /// What the database holds cannot be read.
     #[error("the database holds something unreadable: {0}")]
     Corrupt(String),
@@ -39,7 +42,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         let class = match error {
             StoreError::Unavailable(_) => ErrorClass::Unavailable,
-            StoreError::Full | StoreError::Corrupt(_) => ErrorClass::Internal,
+            StoreError::Full | StoreError::Corrupt(_) | StoreError::Sealed(_) => ErrorClass::Internal,
             StoreError::Fenced => ErrorClass::Cancelled,
             StoreError::NotFound(_) | StoreError::Conflict(_) | StoreError::Invalid(_) => ErrorClass::Invalid,
         };

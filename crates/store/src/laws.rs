@@ -32,6 +32,9 @@ macro_rules! store_laws {
             a_delivery_is_new_once_however_many_ask,
             rows_and_documents_are_found_again,
             recorded_inputs_come_back_in_order,
+            parts_of_a_recording_are_listed_in_order,
+            what_is_over_is_forgotten_and_the_row_stays,
+            a_deleted_call_leaves_nothing,
             calls_without_an_end_are_found,
             seeding_twice_changes_nothing,
         );
@@ -432,6 +435,86 @@ pub async fn recorded_inputs_come_back_in_order(store: Arc<dyn Store>) {
     let rest = store.inputs(&tenant.scope, call.id, first.len() as u64).await.expect("inputs");
     let all: Vec<String> = first.into_iter().chain(rest).map(|(_, line)| line).collect();
     assert_eq!(all, lines);
+}
+
+/// Each process that had a call leaves a part of the recording.
+pub async fn parts_of_a_recording_are_listed_in_order(store: Arc<dyn Store>) {
+    let (ours, theirs) = (tenant(&*store, "shop", "+49405550170").await, tenant(&*store, "law", "+49405550171").await);
+    let call = call_of(&ours, 1);
+    store.create_call(&ours.scope, &call).await.expect("a call");
+    assert_eq!(store.recordings(&ours.scope, call.id).await, Ok(Vec::new()));
+    for (name, at_ms) in [("b.wav", 1), ("a.wav", 2), ("b.wav", 3)] {
+        store.add_recording(&ours.scope, call.id, name, at_ms).await.expect("noted");
+    }
+    assert_eq!(store.recordings(&ours.scope, call.id).await, Ok(vec!["b.wav".into(), "a.wav".into()]));
+    assert_missing(store.recordings(&theirs.scope, call.id).await);
+    assert_missing(store.add_recording(&theirs.scope, call.id, "c.wav", 4).await);
+}
+
+/// A call of which something is kept, over at this time.
+async fn full_call(store: &dyn Store, tenant: &Tenant, ended_at_ms: i64) -> Call {
+    let (scope, call) = (&tenant.scope, call_of(tenant, ended_at_ms - 10));
+    store.create_call(scope, &call).await.expect("a call");
+    store.append(scope, call.id, WriterId::generate(), JournalSeq(0), &[caller_turn(1, "hello")]).await.expect("words");
+    let lines: Vec<String> = (0..2_500).map(|line| format!("input {line}")).collect();
+    store.append_inputs(scope, call.id, 0, &lines).await.expect("inputs");
+    store.add_recording(scope, call.id, "a.wav", ended_at_ms).await.expect("a recording");
+    store.log_call(scope, call.id, "carrier_state", &json!({"to": "x"}), ended_at_ms).await.expect("a line");
+    let end = CallUpdate { ended_at_ms: Some(ended_at_ms), recording: Some("a.wav".into()), ..CallUpdate::default() };
+    store.update_call(scope, call.id, &end).await.expect("an end")
+}
+
+/// What is kept of a call: journal, messages, inputs, recordings, lines of its log.
+async fn kept(store: &dyn Store, tenant: &Tenant, call: &Call) -> [usize; 5] {
+    let scope = &tenant.scope;
+    [
+        store.journal(scope, call.id).await.expect("the journal").len(),
+        store.messages(scope, call.conversation, 0).await.expect("messages").len(),
+        store.inputs(scope, call.id, 0).await.expect("inputs").len(),
+        store.recordings(scope, call.id).await.expect("recordings").len(),
+        store.call_log(scope, call.id, 0).await.expect("the log").len(),
+    ]
+}
+
+/// Calls that are over for long enough are found once; after that nothing of what was said is left but the row.
+pub async fn what_is_over_is_forgotten_and_the_row_stays(store: Arc<dyn Store>) {
+    let tenant = tenant(&*store, "shop", "+49405550170").await;
+    let (old, recent) = (full_call(&*store, &tenant, 1_000).await, full_call(&*store, &tenant, 5_000).await);
+    let mut died = call_of(&tenant, 500);
+    died.carrier_ref = Some("never ended".into());
+    store.create_call(&tenant.scope, &died).await.expect("a call");
+    let due = store.calls_to_forget(2_000, None).await.expect("calls");
+    assert_eq!(due.iter().map(|route| route.call.id).collect::<Vec<_>>(), vec![died.id, old.id]);
+    let after = Cursor { at_ms: died.started_at_ms, id: died.id.0 };
+    let rest = store.calls_to_forget(2_000, Some(after)).await.expect("calls");
+    assert_eq!(rest.iter().map(|route| route.call.id).collect::<Vec<_>>(), vec![old.id]);
+
+    for _ in 0..2 {
+        store.forget_call(&tenant.scope, old.id, 9_000).await.expect("forgotten");
+    }
+    assert_eq!(kept(&*store, &tenant, &old).await, [0; 5]);
+    assert_eq!(kept(&*store, &tenant, &recent).await, [1, 1, 100, 1, 1]);
+    let row = store.call(&tenant.scope, old.id).await.expect("the row stays");
+    assert_eq!((row.ended_at_ms, row.recording), (Some(1_000), None));
+    let due = store.calls_to_forget(2_000, None).await.expect("calls");
+    assert_eq!(due.iter().map(|route| route.call.id).collect::<Vec<_>>(), vec![died.id]);
+    assert_missing(store.forget_call(&TenantScope { business: BusinessId::generate() }, recent.id, 1).await);
+    assert_eq!(store.scrub().await, Ok(()));
+}
+
+/// A deleted call is gone with all that belongs to it, and deleting it again is no mistake.
+pub async fn a_deleted_call_leaves_nothing(store: Arc<dyn Store>) {
+    let tenant = tenant(&*store, "shop", "+49405550170").await;
+    let (call, other) = (full_call(&*store, &tenant, 1_000).await, full_call(&*store, &tenant, 1_000).await);
+    let foreign = TenantScope { business: BusinessId::generate() };
+    assert_eq!(store.delete_call(&foreign, call.id).await, Ok(false));
+    assert_eq!(kept(&*store, &tenant, &call).await[0], 1, "another business deletes nothing");
+    assert_eq!(store.delete_call(&tenant.scope, call.id).await, Ok(true));
+    assert_eq!(store.delete_call(&tenant.scope, call.id).await, Ok(false));
+    assert_missing(store.call(&tenant.scope, call.id).await);
+    assert_missing(store.conversation(&tenant.scope, call.conversation).await);
+    assert_missing(store.inputs(&tenant.scope, call.id, 0).await);
+    assert_eq!(kept(&*store, &tenant, &other).await, [1, 1, 100, 1, 1]);
 }
 
 /// A node that starts finds the calls whose process died.

@@ -10,15 +10,17 @@ pub mod contract;
 pub mod error;
 pub mod journal_writer;
 pub mod laws;
+pub mod seal;
 pub mod seed;
 pub mod sqlite;
 
 pub use contract::{
     Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
-    Conversations, Cursor, Document, Inputs, Journal, Message, NumberRoute, Numbers, Page, ReplayKeys, Role, Store,
-    VersionedAgent, WriterId,
+    Conversations, Cursor, Document, Inputs, Journal, Message, NumberRoute, Numbers, Page, Recordings, ReplayKeys,
+    Retention, Role, Store, VersionedAgent, WriterId,
 };
 pub use error::StoreError;
 pub use journal_writer::{AppendError, JournalWriter};
+pub use seal::{DataKey, KeyError, Keyring};
 pub use seed::{SeedMode, seed};
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use sqlite::{Keys, SqliteOptions, SqliteStore};

@@ -1,7 +1,7 @@
 //! The laws for SQLite, and what is its own: the file survives, a full disk and a second process are told clearly.
 
 use async_trait::async_trait;
-use base::{CallId, CallTime, JournalSeq, limits};
+use base::{CallId, CallTime, JournalSeq, Secret, limits};
 use model::business::TenantScope;
 use model::call::Direction;
 use model::journal::{Entry, Record};
@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use store::laws::{call_of, caller_turn, tenant};
 use store::{
-    AppendError, CallFilter, Calls, Document, Journal, JournalWriter, SqliteOptions, SqliteStore, Store, StoreError,
-    WriterId,
+    AppendError, CallFilter, Calls, DataKey, Document, Inputs, Journal, JournalWriter, Keyring, Keys, Retention,
+    SqliteOptions, SqliteStore, Store, StoreError, WriterId,
 };
 use tempfile::TempDir;
 
@@ -244,4 +244,126 @@ async fn entries_are_still_written_after_the_call_let_go_of_its_journal() {
     durable.wait_for(|last| *last == JournalSeq(2)).await.expect("durable");
     assert!(durable.changed().await.is_err(), "the task has ended");
     assert_eq!(call.texts().await, 2);
+}
+
+/// Every file of the database, the write-ahead log included.
+fn bytes_of(folder: &std::path::Path) -> Vec<u8> {
+    let files = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path());
+    let files: Vec<_> = files.filter(|path| path.to_string_lossy().contains("frontdesk.db")).collect();
+    files.iter().flat_map(|path| std::fs::read(path).expect("bytes")).collect()
+}
+
+fn holds(bytes: &[u8], words: &str) -> bool {
+    bytes.windows(words.len()).any(|part| part == words.as_bytes())
+}
+
+const CANARY: &str = "my card number is four two four two";
+
+async fn with_inputs(options: SqliteOptions) -> (SqliteStore, store::laws::Tenant, CallId) {
+    let store = SqliteStore::open(options).await.expect("a store");
+    let tenant = tenant(&store, "shop", "+49405550170").await;
+    let call = call_of(&tenant, 1);
+    store.create_call(&tenant.scope, &call).await.expect("a call");
+    let lines = [CANARY.to_owned(), "second".into()];
+    store.append_inputs(&tenant.scope, call.id, 0, &lines).await.expect("inputs");
+    (store, tenant, call.id)
+}
+
+fn given(path: &std::path::Path, current: char, old: &[char]) -> SqliteOptions {
+    let key = |digit: &char| DataKey::parse(&Secret::new(digit.to_string().repeat(64))).expect("a key");
+    let keyring = Keyring::new(key(&current), old.iter().map(key).collect());
+    SqliteOptions { keys: Keys::Given(keyring), ..SqliteOptions::new(path) }
+}
+
+#[tokio::test]
+async fn words_of_recorded_inputs_are_in_no_file_of_the_database() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, tenant, call) = with_inputs(SqliteOptions::new(folder.path().join("frontdesk.db"))).await;
+    assert!(!holds(&bytes_of(folder.path()), CANARY), "in the log");
+    store.scrub().await.expect("scrubbed");
+    assert!(!holds(&bytes_of(folder.path()), CANARY), "in the database");
+    assert_eq!(store.inputs(&tenant.scope, call, 0).await.expect("inputs")[0].1, CANARY);
+    // The scan finds what is there to be found.
+    let record = caller_turn(1, CANARY);
+    store.append(&tenant.scope, call, WriterId::generate(), JournalSeq(0), &[record]).await.expect("words");
+    assert!(holds(&bytes_of(folder.path()), CANARY));
+    store.forget_call(&tenant.scope, call, 2).await.expect("forgotten");
+    store.scrub().await.expect("scrubbed");
+    assert!(!holds(&bytes_of(folder.path()), CANARY), "what was forgotten is overwritten");
+}
+
+#[tokio::test]
+async fn inputs_of_an_older_program_that_were_not_sealed_are_gone_from_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("frontdesk.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let old = sqlx::SqlitePool::connect_with(options).await.expect("a file");
+    let mut first = sqlx::migrate!("migrations/sqlite");
+    first.migrations.to_mut().truncate(1);
+    first.run(&old).await.expect("the first schema");
+    let business = "INSERT INTO businesses VALUES (x'01', 's', 's', 'UTC')";
+    let agent = "INSERT INTO agents VALUES (x'02', x'01', 'a', '{}', 1)";
+    let conversation = "INSERT INTO conversations VALUES (x'03', x'01', x'02', NULL, 1, 2)";
+    let call =
+        "INSERT INTO calls VALUES (x'04', x'01', x'02', x'03', 'inbound', 'c', NULL, NULL, NULL, 'completed', 1, 1,
+        2, 'done', 'a.wav', 0)";
+    let input = "INSERT INTO inputs VALUES (x'04', 0, x'01', 'my card number is four two four two')";
+    for statement in [business, agent, conversation, call, input] {
+        sqlx::query(statement).execute(&old).await.expect("a row");
+    }
+    old.close().await;
+    assert!(holds(&bytes_of(folder.path()), CANARY));
+    let store = SqliteStore::open(SqliteOptions::new(&path)).await.expect("the new schema");
+    assert!(!holds(&bytes_of(folder.path()), CANARY));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn after_a_change_of_keys_old_inputs_open_and_without_the_old_key_the_error_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("frontdesk.db");
+    let (store, tenant, call) = with_inputs(given(&path, 'a', &[])).await;
+    store.close().await;
+    let store = SqliteStore::open(given(&path, 'b', &['a'])).await.expect("a store");
+    assert_eq!(store.inputs(&tenant.scope, call, 0).await.expect("inputs")[0].1, CANARY);
+    store.append_inputs(&tenant.scope, call, 2, &["third".into()]).await.expect("inputs");
+    store.close().await;
+    let store = SqliteStore::open(given(&path, 'b', &[])).await.expect("a store");
+    assert_eq!(store.inputs(&tenant.scope, call, 2).await.expect("the new line")[0].1, "third");
+    let error = store.inputs(&tenant.scope, call, 0).await.expect_err("no key").to_string();
+    let missing = DataKey::parse(&Secret::new("a".repeat(64))).expect("a key").id();
+    assert!(error.contains(&missing.to_string()) && error.contains("data_keys_old"), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_that_was_made_at_the_first_start_still_opens_when_another_is_configured() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("frontdesk.db");
+    let (store, tenant, call) = with_inputs(SqliteOptions::new(&path)).await;
+    store.close().await;
+    assert!(store::seal::is_private(&folder.path().join("frontdesk.key")));
+    let store = SqliteStore::open(given(&path, 'b', &[])).await.expect("a store");
+    assert_eq!(store.inputs(&tenant.scope, call, 0).await.expect("inputs")[0].1, CANARY);
+}
+
+#[tokio::test]
+async fn a_line_that_was_changed_or_moved_in_the_file_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("frontdesk.db");
+    let (store, tenant, call) = with_inputs(SqliteOptions::new(&path)).await;
+    let other = call_of(&tenant, 2);
+    store.create_call(&tenant.scope, &other).await.expect("a call");
+    let file = sqlx::SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(&path)).await;
+    let file = file.expect("the file");
+    // Two lines change places; then one goes to another call.
+    sqlx::query("UPDATE inputs SET seq = seq + 10").execute(&file).await.expect("moved away");
+    sqlx::query("UPDATE inputs SET seq = 11 - seq").execute(&file).await.expect("swapped");
+    let error = store.inputs(&tenant.scope, call, 0).await.expect_err("swapped").to_string();
+    assert!(error.contains("line 0 of the recorded inputs does not open"), "{error}");
+    sqlx::query("UPDATE inputs SET seq = 1 - seq + 10").execute(&file).await.expect("moved away");
+    sqlx::query("UPDATE inputs SET seq = seq - 10").execute(&file).await.expect("back");
+    assert_eq!(store.inputs(&tenant.scope, call, 0).await.expect("as before").len(), 2);
+    sqlx::query("UPDATE inputs SET call = ?1").bind(other.id.0).execute(&file).await.expect("moved");
+    let error = store.inputs(&tenant.scope, other.id, 0).await.expect_err("moved").to_string();
+    assert!(error.contains("does not open") && error.contains("another line, call or business"), "{error}");
 }

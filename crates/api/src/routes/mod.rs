@@ -72,7 +72,7 @@ fn store_problem(error: StoreError) -> Problem {
         StoreError::Full => Problem::unavailable("the disk is full"),
         StoreError::Invalid(why) => Problem::invalid(why),
         StoreError::Conflict(why) => Problem::invalid(why),
-        StoreError::Fenced | StoreError::Corrupt(_) => {
+        StoreError::Fenced | StoreError::Corrupt(_) | StoreError::Sealed(_) => {
             tracing::error!(%error, "a request failed in the store");
             Problem::internal()
         }

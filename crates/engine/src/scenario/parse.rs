@@ -3,10 +3,13 @@
 //! | actor | actions |
 //! |---|---|
 //! | `carrier` | a state such as `ringing`, `media`, `media-lost`, `transfer-ok`, `transfer-failed` |
-//! | `caller` | `says "…"`, `started`, `stopped [silence_ms]`, `types "…"`, `presses 1`, `interrupts`, `hangs-up` |
+//! | `caller` | `says "…" [pausing MS "…"]…`, `hums "…"`, `mumbles MS`, `coughs`, `talks-aside "…"`, `echoes MS ["…"]` |
+//! | `caller` | `started`, `lull [silence_ms]`, `stopped [silence_ms]`, `overlap MS [level DB] [echo E] [voice V]` |
+//! | `caller` | `types "…"`, `presses 1`, `interrupts`, `hangs-up` |
+//! | `line` | `tone beep`, or another tone of a telephone line |
 //! | `stt` | `partial "…"`, `final "…"`, `finalized "…"`, `end-of-turn`, `probability 0.2`, `fails CLASS` |
 //! | `brain` | `text "…"`, `tool NAME {…}`, `done [finish]`, `fails CLASS` |
-//! | `tts` | `first-audio`, `segment-done SEGMENT END_MS`, `fails CLASS` |
+//! | `tts` | `first-audio`, `segment-done SEGMENT END_MS`, `wordless END_MS`, `fails CLASS` |
 //! | `played` | `MS [finished]` |
 //! | `tool` | `answers "…"`, `fails CLASS` |
 //! | `desk` | `takes-over`, `hands-back`, `says "…"`, `ends` |
@@ -15,8 +18,22 @@
 //!
 //! An action of `stt`, `brain`, `tts`, `played` and `tool` is about the newest stream, request, utterance or call of a
 //! tool; `@1` at its end makes it about the first. A time alone only ends the window of the expectations above it.
-
+//!
+//! What a caller says, hums, mumbles, coughs, says to others or sends back as an echo reaches the call as a real ear would
+//! tell it: the onset, words, evidence while the agent is audible, a lull, the stop.
+//!
+//! Lines without a time set the stage:
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `direction outbound`, `brain local`, `handoff +49…` | what call it is |
+//! | `timing NAME MS`, `line NAME "…"`, `line back-channels "…" "…"` | the agent's settings |
+//! | `turns speculate on`, `turns patience quick`, `turns back-channels on`, `turns resume on`, `turns learn on` | how it takes turns |
+//! | `outbound screen on`, `outbound voicemail "…"`, `outbound introduction "…"`, `outbound menu "…"` | what it does on calls it placed |
+//! | `manual stt brain tts playout tools carrier phrases` | who does not answer by itself; `phrases` empties the phrase cache |
+//! | `reply …`, `result …` | what brain and tools answer, in order |
 use super::agent::demo_agent;
+use crate::io::{LineTone, Overlap};
 use base::ErrorClass;
 use model::agent::{Agent, BrainChoice};
 use model::call::{CallState, Direction};
@@ -74,6 +91,29 @@ pub(super) struct Auto {
     pub playout: bool,
     pub tools: bool,
     pub carrier: bool,
+    /// Whether every line is in the phrase cache.
+    pub phrases: bool,
+}
+
+/// Words said in one go, and the pause before the next ones.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Breath {
+    pub text: String,
+    pub pause_ms: u64,
+}
+
+/// Sounds of a caller that are no turn.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Aside {
+    /// "Mm-hm" and the like.
+    Hums(String),
+    /// A voice without words.
+    Mumbles(u64),
+    Coughs,
+    /// Words for somebody else, further from the phone.
+    TalksAside(String),
+    /// The agent's own voice coming back, perhaps with words that it said.
+    Echoes(u64, String),
 }
 
 /// One action. `of` names the stream, request, utterance or call of a tool, counted from 1.
@@ -84,8 +124,12 @@ pub(super) enum Action {
     Media,
     MediaLost,
     Transfer(bool),
-    Says(String),
+    Says(Vec<Breath>),
+    Sounds(Aside),
     Started,
+    Lull(u64),
+    Overlaps(Overlap),
+    Tone(LineTone),
     Stopped(u64),
     Types(String),
     Presses(char),
@@ -102,6 +146,7 @@ pub(super) enum Action {
     BrainFails { class: ErrorClass, of: Option<u64> },
     FirstAudio { of: Option<u64> },
     SegmentDone { segment: u32, end_ms: u64, of: Option<u64> },
+    Wordless { end_ms: u64, of: Option<u64> },
     TtsFails { class: ErrorClass, of: Option<u64> },
     Played { ms: u64, finished: bool, of: Option<u64> },
     ToolAnswers { text: String, of: Option<u64> },
@@ -125,9 +170,14 @@ pub(super) struct Expect {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ExpectKind {
-    Next { at_ms: Option<u64>, text: String },
+    Next {
+        at_ms: Option<u64>,
+        text: String,
+    },
     Never(String),
     Phase(String),
+    /// The longest silence while it is the agent's turn.
+    SilenceBelow(u64),
 }
 
 /// One timed line and what is expected of it.
@@ -155,7 +205,7 @@ impl Scenario {
         let mut scenario = Scenario {
             agent: demo_agent(),
             direction: Direction::Inbound,
-            auto: Auto { stt: true, brain: true, tts: true, playout: true, tools: true, carrier: true },
+            auto: Auto { stt: true, brain: true, tts: true, playout: true, tools: true, carrier: true, phrases: true },
             replies: Vec::new(),
             results: Vec::new(),
             steps: Vec::new(),
@@ -196,20 +246,19 @@ impl Scenario {
             ["brain", "llm"] => self.agent.brain = BrainChoice::Llm { provider: None, model: None },
             ["handoff", number] => self.agent.handoff_to = Some(number.parse().map_err(|e| format!("{e}"))?),
             ["timing", name, ms] => set_field(&mut self.agent.timing, name, Value::from(number(ms)?))?,
-            ["line", name, text] => set_field(&mut self.agent.lines, name, Value::from(quoted(text)?))?,
-            ["manual", parts @ ..] => {
-                for part in parts {
-                    match *part {
-                        "stt" => self.auto.stt = false,
-                        "brain" => self.auto.brain = false,
-                        "tts" => self.auto.tts = false,
-                        "playout" => self.auto.playout = false,
-                        "tools" => self.auto.tools = false,
-                        "carrier" => self.auto.carrier = false,
-                        other => return Err(format!("nobody is called {other}")),
-                    }
-                }
+            ["line" | "lines", "back-channels", texts @ ..] => {
+                self.agent.lines.back_channels = texts.iter().map(|text| quoted(text)).collect::<Result<_, _>>()?;
             }
+            ["line" | "lines", name, text] => {
+                set_field(&mut self.agent.lines, &name.replace('-', "_"), Value::from(quoted(text)?))?;
+            }
+            ["turns", name, value] => self.turns(name, value)?,
+            ["outbound", "screen", value] => self.agent.outbound.screen = on(value)?,
+            ["outbound", name, text] => {
+                let name = if *name == "menu" { "menu_choice" } else { name };
+                set_field(&mut self.agent.outbound, name, Value::from(quoted(text)?))?;
+            }
+            ["manual", parts @ ..] => self.manual(parts)?,
             ["reply", rest @ ..] => self.replies.push(reply(rest)?),
             ["result", "nothing"] => self.results.push(None),
             ["result", "fails", class] => self.results.push(Some(Err(word(class)?))),
@@ -217,6 +266,44 @@ impl Scenario {
             _ => return Err(format!("cannot read `{}`", words.join(" "))),
         }
         Ok(())
+    }
+
+    fn manual(&mut self, parts: &[&str]) -> Result<(), String> {
+        for part in parts {
+            match *part {
+                "stt" => self.auto.stt = false,
+                "brain" => self.auto.brain = false,
+                "tts" => self.auto.tts = false,
+                "playout" => self.auto.playout = false,
+                "tools" => self.auto.tools = false,
+                "carrier" => self.auto.carrier = false,
+                "phrases" => self.auto.phrases = false,
+                other => return Err(format!("nobody is called {other}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn turns(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let turns = &mut self.agent.turns;
+        match name {
+            "patience" => turns.patience = word(value)?,
+            "speculate" => turns.speculate = on(value)?,
+            "back-channels" => turns.back_channels = on(value)?,
+            "resume" => turns.resume_after_false_stop = on(value)?,
+            "learn" => turns.learn_pauses = on(value)?,
+            other => return Err(format!("there is no {other} in taking turns")),
+        }
+        Ok(())
+    }
+}
+
+/// `on` or `off`.
+fn on(word: &str) -> Result<bool, String> {
+    match word {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(format!("{other} is neither on nor off")),
     }
 }
 
@@ -271,6 +358,9 @@ fn expect(text: &str) -> Result<ExpectKind, String> {
     if let Some(phase) = text.strip_prefix("phase ") {
         return Ok(ExpectKind::Phase(phase.trim().to_owned()));
     }
+    if let Some(ms) = text.strip_prefix("silence below ") {
+        return Ok(ExpectKind::SilenceBelow(number(ms.trim())?));
+    }
     if let Some((time, rest)) = text.strip_prefix("at ").and_then(|rest| rest.trim().split_once(' ')) {
         return Ok(ExpectKind::Next { at_ms: Some(millis(time)?), text: rest.trim().to_owned() });
     }
@@ -289,6 +379,7 @@ fn parse_action(words: &[&str]) -> Result<Action, String> {
         [] => Action::Nothing,
         ["carrier", rest @ ..] => carrier_action(rest)?,
         ["caller", rest @ ..] => caller_action(rest)?,
+        ["line", "tone", tone] => Action::Tone(word(&tone.replace('-', "_"))?),
         ["stt", "partial", text] => Action::Partial { text: quoted(text)?, of },
         ["stt", "final", text] => Action::Final { text: quoted(text)?, finalized: false, of },
         ["stt", "finalized", text] => Action::Final { text: quoted(text)?, finalized: true, of },
@@ -304,6 +395,7 @@ fn parse_action(words: &[&str]) -> Result<Action, String> {
         ["tts", "segment-done", segment, end_ms] => {
             Action::SegmentDone { segment: number(segment)? as u32, end_ms: number(end_ms)?, of }
         }
+        ["tts", "wordless", end_ms] => Action::Wordless { end_ms: number(end_ms)?, of },
         ["tts", "fails", class] => Action::TtsFails { class: word(class)?, of },
         ["played", ms] => Action::Played { ms: number(ms)?, finished: false, of },
         ["played", ms, "finished"] => Action::Played { ms: number(ms)?, finished: true, of },
@@ -334,8 +426,17 @@ fn carrier_action(words: &[&str]) -> Result<Action, String> {
 
 fn caller_action(words: &[&str]) -> Result<Action, String> {
     Ok(match words {
-        ["says", text] => Action::Says(quoted(text)?),
+        ["says", text, rest @ ..] => Action::Says(breaths(text, rest)?),
+        ["hums", text] => Action::Sounds(Aside::Hums(quoted(text)?)),
+        ["mumbles", ms] => Action::Sounds(Aside::Mumbles(number(ms)?)),
+        ["coughs"] => Action::Sounds(Aside::Coughs),
+        ["talks-aside", text] => Action::Sounds(Aside::TalksAside(quoted(text)?)),
+        ["echoes", ms] => Action::Sounds(Aside::Echoes(number(ms)?, String::new())),
+        ["echoes", ms, text] => Action::Sounds(Aside::Echoes(number(ms)?, quoted(text)?)),
         ["started"] => Action::Started,
+        ["lull"] => Action::Lull(100),
+        ["lull", ms] => Action::Lull(number(ms)?),
+        ["overlap", ms, rest @ ..] => Action::Overlaps(overlap(number(ms)?, rest)?),
         ["stopped"] => Action::Stopped(200),
         ["stopped", ms] => Action::Stopped(number(ms)?),
         ["types", text] => Action::Types(quoted(text)?),
@@ -344,6 +445,49 @@ fn caller_action(words: &[&str]) -> Result<Action, String> {
         ["hangs-up"] => Action::HangsUp,
         _ => return Err(format!("a caller cannot `{}`", words.join(" "))),
     })
+}
+
+/// `"…" pausing 700 "…"`: what is said between pauses.
+fn breaths(first: &str, rest: &[&str]) -> Result<Vec<Breath>, String> {
+    let mut breaths = vec![Breath { text: quoted(first)?, pause_ms: 0 }];
+    let mut rest = rest;
+    loop {
+        rest = match rest {
+            [] => return Ok(breaths),
+            ["pausing", ms, text, rest @ ..] => {
+                breaths.last_mut().ok_or("nothing was said")?.pause_ms = number(ms)?;
+                breaths.push(Breath { text: quoted(text)?, pause_ms: 0 });
+                rest
+            }
+            _ => return Err(format!("a caller cannot go on with `{}`", rest.join(" "))),
+        };
+    }
+}
+
+/// Evidence about speech over the agent. What is not said is that of clear speech close to the phone.
+fn overlap(speech_ms: u64, rest: &[&str]) -> Result<Overlap, String> {
+    let mut overlap = Overlap { speech_ms, level_db: Some(0.0), echo: 0.0, voice: 1.0 };
+    let mut rest = rest;
+    loop {
+        rest = match rest {
+            [] => return Ok(overlap),
+            ["level", "unknown", rest @ ..] => {
+                overlap.level_db = None;
+                rest
+            }
+            [name, value, rest @ ..] => {
+                let value = value.parse().map_err(|_| format!("{value} is no number"))?;
+                match *name {
+                    "level" => overlap.level_db = Some(value),
+                    "echo" => overlap.echo = value,
+                    "voice" => overlap.voice = value,
+                    other => return Err(format!("there is no {other} in what speech over the agent is like")),
+                }
+                rest
+            }
+            [alone] => return Err(format!("{alone} needs a number")),
+        };
+    }
 }
 
 /// Seconds with a point, as milliseconds.

@@ -1,9 +1,11 @@
 //! The world around a scenario's call: everything that answers by itself, in virtual time.
 
+use super::ear::{self, Heard};
 use super::parse::{Action, Auto, Expect, ExpectKind, Reply, ReplyEnd, Scenario, ToolReply};
 use super::trace::{Fact, Moment, describe_output, timeline};
+use super::voice::{Moved, Spoken, TICK_MS, Voice};
 use crate::call::{CallMachine, CallSetup};
-use crate::invariants::Checker;
+use crate::invariants::{CallerSound, Checker, Floor};
 use crate::io::{CarrierInput, DeskInput, HostInput, Input, Output, SpeechInput, SynthesisInput};
 use crate::machine::Machine;
 use base::{CallTime, Failure, GenerationId, Millis, SttStreamId, ToolCallId, UtteranceId};
@@ -16,11 +18,10 @@ use std::sync::Arc;
 
 const STT_FINAL_MS: u64 = 60;
 const BRAIN_MS: u64 = 200;
-const TTS_MS: u64 = 80;
 const TOOL_MS: u64 = 300;
 const CARRIER_MS: u64 = 200;
-const TICK_MS: u64 = 100;
-const MS_PER_CHAR: u64 = 60;
+/// How late a scenario's world may be: a voice's first frames and one tick of playout.
+const SLACK_MS: u64 = 20 + TICK_MS;
 /// How long a scenario goes on after its last line.
 const TAIL_MS_MAX: u64 = 300_000;
 /// Steps of one scenario: more mean that time stands still.
@@ -48,18 +49,9 @@ impl Report {
 #[derive(Clone, Debug)]
 enum Event {
     Input(Input),
-    Words { text: String, is_whole: bool },
+    Heard(Heard),
     Final(SttStreamId),
     Tick(UtteranceId),
-}
-
-/// An utterance being played.
-#[derive(Clone, Debug)]
-struct Playing {
-    id: UtteranceId,
-    audio_ms: u64,
-    played_ms: u64,
-    has_end: bool,
 }
 
 struct World {
@@ -69,6 +61,7 @@ struct World {
     machine: CallMachine,
     incarnation: u32,
     checker: Checker,
+    floor: Floor,
     now: CallTime,
     queue: BTreeMap<(CallTime, u64), Event>,
     count: u64,
@@ -79,9 +72,7 @@ struct World {
     utterance: u64,
     tool: u64,
     words: String,
-    playing: Option<Playing>,
-    /// When synthesis of the newest utterance is done, and how much audio it has.
-    synthesised: (CallTime, u64),
+    voice: Voice,
     journal: Vec<Record>,
     moments: Vec<Moment>,
     failures: Vec<String>,
@@ -92,6 +83,7 @@ struct Window {
     from: usize,
     to: usize,
     phase: &'static str,
+    silence_ms: u64,
 }
 
 impl Scenario {
@@ -105,17 +97,18 @@ impl Scenario {
             world.act(&step.action);
             let end_ms = self.steps.get(at + 1).map_or(step.at_ms + TAIL_MS_MAX, |next| next.at_ms);
             world.advance(CallTime(end_ms));
-            windows.push(Window { from, to: world.moments.len(), phase: world.machine.phase().name() });
+            let silence_ms = world.floor.silence.longest_ms(CallTime(step.at_ms), world.now);
+            windows.push(Window { from, to: world.moments.len(), phase: world.machine.phase().name(), silence_ms });
         }
         let World { moments, mut failures, journal, .. } = world;
         for (step, window) in self.steps.iter().zip(&windows) {
-            check(&step.expects, &moments[window.from..window.to], window.phase, &mut failures);
+            check(&step.expects, &moments[window.from..window.to], window, &mut failures);
         }
         Report { moments, failures, journal }
     }
 }
 
-fn check(expects: &[Expect], moments: &[Moment], phase: &str, failures: &mut Vec<String>) {
+fn check(expects: &[Expect], moments: &[Moment], window: &Window, failures: &mut Vec<String>) {
     let outputs: Vec<(CallTime, String)> = moments
         .iter()
         .filter_map(|moment| match &moment.fact {
@@ -140,10 +133,13 @@ fn check(expects: &[Expect], moments: &[Moment], phase: &str, failures: &mut Vec
                     failures.push(format!("line {line}: saw `{output}` at {at}"));
                 }
             }
-            ExpectKind::Phase(expected) if expected != phase => {
-                failures.push(format!("line {line}: the phase is {phase}, not {expected}"));
+            ExpectKind::Phase(expected) if expected != window.phase => {
+                failures.push(format!("line {line}: the phase is {}, not {expected}", window.phase));
             }
-            ExpectKind::Phase(_) => {}
+            ExpectKind::SilenceBelow(ms) if window.silence_ms >= *ms => {
+                failures.push(format!("line {line}: {} ms of silence, not below {ms}", window.silence_ms));
+            }
+            ExpectKind::Phase(_) | ExpectKind::SilenceBelow(_) => {}
         }
     }
 }
@@ -155,6 +151,7 @@ impl World {
         let setup = CallSetup { agent: Arc::clone(&agent), direction, incarnation: 0, now: CallTime::ZERO };
         let mut world = Self {
             checker: Checker::new(Arc::clone(&agent)),
+            floor: Floor::new(Arc::clone(&agent), SLACK_MS),
             machine: CallMachine::new(setup),
             agent,
             direction,
@@ -170,8 +167,7 @@ impl World {
             utterance: 0,
             tool: 0,
             words: String::new(),
-            playing: None,
-            synthesised: (CallTime::ZERO, 0),
+            voice: Voice::default(),
             journal: Vec::new(),
             moments: Vec::new(),
             failures: Vec::new(),
@@ -220,6 +216,7 @@ impl World {
     fn feed(&mut self, input: Input) {
         self.moments.push(Moment { at: self.now, fact: Fact::In(input.clone()) });
         self.checker.input(&input);
+        self.floor.input(self.now, &input);
         self.machine.handle(self.now, input);
         self.drain();
     }
@@ -227,10 +224,13 @@ impl World {
     fn drain(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             self.checker.output(&output);
+            self.floor.output(self.now, &output);
             self.react(&output);
             self.moments.push(Moment { at: self.now, fact: Fact::Out(output) });
         }
-        for violation in self.checker.after_step(self.now, &self.machine) {
+        let mut found = self.checker.after_step(self.now, &self.machine);
+        found.extend(self.floor.after_step(self.now, &self.machine));
+        for violation in found {
             self.failures.push(format!("at {}: {violation}", self.now));
         }
     }
@@ -238,14 +238,7 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Input(input) => self.feed(input),
-            Event::Words { text, is_whole } => {
-                let stream = SttStreamId(self.stream);
-                let so_far = join(&self.words, &text);
-                if is_whole {
-                    self.words.clone_from(&so_far);
-                }
-                self.feed(Input::Speech(SpeechInput::Partial { stream, text: so_far.into() }));
-            }
+            Event::Heard(heard) => self.hear(heard),
             Event::Final(stream) => {
                 let text = std::mem::take(&mut self.words);
                 self.feed(Input::Speech(SpeechInput::Final { stream, text: text.into(), finalized: true }));
@@ -254,20 +247,40 @@ impl World {
         }
     }
 
-    fn tick(&mut self, id: UtteranceId) {
-        let Some(playing) = self.playing.as_mut().filter(|playing| playing.id == id) else { return };
-        let played_ms = (playing.played_ms + TICK_MS).min(playing.audio_ms);
-        let moved = played_ms > playing.played_ms;
-        playing.played_ms = played_ms;
-        let finished = playing.has_end && played_ms == playing.audio_ms && self.synthesised.1 == played_ms;
-        if finished {
-            self.playing = None;
-        } else {
-            self.later(TICK_MS, Event::Tick(id));
+    fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Begins(sound) => self.floor.caller_begins(self.now, sound),
+            Heard::Told(input) => self.feed(Input::Speech(input)),
+            Heard::OverAgent(overlap) if self.voice.is_audible() => {
+                self.feed(Input::Speech(SpeechInput::Overlap(overlap)));
+            }
+            Heard::OverAgent(_) => {}
+            Heard::Words { text, is_whole } => {
+                text.split_whitespace().for_each(|word| self.floor.caller_word(word));
+                let stream = SttStreamId(self.stream);
+                let so_far = join(&self.words, &text);
+                if is_whole {
+                    self.words.clone_from(&so_far);
+                }
+                self.feed(Input::Speech(SpeechInput::Partial { stream, text: so_far.into() }));
+            }
+            Heard::Ends => self.floor.caller_ends(self.now),
         }
-        if moved || finished {
-            self.feed(Input::Playout { utterance: id, played_ms, finished });
+    }
+
+    fn tick(&mut self, utterance: UtteranceId) {
+        let (played_ms, moved_ms, finished) = match self.voice.tick(utterance) {
+            Moved::Over => return,
+            Moved::Waits => return self.later(TICK_MS, Event::Tick(utterance)),
+            Moved::On { played_ms, moved_ms, finished } => (played_ms, moved_ms, finished),
+        };
+        if !finished {
+            self.later(TICK_MS, Event::Tick(utterance));
         }
+        if moved_ms > 0 {
+            self.floor.agent_heard(utterance, self.now - Millis(moved_ms), self.now);
+        }
+        self.feed(Input::Playout { utterance, played_ms, finished });
     }
 
     /// Does what a good shell would do.
@@ -282,16 +295,19 @@ impl World {
                     self.reply(*id);
                 }
             }
-            Output::Speak { utterance, segment, text } => self.synthesise(*utterance, *segment, text),
-            Output::EndUtterance { utterance } => {
-                if let Some(playing) = self.playing.as_mut().filter(|playing| playing.id == *utterance) {
-                    playing.has_end = true;
+            Output::HoldUtterance { utterance } => self.voice.hold(self.now, *utterance),
+            Output::ReleaseUtterance { utterance } => {
+                if self.voice.release(*utterance) && self.auto.playout {
+                    self.later(TICK_MS, Event::Tick(*utterance));
                 }
             }
+            Output::Interlude { utterance, text } => self.interlude(*utterance, text),
+            Output::Speak { utterance, segment, text } => self.synthesise(*utterance, *segment, text),
+            Output::EndUtterance { utterance } => self.voice.end(*utterance),
             Output::StopPlayout { utterance } => {
-                if let Some(playing) = self.playing.take_if(|playing| playing.id == *utterance) {
+                if let Some(played_ms) = self.voice.stop(*utterance).filter(|_| self.auto.playout) {
                     // A report that was under way when playout was stopped.
-                    let (utterance, played_ms) = (*utterance, playing.played_ms + 20);
+                    let (utterance, played_ms) = (*utterance, played_ms + 20);
                     self.later_input(20, Input::Playout { utterance, played_ms, finished: false });
                 }
             }
@@ -341,59 +357,69 @@ impl World {
     }
 
     fn synthesise(&mut self, utterance: UtteranceId, segment: u32, text: &str) {
-        if segment == 0 {
-            self.utterance = utterance.0;
-            self.synthesised = (self.now, 0);
-            if self.auto.playout {
-                self.playing = Some(Playing { id: utterance, audio_ms: 0, played_ms: 0, has_end: false });
-            }
-        }
-        if !self.auto.tts {
+        self.utterance = utterance.0;
+        let Some(Spoken { wait_ms, end_ms, is_first }) = self.voice.speak(self.now, utterance, text, self.auto.tts)
+        else {
             return;
-        }
-        let end_ms = self.synthesised.1 + text.chars().count() as u64 * MS_PER_CHAR;
-        let done_at = self.synthesised.0.max(self.now) + Millis(TTS_MS);
-        self.synthesised = (done_at, end_ms);
-        let wait_ms = done_at.since(self.now).0;
-        if segment == 0 {
+        };
+        if is_first {
             self.later_input(wait_ms, Input::Synthesis { utterance, event: SynthesisInput::FirstAudio });
-            self.later(wait_ms + TICK_MS, Event::Tick(utterance));
+            if self.auto.playout {
+                self.later(wait_ms + TICK_MS, Event::Tick(utterance));
+            }
         }
         let event = SynthesisInput::SegmentDone { segment, end_ms, words: Vec::new() };
         self.later_input(wait_ms, Input::Synthesis { utterance, event });
-        if let Some(playing) = self.playing.as_mut().filter(|playing| playing.id == utterance) {
-            playing.audio_ms = end_ms;
+    }
+
+    fn interlude(&mut self, utterance: UtteranceId, text: &str) {
+        let is_cached = self.auto.phrases;
+        let Spoken { wait_ms, end_ms, .. } = self.voice.interlude(self.now, utterance, text, is_cached);
+        let event = if is_cached {
+            SynthesisInput::SegmentDone { segment: 0, end_ms, words: Vec::new() }
+        } else {
+            SynthesisInput::Wordless { end_ms }
+        };
+        self.later_input(wait_ms, Input::Synthesis { utterance, event });
+        if self.auto.playout {
+            self.later(wait_ms + TICK_MS, Event::Tick(utterance));
         }
     }
 
     fn act(&mut self, action: &Action) {
+        match action {
+            Action::Started => self.floor.caller_begins(self.now, CallerSound::Unclear),
+            Action::Stopped(_) => self.floor.caller_ends(self.now),
+            _ => {}
+        }
         if let Some(input) = self.input_of(action) {
             self.feed(input);
             return;
         }
         match action {
-            Action::Says(text) => self.say(text),
+            Action::Says(breaths) => self.sound(ear::says(breaths)),
+            Action::Sounds(aside) => self.sound(ear::sounds(aside)),
             Action::Killed => self.kill(),
             _ => {}
         }
     }
 
-    fn say(&mut self, text: &str) {
-        let half: Vec<&str> = text.split_whitespace().collect();
-        let half = half[..half.len().div_ceil(2)].join(" ");
-        let ms = (text.chars().count() as u64 * MS_PER_CHAR).max(300);
-        self.later(250, Event::Words { text: half, is_whole: false });
-        self.later(ms, Event::Words { text: text.to_owned(), is_whole: true });
-        self.later_input(ms + 200, Input::Speech(SpeechInput::Stopped { silence_ms: 200 }));
-        self.feed(Input::Speech(SpeechInput::Started));
+    /// The caller makes a sound: what it begins with happens now.
+    fn sound(&mut self, plan: ear::Plan) {
+        let (first, rest): (Vec<_>, Vec<_>) = plan.into_iter().partition(|(ms, _)| *ms == 0);
+        for (ms, heard) in rest {
+            self.later(ms, Event::Heard(heard));
+        }
+        first.into_iter().for_each(|(_, heard)| self.hear(heard));
     }
 
     fn kill(&mut self) {
         self.incarnation += 1;
         self.moments
             .push(Moment { at: self.now, fact: Fact::Note(format!("process {} takes over", self.incarnation)) });
-        self.playing = None;
+        self.voice.cut();
         self.checker.killed(&self.journal);
+        self.floor.killed();
         let (agent, direction) = (Arc::clone(&self.agent), self.direction);
         let setup = CallSetup { agent, direction, incarnation: self.incarnation, now: self.now };
         self.machine = CallMachine::recover(setup, &self.journal);
@@ -413,7 +439,7 @@ impl World {
         let speech = |input| Some(Input::Speech(input));
         let carrier = |input| Some(Input::Carrier(input));
         match action {
-            Action::Nothing | Action::Says(_) | Action::Killed => None,
+            Action::Nothing | Action::Says(_) | Action::Sounds(_) | Action::Killed => None,
             Action::State(state) => carrier(CarrierInput::State { state: *state }),
             Action::Media => carrier(CarrierInput::MediaStarted),
             Action::MediaLost => carrier(CarrierInput::MediaLost),
@@ -424,6 +450,9 @@ impl World {
             Action::HangsUp => carrier(CarrierInput::HungUp),
             Action::Started => speech(SpeechInput::Started),
             Action::Stopped(silence_ms) => speech(SpeechInput::Stopped { silence_ms: *silence_ms }),
+            Action::Lull(silence_ms) => speech(SpeechInput::Lull { silence_ms: *silence_ms }),
+            Action::Overlaps(overlap) => speech(SpeechInput::Overlap(*overlap)),
+            Action::Tone(tone) => speech(SpeechInput::Tone { tone: *tone }),
             Action::Partial { text, of } => {
                 speech(SpeechInput::Partial { stream: stream(of), text: text.as_str().into() })
             }
@@ -448,6 +477,7 @@ impl World {
                 let (segment, end_ms) = (*segment, *end_ms);
                 synthesis(of, SynthesisInput::SegmentDone { segment, end_ms, words: Vec::new() })
             }
+            Action::Wordless { end_ms, of } => synthesis(of, SynthesisInput::Wordless { end_ms: *end_ms }),
             Action::TtsFails { class, of } => synthesis(of, SynthesisInput::Failed { class: *class }),
             Action::Played { ms, finished, of } => {
                 let utterance = UtteranceId(of.unwrap_or(self.utterance));

@@ -44,7 +44,7 @@ fn read_call(row: &SqliteRow) -> Answer<Call> {
     })
 }
 
-fn read_route(row: &SqliteRow) -> Answer<CallRoute> {
+pub(super) fn read_route(row: &SqliteRow) -> Answer<CallRoute> {
     let call = read_call(row)?;
     Ok(CallRoute { scope: TenantScope { business: call.business }, call })
 }

@@ -3,6 +3,7 @@
 use super::{PAGE, SqliteStore, Write, from_json, get, map_error, missing, sql, to_i64, to_json, to_u64, within};
 use crate::contract::{Answer, Inputs, Journal, WriterId};
 use crate::error::StoreError;
+use crate::seal::{Row, RowSeal};
 use async_trait::async_trait;
 use base::{CallId, CallTime, JournalSeq, MessageId, TurnId};
 use model::business::TenantScope;
@@ -113,9 +114,16 @@ impl SqliteStore {
         Ok(wanted)
     }
 
+    fn input_seal(&self, scope: &TenantScope, call: CallId) -> RowSeal {
+        self.keys.row(Row { business: scope.business, table: "recorded inputs", id: call.0 })
+    }
+
     async fn write_inputs(&self, scope: &TenantScope, call: CallId, first: u64, lines: &[String]) -> Answer<()> {
+        let seal = self.input_seal(scope, call);
+        let sealed: Vec<(u64, Vec<u8>)> =
+            (first..).zip(lines).map(|(seq, line)| Ok((seq, seal.seal(seq, line)?))).collect::<Answer<_>>()?;
         let mut write = self.begin().await?;
-        for (seq, line) in (first..).zip(lines) {
+        for (seq, line) in sealed {
             let add = query(sql::APPEND_INPUT).bind(call.0).bind(to_i64(seq)?).bind(scope.business.0).bind(line);
             add.execute(&mut *write).await.map_err(map_error)?;
         }
@@ -174,6 +182,11 @@ impl Inputs for SqliteStore {
         if rows.is_empty() {
             self.need_call(scope, call).await?;
         }
-        rows.iter().map(|row| Ok((to_u64(get(row, "seq")?)?, get(row, "line")?))).collect()
+        let seal = self.input_seal(scope, call);
+        let open = |row: &SqliteRow| {
+            let seq = to_u64(get(row, "seq")?)?;
+            Ok((seq, seal.open(seq, get(row, "sealed")?)?))
+        };
+        rows.iter().map(open).collect()
     }
 }

@@ -5,11 +5,13 @@
 mod calls;
 mod content;
 mod journal;
+mod retention;
 pub mod sql;
 mod tenants;
 
 use crate::contract::{Answer, Store};
 use crate::error::StoreError;
+use crate::seal::{DataKey, Keyring};
 use async_trait::async_trait;
 use base::limits;
 use serde::de::IntoDeserializer;
@@ -30,12 +32,43 @@ pub struct SqliteOptions {
     pub readers_max: u32,
     /// Pages of 4096 bytes that the file may have; beyond them it answers [`StoreError::Full`]. `None`: as the disk has.
     pub pages_max: Option<u32>,
+    /// What seals that which is sealed.
+    pub keys: Keys,
+}
+
+/// Where the data keys come from.
+#[derive(Clone, Debug, Default)]
+pub enum Keys {
+    /// One is kept in a file beside the database ([`SqliteOptions::key_file`]) and made at the first start.
+    #[default]
+    Beside,
+    /// These; one in a file beside the database still opens.
+    Given(Keyring),
 }
 
 impl SqliteOptions {
     /// The usual way to open this file.
     pub fn new(path: impl AsRef<Path>) -> Self {
-        Self { path: path.as_ref().to_owned(), readers_max: limits::SQLITE_READERS_MAX, pages_max: None }
+        Self {
+            path: path.as_ref().to_owned(),
+            readers_max: limits::SQLITE_READERS_MAX,
+            pages_max: None,
+            keys: Keys::Beside,
+        }
+    }
+
+    /// Where the data key is kept when none is given: beside the database, ending in `.key`.
+    pub fn key_file(&self) -> PathBuf {
+        self.path.with_extension("key")
+    }
+
+    fn keyring(&self) -> Answer<Keyring> {
+        let file = self.key_file();
+        Ok(match &self.keys {
+            Keys::Beside => Keyring::new(DataKey::read_or_create(&file)?, Vec::new()),
+            Keys::Given(keyring) if file.exists() => keyring.clone().and_old(DataKey::read(&file)?),
+            Keys::Given(keyring) => keyring.clone(),
+        })
     }
 }
 
@@ -44,6 +77,7 @@ impl SqliteOptions {
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
+    keys: Keyring,
 }
 
 impl SqliteStore {
@@ -54,6 +88,7 @@ impl SqliteStore {
                 StoreError::Unavailable(format!("the folder {} cannot be created: {error}", folder.display()))
             })?;
         }
+        let keys = options.keyring()?;
         let connect = SqliteConnectOptions::new()
             .filename(&options.path)
             .create_if_missing(true)
@@ -62,7 +97,9 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_millis(limits::POOL_WAIT_MS_MAX))
             .pragma("journal_size_limit", "67108864")
-            .pragma("temp_store", "memory");
+            .pragma("temp_store", "memory")
+            // What is deleted is overwritten, not only forgotten.
+            .pragma("secure_delete", "on");
         let connect = match options.pages_max {
             Some(pages) => connect.pragma("max_page_count", pages.to_string()),
             None => connect,
@@ -75,10 +112,15 @@ impl SqliteStore {
         };
         let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(map_error)?;
         // Not under the statement deadline: a migration of a large file takes as long as it takes, before any call.
+        let before = schema_version(&writer).await?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(map_migration)?;
+        if before != 0 && schema_version(&writer).await? != before {
+            // What a migration deleted is not to live on in the log.
+            checkpoint(&writer).await?;
+        }
         let readers = pool().max_connections(options.readers_max.max(1));
         let readers = readers.connect_with(connect.pragma("query_only", "on")).await.map_err(map_error)?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, keys })
     }
 
     /// Prepares every statement and answers the names of those that do not fit the schema.
@@ -115,6 +157,17 @@ impl SqliteStore {
     async fn begin(&self) -> Answer<Write> {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(map_error)
     }
+}
+
+/// A number that SQLite changes with the schema; 0 in an empty file. <https://www.sqlite.org/pragma.html#pragma_schema_version>
+async fn schema_version(writer: &SqlitePool) -> Answer<i64> {
+    let row = sqlx::query(sql::SCHEMA_VERSION).fetch_one(writer).await.map_err(map_error)?;
+    get(&row, "schema_version")
+}
+
+/// Moves the write-ahead log into the database and empties it, as far as nobody reads from it right now.
+async fn checkpoint(writer: &SqlitePool) -> Answer<()> {
+    within(async { sqlx::query(sql::CHECKPOINT).fetch_one(writer).await.map(drop).map_err(map_error) }).await
 }
 
 /// Runs database work under the deadline of a statement.

@@ -10,6 +10,8 @@ macro_rules! statements {
 
 statements! {
     CHECK = "SELECT 1";
+    SCHEMA_VERSION = "PRAGMA schema_version";
+    CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)";
 
     PUT_BUSINESS = "INSERT INTO businesses (id, slug, name, time_zone) VALUES ($1, $2, $3, $4)
         ON CONFLICT (id) DO UPDATE SET slug = excluded.slug, name = excluded.name, time_zone = excluded.time_zone";
@@ -71,8 +73,27 @@ statements! {
     MESSAGES = "SELECT id, conversation, seq, turn, role, text, complete, citations, latency, at_ms FROM messages
         WHERE business = $1 AND conversation = $2 AND seq > $3 ORDER BY seq LIMIT $4";
 
-    APPEND_INPUT = "INSERT INTO inputs (call, seq, business, line) VALUES ($1, $2, $3, $4)";
-    INPUTS = "SELECT seq, line FROM inputs WHERE business = $1 AND call = $2 AND seq >= $3 ORDER BY seq LIMIT $4";
+    APPEND_INPUT = "INSERT INTO inputs (call, seq, business, sealed) VALUES ($1, $2, $3, $4)";
+    INPUTS = "SELECT seq, sealed FROM inputs WHERE business = $1 AND call = $2 AND seq >= $3 ORDER BY seq LIMIT $4";
+
+    ADD_RECORDING = "INSERT INTO recordings (call, name, business, opened_at_ms) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (call, name) DO NOTHING";
+    RECORDINGS = "SELECT name FROM recordings WHERE business = $1 AND call = $2 ORDER BY opened_at_ms, name LIMIT $3";
+
+    CALLS_TO_FORGET = "SELECT * FROM calls WHERE forgotten_at_ms IS NULL
+            AND (started_at_ms > $2 OR (started_at_ms = $2 AND id > $3))
+            AND started_at_ms < $1 AND COALESCE(ended_at_ms, started_at_ms) < $1
+        ORDER BY started_at_ms, id LIMIT $4";
+    FORGET_INPUTS = "DELETE FROM inputs WHERE call = $2 AND business = $1 AND seq IN
+        (SELECT seq FROM inputs WHERE call = $2 AND business = $1 ORDER BY seq LIMIT 1000)";
+    FORGET_RECORDINGS = "DELETE FROM recordings WHERE business = $1 AND call = $2";
+    FORGET_JOURNAL = "DELETE FROM journal WHERE business = $1 AND call = $2";
+    FORGET_MESSAGES = "DELETE FROM messages WHERE business = $1
+        AND conversation = (SELECT conversation FROM calls WHERE business = $1 AND id = $2)";
+    FORGET_LOG = "DELETE FROM call_log WHERE business = $1 AND call = $2";
+    MARK_FORGOTTEN = "UPDATE calls SET forgotten_at_ms = $3, recording = NULL WHERE business = $1 AND id = $2";
+    DELETE_CALL = "DELETE FROM calls WHERE business = $1 AND id = $2";
+    DELETE_CONVERSATION = "DELETE FROM conversations WHERE business = $1 AND id = $2";
 
     PUT_DOCUMENT = "INSERT INTO documents (business, slug, title, text) VALUES ($1, $2, $3, $4)
         ON CONFLICT (business, slug) DO UPDATE SET title = excluded.title, text = excluded.text";
