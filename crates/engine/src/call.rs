@@ -127,6 +127,8 @@ pub struct CallMachine {
     interludes: Interludes,
     /// Since when the caller has heard nothing, not even themselves.
     silent_since: CallTime,
+    /// Since when it is the agent's turn to be heard.
+    owed_since: Option<CallTime>,
     /// The notice was not given yet.
     is_notice_due: bool,
     /// Every voice has failed: only the audio cache and the carrier can speak.
@@ -194,6 +196,7 @@ impl CallMachine {
             owed: Vec::new(),
             interludes: Interludes::default(),
             silent_since: now,
+            owed_since: None,
             is_notice_due: false,
             is_mute: false,
             is_ducked: false,
@@ -279,6 +282,7 @@ impl CallMachine {
             self.pay_owed(now);
             self.speak_on(now);
             self.next_interlude(now);
+            self.note_silence(now);
             self.drain_when_free(now);
             self.close_on(now);
         }

@@ -16,6 +16,9 @@ const WIRE_MS: u64 = 250;
 /// Audio that is there and does not move is more often a late report than a stall.
 const LATE_REPORT_MS: u64 = 1_000;
 
+/// Silence that a caller takes for being listened to.
+const PATIENCE_MS: u64 = 500;
+
 /// What an interlude is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -77,16 +80,28 @@ impl CallMachine {
 
     /// When the silence must end, while it is the agent's to end.
     pub(super) fn dead_air_at(&self) -> Option<CallTime> {
-        if !self.owes_sound() || mutant!(DeadAirNotArmed) {
-            return None;
-        }
+        let owed_since = self.owed_since.filter(|_| self.owes_sound() && !mutant!(DeadAirNotArmed))?;
         let first_ms = self.timing().filler_after_ms;
         let next_ms = DEAD_AIR_MS_MAX - WIRE_MS;
         let mut wait_ms = if self.interludes.fillers == 0 { first_ms } else { next_ms };
         if self.voice.as_ref().is_some_and(Utterance::has_audio_ahead) {
             wait_ms = wait_ms.max(LATE_REPORT_MS);
         }
-        Some(self.silent_since + Millis(wait_ms))
+        Some(self.silent_since.max(owed_since) + Millis(wait_ms))
+    }
+
+    /// Notes when the caller began to wait for us.
+    pub(super) fn note_silence(&mut self, now: CallTime) {
+        if self.owes_sound() {
+            self.owed_since.get_or_insert(now);
+        } else {
+            self.owed_since = None;
+        }
+    }
+
+    /// The caller has been waiting for the answer since the end of what they said, less what they were given to go on.
+    pub(super) fn owe_answer(&mut self, now: CallTime, speech_end: CallTime) {
+        self.owed_since = Some(speech_end.max(now - Millis(PATIENCE_MS)));
     }
 
     /// Whether the caller waits for us.

@@ -370,6 +370,7 @@ impl CallMachine {
         clock.endpoint(now);
         self.clock = Some(clock);
         self.thought = Some(Thought::new(turn, now, self.timing()));
+        self.owe_answer(now, speech_end);
         self.say_owed(now);
         self.answer(now, text.expose());
         self.drop_guess(); // Of other words than these.

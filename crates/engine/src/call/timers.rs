@@ -98,9 +98,10 @@ impl CallMachine {
         earliest.see(Timer::DeadAir, self.dead_air_at().map(|at| (at, "dead air")));
     }
 
-    /// An utterance does not move on while an interlude is played before it.
+    /// Audio does not move on while an interlude is played before it.
     fn voice_deadline(&self) -> Option<(CallTime, &'static str)> {
-        self.voice.as_ref().filter(|_| !self.interludes.is_playing()).and_then(|voice| voice.deadline())
+        let waits = |voice: &&super::Utterance| voice.has_audio() && self.interludes.is_playing();
+        self.voice.as_ref().filter(|voice| !waits(voice)).and_then(|voice| voice.deadline())
     }
 
     /// A deadline has passed.

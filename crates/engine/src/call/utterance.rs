@@ -127,9 +127,11 @@ impl Utterance {
         self.is_wordless
     }
 
-    /// It had to wait for something else that was said: that is no stall.
+    /// Its audio had to wait for something else that was said: that is no stall.
     pub fn waited(&mut self, now: CallTime) {
-        self.progress_at = self.progress_at.max(now);
+        if self.has_audio {
+            self.progress_at = self.progress_at.max(now);
+        }
     }
 
     /// What was held is played from now on, as an answer to this turn.
