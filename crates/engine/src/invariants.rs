@@ -2,7 +2,9 @@
 //! machine's phase and deadline after each step. Used by scenarios, property tests and the simulator.
 
 mod floor;
+mod guess;
 mod silence;
+mod told;
 
 pub use floor::{CallerSound, Floor, is_listening};
 pub use silence::Silence;
@@ -15,9 +17,13 @@ use base::{CallTime, GenerationId, JournalSeq, ToolCallId, UtteranceId};
 use model::agent::Agent;
 use model::generation::GenerationEvent;
 use model::journal::{Entry, Record};
+use model::live::LiveKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use told::Told;
+
+use guess::Guesses;
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +48,16 @@ struct Said {
     has_end: bool,
     is_finished: bool,
     is_over: bool,
+    /// Synthesised and not released: nobody hears it.
+    is_held: bool,
+    is_interlude: bool,
+}
+
+impl Said {
+    /// Nothing but a waiting sound.
+    fn is_wordless(&self) -> bool {
+        self.is_interlude && self.segments.iter().all(|(text, _)| text.is_empty())
+    }
 }
 
 /// One request to a brain as seen from outside.
@@ -67,6 +83,10 @@ pub struct Checker {
     dead_text: String,
     said: BTreeMap<UtteranceId, Said>,
     speaking: Option<UtteranceId>,
+    guesses: Guesses,
+    told: Told,
+    /// What was shown to people who watch in this step.
+    shown: Vec<String>,
     journaled: BTreeSet<UtteranceId>,
     started: BTreeMap<ToolCallId, JournalSeq>,
     run: BTreeSet<ToolCallId>,
@@ -93,6 +113,9 @@ impl Checker {
             dead_text: String::new(),
             said: BTreeMap::new(),
             speaking: None,
+            guesses: Guesses::default(),
+            told: Told::default(),
+            shown: Vec::new(),
             journaled: BTreeSet::new(),
             started: BTreeMap::new(),
             run: BTreeSet::new(),
@@ -117,12 +140,36 @@ impl Checker {
         for said in self.said.values_mut() {
             said.is_over = true;
         }
+        self.told.forget();
+        let mut last_turn = String::new();
+        for record in journal {
+            match &record.entry {
+                Entry::CallerTurn { text, .. } => {
+                    self.told.turn();
+                    last_turn.clone_from(text.expose());
+                }
+                Entry::AgentTurn { utterance, heard, .. } => {
+                    let is_optional = self.said.get(utterance).is_some_and(|said| said.is_interlude);
+                    self.told.heard(heard.expose(), is_optional);
+                }
+                _ => {}
+            }
+        }
+        self.guesses.killed(&last_turn);
     }
 
     /// The machine was told this. Call before `handle`.
     pub fn input(&mut self, input: &Input) {
         match input {
-            Input::Generation { id, event } => self.on_generation(*id, event),
+            Input::Generation { id, event } => {
+                self.guesses.told(*id, event);
+                self.on_generation(*id, event);
+            }
+            Input::Synthesis { utterance, event: SynthesisInput::Wordless { end_ms } } => {
+                if let Some(said) = self.said.get_mut(utterance).filter(|said| said.is_interlude) {
+                    said.segments = vec![(String::new(), Some(*end_ms))];
+                }
+            }
             Input::Synthesis { utterance, event: SynthesisInput::SegmentDone { segment, end_ms, .. } } => {
                 self.on_segment_done(*utterance, *segment as usize, *end_ms);
             }
@@ -171,8 +218,16 @@ impl Checker {
                 let last = std::mem::replace(&mut self.last_stream, stream.0);
                 self.must_grow("stt stream", last, stream.0);
             }
-            Output::StartGeneration { id, .. } => self.on_start_generation(*id),
+            Output::StartGeneration { id, request } => {
+                let guess = self.guesses.asked(*id, request, self.agent.turns.speculate);
+                self.found.extend(guess);
+                if let Some(detail) = self.told.check(request) {
+                    self.broken("a_brain_knows_what_was_heard", detail);
+                }
+                self.on_start_generation(*id);
+            }
             Output::CancelGeneration { id } => {
+                self.guesses.cancelled(*id);
                 if let Some(asked) = self.generations.get_mut(id) {
                     asked.is_live = false;
                     asked.is_cancelled = true;
@@ -194,9 +249,12 @@ impl Checker {
             Output::HangUp { .. } => self.on_hang_up(),
             Output::Measure(Measure::FalseBargeIn) => self.has_gone_on = true,
             Output::Ended { .. } => self.is_ended = true,
+            Output::HoldUtterance { utterance } => self.on_hold(*utterance),
+            Output::ReleaseUtterance { utterance } => self.on_release(*utterance),
+            Output::Interlude { utterance, text } => self.on_interlude(*utterance, text),
+            Output::Live(LiveKind::AgentSaying { text, .. }) => self.shown.push(text.expose().clone()),
             Output::Transfer { .. } | Output::Measure(_) | Output::Live(_) | Output::CancelTool { .. } => {}
             Output::FinalizeStt { .. } | Output::JudgeTurn | Output::Prepare { .. } => {}
-            Output::HoldUtterance { .. } | Output::ReleaseUtterance { .. } | Output::Interlude { .. } => {}
         }
     }
 
@@ -207,7 +265,9 @@ impl Checker {
         }
         self.last_seq = record.seq;
         match &record.entry {
-            Entry::CallerTurn { turn, .. } => {
+            Entry::CallerTurn { turn, text, .. } => {
+                self.guesses.turn(text.expose());
+                self.told.turn();
                 if turn.0 <= self.last_turn {
                     self.broken("turn_journaled_once", format!("turn {turn}"));
                 }
@@ -220,7 +280,12 @@ impl Checker {
             Entry::ConfirmationAnswered { id, yes: true } => {
                 self.confirmed.insert(*id);
             }
-            Entry::ToolStarted { id, .. } => {
+            Entry::ToolRefused { name, .. } => self.found.extend(self.guesses.tool(name, None)),
+            Entry::ConfirmationAsked { name, args, .. } => {
+                self.found.extend(self.guesses.tool(name, Some(&args.expose().to_string())));
+            }
+            Entry::ToolStarted { id, name, args } => {
+                self.found.extend(self.guesses.tool(name, Some(&args.expose().to_string())));
                 let earlier = self.started.insert(*id, record.seq);
                 if earlier.is_some() {
                     self.broken("ids_are_never_used_again", format!("tool call {id} was started twice"));
@@ -242,7 +307,12 @@ impl Checker {
             return;
         };
         let problem = check_heard(said, heard, complete);
+        let (is_held, is_interlude) = (said.is_held, said.is_interlude);
+        self.told.heard(heard, is_interlude);
         self.over(utterance);
+        if is_held {
+            self.broken("what_is_held_is_not_heard", format!("utterance {utterance} is journaled"));
+        }
         if let Some(problem) = problem {
             self.broken("heard_was_played", format!("utterance {utterance}: {problem}"));
         }
@@ -259,15 +329,54 @@ impl Checker {
         self.generations.insert(id, Asked { is_live: true, ..Asked::default() });
     }
 
+    /// A new utterance, of whatever kind.
+    fn opens(&mut self, utterance: UtteranceId, said: Said) {
+        let last = std::mem::replace(&mut self.last_utterance, utterance.0);
+        self.must_grow("utterance", last, utterance.0);
+        self.said.insert(utterance, said);
+    }
+
+    fn takes_the_voice(&mut self, utterance: UtteranceId) {
+        if let Some(other) = self.speaking.filter(|other| *other != utterance) {
+            self.broken("one_utterance_at_a_time", format!("{utterance} begins while {other} goes on"));
+        }
+        self.speaking = Some(utterance);
+    }
+
+    fn on_hold(&mut self, utterance: UtteranceId) {
+        if self.said.contains_key(&utterance) {
+            self.broken("held_before_it_is_spoken", format!("utterance {utterance}"));
+        } else {
+            self.opens(utterance, Said { is_held: true, ..Said::default() });
+        }
+    }
+
+    fn on_release(&mut self, utterance: UtteranceId) {
+        let held = self.said.get_mut(&utterance).filter(|said| said.is_held && !said.is_over);
+        let Some(said) = held else {
+            self.broken("only_what_is_held_is_released", format!("utterance {utterance}"));
+            return;
+        };
+        said.is_held = false;
+        for (text, _) in said.segments.clone() {
+            self.found.extend(self.guesses.released(&text));
+        }
+        self.takes_the_voice(utterance);
+    }
+
+    fn on_interlude(&mut self, utterance: UtteranceId, text: &str) {
+        let segments = vec![(text.to_owned(), None)];
+        self.opens(utterance, Said { segments, is_interlude: true, has_end: true, ..Said::default() });
+        self.found.extend(self.guesses.said(text));
+    }
+
     fn on_speak(&mut self, utterance: UtteranceId, segment: u32, text: &str) {
-        let is_new = !self.said.contains_key(&utterance);
-        if is_new {
-            let last = std::mem::replace(&mut self.last_utterance, utterance.0);
-            self.must_grow("utterance", last, utterance.0);
-            if let Some(other) = self.speaking {
-                self.broken("one_utterance_at_a_time", format!("{utterance} begins while {other} goes on"));
-            }
-            self.speaking = Some(utterance);
+        if !self.said.contains_key(&utterance) {
+            self.opens(utterance, Said::default());
+            self.takes_the_voice(utterance);
+        }
+        if self.said.get(&utterance).is_some_and(|said| !said.is_held) {
+            self.found.extend(self.guesses.said(text));
         }
         let said = self.said.entry(utterance).or_default();
         let (is_over, count) = (said.is_over || said.has_end, said.segments.len());
@@ -308,10 +417,22 @@ impl Checker {
 
     /// All outputs of one step were drained. Gives what does not hold.
     pub fn after_step(&mut self, now: CallTime, machine: &CallMachine) -> Vec<Violation> {
-        let unwritten = self.said.iter().find(|(id, said)| said.is_finished && !self.journaled.contains(id));
-        if let Some((id, _)) = unwritten.filter(|(_, said)| !said.is_over) {
+        let sounds = &self.agent.lines.back_channels;
+        let is_listening_sound =
+            |said: &Said| said.is_interlude && said.segments.iter().all(|(text, _)| sounds.contains(text));
+        let unwritten = self.said.iter().find(|(id, said)| {
+            said.is_finished
+                && !said.is_over
+                && !self.journaled.contains(id)
+                && !said.is_wordless()
+                && !is_listening_sound(said)
+        });
+        if let Some((id, _)) = unwritten {
             let detail = format!("utterance {id} was heard to its end and is not in the journal");
             self.broken("turn_journaled_once", detail);
+        }
+        for text in std::mem::take(&mut self.shown) {
+            self.check_shown(&text);
         }
         if std::mem::take(&mut self.has_gone_on) && self.is_ducked {
             self.broken("voice_is_raised_again", "the agent goes on with a low voice".into());
@@ -335,6 +456,15 @@ impl Checker {
             self.broken("ends_once", format!("machine {}, announced {}", machine.is_ended(), self.is_ended));
         }
         std::mem::take(&mut self.found)
+    }
+
+    /// People who watch see what is said, not what may never be.
+    fn check_shown(&mut self, text: &str) {
+        let has = |said: &&Said| said.segments.iter().any(|(segment, _)| segment == text);
+        let newest = self.said.values().rev().find(has);
+        if newest.is_some_and(|said| said.is_held) {
+            self.broken("what_is_held_is_not_heard", format!("{text:?} is shown"));
+        }
     }
 
     /// The caller has taken the floor, or another request was made: text of requests that were called off is dead.

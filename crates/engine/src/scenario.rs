@@ -27,11 +27,13 @@ mod parse;
 mod trace;
 mod voice;
 mod world;
+mod write;
 
 pub use agent::demo_agent;
 pub use parse::{Scenario, ScenarioError};
 pub use trace::{Fact, Moment, describe_input, describe_output, timeline};
 pub use world::Report;
+pub use write::{Deadlines, write};
 
 #[cfg(test)]
 mod tests {

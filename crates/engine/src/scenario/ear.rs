@@ -59,7 +59,7 @@ pub(super) fn sounds(aside: &Aside) -> Plan {
         Aside::Hums(words) => (CallerSound::Listening, words.as_str(), 350, clear(-3.0, 0.05, 0.9)),
         Aside::Mumbles(ms) => (CallerSound::Noise, "", *ms, clear(-2.0, 0.05, 0.9)),
         Aside::Coughs => (CallerSound::Noise, "", COUGH_MS, clear(2.0, 0.02, 0.2)),
-        Aside::TalksAside(words) => {
+        Aside::ToOthers(words) => {
             let ms = (words.chars().count() as u64 * MS_PER_CHAR).max(BREATH_MS_MIN);
             (CallerSound::Aside, words.as_str(), ms, clear(-15.0, 0.05, 0.9))
         }

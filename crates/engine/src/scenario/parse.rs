@@ -111,7 +111,7 @@ pub(super) enum Aside {
     Mumbles(u64),
     Coughs,
     /// Words for somebody else, further from the phone.
-    TalksAside(String),
+    ToOthers(String),
     /// The agent's own voice coming back, perhaps with words that it said.
     Echoes(u64, String),
 }
@@ -430,7 +430,7 @@ fn caller_action(words: &[&str]) -> Result<Action, String> {
         ["hums", text] => Action::Sounds(Aside::Hums(quoted(text)?)),
         ["mumbles", ms] => Action::Sounds(Aside::Mumbles(number(ms)?)),
         ["coughs"] => Action::Sounds(Aside::Coughs),
-        ["talks-aside", text] => Action::Sounds(Aside::TalksAside(quoted(text)?)),
+        ["talks-aside", text] => Action::Sounds(Aside::ToOthers(quoted(text)?)),
         ["echoes", ms] => Action::Sounds(Aside::Echoes(number(ms)?, String::new())),
         ["echoes", ms, text] => Action::Sounds(Aside::Echoes(number(ms)?, quoted(text)?)),
         ["started"] => Action::Started,

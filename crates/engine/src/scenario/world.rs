@@ -296,10 +296,8 @@ impl World {
                 }
             }
             Output::HoldUtterance { utterance } => self.voice.hold(self.now, *utterance),
-            Output::ReleaseUtterance { utterance } => {
-                if self.voice.release(*utterance) && self.auto.playout {
-                    self.later(TICK_MS, Event::Tick(*utterance));
-                }
+            Output::ReleaseUtterance { utterance } if self.voice.release(*utterance) && self.auto.playout => {
+                self.later(TICK_MS, Event::Tick(*utterance));
             }
             Output::Interlude { utterance, text } => self.interlude(*utterance, text),
             Output::Speak { utterance, segment, text } => self.synthesise(*utterance, *segment, text),
