@@ -234,7 +234,7 @@ impl CallMachine {
             return Phase::WithHuman;
         }
         let is_speaking = self.voice.as_ref().is_some_and(|v| v.has_outstanding_audio() || v.has_waiting_text());
-        if is_speaking || self.interludes.has_floor() {
+        if is_speaking && !self.barge_in.has_yielded() || self.interludes.has_floor() {
             return Phase::Speaking;
         }
         match (&self.tool, &self.thought) {

@@ -319,7 +319,6 @@ impl Checker {
     }
 
     fn on_start_generation(&mut self, id: GenerationId) {
-        self.bury_cancelled();
         let last = std::mem::replace(&mut self.last_generation, id.0);
         self.must_grow("generation", last, id.0);
         if let Some((other, _)) = self.generations.iter().find(|(_, asked)| asked.is_live) {
@@ -467,7 +466,8 @@ impl Checker {
         }
     }
 
-    /// The caller has taken the floor, or another request was made: text of requests that were called off is dead.
+    /// The caller has taken the floor: text of requests that were called off is dead. Until then sentences of an answer that
+    /// broke off may still be waiting to be said.
     fn bury_cancelled(&mut self) {
         for asked in self.generations.values_mut().filter(|asked| asked.is_cancelled) {
             if !asked.text.is_empty() {

@@ -26,6 +26,7 @@ impl CallMachine {
         self.hearing.take(now);
         self.drop_guess();
         self.is_notice_due = false;
+        self.interludes.take_unsaid(); // Only last words are left to the carrier.
         self.has_human = false;
         self.unduck();
         let by = self.drain.map(Drain::hang_up_at);

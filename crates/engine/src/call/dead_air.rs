@@ -226,7 +226,7 @@ impl CallMachine {
         let Some((interlude, purpose)) = self.interludes.playing.take() else { return };
         self.quiet_since = now;
         if let Some(voice) = &mut self.voice {
-            voice.waited(now);
+            voice.waited(interlude.begun_at(), now);
         }
         // What was not begun was not said, and a waiting sound has no words.
         if !interlude.is_wordless() && !interlude.heard().is_empty() {

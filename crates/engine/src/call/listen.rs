@@ -267,9 +267,6 @@ impl CallMachine {
         self.hearing.take(now);
         self.unduck();
         self.sounded(now);
-        if let Some(voice) = &mut self.voice {
-            voice.waited(now);
-        }
         self.out.measure(if goes_on { Measure::ResumedSpeech } else { Measure::FalseBargeIn });
     }
 

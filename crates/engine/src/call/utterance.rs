@@ -11,6 +11,8 @@ const MS_PER_CHAR_SLOW: u64 = 90;
 
 /// Audio from the cache is there at once, or something is wrong with the host.
 const CACHED_AUDIO_MS_MAX: u64 = 700;
+/// All audio of such a line is there, so it moves or the line is stuck.
+const LINE_STALL_MS_MAX: u64 = 1_000;
 
 /// How much of an utterance may be missing for people to answer it.
 const NEARLY_OVER_MS: u64 = 700;
@@ -53,6 +55,7 @@ pub(super) struct Utterance {
     kind: Kind,
     /// A waiting sound is played instead of the words.
     is_wordless: bool,
+    begun_at: CallTime,
     /// When something last moved, or when there was something to wait for.
     progress_at: CallTime,
 }
@@ -80,6 +83,7 @@ impl Utterance {
             is_finished: false,
             kind: Kind::Ordinary,
             is_wordless: false,
+            begun_at: now,
             progress_at: now,
         }
     }
@@ -127,11 +131,16 @@ impl Utterance {
         self.is_wordless
     }
 
-    /// Its audio had to wait for something else that was said: that is no stall.
-    pub fn waited(&mut self, now: CallTime) {
+    /// Its audio had to wait since then for something else that was said: that is no stall, and no excuse for one either.
+    pub fn waited(&mut self, since: CallTime, now: CallTime) {
         if self.has_audio {
-            self.progress_at = self.progress_at.max(now);
+            self.progress_at = (self.progress_at + now.since(since)).min(now);
         }
+    }
+
+    /// When it was begun, for one that is given to the host as a whole.
+    pub fn begun_at(&self) -> CallTime {
+        self.begun_at
     }
 
     /// What was held is played from now on, as an answer to this turn.
@@ -291,7 +300,8 @@ impl Utterance {
             return None;
         }
         Some(if self.has_audio {
-            (self.progress_at + Millis(PLAYOUT_STALL_MS_MAX), "playout stall")
+            let wait_ms = if self.kind == Kind::Interlude { LINE_STALL_MS_MAX } else { PLAYOUT_STALL_MS_MAX };
+            (self.progress_at + Millis(wait_ms), "playout stall")
         } else {
             let wait_ms = if self.kind == Kind::Interlude { CACHED_AUDIO_MS_MAX } else { VOICE_FIRST_AUDIO_MS_MAX };
             (self.progress_at + Millis(wait_ms), "first audio")

@@ -33,7 +33,9 @@ pub fn write(
 ) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
-    about.iter().for_each(|line| drop(writeln!(out, "# {line}")));
+    for line in about {
+        let _ = writeln!(out, "# {line}");
+    }
     let _ = writeln!(out, "{}", if deadlines == Deadlines::WhenDue { "recorded" } else { "recorded deadlines" });
     if direction == Direction::Outbound {
         let _ = writeln!(out, "direction outbound");
