@@ -15,6 +15,8 @@
 //! | `desk` | `takes-over`, `hands-back`, `says "…"`, `ends` |
 //! | `host` | `drain SECONDS`, `budget`, `overflow` |
 //! | `process` | `killed` |
+//! | `input` | `{…}`: any input, as it is recorded |
+//! | `deadline` | passes, in a call that is `recorded deadlines` |
 //!
 //! An action of `stt`, `brain`, `tts`, `played` and `tool` is about the newest stream, request, utterance or call of a
 //! tool; `@1` at its end makes it about the first. A time alone only ends the window of the expectations above it.
@@ -32,8 +34,10 @@
 //! | `outbound screen on`, `outbound voicemail "…"`, `outbound introduction "…"`, `outbound menu "…"` | what it does on calls it placed |
 //! | `manual stt brain tts playout tools carrier phrases` | who does not answer by itself; `phrases` empties the phrase cache |
 //! | `reply …`, `result …` | what brain and tools answer, in order |
+//! | `agent {…}` | fields of the agent, as it is stored |
+//! | `recorded`, `recorded deadlines` | a call that happened: nothing happens but what is written, and with `deadlines` not even these |
 use super::agent::demo_agent;
-use crate::io::{LineTone, Overlap};
+use crate::io::{Input, LineTone, Overlap};
 use base::ErrorClass;
 use model::agent::{Agent, BrainChoice};
 use model::call::{CallState, Direction};
@@ -93,6 +97,38 @@ pub(super) struct Auto {
     pub carrier: bool,
     /// Whether every line is in the phrase cache.
     pub phrases: bool,
+    /// Deadlines pass when they are due.
+    pub deadlines: bool,
+    /// Every input is written down as it happened: nobody answers by themselves, no audio is there to be measured.
+    pub recorded: bool,
+}
+
+impl Auto {
+    const ALL: Self = Self {
+        stt: true,
+        brain: true,
+        tts: true,
+        playout: true,
+        tools: true,
+        carrier: true,
+        phrases: true,
+        deadlines: true,
+        recorded: false,
+    };
+
+    const fn recorded(deadlines: bool) -> Self {
+        Self {
+            stt: false,
+            brain: false,
+            tts: false,
+            playout: false,
+            tools: false,
+            carrier: false,
+            phrases: false,
+            deadlines,
+            recorded: true,
+        }
+    }
 }
 
 /// Words said in one go, and the pause before the next ones.
@@ -159,6 +195,8 @@ pub(super) enum Action {
     Budget,
     Overflow,
     Killed,
+    Input(Box<Input>),
+    Deadline,
 }
 
 /// Something expected of the machine.
@@ -205,7 +243,7 @@ impl Scenario {
         let mut scenario = Scenario {
             agent: demo_agent(),
             direction: Direction::Inbound,
-            auto: Auto { stt: true, brain: true, tts: true, playout: true, tools: true, carrier: true, phrases: true },
+            auto: Auto::ALL,
             replies: Vec::new(),
             results: Vec::new(),
             steps: Vec::new(),
@@ -259,6 +297,14 @@ impl Scenario {
                 set_field(&mut self.agent.outbound, name, Value::from(quoted(text)?))?;
             }
             ["manual", parts @ ..] => self.manual(parts)?,
+            ["agent", fields] => {
+                let Value::Object(fields) = json(fields)? else { return Err("agent {…}: fields and values".into()) };
+                for (name, value) in fields {
+                    set_field(&mut self.agent, &name, value)?;
+                }
+            }
+            ["recorded"] => self.auto = Auto::recorded(true),
+            ["recorded", "deadlines"] => self.auto = Auto::recorded(false),
             ["reply", rest @ ..] => self.replies.push(reply(rest)?),
             ["result", "nothing"] => self.results.push(None),
             ["result", "fails", class] => self.results.push(Some(Err(word(class)?))),
@@ -370,7 +416,7 @@ fn expect(text: &str) -> Result<ExpectKind, String> {
     Ok(ExpectKind::Next { at_ms: None, text: text.to_owned() })
 }
 
-fn parse_action(words: &[&str]) -> Result<Action, String> {
+pub(super) fn parse_action(words: &[&str]) -> Result<Action, String> {
     let (words, of) = match words.split_last() {
         Some((last, rest)) if last.starts_with('@') => (rest, Some(number(&last[1..])?)),
         _ => (words, None),
@@ -409,6 +455,8 @@ fn parse_action(words: &[&str]) -> Result<Action, String> {
         ["host", "budget"] => Action::Budget,
         ["host", "overflow"] => Action::Overflow,
         ["process", "killed"] => Action::Killed,
+        ["input", text] => Action::Input(serde_json::from_str(text).map_err(|error| format!("{text}: {error}"))?),
+        ["deadline"] => Action::Deadline,
         _ => return Err(format!("nobody can `{}`", words.join(" "))),
     })
 }
@@ -518,7 +566,7 @@ fn quoted(text: &str) -> Result<String, String> {
 }
 
 /// Words; a text in quotes (kept) or an object in braces is one. `#` before a space begins a comment.
-fn split(line: &str) -> Vec<&str> {
+pub(super) fn split(line: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = line.trim();
     while !rest.is_empty() && !rest.starts_with("# ") {

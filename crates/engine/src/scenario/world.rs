@@ -54,7 +54,7 @@ enum Event {
     Tick(UtteranceId),
 }
 
-struct World {
+pub(super) struct World {
     agent: Arc<Agent>,
     direction: Direction,
     auto: Auto,
@@ -145,7 +145,7 @@ fn check(expects: &[Expect], moments: &[Moment], window: &Window, failures: &mut
 }
 
 impl World {
-    fn new(scenario: &Scenario) -> Self {
+    pub(super) fn new(scenario: &Scenario) -> Self {
         let agent = Arc::new(scenario.agent.clone());
         let direction = scenario.direction;
         let setup = CallSetup { agent: Arc::clone(&agent), direction, incarnation: 0, now: CallTime::ZERO };
@@ -180,7 +180,7 @@ impl World {
     fn advance(&mut self, until: CallTime) {
         for _ in 0..STEPS_MAX {
             let event_at = self.queue.keys().next().map(|(at, _)| *at);
-            let deadline = self.machine.next_deadline();
+            let deadline = self.machine.next_deadline().filter(|_| self.auto.deadlines);
             let next = event_at.into_iter().chain(deadline.map(|(at, _)| at)).min();
             let Some(next) = next.filter(|next| *next < until) else {
                 self.now = self.now.max(until);
@@ -193,15 +193,17 @@ impl World {
                         self.happen(event);
                     }
                 }
-                (_, Some((_, why))) => {
-                    self.moments.push(Moment { at: self.now, fact: Fact::Timeout(why) });
-                    self.machine.handle_timeout(self.now);
-                    self.drain();
-                }
+                (_, Some((_, why))) => self.deadline(why),
                 (_, None) => return,
             }
         }
         self.failures.push("time stands still".into());
+    }
+
+    fn deadline(&mut self, why: &'static str) {
+        self.moments.push(Moment { at: self.now, fact: Fact::Timeout(why) });
+        self.machine.handle_timeout(self.now);
+        self.drain();
     }
 
     fn later(&mut self, ms: u64, event: Event) {
@@ -229,7 +231,9 @@ impl World {
             self.moments.push(Moment { at: self.now, fact: Fact::Out(output) });
         }
         let mut found = self.checker.after_step(self.now, &self.machine);
-        found.extend(self.floor.after_step(self.now, &self.machine));
+        if !self.auto.recorded {
+            found.extend(self.floor.after_step(self.now, &self.machine));
+        }
         for violation in found {
             self.failures.push(format!("at {}: {violation}", self.now));
         }
@@ -299,7 +303,7 @@ impl World {
             Output::ReleaseUtterance { utterance } if self.voice.release(*utterance) && self.auto.playout => {
                 self.later(TICK_MS, Event::Tick(*utterance));
             }
-            Output::Interlude { utterance, text } => self.interlude(*utterance, text),
+            Output::Interlude { utterance, text } if !self.auto.recorded => self.interlude(*utterance, text),
             Output::Speak { utterance, segment, text } => self.synthesise(*utterance, *segment, text),
             Output::EndUtterance { utterance } => self.voice.end(*utterance),
             Output::StopPlayout { utterance } => {
@@ -398,6 +402,7 @@ impl World {
             Action::Says(breaths) => self.sound(ear::says(breaths)),
             Action::Sounds(aside) => self.sound(ear::sounds(aside)),
             Action::Killed => self.kill(),
+            Action::Deadline => self.deadline(self.machine.next_deadline().map_or("nothing", |(_, why)| why)),
             _ => {}
         }
     }
@@ -425,7 +430,7 @@ impl World {
     }
 
     /// The input that an action is, where it is one.
-    fn input_of(&self, action: &Action) -> Option<Input> {
+    pub(super) fn input_of(&self, action: &Action) -> Option<Input> {
         let stream = |of: &Option<u64>| SttStreamId(of.unwrap_or(self.stream));
         let generation = |of: &Option<u64>, event| {
             Some(Input::Generation { id: GenerationId(of.unwrap_or(self.generation)), event })
@@ -437,7 +442,8 @@ impl World {
         let speech = |input| Some(Input::Speech(input));
         let carrier = |input| Some(Input::Carrier(input));
         match action {
-            Action::Nothing | Action::Says(_) | Action::Sounds(_) | Action::Killed => None,
+            Action::Nothing | Action::Says(_) | Action::Sounds(_) | Action::Killed | Action::Deadline => None,
+            Action::Input(input) => Some((**input).clone()),
             Action::State(state) => carrier(CarrierInput::State { state: *state }),
             Action::Media => carrier(CarrierInput::MediaStarted),
             Action::MediaLost => carrier(CarrierInput::MediaLost),
