@@ -360,7 +360,6 @@ impl Checker {
         for (text, _) in said.segments.clone() {
             self.found.extend(self.guesses.released(&text));
         }
-        self.takes_the_voice(utterance);
     }
 
     fn on_interlude(&mut self, utterance: UtteranceId, text: &str) {
@@ -372,6 +371,9 @@ impl Checker {
     fn on_speak(&mut self, utterance: UtteranceId, segment: u32, text: &str) {
         if !self.said.contains_key(&utterance) {
             self.opens(utterance, Said::default());
+        }
+        // A host synthesises one utterance at a time, held or not.
+        if self.said.get(&utterance).is_some_and(|said| said.segments.is_empty() && !said.is_over) {
             self.takes_the_voice(utterance);
         }
         if self.said.get(&utterance).is_some_and(|said| !said.is_held) {

@@ -88,6 +88,8 @@ pub struct Floor {
     false_stop: Option<FalseStop>,
     /// How long the agent was silent when it should not have been.
     pub silence: Silence,
+    /// Whether the ends of turns are judged: not where the end of speech itself goes unnoticed.
+    pub judges_turn_ends: bool,
     phase: Option<Phase>,
     /// What the present step was about.
     is_speech: bool,
@@ -111,6 +113,7 @@ impl Floor {
             words_at: CallTime::ZERO,
             owed_turn: None,
             false_stop: None,
+            judges_turn_ends: true,
             phase: None,
             is_speech: false,
             is_timeout: true,
@@ -398,7 +401,7 @@ impl Floor {
 
     /// However a caller speaks, a turn ends within the longest wait of its profile.
     fn check_turn_end(&mut self, now: CallTime, phase: Phase) {
-        if phase != Phase::Listening || self.detected_at.is_some() {
+        if !self.judges_turn_ends || phase != Phase::Listening || self.detected_at.is_some() {
             self.owed_turn = self.owed_turn.filter(|_| phase == Phase::Listening).map(|_| now);
             return;
         }

@@ -4,7 +4,8 @@ use super::plan::{Event, Plan};
 use super::swarm::Trouble;
 use base::{CallTime, Pii};
 use engine::Input;
-use engine::io::{CarrierInput, SpeechInput};
+use engine::invariants::CallerSound;
+use engine::io::{CarrierInput, Overlap, SpeechInput};
 
 const WANTS: &[&str] = &[
     "when do you open",
@@ -19,6 +20,20 @@ const WANTS: &[&str] = &[
     "what was that again",
     "four eight two nine one",
 ];
+
+/// Stories of several sentences, with pauses for breath.
+const STORIES: &[&str] = &[
+    "well last week I brought my bicycle to your shop. and your colleague told me that it would take a day. \
+     but nobody has called me since and I am a little worried about it.",
+    "my neighbour has one of these new bicycles. it is really quite light. and I was wondering. what does one cost?",
+];
+
+/// What people say to others in the room.
+const ASIDES: &[&str] = &["tell him I am on the phone", "in a minute", "put it on the table please"];
+
+/// Silence after which a lull is told, and after which the end of speech is.
+const LULL_MS: u64 = 100;
+const STOPPED_MS: u64 = 200;
 
 /// One caller.
 #[derive(Clone, Debug, Default)]
@@ -59,18 +74,34 @@ impl Caller {
         self.think(plan, low, high);
     }
 
-    /// The agent begins to speak: some callers do not wait.
+    /// The agent begins to speak: some callers do not wait, others make sounds that mean nothing.
     pub fn heard_begin(&mut self, plan: &mut Plan) {
         let can_interrupt = !self.is_speaking;
+        let has_evidence = !plan.swarm.knows(Trouble::NoEvidence);
         if can_interrupt && plan.strikes(Trouble::CallerInterrupts) {
             self.think(plan, 100, 2_000);
         } else if can_interrupt && plan.strikes(Trouble::BackChannel) {
             let ms = plan.ms(200, 1_500);
-            let word = *plan.chance.one_of(&["mhm", "yeah", "okay", "right"]);
-            self.say_later(plan, ms, word);
+            if plan.chance.happens(0.4) {
+                let length_ms = plan.ms(150, 400);
+                self.sound(plan, CallerSound::Listening, ms, length_ms);
+            } else {
+                let word = *plan.chance.one_of(&["mhm", "yeah", "okay", "right", "uh-huh"]);
+                self.say_later(plan, ms, word, CallerSound::Listening);
+            }
+        } else if can_interrupt && plan.strikes(Trouble::Cough) {
+            let (at_ms, length_ms) = (plan.ms(100, 1_500), plan.ms(120, 500));
+            self.sound(plan, CallerSound::Noise, at_ms, length_ms);
+        } else if can_interrupt && has_evidence && plan.strikes(Trouble::SideTalk) {
+            let ms = plan.ms(200, 1_000);
+            let words = *plan.chance.one_of(ASIDES);
+            self.say_later(plan, ms, words, CallerSound::Aside);
+        } else if can_interrupt && has_evidence && plan.strikes(Trouble::Echo) {
+            let ms = plan.ms(200, 1_500);
+            plan.after(ms, Event::Echo);
         } else if can_interrupt && plan.strikes(Trouble::Noise) {
             let (at_ms, length_ms) = (plan.ms(100, 1_500), plan.ms(100, 900));
-            self.noise(plan, at_ms, length_ms);
+            self.sound(plan, CallerSound::Unclear, at_ms, length_ms);
         } else if plan.strikes(Trouble::SilenceButton) {
             let ms = plan.ms(100, 1_500);
             plan.after(ms, Event::Report(Input::Carrier(CarrierInput::Interrupted)));
@@ -91,7 +122,7 @@ impl Caller {
         self.think(plan, 6_000, 25_000);
         if plan.strikes(Trouble::Noise) {
             let length_ms = plan.ms(100, 1_200);
-            self.noise(plan, 0, length_ms);
+            self.sound(plan, CallerSound::Unclear, 0, length_ms);
         } else if plan.strikes(Trouble::Keys) {
             self.keys(plan);
         } else {
@@ -100,12 +131,18 @@ impl Caller {
                 self.note(&text);
                 plan.after(0, Event::Report(Input::Carrier(CarrierInput::Typed { text: text.into() })));
             } else {
-                self.say_later(plan, 0, &text);
+                self.say_later(plan, 0, &text, CallerSound::Words);
             }
         }
     }
 
     fn words(&mut self, plan: &mut Plan, just_heard: &str) -> String {
+        if plan.strikes(Trouble::Story) {
+            return (*plan.chance.one_of(STORIES)).to_owned();
+        }
+        if plan.strikes(Trouble::Digits) {
+            return "my number is, four eight two, nine one seven, three three oh five".to_owned();
+        }
         let answers: &[&str] = if just_heard.contains("Shall I") {
             &["yes please", "yes", "no", "no but on Tuesday", "what does it cost", "yes please"]
         } else if just_heard.contains("order?") {
@@ -126,34 +163,61 @@ impl Caller {
         self.yeses += u64::from(text.split(' ').any(|word| matches!(word, "yes" | "yeah" | "okay" | "right")));
     }
 
-    /// Plans the sounds and words of one thing said.
-    fn say_later(&mut self, plan: &mut Plan, wait_ms: u64, text: &str) {
+    /// Plans the sounds and words of one thing said. After a comma or a full stop people breathe.
+    fn say_later(&mut self, plan: &mut Plan, wait_ms: u64, text: &str, sound: CallerSound) {
         self.speech += 1;
         let mut at_ms = wait_ms;
         self.note(text);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let mut began_ms = at_ms;
         self.voice_starts(plan, at_ms);
-        let words: Vec<&str> = text.split(' ').collect();
         for (index, word) in words.iter().enumerate() {
             at_ms += plan.ms(180, 420);
-            plan.after(at_ms, Event::Word((*word).to_owned()));
-            if index + 1 < words.len() && plan.strikes(Trouble::Hesitation) {
-                let pause_ms = plan.ms(300, 1_600);
-                self.voice_stops(plan, at_ms);
+            plan.after(at_ms, Event::Word(sound, (*word).to_owned()));
+            let breathes = word.ends_with([',', '.']);
+            if index + 1 < words.len() && (breathes || plan.strikes(Trouble::Hesitation)) {
+                let pause_ms = if breathes { plan.ms(200, 900) } else { plan.ms(300, 1_600) };
+                self.was_voiced(plan, sound, began_ms, at_ms);
+                self.voice_stops(plan, at_ms, Some(pause_ms));
                 at_ms += pause_ms;
+                began_ms = at_ms;
                 self.voice_starts(plan, at_ms);
             }
         }
-        self.voice_stops(plan, at_ms);
+        self.was_voiced(plan, sound, began_ms, at_ms);
+        self.voice_stops(plan, at_ms, None);
         plan.after(at_ms, Event::FellSilent(self.speech));
         self.is_speaking = true;
     }
 
-    fn noise(&mut self, plan: &mut Plan, at_ms: u64, length_ms: u64) {
+    /// A sound without words.
+    fn sound(&mut self, plan: &mut Plan, sound: CallerSound, at_ms: u64, length_ms: u64) {
         self.speech += 1;
         self.voice_starts(plan, at_ms);
-        self.voice_stops(plan, at_ms + length_ms);
+        self.was_voiced(plan, sound, at_ms, at_ms + length_ms);
+        self.voice_stops(plan, at_ms + length_ms, None);
         plan.after(at_ms + length_ms, Event::FellSilent(self.speech));
         self.is_speaking = true;
+    }
+
+    /// The agent's voice comes back for as long as it is heard, with its last words where the recogniser makes them out.
+    pub fn echo(&mut self, plan: &mut Plan, audible_ms: Option<u64>, heard: &str) {
+        let Some(left_ms) = audible_ms.filter(|ms| *ms > 600 && !self.is_speaking && !self.is_gone) else { return };
+        let length_ms = plan.ms(200, left_ms.min(1_200) - 300);
+        if plan.chance.happens(0.5)
+            && let Some(word) = heard.split_whitespace().next_back()
+        {
+            plan.after(length_ms, Event::Word(CallerSound::Echo, word.to_owned()));
+        }
+        self.sound(plan, CallerSound::Echo, 0, length_ms);
+    }
+
+    /// The truth about a stretch of voice, and what the machine may be told of it while the agent is audible.
+    fn was_voiced(&mut self, plan: &mut Plan, sound: CallerSound, from_ms: u64, to_ms: u64) {
+        plan.after(from_ms, Event::Sound(sound, true));
+        plan.after(to_ms, Event::Sound(sound, false));
+        let (onset, until) = (plan.now + base::Millis(from_ms), plan.now + base::Millis(to_ms));
+        plan.after(from_ms + 160, Event::Evidence(sound, onset, until));
     }
 
     fn keys(&mut self, plan: &mut Plan) {
@@ -171,10 +235,18 @@ impl Caller {
         plan.after(detected_ms, Event::Hear(Input::Speech(SpeechInput::Started)));
     }
 
-    fn voice_stops(&mut self, plan: &mut Plan, at_ms: u64) {
-        if !plan.strikes(Trouble::StopUnnoticed) {
-            let silence_ms = 200;
-            plan.after(at_ms + silence_ms, Event::Hear(Input::Speech(SpeechInput::Stopped { silence_ms })));
+    fn voice_stops(&mut self, plan: &mut Plan, at_ms: u64, pause_ms: Option<u64>) {
+        let lasts = |ms: u64| pause_ms.is_none_or(|pause_ms| pause_ms > ms);
+        if plan.strikes(Trouble::StopUnnoticed) {
+            return;
+        }
+        for (silence_ms, input) in [
+            (LULL_MS, SpeechInput::Lull { silence_ms: LULL_MS }),
+            (STOPPED_MS, SpeechInput::Stopped { silence_ms: STOPPED_MS }),
+        ] {
+            if lasts(silence_ms) {
+                plan.after(at_ms + silence_ms, Event::Hear(Input::Speech(input)));
+            }
         }
     }
 
@@ -185,4 +257,17 @@ impl Caller {
             self.sounded_at = plan.now;
         }
     }
+}
+
+/// What a measurement of this sound over the agent gives.
+pub fn evidence(plan: &mut Plan, sound: CallerSound, speech_ms: u64) -> Overlap {
+    let (level_db, echo, voice) = match sound {
+        CallerSound::Words => (plan.ms(0, 6) as f32 - 3.0, 0.05, 0.95),
+        CallerSound::Listening => (plan.ms(0, 6) as f32 - 6.0, 0.05, 0.85),
+        CallerSound::Noise => (plan.ms(0, 9) as f32 - 4.0, 0.05, plan.ms(5, 30) as f32 / 100.0),
+        CallerSound::Aside => (-15.0, 0.1, 0.9),
+        CallerSound::Echo => (plan.ms(0, 8) as f32 - 18.0, plan.ms(80, 97) as f32 / 100.0, 0.9),
+        CallerSound::Unclear => (plan.ms(0, 12) as f32 - 9.0, 0.1, plan.ms(30, 90) as f32 / 100.0),
+    };
+    Overlap { speech_ms, level_db: Some(level_db), echo, voice }
 }

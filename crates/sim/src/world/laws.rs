@@ -19,6 +19,16 @@ use std::sync::Arc;
 /// How late the world serves a deadline at worst.
 pub const TIMER_LATE_MS_MAX: u64 = 60;
 
+/// Laws that the engine does not keep yet.
+pub const AWAITED: &[&str] = &[
+    "goes_on_at_the_first_unheard_word",
+    "an_interruption_silences_the_agent",
+    "turns_are_what_was_said",
+    "no_dead_air_whatever_fails",
+    "a_turn_ends_within_its_longest_wait",
+    "what_is_no_interruption_loses_nothing",
+];
+
 /// What the world remembers in order to judge.
 #[derive(Clone, Debug)]
 pub struct Laws {
@@ -104,12 +114,18 @@ impl Laws {
     pub fn output(&mut self, now: CallTime, output: &Output) -> Option<(&'static str, String)> {
         match output {
             Output::Journal(Record { entry: Entry::CallerTurn { .. }, .. }) => self.asked_at = Some(now),
-            Output::Speak { .. } if !self.has_hung_up && !self.is_with_human => self.asked_at = None,
+            Output::Speak { .. } | Output::Interlude { .. } | Output::ReleaseUtterance { .. }
+                if !self.has_hung_up && !self.is_with_human =>
+            {
+                self.asked_at = None;
+            }
             Output::HangUp { .. } => self.has_hung_up = true,
-            Output::Speak { text, .. } if self.has_hung_up => {
+            Output::Speak { text, .. } | Output::Interlude { text, .. } if self.has_hung_up => {
                 return Some(("silence_after_hang_up", format!("{text:?}")));
             }
-            Output::Speak { text, .. } if self.is_with_human && !DESK_WORDS.contains(text.as_str()) => {
+            Output::Speak { text, .. } | Output::Interlude { text, .. }
+                if self.is_with_human && !DESK_WORDS.contains(text.as_str()) =>
+            {
                 self.human_broken = Some(text.clone());
             }
             _ => {}
@@ -174,7 +190,8 @@ impl Laws {
 
 /// A word of a turn that the caller never said.
 pub fn never_said<'t>(turn: &'t str, said: &str) -> Option<&'t str> {
-    turn.split_whitespace().find(|word| {
+    let plain = |word: &'t str| word.trim_end_matches(['.', '?', ',']);
+    turn.split_whitespace().map(plain).find(|word| {
         *word == GHOST || !word.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#')) && !said.contains(*word)
     })
 }

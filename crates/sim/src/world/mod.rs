@@ -16,16 +16,17 @@ pub mod swarm;
 mod tools;
 mod voice;
 
+use base::limits::OVERLAP_EVERY_MS;
 use base::{CallTime, Millis, ToolCallId};
 use brain::Brain;
 use caller::Caller;
 use chance::Chance;
-use engine::invariants::{Checker, Violation};
-use engine::io::CarrierInput;
+use engine::invariants::{CallerSound, Checker, Floor, Violation};
+use engine::io::{CarrierInput, SpeechInput};
 use engine::scenario::{Fact, Moment, demo_agent, timeline};
 use engine::{CallMachine, CallSetup, Input, Machine, Output};
 use laws::Laws;
-use model::agent::Agent;
+use model::agent::{Agent, Patience};
 use model::call::Direction;
 use model::journal::{Entry, Record};
 use plan::{Event, Plan};
@@ -35,6 +36,9 @@ use std::sync::Arc;
 use swarm::Trouble;
 use tools::Tools;
 use voice::Voice;
+
+/// How late sounds and deadlines may be: a late timer, the way to the ear, and one report of playout.
+const SLACK_MS: u64 = laws::TIMER_LATE_MS_MAX + 60 + 120;
 
 /// Steps of one call: more mean that time stands still.
 const STEPS_MAX: u64 = 200_000;
@@ -99,6 +103,7 @@ struct World {
     machine: Option<CallMachine>,
     checker: Checker,
     laws: Laws,
+    floor: Floor,
     journal: Journal,
     caller: Caller,
     recogniser: Recogniser,
@@ -124,9 +129,11 @@ impl World {
         let direction = if plan.chance.happens(0.7) { Direction::Inbound } else { Direction::Outbound };
         let setup = CallSetup { agent: Arc::clone(&agent), direction, incarnation: 0, now: CallTime::ZERO };
         let caller = Caller::new(&mut plan);
+        let voice = Voice::new(agent.lines.back_channels.clone());
         let mut world = Self {
             checker: Checker::new(Arc::clone(&agent)),
             laws: Laws::new(Arc::clone(&agent), &plan),
+            floor: draw_floor(&agent, &plan),
             plan,
             agent,
             direction,
@@ -135,7 +142,7 @@ impl World {
             caller,
             recogniser: Recogniser::default(),
             brain: Brain::default(),
-            voice: Voice::default(),
+            voice,
             tools: Tools::default(),
             has_media: false,
             is_over: false,
@@ -218,10 +225,23 @@ impl World {
                 let heard = self.voice.present_words();
                 self.caller.decide(&mut self.plan, decision, &heard);
             }
-            Event::Word(word) => {
+            Event::Word(sound, word) => {
                 if self.has_media && self.machine.is_some() {
+                    if sound == CallerSound::Words {
+                        self.floor.caller_word(&word);
+                    }
                     self.recogniser.word(&mut self.plan, &word);
                 }
+            }
+            Event::Sound(sound, true) => {
+                let sound = self.really(sound);
+                self.floor.caller_begins(self.plan.now, sound);
+            }
+            Event::Sound(_, false) => self.floor.caller_ends(self.plan.now),
+            Event::Evidence(sound, onset, until) => self.compare(sound, onset, until),
+            Event::Echo => {
+                let (audible_ms, heard) = (self.voice.audible_ms(), self.voice.present_words());
+                self.caller.echo(&mut self.plan, audible_ms, &heard);
             }
             Event::FellSilent(speech) => self.caller.fell_silent(&self.plan, speech),
             Event::Leaves => self.leave(),
@@ -248,6 +268,7 @@ impl World {
         self.checker.input(&input);
         self.voice.told(&input);
         self.laws.input(self.plan.now, &input);
+        self.floor.input(self.plan.now, &input);
         machine.handle(self.plan.now, input);
         self.drain();
     }
@@ -256,12 +277,15 @@ impl World {
         while let Some(output) = self.machine.as_mut().and_then(|machine| machine.poll_output()) {
             self.digest.take(self.plan.now, &output);
             self.checker.output(&output);
+            self.floor.output(self.plan.now, &output);
             self.react(&output);
             self.note(Fact::Out(output));
         }
         let Some(machine) = &self.machine else { return };
         let mut found = self.checker.after_step(self.plan.now, machine);
+        found.extend(self.floor.after_step(self.plan.now, machine));
         found.extend(self.laws.output_done(&self.plan, machine, self.has_media, &self.voice, &self.caller));
+        found.retain(|violation| !laws::AWAITED.contains(&violation.name));
         self.violation = self.violation.take().or_else(|| found.into_iter().next());
     }
 
@@ -280,10 +304,16 @@ impl World {
             Output::CancelGeneration { id } => self.brain.cancelled(plan, *id),
             Output::Speak { utterance, segment, text } => {
                 self.voice.speak(plan, *utterance, *segment, text);
-                if *segment == 0 {
+                if *segment == 0 && !self.voice.is_held(*utterance) {
                     self.caller.heard_begin(plan);
                 }
             }
+            Output::HoldUtterance { utterance } => self.voice.hold(plan, *utterance),
+            Output::ReleaseUtterance { utterance } => {
+                self.voice.release(plan, *utterance);
+                self.caller.heard_begin(plan);
+            }
+            Output::Interlude { utterance, text } => self.voice.interlude(plan, *utterance, text),
             Output::EndUtterance { utterance } => self.voice.end(*utterance),
             Output::StopPlayout { utterance } => self.voice.stop(plan, *utterance),
             Output::RunTool { id, name, args, durable } => {
@@ -293,8 +323,6 @@ impl World {
             }
             Output::CancelTool { id } => self.tools.cancel(*id),
             Output::Transfer { .. } => carrier::transfer(plan),
-            Output::Prepare { .. } | Output::HoldUtterance { .. } => {}
-            Output::ReleaseUtterance { .. } | Output::Interlude { .. } => {}
             Output::HangUp { .. } => carrier::hang_up(plan),
             Output::Ended { .. } => {
                 self.is_over = true;
@@ -305,7 +333,7 @@ impl World {
                     );
                 }
             }
-            Output::Duck | Output::Unduck | Output::Live(_) | Output::Measure(_) => {}
+            Output::Duck | Output::Unduck | Output::Live(_) | Output::Measure(_) | Output::Prepare { .. } => {}
         }
     }
 
@@ -332,6 +360,9 @@ impl World {
             return;
         }
         self.voice.tick(&mut self.plan, utterance);
+        for (utterance, from, to) in std::mem::take(&mut self.voice.spans) {
+            self.floor.agent_heard(utterance, from, to);
+        }
         if self.voice.just_heard.take().is_some() {
             self.caller.heard_end(&mut self.plan);
         }
@@ -341,6 +372,31 @@ impl World {
         if let Some((law, detail)) = self.tools.run(&mut self.plan, id, self.caller.yeses) {
             self.broken(law, detail);
         }
+    }
+
+    /// After a question every word is an answer, and without evidence nobody could tell one sound from another.
+    fn really(&self, sound: CallerSound) -> CallerSound {
+        let awaits = self.machine.as_ref().is_some_and(|machine| machine.dialog().awaits_answer());
+        let is_asked = awaits || self.voice.line_text().contains('?');
+        match sound {
+            CallerSound::Words => CallerSound::Words,
+            _ if self.plan.swarm.knows(Trouble::NoEvidence) => CallerSound::Unclear,
+            CallerSound::Listening | CallerSound::Echo | CallerSound::Aside if is_asked => CallerSound::Unclear,
+            sound => sound,
+        }
+    }
+
+    /// What the caller's audio is like while the agent is audible.
+    fn compare(&mut self, sound: CallerSound, onset: CallTime, until: CallTime) {
+        let now = self.plan.now;
+        if now >= until || !self.has_media || self.plan.swarm.knows(Trouble::NoEvidence) {
+            return;
+        }
+        if self.voice.audible_ms().is_some() {
+            let overlap = caller::evidence(&mut self.plan, sound, now.since(onset).0);
+            self.feed(Input::Speech(SpeechInput::Overlap(overlap)));
+        }
+        self.plan.after(OVERLAP_EVERY_MS, Event::Evidence(sound, onset, until));
     }
 
     fn leave(&mut self) {
@@ -393,6 +449,7 @@ impl World {
         self.tools.cut();
         self.has_media = false;
         self.laws.killed();
+        self.floor.killed();
         let ms = self.plan.ms(50, 20_000);
         self.plan.after(ms, Event::Revive);
     }
@@ -417,6 +474,9 @@ impl World {
     }
 
     fn broken(&mut self, name: &'static str, detail: String) {
+        if laws::AWAITED.contains(&name) {
+            return;
+        }
         self.violation.get_or_insert(Violation { name, detail });
     }
 
@@ -450,7 +510,24 @@ fn draw_agent(plan: &mut Plan) -> Agent {
     if plan.chance.happens(0.5) {
         agent.handoff_to = "+4930123456".parse().ok();
     }
+    agent.turns.speculate = plan.chance.happens(0.5);
+    agent.turns.patience = *plan.chance.one_of(&[Patience::Quick, Patience::Normal, Patience::Patient]);
+    agent.turns.back_channels = plan.chance.happens(0.3);
+    agent.turns.learn_pauses = plan.chance.happens(0.7);
+    agent.turns.resume_after_false_stop = plan.chance.happens(0.8);
+    if plan.chance.happens(0.3) {
+        agent.lines.notice = "This call is recorded for training.".into();
+    }
     agent
+}
+
+/// Who has the floor is judged in every world; silence only where a single provider fails and reports come in time.
+fn draw_floor(agent: &Arc<Agent>, plan: &Plan) -> Floor {
+    let mut floor = Floor::new(Arc::clone(agent), SLACK_MS);
+    floor.judges_turn_ends = !plan.swarm.knows(Trouble::StopUnnoticed);
+    let blind = [Trouble::StopUnnoticed, Trouble::MarksLate, Trouble::PlayoutStalls];
+    floor.silence.is_law = plan.swarm.count(Trouble::OF_PROVIDERS) <= 1 && plan.swarm.count(&blind) == 0;
+    floor
 }
 
 /// A running hash (FNV-1a) of everything that came out and when.

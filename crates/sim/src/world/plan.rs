@@ -4,6 +4,7 @@ use super::chance::Chance;
 use super::swarm::{Swarm, Trouble};
 use base::{CallTime, Millis, SttStreamId, ToolCallId, UtteranceId};
 use engine::Input;
+use engine::invariants::CallerSound;
 use std::collections::BTreeMap;
 
 /// Something that will happen in the world.
@@ -17,8 +18,14 @@ pub enum Event {
     Report(Input),
     /// The caller decides what to do next. Only the newest decision counts.
     Decide(u64),
+    /// The caller begins or ends to make a sound of this kind.
+    Sound(CallerSound, bool),
+    /// The caller's audio is compared with the agent's, from its onset until it is over.
+    Evidence(CallerSound, CallTime, CallTime),
+    /// The agent's voice may come back now.
+    Echo,
     /// A word of the caller has been said.
-    Word(String),
+    Word(CallerSound, String),
     /// The caller's last planned word is over.
     FellSilent(u64),
     /// The caller leaves.

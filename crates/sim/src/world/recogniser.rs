@@ -85,6 +85,8 @@ impl Recogniser {
         }
         let text = std::mem::take(&mut self.words);
         let text = if is_empty { String::new() } else { text };
+        let is_plain = text.ends_with(char::is_alphanumeric);
+        let text = if is_plain && plan.chance.happens(0.3) { format!("{text}.") } else { text };
         let input = Input::Speech(SpeechInput::Final { stream, text: text.into(), finalized });
         if is_twice {
             let ms = plan.ms(20, 500);

@@ -30,6 +30,20 @@ troubles! {
     Noise => "noise",
     /// The caller pauses in mid sentence.
     Hesitation => "hesitation",
+    /// The caller tells a long story.
+    Story => "long story",
+    /// Digits in groups with pauses.
+    Digits => "digits in groups",
+    /// A cough over the agent.
+    Cough => "cough",
+    /// The caller talks to somebody else while the agent speaks.
+    SideTalk => "side talk",
+    /// The agent's voice comes back, sometimes with its words.
+    Echo => "echo",
+    /// Nobody tells what speech over the agent is like.
+    NoEvidence => "no evidence",
+    /// Phrases are not in the cache.
+    PhrasesCold => "phrase not cached",
     /// The caller says nothing for long.
     CallerSilent => "caller is silent",
     /// Keys instead of words.
@@ -124,6 +138,34 @@ troubles! {
     TimerLate => "late timer",
 }
 
+impl Trouble {
+    /// Faults of a recogniser, a brain, a voice or a tool.
+    pub const OF_PROVIDERS: &'static [Trouble] = &[
+        Self::FinalLate,
+        Self::FinalTwice,
+        Self::FinalEmpty,
+        Self::FinalMissing,
+        Self::SttFails,
+        Self::SttStale,
+        Self::EndOfTurn,
+        Self::NoProbability,
+        Self::BrainSlow,
+        Self::BrainStalls,
+        Self::BrainEmpty,
+        Self::BrainFails,
+        Self::BrainGarbled,
+        Self::BrainLate,
+        Self::ToolInvented,
+        Self::ToolHostile,
+        Self::VoiceSlow,
+        Self::VoiceFails,
+        Self::VoiceSilent,
+        Self::ToolFails,
+        Self::ToolSilent,
+        Self::ToolLate,
+    ];
+}
+
 /// What this seed's world is like, and what has struck so far.
 #[derive(Clone, Debug)]
 pub struct Swarm {
@@ -150,6 +192,11 @@ impl Swarm {
     /// Whether this kind exists in this world at all.
     pub fn knows(&self, trouble: Trouble) -> bool {
         self.rates[trouble as usize] > 0.0
+    }
+
+    /// How many kinds of a list exist in this world.
+    pub fn count(&self, list: &[Trouble]) -> usize {
+        list.iter().filter(|trouble| self.knows(**trouble)).count()
     }
 
     /// Whether it strikes now; counted if so.

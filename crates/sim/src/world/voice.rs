@@ -7,7 +7,12 @@ use base::limits::AUDIO_OUT_BUFFER_MS_MAX;
 use base::{CallTime, ErrorClass, Millis, UtteranceId};
 use engine::Input;
 use engine::io::SynthesisInput;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Audio in the cache is played with the next frame.
+const CACHE_MS: u64 = 20;
+/// While nothing can be played, the line is looked at with every frame.
+const DRY_MS: u64 = 20;
 
 /// When the machine is told where words begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,12 +72,26 @@ struct Line {
     /// The machine has stopped it: what it is told later counts no more.
     is_stopped: bool,
     is_written: bool,
+    /// Synthesised and not played.
+    is_held: bool,
+    is_interlude: bool,
+    /// Nothing could be played when the ear last listened.
+    is_dry: bool,
 }
+
+/// Audio of one utterance that the ear heard, and when.
+pub type Span = (UtteranceId, CallTime, CallTime);
 
 /// Everything the agent ever said in this call.
 #[derive(Clone, Debug, Default)]
 pub struct Voice {
     lines: BTreeMap<UtteranceId, Line>,
+    /// Interludes that are played or wait for the one before.
+    interludes: VecDeque<UtteranceId>,
+    /// What the ear heard since the world last looked.
+    pub spans: Vec<Span>,
+    /// Listening sounds of the agent: heard, but no turn.
+    listening_sounds: Vec<String>,
     /// The last time the ear heard the agent.
     pub sounded_at: CallTime,
     /// What the ear heard to its end since the caller last looked.
@@ -80,10 +99,16 @@ pub struct Voice {
 }
 
 impl Voice {
+    /// A silent voice that knows which of its sounds are no turn.
+    pub fn new(listening_sounds: Vec<String>) -> Self {
+        Self { listening_sounds, ..Self::default() }
+    }
+
     /// A segment goes to synthesis.
     pub fn speak(&mut self, plan: &mut Plan, utterance: UtteranceId, index: u32, text: &str) {
         let now = plan.now;
         let line = self.lines.entry(utterance).or_insert_with(|| Line::draw(plan));
+        let is_held = line.is_held;
         let (start_ms, free_at) = line.segments.last().map_or((0, now), |last| (last.end_ms, last.audio_whole));
         let begin = free_at.max(now);
         let slow = plan.strikes(Trouble::VoiceSlow);
@@ -107,11 +132,74 @@ impl Voice {
             return;
         }
         line.tell_synthesis(plan, utterance, index);
-        if index == 0 {
-            line.last_tick = audio_from;
-            let wait_ms = audio_from.since(now).0 + plan.ms(20, 150);
-            plan.after(wait_ms, Event::Tick(utterance));
+        if index == 0 && !is_held {
+            line.begin(plan, utterance);
         }
+    }
+
+    /// Synthesis without playout, until it is released.
+    pub fn hold(&mut self, plan: &mut Plan, utterance: UtteranceId) {
+        self.lines.entry(utterance).or_insert_with(|| Line::draw(plan)).is_held = true;
+    }
+
+    /// What was held is played from now on.
+    pub fn release(&mut self, plan: &mut Plan, utterance: UtteranceId) {
+        let Some(line) = self.lines.get_mut(&utterance).filter(|line| !line.is_over) else { return };
+        if std::mem::take(&mut line.is_held) && !line.segments.is_empty() {
+            line.begin(plan, utterance);
+        }
+    }
+
+    /// Plays a phrase of the cache now, or a waiting sound.
+    pub fn interlude(&mut self, plan: &mut Plan, utterance: UtteranceId, text: &str) {
+        let is_cold = plan.strikes(Trouble::PhrasesCold);
+        let mut line = Line::draw(plan);
+        line.fails_at = None;
+        line.is_interlude = true;
+        line.has_end = true;
+        let text = if is_cold { "" } else { text };
+        let (words, end_ms) = if is_cold { (Vec::new(), plan.ms(400, 900)) } else { line.lay_out(plan, text, 0) };
+        let event = if is_cold {
+            SynthesisInput::Wordless { end_ms }
+        } else {
+            let starts = words.iter().map(|word| (word.from as u32, word.begin_ms)).collect();
+            let words = if line.times == WordTimes::Never { Vec::new() } else { starts };
+            SynthesisInput::SegmentDone { segment: 0, end_ms, words }
+        };
+        let there = plan.now + Millis(CACHE_MS);
+        line.segments.push(Segment {
+            text: text.to_owned(),
+            words,
+            start_ms: 0,
+            end_ms,
+            audio_from: there,
+            audio_whole: there,
+            words_told: 0,
+            is_told: false,
+        });
+        plan.tell(0, Input::Synthesis { utterance, event });
+        line.begin(plan, utterance);
+        self.lines.insert(utterance, line);
+        self.interludes.push_back(utterance);
+    }
+
+    /// Whether nothing of it may be heard yet.
+    pub fn is_held(&self, utterance: UtteranceId) -> bool {
+        self.lines.get(&utterance).is_some_and(|line| line.is_held)
+    }
+
+    /// Whether the ear hears the agent, and for how long at least it will.
+    pub fn audible_ms(&self) -> Option<u64> {
+        let audible = self.lines.values().rfind(|line| !line.is_over && !line.is_held && line.played_ms > 0)?;
+        Some(audible.segments.last().map_or(0, |last| last.end_ms).saturating_sub(audible.played_ms))
+    }
+
+    /// The words of what is being said, heard or not.
+    pub fn line_text(&self) -> String {
+        let line = self.lines.values().rfind(|line| !line.is_over && !line.is_held && !line.is_interlude);
+        line.map_or_else(String::new, |line| {
+            line.segments.iter().map(|segment| segment.text.as_str()).collect::<Vec<_>>().join(" ")
+        })
     }
 
     /// No more segments follow.
@@ -124,13 +212,14 @@ impl Voice {
     /// The ear hears nothing more of it.
     pub fn stop(&mut self, plan: &mut Plan, utterance: UtteranceId) {
         let Some(line) = self.lines.get_mut(&utterance) else { return };
-        if !line.is_over && plan.strikes(Trouble::MarksAfterStop) {
+        if !line.is_over && !line.is_held && plan.strikes(Trouble::MarksAfterStop) {
             let played_ms = line.played_ms + 20;
             let ms = plan.ms(5, 400);
             plan.tell(ms, Input::Playout { utterance, played_ms, finished: false });
         }
         line.is_over = true;
         line.is_stopped = true;
+        self.interludes.retain(|interlude| *interlude != utterance);
     }
 
     /// The audio path or the process is gone: nothing is heard any more.
@@ -139,32 +228,48 @@ impl Voice {
             line.is_over = true;
             line.is_written |= is_process_gone;
         }
+        self.interludes.clear();
     }
 
     /// Time passes for the ear.
     pub fn tick(&mut self, plan: &mut Plan, utterance: UtteranceId) {
         let now = plan.now;
-        let Some(line) = self.lines.get_mut(&utterance).filter(|line| !line.is_over) else { return };
+        let waits = self.interludes.front().is_some_and(|front| *front != utterance);
+        let Some(line) = self.lines.get_mut(&utterance).filter(|line| !line.is_over && !line.is_held) else { return };
+        if waits {
+            line.last_tick = now;
+            line.is_dry = true;
+            plan.after(DRY_MS, Event::Tick(utterance));
+            return;
+        }
+        let began = line.last_tick;
         let passed_ms = now.since(line.last_tick).0;
         line.last_tick = now;
         let mut until = line.available_ms(now).min(line.played_ms + passed_ms);
         if let Some(stall) = line.stalls_at_ms {
             until = until.min(stall.max(line.played_ms));
         }
-        let moved = until > line.played_ms;
+        let moved_ms = until.saturating_sub(line.played_ms);
+        let moved = moved_ms > 0;
         line.played_ms = line.played_ms.max(until);
+        let from = if std::mem::replace(&mut line.is_dry, !moved) { now - Millis(moved_ms) } else { began };
         let total_ms = line.segments.last().map_or(0, |segment| segment.end_ms);
         let is_whole =
             line.segments.last().is_some_and(|segment| segment.audio_whole <= now) && line.fails_at.is_none();
         let finished = line.has_end && is_whole && line.played_ms >= total_ms;
         if moved {
             self.sounded_at = now;
+            self.spans.push((utterance, from, from + Millis(moved_ms)));
         }
         if finished {
             line.is_over = true;
-            self.just_heard = line.segments.last().map(|segment| segment.text.clone());
+            if line.is_interlude {
+                self.interludes.retain(|interlude| *interlude != utterance);
+            } else {
+                self.just_heard = line.segments.last().map(|segment| segment.text.clone());
+            }
         } else {
-            plan.after(line.tick_ms, Event::Tick(utterance));
+            plan.after(if moved { line.tick_ms } else { DRY_MS }, Event::Tick(utterance));
         }
         if moved || finished {
             plan.tell(line.mark_ms, Input::Playout { utterance, played_ms: line.played_ms, finished });
@@ -216,13 +321,17 @@ impl Voice {
     pub fn unwritten(&self) -> Option<UtteranceId> {
         self.lines
             .iter()
-            .find(|(_, line)| !line.is_written && !line.heard(line.told_ms, true).is_empty())
+            .find(|(_, line)| {
+                let is_listening_sound = line.is_interlude
+                    && line.segments.iter().all(|segment| self.listening_sounds.contains(&segment.text));
+                !line.is_written && !is_listening_sound && !line.heard(line.told_ms, true).is_empty()
+            })
             .map(|(id, _)| *id)
     }
 
     /// The words of an utterance so far, for the caller who answers them.
     pub fn present_words(&self) -> String {
-        let line = self.lines.values().next_back();
+        let line = self.lines.values().rfind(|line| !line.is_interlude && line.played_ms > 0);
         line.map_or_else(String::new, |line| line.heard(line.played_ms, false).join(" "))
     }
 }
@@ -247,7 +356,7 @@ impl Line {
             fails_at,
             stalls_at_ms,
             has_end: false,
-            tick_ms: plan.ms(100, 400),
+            tick_ms: plan.ms(60, 120),
             last_tick: plan.now,
             mark_ms,
             played_ms: 0,
@@ -256,7 +365,18 @@ impl Line {
             is_over: false,
             is_stopped: false,
             is_written: false,
+            is_held: false,
+            is_interlude: false,
+            is_dry: true,
         }
+    }
+
+    /// Playout begins once the first audio is there.
+    fn begin(&mut self, plan: &mut Plan, utterance: UtteranceId) {
+        let audio_from = self.segments.first().map_or(plan.now, |first| first.audio_from).max(plan.now);
+        self.last_tick = audio_from;
+        let wait_ms = audio_from.since(plan.now).0 + plan.ms(20, 60);
+        plan.after(wait_ms, Event::Tick(utterance));
     }
 
     /// When each word of a text begins and ends. Without word times people speak evenly, as far as anybody can tell.
