@@ -93,7 +93,9 @@ impl CallMachine {
     /// Notes when the caller began to wait for us.
     pub(super) fn note_silence(&mut self, now: CallTime) {
         if self.owes_sound() {
-            self.owed_since.get_or_insert(now);
+            let unheard = self.hearing.pause.as_ref().filter(|pause| pause.is_unheard(self.hearing.has_words()));
+            let since = unheard.map_or(now, |pause| pause.speech_end);
+            self.owed_since.get_or_insert(since);
         } else {
             self.owed_since = None;
         }
@@ -126,7 +128,7 @@ impl CallMachine {
     /// It has been silent for too long.
     pub(super) fn fill_silence(&mut self, now: CallTime) {
         let lines = &self.agent.lines;
-        let line = if self.interludes.fillers % 2 == 0 { &lines.filler } else { &lines.still_working };
+        let line = if self.interludes.fillers.is_multiple_of(2) { &lines.filler } else { &lines.still_working };
         let line = line.clone();
         self.interludes.fillers += 1;
         self.out.measure(Measure::Filler);

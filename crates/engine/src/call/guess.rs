@@ -123,7 +123,8 @@ impl CallMachine {
 
     /// Has the first sentence synthesised without a sound.
     fn hold(&mut self, now: CallTime, text: String) {
-        let mut voice = Utterance::new(self.ids.utterance(), self.turn, 0, now);
+        let mut voice = Utterance::new(self.turn, 0, now);
+        voice.id = self.ids.utterance();
         voice.add(&text);
         let Some(ToSpeak::Segment(segment, first)) = voice.next_to_speak(now) else { return };
         self.out.push(Output::HoldUtterance { utterance: voice.id });

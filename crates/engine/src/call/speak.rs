@@ -11,6 +11,8 @@ use model::live::LiveKind;
 
 /// Synthesis of the same words is tried again at most once.
 const VOICE_RETRIES_MAX: u32 = 1;
+/// A monologue may go on for so long to the end of its sentence.
+const SENTENCE_MS: u64 = 6_000;
 /// The same for words of which some were heard before synthesis failed again.
 const STUMBLES_MAX: u32 = 4;
 /// Utterances in a row that nobody could speak, after which the call is handed over.
@@ -35,7 +37,7 @@ impl CallMachine {
             }
             None => {
                 let voice = self.release(now, text).unwrap_or_else(|| {
-                    let mut voice = Utterance::new(self.ids.utterance(), self.turn, 0, now);
+                    let mut voice = Utterance::new(self.turn, 0, now);
                     voice.add(text);
                     voice
                 });
@@ -75,21 +77,26 @@ impl CallMachine {
         }
     }
 
+    /// Whether the caller neither speaks nor is given time to go on.
+    fn is_quiet_on_the_line(&self) -> bool {
+        !self.hearing.is_speaking() && self.hearing.pause.is_none() && !self.barge_in.is_pending()
+    }
+
     /// Gives synthesis what it can take. While the caller may be taking the floor, nothing new begins.
     pub(super) fn speak_on(&mut self, now: CallTime) {
         if self.media != Media::Up {
             return;
         }
-        if self.voice.is_none() && self.is_notice_due {
+        if self.voice.is_none() && self.is_notice_due && self.is_quiet_on_the_line() {
             self.is_notice_due = false;
-            let notice = Utterance::notice(self.ids.utterance(), self.turn, &self.agent.lines.notice, now);
+            let notice = Utterance::notice(self.turn, &self.agent.lines.notice, now);
             self.voice = Some(notice);
         }
         if self.voice.is_none()
             && let Some(text) = self.queued.pop_front()
         {
             let rest = std::mem::take(&mut self.queued);
-            let mut voice = Utterance::new(self.ids.utterance(), self.turn, 0, now);
+            let mut voice = Utterance::new(self.turn, 0, now);
             voice.add(&text);
             rest.iter().for_each(|text| voice.add(text));
             if self.thought.is_none() {
@@ -100,6 +107,9 @@ impl CallMachine {
         let Some(voice) = &mut self.voice else { return };
         if self.barge_in.is_pending() && !voice.is_begun() {
             return;
+        }
+        if !voice.is_begun() && voice.has_waiting_text() {
+            voice.id = self.ids.utterance();
         }
         let (utterance, turn) = (voice.id, voice.turn);
         while let Some(next) = voice.next_to_speak(now) {
@@ -129,6 +139,7 @@ impl CallMachine {
         match event {
             SynthesisInput::FirstAudio => {
                 if voice.first_audio(now)
+                    && !voice.is_notice()
                     && let Some(clock) = &mut self.clock
                 {
                     clock.first_audio(now);
@@ -170,7 +181,7 @@ impl CallMachine {
         if voice.played(now, played_ms, finished) {
             self.voice_failures = 0;
             self.habits.answer_heard();
-            if let Some(clock) = &mut self.clock {
+            if let Some(clock) = self.clock.as_mut().filter(|_| !voice.is_notice()) {
                 clock.heard(now, played_ms);
             }
         }
@@ -188,15 +199,16 @@ impl CallMachine {
     /// Nobody is talked at without end: the caller is asked whether to go on.
     fn end_monologue(&mut self, now: CallTime) {
         let monologue_ms_max = self.timing().monologue_ms_max;
-        let Some(voice) = self.voice.as_mut().filter(|voice| voice.played_ms() >= monologue_ms_max) else { return };
-        if voice.is_notice() || self.closing.is_some() || !voice.is_open() && !voice.has_waiting_text() {
+        let Some(voice) = self.voice.as_ref().filter(|voice| voice.played_ms() >= monologue_ms_max) else { return };
+        let is_late = voice.played_ms() >= monologue_ms_max + SENTENCE_MS;
+        if voice.is_notice() || self.closing.is_some() || !voice.has_more() || !voice.is_between_segments() && !is_late
+        {
             return;
         }
-        voice.drop_waiting();
-        self.cancel_generation();
+        self.stop_voice(now);
+        self.abandon_turn();
         let question = self.agent.lines.go_on.clone();
-        self.say_in_turn(now, &question);
-        self.finish_turn();
+        self.say(now, &question);
     }
 
     /// Whether something is said that speech does not interrupt.
@@ -215,7 +227,8 @@ impl CallMachine {
 
     /// Writes down what was heard. What was not heard was not said.
     fn journal_heard(&mut self, now: CallTime, voice: &Utterance) {
-        let is_heard = voice.played_ms() > 0;
+        // A notice is no answer.
+        let is_heard = voice.played_ms() > 0 && !voice.is_notice();
         let clock = self.clock.take_if(|_| voice.turn == self.turn && is_heard);
         let heard = self.journal_said(now, voice, clock);
         self.dialog.agent_heard(&heard);
@@ -271,7 +284,7 @@ impl CallMachine {
         self.journal_heard(now, &voice);
         self.unduck();
         let attempt = voice.attempt;
-        let again = voice.again(self.ids.utterance(), attempt, now);
+        let again = voice.again(attempt, now);
         if again.has_more() {
             self.voice = Some(again);
         }
@@ -303,7 +316,7 @@ impl CallMachine {
         if !can_retry || voice.played_ms() > 0 {
             self.journal_heard(now, &voice);
         }
-        let again = voice.again(self.ids.utterance(), attempt + 1, now);
+        let again = voice.again(attempt + 1, now);
         if can_retry {
             self.voice = Some(again).filter(Utterance::has_more);
             return;

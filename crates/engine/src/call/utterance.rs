@@ -14,6 +14,9 @@ const CACHED_AUDIO_MS_MAX: u64 = 700;
 /// All audio of such a line is there, so it moves or the line is stuck.
 const LINE_STALL_MS_MAX: u64 = 1_000;
 
+/// Playout is told about this often.
+const BETWEEN_MS: u64 = 150;
+
 /// How much of an utterance may be missing for people to answer it.
 const NEARLY_OVER_MS: u64 = 700;
 
@@ -68,9 +71,10 @@ pub(super) enum ToSpeak {
 }
 
 impl Utterance {
-    pub fn new(id: UtteranceId, turn: TurnId, attempt: u32, now: CallTime) -> Self {
+    /// An utterance gets its id when its first words go to synthesis: ids are in the order in which voices are heard.
+    pub fn new(turn: TurnId, attempt: u32, now: CallTime) -> Self {
         Self {
-            id,
+            id: UtteranceId(0),
             turn,
             attempt,
             citations: Vec::new(),
@@ -89,8 +93,8 @@ impl Utterance {
     }
 
     /// A line that speech does not interrupt.
-    pub fn notice(id: UtteranceId, turn: TurnId, text: &str, now: CallTime) -> Self {
-        let mut notice = Self { kind: Kind::Notice, ..Self::new(id, turn, 0, now) };
+    pub fn notice(turn: TurnId, text: &str, now: CallTime) -> Self {
+        let mut notice = Self { kind: Kind::Notice, ..Self::new(turn, 0, now) };
         notice.add(text);
         notice.close();
         notice
@@ -100,12 +104,12 @@ impl Utterance {
     pub fn interlude(id: UtteranceId, turn: TurnId, text: &str, now: CallTime) -> Self {
         let segment = Segment { text: text.to_owned(), ..Segment::default() };
         let kind = Kind::Interlude;
-        Self { kind, segments: vec![segment], is_closed: true, is_ended: true, ..Self::new(id, turn, 0, now) }
+        Self { id, kind, segments: vec![segment], is_closed: true, is_ended: true, ..Self::new(turn, 0, now) }
     }
 
     /// Another attempt at what of this utterance was not heard, with what belongs to it.
-    pub fn again(self, id: UtteranceId, attempt: u32, now: CallTime) -> Self {
-        let mut again = Self::new(id, self.turn, attempt, now);
+    pub fn again(self, attempt: u32, now: CallTime) -> Self {
+        let mut again = Self::new(self.turn, attempt, now);
         (again.is_closed, again.kind) = (self.is_closed, self.kind);
         again.citations.clone_from(&self.citations);
         self.into_unheard().iter().for_each(|text| again.add(text));
@@ -284,9 +288,10 @@ impl Utterance {
         self.is_ended && end_ms.is_some_and(|end_ms| self.played_ms + NEARLY_OVER_MS >= end_ms)
     }
 
-    /// Drops what was not given to synthesis yet.
-    pub fn drop_waiting(&mut self) {
-        self.waiting.clear();
+    /// Whether a segment has just ended for the caller, and more follow.
+    pub fn is_between_segments(&self) -> bool {
+        let just = |end_ms: u64| (end_ms..end_ms + BETWEEN_MS).contains(&self.played_ms);
+        self.segments.iter().filter_map(|segment| segment.end_ms).any(just)
     }
 
     /// Whether there is text that was not even given to synthesis.
@@ -415,7 +420,7 @@ mod tests {
 
     #[test]
     fn words_of_a_segment_that_is_still_coming_are_known_by_their_times() {
-        let mut utterance = Utterance::new(UtteranceId(1), TurnId(1), 0, CallTime(0));
+        let mut utterance = Utterance::new(TurnId(1), 0, CallTime(0));
         utterance.add("We open at nine on every day of the week.");
         while utterance.next_to_speak(CallTime(0)).is_some() {}
         utterance.words_begin(0, &[(0, 0), (3, 200)]);
@@ -434,7 +439,7 @@ mod tests {
 
     #[test]
     fn what_was_not_heard_can_be_said_again() {
-        let mut utterance = Utterance::new(UtteranceId(1), TurnId(1), 0, CallTime(0));
+        let mut utterance = Utterance::new(TurnId(1), 0, CallTime(0));
         utterance.add("We open at nine.");
         utterance.add("See you then.");
         while utterance.next_to_speak(CallTime(0)).is_some() {}
@@ -446,7 +451,7 @@ mod tests {
 
     #[test]
     fn synthesis_is_not_given_more_than_its_queue_takes() {
-        let mut utterance = Utterance::new(UtteranceId(1), TurnId(1), 0, CallTime(0));
+        let mut utterance = Utterance::new(TurnId(1), 0, CallTime(0));
         for _ in 0..TTS_SEGMENTS_MAX + 2 {
             utterance.add("A sentence.");
         }
