@@ -20,6 +20,7 @@ macro_rules! mutant {
     };
 }
 
+pub mod answering;
 pub mod call;
 pub mod dialog;
 pub mod invariants;
