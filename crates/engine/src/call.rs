@@ -278,6 +278,7 @@ impl CallMachine {
     /// Brings everything that follows by itself up to date. Runs after every input and timer.
     fn settle(&mut self, now: CallTime) {
         if !self.is_ended {
+            self.forget_side_talk(now);
             self.check_pause(now);
             self.pay_owed(now);
             self.speak_on(now);

@@ -101,6 +101,9 @@ impl CallMachine {
     /// An event of the prepared answer. Says whether it was one.
     pub(super) fn guess_event(&mut self, now: CallTime, id: GenerationId, event: &GenerationEvent) -> bool {
         let Some(guess) = self.speculation.guess.as_mut().filter(|guess| guess.id == id) else { return false };
+        if guess.is_over {
+            return true; // Nothing counts behind the end.
+        }
         if let GenerationEvent::Text { delta } = event {
             guess.chars += delta.len() as u64;
         }
@@ -154,11 +157,16 @@ impl CallMachine {
         Some(voice)
     }
 
-    /// The caller goes on, or somebody else has the call: what was prepared is thrown away.
-    pub(super) fn drop_guess(&mut self) {
+    /// The host has one voice: what is said otherwise takes the place of what was held.
+    pub(super) fn drop_held(&mut self) {
         if let Some(held) = self.speculation.held.take() {
             self.out.push(Output::StopPlayout { utterance: held.voice.id });
         }
+    }
+
+    /// The caller goes on, or somebody else has the call: what was prepared is thrown away.
+    pub(super) fn drop_guess(&mut self) {
+        self.drop_held();
         if let Some(guess) = self.speculation.guess.take() {
             if !guess.is_over {
                 self.out.push(Output::CancelGeneration { id: guess.id });

@@ -245,6 +245,7 @@ impl Hearing {
     pub fn line_lost(&mut self) {
         self.stream = None;
         self.speaking = None;
+        self.pause = self.pause.take().filter(Pause::is_certain);
     }
 }
 

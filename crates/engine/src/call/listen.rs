@@ -136,6 +136,15 @@ impl CallMachine {
         }
     }
 
+    /// Noise, echo or side talk that began while the agent spoke is of no interest afterwards either.
+    pub(super) fn forget_side_talk(&mut self, now: CallTime) {
+        if self.barge_in.is_of_no_interest() && !self.is_busy() {
+            self.barge_in = BargeIn::Quiet;
+            self.hearing.take(now);
+            self.unduck();
+        }
+    }
+
     /// Words that wait for evidence.
     fn on_deciding_words(&mut self, now: CallTime) {
         let words = self.hearing.words();
@@ -236,9 +245,11 @@ impl CallMachine {
             BargeIn::Speaking(speech) if speech.has_yielded => self.speech_without_end(now),
             BargeIn::Speaking(_) => {
                 let words = self.hearing.words();
-                let barge_in_ms = self.timing().barge_in_ms;
-                if self.barge_in.look(now, &words, barge_in_ms) == Look::Yield {
-                    self.yield_floor(now);
+                let (barge_in_ms, idle_ms) = (self.timing().barge_in_ms, self.timing().idle_ms);
+                match self.barge_in.look(now, &words, barge_in_ms, idle_ms) {
+                    Look::Later => {}
+                    Look::Yield => self.yield_floor(now),
+                    Look::Over => self.speech_without_end(now),
                 }
             }
             BargeIn::Deciding { .. } => self.false_barge_in(now),
@@ -326,13 +337,15 @@ impl CallMachine {
                     clock.transcript(final_at);
                 }
             }
-            Some(Verdict::Unheard) => {
+            Some(Verdict::Unheard) if !self.has_human => {
+                self.drop_guess();
                 self.hearing.take(now);
                 self.quiet_since = now;
                 let line = self.agent.lines.not_heard.clone();
                 self.say(now, &line);
             }
-            Some(Verdict::Noise) => {
+            Some(Verdict::Noise | Verdict::Unheard) => {
+                self.drop_guess();
                 self.hearing.take(now);
                 self.quiet_since = now;
             }
@@ -370,7 +383,7 @@ impl CallMachine {
         self.owe_answer(now, speech_end);
         self.say_owed(now);
         self.answer(now, text.expose());
-        self.drop_guess(); // Of other words than these.
+        self.drop_guess(); // Where no brain was asked.
     }
 
     fn answer(&mut self, now: CallTime, text: &str) {

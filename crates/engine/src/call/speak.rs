@@ -36,7 +36,9 @@ impl CallMachine {
                 }
             }
             None => {
-                let voice = self.release(now, text).unwrap_or_else(|| {
+                let released = self.release(now, text);
+                self.drop_held();
+                let voice = released.unwrap_or_else(|| {
                     let mut voice = Utterance::new(self.turn, 0, now);
                     voice.add(text);
                     voice
@@ -135,7 +137,7 @@ impl CallMachine {
             self.held_synthesis(now, event);
             return;
         }
-        let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == id) else { return };
+        let Some(voice) = self.voice.as_mut().filter(|voice| voice.is_begun() && voice.id == id) else { return };
         match event {
             SynthesisInput::FirstAudio => {
                 if voice.first_audio(now)
@@ -176,7 +178,7 @@ impl CallMachine {
         if self.interlude_played(now, id, played_ms, finished) {
             return;
         }
-        let Some(voice) = self.voice.as_mut().filter(|voice| voice.id == id) else { return };
+        let Some(voice) = self.voice.as_mut().filter(|voice| voice.is_begun() && voice.id == id) else { return };
         let before_ms = voice.played_ms();
         if voice.played(now, played_ms, finished) {
             self.voice_failures = 0;

@@ -34,6 +34,7 @@ impl CallMachine {
             }
             return;
         }
+        self.drop_guess(); // Of other words than these.
         let id = self.ids.generation();
         if let Some(thought) = &mut self.thought {
             thought.running = Some(Running::new(id, Answer::default(), now));
