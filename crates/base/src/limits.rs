@@ -77,14 +77,38 @@ pub const LLM_FIRST_TOKEN_MS_MAX: u64 = 1_500;
 /// A model on this machine rephrases a passage within this, counted from the request, or the passage is spoken as it stands:
 /// just before [`LLM_FIRST_TOKEN_MS_MAX`] has passed.
 pub const PHRASING_MS_MAX: u64 = LLM_FIRST_TOKEN_MS_MAX - 100;
+/// An answer without a word for this long is asked of the next brain too.
+pub const HEDGE_LLM_MS: u64 = 700;
+/// A segment without audio for this long is given to the next voice too.
+pub const HEDGE_TTS_MS: u64 = 450;
+/// A recognition stream that is not open after this is opened at the next recogniser too.
+pub const HEDGE_STT_MS: u64 = 500;
+/// A final transcript that was asked for and has not come after this is asked of the next recogniser.
+pub const HEDGE_STT_FINAL_MS: u64 = 700;
+/// A recogniser that tells words as they are spoken and has told none of a speaking caller for this long is replaced.
+pub const HEDGE_STT_WORDS_MS: u64 = 2_000;
+/// Second opinions that one stage may ask for in one call because the first was late; each is paid for.
+pub const HEDGES_PER_CALL_MAX: u32 = 10;
+/// Caller audio kept for a recogniser that takes over.
+pub const STT_REPLAY_MS_MAX: u64 = 15_000;
+/// How often in a row all recognisers are tried before the stream has failed.
+pub const STT_ROUNDS_MAX: u32 = 3;
+/// Pause before all recognisers are tried again; doubles.
+pub const STT_ROUND_PAUSE_MS: u64 = 250;
+/// Text of one utterance that waits for the first voice that speaks.
+pub const TTS_SEGMENTS_KEPT_MAX: usize = 64;
+/// Between two pieces of an answer whose first words are spoken already.
+pub const LLM_PAUSE_MS_MAX: u64 = 1_000;
+/// Between two chunks of audio, when what came before them is nearly played.
+pub const TTS_GAP_MS_MAX: u64 = 700;
+/// Synthesised audio that must lie ahead of the listener; with less of it, a gap counts.
+pub const TTS_AHEAD_MS_MIN: u64 = 400;
 /// Between two tokens of a generation.
 pub const LLM_STALL_MS_MAX: u64 = 2_500;
 /// First audio of a segment.
 pub const TTS_FIRST_AUDIO_MS_MAX: u64 = 1_000;
 /// First audio of an utterance for the call, over all voices that were tried; fillers are heard meanwhile.
 pub const VOICE_FIRST_AUDIO_MS_MAX: u64 = 2_500;
-/// Between two chunks of audio of one segment.
-pub const TTS_STALL_MS_MAX: u64 = 2_500;
 /// One generation, whole.
 pub const LLM_GENERATION_MS_MAX: u64 = 60_000;
 /// Events of one generation that wait for the call.

@@ -38,11 +38,43 @@ pub enum Mutant {
     HangUpTwice,
     /// An entry's number is skipped.
     JournalGap,
+    /// An answer that was prepared is given although the caller went on.
+    SpeculationNeverDropped,
+    /// An answer that was prepared is heard before the turn is over.
+    HeldAudioPlayed,
+    /// A tool that a prepared answer asks for runs before the turn is over.
+    SpeculativeToolRuns,
+    /// What was prepared and dropped is written down as said.
+    SpeculationJournaled,
+    /// After one filler there is silence for as long as it takes.
+    FillerOnce,
+    /// Nobody notices a silence that is the agent's to end.
+    DeadAirNotArmed,
+    /// The agent's own voice coming back stops it.
+    EchoStopsAgent,
+    /// "Mm-hm" stops the agent.
+    BackChannelStopsAgent,
+    /// After a false stop the whole sentence is said again.
+    ResumeRepeatsSentence,
+    /// After a false stop words are left out.
+    ResumeSkipsWords,
+    /// Speech cuts a legal notice off.
+    NoticeInterrupted,
+    /// A pause between groups of digits ends the turn.
+    DigitsCutOff,
+    /// The agent talks on over the caller.
+    InterruptionIgnored,
+    /// A line that was replaced by a waiting sound is written down as said.
+    InterludeJournaledWithoutHearing,
+    /// A caller's long pauses make the agent wait ever longer.
+    LearnedPauseUnbounded,
+    /// Words for somebody else in the room stop the agent.
+    SideTalkTakesFloor,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 16] = [
+    pub const ALL: [Mutant; 32] = [
         Self::NoGenerationDeadline,
         Self::NoPlayoutDeadline,
         Self::StaleDeltaAccepted,
@@ -59,6 +91,22 @@ impl Mutant {
         Self::EndedTwice,
         Self::HangUpTwice,
         Self::JournalGap,
+        Self::SpeculationNeverDropped,
+        Self::HeldAudioPlayed,
+        Self::SpeculativeToolRuns,
+        Self::SpeculationJournaled,
+        Self::FillerOnce,
+        Self::DeadAirNotArmed,
+        Self::EchoStopsAgent,
+        Self::BackChannelStopsAgent,
+        Self::ResumeRepeatsSentence,
+        Self::ResumeSkipsWords,
+        Self::NoticeInterrupted,
+        Self::DigitsCutOff,
+        Self::InterruptionIgnored,
+        Self::InterludeJournaledWithoutHearing,
+        Self::LearnedPauseUnbounded,
+        Self::SideTalkTakesFloor,
     ];
 }
 

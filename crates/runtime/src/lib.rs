@@ -9,6 +9,7 @@ mod host;
 pub mod node;
 pub mod on_device;
 pub mod replay;
+mod router;
 pub mod service;
 pub mod socket;
 

@@ -29,7 +29,7 @@ impl Bill {
 }
 
 /// What is pushed into a recognition session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum SttCommand {
     /// More audio at the rate of [`SttOpen::sample_rate_hz`]: 16-bit mono.
     Audio(Box<[i16]>),
@@ -62,7 +62,7 @@ pub trait SttService: Send + Sync {
 }
 
 /// What is pushed into a synthesis session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum TtsCommand {
     /// One more segment (a sentence).
     Segment(String),

@@ -9,7 +9,7 @@ use base::limits::STT_FINAL_MS_MAX;
 use base::{CallTime, UtteranceId};
 use model::agent::{Agent, Patience};
 use model::journal::Entry;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A real interruption silences the agent within this, from the moment its words or its length were known.
@@ -55,6 +55,7 @@ struct Line {
     /// Everything the caller did since it began was harmless, and something was done.
     is_only_disturbed: bool,
     is_taken: bool,
+    heard: Option<String>,
 }
 
 /// An utterance that was stopped by what was no interruption.
@@ -76,8 +77,9 @@ pub struct Floor {
     found: Vec<Violation>,
     lines: BTreeMap<UtteranceId, Line>,
     caller: Option<(CallerSound, CallTime)>,
-    /// Words of the present sound that the caller has really said.
+    /// Words of the present sound that the caller has really said, and of all sounds.
     fresh: Vec<String>,
+    known: BTreeSet<String>,
     /// Since when the machine knows that somebody interrupts, and whom.
     interrupts: Option<(CallTime, UtteranceId)>,
     detected_at: Option<CallTime>,
@@ -88,13 +90,15 @@ pub struct Floor {
     false_stop: Option<FalseStop>,
     /// How long the agent was silent when it should not have been.
     pub silence: Silence,
-    /// Whether the ends of turns are judged: not where the end of speech itself goes unnoticed.
-    pub judges_turn_ends: bool,
+    /// Whether the machine is told when the caller falls silent. Where it is not, it cannot know when to go on.
+    pub hears_stops: bool,
     phase: Option<Phase>,
     /// What the present step was about.
     is_speech: bool,
     is_timeout: bool,
     is_excused: bool,
+    /// Utterances that were stopped in this step.
+    stopped: Vec<(UtteranceId, Line)>,
 }
 
 impl Floor {
@@ -108,16 +112,18 @@ impl Floor {
             lines: BTreeMap::new(),
             caller: None,
             fresh: Vec::new(),
+            known: BTreeSet::new(),
             interrupts: None,
             detected_at: None,
             words_at: CallTime::ZERO,
             owed_turn: None,
             false_stop: None,
-            judges_turn_ends: true,
+            hears_stops: true,
             phase: None,
             is_speech: false,
             is_timeout: true,
             is_excused: false,
+            stopped: Vec::new(),
         }
     }
 
@@ -137,7 +143,11 @@ impl Floor {
 
     /// The caller has really said a word of the present sound.
     pub fn caller_word(&mut self, word: &str) {
-        self.fresh.push(plain(word));
+        let word = plain(word);
+        if !is_listening(&word) {
+            self.known.insert(word.clone());
+        }
+        self.fresh.push(word);
     }
 
     /// The caller is quiet again.
@@ -147,6 +157,11 @@ impl Floor {
         }
         self.caller = None;
         self.silence.caller_ends(now);
+    }
+
+    /// Whether the caller is making a sound.
+    pub fn is_caller_audible(&self) -> bool {
+        self.caller.is_some()
     }
 
     /// The ear has heard the agent for this long.
@@ -222,6 +237,10 @@ impl Floor {
 
     /// Words that the caller is really saying over an agent that is really audible.
     fn on_words(&mut self, now: CallTime, text: &str) {
+        if text.split_whitespace().any(|word| self.known.contains(&plain(word))) {
+            // They may come late: of something said before the agent began.
+            self.lines.values_mut().for_each(|line| line.is_taken = true);
+        }
         let Some((CallerSound::Words, _)) = self.caller else { return };
         let Some(last) = text.split_whitespace().last().map(plain) else { return };
         let is_new = self.fresh.contains(&last) && !is_listening(&last);
@@ -252,7 +271,7 @@ impl Floor {
                     self.broken("listening_sounds_only_where_wanted", format!("{text:?}"));
                 }
             }
-            Output::StopPlayout { utterance } => self.on_stop(now, *utterance),
+            Output::StopPlayout { utterance } => self.on_stop(*utterance),
             Output::Journal(record) => self.on_entry(&record.entry),
             Output::HangUp { .. } | Output::Transfer { .. } | Output::Ended { .. } => self.forget(),
             _ => {}
@@ -261,10 +280,16 @@ impl Floor {
 
     fn on_entry(&mut self, entry: &Entry) {
         match entry {
-            Entry::CallerTurn { .. } => self.owed_turn = None,
+            Entry::CallerTurn { typed, .. } => {
+                self.owed_turn = None;
+                self.is_excused |= *typed;
+            }
             Entry::AgentTurn { utterance, heard, latency, .. } => {
                 if let Some(stop) = self.false_stop.as_mut().filter(|stop| stop.utterance == *utterance) {
                     stop.heard = Some(heard.expose().clone());
+                }
+                if let Some((_, line)) = self.stopped.iter_mut().find(|(stopped, _)| stopped == utterance) {
+                    line.heard = Some(heard.expose().clone());
                 }
                 let is_listening_sound = self.agent.lines.back_channels.contains(heard.expose());
                 let is_interlude = self.lines.get(utterance).is_some_and(|line| line.is_interlude);
@@ -336,22 +361,26 @@ impl Floor {
         }
     }
 
-    fn on_stop(&mut self, now: CallTime, utterance: UtteranceId) {
+    fn on_stop(&mut self, utterance: UtteranceId) {
         let Some(line) = self.lines.remove(&utterance) else { return };
         if self.interrupts.is_some_and(|(_, interrupted)| interrupted == utterance) {
             self.interrupts = None;
         }
         let by_caller = self.is_speech || self.is_timeout;
-        if line.is_held || line.is_interlude || !by_caller || self.is_excused {
-            return;
+        if !line.is_held && !line.is_interlude && by_caller {
+            self.stopped.push((utterance, line));
         }
+    }
+
+    /// What was stopped in a step in which nothing failed and nobody decided to end the call was stopped for the caller.
+    fn check_stopped(&mut self, now: CallTime, utterance: UtteranceId, line: Line) {
         if line.notice_to.is_some() && line.is_audible && !line.is_taken {
             self.broken("a_notice_is_heard_whole", format!("utterance {utterance} is stopped"));
         }
         let was_disturbed = line.is_only_disturbed && !line.is_taken;
         if was_disturbed && self.agent.turns.resume_after_false_stop && self.false_stop.is_none() {
-            let (text, said) = (line.text, String::new());
-            self.false_stop = Some(FalseStop { utterance, text, heard: None, at: now, by: utterance, said });
+            let (text, heard, said) = (line.text, line.heard, String::new());
+            self.false_stop = Some(FalseStop { utterance, text, heard, at: now, by: utterance, said });
         }
     }
 
@@ -373,6 +402,10 @@ impl Floor {
                 self.broken("an_interruption_silences_the_agent", format!("utterance {utterance} since {at}"));
             }
         }
+        let stopped = std::mem::take(&mut self.stopped);
+        if !self.is_excused {
+            stopped.into_iter().for_each(|(utterance, line)| self.check_stopped(now, utterance, line));
+        }
         self.check_false_stop(now);
         self.check_turn_end(now, phase);
         if let Some(detail) = self.silence.after_step(now, phase) {
@@ -385,6 +418,9 @@ impl Floor {
     }
 
     fn check_false_stop(&mut self, now: CallTime) {
+        if !self.hears_stops {
+            self.false_stop = None;
+        }
         let Some(stop) = &mut self.false_stop else { return };
         if self.caller.is_some() || self.detected_at.is_some() {
             stop.at = now;
@@ -401,7 +437,7 @@ impl Floor {
 
     /// However a caller speaks, a turn ends within the longest wait of its profile.
     fn check_turn_end(&mut self, now: CallTime, phase: Phase) {
-        if !self.judges_turn_ends || phase != Phase::Listening || self.detected_at.is_some() {
+        if !self.hears_stops || phase != Phase::Listening || self.detected_at.is_some() {
             self.owed_turn = self.owed_turn.filter(|_| phase == Phase::Listening).map(|_| now);
             return;
         }

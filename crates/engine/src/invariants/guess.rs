@@ -25,6 +25,8 @@ pub(super) struct Guesses {
     guessed: BTreeSet<(String, String)>,
     /// Text of guesses that were wrong.
     dead: String,
+    /// Text of guesses that were right.
+    kept: String,
     last_turn: Vec<String>,
     in_turn: u32,
     wasted_chars: u64,
@@ -81,6 +83,7 @@ impl Guesses {
         for (_, guess) in std::mem::take(&mut self.guesses) {
             if guess.is_live && guess.words.ends_with(&self.last_turn) {
                 self.asked.extend(guess.tools);
+                self.kept.push_str(&guess.text);
             } else {
                 self.wasted_chars += guess.text.chars().count() as u64;
                 self.dead.push('\n');
@@ -92,7 +95,7 @@ impl Guesses {
     /// A held utterance is released: it must not answer what the caller did not say.
     pub fn released(&self, text: &str) -> Option<Violation> {
         let text: String = solid(text).collect();
-        let is_dead = !text.is_empty() && self.dead.contains(&text);
+        let is_dead = !text.is_empty() && self.dead.contains(&text) && !self.kept.contains(&text);
         let is_early = self.guesses.values().any(|guess| guess.text.contains(&text) && !text.is_empty());
         let detail = format!("{text:?}");
         if is_early {

@@ -177,7 +177,9 @@ impl Session {
     /// Comments that keep a connection open are not an answer: until the codec has seen one, the first deadline holds.
     fn due(&self) -> Instant {
         let whole = self.began + Duration::from_millis(limits::LLM_GENERATION_MS_MAX);
-        let next = if self.begun {
+        let next = if self.worded {
+            self.progress_at + Duration::from_millis(limits::LLM_PAUSE_MS_MAX)
+        } else if self.begun {
             self.progress_at + Duration::from_millis(limits::LLM_STALL_MS_MAX)
         } else {
             self.began + Duration::from_millis(limits::LLM_FIRST_TOKEN_MS_MAX)
@@ -191,7 +193,8 @@ impl Session {
         } else if self.began.elapsed() >= Duration::from_millis(limits::LLM_GENERATION_MS_MAX) {
             format!("not complete within {}", Millis(limits::LLM_GENERATION_MS_MAX))
         } else {
-            format!("the answer paused for {}", Millis(limits::LLM_STALL_MS_MAX))
+            let span_ms = if self.worded { limits::LLM_PAUSE_MS_MAX } else { limits::LLM_STALL_MS_MAX };
+            format!("the answer paused for {}", Millis(span_ms))
         };
         Failure::new(ErrorClass::Timeout, detail)
     }

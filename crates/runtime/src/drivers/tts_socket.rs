@@ -59,7 +59,8 @@ impl TtsService for SocketTts {
             events,
             flushed: false,
             first_text_at: None,
-            heard: false,
+            heard_at: None,
+            heard_ms: 0,
             owed_since: None,
             cost: Money::ZERO,
         };
@@ -77,8 +78,10 @@ struct Session {
     events: mpsc::Sender<TtsEvent>,
     flushed: bool,
     first_text_at: Option<Instant>,
-    /// Some audio has come.
-    heard: bool,
+    /// When the first audio came.
+    heard_at: Option<Instant>,
+    /// How much audio has come.
+    heard_ms: u64,
     /// Since when the provider owes us audio (or, after the last segment, the end). A segment that is all out leaves no
     /// debt, but not every vendor says when that is; so audio of an earlier segment settles the debt of a later one until
     /// the end is asked for.
@@ -158,9 +161,15 @@ impl Session {
         }
     }
 
+    /// A gap counts only when the listener has nearly heard what came before it: providers speak faster than people
+    /// listen, and in bursts.
     fn due(&self) -> Option<Instant> {
-        let span_ms = if self.heard { limits::TTS_STALL_MS_MAX } else { limits::TTS_FIRST_AUDIO_MS_MAX };
-        self.owed_since.map(|since| since + Duration::from_millis(span_ms))
+        let since = self.owed_since?;
+        let Some(heard_at) = self.heard_at else {
+            return Some(since + Duration::from_millis(limits::TTS_FIRST_AUDIO_MS_MAX));
+        };
+        let runs_dry = heard_at + Duration::from_millis(self.heard_ms.saturating_sub(limits::TTS_AHEAD_MS_MIN));
+        Some(runs_dry.max(since + Duration::from_millis(limits::TTS_GAP_MS_MAX)))
     }
 
     fn wait(&self) -> Millis {
@@ -174,10 +183,9 @@ impl Session {
         if self.due().is_none_or(|due| Instant::now() < due) {
             return Ok(());
         }
-        let (what, span_ms) = if self.heard {
-            ("audio stopped for", limits::TTS_STALL_MS_MAX)
-        } else {
-            ("no audio within", limits::TTS_FIRST_AUDIO_MS_MAX)
+        let (what, span_ms) = match self.heard_at {
+            Some(_) => ("audio stopped for", limits::TTS_GAP_MS_MAX),
+            None => ("no audio within", limits::TTS_FIRST_AUDIO_MS_MAX),
         };
         Err(Failure::new(ErrorClass::Timeout, format!("{what} {}", Millis(span_ms))))
     }
@@ -233,11 +241,12 @@ impl Session {
 
     fn note(&mut self, event: &TtsEvent) {
         match event {
-            TtsEvent::Audio { .. } => {
-                if let (false, Some(at)) = (self.heard, self.first_text_at) {
+            TtsEvent::Audio { pcm } => {
+                if let (None, Some(at)) = (self.heard_at, self.first_text_at) {
                     self.meter.latency(at.elapsed());
                 }
-                self.heard = true;
+                self.heard_at.get_or_insert_with(Instant::now);
+                self.heard_ms += pcm.len() as u64 * 1000 / u64::from(self.codec.sample_rate_hz().max(1));
                 self.owed_since = if self.flushed { Some(Instant::now()) } else { None };
             }
             TtsEvent::SegmentDone if !self.flushed => self.owed_since = None,

@@ -9,6 +9,7 @@ mod tape;
 mod tools;
 
 use crate::node::{AttachError, Shared, refuse};
+use crate::router::Routes;
 use crate::service::{Bill, BrainSession, NeuralVadSession, SttCommand, SttSession};
 use crate::socket::{self, Incoming, MediaSocket};
 use base::wire::Wire;
@@ -99,8 +100,8 @@ pub(crate) struct CallHost {
     stt: Option<(SttStreamId, SttSession)>,
     brain: Option<(GenerationId, BrainSession)>,
     tools: HashMap<base::ToolCallId, AbortHandle>,
-    /// How often each stage failed in this call; the next attempt goes to the next provider and stays there.
-    failures: Failures,
+    /// Who serves each stage.
+    routes: Routes,
     bill: Bill,
     journal: store::JournalWriter,
     tape: Tape,
@@ -108,26 +109,6 @@ pub(crate) struct CallHost {
     own: mpsc::Sender<HostMessage>,
     live: broadcast::Sender<LiveEvent>,
     ended: Option<(String, CallState)>,
-}
-
-/// Failures per stage of one call.
-#[derive(Default)]
-struct Failures {
-    stt: usize,
-    brain: usize,
-    tts: usize,
-}
-
-impl Failures {
-    /// The engine knows of every failure, also of those that only its own deadlines noticed.
-    fn count(&mut self, stage: &str) {
-        match stage {
-            "stt" => self.stt += 1,
-            "brain" => self.brain += 1,
-            "tts" => self.tts += 1,
-            _ => {}
-        }
-    }
 }
 
 /// Where a call is reached while it lives.
@@ -147,6 +128,7 @@ impl CallHost {
         let offset = crate::replay::begins_at(&setup.past);
         let machine = crate::replay::machine(&setup.agent, setup.call.direction, &setup.past);
         let tape = Tape::new(&shared.settings, &setup.call, &setup.agent, &setup.past);
+        let routes = Routes::new(&shared.services, &setup.agent.brain);
         let channels = Channels { messages: own.clone(), live: live.clone() };
         let host = Self {
             shared,
@@ -165,7 +147,7 @@ impl CallHost {
             stt: None,
             brain: None,
             tools: HashMap::new(),
-            failures: Failures::default(),
+            routes,
             bill: Bill::default(),
             journal,
             tape,

@@ -70,7 +70,7 @@ impl CallHost {
     fn append(&mut self, record: Record) {
         match &record.entry {
             Entry::State { state } => self.note_state(*state),
-            Entry::Fault { stage, .. } => self.failures.count(stage),
+            Entry::Fault { stage, .. } => self.routes.blame(stage),
             _ => {}
         }
         if let Err(error) = self.journal.append(record) {
@@ -107,8 +107,7 @@ impl CallHost {
     }
 
     fn open_stt(&mut self, stream: SttStreamId) {
-        let services = &self.shared.services.stt;
-        let Some(service) = services.get(self.failures.stt.min(services.len().saturating_sub(1))) else {
+        let Some(service) = self.routes.stt() else {
             self.queue(Input::Speech(SpeechInput::Failed { stream, class: base::ErrorClass::Internal }));
             return;
         };
@@ -138,8 +137,7 @@ impl CallHost {
     }
 
     fn start_generation(&mut self, id: GenerationId, request: GenerationRequest) {
-        let chain = self.shared.services.brains_for(&request.brain);
-        match chain.get(self.failures.brain.min(chain.len().saturating_sub(1))) {
+        match self.routes.brain() {
             Some(service) => self.brain = Some((id, service.generate_billed(self.scope.business, request, &self.bill))),
             None => {
                 let failure = base::Failure::new(base::ErrorClass::Internal, "no brain is configured");
@@ -149,10 +147,9 @@ impl CallHost {
         }
     }
 
-    /// A synthesis session of the provider whose turn it is, at the rate that suits the line.
+    /// A synthesis session at the rate that suits the line.
     fn open_tts(&self, rate_hz: u32) -> Option<TtsSession> {
-        let services = &self.shared.services.tts;
-        let service = services.get(self.failures.tts.min(services.len().saturating_sub(1)))?;
+        let service = self.routes.tts()?;
         let (language, voice) = (self.agent.language.clone(), self.agent.voice.clone());
         Some(service.open_billed(TtsOpen { sample_rate_hz: rate_hz, language, voice }, &self.bill))
     }

@@ -430,6 +430,11 @@ impl World {
         if is_up {
             self.caller.think(&mut self.plan, 2_000, 15_000);
             self.feed(Input::Carrier(CarrierInput::MediaStarted));
+            if self.floor.is_caller_audible() {
+                // Somebody who is speaking already is noticed as somebody who begins to.
+                let ms = self.plan.ms(60, 160);
+                self.plan.after(ms, Event::Hear(Input::Speech(SpeechInput::Started)));
+            }
         } else if was_up {
             self.voice.cut(false);
             carrier::media_lost(&mut self.plan);
@@ -524,7 +529,7 @@ fn draw_agent(plan: &mut Plan) -> Agent {
 /// Who has the floor is judged in every world; silence only where a single provider fails and reports come in time.
 fn draw_floor(agent: &Arc<Agent>, plan: &Plan) -> Floor {
     let mut floor = Floor::new(Arc::clone(agent), SLACK_MS);
-    floor.judges_turn_ends = !plan.swarm.knows(Trouble::StopUnnoticed);
+    floor.hears_stops = plan.swarm.count(&[Trouble::StopUnnoticed, Trouble::FinalEmpty]) == 0;
     let blind = [Trouble::StopUnnoticed, Trouble::MarksLate, Trouble::PlayoutStalls];
     floor.silence.is_law = plan.swarm.count(Trouble::OF_PROVIDERS) <= 1 && plan.swarm.count(&blind) == 0;
     floor

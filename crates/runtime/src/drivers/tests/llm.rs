@@ -182,7 +182,7 @@ async fn an_answer_that_pauses_is_cut_or_talks_garbage_fails() {
     assert_eq!(next(&mut session.events).await, text("One"));
     let (late, took) = deadline(failure(&mut session)).await;
     assert_eq!(late.class, ErrorClass::Timeout);
-    about(took, limits::LLM_STALL_MS_MAX);
+    about(took, limits::LLM_PAUSE_MS_MAX);
 
     let mut session = ask(&toy);
     let mut stream = answering(&server).await;

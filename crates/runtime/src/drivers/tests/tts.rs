@@ -168,7 +168,7 @@ async fn waiting_on_a_slow_listener_is_not_a_stall() {
     for _ in 0..limits::TTS_EVENTS_MAX {
         peer.say(chunk()).await;
     }
-    let (_, _) = deadline(tokio::time::sleep(Duration::from_millis(3 * limits::TTS_STALL_MS_MAX))).await;
+    let (_, _) = deadline(tokio::time::sleep(Duration::from_millis(3 * limits::TTS_GAP_MS_MAX))).await;
     assert_eq!(next(&mut session.events).await, TtsEvent::Started);
     for _ in 0..limits::TTS_EVENTS_MAX {
         assert!(matches!(next(&mut session.events).await, TtsEvent::Audio { .. }));
@@ -200,7 +200,7 @@ async fn audio_that_does_not_begin_or_stops_is_a_timeout() {
     assert!(matches!(next(&mut session.events).await, TtsEvent::Audio { .. }));
     let (late, took) = deadline(failure(&mut session)).await;
     assert_eq!(late.class, ErrorClass::Timeout);
-    about(took, limits::TTS_STALL_MS_MAX);
+    about(took, limits::TTS_GAP_MS_MAX);
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn a_pause_between_sentences_is_not_a_stall() {
     peer.say(chunk()).await;
     assert_eq!(next(&mut session.events).await, TtsEvent::Started);
     assert!(matches!(next(&mut session.events).await, TtsEvent::Audio { .. }));
-    let (_, _) = deadline(tokio::time::sleep(Duration::from_millis(3 * limits::TTS_STALL_MS_MAX))).await;
+    let (_, _) = deadline(tokio::time::sleep(Duration::from_millis(3 * limits::TTS_GAP_MS_MAX))).await;
     say(&session, "Two.").await;
     assert_eq!(peer.hear().await, Some(Message::text("Two.")));
     peer.say(chunk()).await;
