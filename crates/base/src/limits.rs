@@ -16,6 +16,8 @@ pub const OVERLAP_EVERY_MS: u64 = 100;
 pub const SPECULATIONS_PER_TURN_MAX: u32 = 3;
 /// Text generated in vain within one call; after that nothing is prepared any more.
 pub const SPECULATION_CHARS_WASTED_MAX: u64 = 20_000;
+/// Waiting for a beep, or for the person whom an assistant or a menu of the called side fetches.
+pub const ANSWER_HOLD_MS_MAX: u64 = 30_000;
 /// Silence that a caller should never have to hear while it is the agent's turn, whatever a provider does.
 pub const DEAD_AIR_MS_MAX: u64 = 1_200;
 /// Lines of one voice kept as audio.

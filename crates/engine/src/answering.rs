@@ -339,10 +339,17 @@ impl Answering {
         Some(self.speech.ended_at.unwrap_or(self.began_at))
     }
 
-    /// Whether the person who was found is to be greeted now: after a pause, or in a noise that does not end.
-    pub fn is_waiting_for_us(&self, now: CallTime) -> bool {
-        let is_stalled = self.words.is_only_hello() && now >= self.words.changed_at + Millis(STALLED_MS);
-        self.silent_since().is_some_and(|since| now >= since + Millis(AFTER_QUESTION_MS)) || is_stalled
+    /// Since when, or from when on, the person who was found waits for our answer: after a pause, or where a hello is
+    /// followed by nothing but noise.
+    pub fn waits_at(&self) -> Option<CallTime> {
+        let pause = self.silent_since().map(|since| since + Millis(AFTER_QUESTION_MS));
+        let stalled = self.words.is_only_hello().then(|| self.words.changed_at + Millis(STALLED_MS));
+        pause.into_iter().chain(stalled).min()
+    }
+
+    /// Whether a decision was made, be it right or wrong.
+    pub fn is_decided(&self) -> bool {
+        self.decision.is_some()
     }
 
     /// Whether anything was said, or at least a sound made.

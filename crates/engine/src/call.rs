@@ -25,6 +25,7 @@ mod line;
 mod listen;
 mod outbox;
 mod phase;
+mod pickup;
 mod recover;
 pub(crate) mod sentences;
 mod speak;
@@ -55,6 +56,7 @@ use model::call::{CallState, Direction};
 use model::journal::Entry;
 use model::live::LiveKind;
 use outbox::Outbox;
+use pickup::Pickup;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use thought::{RunningTool, Thought};
@@ -109,6 +111,8 @@ pub struct CallMachine {
     barge_in: BargeIn,
     speculation: Speculation,
     keypad: Keypad,
+    /// Who has answered a call that we placed, until a person is in it.
+    pickup: Option<Pickup>,
     /// Since when nobody has said anything, and how often the caller was asked.
     quiet_since: CallTime,
     prompts: u32,
@@ -184,6 +188,7 @@ impl CallMachine {
             barge_in: BargeIn::default(),
             speculation: Speculation::default(),
             keypad: Keypad::default(),
+            pickup: None,
             quiet_since: now,
             prompts: 0,
             turn: first_turn,
@@ -266,11 +271,13 @@ impl CallMachine {
     /// Has the lines that may be needed at any moment rendered while the phone rings.
     fn prepare_lines(&mut self) {
         let lines = &self.agent.lines;
+        let introduction = &self.agent.outbound.introduction;
+        let placed = [introduction].into_iter().filter(|_| self.direction == Direction::Outbound);
         let first = [&lines.greeting, &lines.notice, &lines.filler, &lines.still_working, &lines.apology];
         let then = [&lines.not_heard, &lines.are_you_there, &lines.goodbye, &lines.call_back, &lines.handoff];
         let rare = [&lines.give_up, &lines.resumed, &lines.time_is_up];
         let sounds = lines.back_channels.iter().filter(|_| self.agent.turns.back_channels);
-        let texts = first.into_iter().chain(sounds).chain(then).chain(rare);
+        let texts = first.into_iter().chain(placed).chain(sounds).chain(then).chain(rare);
         let texts = texts.filter(|text| !text.trim().is_empty()).cloned().collect();
         self.out.push(Output::Prepare { texts });
     }
@@ -279,6 +286,7 @@ impl CallMachine {
     fn settle(&mut self, now: CallTime) {
         if !self.is_ended {
             self.forget_side_talk(now);
+            self.pickup_on(now);
             self.check_pause(now);
             self.pay_owed(now);
             self.speak_on(now);

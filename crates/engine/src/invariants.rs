@@ -12,7 +12,7 @@ pub use silence::Silence;
 use crate::call::{CallMachine, Phase};
 use crate::io::{Input, Measure, Output, SynthesisInput};
 use crate::machine::Machine;
-use base::limits::{LAST_WORDS_MS_MAX, MEDIA_GRACE_MS_MAX, STREAM_TOKEN_MS_MAX, TRANSFER_MS_MAX};
+use base::limits::{ANSWER_HOLD_MS_MAX, LAST_WORDS_MS_MAX, MEDIA_GRACE_MS_MAX, STREAM_TOKEN_MS_MAX, TRANSFER_MS_MAX};
 use base::{CallTime, GenerationId, JournalSeq, ToolCallId, UtteranceId};
 use model::agent::Agent;
 use model::generation::GenerationEvent;
@@ -254,7 +254,7 @@ impl Checker {
             Output::Interlude { utterance, text } => self.on_interlude(*utterance, text),
             Output::Live(LiveKind::AgentSaying { text, .. }) => self.shown.push(text.expose().clone()),
             Output::Transfer { .. } | Output::Measure(_) | Output::Live(_) | Output::CancelTool { .. } => {}
-            Output::FinalizeStt { .. } | Output::JudgeTurn | Output::Prepare { .. } => {}
+            Output::FinalizeStt { .. } | Output::JudgeTurn | Output::Prepare { .. } | Output::Press { .. } => {}
         }
     }
 
@@ -487,7 +487,8 @@ impl Checker {
             Phase::Dialling | Phase::Ringing => Some(timing.ring_ms_max.max(STREAM_TOKEN_MS_MAX)),
             Phase::Paused => Some(MEDIA_GRACE_MS_MAX.max(STREAM_TOKEN_MS_MAX)),
             Phase::Listening | Phase::Thinking | Phase::Speaking | Phase::WaitingTool => {
-                Some(turn.max(timing.endpoint_digits_ms))
+                let hold = if self.agent.outbound.screen { ANSWER_HOLD_MS_MAX } else { 0 };
+                Some(turn.max(timing.endpoint_digits_ms).max(hold))
             }
             Phase::Ending => Some(LAST_WORDS_MS_MAX.max(TRANSFER_MS_MAX).max(timing.hang_up_ms_max)),
             Phase::WithHuman | Phase::Ended => None,

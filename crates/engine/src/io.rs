@@ -317,6 +317,14 @@ pub enum Output {
         /// The words.
         text: String,
     },
+    /// Press these keys of the telephone, as tones in the audio that any carrier takes. For all else it is as
+    /// [`Output::Interlude`].
+    Press {
+        /// Its id.
+        utterance: UtteranceId,
+        /// `0-9 A-D * #`.
+        keys: String,
+    },
     /// Say one more segment of an utterance. The first segment opens the utterance.
     Speak {
         /// Which utterance.

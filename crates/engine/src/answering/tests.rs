@@ -145,7 +145,7 @@ impl Opening {
                 None => {}
             }
             let is_person = answering.decision().is_some_and(|decision| decision.party == Party::Human);
-            if is_person && answering.is_waiting_for_us(CallTime(at)) {
+            if is_person && answering.waits_at().is_some_and(|waits| waits.0 <= at) {
                 outcome.greeted_at.get_or_insert(at);
             }
         }

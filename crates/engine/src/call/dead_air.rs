@@ -28,6 +28,8 @@ pub(super) enum Purpose {
     BackChannel,
     /// No voice works: this is the line itself.
     Line,
+    /// Keys of the telephone: no words.
+    Keys,
 }
 
 /// What is said outside the utterance in progress.
@@ -172,6 +174,14 @@ impl CallMachine {
         self.out.push(Output::Interlude { utterance, text });
     }
 
+    /// Presses keys of the telephone: their tones, before anything else.
+    pub(super) fn press_keys(&mut self, now: CallTime, keys: String) {
+        self.drop_interludes(now);
+        let (utterance, turn) = (self.ids.utterance(), self.turn);
+        self.interludes.playing = Some((Utterance::interlude(utterance, turn, &keys, now), Purpose::Keys));
+        self.out.push(Output::Press { utterance, keys });
+    }
+
     /// An event of the interlude. Says whether it was one.
     pub(super) fn interlude_synthesis(&mut self, now: CallTime, id: UtteranceId, event: &SynthesisInput) -> bool {
         let Some((interlude, purpose)) = self.interludes.playing.as_mut().filter(|(one, _)| one.id == id) else {
@@ -231,11 +241,11 @@ impl CallMachine {
             voice.waited(interlude.begun_at(), now);
         }
         // What was not begun was not said, and a waiting sound has no words.
-        if !interlude.is_wordless() && !interlude.heard().is_empty() {
+        if purpose != Purpose::Keys && !interlude.is_wordless() && !interlude.heard().is_empty() {
             let heard = self.journal_said(now, &interlude, None);
             match purpose {
                 // The caller's words stand around it.
-                Purpose::BackChannel => {}
+                Purpose::BackChannel | Purpose::Keys => {}
                 Purpose::Filler | Purpose::Line => self.dialog.agent_aside(&heard),
             }
         }

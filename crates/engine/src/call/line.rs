@@ -91,9 +91,7 @@ impl CallMachine {
             return;
         }
         if is_first && !self.is_recovered {
-            self.is_notice_due = !self.agent.lines.notice.trim().is_empty();
-            let greeting = self.agent.lines.greeting.clone();
-            self.say(now, &greeting);
+            self.line_is_open(now);
         } else {
             self.go_on(now);
         }
@@ -184,6 +182,7 @@ impl CallMachine {
     }
 
     fn typed_turn(&mut self, now: CallTime, mut text: String) {
+        self.pickup = None; // Machines do not type.
         let is_cut = text.len() > CALLER_TURN_CHARS_MAX;
         if is_cut {
             let cut = (0..=CALLER_TURN_CHARS_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);

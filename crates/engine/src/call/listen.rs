@@ -23,6 +23,7 @@ const GOES_ON_MS_MIN: u64 = 500;
 
 impl CallMachine {
     pub(super) fn on_speech(&mut self, now: CallTime, input: SpeechInput) {
+        let Some(input) = self.hear_pickup(now, input) else { return };
         if self.closing.is_some() || self.media != Media::Up {
             return;
         }
@@ -408,9 +409,10 @@ impl CallMachine {
         self.quiet_since = now;
         if self.prompts >= self.timing().idle_prompts_max {
             let goodbye = self.agent.lines.goodbye.clone();
-            self.close(now, "idle", vec![goodbye], Then::HangUp, false);
+            self.close(now, self.idle_reason(), vec![goodbye], Then::HangUp, false);
         } else {
             self.prompts += 1;
+            self.note_nobody(now);
             let line = self.agent.lines.are_you_there.clone();
             self.say(now, &line);
         }

@@ -10,7 +10,7 @@ use crate::dialog::Dialog;
 use base::limits::STREAM_TOKEN_MS_MAX;
 use base::{CallTime, JournalSeq, Millis};
 use model::call::CallState;
-use model::journal::{Entry, Record};
+use model::journal::{Entry, Party, Record};
 use std::collections::BTreeMap;
 
 impl CallMachine {
@@ -65,7 +65,9 @@ impl CallMachine {
     ) {
         match &record.entry {
             Entry::Started { .. } | Entry::Resumed { .. } | Entry::Dtmf { .. } | Entry::Fault { .. } => {}
-            Entry::AnsweredBy { .. } => {}
+            // A machine is not talked to again.
+            Entry::AnsweredBy { party: Party::Human | Party::Silence } => self.unfinished_ending = None,
+            Entry::AnsweredBy { party } => self.unfinished_ending = Some(party.name().to_owned()),
             Entry::HandoffRequested { .. } | Entry::ToolRefused { .. } => {}
             Entry::State { state } => {
                 if *state == CallState::Active {

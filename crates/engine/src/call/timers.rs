@@ -22,6 +22,7 @@ pub(super) enum Timer {
     Pause,
     Speech,
     Keypad,
+    Pickup,
     Idle,
 }
 
@@ -69,6 +70,7 @@ impl CallMachine {
         earliest.see(Timer::Voice, self.voice_deadline());
         earliest.see(Timer::BargeIn, self.barge_in.deadline());
         earliest.see(Timer::Keypad, self.keypad.deadline());
+        earliest.see(Timer::Pickup, self.pickup_deadline());
         let sign = self.hearing.speaking_sign_at().filter(|_| !self.barge_in.is_pending());
         earliest.see(Timer::Speech, sign.map(|at| (at + Millis(self.timing().idle_ms), "speech without end")));
         if !self.barge_in.is_pending()
@@ -86,6 +88,7 @@ impl CallMachine {
         let is_idle = self.phase() == Phase::Listening
             && self.voice.is_none()
             && self.interludes.is_silent()
+            && !self.is_picking_up()
             && !self.hearing.is_speaking()
             && self.hearing.pause.is_none()
             && !self.barge_in.is_pending()
@@ -126,6 +129,7 @@ impl CallMachine {
             Timer::Pause => {}
             Timer::Speech => self.speech_without_end(now),
             Timer::Keypad => self.keypad_done(now),
+            Timer::Pickup => self.pickup_timed_out(now),
             Timer::Idle => self.idle(now),
         }
     }

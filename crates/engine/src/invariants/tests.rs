@@ -2,11 +2,11 @@
 
 use super::Checker;
 use crate::call::{CallMachine, CallSetup};
-use crate::io::{CarrierInput, DeskInput, HostInput, Input, Output, SpeechInput, SynthesisInput};
+use crate::io::{CarrierInput, DeskInput, HostInput, Input, LineTone, Output, SpeechInput, SynthesisInput};
 use crate::machine::Machine;
 use crate::scenario::{Fact, Moment, demo_agent, timeline};
 use base::{CallTime, ErrorClass, Failure, GenerationId, Millis, Pii, SttStreamId, ToolCallId, UtteranceId};
-use model::agent::BrainChoice;
+use model::agent::{BrainChoice, Outbound};
 use model::call::{CallState, Direction};
 use model::generation::{AwaitedSlot, Finish, GenerationEvent};
 use model::journal::Record;
@@ -57,6 +57,10 @@ const WORDS: &[&str] = &[
     "",
     "and",
     "no, Wednesday instead",
+    "leave a message after the tone",
+    "for sales press one",
+    "say your name and why you are calling",
+    "hello?",
 ];
 
 fn input(kind: u8, back: u64, value: u8, newest: &Newest) -> Input {
@@ -113,6 +117,15 @@ fn input(kind: u8, back: u64, value: u8, newest: &Newest) -> Input {
     }
 }
 
+const TONES: &[LineTone] = &[
+    LineTone::Beep,
+    LineTone::Beep,
+    LineTone::CallProgress,
+    LineTone::FaxCalling,
+    LineTone::FaxAnswering,
+    LineTone::SpecialInformation,
+];
+
 /// What happens seldom in a call.
 fn rare(kind: u8, value: u8, text: Pii<String>) -> Input {
     let speech = Input::Speech;
@@ -124,6 +137,7 @@ fn rare(kind: u8, value: u8, text: Pii<String>) -> Input {
             2 => carrier(CarrierInput::State { state: CallState::Ringing }),
             3 => carrier(CarrierInput::State { state: CallState::Answered }),
             4 => carrier(CarrierInput::State { state: CallState::Active }),
+            5 => speech(SpeechInput::Tone { tone: TONES[usize::from(value / 8) % TONES.len()] }),
             _ => speech(SpeechInput::Started),
         },
         35 => carrier(CarrierInput::Dtmf { digit: Pii::new(char::from(b"0123456789#*"[usize::from(value) % 12])) }),
@@ -163,6 +177,12 @@ impl Rig {
         }
         agent.handoff_to = has_person.then(|| "+4940555017".parse().expect("a number"));
         agent.timing.call_ms_max = 120_000;
+        agent.outbound = Outbound {
+            screen: has_person,
+            voicemail: "Please call us back. Thank you.".into(),
+            introduction: String::new(),
+            menu_choice: if local { "0".into() } else { "reception".into() },
+        };
         let agent = Arc::new(agent);
         let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
         let setup = CallSetup { agent: Arc::clone(&agent), direction, incarnation: 0, now: CallTime::ZERO };

@@ -143,6 +143,7 @@ pub fn describe_output(output: &Output) -> String {
         Output::Prepare { texts } => format!("prepare {}", texts.len()),
         Output::HoldUtterance { utterance } => format!("hold {}", id(utterance.0)),
         Output::ReleaseUtterance { utterance } => format!("release {}", id(utterance.0)),
+        Output::Press { utterance, keys } => format!("press {keys} ({})", id(utterance.0)),
         Output::Interlude { utterance, text } => format!("interlude {text:?} ({})", id(utterance.0)),
         Output::EndUtterance { utterance } => format!("end-utterance {}", id(utterance.0)),
         Output::StopPlayout { utterance } => format!("stop-playout {}", id(utterance.0)),

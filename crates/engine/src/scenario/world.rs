@@ -304,6 +304,7 @@ impl World {
                 self.later(TICK_MS, Event::Tick(*utterance));
             }
             Output::Interlude { utterance, text } if !self.auto.recorded => self.interlude(*utterance, text),
+            Output::Press { utterance, keys } if !self.auto.recorded => self.press(*utterance, keys),
             Output::Speak { utterance, segment, text } => self.synthesise(*utterance, *segment, text),
             Output::EndUtterance { utterance } => self.voice.end(*utterance),
             Output::StopPlayout { utterance } => {
@@ -382,6 +383,15 @@ impl World {
         } else {
             SynthesisInput::Wordless { end_ms }
         };
+        self.later_input(wait_ms, Input::Synthesis { utterance, event });
+        if self.auto.playout {
+            self.later(wait_ms + TICK_MS, Event::Tick(utterance));
+        }
+    }
+
+    fn press(&mut self, utterance: UtteranceId, keys: &str) {
+        let Spoken { wait_ms, end_ms, .. } = self.voice.interlude(self.now, utterance, keys, true);
+        let event = SynthesisInput::SegmentDone { segment: 0, end_ms, words: Vec::new() };
         self.later_input(wait_ms, Input::Synthesis { utterance, event });
         if self.auto.playout {
             self.later(wait_ms + TICK_MS, Event::Tick(utterance));

@@ -143,6 +143,7 @@ fn expected(output: &Output) -> Option<String> {
         },
         Output::Speak { .. }
         | Output::Interlude { .. }
+        | Output::Press { .. }
         | Output::StopPlayout { .. }
         | Output::StartGeneration { .. }
         | Output::CancelGeneration { .. }
