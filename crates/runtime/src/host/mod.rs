@@ -3,6 +3,7 @@
 //! The loop is boring on purpose (rule 2): wait for one event, feed it, perform every output, flush the socket.
 
 mod ears;
+mod lines;
 mod mouth;
 mod perform;
 mod tape;
@@ -66,7 +67,7 @@ pub(crate) enum HostMessage {
 }
 
 /// The rate of a phone line, before a link says otherwise.
-const PHONE_HZ: u32 = 8_000;
+pub(crate) const PHONE_HZ: u32 = 8_000;
 
 enum Event {
     Incoming(Option<Incoming>),
@@ -96,6 +97,7 @@ pub(crate) struct CallHost {
     out: Vec<Wire>,
     ears: Option<Ears>,
     mouth: Mouth,
+    prepared: lines::Prepared,
     next_mark: base::MarkId,
     stt: Option<(SttStreamId, SttSession)>,
     brain: Option<(GenerationId, BrainSession)>,
@@ -143,6 +145,7 @@ impl CallHost {
             out: Vec::new(),
             ears: None,
             mouth: Mouth::new(PHONE_HZ),
+            prepared: lines::Prepared::default(),
             next_mark: base::MarkId(1),
             stt: None,
             brain: None,
@@ -250,6 +253,7 @@ impl CallHost {
         if self.mouth.rate_hz() != rate {
             self.mouth = Mouth::new(rate);
         }
+        self.render_prepared();
         let sink = std::mem::take(&mut link.sink);
         self.tape.open(rate);
         self.link = Some(link);
@@ -389,7 +393,9 @@ impl CallHost {
     }
 
     fn on_tts(&mut self, event: Option<TtsEvent>) {
-        for input in self.mouth.on_tts(event) {
+        let inputs = self.mouth.on_tts(event);
+        self.open_voice();
+        for input in inputs {
             self.feed(input);
         }
     }
@@ -439,7 +445,7 @@ impl CallHost {
         let (reason, state) = self.ended.take().unwrap_or_else(|| ("internal".into(), CallState::Failed));
         self.stt = None;
         self.brain = None;
-        self.mouth.stop(self.now());
+        self.mouth.stop_all(self.now());
         metrics::counter!("frontdesk_playout_underruns_total").increment(self.mouth.underruns());
         for (_, tool) in self.tools.drain() {
             tool.abort();
