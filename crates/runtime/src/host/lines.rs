@@ -129,5 +129,8 @@ impl CallHost {
             protocol.on_command(MediaCommand::Clear, &mut self.out);
         }
         self.tape.agent_stopped(now);
+        if let Some(ears) = &mut self.ears {
+            ears.stopped();
+        }
     }
 }

@@ -16,13 +16,13 @@ use crate::socket::{self, Incoming, MediaSocket};
 use base::wire::Wire;
 use base::{CallTime, GenerationId, JournalSeq, SttStreamId, limits};
 use carriers::protocol::{MediaCommand, MediaEvent, MediaProtocol, MediaSink};
-use ears::{Ears, Heard};
+use ears::{CallerFrame, Ears};
 use engine::Machine;
 use engine::call::CallMachine;
 use engine::io::{CarrierInput, HostInput, Input, SpeechInput};
 use model::agent::Agent;
 use model::business::TenantScope;
-use model::call::{Call, CallState};
+use model::call::{Call, CallState, Direction};
 use model::generation::GenerationEvent;
 use model::journal::Record;
 use model::live::LiveEvent;
@@ -249,7 +249,8 @@ impl CallHost {
         let rate = link.protocol.sample_rate_hz();
         let vad: Option<Box<dyn NeuralVadSession>> =
             self.shared.services.judge.as_ref().and_then(|judge| judge.vad(rate));
-        self.ears = Some(Ears::new(rate, vad));
+        let is_outbound = self.call.direction == Direction::Outbound;
+        self.ears = Some(Ears::new(rate, &self.agent.sound, is_outbound, vad));
         if self.mouth.rate_hz() != rate {
             self.mouth = Mouth::new(rate);
         }
@@ -335,21 +336,20 @@ impl CallHost {
     fn hear(&mut self, pcm: &[i16]) {
         let now = self.now();
         let Some(mut ears) = self.ears.take() else { return };
-        ears.hear(pcm, |heard| match heard {
-            Heard::Frame(frame) => {
-                self.tape.caller(now, frame);
-                self.push_stt(SttCommand::Audio(frame.into()));
-            }
-            Heard::Started => {
-                self.push_stt(SttCommand::Speech(true));
-                self.feed(Input::Speech(SpeechInput::Started));
-            }
-            Heard::Stopped { silence_ms } => {
-                self.push_stt(SttCommand::Speech(false));
-                self.feed(Input::Speech(SpeechInput::Stopped { silence_ms }));
-            }
+        ears.hear(pcm, |frame| match frame {
+            CallerFrame::Raw(frame) => self.tape.caller(now, frame),
+            CallerFrame::Clean(frame) => self.push_stt(SttCommand::Audio(frame.into())),
         });
         self.ears = Some(ears);
+        // What the engine does about it may need the ears again: to stop the agent, to judge the turn.
+        while let Some(speech) = self.ears.as_mut().and_then(Ears::poll) {
+            match speech {
+                SpeechInput::Started => self.push_stt(SttCommand::Speech(true)),
+                SpeechInput::Stopped { .. } => self.push_stt(SttCommand::Speech(false)),
+                _ => {}
+            }
+            self.feed(Input::Speech(speech));
+        }
     }
 
     fn push_stt(&mut self, command: SttCommand) {
@@ -405,9 +405,13 @@ impl CallHost {
         let now = self.now();
         let Some(link) = &mut self.link else { return };
         let (out, tape, next_mark) = (&mut self.out, &mut self.tape, &mut self.next_mark);
+        let ears = &mut self.ears;
         self.mouth.play_due(now, |step| match step {
             mouth::Step::Frame(frame) => {
                 tape.agent(now, frame);
+                if let Some(ears) = ears {
+                    ears.played(frame);
+                }
                 link.protocol.on_command(MediaCommand::Audio(frame), out);
                 None
             }
