@@ -1,4 +1,8 @@
-//! Finding keys pressed in the audio (ITU-T Q.23, Q.24), for carriers that do not report them.
+//! Keys in the audio (ITU-T Q.23, Q.24): found for carriers that do not report them, made for menus that want to be
+//! answered.
+
+use crate::ms_to_samples;
+use crate::tone::Tone;
 
 const LOW_HZ: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
 const HIGH_HZ: [f64; 4] = [1_209.0, 1_336.0, 1_477.0, 1_633.0];
@@ -21,6 +25,24 @@ pub fn frequencies(key: char) -> Option<(f64, f64)> {
         .map(|n| (n / 4, n % 4))
         .find(|&(row, col)| KEYS[row][col] == key)
         .map(|(row, col)| (LOW_HZ[row], HIGH_HZ[col]))
+}
+
+/// How long a key is held, and the pause after it: well above the 40 ms that Q.24 asks of a receiver.
+const PRESS_MS: u64 = 140;
+const RELEASE_MS: u64 = 90;
+/// Loud enough for a receiver behind a telephone codec, and no louder than a voice.
+const PRESS_PEAK_DBFS: f32 = -8.0;
+
+/// The sound of these keys being pressed one after the other. What is no key is left out.
+pub fn pressed(rate_hz: u32, keys: &str) -> Vec<i16> {
+    let hold = ms_to_samples(PRESS_MS, rate_hz) as usize;
+    let step = hold + ms_to_samples(RELEASE_MS, rate_hz) as usize;
+    let tones: Vec<Tone> = keys.chars().filter_map(|key| Tone::dtmf(rate_hz, key, PRESS_PEAK_DBFS)).collect();
+    let mut pcm = vec![0; tones.len() * step];
+    for (mut tone, part) in tones.into_iter().zip(pcm.chunks_mut(step.max(1))) {
+        tone.fill(&mut part[..hold]);
+    }
+    pcm
 }
 
 /// Listens to one stream.
@@ -131,7 +153,7 @@ fn strongest(powers: &[f32]) -> (usize, f32, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tone::{ComfortNoise, Tone};
+    use crate::tone::ComfortNoise;
 
     fn keys(rate: u32, pcm: &[i16]) -> String {
         let mut found = String::new();
@@ -157,6 +179,13 @@ mod tests {
             for dbfs in [-3.0, -25.0] {
                 assert_eq!(keys(rate, &dial(rate, "1234567890*#ABCD", 70, 60, dbfs)), "1234567890*#ABCD");
             }
+        }
+    }
+
+    #[test]
+    fn keys_that_are_pressed_are_heard_as_they_were() {
+        for rate in [8_000, 16_000] {
+            assert_eq!(keys(rate, &pressed(rate, "1 1*20#x9")), "11*20#9");
         }
     }
 

@@ -116,6 +116,15 @@ impl CallHost {
         self.queue(Input::Synthesis { utterance, event });
     }
 
+    /// Presses keys of the telephone: as tones in the audio, which any carrier takes.
+    pub(super) fn press(&mut self, utterance: UtteranceId, keys: &str) {
+        let pcm = media::dtmf::pressed(self.mouth.rate_hz(), keys);
+        let done = |end_ms| SynthesisInput::SegmentDone { segment: 0, end_ms, words: Vec::new() };
+        let event = self.mouth.interlude(utterance, &pcm).map(done);
+        let event = event.unwrap_or(SynthesisInput::Failed { class: ErrorClass::Internal });
+        self.queue(Input::Synthesis { utterance, event });
+    }
+
     pub(super) fn stop_playout(&mut self, utterance: UtteranceId) {
         let now = self.now();
         let stopped = self.mouth.stop(utterance, now);

@@ -60,6 +60,7 @@ impl CallHost {
             Output::HoldUtterance { utterance } => self.mouth.hold(utterance),
             Output::ReleaseUtterance { utterance } => self.mouth.release(utterance),
             Output::Interlude { utterance, text } => self.interlude(utterance, text),
+            Output::Press { utterance, keys } => self.press(utterance, &keys),
             Output::Live(kind) => self.tell_live(kind),
             Output::Measure(measure) => count(&measure),
             Output::Ended { reason, state } => {
