@@ -20,6 +20,22 @@ pub const SPECULATION_CHARS_WASTED_MAX: u64 = 20_000;
 pub const DEAD_AIR_MS_MAX: u64 = 1_200;
 /// Lines of one voice kept as audio.
 pub const PHRASES_PER_VOICE_MAX: usize = 64;
+/// Voices whose lines are kept as audio; a voice is a provider's voice in one language at one rate.
+pub const PHRASE_VOICES_MAX: usize = 64;
+/// Longest audio of a line that is kept.
+pub const PHRASE_MS_MAX: u64 = 20_000;
+/// Lines rendered for the cache at once, by one node.
+pub const PHRASE_RENDERS_MAX: usize = 4;
+/// One line is rendered within this, or not at all.
+pub const PHRASE_RENDER_MS_MAX: u64 = 10_000;
+/// A line whose rendering failed is tried again after this; the pause doubles each time.
+pub const PHRASE_RETRY_MS: u64 = 5_000;
+/// Attempts at one line before it is left until it is asked for again.
+pub const PHRASE_ATTEMPTS_MAX: u32 = 5;
+/// The lines of configured agents are looked through this often, for agents that have changed.
+pub const PHRASE_SWEEP_MS: u64 = 600_000;
+/// Interludes that wait for one another.
+pub const INTERLUDES_MAX: usize = 4;
 /// Sentences that wait for synthesis.
 pub const TTS_SEGMENTS_MAX: usize = 8;
 /// Inputs that wait for a call's engine; overflow ends the call with a journaled reason.

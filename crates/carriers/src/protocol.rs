@@ -155,6 +155,10 @@ pub trait CarrierControl: Send + Sync {
     fn inbound_call(&self, request: &Inbound<'_>) -> Result<InboundCall, base::Failure>;
     /// Our answer to it, in the platform's words.
     fn answer(&self, answer: &Answer) -> Reply;
+    /// Whether the platform itself speaks what [`Answer::SayAndHangUp`] says.
+    fn has_voice(&self) -> bool {
+        false
+    }
     /// The report that a status webhook brings; `None` for reports we do not need.
     fn status(&self, request: &Inbound<'_>) -> Result<Option<StatusReport>, base::Failure>;
     /// The request that places a call; `None` when the platform cannot place calls.

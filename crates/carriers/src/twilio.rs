@@ -226,6 +226,10 @@ impl CarrierControl for TwilioControl {
         Reply { status: 200, content_type: "text/xml", body: twiml::document(answer) }
     }
 
+    fn has_voice(&self) -> bool {
+        true
+    }
+
     fn status(&self, request: &Inbound<'_>) -> Result<Option<StatusReport>, Failure> {
         let fields = fields(request);
         let carrier_ref = call_sid(&fields)?.to_owned();

@@ -8,24 +8,33 @@
 //! **Must not know**: sockets, files, clocks, runtimes, carriers, the conversation. The recorder writes to whatever
 //! `Write + Seek` it is given; whoever gives it decides which thread may block.
 //!
-//! Start reading at [`playout`] (what the caller hears and how we know), then [`pacer`] (when it is sent), then [`vad`]
-//! (when the caller speaks). `cargo run -p media --release --example cost` prints what each block costs.
+//! Start reading at [`playout`] (what the caller hears and how we know), then [`pacer`] (when it is sent), then
+//! [`listener`] (what the caller's audio goes through) and [`vad`] (when the caller speaks). `cargo run -p media --release --example cost` prints what each block costs.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod ambience;
+pub mod denoise;
 pub mod dtmf;
+pub mod echo;
 pub mod framer;
 pub mod g711;
+pub mod gain;
 pub mod jitter;
 pub mod l16;
 pub mod level;
 pub mod line_tones;
+pub mod listener;
+pub mod overlap;
 pub mod pacer;
 pub mod playout;
 pub mod recorder;
 pub mod resample;
 pub mod tone;
 pub mod vad;
+
+#[cfg(test)]
+mod test_audio;
 
 pub use framer::{Framer, Preroll};
 pub use g711::Law;

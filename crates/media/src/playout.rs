@@ -99,7 +99,11 @@ pub struct PlayoutBuffer {
 impl PlayoutBuffer {
     /// An empty buffer of [`AUDIO_OUT_BUFFER_MS_MAX`] at this rate.
     pub fn new(rate_hz: u32) -> Self {
-        let capacity = ms_to_samples(AUDIO_OUT_BUFFER_MS_MAX, rate_hz) as usize;
+        Self::with_room(rate_hz, ms_to_samples(AUDIO_OUT_BUFFER_MS_MAX, rate_hz) as usize)
+    }
+
+    /// An empty buffer that takes exactly this many samples: for audio whose length is known.
+    pub fn with_room(rate_hz: u32, capacity: usize) -> Self {
         Self {
             rate_hz,
             capacity,
@@ -247,6 +251,14 @@ impl PlayoutBuffer {
     /// when they are cleared. `None` when no utterance was open.
     pub fn stop(&mut self) -> Option<Stopped> {
         self.marks.clear();
+        self.abandon()
+    }
+
+    /// Throws away what was not handed out, where the carrier is not cleared: what it has is played on, but says nothing
+    /// about this utterance any more. Marks of utterances before it stay valid. `None` when no utterance was open.
+    pub fn abandon(&mut self) -> Option<Stopped> {
+        let open = self.utterance;
+        self.marks.retain(|mark| Some(mark.at.utterance) != open);
         let stopped = self.utterance.map(|utterance| Stopped {
             utterance,
             sent_ms: self.sent_ms(),
@@ -426,6 +438,22 @@ mod tests {
         assert_eq!(buffer.played(MarkId(1)), Some(PlayedMs { utterance: ONE, played_ms: 20, finished: true }));
         assert_eq!(buffer.acknowledged_ms(), 0);
         assert_eq!(buffer.open(ONE).map(|stopped| stopped.dropped_ms), Some(20));
+    }
+
+    #[test]
+    fn an_utterance_that_is_abandoned_leaves_the_marks_of_the_one_before_it() {
+        let mut buffer = playing(&[7; 160]);
+        buffer.no_more();
+        buffer.pull(&mut [0; 160]);
+        buffer.mark_sent(MarkId(1));
+        buffer.open(TWO);
+        buffer.push(&[7; 320]);
+        buffer.pull(&mut [0; 160]);
+        buffer.mark_sent(MarkId(2));
+        assert_eq!(buffer.abandon().map(|stopped| (stopped.sent_ms, stopped.dropped_ms)), Some((20, 20)));
+        assert_eq!(buffer.utterance(), None);
+        assert!(buffer.played(MarkId(1)).is_some_and(|played| played.finished));
+        assert_eq!(buffer.played(MarkId(2)), None);
     }
 
     #[test]

@@ -90,6 +90,32 @@ impl Oscillator {
     }
 }
 
+/// The two notes of a [`waiting_sound`]: frequency, where it begins, how long it lasts. A rising third that no telephone
+/// tone of ITU-T E.180 or Q.23 is made of.
+const WAITING_NOTES: [(f64, u64, u64); 2] = [(523.25, 0, 340), (659.25, 320, 380)];
+const WAITING_PEAK_DBFS: f32 = -20.0;
+/// A note swells this fast; it fades over the rest of its time.
+const WAITING_ATTACK_MS: u64 = 30;
+
+/// A gentle sound that says "I am still here" where words are missing: two soft notes, 700 ms.
+pub fn waiting_sound(rate_hz: u32) -> Vec<i16> {
+    let end_ms = WAITING_NOTES.iter().map(|(_, from_ms, ms)| from_ms + ms).max().unwrap_or(0);
+    let mut pcm = vec![0_i16; ms_to_samples(end_ms, rate_hz) as usize];
+    for (hz, from_ms, ms) in WAITING_NOTES {
+        let first = ms_to_samples(from_ms, rate_hz) as usize;
+        let samples = ms_to_samples(ms, rate_hz) as usize;
+        let attack = ms_to_samples(WAITING_ATTACK_MS, rate_hz).max(1) as f32;
+        let mut note = vec![0_i16; samples];
+        Tone::sine(rate_hz, hz, WAITING_PEAK_DBFS).fill(&mut note);
+        for (at, (sample, heard)) in note.iter().zip(&mut pcm[first..]).enumerate() {
+            let left = 1.0 - at as f32 / samples as f32;
+            let envelope = (at as f32 / attack).min(1.0) * left * left;
+            *heard = heard.saturating_add(to_sample(f32::from(*sample) * envelope));
+        }
+    }
+    pcm
+}
+
 /// Quiet noise, so that a line on which nobody speaks does not sound dead. The same seed gives the same noise.
 #[derive(Clone, Debug)]
 pub struct ComfortNoise {
@@ -139,6 +165,18 @@ mod tests {
         ComfortNoise::new(-50.0, 7).fill(&mut b);
         assert_eq!(a, b);
         assert!((level::rms_dbfs(&a) + 50.0).abs() < 0.5, "{}", level::rms_dbfs(&a));
+    }
+
+    #[test]
+    fn waiting_sound_is_soft_and_begins_and_ends_without_a_click() {
+        for rate_hz in [8_000, 16_000, 24_000] {
+            let pcm = waiting_sound(rate_hz);
+            assert_eq!(pcm.len(), rate_hz as usize * 700 / 1_000);
+            let peak = pcm.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+            assert!((1_500..4_000).contains(&peak), "{peak}");
+            assert!(pcm[0].abs() < 20 && pcm[pcm.len() - 1].abs() < 20);
+            assert!(pcm.chunks(rate_hz as usize / 10).all(|part| level::rms_dbfs(part) > -60.0), "no hole in it");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod drivers;
 mod host;
 pub mod node;
 pub mod on_device;
+mod phrases;
 pub mod replay;
 mod router;
 pub mod service;

@@ -8,6 +8,7 @@ pub(crate) use doors::refuse;
 pub use outbound::{DialError, DialRequest};
 
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
+use crate::phrases::Phrases;
 use crate::service::{AudioJudge, BrainService, KnowledgeSearch, SttService, TtsService};
 use base::{AgentId, CallId, ConversationId, PhoneNumber, Pii, limits};
 use carriers::protocol::CarrierControl;
@@ -96,6 +97,8 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     /// Slots of the end-of-turn model; a full pool skips the hint.
     pub(crate) judging: Arc<Semaphore>,
+    /// Lines that are kept as audio.
+    pub(crate) phrases: Arc<Phrases>,
     controls: BTreeMap<String, Arc<dyn CarrierControl>>,
     calls: Mutex<HashMap<CallId, LiveCall>>,
     tickets: Mutex<HashMap<String, Ticket>>,
@@ -122,8 +125,14 @@ struct Ticket {
 }
 
 enum Plan {
-    HangUp,
-    Transfer { to: PhoneNumber, tell: mpsc::Sender<HostMessage> },
+    /// Says what is left to be said in the platform's own voice, and hangs up.
+    HangUp {
+        unsaid: Option<String>,
+    },
+    Transfer {
+        to: PhoneNumber,
+        tell: mpsc::Sender<HostMessage>,
+    },
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -148,8 +157,13 @@ impl Shared {
         }
     }
 
-    pub(crate) fn plan_hang_up(&self, carrier: &str, carrier_ref: &str) {
-        lock(&self.plans).insert((carrier.into(), carrier_ref.into()), Plan::HangUp);
+    pub(crate) fn plan_hang_up(&self, carrier: &str, carrier_ref: &str, unsaid: Option<String>) {
+        lock(&self.plans).insert((carrier.into(), carrier_ref.into()), Plan::HangUp { unsaid });
+    }
+
+    /// Forgets what the platform would be told. `false` when it has been told already.
+    pub(crate) fn drop_plan(&self, carrier: &str, carrier_ref: &str) -> bool {
+        lock(&self.plans).remove(&(carrier.to_owned(), carrier_ref.to_owned())).is_some()
     }
 
     pub(crate) fn plan_transfer(
@@ -182,8 +196,9 @@ impl Drop for Listed {
         lock(&self.0.tickets).retain(|_, ticket| ticket.call != self.1);
         if let Some(carrier_ref) = gone.as_ref().and_then(|call| call.carrier_ref.clone()) {
             let key = (gone.map(|call| call.carrier).unwrap_or_default(), carrier_ref);
-            // A transfer may still have to be told to the platform; a hang-up is the default answer anyway.
-            lock(&self.0.plans).retain(|at, plan| *at != key || matches!(plan, Plan::Transfer { .. }));
+            // A transfer and last words may still have to be told to the platform; a mere hang-up is the default answer.
+            let is_mere = |plan: &Plan| matches!(plan, Plan::HangUp { unsaid: None });
+            lock(&self.0.plans).retain(|at, plan| *at != key || !is_mere(plan));
         }
     }
 }
@@ -226,6 +241,7 @@ impl Node {
                 egress,
                 tasks: TaskTracker::new(),
                 judging: Arc::new(Semaphore::new(cores)),
+                phrases: Arc::default(),
                 controls,
                 calls: Mutex::default(),
                 tickets: Mutex::default(),
@@ -234,6 +250,13 @@ impl Node {
                 draining: AtomicBool::new(false),
             }),
         }
+    }
+
+    /// Renders the lines of all agents ahead, now and whenever they have changed, so that the first call has them.
+    pub fn keep_lines_warm(&self) {
+        let Some(service) = self.shared.services.tts.first().cloned() else { return };
+        let phrases = Arc::downgrade(&self.shared.phrases);
+        tokio::spawn(crate::phrases::sweep(phrases, Arc::clone(&self.shared.store), service));
     }
 
     /// The store behind the node.

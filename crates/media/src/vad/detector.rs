@@ -8,6 +8,8 @@ use base::limits::FRAME_MS;
 pub struct Config {
     /// Speech that must be there before it counts: 60 to 100 ms keeps clicks and coughs out.
     pub speech_ms_min: u64,
+    /// Silence of the cheap stage within speech that is told as a lull, once per silence.
+    pub lull_ms_min: u64,
     /// Silence that must pass before speech counts as ended.
     pub silence_ms_min: u64,
     /// A frame is speech from this probability on, while nobody speaks.
@@ -24,9 +26,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            speech_ms_min: 80,
+            speech_ms_min: 60,
+            lull_ms_min: 100,
             silence_ms_min: 200,
-            start_probability: 0.5,
+            start_probability: 0.45,
             stop_probability: 0.35,
             neural: false,
             neural_ms_max: 200,
@@ -39,6 +42,12 @@ impl Default for Config {
 pub enum Event {
     /// The caller began to speak, [`Detector::speech_ms`] ago.
     SpeechStarted,
+    /// The caller fell silent a moment ago, as far as the cheap stage can tell: too early to call it the end, early enough
+    /// to get ready for it. Followed by [`Event::SpeechStopped`], or by nothing when the caller goes on.
+    Lull {
+        /// How long ago the last speech was.
+        silence_ms: u64,
+    },
     /// The caller stopped speaking.
     SpeechStopped {
         /// How long ago the last speech was.
@@ -56,6 +65,8 @@ pub struct Detector {
     /// Since the first frame of the present evidence.
     since_onset_ms: u64,
     silence_ms: u64,
+    /// Silence by the cheap stage alone.
+    lull_ms: u64,
     neural: Option<f32>,
     /// Since the neural stage last said anything.
     neural_age_ms: u64,
@@ -80,6 +91,7 @@ impl Detector {
             evidence_ms: 0,
             since_onset_ms: 0,
             silence_ms: 0,
+            lull_ms: 0,
             neural: None,
             neural_age_ms: u64::MAX,
             wants_neural: false,
@@ -112,7 +124,7 @@ impl Detector {
     pub fn push(&mut self, frame: Frame) -> Option<Event> {
         self.note_neural(&frame);
         let event = match self.is_speech(&frame) {
-            Some(is_speech) if self.speaking => self.while_speaking(is_speech),
+            Some(is_speech) if self.speaking => self.while_speaking(is_speech, frame.cheap),
             Some(is_speech) => self.while_silent(is_speech),
             None => None,
         };
@@ -159,15 +171,22 @@ impl Detector {
             return None;
         }
         self.speaking = true;
-        self.silence_ms = 0;
+        (self.silence_ms, self.lull_ms) = (0, 0);
         Some(Event::SpeechStarted)
     }
 
-    fn while_speaking(&mut self, is_speech: bool) -> Option<Event> {
+    fn is_lull(&self) -> bool {
+        self.lull_ms >= self.config.lull_ms_min.max(FRAME_MS)
+    }
+
+    fn while_speaking(&mut self, is_speech: bool, cheap: f32) -> Option<Event> {
         self.since_onset_ms = self.since_onset_ms.saturating_add(FRAME_MS);
         self.silence_ms = if is_speech { 0 } else { self.silence_ms + FRAME_MS };
+        let was_lull = self.is_lull();
+        self.lull_ms = if cheap >= self.config.stop_probability { 0 } else { self.lull_ms + FRAME_MS };
         if self.silence_ms < self.config.silence_ms_min.max(FRAME_MS) {
-            return None;
+            let silence_ms = self.lull_ms;
+            return (self.is_lull() && !was_lull).then_some(Event::Lull { silence_ms });
         }
         let silence_ms = self.silence_ms;
         self.speaking = false;

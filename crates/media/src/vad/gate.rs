@@ -11,14 +11,21 @@ use std::fmt;
 const MODEL_SAMPLES: usize = 256;
 /// Quieter than this is not speech on any line.
 const LEVEL_DBFS_MIN: f32 = -55.0;
-/// What speech rises above the noise floor at least.
+/// What speech rises above the noise floor at least, to begin and, once there, to go on.
 const ABOVE_FLOOR_DB_MIN: f32 = 5.0;
+const ABOVE_FLOOR_DB_MIN_WITHIN: f32 = 3.0;
+/// Within speech are the frames this soon after a voiced one.
+const WITHIN_FRAMES: u8 = 10;
+/// From this probability on, a frame is not part of the noise.
+const VOICE_PROBABILITY: f32 = 0.45;
 const FLOOR_DBFS_START: f32 = -60.0;
 const FLOOR_DBFS_MIN: f32 = -75.0;
 const FLOOR_DBFS_MAX: f32 = -25.0;
 /// The floor follows a quieter line within a few frames, a louder one only as fast as a pause in speech allows.
 const FLOOR_FALL: f32 = 0.2;
 const FLOOR_RISE_DB: f32 = 0.25;
+/// The gaps between syllables are no pause: what is heard in them is half voice.
+const FLOOR_RISE_WITHIN_DB: f32 = 0.05;
 /// Long speech holds the floor down, but not for ever: a fan that the model takes for speech is learned in the end.
 const FLOOR_RISE_SPEECH_DB: f32 = 0.01;
 
@@ -31,6 +38,8 @@ pub struct Gate {
     wide: Vec<i16>,
     probability: f32,
     floor_dbfs: f32,
+    /// Frames for which what is heard still counts as within speech.
+    within: u8,
 }
 
 impl Gate {
@@ -44,6 +53,7 @@ impl Gate {
             wide: Vec::with_capacity(1_024),
             probability: 0.0,
             floor_dbfs: FLOOR_DBFS_START,
+            within: 0,
         })
     }
 
@@ -60,16 +70,20 @@ impl Gate {
         self.probability = best.unwrap_or(self.probability);
         let level_dbfs = level::rms_dbfs(pcm);
         let above_floor_db = level_dbfs - self.floor_dbfs;
-        let is_loud = level_dbfs >= LEVEL_DBFS_MIN && above_floor_db >= ABOVE_FLOOR_DB_MIN;
+        let is_within = self.within > 0;
+        let above_min = if is_within { ABOVE_FLOOR_DB_MIN_WITHIN } else { ABOVE_FLOOR_DB_MIN };
+        let is_loud = level_dbfs >= LEVEL_DBFS_MIN && above_floor_db >= above_min;
         let look = if is_loud {
-            self.texture.look()
+            self.texture.look(is_within)
         } else {
             self.texture.pause();
             Look::Noise
         };
         let tonal = look == Look::Tone;
         let cheap = if look == Look::Other { self.probability } else { 0.0 };
-        self.follow(level_dbfs, cheap >= 0.5 || tonal);
+        let is_voice = cheap >= VOICE_PROBABILITY;
+        self.within = if is_voice { WITHIN_FRAMES } else { self.within.saturating_sub(1) };
+        self.follow(level_dbfs, is_voice || tonal);
         Frame { cheap, level_dbfs, above_floor_db, tonal, neural: None }
     }
 
@@ -86,6 +100,7 @@ impl Gate {
         self.texture.reset();
         self.probability = 0.0;
         self.floor_dbfs = FLOOR_DBFS_START;
+        self.within = 0;
     }
 
     fn follow(&mut self, level_dbfs: f32, is_signal: bool) {
@@ -95,7 +110,11 @@ impl Gate {
         self.floor_dbfs += if change < 0.0 {
             change * FLOOR_FALL
         } else {
-            change.min(if is_signal { FLOOR_RISE_SPEECH_DB } else { FLOOR_RISE_DB })
+            change.min(match (is_signal, self.within) {
+                (true, _) => FLOOR_RISE_SPEECH_DB,
+                (false, 0) => FLOOR_RISE_DB,
+                (false, _) => FLOOR_RISE_WITHIN_DB,
+            })
         };
         self.floor_dbfs = self.floor_dbfs.clamp(FLOOR_DBFS_MIN, FLOOR_DBFS_MAX);
     }

@@ -1,59 +1,19 @@
 use super::*;
-use crate::level;
-use crate::tone::{ComfortNoise, Tone};
+use crate::test_audio::{self, mix, voice};
+use crate::tone::Tone;
 use base::limits::FRAME_MS;
 use proptest::prelude::*;
-use std::f64::consts::TAU;
 
 const RATE: u32 = 8_000;
 
-/// Something like a voice: a gliding pitch with its harmonics through three moving resonances, in syllables.
-fn voice(rate: u32, ms: u64, dbfs: f32) -> Vec<i16> {
-    let samples = crate::ms_to_samples(ms, rate) as usize;
-    let mut phase = 0.0_f64;
-    let raw: Vec<f64> = (0..samples)
-        .map(|n| {
-            let t = n as f64 / f64::from(rate);
-            let pitch = 130.0 + 25.0 * (2.3 * t * TAU).sin() + 4.0 * (5.1 * t * TAU).sin();
-            phase += pitch / f64::from(rate);
-            let syllable = (4.0 * t * std::f64::consts::PI).sin().abs().sqrt();
-            let formants = [
-                (550.0 + 200.0 * (3.1 * t * TAU).sin(), 90.0, 1.0),
-                (1_500.0 + 450.0 * (2.2 * t * TAU).cos(), 120.0, 0.5),
-                (2_500.0 + 150.0 * (1.3 * t * TAU).sin(), 180.0, 0.25),
-            ];
-            let mut sum = 0.0;
-            for harmonic in 1..=28 {
-                let hz = pitch * f64::from(harmonic);
-                if hz < f64::from(rate) * 0.42 {
-                    let gain: f64 =
-                        formants.iter().map(|(at, width, gain)| gain / (1.0 + ((hz - at) / width).powi(2))).sum();
-                    sum += gain * (phase * f64::from(harmonic) * TAU).sin();
-                }
-            }
-            sum * syllable
-        })
-        .collect();
-    let rms = (raw.iter().map(|value| value * value).sum::<f64>() / samples as f64).sqrt();
-    let gain = f64::from(level::amplitude(dbfs)) * 32_768.0 / rms;
-    raw.iter().map(|value| (value * gain) as i16).collect()
-}
-
 fn noise(ms: u64, dbfs: f32) -> Vec<i16> {
-    let mut pcm = vec![0; crate::ms_to_samples(ms, RATE) as usize];
-    ComfortNoise::new(dbfs, 11).fill(&mut pcm);
-    pcm
+    test_audio::noise(RATE, ms, dbfs)
 }
 
 fn tone(mut tone: Tone, ms: u64) -> Vec<i16> {
     let mut pcm = vec![0; crate::ms_to_samples(ms, RATE) as usize];
     tone.fill(&mut pcm);
     pcm
-}
-
-fn mix(mut a: Vec<i16>, b: &[i16]) -> Vec<i16> {
-    a.iter_mut().zip(b).for_each(|(a, b)| *a = a.saturating_add(*b));
-    a
 }
 
 /// The events of a stream with the time at the end of their frame.
@@ -85,9 +45,15 @@ fn voice_between_silences_starts_and_stops_once() {
         let pcm = [gap.clone(), voice(rate, 1_500, -22.0), gap].concat();
         let config = Config { silence_ms_min: 300, ..Config::default() };
         let events = listen(rate, &pcm, config, |_| None);
-        let [(started, Event::SpeechStarted), (stopped, Event::SpeechStopped { silence_ms: 300 })] = events[..] else {
+        let [
+            (started, Event::SpeechStarted),
+            (lull, Event::Lull { silence_ms: 100 }),
+            (stopped, Event::SpeechStopped { silence_ms: 300 }),
+        ] = events[..]
+        else {
             panic!("{rate}: {events:?}");
         };
+        assert!((2_500..=2_760).contains(&lull), "{rate}: lull at {lull}");
         assert!((1_060..=1_200).contains(&started), "{rate}: started at {started}");
         assert!((2_700..=2_960).contains(&stopped), "{rate}: stopped at {stopped}");
     }
@@ -171,7 +137,7 @@ fn neural_stage_overrules_the_cheap_one() {
         assert_eq!(detector.push(frame(0.9).with_neural(0.05)), None, "a tone that fools the cheap stage");
     }
     let started = (0..10).find(|_| detector.push(frame(0.1).with_neural(0.9)).is_some());
-    assert_eq!(started, Some(3), "a voice that the cheap stage misses");
+    assert_eq!(started, Some(2), "a voice that the cheap stage misses");
 }
 
 #[test]
@@ -191,8 +157,32 @@ fn neural_stage_is_not_run_in_silence() {
         runs += 1;
         Some(if (5_000..6_000).contains(&now) { 0.9 } else { 0.02 })
     });
-    assert_eq!(events.len(), 2, "{events:?}");
+    let is_edge = |event: &&(u64, Event)| !matches!(event.1, Event::Lull { .. });
+    assert_eq!(events.iter().filter(is_edge).count(), 2, "{events:?}");
     assert!((40..=90).contains(&runs), "{runs} of 500 frames");
+}
+
+#[test]
+fn a_lull_is_told_once_in_every_silence_and_before_its_end() {
+    let mut detector = Detector::new(Config::default());
+    let mut hear =
+        |cheap: f32, frames: usize| -> Vec<Event> { (0..frames).filter_map(|_| detector.push(frame(cheap))).collect() };
+    assert_eq!(hear(0.9, 10), [Event::SpeechStarted]);
+    assert_eq!(hear(0.0, 9), [Event::Lull { silence_ms: 100 }]);
+    assert_eq!(hear(0.9, 3), []);
+    assert_eq!(hear(0.0, 4), [], "a gap within a word");
+    assert_eq!(hear(0.9, 3), []);
+    assert_eq!(hear(0.0, 30), [Event::Lull { silence_ms: 100 }, Event::SpeechStopped { silence_ms: 200 }]);
+}
+
+#[test]
+fn the_neural_stage_does_not_hold_back_a_lull() {
+    let mut detector = Detector::new(Config { neural: true, ..Config::default() });
+    (0..10).for_each(|_| {
+        detector.push(frame(0.9).with_neural(0.9));
+    });
+    let lull = (0..10).find_map(|_| detector.push(frame(0.0).with_neural(0.9)));
+    assert_eq!(lull, Some(Event::Lull { silence_ms: 100 }));
 }
 
 #[test]
@@ -205,7 +195,7 @@ fn a_breath_between_words_is_no_end() {
     assert_eq!(detector.speech_ms(), 200);
     for _ in 0..20 {
         for _ in 0..14 {
-            assert_eq!(detector.push(frame(0.0)), None);
+            assert!(!matches!(detector.push(frame(0.0)), Some(Event::SpeechStopped { .. })));
         }
         assert_eq!(detector.silence_ms(), 280);
         assert_eq!(detector.push(frame(0.4)), None, "hysteresis: weak speech holds on");
@@ -236,6 +226,9 @@ proptest! {
                 Some(Event::SpeechStopped { silence_ms }) => {
                     prop_assert!(speaking && silence_ms >= silence_ms_min && since >= silence_ms);
                     (speaking, since) = (false, 0);
+                }
+                Some(Event::Lull { silence_ms }) => {
+                    prop_assert!(speaking && silence_ms >= 100 && since >= silence_ms);
                 }
                 None => {}
             }

@@ -29,8 +29,15 @@ const BAND_BINS: usize = 12;
 const FLATNESS_NOISE_MIN: f32 = 0.55;
 /// Where the average starts: noise until the frames say otherwise.
 const FLATNESS_START: f32 = 0.58;
+/// The same within speech, whose soft frames are half noise.
+const FLATNESS_NOISE_MIN_WITHIN: f32 = 0.59;
 /// How much a frame counts in the average.
 const FLATNESS_WEIGHT: f32 = 0.25;
+/// The same for the first frames of a sound.
+const FLATNESS_WEIGHT_FIRST: f32 = 0.4;
+const FIRST_FRAMES: u8 = 4;
+/// Quiet frames after which what comes next has nothing to do with what came before.
+const PAUSE_FRAMES: u8 = 4;
 
 /// What a window of audio is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +62,9 @@ pub(super) struct Texture {
     last_hz: Option<f32>,
     steady: u8,
     flatness: f32,
+    /// Frames of the present sound.
+    heard: u8,
+    quiet: u8,
 }
 
 impl Texture {
@@ -72,6 +82,8 @@ impl Texture {
             last_hz: None,
             steady: 0,
             flatness: FLATNESS_START,
+            heard: 0,
+            quiet: 0,
         }
     }
 
@@ -85,25 +97,34 @@ impl Texture {
     }
 
     /// What the window is like, given the ones before it. Meant to be asked once a frame, while there is a signal.
-    pub(super) fn look(&mut self) -> Look {
+    /// `is_within` says that there was a voice a moment ago.
+    pub(super) fn look(&mut self, is_within: bool) -> Look {
+        self.quiet = 0;
         if self.spectrum().is_none() {
             return Look::Other;
         }
-        self.flatness += (self.band_flatness() - self.flatness) * FLATNESS_WEIGHT;
+        let weight = if self.heard < FIRST_FRAMES { FLATNESS_WEIGHT_FIRST } else { FLATNESS_WEIGHT };
+        self.heard = self.heard.saturating_add(1);
+        self.flatness += (self.band_flatness() - self.flatness) * weight;
+        let noise_min = if is_within { FLATNESS_NOISE_MIN_WITHIN } else { FLATNESS_NOISE_MIN };
         if self.is_tone() {
             Look::Tone
-        } else if self.flatness >= FLATNESS_NOISE_MIN {
+        } else if self.flatness >= noise_min {
             Look::Noise
         } else {
             Look::Other
         }
     }
 
-    /// There is no signal: what comes next has nothing to do with what came before.
+    /// There is no signal in this frame.
     pub(super) fn pause(&mut self) {
         self.last_hz = None;
         self.steady = 0;
-        self.flatness = FLATNESS_START;
+        self.quiet = self.quiet.saturating_add(1);
+        if self.quiet >= PAUSE_FRAMES {
+            self.heard = 0;
+            self.flatness = FLATNESS_START;
+        }
     }
 
     fn is_tone(&mut self) -> bool {
@@ -178,6 +199,7 @@ impl Texture {
 
     pub(super) fn reset(&mut self) {
         self.history.fill(0.0);
+        self.quiet = PAUSE_FRAMES;
         self.pause();
     }
 }

@@ -1,69 +1,121 @@
-//! The caller's audio on its way in: frames for the recogniser and the recording, speech events for the engine.
+//! The caller's audio on its way in: frames for the recording and for the recogniser, and what the engine must know of
+//! them. What the audio goes through is [`media::listener`]; here it meets the agent's settings, the neural detector and the
+//! engine's words.
 
 use crate::service::NeuralVadSession;
-use media::vad::{Config, Detector, Event, Gate};
-use media::{Framer, Preroll, Resampler};
+use engine::io::{LineTone, Overlap, SpeechInput};
+use media::line_tones::ToneDetector;
+use media::listener::{Heard, Listener, Settings};
+use media::vad::Event;
+use media::{Preroll, Resampler};
+use model::agent::Sound;
+use std::collections::VecDeque;
 
 /// What the end-of-turn model looks at.
 const JUDGED_MS: u64 = 8_000;
 const JUDGED_HZ: u32 = 16_000;
+/// What one message from the carrier can give rise to; a message of more audio than that loses the oldest.
+const EVENTS_MAX: usize = 64;
 
-/// What came out of the caller's audio.
-pub(super) enum Heard<'a> {
-    /// One 20 ms frame.
-    Frame(&'a [i16]),
-    /// Speech began.
-    Started,
-    /// Speech ended.
-    Stopped {
-        /// How long ago.
-        silence_ms: u64,
-    },
+/// One frame of 20 ms from the caller.
+pub(super) enum CallerFrame<'a> {
+    /// As it came.
+    Raw(&'a [i16]),
+    /// For the recogniser: without the agent's own voice, at one level.
+    Clean(&'a [i16]),
 }
 
 pub(super) struct Ears {
     rate_hz: u32,
-    framer: Framer,
-    gate: Option<Gate>,
-    detector: Detector,
+    listener: Option<Listener>,
     neural: Option<Box<dyn NeuralVadSession>>,
+    /// Only where we called: who is called by a machine is not our question.
+    tones: Option<ToneDetector>,
     recent: Preroll,
+    events: VecDeque<SpeechInput>,
 }
 
 impl Ears {
-    pub(super) fn new(rate_hz: u32, neural: Option<Box<dyn NeuralVadSession>>) -> Self {
-        let gate = Gate::new(rate_hz).map_err(|error| tracing::error!(%error, "no voice activity at this rate")).ok();
-        let config = Config { neural: neural.is_some(), ..Config::default() };
+    pub(super) fn new(
+        rate_hz: u32,
+        sound: &Sound,
+        is_outbound: bool,
+        neural: Option<Box<dyn NeuralVadSession>>,
+    ) -> Self {
+        let settings = Settings {
+            echo_guard: sound.echo_guard,
+            suppress_noise: sound.suppress_noise,
+            auto_gain: sound.auto_gain,
+            neural: neural.is_some(),
+        };
+        let listener = Listener::new(rate_hz, settings);
+        let listener = listener.map_err(|error| tracing::error!(%error, "nothing can be heard at this rate")).ok();
         Self {
             rate_hz,
-            framer: Framer::for_rate(rate_hz),
-            gate,
-            detector: Detector::new(config),
+            listener,
             neural,
+            tones: is_outbound.then(|| ToneDetector::new(rate_hz)),
             recent: Preroll::new(JUDGED_MS, rate_hz),
+            events: VecDeque::with_capacity(EVENTS_MAX),
         }
     }
 
-    /// Takes audio of any length and says what is in it, in order.
-    pub(super) fn hear(&mut self, pcm: &[i16], mut tell: impl FnMut(Heard<'_>)) {
-        let Self { framer, gate, detector, neural, recent, .. } = self;
-        framer.push(pcm, |frame| {
-            recent.push(frame);
-            tell(Heard::Frame(frame));
-            let Some(gate) = gate else { return };
-            let mut seen = gate.push(frame);
-            if let Some(neural) = neural
-                && detector.wants_neural()
-                && let Some(probability) = neural.push(frame)
-            {
-                seen = seen.with_neural(probability);
-            }
-            match detector.push(seen) {
-                Some(Event::SpeechStarted) => tell(Heard::Started),
-                Some(Event::SpeechStopped { silence_ms }) => tell(Heard::Stopped { silence_ms }),
-                None => {}
+    /// The agent's audio that was handed to the carrier.
+    pub(super) fn played(&mut self, frame: &[i16]) {
+        if let Some(listener) = &mut self.listener {
+            listener.played(frame);
+        }
+    }
+
+    /// The agent's audio that was not played yet was thrown away.
+    pub(super) fn stopped(&mut self) {
+        if let Some(listener) = &mut self.listener {
+            listener.stopped();
+        }
+    }
+
+    /// Takes audio of any length. What is noticed in it waits for [`Ears::poll`].
+    pub(super) fn hear(&mut self, pcm: &[i16], mut take: impl FnMut(CallerFrame<'_>)) {
+        let Self { listener: Some(listener), neural, tones, recent, events, .. } = self else {
+            take(CallerFrame::Raw(pcm));
+            take(CallerFrame::Clean(pcm));
+            return;
+        };
+        let neural = |frame: &[i16]| neural.as_mut().and_then(|neural| neural.push(frame));
+        listener.hear(pcm, neural, |heard| {
+            let event = match heard {
+                Heard::Raw(frame) => {
+                    take(CallerFrame::Raw(frame));
+                    let tone = tones.as_mut().and_then(|tones| tones.push(frame));
+                    tone.map(|tone| SpeechInput::Tone { tone: line_tone(tone) })
+                }
+                Heard::Clean(frame) => {
+                    recent.push(frame);
+                    take(CallerFrame::Clean(frame));
+                    None
+                }
+                Heard::Speech(Event::SpeechStarted) => Some(SpeechInput::Started),
+                Heard::Speech(Event::Lull { silence_ms }) => Some(SpeechInput::Lull { silence_ms }),
+                Heard::Speech(Event::SpeechStopped { silence_ms }) => Some(SpeechInput::Stopped { silence_ms }),
+                Heard::Overlap(seen) => Some(SpeechInput::Overlap(Overlap {
+                    speech_ms: seen.speech_ms,
+                    level_db: seen.level_db,
+                    echo: seen.echo,
+                    voice: seen.voice,
+                })),
+            };
+            if let Some(event) = event {
+                if events.len() == EVENTS_MAX {
+                    events.pop_front();
+                }
+                events.push_back(event);
             }
         });
+    }
+
+    /// What was noticed, in order.
+    pub(super) fn poll(&mut self) -> Option<SpeechInput> {
+        self.events.pop_front()
     }
 
     /// The last seconds at 16 kHz, for the end-of-turn model.
@@ -78,5 +130,15 @@ impl Ears {
             resampler.process(back, &mut out);
         }
         out
+    }
+}
+
+fn line_tone(tone: media::line_tones::LineTone) -> LineTone {
+    match tone {
+        media::line_tones::LineTone::Beep => LineTone::Beep,
+        media::line_tones::LineTone::FaxCalling => LineTone::FaxCalling,
+        media::line_tones::LineTone::FaxAnswering => LineTone::FaxAnswering,
+        media::line_tones::LineTone::SpecialInformation => LineTone::SpecialInformation,
+        media::line_tones::LineTone::CallProgress => LineTone::CallProgress,
     }
 }

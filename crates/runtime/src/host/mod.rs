@@ -3,6 +3,7 @@
 //! The loop is boring on purpose (rule 2): wait for one event, feed it, perform every output, flush the socket.
 
 mod ears;
+mod lines;
 mod mouth;
 mod perform;
 mod tape;
@@ -15,13 +16,13 @@ use crate::socket::{self, Incoming, MediaSocket};
 use base::wire::Wire;
 use base::{CallTime, GenerationId, JournalSeq, SttStreamId, limits};
 use carriers::protocol::{MediaCommand, MediaEvent, MediaProtocol, MediaSink};
-use ears::{Ears, Heard};
+use ears::{CallerFrame, Ears};
 use engine::Machine;
 use engine::call::CallMachine;
 use engine::io::{CarrierInput, HostInput, Input, SpeechInput};
 use model::agent::Agent;
 use model::business::TenantScope;
-use model::call::{Call, CallState};
+use model::call::{Call, CallState, Direction};
 use model::generation::GenerationEvent;
 use model::journal::Record;
 use model::live::LiveEvent;
@@ -66,7 +67,7 @@ pub(crate) enum HostMessage {
 }
 
 /// The rate of a phone line, before a link says otherwise.
-const PHONE_HZ: u32 = 8_000;
+pub(crate) const PHONE_HZ: u32 = 8_000;
 
 enum Event {
     Incoming(Option<Incoming>),
@@ -96,6 +97,7 @@ pub(crate) struct CallHost {
     out: Vec<Wire>,
     ears: Option<Ears>,
     mouth: Mouth,
+    prepared: lines::Prepared,
     next_mark: base::MarkId,
     stt: Option<(SttStreamId, SttSession)>,
     brain: Option<(GenerationId, BrainSession)>,
@@ -143,6 +145,7 @@ impl CallHost {
             out: Vec::new(),
             ears: None,
             mouth: Mouth::new(PHONE_HZ),
+            prepared: lines::Prepared::default(),
             next_mark: base::MarkId(1),
             stt: None,
             brain: None,
@@ -246,10 +249,12 @@ impl CallHost {
         let rate = link.protocol.sample_rate_hz();
         let vad: Option<Box<dyn NeuralVadSession>> =
             self.shared.services.judge.as_ref().and_then(|judge| judge.vad(rate));
-        self.ears = Some(Ears::new(rate, vad));
+        let is_outbound = self.call.direction == Direction::Outbound;
+        self.ears = Some(Ears::new(rate, &self.agent.sound, is_outbound, vad));
         if self.mouth.rate_hz() != rate {
             self.mouth = Mouth::new(rate);
         }
+        self.render_prepared();
         let sink = std::mem::take(&mut link.sink);
         self.tape.open(rate);
         self.link = Some(link);
@@ -331,21 +336,20 @@ impl CallHost {
     fn hear(&mut self, pcm: &[i16]) {
         let now = self.now();
         let Some(mut ears) = self.ears.take() else { return };
-        ears.hear(pcm, |heard| match heard {
-            Heard::Frame(frame) => {
-                self.tape.caller(now, frame);
-                self.push_stt(SttCommand::Audio(frame.into()));
-            }
-            Heard::Started => {
-                self.push_stt(SttCommand::Speech(true));
-                self.feed(Input::Speech(SpeechInput::Started));
-            }
-            Heard::Stopped { silence_ms } => {
-                self.push_stt(SttCommand::Speech(false));
-                self.feed(Input::Speech(SpeechInput::Stopped { silence_ms }));
-            }
+        ears.hear(pcm, |frame| match frame {
+            CallerFrame::Raw(frame) => self.tape.caller(now, frame),
+            CallerFrame::Clean(frame) => self.push_stt(SttCommand::Audio(frame.into())),
         });
         self.ears = Some(ears);
+        // What the engine does about it may need the ears again: to stop the agent, to judge the turn.
+        while let Some(speech) = self.ears.as_mut().and_then(Ears::poll) {
+            match speech {
+                SpeechInput::Started => self.push_stt(SttCommand::Speech(true)),
+                SpeechInput::Stopped { .. } => self.push_stt(SttCommand::Speech(false)),
+                _ => {}
+            }
+            self.feed(Input::Speech(speech));
+        }
     }
 
     fn push_stt(&mut self, command: SttCommand) {
@@ -389,7 +393,9 @@ impl CallHost {
     }
 
     fn on_tts(&mut self, event: Option<TtsEvent>) {
-        for input in self.mouth.on_tts(event) {
+        let inputs = self.mouth.on_tts(event);
+        self.open_voice();
+        for input in inputs {
             self.feed(input);
         }
     }
@@ -399,9 +405,13 @@ impl CallHost {
         let now = self.now();
         let Some(link) = &mut self.link else { return };
         let (out, tape, next_mark) = (&mut self.out, &mut self.tape, &mut self.next_mark);
+        let ears = &mut self.ears;
         self.mouth.play_due(now, |step| match step {
             mouth::Step::Frame(frame) => {
                 tape.agent(now, frame);
+                if let Some(ears) = ears {
+                    ears.played(frame);
+                }
                 link.protocol.on_command(MediaCommand::Audio(frame), out);
                 None
             }
@@ -439,7 +449,7 @@ impl CallHost {
         let (reason, state) = self.ended.take().unwrap_or_else(|| ("internal".into(), CallState::Failed));
         self.stt = None;
         self.brain = None;
-        self.mouth.stop(self.now());
+        self.mouth.stop_all(self.now());
         metrics::counter!("frontdesk_playout_underruns_total").increment(self.mouth.underruns());
         for (_, tool) in self.tools.drain() {
             tool.abort();

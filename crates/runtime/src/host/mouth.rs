@@ -1,17 +1,32 @@
 //! The agent's voice on its way out: text into synthesis, audio through resampling and playout to the carrier, marks back
 //! as proof of what was heard.
+//!
+//! Three sources share the line, one at a time: an interlude goes before the utterance in progress, which goes before the
+//! background. The utterance in progress may be held: then it is synthesised and not heard.
 
-use crate::service::{TtsCommand, TtsSession};
+#[cfg(test)]
+mod tests;
+mod voice;
+
+use crate::phrases::Phrase;
+use crate::service::TtsSession;
 use base::{CallTime, ErrorClass, MarkId, UtteranceId, limits};
 use engine::io::{Input, SynthesisInput};
 use media::playout::Pulled;
-use media::{Pacer, PlayoutBuffer, Resampler, samples_to_ms};
+use media::{Pacer, PlayoutBuffer};
 use providers::tts::TtsEvent;
 use std::collections::VecDeque;
-use tokio::sync::mpsc::{Receiver, error::TrySendError};
+use tokio::sync::mpsc::Receiver;
+use voice::{Feed, Voice};
 
 /// A mark goes out after this much audio: the exactness of "what was heard".
 const MARK_EVERY_FRAMES: u32 = 5;
+/// How much of the background a carrier is given ahead while nothing is about to be said. Speech waits behind it.
+const BACKGROUND_AHEAD_MS: u64 = 80;
+/// How much while an utterance waits for its audio.
+const BACKGROUND_AHEAD_MS_MIN: u64 = 40;
+/// The carrier is given more of the background when this little is left.
+const BACKGROUND_LEFT_MS: u64 = 20;
 
 /// What is handed to the carrier.
 pub(super) enum Step<'a> {
@@ -21,41 +36,55 @@ pub(super) enum Step<'a> {
     Mark,
 }
 
+/// What a call sounds like behind the agent's voice.
+pub(crate) trait Background: Send {
+    /// Adds what follows of it to a frame. `is_voiced` says whether the frame holds the agent's voice.
+    fn mix(&mut self, frame: &mut [i16], is_voiced: bool);
+}
+
+/// What the host must do after a stop.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Stopped {
+    /// The carrier must throw away what it has not played.
+    pub(super) clears: bool,
+    /// What the engine must know: other audio that went with it.
+    pub(super) reports: Vec<Input>,
+}
+
+/// Who had the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    Speech,
+    Interlude(UtteranceId),
+    Background,
+}
+
 pub(super) struct Mouth {
     rate_hz: u32,
+    /// The utterance in progress.
     playout: PlayoutBuffer,
+    voice: Option<Voice>,
+    /// The utterance that must not be heard yet.
+    held: Option<UtteranceId>,
+    /// When the carrier will have played the last frame of an utterance that it was given.
+    speech_until_ms: u64,
+    /// In the order in which they are played; those at the front may only wait for their last mark.
+    interludes: VecDeque<Interlude>,
+    background: Option<Box<dyn Background>>,
     pacer: Pacer,
     frame: Vec<i16>,
+    /// Whose frame was the last one, and how many went out since the last mark.
+    last: Lane,
     frames_since_mark: u32,
-    voice: Option<Voice>,
+    is_ducked: bool,
+    underruns: u64,
 }
 
-/// One utterance in synthesis.
-struct Voice {
+struct Interlude {
     utterance: UtteranceId,
-    session: Option<TtsSession>,
-    resampler: Option<Resampler>,
-    source_hz: u32,
-    /// Commands that the session had no room for yet.
-    waiting: VecDeque<TtsCommand>,
-    segments: Vec<Segment>,
-    segments_done: usize,
-    /// Bytes of text pushed so far, all segments together.
-    text_bytes: usize,
-    /// (byte of all text, millisecond of the utterance), ascending.
-    words: Vec<(usize, u64)>,
-    source_samples: u64,
-    /// Audio that playout had no room for yet; synthesis is held back while there is any.
-    held: Vec<i16>,
-    has_audio: bool,
-    failed: bool,
-}
-
-struct Segment {
-    number: u32,
-    first_byte: usize,
-    bytes: usize,
-    end_ms: u64,
+    playout: PlayoutBuffer,
+    /// When the carrier will have played the last frame that it was given.
+    until_ms: u64,
 }
 
 impl Mouth {
@@ -63,10 +92,17 @@ impl Mouth {
         Self {
             rate_hz,
             playout: PlayoutBuffer::new(rate_hz),
+            voice: None,
+            held: None,
+            speech_until_ms: 0,
+            interludes: VecDeque::new(),
+            background: None,
             pacer: Pacer::default(),
             frame: vec![0; (u64::from(rate_hz) * limits::FRAME_MS / 1000) as usize],
+            last: Lane::Background,
             frames_since_mark: 0,
-            voice: None,
+            is_ducked: false,
+            underruns: 0,
         }
     }
 
@@ -75,78 +111,201 @@ impl Mouth {
         self.rate_hz
     }
 
-    /// The utterance being spoken.
+    /// The utterance in progress, held or not.
     pub(super) fn utterance(&self) -> Option<UtteranceId> {
         self.playout.utterance()
     }
 
+    /// Frames go out without a pause from now on, with this behind them.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no agent has a background yet"))]
+    pub(super) fn set_background(&mut self, background: Option<Box<dyn Background>>) {
+        self.background = background;
+    }
+
+    /// Nothing of this utterance may be heard before it is released.
+    pub(super) fn hold(&mut self, utterance: UtteranceId) {
+        self.held = Some(utterance);
+    }
+
+    /// What was held is heard from the next frame on.
+    pub(super) fn release(&mut self, utterance: UtteranceId) {
+        self.held.take_if(|held| *held == utterance);
+    }
+
     /// Begins an utterance; what was left of another is gone.
-    pub(super) fn begin(&mut self, utterance: UtteranceId, session: TtsSession) {
+    pub(super) fn begin(&mut self, utterance: UtteranceId) {
         self.playout.open(utterance);
-        let source_hz = session.sample_rate_hz;
-        let resampler = (source_hz != self.rate_hz).then(|| Resampler::new(source_hz, self.rate_hz)).transpose();
-        let failed = resampler.is_err();
-        self.voice = Some(Voice {
-            utterance,
-            session: Some(session),
-            resampler: resampler.unwrap_or_default(),
-            source_hz,
-            waiting: VecDeque::new(),
-            segments: Vec::new(),
-            segments_done: 0,
-            text_bytes: 0,
-            words: Vec::new(),
-            source_samples: 0,
-            held: Vec::new(),
-            has_audio: false,
-            failed,
-        });
+        self.held.take_if(|held| *held != utterance);
+        if self.last == Lane::Speech {
+            self.frames_since_mark = 0;
+        }
+        self.is_ducked = false;
+        self.voice = Some(Voice::new(utterance, self.rate_hz));
+    }
+
+    /// Whether the next words may come from the cache: nothing of the utterance is with a synthesiser.
+    pub(super) fn takes_phrases(&self) -> bool {
+        self.voice.as_ref().is_some_and(Voice::takes_phrases)
+    }
+
+    /// The next words of the utterance, with their audio. Answers what the engine must know.
+    pub(super) fn say_phrase(&mut self, segment: u32, text: &str, phrase: &Phrase) -> Vec<Input> {
+        let Some(voice) = &mut self.voice else { return Vec::new() };
+        let mut inputs = Vec::from_iter(voice.take_phrase(segment, text, phrase));
+        self.playout.push_overflow(voice);
+        inputs.extend(self.playout.close_segment(voice));
+        inputs
     }
 
     pub(super) fn say(&mut self, segment: u32, text: String) {
-        let Some(voice) = &mut self.voice else { return };
-        let segment = Segment { number: segment, first_byte: voice.text_bytes, bytes: text.len(), end_ms: 0 };
-        voice.text_bytes += text.len();
-        voice.segments.push(segment);
-        voice.waiting.push_back(TtsCommand::Segment(text));
-        voice.push_waiting();
+        if let Some(voice) = &mut self.voice {
+            voice.take_text(segment, text);
+        }
     }
 
     pub(super) fn no_more_text(&mut self) {
         if let Some(voice) = &mut self.voice {
-            voice.waiting.push_back(TtsCommand::Flush);
-            voice.push_waiting();
+            voice.take_end();
+            self.playout.finish_when_empty(voice);
         }
     }
 
-    /// Falls silent at once. `false` when there was nothing to stop.
-    pub(super) fn stop(&mut self, now: CallTime) -> bool {
-        self.voice = None;
+    /// Words wait for a synthesiser.
+    pub(super) fn wants_session(&self) -> bool {
+        self.voice.as_ref().is_some_and(Voice::wants_session)
+    }
+
+    /// Who synthesises the words that wait, and those that follow.
+    pub(super) fn attach(&mut self, session: TtsSession) {
+        if let Some(voice) = &mut self.voice {
+            voice.attach(session, false);
+        }
+    }
+
+    /// Audio of the one segment that comes next, from somebody who knows its words already.
+    pub(super) fn attach_render(&mut self, session: TtsSession) {
+        if let Some(voice) = &mut self.voice {
+            voice.attach(session, true);
+        }
+    }
+
+    /// Plays this now, before all of the utterance in progress that is not with the carrier yet. Answers where it ends, in
+    /// milliseconds of its own; `None` when too many wait already.
+    pub(super) fn interlude(&mut self, utterance: UtteranceId, pcm: &[i16]) -> Option<u64> {
+        if self.interludes.len() == limits::INTERLUDES_MAX {
+            let over = self.interludes.iter().position(|interlude| !interlude.playout.is_active())?;
+            self.interludes.remove(over);
+        }
+        let mut playout = PlayoutBuffer::with_room(self.rate_hz, pcm.len());
+        playout.open(utterance);
+        playout.push(pcm);
+        let end_ms = playout.mark_segment_end(0);
+        playout.no_more();
+        if self.is_ducked {
+            playout.duck();
+        }
+        self.interludes.push_back(Interlude { utterance, playout, until_ms: 0 });
+        Some(end_ms)
+    }
+
+    /// Ends an utterance, an interlude or what is held, at once. What else is audible goes on.
+    pub(super) fn stop(&mut self, utterance: UtteranceId, now: CallTime) -> Stopped {
+        self.held.take_if(|held| *held == utterance);
+        let (lane, was_sent, is_shared) = if self.playout.utterance() == Some(utterance) {
+            let was_sent = self.playout.sent_ms() > 0;
+            self.voice = None;
+            self.playout.abandon();
+            let goes_on = |one: &Interlude| one.playout.is_active() && one.playout.sent_ms() > 0;
+            (Lane::Speech, was_sent, self.interludes.iter().any(goes_on))
+        } else {
+            let Some(at) = self.interludes.iter().position(|one| one.utterance == utterance) else {
+                return Stopped::default();
+            };
+            let was_sent = self.interludes.remove(at).is_some_and(|one| one.playout.sent_ms() > 0);
+            let is_shared = self.speech_until_ms > now.0 || self.playout.marks_under_way() > 0;
+            (Lane::Interlude(utterance), was_sent, is_shared)
+        };
+        if self.last == lane {
+            self.frames_since_mark = 0;
+        }
+        if !was_sent || is_shared {
+            return Stopped::default();
+        }
+        Stopped { clears: true, reports: self.clear(now) }
+    }
+
+    /// Falls silent for good.
+    pub(super) fn stop_all(&mut self, now: CallTime) {
+        (self.voice, self.held, self.background) = (None, None, None);
+        self.playout.stop();
+        self.interludes.clear();
+        self.clear(now);
+    }
+
+    /// The carrier throws away what it has. The end of an interlude that was on its way is not heard, and its last mark
+    /// will never come back.
+    fn clear(&mut self, now: CallTime) -> Vec<Input> {
         self.pacer.cleared(now.0);
-        self.playout.stop().is_some()
+        self.speech_until_ms = self.speech_until_ms.min(now.0);
+        let mut reports = Vec::new();
+        self.interludes.retain_mut(|interlude| {
+            if interlude.playout.is_active() {
+                return true;
+            }
+            let unplayed_ms = interlude.until_ms.saturating_sub(now.0);
+            let heard = interlude.playout.stop().map_or(0, |stopped| stopped.heard_ms(unplayed_ms));
+            reports.push(Input::Playout { utterance: interlude.utterance, played_ms: heard, finished: true });
+            false
+        });
+        reports
     }
 
     pub(super) fn duck(&mut self, down: bool) {
-        if down { self.playout.duck() } else { self.playout.unduck() }
+        self.is_ducked = down;
+        let interludes = self.interludes.iter_mut().map(|interlude| &mut interlude.playout);
+        for playout in interludes.chain([&mut self.playout]) {
+            if down { playout.duck() } else { playout.unduck() }
+        }
+    }
+
+    /// Who has the line now.
+    fn lane(&self) -> Option<Lane> {
+        if let Some(interlude) = self.interludes.iter().find(|one| one.playout.is_active()) {
+            return Some(Lane::Interlude(interlude.utterance));
+        }
+        let is_heard = self.held.is_none() || self.held != self.playout.utterance();
+        if is_heard && self.playout.is_ready(self.frame.len()) {
+            return Some(Lane::Speech);
+        }
+        self.background.is_some().then_some(Lane::Background)
+    }
+
+    /// How much of the background the carrier may hold.
+    fn background_ahead_ms(&self) -> u64 {
+        if self.playout.is_active() { BACKGROUND_AHEAD_MS_MIN } else { BACKGROUND_AHEAD_MS }
     }
 
     /// When frames must be handed over next; `None` while there is nothing to say.
     pub(super) fn next_frame_at(&self, now: CallTime) -> Option<CallTime> {
-        self.playout.is_ready(self.frame.len()).then(|| CallTime(self.pacer.next_due_ms(now.0)))
+        let at_ms = match self.lane()? {
+            Lane::Background => now.0 + self.pacer.ahead_ms(now.0).saturating_sub(BACKGROUND_LEFT_MS),
+            Lane::Speech | Lane::Interlude(_) => self.pacer.next_due_ms(now.0),
+        };
+        Some(CallTime(at_ms))
     }
 
-    /// Underruns so far.
+    /// Times that the caller heard a gap because synthesis was slower than speech.
     pub(super) fn underruns(&self) -> u64 {
-        self.pacer.stats().underruns
+        self.underruns
     }
 
     /// The synthesis events to wait for; `None` holds synthesis back.
     pub(super) fn wanted_events(&mut self) -> Option<&mut Receiver<TtsEvent>> {
-        let voice = self.voice.as_mut().filter(|voice| voice.held.is_empty())?;
-        voice.session.as_mut().map(|session| &mut session.events)
+        self.voice.as_mut()?.wanted_events()
     }
 
-    /// Takes a synthesis event (`None`: the session ended). Answers what the engine must know.
+    /// Takes a synthesis event (`None`: the session ended). Answers what the engine must know. The voice may want another
+    /// session afterwards.
     pub(super) fn on_tts(&mut self, event: Option<TtsEvent>) -> Vec<Input> {
         let Some(voice) = &mut self.voice else { return Vec::new() };
         voice.push_waiting();
@@ -155,178 +314,140 @@ impl Mouth {
             Some(TtsEvent::Started | TtsEvent::Usage { .. }) => {}
             Some(TtsEvent::Words { starts }) => inputs.extend(voice.words_begin(&starts)),
             Some(TtsEvent::Audio { pcm }) => {
-                if !std::mem::replace(&mut voice.has_audio, true) {
-                    inputs.push(voice.input(SynthesisInput::FirstAudio));
-                }
-                voice.take_audio(&pcm);
-                self.playout.push_held(voice);
+                inputs.extend(voice.take_audio(&pcm));
+                self.playout.push_overflow(voice);
             }
             Some(TtsEvent::SegmentDone) => inputs.extend(self.playout.close_segment(voice)),
             Some(TtsEvent::Done) => {
-                voice.session = None;
-                voice.end_audio();
-                self.playout.push_held(voice);
-                voice.spread_open_segments();
-                while voice.segments_done < voice.segments.len() {
+                voice.end_session();
+                self.playout.push_overflow(voice);
+                while voice.has_open_segments() && !voice.wants_session() {
                     inputs.extend(self.playout.close_segment(voice));
                 }
                 self.playout.finish_when_empty(voice);
             }
-            Some(TtsEvent::Failed(failure)) => return vec![self.fail(failure.class)],
-            None if voice.session.is_some() => return vec![self.fail(ErrorClass::Protocol)],
+            Some(TtsEvent::Failed(_)) | None if voice.takes_render_back() => {}
+            Some(TtsEvent::Failed(failure)) => return Vec::from_iter(self.fail(failure.class)),
+            None if voice.has_session() => return Vec::from_iter(self.fail(ErrorClass::Protocol)),
             None => {}
         }
-        if std::mem::take(&mut voice.failed) {
-            return vec![self.fail(ErrorClass::Internal)];
+        if self.voice.as_ref().is_some_and(Voice::has_failed) {
+            inputs.extend(self.fail(ErrorClass::Internal));
         }
         inputs
     }
 
-    /// What is buffered is still played; the engine decides whether it says the rest again.
-    fn fail(&mut self, class: ErrorClass) -> Input {
+    /// The utterance cannot be spoken further. What is buffered is still played; the engine decides whether it says the
+    /// rest again.
+    pub(super) fn fail(&mut self, class: ErrorClass) -> Option<Input> {
+        let utterance = self.voice.take()?.utterance();
         self.playout.no_more();
-        let utterance = self.voice.take().map_or(UtteranceId(0), |voice| voice.utterance);
-        Input::Synthesis { utterance, event: SynthesisInput::Failed { class } }
+        Some(Input::Synthesis { utterance, event: SynthesisInput::Failed { class } })
     }
 
     /// Hands over the frames that are due now.
     pub(super) fn play_due(&mut self, now: CallTime, mut step: impl FnMut(Step<'_>) -> Option<MarkId>) {
-        let mut sent = 0;
         let due = self.pacer.due(now.0);
-        let mut finished = false;
-        while sent < due && !finished && self.playout.is_ready(self.frame.len()) {
-            let Pulled::Audio { finished: last, .. } = self.playout.pull(&mut self.frame) else { break };
-            finished = last;
+        let mut sent = 0;
+        loop {
+            let lane = self.lane();
+            if lane != Some(self.last) {
+                self.mark(&mut step); // Before somebody else's audio, and when there is no more for now.
+            }
+            let Some(lane) = lane else { break };
+            let is_due = match lane {
+                Lane::Background => self.pacer.ahead_ms(now.0) + limits::FRAME_MS <= self.background_ahead_ms(),
+                Lane::Speech | Lane::Interlude(_) => sent < due,
+            };
+            if !is_due {
+                break;
+            }
+            let is_finished = self.pull(lane, now);
             step(Step::Frame(&self.frame));
             sent += 1;
-            self.frames_since_mark += 1;
-            if (finished || self.frames_since_mark >= MARK_EVERY_FRAMES)
-                && let Some(mark) = step(Step::Mark)
-            {
-                self.playout.mark_sent(mark);
-                self.frames_since_mark = 0;
+            self.pacer.sent(now.0, 1);
+            self.note_sent(lane, now);
+            if lane != Lane::Background && (is_finished || self.frames_since_mark >= MARK_EVERY_FRAMES) {
+                self.mark(&mut step);
+            }
+            if is_finished && self.lane().is_none() {
+                self.pacer.pause();
             }
         }
-        self.pacer.sent(now.0, sent);
-        if finished {
-            self.pacer.pause();
+        if sent == 0 {
+            self.pacer.sent(now.0, 0);
         }
         if let Some(voice) = &mut self.voice {
-            self.playout.push_held(voice);
+            self.playout.push_overflow(voice);
             self.playout.finish_when_empty(voice);
+        }
+    }
+
+    /// Fills the frame from whoever has the line. Says whether it is the last of its utterance.
+    fn pull(&mut self, lane: Lane, now: CallTime) -> bool {
+        let pulled = match lane {
+            Lane::Speech => {
+                let is_going_on = self.playout.sent_ms() > 0 && !matches!(self.last, Lane::Interlude(_));
+                if is_going_on && now.0 > self.speech_until_ms {
+                    self.underruns += 1;
+                }
+                self.playout.pull(&mut self.frame)
+            }
+            Lane::Interlude(id) => match self.interludes.iter_mut().find(|one| one.utterance == id) {
+                Some(interlude) => interlude.playout.pull(&mut self.frame),
+                None => Pulled::Idle,
+            },
+            Lane::Background => {
+                self.frame.fill(0);
+                Pulled::Idle
+            }
+        };
+        if let Some(background) = &mut self.background {
+            background.mix(&mut self.frame, lane != Lane::Background);
+        }
+        matches!(pulled, Pulled::Audio { finished: true, .. })
+    }
+
+    fn note_sent(&mut self, lane: Lane, now: CallTime) {
+        let until_ms = now.0 + self.pacer.ahead_ms(now.0);
+        match lane {
+            Lane::Speech => self.speech_until_ms = until_ms,
+            Lane::Interlude(id) => {
+                if let Some(interlude) = self.interludes.iter_mut().find(|one| one.utterance == id) {
+                    interlude.until_ms = until_ms;
+                }
+            }
+            Lane::Background => {}
+        }
+        self.last = lane;
+        self.frames_since_mark += u32::from(lane != Lane::Background);
+    }
+
+    /// Sends a mark for the frames since the last one, if there were any.
+    fn mark(&mut self, step: &mut impl FnMut(Step<'_>) -> Option<MarkId>) {
+        if self.frames_since_mark == 0 {
+            return;
+        }
+        let Some(mark) = step(Step::Mark) else { return };
+        self.frames_since_mark = 0;
+        match self.last {
+            Lane::Speech => self.playout.mark_sent(mark),
+            Lane::Interlude(id) => {
+                if let Some(interlude) = self.interludes.iter_mut().find(|one| one.utterance == id) {
+                    interlude.playout.mark_sent(mark);
+                }
+            }
+            Lane::Background => {}
         }
     }
 
     /// The carrier played everything before this mark.
     pub(super) fn on_mark(&mut self, mark: MarkId) -> Option<Input> {
-        let played = self.playout.played(mark)?;
+        let mut interludes = self.interludes.iter_mut();
+        let played = self.playout.played(mark).or_else(|| interludes.find_map(|one| one.playout.played(mark)))?;
+        if played.finished {
+            self.interludes.retain(|one| one.utterance != played.utterance);
+        }
         Some(Input::Playout { utterance: played.utterance, played_ms: played.played_ms, finished: played.finished })
-    }
-}
-
-/// What playout and synthesis do together.
-trait Feed {
-    fn push_held(&mut self, voice: &mut Voice);
-    fn close_segment(&mut self, voice: &mut Voice) -> Option<Input>;
-    fn finish_when_empty(&mut self, voice: &mut Voice);
-}
-
-impl Feed for PlayoutBuffer {
-    fn push_held(&mut self, voice: &mut Voice) {
-        if self.utterance() == Some(voice.utterance) && !voice.held.is_empty() {
-            let taken = self.push(&voice.held);
-            voice.held.drain(..taken);
-        }
-    }
-
-    fn close_segment(&mut self, voice: &mut Voice) -> Option<Input> {
-        let heard_ms = samples_to_ms(voice.source_samples, voice.source_hz);
-        let segment = voice.segments.get_mut(voice.segments_done)?;
-        if segment.end_ms == 0 {
-            // The last piece of audio may hold the beginning of the next segment.
-            let end = segment.first_byte + segment.bytes;
-            let next = voice.words.iter().find(|(byte, _)| *byte >= end).map(|(_, ms)| *ms);
-            segment.end_ms = next.unwrap_or(heard_ms).min(heard_ms);
-        }
-        let (first, last) = (segment.first_byte, segment.first_byte + segment.bytes);
-        let (number, end_ms) = (segment.number, segment.end_ms);
-        voice.segments_done += 1;
-        let words = voice.words.iter().filter(|(byte, _)| (first..last).contains(byte));
-        let words = words.map(|(byte, ms)| ((byte - first) as u32, *ms)).collect();
-        if voice.held.is_empty() {
-            self.mark_segment_end(number);
-        }
-        Some(voice.input(SynthesisInput::SegmentDone { segment: number, end_ms, words }))
-    }
-
-    fn finish_when_empty(&mut self, voice: &mut Voice) {
-        if voice.session.is_none() && voice.held.is_empty() && self.utterance() == Some(voice.utterance) {
-            self.no_more();
-        }
-    }
-}
-
-impl Voice {
-    fn input(&self, event: SynthesisInput) -> Input {
-        Input::Synthesis { utterance: self.utterance, event }
-    }
-
-    /// Words begin: kept for the ends of segments, and told at once, since an interruption does not wait for an end.
-    fn words_begin(&mut self, starts: &[(usize, u64)]) -> Vec<Input> {
-        self.words.extend(starts);
-        let open = &self.segments[self.segments_done..];
-        let told = open.iter().filter_map(|segment| {
-            let (first, last) = (segment.first_byte, segment.first_byte + segment.bytes);
-            let words = starts.iter().filter(|(byte, _)| (first..last).contains(byte));
-            let words: Vec<_> = words.map(|(byte, ms)| ((byte - first) as u32, *ms)).collect();
-            (!words.is_empty()).then(|| self.input(SynthesisInput::Words { segment: segment.number, words }))
-        });
-        told.collect()
-    }
-
-    fn push_waiting(&mut self) {
-        let Some(session) = &self.session else { return };
-        while let Some(command) = self.waiting.pop_front() {
-            match session.commands.try_send(command) {
-                Ok(()) => {}
-                Err(TrySendError::Full(command)) => {
-                    self.waiting.push_front(command);
-                    return;
-                }
-                Err(TrySendError::Closed(_)) => return, // The events say why.
-            }
-        }
-    }
-
-    fn take_audio(&mut self, pcm: &[i16]) {
-        self.source_samples += pcm.len() as u64;
-        match &mut self.resampler {
-            Some(resampler) => resampler.process(pcm, &mut self.held),
-            None => self.held.extend_from_slice(pcm),
-        }
-    }
-
-    fn end_audio(&mut self) {
-        if let Some(resampler) = &mut self.resampler {
-            resampler.flush(&mut self.held);
-        }
-    }
-
-    /// A provider that says nothing about segments leaves their ends to word times, or to their share of the text.
-    fn spread_open_segments(&mut self) {
-        let total_ms = samples_to_ms(self.source_samples, self.source_hz);
-        let open = self.segments_done;
-        let from_ms = open.checked_sub(1).map_or(0, |last| self.segments[last].end_ms);
-        let first_byte = self.segments.get(open).map_or(0, |segment| segment.first_byte);
-        let bytes = (self.text_bytes - first_byte).max(1) as u64;
-        for segment in &mut self.segments[open..] {
-            let end_byte = segment.first_byte + segment.bytes;
-            let next_word = self.words.iter().find(|(byte, _)| *byte >= end_byte).map(|(_, ms)| *ms);
-            let share = from_ms + (total_ms - from_ms.min(total_ms)) * (end_byte - first_byte) as u64 / bytes;
-            segment.end_ms = next_word.unwrap_or(share).min(total_ms).max(1);
-        }
-        if let Some(last) = self.segments.last_mut() {
-            last.end_ms = total_ms;
-        }
     }
 }

@@ -1,19 +1,19 @@
 //! Doing what the engine asks. Nothing here waits: what takes time runs in a task that reports back as an input.
 
-use super::{CallHost, HostMessage, Link, tools};
-use crate::service::{SttCommand, TtsSession};
+use super::{CallHost, HostMessage, tools};
+use crate::service::SttCommand;
 use base::wire::Wire;
-use base::{GenerationId, JournalSeq, PhoneNumber, SttStreamId, ToolCallId, UtteranceId, limits};
+use base::{GenerationId, JournalSeq, PhoneNumber, SttStreamId, ToolCallId, limits};
 use carriers::protocol::MediaCommand;
 use engine::Machine;
-use engine::io::{CarrierInput, HostInput, Input, Measure, Output, SpeechInput, SynthesisInput};
+use engine::io::{CarrierInput, HostInput, Input, Measure, Output, SpeechInput};
 use model::call::CallState;
 use model::generation::GenerationRequest;
 use model::journal::{Entry, Record, TurnLatency};
 use model::live::{LiveEvent, LiveKind};
 use providers::stt::SttOpen;
-use providers::tts::TtsOpen;
 use std::sync::Arc;
+use std::time::Duration;
 use store::journal_writer::wait_durable;
 
 impl CallHost {
@@ -55,9 +55,11 @@ impl CallHost {
                 }
             }
             Output::Transfer { to, durable } => self.transfer(to, durable),
-            Output::HangUp { .. } => self.hang_up(),
-            Output::Prepare { .. } | Output::HoldUtterance { .. } => {}
-            Output::ReleaseUtterance { .. } | Output::Interlude { .. } => {}
+            Output::HangUp { unsaid } => self.hang_up(unsaid),
+            Output::Prepare { texts } => self.prepare(texts),
+            Output::HoldUtterance { utterance } => self.mouth.hold(utterance),
+            Output::ReleaseUtterance { utterance } => self.mouth.release(utterance),
+            Output::Interlude { utterance, text } => self.interlude(utterance, text),
             Output::Live(kind) => self.tell_live(kind),
             Output::Measure(measure) => count(&measure),
             Output::Ended { reason, state } => {
@@ -96,7 +98,7 @@ impl CallHost {
     }
 
     /// Gives the engine an input later, in order. A full queue means that the call cannot keep up.
-    fn queue(&self, input: Input) {
+    pub(super) fn queue(&self, input: Input) {
         if self.own.try_send(HostMessage::Input(input)).is_err() {
             metrics::counter!("frontdesk_engine_inputs_overflow_total").increment(1);
         }
@@ -147,39 +149,6 @@ impl CallHost {
         }
     }
 
-    /// A synthesis session at the rate that suits the line.
-    fn open_tts(&self, rate_hz: u32) -> Option<TtsSession> {
-        let service = self.routes.tts()?;
-        let (language, voice) = (self.agent.language.clone(), self.agent.voice.clone());
-        Some(service.open_billed(TtsOpen { sample_rate_hz: rate_hz, language, voice }, &self.bill))
-    }
-
-    fn speak(&mut self, utterance: UtteranceId, segment: u32, text: String) {
-        if self.mouth.utterance() != Some(utterance) {
-            let rate = self.mouth.rate_hz();
-            let Some(session) = self.open_tts(rate) else {
-                let event = SynthesisInput::Failed { class: base::ErrorClass::Internal };
-                self.queue(Input::Synthesis { utterance, event });
-                return;
-            };
-            self.mouth.begin(utterance, session);
-        }
-        self.mouth.say(segment, text);
-    }
-
-    fn stop_playout(&mut self, utterance: UtteranceId) {
-        if self.mouth.utterance() != Some(utterance) || !self.mouth.stop(self.now()) {
-            return;
-        }
-        if let Some(Link { protocol, .. }) = &mut self.link {
-            // Audio that was not sent yet in this very step is not sent at all.
-            self.out.retain(|wire| matches!(wire, Wire::Close(..)));
-            protocol.on_command(MediaCommand::Clear, &mut self.out);
-        }
-        let now = self.now();
-        self.tape.agent_stopped(now);
-    }
-
     fn run_tool(&mut self, id: ToolCallId, name: &str, args: serde_json::Value, durable: JournalSeq) {
         let Some(spec) = self.agent.tools.iter().find(|tool| tool.name == name).cloned() else {
             let failure = base::Failure::new(base::ErrorClass::Invalid, "no such tool");
@@ -225,26 +194,31 @@ impl CallHost {
         });
     }
 
-    fn hang_up(&mut self) {
+    /// Ends the call on the carrier's side. Words that no voice of ours could speak are left to the carrier's own.
+    fn hang_up(&mut self, unsaid: Option<String>) {
         let control = self.shared.control(&self.call.carrier);
-        let request = match (&control, &self.call.carrier_ref) {
-            (Some(control), Some(carrier_ref)) => {
-                self.shared.plan_hang_up(&self.call.carrier, carrier_ref);
-                control.hang_up(carrier_ref)
-            }
-            _ => None,
-        };
-        let Some((request, control)) = request.zip(control) else {
-            // Closing the socket is the hang-up: of a page for good, of a platform when it asks how to go on.
-            self.out.push(Wire::Close(1000, "the call is over".into()));
-            if self.shared.control(&self.call.carrier).is_none() {
-                self.queue(Input::Carrier(CarrierInput::State { state: CallState::Completed }));
-            }
+        let carrier_ref = self.call.carrier_ref.clone();
+        let Some((control, carrier_ref)) = control.clone().zip(carrier_ref) else {
+            self.hang_up_by_socket(control.is_none());
             return;
         };
-        let (egress, own, id) = (Arc::clone(&self.shared.egress), self.own.clone(), self.call.id);
+        let unsaid = unsaid.filter(|text| !text.trim().is_empty() && control.has_voice());
+        let speaks = unsaid.is_some();
+        self.shared.plan_hang_up(&self.call.carrier, &carrier_ref, unsaid);
+        let request = control.hang_up(&carrier_ref);
+        if speaks || request.is_none() {
+            self.hang_up_by_socket(false);
+        }
+        let Some(request) = request else { return };
+        let (shared, own, id) = (Arc::clone(&self.shared), self.own.clone(), self.call.id);
         self.shared.tasks.spawn(async move {
-            let answer = egress.http(request, base::Millis(limits::CARRIER_REQUEST_MS_MAX)).await;
+            if speaks {
+                tokio::time::sleep(Duration::from_millis(limits::CARRIER_REQUEST_MS_MAX)).await;
+                if !shared.drop_plan(control.name(), &carrier_ref) {
+                    return; // The platform asked how to go on and was told.
+                }
+            }
+            let answer = shared.egress.http(request, base::Millis(limits::CARRIER_REQUEST_MS_MAX)).await;
             match answer {
                 Ok(reply) if control.hang_up_done(reply.status, &reply.body) => {
                     let state = CarrierInput::State { state: CallState::Completed };
@@ -260,6 +234,14 @@ impl CallHost {
                 }
             }
         });
+    }
+
+    /// Closing the socket is the hang-up: of a page for good, of a platform when it asks how to go on.
+    fn hang_up_by_socket(&mut self, is_for_good: bool) {
+        self.out.push(Wire::Close(1000, "the call is over".into()));
+        if is_for_good {
+            self.queue(Input::Carrier(CarrierInput::State { state: CallState::Completed }));
+        }
     }
 
     fn tell_live(&mut self, kind: LiveKind) {

@@ -214,7 +214,8 @@ impl Node {
         let carrier_ref = route.call.carrier_ref.clone().unwrap_or_default();
         let plan = lock(&self.shared.plans).remove(&(carrier.to_owned(), carrier_ref));
         match plan {
-            Some(Plan::HangUp) => return Answer::HangUp,
+            Some(Plan::HangUp { unsaid: Some(text) }) => return Answer::SayAndHangUp { text },
+            Some(Plan::HangUp { unsaid: None }) => return Answer::HangUp,
             Some(Plan::Transfer { to, tell }) => {
                 let done = HostMessage::Input(Input::Carrier(CarrierInput::TransferDone { ok: true }));
                 let _ = tell.send(done).await; // The call may have ended meanwhile; the caller is still connected.

@@ -56,6 +56,11 @@ impl Routes {
         (!self.tts.is_empty()).then_some(&self.tts as &dyn TtsService)
     }
 
+    /// The voice that speaks the next utterance unless it fails.
+    pub(crate) fn voice_now(&self) -> Option<&Arc<dyn TtsService>> {
+        self.tts.now()
+    }
+
     /// A brain; `None` when there is none.
     pub(crate) fn brain(&self) -> Option<&dyn BrainService> {
         (!self.brain.is_empty()).then_some(&self.brain as &dyn BrainService)

@@ -33,6 +33,11 @@ impl VoiceRouter {
     pub(super) fn standing(&self) -> &Standing {
         &self.standing
     }
+
+    /// Who is asked first for the next utterance.
+    pub(super) fn now(&self) -> Option<&Arc<dyn TtsService>> {
+        self.chain.get(*self.standing.order().first()?)
+    }
 }
 
 impl TtsService for VoiceRouter {

@@ -1,0 +1,169 @@
+//! What the caller's audio goes through on its way to the recogniser, and what is noticed in it.
+//!
+//! ```text
+//! caller ─┬─ recording
+//!         └─ echo guard ─┬─ voice activity ── overlap with the agent's voice
+//!                        └─ noise suppression ── gain ── recogniser
+//! ```
+//!
+//! [`Listener::hear`] takes audio as it comes and tells, frame by frame, what it [`Heard`]. It must also be told what the
+//! agent says ([`Listener::played`]). The recording gets the caller's frames as they came, the recogniser what is left when
+//! the agent's own voice (and, where wanted, noise) is taken out.
+
+use crate::denoise::{NoiseSuppressor, RecurrentSuppressor};
+use crate::echo::EchoGuard;
+use crate::framer::Framer;
+use crate::gain::AutoGain;
+use crate::overlap::{Evidence, Look, Overlaps};
+use crate::resample::RateError;
+use crate::vad::{Config, Detector, Event, Gate};
+
+/// A frame that is the agent's own voice to this share is nobody's speech.
+const ECHO_SHARE_MAX: f32 = 0.8;
+
+/// What a listener does beside noticing speech.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Take the agent's own voice out.
+    pub echo_guard: bool,
+    /// Suppress steady noise in what the recogniser hears.
+    pub suppress_noise: bool,
+    /// Bring the caller to one level for the recogniser.
+    pub auto_gain: bool,
+    /// The host has a neural stage of voice activity detection.
+    pub neural: bool,
+}
+
+/// What is told, in this order for each frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Heard<'a> {
+    /// One frame as it came: for the recording.
+    Raw(&'a [i16]),
+    /// The same frame for the recogniser.
+    Clean(&'a [i16]),
+    /// What changed in the caller's speech.
+    Speech(Event),
+    /// What the caller's speech over the agent is like.
+    Overlap(Evidence),
+}
+
+/// The caller's side of one call. See the module.
+#[derive(Debug)]
+pub struct Listener {
+    framer: Framer,
+    stages: Stages,
+}
+
+struct Stages {
+    guard: EchoGuard,
+    takes_echo_out: bool,
+    gate: Gate,
+    detector: Detector,
+    overlaps: Overlaps,
+    suppressor: Option<Box<dyn NoiseSuppressor>>,
+    gain: Option<AutoGain>,
+    /// The frame at work.
+    frame: Vec<i16>,
+}
+
+impl Listener {
+    /// For a line at this rate.
+    pub fn new(rate_hz: u32, settings: Settings) -> Result<Self, RateError> {
+        let suppressor = match settings.suppress_noise {
+            true => Some(Box::new(RecurrentSuppressor::new(rate_hz)?) as Box<dyn NoiseSuppressor>),
+            false => None,
+        };
+        let framer = Framer::for_rate(rate_hz);
+        let stages = Stages {
+            guard: EchoGuard::new(rate_hz),
+            takes_echo_out: settings.echo_guard,
+            gate: Gate::new(rate_hz)?,
+            detector: Detector::new(Config { neural: settings.neural, ..Config::default() }),
+            overlaps: Overlaps::default(),
+            suppressor,
+            gain: settings.auto_gain.then(AutoGain::default),
+            frame: Vec::with_capacity(framer.frame_samples()),
+        };
+        Ok(Self { framer, stages })
+    }
+
+    /// This was handed to the carrier.
+    pub fn played(&mut self, pcm: &[i16]) {
+        self.stages.guard.played(pcm);
+    }
+
+    /// What was handed to the carrier and not played yet was thrown away.
+    pub fn stopped(&mut self) {
+        self.stages.guard.stopped();
+    }
+
+    /// Whether the caller is speaking.
+    pub fn is_speaking(&self) -> bool {
+        self.stages.detector.is_speaking()
+    }
+
+    /// Takes audio of any length and tells what is in it, in order. `neural` is asked where a better opinion is worth its
+    /// price; it answers when a window of it is full.
+    pub fn hear(
+        &mut self,
+        pcm: &[i16],
+        mut neural: impl FnMut(&[i16]) -> Option<f32>,
+        mut tell: impl FnMut(Heard<'_>),
+    ) {
+        let Self { framer, stages } = self;
+        framer.push(pcm, |frame| stages.hear(frame, &mut neural, &mut tell));
+    }
+}
+
+impl Stages {
+    fn hear(&mut self, raw: &[i16], neural: &mut impl FnMut(&[i16]) -> Option<f32>, tell: &mut impl FnMut(Heard<'_>)) {
+        tell(Heard::Raw(raw));
+        self.frame.clear();
+        self.frame.extend_from_slice(raw);
+        let echo = self.guard(raw.len());
+        let mut seen = self.gate.push(&self.frame);
+        if echo >= ECHO_SHARE_MAX {
+            seen.cheap = 0.0;
+        } else if self.detector.wants_neural()
+            && let Some(probability) = neural(&self.frame)
+        {
+            seen = seen.with_neural(probability);
+        }
+        let event = self.detector.push(seen);
+        let speech_ms = self.detector.is_speaking().then(|| self.detector.speech_ms());
+        let agent_audible = self.guard.is_agent_audible();
+        let overlap = self.overlaps.push(Look { frame: seen, echo, speech_ms, agent_audible });
+        if let Some(suppressor) = &mut self.suppressor {
+            suppressor.process(&mut self.frame);
+        }
+        if let Some(gain) = &mut self.gain {
+            let is_voice = self.detector.is_speaking() && seen.cheap >= 0.5;
+            gain.push(&mut self.frame, is_voice, self.gate.floor_dbfs());
+        }
+        tell(Heard::Clean(&self.frame));
+        if let Some(event) = event {
+            tell(Heard::Speech(event));
+        }
+        if let Some(evidence) = overlap {
+            tell(Heard::Overlap(evidence));
+        }
+    }
+
+    /// How much of the frame was the agent's own voice, which is out of it now.
+    fn guard(&mut self, samples: usize) -> f32 {
+        if self.takes_echo_out {
+            return self.guard.hear(&mut self.frame);
+        }
+        self.guard.pass(samples);
+        0.0
+    }
+}
+
+impl std::fmt::Debug for Stages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stages").field("guard", &self.guard).field("gate", &self.gate).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! What the caller's audio is like while the agent is audible: the evidence on which it is decided whether the caller
+//! interrupts, agrees, coughs, or is somebody else across the room.
+//!
+//! [`Overlaps`] is shown every frame. It learns how loud the caller usually is while the agent is silent, and measures
+//! speech over the agent against that.
+
+use crate::level;
+use crate::vad;
+use base::limits::{FRAME_MS, OVERLAP_EVERY_MS};
+
+/// Frames looked back at when speech is noticed: it began a moment before.
+const KEPT_FRAMES: usize = 16;
+/// From this probability on, a frame is voiced.
+const VOICED_MIN: f32 = 0.35;
+/// A frame this far above the noise of the line has something in it, whatever it is.
+const SOUND_DB_MIN: f32 = 5.0;
+/// A window of the neural stage is longer than a frame: its word holds for the next ones.
+const NEURAL_FRAMES: u8 = 3;
+/// Voiced frames of the caller before its usual level is known.
+const USUAL_FRAMES_MIN: u32 = 15;
+/// Voiced frames over which it is averaged.
+const USUAL_FRAMES: u32 = 200;
+
+/// Measured over the speech so far.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evidence {
+    /// Voiced audio since the onset, in milliseconds.
+    pub speech_ms: u64,
+    /// Loudness of it in decibels relative to the caller's usual speech; `None` while that is not known.
+    pub level_db: Option<f32>,
+    /// How much of it is explained by what the agent itself is playing: 0 nothing, 1 all.
+    pub echo: f32,
+    /// How probable it is that it is a voice at all: 0 to 1.
+    pub voice: f32,
+}
+
+/// One frame, as the other stages see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// What voice activity detection says, after the echo guard.
+    pub frame: vad::Frame,
+    /// How much of it the echo guard explained.
+    pub echo: f32,
+    /// How long the caller has been speaking; `None` while the caller is silent.
+    pub speech_ms: Option<u64>,
+    /// Whether the caller hears the agent.
+    pub agent_audible: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Kept {
+    voice: f32,
+    is_sound: bool,
+    power: f32,
+    echo: f32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    voiced: u32,
+    sounds: u32,
+    power: f32,
+    echo: f32,
+    voice: f32,
+}
+
+/// The evidence of one call.
+#[derive(Clone, Debug, Default)]
+pub struct Overlaps {
+    kept: [Kept; KEPT_FRAMES],
+    next: usize,
+    neural: f32,
+    neural_frames: u8,
+    usual_power: f32,
+    usual_frames: u32,
+    sums: Option<Sums>,
+    since_told_ms: u64,
+}
+
+impl Overlaps {
+    /// The caller's usual level, once known.
+    pub fn usual_dbfs(&self) -> Option<f32> {
+        (self.usual_frames >= USUAL_FRAMES_MIN).then(|| level::dbfs(self.usual_power.sqrt()))
+    }
+
+    /// Takes the next frame. Answers with the onset of speech over the agent and every [`OVERLAP_EVERY_MS`] of it.
+    pub fn push(&mut self, look: Look) -> Option<Evidence> {
+        let kept = self.keep(&look);
+        let Some(speech_ms) = look.speech_ms else {
+            self.sums = None;
+            return None;
+        };
+        if !look.agent_audible {
+            self.sums = None;
+            self.learn(kept);
+            return None;
+        }
+        let is_first = self.sums.is_none();
+        let mut sums = self.sums.take().unwrap_or_else(|| self.sums_of_onset(speech_ms));
+        sums.add(kept);
+        self.sums = Some(sums);
+        self.since_told_ms = if is_first { 0 } else { self.since_told_ms + FRAME_MS };
+        if !is_first && self.since_told_ms < OVERLAP_EVERY_MS {
+            return None;
+        }
+        self.since_told_ms = 0;
+        Some(self.evidence(&sums))
+    }
+
+    fn keep(&mut self, look: &Look) -> Kept {
+        if let Some(probability) = look.frame.neural {
+            (self.neural, self.neural_frames) = (probability, NEURAL_FRAMES);
+        }
+        let voice = if self.neural_frames > 0 { self.neural } else { look.frame.cheap };
+        self.neural_frames = self.neural_frames.saturating_sub(1);
+        let floor_dbfs = look.frame.level_dbfs - look.frame.above_floor_db;
+        let kept = Kept {
+            voice,
+            is_sound: look.frame.above_floor_db >= SOUND_DB_MIN,
+            power: (power(look.frame.level_dbfs) - power(floor_dbfs)).max(0.0),
+            echo: look.echo,
+        };
+        self.kept[self.next] = kept;
+        self.next = (self.next + 1) % KEPT_FRAMES;
+        kept
+    }
+
+    /// What was seen between the onset and the frame before this one.
+    fn sums_of_onset(&self, speech_ms: u64) -> Sums {
+        let frames = ((speech_ms / FRAME_MS) as usize).saturating_sub(1).min(KEPT_FRAMES - 1);
+        let mut sums = Sums::default();
+        for back in (1..=frames).rev() {
+            sums.add(self.kept[(self.next + KEPT_FRAMES - 1 - back) % KEPT_FRAMES]);
+        }
+        sums
+    }
+
+    fn learn(&mut self, kept: Kept) {
+        if kept.is_sound && kept.voice >= VOICED_MIN {
+            self.usual_frames = (self.usual_frames + 1).min(USUAL_FRAMES);
+            self.usual_power += (kept.power - self.usual_power) / self.usual_frames as f32;
+        }
+    }
+
+    fn evidence(&self, sums: &Sums) -> Evidence {
+        let sounds = sums.sounds.max(1) as f32;
+        let level_db = self
+            .usual_dbfs()
+            .filter(|_| sums.sounds > 0)
+            .map(|usual_dbfs| level::dbfs((sums.power / sounds).sqrt()) - usual_dbfs);
+        Evidence {
+            speech_ms: u64::from(sums.voiced) * FRAME_MS,
+            level_db,
+            echo: (sums.echo / sounds).clamp(0.0, 1.0),
+            voice: (sums.voice / sounds).clamp(0.0, 1.0),
+        }
+    }
+}
+
+impl Sums {
+    /// Frames in which nothing is to be heard count for nothing: a word has gaps.
+    fn add(&mut self, kept: Kept) {
+        self.voiced += u32::from(kept.voice >= VOICED_MIN);
+        if kept.is_sound {
+            self.sounds += 1;
+            self.power += kept.power;
+            self.echo += kept.echo;
+            self.voice += kept.voice;
+        }
+    }
+}
+
+fn power(dbfs: f32) -> f32 {
+    level::amplitude(dbfs).powi(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(dbfs: f32, voice: f32, speech_ms: Option<u64>, agent_audible: bool) -> Look {
+        let frame =
+            vad::Frame { cheap: voice, level_dbfs: dbfs, above_floor_db: dbfs + 70.0, tonal: false, neural: None };
+        Look { frame, echo: 0.0, speech_ms, agent_audible }
+    }
+
+    fn talk(overlaps: &mut Overlaps, dbfs: f32, frames: u64) {
+        (0..frames).for_each(|n| assert_eq!(overlaps.push(look(dbfs, 0.9, Some(n * 20), false)), None));
+    }
+
+    #[test]
+    fn evidence_comes_with_the_onset_and_then_every_hundred_milliseconds() {
+        let mut overlaps = Overlaps::default();
+        let mut told = Vec::new();
+        (0..4).for_each(|_| assert_eq!(overlaps.push(look(-20.0, 0.9, None, true)), None));
+        for frame in 0..20 {
+            let evidence = overlaps.push(look(-20.0, 0.9, Some(80 + frame * 20), true));
+            told.extend(evidence.map(|evidence| (frame * 20, evidence.speech_ms)));
+        }
+        assert_eq!(told, [(0, 80), (100, 180), (200, 280), (300, 380)]);
+    }
+
+    #[test]
+    fn loudness_is_not_known_before_the_caller_was_heard() {
+        let mut overlaps = Overlaps::default();
+        let evidence = overlaps.push(look(-20.0, 0.9, Some(80), true)).unwrap();
+        assert_eq!(evidence.level_db, None);
+        talk(&mut overlaps, -20.0, 60);
+        let evidence = overlaps.push(look(-35.0, 0.9, Some(20), true)).unwrap();
+        assert!(evidence.level_db.is_some_and(|db| (db + 15.0).abs() < 0.5), "{evidence:?}");
+    }
+
+    #[test]
+    fn the_callers_level_is_not_learned_from_speech_over_the_agent() {
+        let mut overlaps = Overlaps::default();
+        talk(&mut overlaps, -20.0, 60);
+        (0..300).for_each(|n| {
+            overlaps.push(look(-40.0, 0.9, Some(n * 20), true));
+        });
+        assert!(overlaps.usual_dbfs().is_some_and(|dbfs| (dbfs + 20.0).abs() < 0.5));
+    }
+
+    #[test]
+    fn silence_ends_the_evidence_and_the_next_onset_begins_anew() {
+        let mut overlaps = Overlaps::default();
+        (0..30).for_each(|n| {
+            overlaps.push(look(-20.0, 0.9, Some(80 + n * 20), true));
+        });
+        (0..20).for_each(|_| assert_eq!(overlaps.push(look(-70.0, 0.0, None, true)), None));
+        let evidence = overlaps.push(look(-20.0, 0.9, Some(20), true)).unwrap();
+        assert_eq!(evidence.speech_ms, 20);
+    }
+
+    #[test]
+    fn a_sound_that_is_hardly_a_voice_says_so() {
+        let mut overlaps = Overlaps::default();
+        let evidence = overlaps.push(look(-20.0, 0.1, Some(20), true)).unwrap();
+        assert!(evidence.voice < 0.2 && evidence.speech_ms == 0);
+    }
+
+    #[test]
+    fn the_neural_stage_counts_more_than_the_cheap_one() {
+        let mut overlaps = Overlaps::default();
+        let mut seen = look(-20.0, 0.9, Some(20), true);
+        seen.frame.neural = Some(0.05);
+        let evidence = overlaps.push(seen).unwrap();
+        assert!(evidence.voice < 0.1, "{evidence:?}");
+    }
+}

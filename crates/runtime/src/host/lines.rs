@@ -1,0 +1,136 @@
+//! What the engine wants to be heard: utterances, held or not, interludes, and lines that must be ready before they are
+//! needed.
+
+use super::{CallHost, Link};
+use crate::phrases::{Found, Renderer, VoiceKey};
+use crate::service::TtsSession;
+use base::wire::Wire;
+use base::{ErrorClass, UtteranceId};
+use carriers::protocol::MediaCommand;
+use engine::io::{Input, SynthesisInput};
+use providers::tts::TtsOpen;
+use std::sync::Arc;
+
+/// Lines that the engine wants to have ready.
+#[derive(Default)]
+pub(super) struct Prepared {
+    texts: Vec<String>,
+    /// For a line of this rate; zero when nothing was rendered yet.
+    rate_hz: u32,
+}
+
+impl CallHost {
+    /// The voice that this call uses now, at the rate of its line.
+    fn renderer(&self) -> Option<Renderer> {
+        let service = Arc::clone(self.routes.voice_now()?);
+        let key = VoiceKey {
+            provider: service.name().into(),
+            voice: self.agent.voice.clone(),
+            language: self.agent.language.clone(),
+            rate_hz: self.mouth.rate_hz(),
+        };
+        Some(Renderer { service, key, bill: self.bill.clone() })
+    }
+
+    /// Has these lines rendered. A phone platform's rate is known before its audio comes; a page says it with its socket.
+    pub(super) fn prepare(&mut self, texts: Vec<String>) {
+        self.prepared = Prepared { texts, rate_hz: 0 };
+        if self.link.is_some() || self.shared.control(&self.call.carrier).is_some() {
+            self.render_prepared();
+        }
+    }
+
+    /// Renders what was asked for, unless that was done for a line of this rate.
+    pub(super) fn render_prepared(&mut self) {
+        let rate_hz = self.mouth.rate_hz();
+        if self.prepared.rate_hz == rate_hz || self.prepared.texts.is_empty() {
+            return;
+        }
+        self.prepared.rate_hz = rate_hz;
+        if let Some(renderer) = self.renderer() {
+            self.shared.phrases.prepare(renderer, self.prepared.texts.iter().cloned());
+        }
+    }
+
+    pub(super) fn speak(&mut self, utterance: UtteranceId, segment: u32, text: String) {
+        if self.mouth.utterance() != Some(utterance) {
+            self.mouth.begin(utterance);
+        }
+        if self.mouth.takes_phrases()
+            && let Some(renderer) = self.renderer()
+        {
+            match self.shared.phrases.find(&renderer.key, &text) {
+                Found::Ready(phrase) => {
+                    for input in self.mouth.say_phrase(segment, &text, &phrase) {
+                        self.queue(input);
+                    }
+                    return;
+                }
+                Found::Coming(session) => self.mouth.attach_render(session),
+                Found::Missing => {}
+            }
+        }
+        self.mouth.say(segment, text);
+        self.open_voice();
+    }
+
+    /// Gives the words that wait to a synthesiser, when they have none.
+    pub(super) fn open_voice(&mut self) {
+        if !self.mouth.wants_session() {
+            return;
+        }
+        match self.open_tts(self.mouth.rate_hz()) {
+            Some(session) => self.mouth.attach(session),
+            None => {
+                let failed = self.mouth.fail(ErrorClass::Internal);
+                failed.into_iter().for_each(|input| self.queue(input));
+            }
+        }
+    }
+
+    /// A synthesis session at the rate that suits the line.
+    fn open_tts(&self, rate_hz: u32) -> Option<TtsSession> {
+        let service = self.routes.tts()?;
+        let (language, voice) = (self.agent.language.clone(), self.agent.voice.clone());
+        Some(service.open_billed(TtsOpen { sample_rate_hz: rate_hz, language, voice }, &self.bill))
+    }
+
+    /// Plays a line from the cache, or a waiting sound: the caller waits for no provider.
+    pub(super) fn interlude(&mut self, utterance: UtteranceId, text: String) {
+        let renderer = self.renderer();
+        let phrase = renderer.as_ref().and_then(|renderer| self.shared.phrases.find_any(&renderer.key, &text));
+        let event = match &phrase {
+            Some(phrase) => self.mouth.interlude(utterance, &phrase.pcm).map(|end_ms| {
+                let words = phrase.words.to_vec();
+                SynthesisInput::SegmentDone { segment: 0, end_ms, words }
+            }),
+            None => {
+                if let Some(renderer) = renderer {
+                    self.shared.phrases.prepare(renderer, [text]); // For the next time.
+                }
+                let sound = media::tone::waiting_sound(self.mouth.rate_hz());
+                self.mouth.interlude(utterance, &sound).map(|end_ms| SynthesisInput::Wordless { end_ms })
+            }
+        };
+        let event = event.unwrap_or(SynthesisInput::Failed { class: ErrorClass::Internal });
+        self.queue(Input::Synthesis { utterance, event });
+    }
+
+    pub(super) fn stop_playout(&mut self, utterance: UtteranceId) {
+        let now = self.now();
+        let stopped = self.mouth.stop(utterance, now);
+        stopped.reports.into_iter().for_each(|input| self.queue(input));
+        if !stopped.clears {
+            return;
+        }
+        if let Some(Link { protocol, .. }) = &mut self.link {
+            // Audio that was not sent yet in this very step is not sent at all.
+            self.out.retain(|wire| matches!(wire, Wire::Close(..)));
+            protocol.on_command(MediaCommand::Clear, &mut self.out);
+        }
+        self.tape.agent_stopped(now);
+        if let Some(ears) = &mut self.ears {
+            ears.stopped();
+        }
+    }
+}
