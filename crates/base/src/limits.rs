@@ -193,5 +193,7 @@ pub const STT_REOPENS_MAX: u32 = 3;
 pub const SEGMENT_CHARS_MAX: usize = 240;
 /// Tokens of one answer: what is spoken must be short.
 pub const ANSWER_TOKENS_MAX: u32 = 300;
+/// Calls whose words are deleted in one go, once the time for which they are kept is over.
+pub const CALLS_FORGOTTEN_PER_SWEEP_MAX: usize = 5_000;
 /// Lines of one conversation kept in memory; the journal keeps all.
 pub const DIALOG_LINES_MAX: usize = 400;

@@ -25,6 +25,7 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   frontdesk demo                                 play one scripted call, then serve the Talk page
   frontdesk call --say \"When are you open?\"      call the agent from this terminal, without a microphone
+  frontdesk call replay ID                       feed a past call to the engine again and compare every decision
   frontdesk models pull                          fetch the models of this machine, checked against pinned hashes
   frontdesk config check                         say everything that is wrong with the configuration
   frontdesk config providers                     list providers and phone platforms with their environment names";
@@ -52,7 +53,7 @@ enum Command {
     Serve(commands::serve::ServeArgs),
     /// Play one scripted call in the terminal, then serve the Talk page
     Demo(commands::demo::DemoArgs),
-    /// Call an agent as a simulated customer and print what was said and how long it took
+    /// Call an agent as a simulated customer and print what was said; replay, keep as a test or delete past calls
     Call(commands::call::CallArgs),
     /// List, fetch and check the models of this machine
     #[command(subcommand)]
@@ -64,7 +65,7 @@ enum Command {
     Config(commands::config::ConfigCommand),
     /// Feed a recorded call to a fresh engine and compare every output
     Replay(commands::replay::ReplayArgs),
-    /// Write the recorded inputs of a past call, for `frontdesk replay`
+    /// Write the recorded inputs of a past call, for `frontdesk replay` on another machine
     Inputs(commands::replay::InputsArgs),
     /// Print the OpenAPI document of the API
     Openapi,
@@ -97,7 +98,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             print!("{}", config::DEFAULT);
             return Ok(ExitCode::SUCCESS);
         }
-        Command::Replay(args) => return commands::replay::replay(&args),
+        Command::Replay(args) if args.are_files() => return commands::replay::replay_files(&args),
         _ => {}
     }
     let listen = match &cli.command {
@@ -122,7 +123,8 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),
             Command::Inputs(args) => commands::replay::inputs(&config, &args).await,
-            Command::Replay(_) | Command::Openapi => Ok(ExitCode::SUCCESS), // Done above.
+            Command::Replay(args) => commands::replay::replay(&config, &args).await,
+            Command::Openapi => Ok(ExitCode::SUCCESS), // Done above.
         }
     });
     // Model threads may be in the middle of a decode that nobody waits for any more.

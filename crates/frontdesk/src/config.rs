@@ -35,6 +35,10 @@ pub struct Config {
     pub brain: Stage,
     /// Calls.
     pub calls: Calls,
+    /// How long what was said is kept.
+    pub retention: Retention,
+    /// Keys of what is sealed.
+    pub secrets: Secrets,
     /// Logs.
     pub log: Log,
     /// Providers by registry name.
@@ -128,6 +132,45 @@ pub struct Calls {
     pub record_inputs: bool,
     /// Time to finish on shutdown.
     pub drain_secs: u64,
+}
+
+/// How long what was said is kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Days; 0 for ever.
+    pub transcripts_days: u32,
+}
+
+/// Keys of what is sealed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// The data key; empty for the one in a file beside the database.
+    pub data_key: Secret<String>,
+    /// Keys that only open.
+    pub data_keys_old: Vec<Secret<String>>,
+}
+
+impl Secrets {
+    /// Where the keys come from, with references followed.
+    ///
+    /// # Errors
+    /// When a reference leads nowhere or a text is no key. The text never quotes a key.
+    pub fn keys(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<store::Keys, String> {
+        let key = |path: &str, text: &Secret<String>| {
+            let text = follow(text.expose(), env).map_err(|why| format!("{path}: {why}"))?;
+            store::DataKey::parse(&text).map_err(|why| format!("{path}: {why}"))
+        };
+        if self.data_key.expose().is_empty() {
+            let none_old = self.data_keys_old.is_empty();
+            let why = "secrets.data_keys_old needs secrets.data_key: the key in a file is not changed by itself";
+            return if none_old { Ok(store::Keys::Beside) } else { Err(why.into()) };
+        }
+        let current = key("secrets.data_key", &self.data_key)?;
+        let old = self.data_keys_old.iter().map(|text| key("secrets.data_keys_old", text)).collect::<Result<_, _>>()?;
+        Ok(store::Keys::Given(store::Keyring::new(current, old)))
+    }
 }
 
 /// Logs.
@@ -325,6 +368,7 @@ fn check_values(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Vec<St
     if config.calls.max == 0 || config.calls.inbound_reserve >= config.calls.max {
         problems.push("calls.max must be above 0 and above calls.inbound_reserve".into());
     }
+    problems.extend(config.secrets.keys(env).err());
     for (table, entries) in [("providers", &config.providers), ("carriers", &config.carriers)] {
         for (name, settings) in entries {
             for (key, setting) in settings {
@@ -419,6 +463,20 @@ mod tests {
         let config = load_text("[data]\ndir = \"/srv\"", &env).expect("valid");
         assert!(config.stt.fallback.is_empty());
         assert_eq!((config.calls.max, config.data.dir.as_str()), (200, "/srv"));
+    }
+
+    #[test]
+    fn a_data_key_is_checked_and_never_printed() {
+        let key = "5f".repeat(32);
+        let text = format!("[secrets]\ndata_key = \"env:KEY\"\ndata_keys_old = [\"{key}\"]");
+        let config = load_text(&text, &[("KEY", &"07".repeat(32))]).expect("valid");
+        assert!(matches!(config.secrets.keys(&|_| Some("07".repeat(32))), Ok(store::Keys::Given(_))));
+        assert!(!format!("{config:?}").contains("5f5f"));
+        let error = load_text(&text, &[("KEY", "planted")]).expect_err("no key");
+        assert!(error.contains("secrets.data_key: a data key is 64 hexadecimal digits"), "{error}");
+        assert!(!error.contains("planted"), "{error}");
+        let error = load_text(&format!("[secrets]\ndata_keys_old = [\"{key}\"]"), &[]).expect_err("no new key");
+        assert!(error.contains("needs secrets.data_key"), "{error}");
     }
 
     #[test]

@@ -28,6 +28,8 @@ const LOCAL: &str = runtime::on_device::NAME;
 /// The on-device brain with a language model of this machine behind it.
 const GGUF: &str = runtime::on_device::GGUF_NAME;
 const AUTO: &str = "auto";
+/// The database in the folder of the data.
+const DATABASE: &str = "frontdesk.db";
 
 /// Reads an environment variable.
 pub type Env<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
@@ -54,7 +56,7 @@ pub struct Wired {
 /// When something needed is missing; the text says what and names the command that mends it.
 pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     let data_dir = config.data_dir();
-    let (store, scope) = open_store(config).await?;
+    let (store, scope) = open_store(config, env).await?;
     take_numbers(config, store.as_ref(), &scope).await?;
     let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
 
@@ -69,7 +71,7 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     }
     let stages = named([stt.clone(), tts.clone(), brain.clone()]);
     let services = services(&cloud, on_device.as_ref(), stt, tts, brain)?;
-    let recordings_dir = data_dir.join("recordings");
+    let recordings_dir = recordings_dir(config);
     let settings = NodeSettings {
         public_url: public_url(config),
         recordings_dir: recordings_dir.clone(),
@@ -84,14 +86,26 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
 }
 
 /// Opens the database and finds the business of this installation.
-pub async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, TenantScope)> {
+pub async fn open_store(config: &Config, env: Env<'_>) -> anyhow::Result<(Arc<dyn Store>, TenantScope)> {
     egress::install_crypto();
-    let database = config.data_dir().join("frontdesk.db");
-    let sqlite = SqliteStore::open(SqliteOptions::new(&database)).await;
+    let options = store_options(config, env)?;
+    let database = options.path.clone();
+    let sqlite = SqliteStore::open(options).await;
     let store: Arc<dyn Store> =
         Arc::new(sqlite.with_context(|| format!("the database {} cannot be opened", database.display()))?);
     let scope = business(store.as_ref(), config.data.demo).await?;
     Ok((store, scope))
+}
+
+/// Where the database is and what seals it.
+pub fn store_options(config: &Config, env: Env<'_>) -> anyhow::Result<SqliteOptions> {
+    let keys = config.secrets.keys(&|name| env(name)).map_err(|why| anyhow::anyhow!(why))?;
+    Ok(SqliteOptions { keys, ..SqliteOptions::new(config.data_dir().join(DATABASE)) })
+}
+
+/// Where recordings are.
+pub fn recordings_dir(config: &Config) -> PathBuf {
+    config.data_dir().join("recordings")
 }
 
 /// Who does what, for people: (stage, names in order).

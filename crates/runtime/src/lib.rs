@@ -10,6 +10,7 @@ pub mod node;
 pub mod on_device;
 mod phrases;
 pub mod replay;
+pub mod retention;
 mod router;
 pub mod service;
 pub mod socket;

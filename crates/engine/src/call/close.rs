@@ -215,7 +215,9 @@ impl CallMachine {
                 self.has_human = false;
                 self.quiet_since = now;
             }
-            DeskInput::Say { text } if self.media == Media::Up => self.say(now, &text),
+            DeskInput::Say { text } if self.media == Media::Up && (self.has_human || !self.hearing.is_speaking()) => {
+                self.say(now, &text);
+            }
             DeskInput::Say { text } => self.owed.push(text),
             DeskInput::End => {
                 let goodbye = self.agent.lines.goodbye.clone();

@@ -44,6 +44,8 @@ pub(super) struct Pause {
     probability: Option<f32>,
     /// The recogniser itself took the turn as ended.
     is_over: bool,
+    /// It did so although the detector hears somebody, or something.
+    while_speaking: bool,
     /// How long the caller had spoken.
     spoken_ms: u64,
 }
@@ -71,6 +73,7 @@ impl Pause {
             final_at: None,
             probability: None,
             is_over: false,
+            while_speaking: false,
             spoken_ms,
         }
     }
@@ -78,6 +81,16 @@ impl Pause {
     /// A silence of which nobody knows yet whether it is a pause.
     pub fn lull(speech_end: CallTime, spoken_ms: u64) -> Self {
         Self { is_certain: false, ..Self::began(speech_end, spoken_ms) }
+    }
+
+    /// The recogniser takes the turn for ended while the detector hears speech: one of them is wrong, and a moment without
+    /// further words tells which.
+    pub fn ended_while_speaking(now: CallTime, spoken_ms: u64) -> Self {
+        Self { is_over: true, while_speaking: true, is_final: true, ..Self::began(now, spoken_ms) }
+    }
+
+    pub fn is_over_while_speaking(&self) -> bool {
+        self.while_speaking
     }
 
     pub fn is_certain(&self) -> bool {
@@ -141,7 +154,7 @@ impl Pause {
                 Verdict::Noise
             };
         }
-        if self.is_over && sound_of(words, expectation) == Sound::Finished {
+        if self.is_over && !self.while_speaking && sound_of(words, expectation) == Sound::Finished {
             return Verdict::EndTurn;
         }
         let silence_by = self.speech_end + Millis(self.silence_ms(words, expectation, timing));

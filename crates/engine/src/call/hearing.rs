@@ -90,6 +90,11 @@ impl Hearing {
         }
     }
 
+    /// The recogniser takes the turn for ended, the detector hears somebody or something.
+    pub fn ended_while_speaking(&mut self, now: CallTime) {
+        self.pause = Some(Pause::ended_while_speaking(now, self.spoken_ms(now)));
+    }
+
     /// How long the present stretch of speech has lasted.
     pub fn spoken_ms(&self, now: CallTime) -> u64 {
         if self.speaking.is_some() { now.since(self.began_at).0 } else { 0 }
@@ -147,6 +152,8 @@ impl Hearing {
         self.failures = 0;
         if self.speaking.is_some() {
             self.speaking = Some(now);
+            // Words that come behind the recogniser's end of the turn: it was none.
+            self.pause = self.pause.take().filter(|pause| !pause.is_over_while_speaking());
         }
     }
 

@@ -180,6 +180,11 @@ impl CallMachine {
 
     fn on_words(&mut self, now: CallTime) {
         let words = self.hearing.words();
+        let may_interrupt = self.is_busy() && !self.has_human && !self.is_giving_notice();
+        if may_interrupt && self.hearing.is_speaking() && !self.barge_in.is_pending() {
+            // The recogniser took the turn for ended while the detector heard the caller go on: it was right.
+            self.barge_in.started(now, self.timing().barge_in_ms);
+        }
         if self.takes_floor(&words) {
             self.interrupt_for_good(now);
         } else if self.is_giving_notice() {
@@ -215,6 +220,10 @@ impl CallMachine {
 
     fn provider_ended_turn(&mut self, now: CallTime) {
         if !self.hearing.has_words() || self.barge_in.is_pending() {
+            return;
+        }
+        if self.hearing.is_speaking() {
+            self.hearing.ended_while_speaking(now);
             return;
         }
         self.pause(now);

@@ -107,10 +107,11 @@ impl CallMachine {
             self.voice = Some(voice);
         }
         let Some(voice) = &mut self.voice else { return };
-        if self.barge_in.is_pending() && !voice.is_begun() {
+        let begins = !voice.is_begun() && voice.has_waiting_text();
+        if begins && self.barge_in.is_pending() {
             return;
         }
-        if !voice.is_begun() && voice.has_waiting_text() {
+        if begins {
             voice.id = self.ids.utterance();
         }
         let (utterance, turn) = (voice.id, voice.turn);
@@ -126,6 +127,10 @@ impl CallMachine {
         }
         if !voice.is_begun() && !voice.is_open() {
             self.voice = None;
+        }
+        if begins && self.hearing.is_speaking() && self.closing.is_none() && !self.is_giving_notice() {
+            // The detector takes something for speech: words will tell whether it is.
+            self.barge_in.started(now, self.timing().barge_in_ms);
         }
     }
 

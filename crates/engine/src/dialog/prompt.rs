@@ -29,7 +29,8 @@ pub fn system(agent: &Agent, facts: &[String]) -> String {
 const SPOKEN_STYLE: &str = ".\n\nYour words are spoken aloud: one to three short sentences, no lists, no markdown, no \
 emoji, no addresses of web pages. Say numbers the way people say them. Ask for one thing at a time. The customer's words \
 come from speech recognition and may hold mistakes: ask when they make no sense. Say only what you know from the business \
-or from a tool; when you do not know, say so and offer a person.";
+or from a tool; when you do not know, say so and offer a person. Say numbers, spelled names and addresses that the \
+customer gives back to them in your answer.";
 
 const TOOL_RULES: &str = "\n\nUse a tool only with values the customer has said or a tool has returned; never guess one, \
 ask instead. Changes are confirmed with the customer by the system: ask for the tool, do not ask for confirmation \

@@ -1,5 +1,6 @@
-//! `frontdesk call`: call an agent as a simulated customer.
+//! `frontdesk call`: call an agent as a simulated customer; its subcommands are about past calls.
 
+use super::replay::{PastCall, past_call};
 use crate::caller::{self, Outcome, Said, Step};
 use crate::cli::environment;
 use crate::config::Config;
@@ -12,12 +13,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
-#[command(after_help = "The caller waits for each answer and hangs up after the last one.
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "The caller waits for each answer and hangs up after the last one.
 
   frontdesk call --say \"When are you open?\" --say \"And where are you?\" --out call.wav
   frontdesk call --wav question.wav
-  frontdesk call --say \"What does a full service cost?\" --interrupt \"Wait, I meant a basic one.\"")]
+  frontdesk call --say \"What does a full service cost?\" --interrupt \"Wait, I meant a basic one.\""
+)]
 pub(crate) struct CallArgs {
+    #[command(subcommand)]
+    past: Option<PastCall>,
     /// Say this; may be repeated, in order with the other steps
     #[arg(long, value_name = "WORDS")]
     say: Vec<String>,
@@ -45,6 +51,9 @@ pub(crate) struct CallArgs {
 }
 
 pub(crate) async fn call(config: Config, args: CallArgs) -> anyhow::Result<ExitCode> {
+    if let Some(command) = &args.past {
+        return past_call(&config, command).await;
+    }
     if args.say.is_empty() && args.wav.is_empty() && args.typed.is_empty() && args.interrupt.is_empty() {
         bail!("nothing to say; give --say \"…\", --wav FILE or --type \"…\"");
     }

@@ -6,6 +6,8 @@ use crate::on_device::model_dir;
 use crate::wiring;
 use local::models::{Manifest, Status, Tier};
 use std::process::ExitCode;
+use store::seal::is_private;
+use store::{DataKey, Keys};
 
 /// One line of the report.
 struct Finding {
@@ -17,6 +19,7 @@ struct Finding {
 pub(crate) async fn doctor(config: &Config) -> anyhow::Result<ExitCode> {
     let findings = [
         data(config),
+        data_key(config),
         models(config),
         runtime_library(config).await,
         port(config).await,
@@ -56,6 +59,33 @@ fn data(config: &Config) -> Finding {
         }
     };
     Finding { what: "data folder", result }
+}
+
+fn data_key(config: &Config) -> Finding {
+    let what = "data key";
+    let options = match wiring::store_options(config, &environment) {
+        Ok(options) => options,
+        Err(error) => {
+            let mend = "openssl rand -hex 32 prints a key for secrets.data_key".to_owned();
+            return Finding { what, result: Err((format!("{error:#}"), mend)) };
+        }
+    };
+    let file = options.key_file();
+    let loss = "without it recorded inputs cannot be opened; nothing else is lost";
+    let result = match (&options.keys, DataKey::read(&file)) {
+        (Keys::Given(keyring), _) => Ok(format!("configured, {}; {loss}", keyring.current())),
+        (Keys::Beside, Ok(key)) if is_private(&file) => Ok(format!("{}, {}; {loss}", file.display(), key.id())),
+        (Keys::Beside, Ok(_)) => {
+            Err((format!("others can read {}", file.display()), format!("chmod 600 {}", file.display())))
+        }
+        (Keys::Beside, Err(_)) if !file.exists() => {
+            Ok(format!("will be made in {} at the first start", file.display()))
+        }
+        (Keys::Beside, Err(error)) => {
+            Err((error.to_string(), "put the key back from a copy, or remove the file".into()))
+        }
+    };
+    Finding { what, result }
 }
 
 fn models(config: &Config) -> Finding {

@@ -256,7 +256,10 @@ impl CallHost {
         }
         self.render_prepared();
         let sink = std::mem::take(&mut link.sink);
-        self.tape.open(rate);
+        if let Some(name) = self.tape.open(rate) {
+            let (store, scope, id) = (Arc::clone(&self.shared.store), self.scope, self.call.id);
+            self.shared.tasks.spawn(async move { tape::note_part(&store, &scope, id, &name).await });
+        }
         self.link = Some(link);
         self.heard_at = Instant::now();
         self.feed(Input::Carrier(CarrierInput::MediaStarted));

@@ -19,8 +19,6 @@ use store::Store;
 
 /// Lines handed to the store at once.
 const LINES_PER_WRITE: usize = 64;
-/// Every process that has the call writes its lines behind all that an earlier one can have written.
-const PLACES_BITS: u32 = 31;
 
 pub(super) struct Tape {
     recording: Recording,
@@ -29,7 +27,7 @@ pub(super) struct Tape {
     /// Where the next frame of each side goes, so that frames that belong together join without a gap.
     caller_at: u64,
     agent_at: u64,
-    lines: Option<Vec<String>>,
+    lines: Option<Vec<replay::Line>>,
     lines_stored: u64,
 }
 
@@ -44,10 +42,9 @@ impl Tape {
         let part = if past.is_empty() { String::new() } else { format!(".{}", past.len()) };
         let name = format!("{}/{}{part}.wav", call.business, call.id);
         let wanted = settings.record && agent.record;
-        let lines = settings.record_inputs.then(|| {
-            let header = replay::Header::new(agent, call.direction, past);
-            serde_json::to_string(&replay::Line::Header(Box::new(header))).into_iter().collect()
-        });
+        let lines = settings
+            .record_inputs
+            .then(|| vec![replay::Line::Header(Box::new(replay::Header::new(agent, call.direction, past)))]);
         Self {
             recording: Recording { path: wanted.then(|| settings.recordings_dir.join(&name)), name },
             recorder: None,
@@ -55,15 +52,14 @@ impl Tape {
             caller_at: 0,
             agent_at: 0,
             lines,
-            lines_stored: u64::from(replay::incarnation(past)) << PLACES_BITS,
+            lines_stored: replay::first_place(past),
         }
     }
 
-    /// The audio path is open at this rate. A second path of another rate leaves the recording as it is.
-    pub(super) fn open(&mut self, rate_hz: u32) {
-        let Some(path) = self.recording.path.as_ref().filter(|_| self.recorder.is_none() && self.rate_hz == 0) else {
-            return;
-        };
+    /// The audio path is open at this rate. A second path of another rate leaves the recording as it is. Answers the name
+    /// of the recording when it begins.
+    pub(super) fn open(&mut self, rate_hz: u32) -> Option<String> {
+        let path = self.recording.path.as_ref().filter(|_| self.recorder.is_none() && self.rate_hz == 0)?;
         self.rate_hz = rate_hz;
         let parent = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         match parent.and_then(|()| File::create(path)) {
@@ -76,6 +72,7 @@ impl Tape {
                 metrics::counter!("frontdesk_recording_failures_total").increment(1);
             }
         }
+        self.recorder.as_ref().map(|_| self.recording.name.clone())
     }
 
     pub(super) fn caller(&mut self, now: CallTime, frame: &[i16]) {
@@ -108,27 +105,25 @@ impl Tape {
     }
 
     pub(super) fn input(&mut self, at: CallTime, input: &Input) {
-        self.line(|| replay::Line::Input { at, input: input.clone() });
+        if let Some(lines) = &mut self.lines {
+            lines.push(replay::Line::Input { at, input: input.clone() });
+        }
     }
 
     pub(super) fn timeout(&mut self, at: CallTime) {
-        self.line(|| replay::Line::Timeout { at });
+        if let Some(lines) = &mut self.lines {
+            lines.push(replay::Line::Timeout { at });
+        }
     }
 
     pub(super) fn output(&mut self, output: &Output) {
-        self.line(|| replay::Line::Output { output: output.clone() });
-    }
-
-    fn line(&mut self, make: impl FnOnce() -> replay::Line) {
-        if let Some(lines) = &mut self.lines
-            && let Ok(line) = serde_json::to_string(&make())
-        {
-            lines.push(line);
+        if let Some(lines) = &mut self.lines {
+            lines.push(replay::Line::Output { output: output.clone() });
         }
     }
 
     /// Lines that should be written now, with the place of the first.
-    pub(super) fn lines_due(&mut self) -> Option<(u64, Vec<String>)> {
+    pub(super) fn lines_due(&mut self) -> Option<(u64, Vec<replay::Line>)> {
         let lines = self.lines.as_mut().filter(|lines| lines.len() >= LINES_PER_WRITE)?;
         let first = self.lines_stored;
         self.lines_stored += lines.len() as u64;
@@ -152,19 +147,32 @@ impl Tape {
     }
 }
 
-/// Writes lines; losing them loses a replay, not a call.
+/// Notes a part of the recording where it is found again, also when this process dies before the call ends.
+pub(super) async fn note_part(store: &Arc<dyn Store>, scope: &TenantScope, call: CallId, name: &str) {
+    if let Err(error) = store.add_recording(scope, call, name, crate::wall_ms()).await {
+        tracing::warn!(%call, %error, "a part of the recording was not noted");
+    }
+}
+
+/// Writes lines; losing them loses a replay, not a call. Writing them out and sealing them is not the call's own work.
 pub(super) async fn store_lines(
     store: &Arc<dyn Store>,
     scope: &TenantScope,
     call: CallId,
     first: u64,
-    lines: &[String],
+    lines: &[replay::Line],
 ) {
     if lines.is_empty() {
         return;
     }
-    if let Err(error) = store.append_inputs(scope, call, first, lines).await {
-        tracing::warn!(%call, %error, "recorded inputs were not written");
+    let lines: Result<Vec<String>, _> = lines.iter().map(serde_json::to_string).collect();
+    match lines {
+        Ok(lines) => {
+            if let Err(error) = store.append_inputs(scope, call, first, &lines).await {
+                tracing::warn!(%call, %error, "recorded inputs were not written");
+            }
+        }
+        Err(error) => tracing::warn!(%call, %error, "recorded inputs are no JSON"),
     }
 }
 
