@@ -313,7 +313,9 @@ impl World {
                 self.voice.release(plan, *utterance);
                 self.caller.heard_begin(plan);
             }
-            Output::Interlude { utterance, text } => self.voice.interlude(plan, *utterance, text),
+            Output::Interlude { utterance, text } | Output::Press { utterance, keys: text } => {
+                self.voice.interlude(plan, *utterance, text);
+            }
             Output::EndUtterance { utterance } => self.voice.end(*utterance),
             Output::StopPlayout { utterance } => self.voice.stop(plan, *utterance),
             Output::RunTool { id, name, args, durable } => {
