@@ -42,6 +42,8 @@ const MS_PER_CHAR_MAX: u64 = 110;
 pub(super) struct Pickup {
     ears: Answering,
     doing: Doing,
+    /// Who the journal says has answered.
+    noted: Option<Party>,
     introductions: u32,
     menus: u32,
 }
@@ -89,7 +91,7 @@ enum Doing {
 impl Pickup {
     fn new(now: CallTime) -> Self {
         let doing = Doing::Listen { by: now + Millis(ANSWER_HOLD_MS_MAX) };
-        Self { ears: Answering::new(now), doing, introductions: 0, menus: 0 }
+        Self { ears: Answering::new(now), doing, noted: None, introductions: 0, menus: 0 }
     }
 
     /// Whether the ordinary taking of turns rests.
@@ -268,6 +270,14 @@ impl CallMachine {
         }
     }
 
+    /// Writes down and counts who has answered, once.
+    fn note_party(&mut self, now: CallTime, party: Party, after_ms: u64) {
+        let Some(pickup) = self.pickup.as_mut().filter(|pickup| pickup.noted != Some(party)) else { return };
+        pickup.noted = Some(party);
+        self.out.journal(now, Entry::AnsweredBy { party });
+        self.out.measure(Measure::Answered { by: party, after_ms });
+    }
+
     fn talking(&self, now: CallTime) -> Doing {
         Doing::Talk { since: now, turn: self.turn, is_deaf: false }
     }
@@ -276,11 +286,10 @@ impl CallMachine {
         let Decision { party, is_sure, after_ms, .. } = decision;
         let Some(pickup) = &self.pickup else { return };
         let (is_talking, is_held) = (!pickup.has_floor(), matches!(pickup.doing, Doing::Hold { .. }));
-        if !is_sure && !is_talking {
+        if !is_sure {
             return; // A guess is no reason to do anything yet.
         }
-        self.out.journal(now, Entry::AnsweredBy { party });
-        self.out.measure(Measure::Answered { by: party, after_ms });
+        self.note_party(now, party, after_ms);
         if is_talking && !matches!(party, Party::Human | Party::Silence) {
             self.fall_silent(now);
         }
@@ -339,10 +348,8 @@ impl CallMachine {
         self.drop_interludes(now);
         self.stop_voice(now);
         self.write_down_words(now);
-        let is_known = self.pickup.as_ref().is_some_and(|pickup| pickup.ears.is_decided());
-        if !is_known {
-            self.out.journal(now, Entry::AnsweredBy { party: Party::Human });
-        }
+        let after_ms = self.pickup.as_ref().and_then(|pickup| pickup.ears.decision()).map_or(0, |it| it.after_ms);
+        self.note_party(now, Party::Human, after_ms);
         self.doing(self.talking(now));
         self.greet(now);
     }
