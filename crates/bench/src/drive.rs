@@ -103,7 +103,7 @@ fn now(leg: &Leg) -> u64 {
 /// Everything that was sent has been heard, a while ago.
 fn is_quiet(leg: &Leg) -> bool {
     let last = leg.playout.spans().last();
-    leg.playout.queued_ms() == 0 && last.is_some_and(|last| now(leg) >= last.to_ms + QUIET_MS)
+    leg.playout.queued_voice_ms() == 0 && last.is_some_and(|last| now(leg) >= last.to_ms + QUIET_MS)
 }
 
 /// Says the burst; when it began and when it ended.

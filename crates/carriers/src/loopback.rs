@@ -4,7 +4,7 @@
 //! (`-` for none), `mark N`, `dtmf D`, `text …`, `stop`; to the caller `mark N`, `clear`, `live JSON`.
 
 use crate::marks::PendingMarks;
-use crate::playout::{PlayedMark, Playout};
+use crate::playout::{BACKGROUND_PEAK, PlayedMark, Playout};
 use crate::protocol::{MediaCommand, MediaEvent, MediaProtocol, MediaSink, MediaStart};
 use audio_codec_algorithms::{decode_ulaw, encode_ulaw};
 use base::limits::{FRAME_MS, MEDIA_MESSAGE_BYTES_MAX};
@@ -181,7 +181,7 @@ impl LoopbackCaller {
     pub fn new(agent: Option<&str>, token: Option<&str>) -> Self {
         let start = format!("start {} {}", agent.unwrap_or("-"), token.unwrap_or("-"));
         Self {
-            playout: Playout::new(RATE_HZ),
+            playout: Playout::new(RATE_HZ).with_background_below(BACKGROUND_PEAK),
             microphone: VecDeque::new(),
             next_frame_ms: 0,
             out: vec![Wire::Text(start)],

@@ -5,10 +5,13 @@
 
 use std::collections::VecDeque;
 
+/// Below this peak (-36 dBFS) a frame is comfort noise or a place in the background, and no voice.
+pub const BACKGROUND_PEAK: u16 = 500;
+
 /// Audio and marks wait in one queue, as they do at a phone platform.
 #[derive(Debug)]
 enum Item {
-    Audio(Vec<i16>),
+    Audio { pcm: Vec<i16>, is_voice: bool },
     Mark(String),
 }
 
@@ -37,7 +40,9 @@ pub struct Playout {
     now_ms: u64,
     queue: VecDeque<Item>,
     queued_samples: u64,
+    queued_voice_samples: u64,
     played_of_front: usize,
+    voice_peak_min: u16,
     heard: Vec<i16>,
     heard_max: usize,
     spans: Vec<HeardSpan>,
@@ -52,11 +57,20 @@ impl Playout {
             now_ms: 0,
             queue: VecDeque::new(),
             queued_samples: 0,
+            queued_voice_samples: 0,
             played_of_front: 0,
+            voice_peak_min: 0,
             heard: Vec::new(),
             heard_max: (base::limits::RECORDING_MS_MAX * samples_per_ms) as usize,
             spans: Vec::new(),
         }
+    }
+
+    /// Takes pieces of audio that stay below this peak for what they are to a listener: background, in which nobody speaks.
+    #[must_use]
+    pub fn with_background_below(mut self, peak: u16) -> Self {
+        self.voice_peak_min = peak;
+        self
     }
 
     /// Lets the clock reach `now_ms`; returns the marks that were reached on the way. A clock never goes back.
@@ -70,13 +84,16 @@ impl Playout {
                     marks.push(PlayedMark { at_ms: at / self.samples_per_ms, name: name.clone() });
                     self.queue.pop_front();
                 }
-                Some(Item::Audio(pcm)) if at < end => {
+                Some(Item::Audio { pcm, is_voice }) if at < end => {
                     let left = pcm.len() - self.played_of_front;
                     let taken = left.min((end - at) as usize);
                     let played = &pcm[self.played_of_front..self.played_of_front + taken];
                     let room = self.heard_max.saturating_sub(self.heard.len());
                     self.heard.extend_from_slice(&played[..taken.min(room)]);
-                    note_span(&mut self.spans, at, at + taken as u64, self.samples_per_ms);
+                    if *is_voice {
+                        note_span(&mut self.spans, at, at + taken as u64, self.samples_per_ms);
+                        self.queued_voice_samples -= taken as u64;
+                    }
                     at += taken as u64;
                     self.queued_samples -= taken as u64;
                     self.played_of_front += taken;
@@ -85,7 +102,7 @@ impl Playout {
                         self.played_of_front = 0;
                     }
                 }
-                Some(Item::Audio(_)) => break,
+                Some(Item::Audio { .. }) => break,
                 None => {
                     let silent = (end - at) as usize;
                     let room = self.heard_max.saturating_sub(self.heard.len());
@@ -101,8 +118,10 @@ impl Playout {
     /// Queues audio behind what waits. Call [`Playout::advance`] first, so that it cannot sound in the past.
     pub fn push_audio(&mut self, pcm: &[i16]) {
         if !pcm.is_empty() {
+            let is_voice = pcm.iter().any(|sample| sample.unsigned_abs() >= self.voice_peak_min);
             self.queued_samples += pcm.len() as u64;
-            self.queue.push_back(Item::Audio(pcm.to_vec()));
+            self.queued_voice_samples += if is_voice { pcm.len() as u64 } else { 0 };
+            self.queue.push_back(Item::Audio { pcm: pcm.to_vec(), is_voice });
         }
     }
 
@@ -113,13 +132,13 @@ impl Playout {
 
     /// Throws away what was not played and returns the names of the marks that were in it.
     pub fn clear(&mut self) -> Vec<String> {
-        self.queued_samples = 0;
+        (self.queued_samples, self.queued_voice_samples) = (0, 0);
         self.played_of_front = 0;
         self.queue
             .drain(..)
             .filter_map(|item| match item {
                 Item::Mark(name) => Some(name),
-                Item::Audio(_) => None,
+                Item::Audio { .. } => None,
             })
             .collect()
     }
@@ -134,12 +153,17 @@ impl Playout {
         self.queued_samples / self.samples_per_ms
     }
 
+    /// How much of it is more than background.
+    pub fn queued_voice_ms(&self) -> u64 {
+        self.queued_voice_samples / self.samples_per_ms
+    }
+
     /// Everything heard since the clock stood at zero, quiet moments as zeros.
     pub fn heard(&self) -> &[i16] {
         &self.heard
     }
 
-    /// When agent audio was heard. Two spans are never adjacent: between them the line was quiet.
+    /// When agent audio was heard, without the background. Two spans are never adjacent: between them the line was quiet.
     pub fn spans(&self) -> &[HeardSpan] {
         &self.spans
     }
@@ -193,6 +217,19 @@ mod tests {
         assert_eq!(playout.clear(), ["late"]);
         assert_eq!(playout.advance(200), []);
         assert_eq!(playout.spans(), [HeardSpan { from_ms: 0, to_ms: 30 }]);
+    }
+
+    #[test]
+    fn background_is_heard_but_is_nobodys_voice() {
+        let mut playout = Playout::new(8000).with_background_below(BACKGROUND_PEAK);
+        playout.push_audio(&[40; 160]);
+        playout.push_audio(&[4_000; 160]);
+        playout.push_audio(&[40; 160]);
+        assert_eq!((playout.queued_ms(), playout.queued_voice_ms()), (60, 20));
+        playout.advance(50);
+        assert_eq!((playout.queued_ms(), playout.queued_voice_ms()), (10, 0));
+        assert_eq!(playout.spans(), [HeardSpan { from_ms: 20, to_ms: 40 }]);
+        assert!(playout.heard().iter().all(|sample| *sample != 0));
     }
 
     #[test]

@@ -313,7 +313,7 @@ impl Line {
             return;
         }
         let answered = !self.awaiting_answer
-            && self.caller.playout().queued_ms() == 0
+            && self.caller.playout().queued_voice_ms() == 0
             && self.quiet_since_ms.is_some_and(|since| now >= since + PAUSE_MS);
         let interrupts = match self.steps.front() {
             Some(Step::Interrupt { after_ms, .. }) => {

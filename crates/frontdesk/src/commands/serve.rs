@@ -74,6 +74,7 @@ pub(crate) async fn run(
     let stop = CancellationToken::new();
     let server =
         tokio::spawn(api::server::serve(listener, api::router(app), stop.clone(), Duration::from_secs(GRACE_SECS)));
+    wired.node.keep_lines_warm();
     let pruner = tokio::spawn(prune(Arc::clone(&wired.store)));
     let keeper = tokio::spawn(keep(Arc::clone(&wired.store), wired.recordings_dir.clone(), config.retention.clone()));
     signal().await;

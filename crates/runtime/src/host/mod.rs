@@ -176,7 +176,7 @@ impl CallHost {
             self.flush().await;
             self.store_lines();
         }
-        self.finish().await;
+        Box::pin(self.finish()).await; // It takes the whole call along, which is large.
     }
 
     async fn next_event(&mut self) -> Event {
@@ -254,6 +254,8 @@ impl CallHost {
         if self.mouth.rate_hz() != rate {
             self.mouth = Mouth::new(rate);
         }
+        let seed = self.call.id.0.as_u64_pair().1;
+        self.mouth.set_background(mouth::background(&self.agent.sound, rate, seed));
         self.render_prepared();
         let sink = std::mem::take(&mut link.sink);
         if let Some(name) = self.tape.open(rate) {
@@ -410,11 +412,16 @@ impl CallHost {
         let (out, tape, next_mark) = (&mut self.out, &mut self.tape, &mut self.next_mark);
         let ears = &mut self.ears;
         self.mouth.play_due(now, |step| match step {
-            mouth::Step::Frame(frame) => {
+            mouth::Step::Voice(frame) => {
                 tape.agent(now, frame);
                 if let Some(ears) = ears {
                     ears.played(frame);
                 }
+                link.protocol.on_command(MediaCommand::Audio(frame), out);
+                None
+            }
+            mouth::Step::Background(frame) => {
+                tape.agent(now, frame);
                 link.protocol.on_command(MediaCommand::Audio(frame), out);
                 None
             }

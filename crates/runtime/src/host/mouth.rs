@@ -12,8 +12,10 @@ use crate::phrases::Phrase;
 use crate::service::TtsSession;
 use base::{CallTime, ErrorClass, MarkId, UtteranceId, limits};
 use engine::io::{Input, SynthesisInput};
+use media::ambience::{Bed, Place};
 use media::playout::Pulled;
 use media::{Pacer, PlayoutBuffer};
+use model::agent::{Ambience, Sound};
 use providers::tts::TtsEvent;
 use std::collections::VecDeque;
 use tokio::sync::mpsc::Receiver;
@@ -22,7 +24,7 @@ use voice::{Feed, Voice};
 /// A mark goes out after this much audio: the exactness of "what was heard".
 const MARK_EVERY_FRAMES: u32 = 5;
 /// How much of the background a carrier is given ahead while nothing is about to be said. Speech waits behind it.
-const BACKGROUND_AHEAD_MS: u64 = 80;
+const BACKGROUND_AHEAD_MS: u64 = 60;
 /// How much while an utterance waits for its audio.
 const BACKGROUND_AHEAD_MS_MIN: u64 = 40;
 /// The carrier is given more of the background when this little is left.
@@ -30,8 +32,10 @@ const BACKGROUND_LEFT_MS: u64 = 20;
 
 /// What is handed to the carrier.
 pub(super) enum Step<'a> {
-    /// One frame of audio.
-    Frame(&'a [i16]),
+    /// One frame of the agent's voice, or of a sound in its place.
+    Voice(&'a [i16]),
+    /// One frame of nothing but the background.
+    Background(&'a [i16]),
     /// A mark; the receiver answers with the id it sent.
     Mark,
 }
@@ -49,6 +53,24 @@ pub(super) struct Stopped {
     pub(super) clears: bool,
     /// What the engine must know: other audio that went with it.
     pub(super) reports: Vec<Input>,
+}
+
+impl Background for Bed {
+    fn mix(&mut self, frame: &mut [i16], is_voiced: bool) {
+        Bed::mix(self, frame, is_voiced);
+    }
+}
+
+/// What an agent's settings put behind its voice; `None` for digital silence. The same seed gives the same sound.
+pub(super) fn background(sound: &Sound, rate_hz: u32, seed: u64) -> Option<Box<dyn Background>> {
+    let bed = match sound.ambience {
+        Some(Ambience::Office) => Bed::place(rate_hz, Place::Office, seed),
+        Some(Ambience::CallCentre) => Bed::place(rate_hz, Place::CallCentre, seed),
+        Some(Ambience::Room) => Bed::place(rate_hz, Place::Room, seed),
+        None if sound.comfort_noise => Bed::comfort(rate_hz, seed),
+        None => return None,
+    };
+    Some(Box::new(bed))
 }
 
 /// Who had the line.
@@ -117,7 +139,6 @@ impl Mouth {
     }
 
     /// Frames go out without a pause from now on, with this behind them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no agent has a background yet"))]
     pub(super) fn set_background(&mut self, background: Option<Box<dyn Background>>) {
         self.background = background;
     }
@@ -363,7 +384,7 @@ impl Mouth {
                 break;
             }
             let is_finished = self.pull(lane, now);
-            step(Step::Frame(&self.frame));
+            step(if lane == Lane::Background { Step::Background(&self.frame) } else { Step::Voice(&self.frame) });
             sent += 1;
             self.pacer.sent(now.0, 1);
             self.note_sent(lane, now);

@@ -10,6 +10,8 @@ mod render;
 mod sweep;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod toy;
 
 pub(crate) use sweep::run as sweep;
 

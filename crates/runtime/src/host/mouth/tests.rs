@@ -62,7 +62,7 @@ impl Line {
     fn play(&mut self) {
         let Self { mouth, ear, marks, now, .. } = self;
         mouth.play_due(CallTime(*now), |step| match step {
-            Step::Frame(frame) => {
+            Step::Voice(frame) | Step::Background(frame) => {
                 ear.push_audio(frame);
                 None
             }
@@ -431,6 +431,43 @@ fn a_background_is_heard_without_a_gap_and_the_voice_neither_waits_for_it_nor_lo
     assert!(heard.iter().all(|(loudness, _)| *loudness != 0), "{heard:?}");
     assert_eq!((heard[0].0, heard[1], heard[3]), (5, (1_001, 200), (2_001, 200)));
     assert!((1_200..=1_200 + BACKGROUND_AHEAD_MS_MIN).contains(&heard[0].1), "{heard:?}");
+}
+
+#[test]
+fn an_agent_has_the_background_that_its_settings_ask_for() {
+    let silent = Sound { comfort_noise: false, ambience: None, ..Sound::default() };
+    assert!(background(&silent, HZ, 1).is_none());
+    let loudness = |sound: &Sound| {
+        let mut line = Line::new();
+        line.mouth.set_background(background(sound, HZ, 1));
+        line.until(2_000);
+        media::level::rms_dbfs(line.ear.heard())
+    };
+    let hiss = loudness(&Sound { comfort_noise: true, ..silent.clone() });
+    let office = loudness(&Sound { ambience: Some(Ambience::Office), ..silent });
+    assert!((-70.0..-55.0).contains(&hiss) && office > hiss + 3.0 && office < -45.0, "{hiss} {office}");
+}
+
+/// The caller's phone rings, somebody picks up, the engine greets.
+#[tokio::test(start_paused = true)]
+async fn a_greeting_that_was_rendered_while_ringing_is_audible_within_60_ms_of_the_first_frame() {
+    use crate::phrases::{Found, Phrases, toy};
+    let toy = toy::Toy::new("toy", 400);
+    let phrases = std::sync::Arc::new(Phrases::default());
+    phrases.prepare(toy::renderer(&toy), ["Hello.".to_owned()]);
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+
+    let mut line = Line::new();
+    line.mouth.set_background(Some(Box::new(Hum)));
+    line.until(1);
+    line.mouth.begin(ONE);
+    let Found::Ready(phrase) = phrases.find(&toy::renderer(&toy).key, "Hello.") else { panic!("it rang for long") };
+    line.mouth.say_phrase(0, "Hello.", &phrase);
+    line.until(1_000);
+    let heard = line.heard();
+    let loud = heard.iter().position(|(loudness, _)| *loudness > 50).unwrap();
+    let silent_ms: u64 = heard[..loud].iter().map(|(_, ms)| ms).sum();
+    assert!(silent_ms <= 60, "{silent_ms}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{Command, Leg, Next, Task};
 use audio_codec_algorithms::{decode_ulaw, encode_ulaw};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use carriers::playout::{HeardSpan, Playout};
+use carriers::playout::{BACKGROUND_PEAK, HeardSpan, Playout};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -103,7 +103,7 @@ impl Task {
         self.change(|record| {
             record.legs.push(Leg {
                 stream_sid: sid,
-                playout: Playout::new(8000),
+                playout: Playout::new(8000).with_background_below(BACKGROUND_PEAK),
                 marks: Vec::new(),
                 clears: Vec::new(),
                 spoken: Vec::new(),
