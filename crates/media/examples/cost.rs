@@ -2,8 +2,11 @@
 //! than a time does. `cargo run -p media --release --example cost`
 
 use base::{MarkId, UtteranceId};
+use media::ambience::{Bed, Place};
 use media::dtmf::DtmfDetector;
 use media::jitter::{JitterBuffer, JitterConfig};
+use media::line_tones::ToneDetector;
+use media::listener::{Listener, Settings};
 use media::recorder::{DualRecorder, Side};
 use media::tone::{ComfortNoise, Tone};
 use media::{Framer, Law, Meter, Pacer, PlayoutBuffer, Resampler, l16, vad};
@@ -64,6 +67,7 @@ fn main() {
     }
     buffers(&speech, &report);
     detectors(&speech, &report);
+    ears();
 }
 
 fn codecs(speech: &[i16], report: &impl Fn(&str, f64)) {
@@ -157,6 +161,95 @@ fn buffers(speech: &[i16], report: &impl Fn(&str, f64)) {
             at += FRAME as u64;
         }),
     );
+}
+
+/// The whole way of the caller's audio. A call of one second is fifty frames, so 20 000 ns a frame is one thousandth of a
+/// core.
+fn ears() {
+    let decode = decoded();
+    println!("{:<34} {:>10} {:>10} {:>10}", "the ears of a call, per frame", "ns", "decodes", "millicores");
+    let report = |name: &str, ns: f64| {
+        println!("{name:<34} {ns:>10.0} {:>10.1} {:>10.2}", ns / decode, ns * 50.0 / 1e6);
+    };
+    report("u-law decode", decode);
+    let settings = Settings { echo_guard: true, suppress_noise: false, auto_gain: true, neural: false };
+    let (quiet, caller, agent) = (hiss(-60.0), babble(1, -22.0), babble(2, -20.0));
+    let echo: Vec<i16> = agent.iter().map(|sample| sample / 4).collect();
+    let both: Vec<i16> = echo.iter().zip(&caller).map(|(echo, caller)| echo.saturating_add(*caller)).collect();
+    let late = [&vec![0; 1_440], &echo[..]].concat();
+    let silent = vec![0; agent.len()];
+    report("nobody speaks", chain(settings, &quiet, &silent));
+    report("the caller speaks", chain(settings, &caller, &silent));
+    report("the agent speaks, no echo", chain(settings, &quiet, &agent));
+    report("the agent speaks, echo", chain(settings, &late, &agent));
+    report("both speak, no echo", chain(settings, &caller, &agent));
+    report("both speak, echo", chain(settings, &both, &agent));
+    report(
+        "... without echo guard and gain",
+        chain(Settings { echo_guard: false, auto_gain: false, ..settings }, &both, &agent),
+    );
+    report("... with noise suppression", chain(Settings { suppress_noise: true, ..settings }, &both, &agent));
+    let mut tones = ToneDetector::new(8_000);
+    let mut frames = caller.chunks_exact(FRAME).cycle();
+    report(
+        "line tones (outbound only)",
+        time(|| {
+            black_box(frames.next().map(|frame| tones.push(frame)));
+        }),
+    );
+    let mut frame = [0; FRAME];
+    let (mut comfort, mut place) = (Bed::comfort(8_000, 1), Bed::place(8_000, Place::CallCentre, 1));
+    report("comfort noise, mixed in", time(|| comfort.mix(black_box(&mut frame), false)));
+    report("a place, mixed in", time(|| place.mix(black_box(&mut frame), false)));
+}
+
+fn decoded() -> f64 {
+    let bytes = vec![0x55; FRAME];
+    let mut pcm = Vec::with_capacity(FRAME);
+    time(|| {
+        pcm.clear();
+        Law::Ulaw.decode(black_box(&bytes), &mut pcm);
+        black_box(&pcm);
+    })
+}
+
+/// Frames of both sides, over and over.
+fn chain(settings: Settings, caller: &[i16], agent: &[i16]) -> f64 {
+    let mut listener = Listener::new(8_000, settings).expect("8 kHz is in range");
+    let mut frames = caller.chunks_exact(FRAME).zip(agent.chunks_exact(FRAME)).cycle();
+    time(|| {
+        if let Some((caller, agent)) = frames.next() {
+            listener.played(agent);
+            listener.hear(
+                black_box(caller),
+                |_| None,
+                |heard| {
+                    black_box(heard);
+                },
+            );
+        }
+    })
+}
+
+fn hiss(dbfs: f32) -> Vec<i16> {
+    let mut pcm = vec![0; 8_000 * 4];
+    ComfortNoise::new(dbfs, 3).fill(&mut pcm);
+    pcm
+}
+
+/// Something with harmonics that move, in syllables.
+fn babble(seed: u32, dbfs: f32) -> Vec<i16> {
+    let gain = media::level::amplitude(dbfs) * 32_768.0;
+    let mut phase = 0.0_f32;
+    (0..8_000 * 4)
+        .map(|n| {
+            let at = n as f32 / 8_000.0;
+            phase += (90.0 + 60.0 * seed as f32 + 20.0 * (at * 9.0).sin()) / 8_000.0;
+            let syllable = (at * 12.0 + seed as f32).sin().max(0.0);
+            let voice: f32 = (1..16).map(|k| (phase * k as f32 * std::f32::consts::TAU).sin() / k as f32).sum();
+            (voice * syllable * gain) as i16
+        })
+        .collect()
 }
 
 fn detectors(speech: &[i16], report: &impl Fn(&str, f64)) {

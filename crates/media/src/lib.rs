@@ -9,7 +9,8 @@
 //! `Write + Seek` it is given; whoever gives it decides which thread may block.
 //!
 //! Start reading at [`playout`] (what the caller hears and how we know), then [`pacer`] (when it is sent), then
-//! [`listener`] (what the caller's audio goes through) and [`vad`] (when the caller speaks). `cargo run -p media --release --example cost` prints what each block costs.
+//! [`listener`] (what the caller's audio goes through) and [`vad`] (when the caller speaks). `cargo run -p media --release
+//! --example cost` prints what each block costs, `--example hear -- FILE.wav` what the ears make of a recording.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -41,20 +41,34 @@ const RELEARNED_FRAMES: i64 = 10;
 const RELEARNED_TIMES: usize = 2;
 /// How much earlier than its peak the way back may begin.
 const EARLY_MS: u64 = 6;
-/// A resemblance that is believed at once.
-const LIKENESS_SURE: f32 = 0.7;
-/// A resemblance that is believed when the next look finds the same delay.
-const LIKENESS_LIKELY: f32 = 0.4;
+/// A resemblance that is believed at once. Two people who speak at the same time resemble each other up to 0.7 now and
+/// then, an echo from a room itself no more than 0.5: what tells them apart is that the echo stays where it is.
+const LIKENESS_SURE: f32 = 0.85;
+/// A resemblance that is believed when more looks in a row find it at the same delay.
+const LIKENESS_LIKELY: f32 = 0.33;
+/// How many looks in a row that takes, and how long they must go on where quite another delay is known: looks soon after
+/// each other see the same audio.
+const LOOKS_MIN: u32 = 2;
+const LOOKS_OTHER_MS: u64 = 500;
+/// Loud frames after which another delay that explains nothing is given up for the one that did.
+const FRUITLESS_FRAMES_MAX: u32 = 40;
+/// How much the delay may change from one utterance to the next, and for how long after its beginning a small change is
+/// believed as soon as a new one.
+const NEAR_MS: u64 = 60;
+const BEGINNING_MS: u64 = 600;
 /// Delays that count as the same.
 const SAME_DELAY_MS: u64 = 2;
 /// Looks frame by frame after an onset; later ones are made less often.
 const LOOKS_AT_ONCE: u32 = 6;
-const LOOK_EVERY_FRAMES: u32 = 8;
+const LOOK_EVERY_FRAMES: u32 = 6;
+/// A frame that is so much louder than the ones before is an onset.
+const ONSET_DB: f32 = 8.0;
 /// Louder than the noise of the line by this: it may be an echo.
 const LOUD_DB: f32 = 6.0;
 const LOUD_DBFS_MIN: f32 = -58.0;
 /// From this share on, a filter has the right delay.
 const SHARE_GOOD: f32 = 0.6;
+const SHARE_PROVEN: f32 = 0.9;
 /// Frames of the agent without a trace of echo before the line counts as one without.
 const TRACELESS_FRAMES_MAX: u32 = 500;
 /// What the suppression may lower what is left of the agent's voice to.
@@ -77,12 +91,21 @@ pub struct EchoGuard {
     /// The last stretch of the agent's voice.
     audible_from: u64,
     audible_until: u64,
+    /// Where the stretch before it ended.
+    audible_before: u64,
     floor_dbfs: f32,
     search: Search,
     looks: u32,
     until_look: u32,
     last_peak: Option<Peak>,
+    /// Looks in a row that found the same.
+    agreeing: u32,
+    /// Where the first of them was.
+    agreeing_from: u64,
+    recent_dbfs: f32,
     path: Option<Path>,
+    /// A delay at which a filter did explain the echo.
+    proven: Option<u64>,
     filter: Filter,
     noise: ComfortNoise,
     input: Vec<f32>,
@@ -102,6 +125,7 @@ struct Path {
     /// The share of late.
     share: f32,
     traceless: u32,
+    fruitless: u32,
 }
 
 impl EchoGuard {
@@ -117,12 +141,17 @@ impl EchoGuard {
             now: 0,
             audible_from: 0,
             audible_until: 0,
+            audible_before: 0,
             floor_dbfs: LOUD_DBFS_MIN - LOUD_DB,
             search: Search::new(rate_hz),
             looks: 0,
             until_look: 0,
             last_peak: None,
+            agreeing: 0,
+            agreeing_from: 0,
+            recent_dbfs: LOUD_DBFS_MIN,
             path: None,
+            proven: None,
             filter: Filter::new(frame),
             noise: ComfortNoise::new(FILL_DBFS, 0x9e37_79b9),
             input: vec![0.0; frame],
@@ -142,8 +171,8 @@ impl EchoGuard {
         if level::rms_dbfs(pcm) >= AUDIBLE_DBFS_MIN {
             let from = self.played.end() - pcm.len() as u64;
             if from > self.audible_until + self.samples(AUDIBLE_HOLD_MS) {
-                self.audible_from = from;
-                self.looks = 0;
+                (self.audible_before, self.audible_from) = (self.audible_until, from);
+                (self.looks, self.until_look) = (0, 0);
             }
             self.audible_until = self.played.end();
         }
@@ -157,14 +186,24 @@ impl EchoGuard {
 
     /// Whether the caller hears the agent at the moment, as far as we can know.
     pub fn is_agent_audible(&self) -> bool {
+        let hold = self.samples(AUDIBLE_HOLD_MS);
         self.audible_until > 0
-            && (self.audible_from..self.audible_until + self.samples(AUDIBLE_HOLD_MS)).contains(&self.now)
+            && self.now < self.audible_until + hold
+            && (self.now >= self.audible_from || self.now < self.audible_before + hold)
     }
 
     /// How late the agent's voice comes back, where it does.
     pub fn delay_ms(&self) -> Option<u64> {
-        let early = self.samples(EARLY_MS) as i64;
-        self.path.map(|path| crate::samples_to_ms((path.offset + early).max(0) as u64, self.rate_hz))
+        self.delay().map(|delay| crate::samples_to_ms(delay, self.rate_hz))
+    }
+
+    fn delay(&self) -> Option<u64> {
+        self.path.map(|path| (path.offset + self.samples(EARLY_MS) as i64).max(0) as u64)
+    }
+
+    /// Whether the echo of the present utterance has only begun.
+    fn is_beginning(&self) -> bool {
+        self.now < self.audible_from + self.delay().unwrap_or(0) + self.samples(BEGINNING_MS)
     }
 
     /// Cleans one frame from the caller, in place, and says how much of it is explained by the agent's own voice: 0
@@ -177,6 +216,10 @@ impl EchoGuard {
         let level_dbfs = level::rms_dbfs(pcm);
         let is_loud = level_dbfs >= LOUD_DBFS_MIN && level_dbfs >= self.floor_dbfs + LOUD_DB;
         self.follow_floor(level_dbfs);
+        if level_dbfs > self.recent_dbfs + ONSET_DB {
+            (self.looks, self.until_look) = (0, 0);
+        }
+        self.recent_dbfs += (level_dbfs - self.recent_dbfs) * 0.3;
         let share = if self.may_echo() { self.guard(pcm, is_loud) } else { 0.0 };
         self.now += self.frame as u64;
         share
@@ -191,13 +234,11 @@ impl EchoGuard {
     /// Whether anything of the agent's voice can be in the frame heard now.
     fn may_echo(&self) -> bool {
         let tail = self.samples(DELAY_MS_MAX) + self.filter.span() as u64;
-        self.audible_until > 0 && (self.audible_from..self.audible_until + tail).contains(&self.now)
+        self.audible_until > 0 && self.now < self.audible_until + tail
     }
 
     fn guard(&mut self, pcm: &mut [i16], is_loud: bool) -> f32 {
-        if !is_loud {
-            self.until_look = 0;
-        } else if self.path.is_none_or(|path| path.share < SHARE_GOOD) {
+        if is_loud && self.path.is_none_or(|path| path.share < SHARE_GOOD) {
             self.look();
         }
         let Some(mut path) = self.path.take() else {
@@ -207,8 +248,18 @@ impl EchoGuard {
         let share = self.clean(&mut path, self.now).map_or(0.0, |told| self.suppress(&mut path, pcm, told));
         path.share += (share - path.share) * if is_loud { 0.3 } else { 0.0 };
         path.traceless = if share > 0.3 { 0 } else { path.traceless + 1 };
+        path.fruitless = if share > SHARE_GOOD { 0 } else { path.fruitless + u32::from(is_loud) };
+        if path.fruitless > FRUITLESS_FRAMES_MAX
+            && let Some(proven) = self.proven
+        {
+            path.offset = proven as i64 - self.samples(EARLY_MS) as i64;
+            path.fruitless = 0;
+        }
         if path.traceless <= TRACELESS_FRAMES_MAX {
             self.path = Some(path);
+        }
+        if path.share >= SHARE_PROVEN {
+            self.proven = self.delay();
         }
         share
     }
@@ -220,17 +271,34 @@ impl EchoGuard {
             return;
         }
         self.looks = self.looks.saturating_add(1);
-        self.until_look = if self.looks < LOOKS_AT_ONCE { 0 } else { LOOK_EVERY_FRAMES };
-        let end = self.now + self.frame as u64;
-        let peak = self.search.run(&self.played, &self.heard, end);
+        let at_once = self.looks < LOOKS_AT_ONCE && (self.path.is_none() || self.is_beginning());
+        self.until_look = if at_once { 0 } else { LOOK_EVERY_FRAMES };
+        let peak = self.search.run(&self.played, &self.heard, self.now + self.frame as u64);
         let last = std::mem::replace(&mut self.last_peak, peak);
-        let Some(peak) = peak else { return };
+        let Some(peak) = peak.filter(|peak| peak.likeness >= LIKENESS_LIKELY) else {
+            self.agreeing = 0;
+            return;
+        };
         let same = self.samples(SAME_DELAY_MS);
-        let agrees =
-            last.is_some_and(|last| last.likeness >= LIKENESS_LIKELY && last.delay.abs_diff(peak.delay) <= same);
-        if peak.likeness >= LIKENESS_SURE || (peak.likeness >= LIKENESS_LIKELY && agrees) {
+        if last.is_some_and(|last| last.delay.abs_diff(peak.delay) <= same) {
+            self.agreeing += 1;
+        } else {
+            (self.agreeing, self.agreeing_from) = (1, self.now);
+        }
+        let is_long = self.now >= self.agreeing_from + self.samples(LOOKS_OTHER_MS);
+        let is_enough = self.agreeing >= LOOKS_MIN && (is_long || self.is_expected(peak.delay));
+        if peak.likeness >= LIKENESS_SURE || is_enough {
+            self.agreeing = 0;
             self.take_path(peak);
         }
+    }
+
+    /// Whether an echo at this delay is no surprise: where none is known yet, where it once was, or a little off at the
+    /// beginning of an utterance, every one of which begins at another moment of a frame.
+    fn is_expected(&self, delay: u64) -> bool {
+        let near = self.samples(NEAR_MS);
+        let was_there = self.proven.is_some_and(|proven| proven.abs_diff(delay) <= near);
+        self.delay().is_none_or(|known| was_there || (self.is_beginning() && known.abs_diff(delay) <= near))
     }
 
     fn take_path(&mut self, peak: Peak) {
@@ -240,12 +308,20 @@ impl EchoGuard {
             Some(path) if (path.offset - offset).abs() <= same => return,
             Some(path) => {
                 // The same way back, a little earlier or later: every utterance begins at another moment of a frame.
-                path.offset = offset;
+                (path.offset, path.fruitless) = (offset, 0);
                 self.filter.doubt(peak.gain);
             }
             None => {
                 self.filter.start(self.samples(EARLY_MS) as usize, peak.gain);
-                self.path = Some(Path { offset, leak: 1.0, rest_power: 0.0, gain: 1.0, share: 0.0, traceless: 0 });
+                self.path = Some(Path {
+                    offset,
+                    leak: 1.0,
+                    rest_power: 0.0,
+                    gain: 1.0,
+                    share: 0.0,
+                    traceless: 0,
+                    fruitless: 0,
+                });
             }
         }
         let Some(mut path) = self.path else { return };
