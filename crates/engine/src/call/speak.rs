@@ -89,7 +89,7 @@ impl CallMachine {
         if self.media != Media::Up {
             return;
         }
-        if self.voice.is_none() && self.is_notice_due && self.is_quiet_on_the_line() {
+        if self.voice.is_none() && self.is_notice_due && !self.has_human && self.is_quiet_on_the_line() {
             self.is_notice_due = false;
             let notice = Utterance::notice(self.turn, &self.agent.lines.notice, now);
             self.voice = Some(notice);
@@ -338,6 +338,9 @@ impl CallMachine {
         }
         self.queued.clear();
         self.abandon_turn();
+        if self.has_human {
+            return; // The person can say it themselves.
+        }
         if self.voice_failures >= SILENT_UTTERANCES_MAX {
             self.is_mute = true;
             self.hand_off(now, "voice_failed", None);
