@@ -36,7 +36,8 @@ enum Command {
     Check,
     /// Run seeded simulated calls with faults. Arguments go to the simulator, such as `--seeds 10000` or `--seed 7 --trace`.
     Sim(Rest),
-    /// Feed the recorded inputs of a call to the engine again and compare what it asks for.
+    /// Feed recorded calls to the engine again and compare what it asks for. Arguments: files of recorded inputs, or ids of
+    /// calls of this machine; `--trace` prints everything that happened.
     Replay(Rest),
     /// Measure the cost of a call on this machine, beside an echo server. Arguments go to the bench, such as `--calls 20`.
     Bench(Rest),

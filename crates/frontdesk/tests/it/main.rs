@@ -5,4 +5,5 @@ mod clock;
 mod cloud_call;
 mod kill;
 mod on_device_call;
+mod replay;
 mod rig;
