@@ -12,6 +12,8 @@ mod twiml;
 pub use call::{CallRecord, Leg, StatusDelivery, TwinCall, Webhook};
 pub use twiml::{Verb, parse};
 
+use super::fault::Faults;
+use super::server::FaultyListener;
 use base::Secret;
 use carriers::twilio::Algorithm;
 use std::collections::{HashMap, VecDeque};
@@ -140,6 +142,7 @@ struct State {
 #[derive(Debug)]
 struct World {
     options: TwinOptions,
+    faults: Faults,
     http: reqwest::Client,
     state: Mutex<State>,
     outbound: mpsc::Sender<TwinCall>,
@@ -160,6 +163,9 @@ impl World {
 /// The platform. Its server ends when this is dropped; its calls end with their tasks.
 #[derive(Debug)]
 pub struct TwilioTwin {
+    /// What is wrong with its REST API. At the start, nothing of the request is done; in the middle, it is done and the
+    /// answer breaks.
+    pub faults: Faults,
     address: SocketAddr,
     world: Arc<World>,
     outbound: tokio::sync::Mutex<mpsc::Receiver<TwinCall>>,
@@ -184,13 +190,16 @@ impl TwilioTwin {
             .build()
             .map_err(io::Error::other)?;
         let (sender, outbound) = mpsc::channel(OUTBOUND_WAITING_MAX);
-        let world = Arc::new(World { options, http, state: Mutex::default(), outbound: sender });
+        let faults = Faults::default();
+        let world =
+            Arc::new(World { options, faults: faults.clone(), http, state: Mutex::default(), outbound: sender });
         let router = rest::router(world.clone());
+        let listening = faults.clone();
         let server = tokio::spawn(async move {
             // It only returns when the task is aborted.
-            let _ = axum::serve(listener, router).await;
+            let _ = axum::serve(FaultyListener::new(listener, listening), router).await;
         });
-        Ok(Self { address, world, outbound: tokio::sync::Mutex::new(outbound), server })
+        Ok(Self { faults, address, world, outbound: tokio::sync::Mutex::new(outbound), server })
     }
 
     /// The base of the REST API: `http://127.0.0.1:PORT`.
