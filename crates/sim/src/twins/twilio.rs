@@ -19,6 +19,7 @@ use carriers::twilio::Algorithm;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -27,6 +28,8 @@ use tokio::task::JoinHandle;
 
 /// Outbound calls that wait to be taken by the test.
 const OUTBOUND_WAITING_MAX: usize = 256;
+/// Ids are the platform's, whatever the account: no two calls have the same.
+static LAST_ID: AtomicU64 = AtomicU64::new(1);
 
 /// An account, and how the twin behaves.
 #[derive(Clone, Debug)]
@@ -136,7 +139,6 @@ struct State {
     faults: VecDeque<RestFault>,
     callees: VecDeque<Callee>,
     calls: HashMap<String, TwinCall>,
-    last_id: u64,
 }
 
 #[derive(Debug)]
@@ -154,9 +156,7 @@ impl World {
     }
 
     fn next_sid(&self, prefix: &str) -> String {
-        let mut state = self.state();
-        state.last_id += 1;
-        format!("{prefix}{:032x}", state.last_id)
+        format!("{prefix}{:032x}", LAST_ID.fetch_add(1, Ordering::Relaxed))
     }
 }
 
