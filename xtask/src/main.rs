@@ -36,10 +36,13 @@ enum Command {
     Check,
     /// Run seeded simulated calls with faults. Arguments go to the simulator, such as `--seeds 10000` or `--seed 7 --trace`.
     Sim(Rest),
-    /// Feed the recorded inputs of a call to the engine again and compare what it asks for.
+    /// Feed recorded calls to the engine again and compare what it asks for. Arguments: files of recorded inputs, or ids of
+    /// calls of this machine; `--trace` prints everything that happened.
     Replay(Rest),
     /// Measure the cost of a call on this machine, beside an echo server. Arguments go to the bench, such as `--calls 20`.
     Bench(Rest),
+    /// Play a call for every way in which a provider, a tool or the platform can fail, and write docs/faults.md.
+    Faults,
     /// Pull the on-device models, or pass other arguments to `frontdesk models`.
     Models(Rest),
     /// Try the Talk page in Chromium with a fake microphone, against the program as built.
@@ -89,6 +92,10 @@ fn dispatch(command: Command) -> Result<()> {
                 .run()?;
             shell::cargo(&root, &["run", "--quiet", "--locked", "--release", "-p", "bench", "--"]).args(rest.args).run()
         }
+        Command::Faults => shell::cargo(&root, &["test", "--quiet", "--locked", "-p", "frontdesk", "--test", "it"])
+            .args(["no_single_fault", "--", "--nocapture"])
+            .env("FRONTDESK_FAULTS_TABLE", root.join("docs/faults.md"))
+            .run(),
         Command::Models(rest) => {
             let args = if rest.args.is_empty() { vec!["pull".to_owned()] } else { rest.args };
             shell::cargo(&root, &["run", "--quiet", "--locked", "-p", "frontdesk", "--", "models"]).args(args).run()

@@ -285,7 +285,10 @@ impl Dialog {
         match allowed.spec.action {
             ToolAction::Handoff => return Verdict::Handoff,
             ToolAction::EndCall => return Verdict::EndCall,
-            ToolAction::Lookup { .. } | ToolAction::Record { .. } | ToolAction::SearchKnowledge => {}
+            ToolAction::Lookup { .. }
+            | ToolAction::Record { .. }
+            | ToolAction::Http { .. }
+            | ToolAction::SearchKnowledge => {}
         }
         let changes_state = allowed.spec.changes_state;
         let question = changes_state.then(|| self.question(allowed.spec, &allowed.args));

@@ -97,6 +97,11 @@ pub enum ToolAction {
         /// Name of the table.
         table: String,
     },
+    /// Posts the arguments as JSON to a service of the business; what it answers, JSON or text, is the result.
+    Http {
+        /// Where to: `https://…`, or `http://…` on this machine where the installation lets requests go there.
+        url: String,
+    },
     /// Searches the business's documents.
     SearchKnowledge,
     /// Hands the call to a person.

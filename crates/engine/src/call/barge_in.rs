@@ -116,11 +116,16 @@ impl BargeIn {
         Look::Later
     }
 
-    /// The agent has fallen silent; nothing is due until the caller stops, or until then.
-    pub fn yielded(&mut self, until: CallTime) {
+    /// There is nothing to decide before that.
+    pub fn look_again_at(&mut self, at: CallTime) {
         if let Self::Speaking(speech) = self {
-            speech.look_at = until;
+            speech.look_at = at;
         }
+    }
+
+    /// Whether it is speech of which no end was reported.
+    pub fn is_unending(self) -> bool {
+        matches!(self, Self::Speaking(_))
     }
 
     /// When the decision is due without further words, and why.

@@ -117,6 +117,7 @@ impl CallMachine {
         let first = guess.answer.ready.first().cloned();
         if let Some(first) = first
             && self.speculation.held.is_none()
+            && self.voice.is_none()
             && !self.is_mute
         {
             self.hold(now, first);

@@ -14,6 +14,8 @@ use base::{CallTime, ErrorClass, Millis, Pii};
 use model::journal::Entry;
 use model::live::LiveKind;
 
+/// Noise, echo or side talk that began while the agent spoke is waited out for so long after the agent's last sound.
+const SIDE_TALK_MS_MAX: u64 = 1_000;
 /// Words that make a turn a story.
 const STORY_WORDS_MIN: usize = 15;
 /// Between two listening sounds.
@@ -68,11 +70,14 @@ impl CallMachine {
         self.drop_guess();
         self.sounded(now);
         self.out.live(LiveKind::CallerSpeaking { speaking: true });
-        if self.has_human || !self.is_busy() || self.is_giving_notice() {
+        if self.has_human || !self.is_busy() {
             return;
         }
         self.habits.spoke_before_answer(now);
         self.barge_in.started(now, self.timing().barge_in_ms);
+        if self.is_giving_notice() {
+            return; // Whether they are the caller's words is decided, but not whose turn it is.
+        }
         let is_audible = self.voice.as_ref().is_some_and(|voice| voice.is_begun()) || self.interludes.has_floor();
         if is_audible && !self.is_ducked {
             self.is_ducked = true;
@@ -139,7 +144,8 @@ impl CallMachine {
 
     /// Noise, echo or side talk that began while the agent spoke is of no interest afterwards either.
     pub(super) fn forget_side_talk(&mut self, now: CallTime) {
-        if self.barge_in.is_of_no_interest() && !self.is_busy() {
+        let is_long_over = now.since(self.silent_since).0 >= SIDE_TALK_MS_MAX;
+        if self.barge_in.is_unending() && self.barge_in.is_of_no_interest() && is_long_over && !self.is_busy() {
             self.barge_in = BargeIn::Quiet;
             self.hearing.take(now);
             self.unduck();
@@ -253,6 +259,10 @@ impl CallMachine {
     pub(super) fn decide_barge_in(&mut self, now: CallTime) {
         match self.barge_in {
             BargeIn::Speaking(speech) if speech.has_yielded => self.speech_without_end(now),
+            BargeIn::Speaking(_) if self.is_giving_notice() => {
+                let idle_ms = self.timing().idle_ms;
+                self.barge_in.look_again_at(now + Millis(idle_ms));
+            }
             BargeIn::Speaking(_) => {
                 let words = self.hearing.words();
                 let (barge_in_ms, idle_ms) = (self.timing().barge_in_ms, self.timing().idle_ms);
@@ -274,7 +284,7 @@ impl CallMachine {
             return;
         }
         let idle_ms = self.timing().idle_ms;
-        self.barge_in.yielded(now + Millis(idle_ms));
+        self.barge_in.look_again_at(now + Millis(idle_ms));
         let since = self.barge_in.since().unwrap_or(now);
         if self.pause_voice(now) {
             self.out.measure(Measure::BargeIn { after_ms: now.since(since).0 });
@@ -298,7 +308,7 @@ impl CallMachine {
         let since = self.barge_in.since().unwrap_or(now);
         let was_audible = self.voice.as_ref().is_some_and(|voice| voice.is_begun()) || self.interludes.has_floor();
         self.interrupt(now);
-        if was_audible {
+        if was_audible && !self.is_giving_notice() {
             self.out.measure(Measure::BargeIn { after_ms: now.since(since).0 });
         }
     }
@@ -306,7 +316,9 @@ impl CallMachine {
     /// The caller takes the floor: whatever the agent was about to do is off, and what was heard is written down.
     pub(super) fn interrupt(&mut self, now: CallTime) {
         self.drop_interludes(now);
-        if !self.is_giving_notice() {
+        if self.is_giving_notice() {
+            self.queued.clear();
+        } else {
             self.stop_voice(now);
         }
         self.abandon_turn();

@@ -89,7 +89,12 @@ impl CallMachine {
         if self.media != Media::Up {
             return;
         }
-        if self.voice.is_none() && self.is_notice_due && self.is_quiet_on_the_line() {
+        if self.voice.is_none()
+            && self.is_notice_due
+            && !self.has_human
+            && self.closing.is_none()
+            && self.is_quiet_on_the_line()
+        {
             self.is_notice_due = false;
             let notice = Utterance::notice(self.turn, &self.agent.lines.notice, now);
             self.voice = Some(notice);
@@ -220,7 +225,7 @@ impl CallMachine {
 
     /// Whether something is said that speech does not interrupt.
     pub(super) fn is_giving_notice(&self) -> bool {
-        self.voice.as_ref().is_some_and(Utterance::is_notice) && !mutant!(NoticeInterrupted)
+        self.voice.as_ref().is_some_and(|voice| voice.is_notice() && voice.is_begun()) && !mutant!(NoticeInterrupted)
     }
 
     fn utterance_finished(&mut self, now: CallTime) {
@@ -266,7 +271,10 @@ impl CallMachine {
     /// Falls silent at once.
     pub(super) fn stop_voice(&mut self, now: CallTime) {
         self.queued.clear();
-        if let Some(voice) = self.voice.take()
+        let voice = self.voice.take();
+        // What must be heard and was not even begun waits for its moment.
+        self.is_notice_due |= voice.as_ref().is_some_and(|voice| voice.is_notice() && !voice.is_begun());
+        if let Some(voice) = voice
             && voice.is_begun()
         {
             self.out.push(Output::StopPlayout { utterance: voice.id });
@@ -338,6 +346,9 @@ impl CallMachine {
         }
         self.queued.clear();
         self.abandon_turn();
+        if self.has_human {
+            return; // The person can say it themselves.
+        }
         if self.voice_failures >= SILENT_UTTERANCES_MAX {
             self.is_mute = true;
             self.hand_off(now, "voice_failed", None);

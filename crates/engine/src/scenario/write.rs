@@ -137,8 +137,8 @@ fn expected(output: &Output) -> Option<String> {
     let told = describe_output(output);
     match output {
         Output::Journal(record) => match &record.entry {
-            // The last word is how long the call lasted, to the millisecond.
-            Entry::Ended { .. } => told.rsplit_once(' ').map(|(told, _)| told.to_owned()),
+            // Not how long the call lasted: that is exact to the millisecond.
+            Entry::Ended { reason, state, .. } => Some(format!("journal ended {reason} {}", state.name())),
             _ => Some(told),
         },
         Output::Speak { .. }

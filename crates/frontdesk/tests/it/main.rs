@@ -3,6 +3,8 @@
 mod bad_input;
 mod clock;
 mod cloud_call;
+mod faults;
 mod kill;
 mod on_device_call;
+mod replay;
 mod rig;

@@ -298,13 +298,8 @@ impl World {
             ..deepgram::Behaviour::script(setting.script)
         };
         let llm = openai::Behaviour { key: LLM_KEY.to_owned(), rules: setting.rules, ..openai::Behaviour::default() };
-        let voice: elevenlabs::Voice = Arc::new(|text, rate_hz| {
-            let tone = elevenlabs::tone(text, rate_hz);
-            let per_char = tone.len() / text.chars().count().max(1);
-            let kept = per_char * CHAR_MS as usize / elevenlabs::CHAR_MS as usize;
-            tone.chunks(per_char.max(1)).flat_map(|char| &char[..kept.min(char.len())]).copied().collect()
-        });
-        let tts = elevenlabs::Behaviour { key: TTS_KEY.to_owned(), voice, ..elevenlabs::Behaviour::default() };
+        let tts =
+            elevenlabs::Behaviour { key: TTS_KEY.to_owned(), voice: quick_voice(), ..elevenlabs::Behaviour::default() };
         let phone = TwinOptions {
             caller: CALLER.to_owned(),
             number: NUMBER.to_owned(),
@@ -428,6 +423,16 @@ impl Person {
         let answer = self.hears_out(to_ms, Duration::from_secs(25), line).await;
         Answer { waited_ms: answer.from_ms - to_ms, ..answer }
     }
+}
+
+/// The twin's voice, speaking a character in [`CHAR_MS`].
+pub fn quick_voice() -> elevenlabs::Voice {
+    Arc::new(|text, rate_hz| {
+        let tone = elevenlabs::tone(text, rate_hz);
+        let per_char = tone.len() / text.chars().count().max(1);
+        let kept = per_char * CHAR_MS as usize / elevenlabs::CHAR_MS as usize;
+        tone.chunks(per_char.max(1)).flat_map(|char| &char[..kept.min(char.len())]).copied().collect()
+    })
 }
 
 /// Something like a voice at 8 kHz: a gliding pitch whose harmonics pass through moving resonances, in syllables.

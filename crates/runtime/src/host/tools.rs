@@ -2,7 +2,9 @@
 //! rows of the tenant.
 
 use crate::service::KnowledgeSearch;
-use base::{CallId, ErrorClass, Failure, ToolCallId};
+use base::wire::{Header, HttpRequest, Method};
+use base::{CallId, ErrorClass, Failure, Millis, ToolCallId, limits};
+use egress::Egress;
 use model::business::TenantScope;
 use model::tool::{ToolAction, ToolSpec};
 use serde_json::{Map, Value};
@@ -13,6 +15,9 @@ use store::{Store, StoreError};
 pub(super) struct Job {
     pub(super) store: Arc<dyn Store>,
     pub(super) search: Option<Arc<dyn KnowledgeSearch>>,
+    pub(super) egress: Arc<Egress>,
+    /// How long the tool may take.
+    pub(super) deadline: Millis,
     pub(super) scope: TenantScope,
     pub(super) call: CallId,
     pub(super) id: ToolCallId,
@@ -25,6 +30,7 @@ pub(super) async fn run(job: Job) -> Result<String, Failure> {
     match &job.spec.action {
         ToolAction::Lookup { table } => lookup(&job, table).await,
         ToolAction::Record { table } => record(&job, table).await,
+        ToolAction::Http { url } => post(&job, url).await,
         ToolAction::SearchKnowledge => search(job).await,
         // The engine does these itself; being asked is a bug of ours, not the caller's problem.
         ToolAction::Handoff | ToolAction::EndCall => {
@@ -56,6 +62,30 @@ async fn record(job: &Job, table: &str) -> Result<String, Failure> {
         Ok(()) | Err(StoreError::Conflict(_)) => Ok("done".into()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What a service of the business answers. The key lets it tell a repeat from a second request.
+async fn post(job: &Job, url: &str) -> Result<String, Failure> {
+    let headers = vec![
+        Header::plain("content-type", "application/json"),
+        Header::plain("accept", "application/json, text/plain"),
+        Header::plain("idempotency-key", format!("{}-{}", job.call, job.id)),
+    ];
+    let body = job.args.to_string().into_bytes();
+    let request = HttpRequest { method: Method::Post, url: url.to_owned(), headers, body };
+    let answer = job.egress.http(request, job.deadline).await?;
+    if !(200..300).contains(&answer.status) {
+        let class = providers::answer::classify_status(answer.status);
+        return Err(Failure::new(class, format!("the tool's service answered {}", answer.status)));
+    }
+    let text = std::str::from_utf8(&answer.body).map_err(|_| {
+        Failure::new(ErrorClass::Protocol, "the tool's service answered with something that is no text")
+    })?;
+    let is_json = answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
+    if is_json && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+        return Err(Failure::new(ErrorClass::Protocol, "the tool's service answered with broken JSON"));
+    }
+    Ok(text.chars().take(limits::TOOL_RESULT_CHARS_MAX).collect())
 }
 
 async fn search(job: Job) -> Result<String, Failure> {

@@ -40,7 +40,8 @@ impl Kept {
     }
 
     /// The number that the next command will have.
-    pub(super) fn end(&self) -> u64 {
+    #[cfg(test)]
+    fn end(&self) -> u64 {
         self.base + self.commands.len() as u64
     }
 

@@ -28,6 +28,9 @@ pub struct Behaviour {
     pub script: Vec<String>,
     /// Whether every connection starts the script afresh; otherwise connections go on where the last one stood.
     pub script_per_connection: bool,
+    /// Which line is being spoken, told from outside: for several twins that hear the same caller. Goes before the count of
+    /// utterances.
+    pub told: Option<Arc<AtomicUsize>>,
     /// From a cause in the audio to a partial transcript, in milliseconds.
     pub partial_ms: u64,
     /// From the end of an utterance, or `Finalize`, to the final transcript, in milliseconds.
@@ -46,6 +49,7 @@ impl Default for Behaviour {
             key: "twin-key".to_owned(),
             script: Vec::new(),
             script_per_connection: true,
+            told: None,
             partial_ms: 20,
             final_ms: 60,
             answers_empty_finalize: true,
@@ -362,7 +366,9 @@ impl Session {
     }
 
     fn begin_utterance(&mut self) {
-        let counter = if self.context.behaviour.script_per_connection {
+        let counter = if let Some(told) = &self.context.behaviour.told {
+            told.load(Ordering::Relaxed)
+        } else if self.context.behaviour.script_per_connection {
             self.own_line += 1;
             self.own_line - 1
         } else {

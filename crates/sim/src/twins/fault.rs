@@ -42,7 +42,8 @@ pub enum Moment {
 
 #[derive(Debug)]
 struct Armed {
-    moment: Moment,
+    /// `None` for every moment.
+    moment: Option<Moment>,
     fault: Fault,
     /// How many times it still strikes; `None` for until it is cleared.
     times: Option<u32>,
@@ -55,12 +56,17 @@ pub struct Faults(Arc<Mutex<Option<Armed>>>);
 impl Faults {
     /// Fails every time until [`Faults::clear`].
     pub fn set(&self, moment: Moment, fault: Fault) {
-        *self.lock() = Some(Armed { moment, fault, times: None });
+        *self.lock() = Some(Armed { moment: Some(moment), fault, times: None });
+    }
+
+    /// Fails at every moment until [`Faults::clear`]: what goes on now, and whatever is tried again.
+    pub fn set_always(&self, fault: Fault) {
+        *self.lock() = Some(Armed { moment: None, fault, times: None });
     }
 
     /// Fails this many times, then works again.
     pub fn set_times(&self, moment: Moment, fault: Fault, times: u32) {
-        *self.lock() = Some(Armed { moment, fault, times: Some(times) });
+        *self.lock() = Some(Armed { moment: Some(moment), fault, times: Some(times) });
     }
 
     /// Works from now on.
@@ -75,7 +81,8 @@ impl Faults {
 
     pub(crate) fn strike_if(&self, moment: Moment, fits: impl Fn(&Fault) -> bool) -> Option<Fault> {
         let mut armed = self.lock();
-        let current = armed.as_mut().filter(|armed| armed.moment == moment && fits(&armed.fault))?;
+        let current =
+            armed.as_mut().filter(|armed| armed.moment.is_none_or(|at| at == moment) && fits(&armed.fault))?;
         let fault = current.fault.clone();
         if let Some(times) = current.times.as_mut() {
             *times = times.saturating_sub(1);
@@ -104,5 +111,8 @@ mod tests {
         assert_eq!(faults.strike(Moment::Start), Some(Fault::Cut));
         assert_eq!(faults.strike(Moment::Start), Some(Fault::Cut));
         assert_eq!(faults.strike(Moment::Start), None);
+        faults.set_always(Fault::Silent);
+        assert_eq!(faults.strike(Moment::MidTurn), Some(Fault::Silent));
+        assert_eq!(faults.strike(Moment::Start), Some(Fault::Silent));
     }
 }

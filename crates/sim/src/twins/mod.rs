@@ -9,6 +9,7 @@ pub mod elevenlabs;
 pub mod fault;
 pub mod openai;
 mod server;
+pub mod tool;
 pub mod twilio;
 
 pub use fault::{Fault, Faults, Moment};

@@ -3,6 +3,7 @@
 
 use super::fault::{Fault, Faults, Moment};
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -104,12 +105,19 @@ impl Server {
     }
 }
 
-struct FaultyListener {
+/// A listener that refuses or holds connections when a fault wants it.
+pub(crate) struct FaultyListener {
     listener: TcpListener,
     faults: Faults,
     record: Record,
     /// Connections that were accepted and are never served.
     held: Vec<TcpStream>,
+}
+
+impl FaultyListener {
+    pub(crate) fn new(listener: TcpListener, faults: Faults) -> Self {
+        Self { listener, faults, record: Record::new(""), held: Vec::new() }
+    }
 }
 
 impl axum::serve::Listener for FaultyListener {
@@ -151,6 +159,33 @@ pub(crate) fn refuse(status: u16, retry_after_s: Option<u32>, body: serde_json::
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, headers, axum::Json(body)).into_response()
+}
+
+/// A body that breaks, or goes on later, as the fault wants. Where it breaks is behind the first half.
+pub(crate) fn broken_body(whole: &[u8], fault: &Fault) -> axum::body::Body {
+    let (first, rest) = whole.split_at(whole.len() / 2);
+    let (first, rest) = (Bytes::copy_from_slice(first), Bytes::copy_from_slice(rest));
+    let fault = fault.clone();
+    let stream = futures_util::stream::unfold((0, Some(first), Some(rest)), move |(step, first, rest)| {
+        let fault = fault.clone();
+        async move {
+            if step == 0 {
+                return first.map(|first| (Ok(first), (1, None, rest)));
+            }
+            match fault {
+                Fault::Cut | Fault::Refuse => {
+                    Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), (2, None, None)))
+                }
+                Fault::Slow { delay_ms } => {
+                    tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+                    rest.map(|rest| (Ok(rest), (1, None, None)))
+                }
+                Fault::Garbage => rest.map(|_| (Ok(Bytes::from_static(b"\xff\xfe}{")), (1, None, None))),
+                _ => std::future::pending().await,
+            }
+        }
+    });
+    axum::body::Body::from_stream(stream)
 }
 
 /// What is left to do with a WebSocket after a fault struck it.

@@ -12,11 +12,14 @@ mod twiml;
 pub use call::{CallRecord, Leg, StatusDelivery, TwinCall, Webhook};
 pub use twiml::{Verb, parse};
 
+use super::fault::Faults;
+use super::server::FaultyListener;
 use base::Secret;
 use carriers::twilio::Algorithm;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -25,6 +28,8 @@ use tokio::task::JoinHandle;
 
 /// Outbound calls that wait to be taken by the test.
 const OUTBOUND_WAITING_MAX: usize = 256;
+/// Ids are the platform's, whatever the account: no two calls have the same.
+static LAST_ID: AtomicU64 = AtomicU64::new(1);
 
 /// An account, and how the twin behaves.
 #[derive(Clone, Debug)]
@@ -134,12 +139,12 @@ struct State {
     faults: VecDeque<RestFault>,
     callees: VecDeque<Callee>,
     calls: HashMap<String, TwinCall>,
-    last_id: u64,
 }
 
 #[derive(Debug)]
 struct World {
     options: TwinOptions,
+    faults: Faults,
     http: reqwest::Client,
     state: Mutex<State>,
     outbound: mpsc::Sender<TwinCall>,
@@ -151,15 +156,16 @@ impl World {
     }
 
     fn next_sid(&self, prefix: &str) -> String {
-        let mut state = self.state();
-        state.last_id += 1;
-        format!("{prefix}{:032x}", state.last_id)
+        format!("{prefix}{:032x}", LAST_ID.fetch_add(1, Ordering::Relaxed))
     }
 }
 
 /// The platform. Its server ends when this is dropped; its calls end with their tasks.
 #[derive(Debug)]
 pub struct TwilioTwin {
+    /// What is wrong with its REST API. At the start, nothing of the request is done; in the middle, it is done and the
+    /// answer breaks.
+    pub faults: Faults,
     address: SocketAddr,
     world: Arc<World>,
     outbound: tokio::sync::Mutex<mpsc::Receiver<TwinCall>>,
@@ -184,13 +190,16 @@ impl TwilioTwin {
             .build()
             .map_err(io::Error::other)?;
         let (sender, outbound) = mpsc::channel(OUTBOUND_WAITING_MAX);
-        let world = Arc::new(World { options, http, state: Mutex::default(), outbound: sender });
+        let faults = Faults::default();
+        let world =
+            Arc::new(World { options, faults: faults.clone(), http, state: Mutex::default(), outbound: sender });
         let router = rest::router(world.clone());
+        let listening = faults.clone();
         let server = tokio::spawn(async move {
             // It only returns when the task is aborted.
-            let _ = axum::serve(listener, router).await;
+            let _ = axum::serve(FaultyListener::new(listener, listening), router).await;
         });
-        Ok(Self { address, world, outbound: tokio::sync::Mutex::new(outbound), server })
+        Ok(Self { faults, address, world, outbound: tokio::sync::Mutex::new(outbound), server })
     }
 
     /// The base of the REST API: `http://127.0.0.1:PORT`.

@@ -1,5 +1,7 @@
 //! The REST API: `Calls.json` and one call, with the platform's error bodies.
 
+use super::super::fault::{Fault, Moment};
+use super::super::server::broken_body;
 use super::{Callee, RestFault, RestRequest, World, call};
 use axum::Router;
 use axum::body::Bytes;
@@ -38,7 +40,7 @@ async fn handle(
         return error(401, 20003, "Authenticate");
     }
     match fault {
-        None => answer(&world, &request),
+        None => answer_if_well(&world, &request).await,
         Some(RestFault::RateLimited) => {
             let mut response = error(429, 20429, "Too Many Requests");
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
@@ -57,6 +59,40 @@ async fn handle(
             error(504, 0, "too late")
         }
     }
+}
+
+/// Answers, unless the API is ill.
+async fn answer_if_well(world: &Arc<World>, request: &RestRequest) -> Response {
+    match world.faults.strike(Moment::Start) {
+        None => {}
+        Some(Fault::Slow { delay_ms }) => tokio::time::sleep(Duration::from_millis(delay_ms)).await,
+        Some(Fault::Status { status, retry_after_s }) => return refused(status, retry_after_s),
+        Some(Fault::Garbage) => return (StatusCode::OK, "<html>welcome</html>").into_response(),
+        Some(fault @ (Fault::Cut | Fault::Refuse)) => return Response::new(broken_body(b"", &fault)),
+        Some(Fault::HalfOpen | Fault::BlackHole | Fault::Silent) => {
+            tokio::time::sleep(SILENCE).await;
+            return error(504, 0, "too late");
+        }
+    }
+    let response = answer(world, request);
+    let Some(fault) = world.faults.strike(Moment::MidTurn) else { return response };
+    if let Fault::Status { status, retry_after_s } = fault {
+        return refused(status, retry_after_s);
+    }
+    let (head, body) = response.into_parts();
+    // The bodies of this twin are in memory, so they can be read.
+    let whole = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let mut broken = Response::new(broken_body(&whole, &fault));
+    *broken.status_mut() = head.status;
+    broken
+}
+
+fn refused(status: u16, retry_after_s: Option<u32>) -> Response {
+    let mut response = error(status, if status == 429 { 20429 } else { 20503 }, "As the test wishes.");
+    if let Some(secs) = retry_after_s {
+        response.headers_mut().insert(header::RETRY_AFTER, secs.into());
+    }
+    response
 }
 
 fn is_authorized(world: &World, headers: &HeaderMap) -> bool {

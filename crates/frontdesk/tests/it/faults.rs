@@ -1,0 +1,334 @@
+//! Eighty ways in which something outside fails, each in a call of its own: how long the caller hears nothing while it is
+//! the agent's turn, and how the call ends. The first provider of a stage fails, a second one behind it is well; a tool and
+//! the platform's API have no second.
+
+mod line;
+mod world;
+
+use crate::rig::voice;
+use line::{Silence, longest, sounds};
+use model::journal::Entry;
+use sim::twins::twilio::{CallRecord, TwinCall};
+use sim::twins::{Fault, Moment};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use world::{BIKES, BYE, Common, DELIVERY, GOODBYE, HELLO, OPENING, ORDER, REPAIRS, SATURDAY, World};
+
+/// The caller takes the agent's turn for over after this much quiet, when nothing more is on its way.
+const QUIET_MS: u64 = 1_600;
+/// The caller gives up on a silent agent.
+const PATIENCE: Duration = Duration::from_secs(12);
+const SILENCE_MS_MAX: u64 = base::limits::DEAD_AIR_MS_MAX;
+/// Calls in progress at once, unless the environment says otherwise: as many as a small machine carries in this build.
+const CALLS_AT_ONCE: usize = 40;
+const AT_ONCE: &str = "FRONTDESK_FAULTS_AT_ONCE";
+/// What stands above the table.
+const HEAD: &str = "# What a caller hears when something fails
+
+Each row is one call through the whole program: a greeting, two questions, a goodbye. The first provider of one stage fails in
+one way, from the start of the call or from the middle of a turn on; a second one behind it is well. A tool and the platform's
+API have no second. Measured from what arrives at the phone: the longest silence while it is the agent's turn, from the end of
+the caller's words (or the pick-up) to the first sound, or between two sounds of one turn. A line from the audio cache and the
+waiting sound are sounds; the hiss of the line is none. No row may be above 1,200 ms, and every call must end.
+
+A slow service answers 3 s late. A half-open connection stays up and says nothing more. `cargo xtask faults` writes this file.
+
+";
+/// Where the table is written to.
+const TABLE: &str = "FRONTDESK_FAULTS_TABLE";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Stt,
+    Llm,
+    Tts,
+    Tool,
+    Carrier,
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    part: Part,
+    name: &'static str,
+    fault: Fault,
+    moment: Moment,
+}
+
+impl Case {
+    fn title(&self) -> [&'static str; 3] {
+        let part = match self.part {
+            Part::Stt => "STT",
+            Part::Llm => "LLM",
+            Part::Tts => "TTS",
+            Part::Tool => "tool",
+            Part::Carrier => "carrier API",
+        };
+        let when = match self.moment {
+            Moment::Start => "start",
+            Moment::MidTurn => "mid-turn",
+        };
+        [part, self.name, when]
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let faults = [
+        ("refuse", Fault::Refuse),
+        ("black hole", Fault::BlackHole),
+        ("5xx", Fault::Status { status: 503, retry_after_s: None }),
+        ("429", Fault::Status { status: 429, retry_after_s: Some(1) }),
+        ("slow", Fault::Slow { delay_ms: 3_000 }),
+        ("cut", Fault::Cut),
+        ("garbage", Fault::Garbage),
+        ("half-open", Fault::HalfOpen),
+    ];
+    let mut cases = Vec::new();
+    for part in [Part::Stt, Part::Llm, Part::Tts, Part::Tool, Part::Carrier] {
+        for (name, fault) in &faults {
+            for moment in [Moment::Start, Moment::MidTurn] {
+                cases.push(Case { part, name, fault: fault.clone(), moment });
+            }
+        }
+    }
+    cases
+}
+
+/// What came of a case.
+struct Finding {
+    case: Case,
+    silence: Silence,
+    /// What the caller was told, in one word for each question.
+    answers: String,
+    ended: String,
+    wrong: Vec<String>,
+}
+
+/// A person who asks two questions and says goodbye.
+struct Caller<'a> {
+    world: &'a World,
+    call: TwinCall,
+    silence: Silence,
+}
+
+impl Caller<'_> {
+    fn look<T>(&self, look: impl FnOnce(&[carriers::playout::HeardSpan], u64) -> T) -> T {
+        self.call.record(|record| match record.leg() {
+            Some(leg) => look(&sounds(leg.playout.heard()), leg.playout.now_ms()),
+            None => look(&[], 0),
+        })
+    }
+
+    /// Listens until the agent has said something and is done, or the line is dead.
+    async fn hears_out(&mut self, from_ms: u64, what: &str) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            let over = self.call.record(CallRecord::is_over);
+            let is_done = self.look(|sounds, now| {
+                let last = sounds.last().filter(|span| span.to_ms > from_ms);
+                last.is_some_and(|span| now >= span.to_ms + QUIET_MS)
+            });
+            if over || is_done || tokio::time::Instant::now() >= deadline {
+                break;
+            }
+        }
+        let silence = self.look(|sounds, now| longest(sounds, from_ms, now, what));
+        if silence.ms > self.silence.ms {
+            self.silence = silence;
+        }
+    }
+
+    /// Says this line and answers when it was over.
+    async fn says(&self, line: &str) -> u64 {
+        self.world.next_line(line);
+        let words = line.split_whitespace().count() as u64;
+        let pcm = voice((words * 260).max(900));
+        let length_ms = pcm.len() as u64 / 8;
+        let from_ms = self.look(|_, now| now);
+        self.call.speak(pcm).await;
+        from_ms + length_ms
+    }
+
+    async fn asks(&mut self, line: &str, what: &str) {
+        if self.call.record(CallRecord::is_over) {
+            return;
+        }
+        let to_ms = self.says(line).await;
+        self.hears_out(to_ms, what).await;
+    }
+}
+
+fn arm(world: &World, case: &Case) {
+    let fault = case.fault.clone();
+    match case.part {
+        // A stream that stands is hit in a sentence; then the recogniser stays as it is.
+        Part::Stt if case.moment == Moment::MidTurn => world.stt.first.faults.set_always(fault),
+        Part::Stt => world.stt.first.faults.set(case.moment, fault),
+        Part::Llm => world.llm.first.faults.set(case.moment, fault),
+        Part::Tts => world.tts.first.faults.set(case.moment, fault),
+        Part::Tool => world.tool.faults.set(case.moment, fault),
+        // At the start the request to dial fails; in the call the request to hang up.
+        Part::Carrier => world.phone.faults.set(Moment::Start, fault),
+    }
+}
+
+async fn play(common: Arc<Common>, world: World, case: Case) -> Finding {
+    world.is_warm().await;
+    if case.moment == Moment::Start {
+        arm(&world, &case);
+    }
+    let outbound = case.part == Part::Carrier && case.moment == Moment::Start;
+    let call = if outbound {
+        match dial(&world).await {
+            Ok(call) => call,
+            Err(outcome) => {
+                let silence = Silence { ms: 0, place: "no call".into() };
+                return Finding { case, silence, answers: "-".into(), ended: outcome, wrong: Vec::new() };
+            }
+        }
+    } else {
+        world.phone.place_call(&format!("{}/carriers/twilio/voice", world.base_url))
+    };
+    let picked_up = call.until(Duration::from_secs(5), "the media socket", |record| record.leg().is_some()).await;
+    let mut caller = Caller { world: &world, call, silence: Silence::default() };
+    let mut wrong: Vec<String> = picked_up.err().into_iter().collect();
+    if outbound {
+        let to_ms = caller.says(HELLO).await;
+        caller.hears_out(to_ms, "greeting").await;
+    } else {
+        caller.hears_out(0, "greeting").await;
+    }
+    if case.moment == Moment::MidTurn {
+        arm(&world, &case);
+    }
+    let (question, answer) = if case.part == Part::Tool { (ORDER, DELIVERY) } else { (SATURDAY, OPENING) };
+    caller.asks(question, "first question").await;
+    caller.asks(BIKES, "second question").await;
+    if caller.call.record(CallRecord::is_over) {
+        wrong.push("the call was over before the caller said goodbye".into());
+    }
+    let to_ms = if caller.call.record(CallRecord::is_over) { 0 } else { caller.says(BYE).await };
+    let finished = caller.call.finished(Duration::from_secs(20)).await;
+    if to_ms > 0 {
+        let silence = caller.look(|sounds, now| longest(sounds, to_ms, now, "goodbye"));
+        if silence.ms > caller.silence.ms {
+            caller.silence = silence;
+        }
+    }
+    if finished.is_err() {
+        wrong.push("the agent did not hang up".into());
+        caller.call.hang_up().await;
+    }
+    let silence = caller.silence.clone();
+    let sid = caller.call.sid().to_owned();
+    let (heard, ended) = journal(&common, &sid).await;
+    let mut answers = Vec::new();
+    for (name, wanted) in [("first", answer), ("second", REPAIRS), ("goodbye", GOODBYE)] {
+        let was_heard = heard.contains(wanted);
+        if was_heard {
+            answers.push(name);
+        } else if case.part != Part::Tool || name != "first" {
+            wrong.push(format!("{wanted:?} was not heard"));
+        }
+    }
+    if silence.ms > SILENCE_MS_MAX {
+        wrong.push(format!("{} ms of silence", silence.ms));
+    }
+    if !wrong.is_empty() {
+        wrong.push(heard);
+    }
+    Finding { case, silence, answers: answers.join(", "), ended, wrong }
+}
+
+/// Calls the customer. An error says what became of the attempt when no phone rings.
+async fn dial(world: &World) -> Result<TwinCall, String> {
+    let request = runtime::DialRequest {
+        carrier: "twilio".into(),
+        agent: world.agent,
+        to: crate::rig::CALLER.parse().expect("a number"),
+        from: world.phone.options().number.parse().expect("a number"),
+        base_url: world.base_url.clone(),
+    };
+    let began = tokio::time::Instant::now();
+    let dialled = world.node.dial(world.scope, request).await;
+    let took_ms = began.elapsed().as_millis();
+    match (dialled, world.phone.outbound_call(Duration::from_millis(500)).await) {
+        (_, Some(call)) => Ok(call),
+        (Ok(_), None) => Err(format!("not known whether it rings, after {took_ms} ms; nobody dials again")),
+        (Err(error), None) => Err(format!("refused after {took_ms} ms: {error}")),
+    }
+}
+
+/// What was heard, as one text, and how the call ended, from the journal.
+async fn journal(common: &Common, sid: &str) -> (String, String) {
+    for _ in 0..100 {
+        let Ok(route) = common.store.route_call("twilio", sid).await else { return (String::new(), "no call".into()) };
+        let records = common.store.journal(&route.scope, route.call.id).await.expect("a journal");
+        let ended = records.iter().find_map(|record| match &record.entry {
+            Entry::Ended { reason, state, .. } => Some(format!("{} ({reason})", state.name())),
+            _ => None,
+        });
+        if let Some(ended) = ended {
+            let heard = records.iter().filter_map(|record| match &record.entry {
+                Entry::AgentTurn { heard, .. } => Some(heard.expose().as_str()),
+                _ => None,
+            });
+            return (heard.collect::<Vec<_>>().join(" "), ended);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    (String::new(), "never".into())
+}
+
+fn table(findings: &[Finding]) -> String {
+    let mut text = String::from(
+        "| stage | fault | when | longest silence, ms | where | heard of the answers | end |\n|---|---|---|---|---|---|---|\n",
+    );
+    for finding in findings {
+        let [part, fault, when] = finding.case.title();
+        let Finding { silence, answers, ended, .. } = finding;
+        // Writing to a string cannot fail.
+        let _ =
+            writeln!(text, "| {part} | {fault} | {when} | {} | {} | {answers} | {ended} |", silence.ms, silence.place);
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_single_fault_leaves_the_caller_in_silence() {
+    let only = std::env::var("FRONTDESK_FAULTS_ONLY").unwrap_or_default();
+    let dir = tempfile::tempdir().expect("a folder");
+    let common = Arc::new(Common::new(dir.path()).await);
+    let lines = std::env::var(AT_ONCE).ok().and_then(|text| text.parse().ok()).unwrap_or(CALLS_AT_ONCE);
+    let lines = Arc::new(Semaphore::new(lines));
+    let mut worlds = Vec::new();
+    for (at, case) in cases().into_iter().filter(|case| case.title().join(" ").contains(&only)).enumerate() {
+        worlds.push((World::new(&common, at).await, case));
+    }
+    let mut playing = Vec::new();
+    for (world, case) in worlds {
+        let (common, line) = (Arc::clone(&common), Arc::clone(&lines).acquire_owned().await.expect("it is open"));
+        playing.push(tokio::spawn(async move {
+            let finding = play(common, world, case).await;
+            drop(line);
+            finding
+        }));
+    }
+    let mut findings = Vec::new();
+    for one in playing {
+        findings.push(one.await.expect("a case that was played to its end"));
+    }
+    let table = table(&findings);
+    println!("{table}");
+    if let Some(path) = std::env::var_os(TABLE) {
+        std::fs::write(path, format!("{HEAD}{table}")).expect("the table is written");
+    }
+    let wrong: Vec<String> = findings
+        .iter()
+        .filter(|finding| !finding.wrong.is_empty())
+        .map(|finding| format!("{}: {}", finding.case.title().join(", "), finding.wrong.join("; ")))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), findings.len(), wrong.join("\n"));
+}
