@@ -124,6 +124,10 @@ pub enum Entry {
         /// Why, in one word.
         reason: String,
     },
+    /// A person took the call over: the agent is silent until [`Entry::HandedBack`].
+    TakenOver,
+    /// The person gave the call back to the agent.
+    HandedBack,
     /// What answered an outbound call was recognised.
     AnsweredBy {
         /// Who or what.

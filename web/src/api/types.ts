@@ -94,6 +94,8 @@ export type Entry =
   | { entry: "tool_finished"; id: number; name: string; ok: boolean; result: string }
   | { entry: "slot_asked"; tool: string; args: Record<string, unknown>; slot: string }
   | { entry: "handoff_requested"; reason: string }
+  | { entry: "taken_over" }
+  | { entry: "handed_back" }
   | { entry: "fault"; stage: string; class: ErrorClass }
   | { entry: "ending"; reason: string }
   | { entry: "ended"; reason: string; state: CallState; duration: number };

@@ -59,6 +59,10 @@ function lineOf(entry: Entry): Unplaced | null {
       return note(`Asked for ${plainWords(entry.slot)} of ${plainWords(entry.tool)}`);
     case "handoff_requested":
       return note(`A person was asked for: ${plainWords(entry.reason)}`);
+    case "taken_over":
+      return note("A person took the call over");
+    case "handed_back":
+      return note("The person gave the call back to the agent");
     case "fault":
       return note(faultWords(entry.stage, entry.class), "warn");
     case "resumed":

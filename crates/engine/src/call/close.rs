@@ -209,10 +209,14 @@ impl CallMachine {
                 self.drop_guess();
                 self.cancel_tool(now);
                 self.keypad.take();
-                self.has_human = true;
+                if !std::mem::replace(&mut self.has_human, true) {
+                    self.out.journal(now, Entry::TakenOver);
+                }
             }
             DeskInput::HandBack => {
-                self.has_human = false;
+                if std::mem::take(&mut self.has_human) {
+                    self.out.journal(now, Entry::HandedBack);
+                }
                 self.quiet_since = now;
             }
             DeskInput::Say { text } if self.media == Media::Up && (self.has_human || !self.hearing.is_speaking()) => {

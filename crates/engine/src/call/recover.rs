@@ -77,7 +77,11 @@ impl CallMachine {
             }
             Entry::CallerTurn { turn, text, .. } => {
                 self.turn = *turn;
-                replay_caller_turn(&mut self.dialog, text.expose());
+                if self.has_human {
+                    self.dialog.hear_customer(text.expose());
+                } else {
+                    replay_caller_turn(&mut self.dialog, text.expose());
+                }
             }
             Entry::AgentTurn { heard, .. } => self.dialog.agent_heard(heard.expose()),
             Entry::ConfirmationAsked { id, name, args } => {
@@ -99,7 +103,12 @@ impl CallMachine {
             Entry::SlotAsked(slot) => {
                 self.dialog.slot_asked(slot.clone());
             }
-            Entry::Ending { reason } => self.unfinished_ending = Some(reason.clone()),
+            Entry::TakenOver => self.has_human = true,
+            Entry::HandedBack => self.has_human = false,
+            Entry::Ending { reason } => {
+                self.has_human = false;
+                self.unfinished_ending = Some(reason.clone());
+            }
             Entry::Ended { .. } => self.is_ended = true,
         }
     }

@@ -183,6 +183,8 @@ fn describe_entry(entry: &Entry) -> String {
         }
         Entry::SlotAsked(slot) => format!("slot-asked {} {}", slot.tool, slot.slot),
         Entry::HandoffRequested { reason } => format!("handoff {reason}"),
+        Entry::TakenOver => "taken-over".into(),
+        Entry::HandedBack => "handed-back".into(),
         Entry::AnsweredBy { party } => format!("answered-by {}", party.name()),
         Entry::Fault { stage, class } => format!("fault {stage} {class}"),
         Entry::Ending { reason } => format!("ending {reason}"),
