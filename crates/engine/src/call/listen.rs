@@ -195,6 +195,8 @@ impl CallMachine {
             self.interrupt_for_good(now);
         } else if self.is_giving_notice() {
             // They are answered when the notice is over.
+        } else if self.thought.is_none() && self.voice.is_none() && self.hearing.is_in_pause() {
+            // What the caller said a while ago: only a filler was said meanwhile.
         } else if !self.barge_in.is_pending() && self.is_busy() && !self.has_human {
             // Late words of a turn that is being answered, or an echo of our own voice: nobody is speaking.
             self.hearing.take(now);
