@@ -124,6 +124,8 @@ pub struct CallMachine {
     failed_turns: u32,
 
     voice: Option<Utterance>,
+    /// The words of the last utterance that is over.
+    said_last: String,
     /// Lines that wait for the present utterance to end.
     queued: VecDeque<String>,
     /// Results the caller must still be told, once the line is free.
@@ -197,6 +199,7 @@ impl CallMachine {
             tool: None,
             failed_turns: 0,
             voice: None,
+            said_last: String::new(),
             queued: VecDeque::new(),
             owed: Vec::new(),
             interludes: Interludes::default(),

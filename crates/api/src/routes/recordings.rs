@@ -5,32 +5,60 @@ use super::store_problem;
 use crate::App;
 use crate::problem::Problem;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use std::io::SeekFrom;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
-/// Reads the recording of a call.
+/// How many parts there are.
+const PARTS: HeaderName = HeaderName::from_static("frontdesk-recording-parts");
+
+/// Which part of a recording.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Part {
+    /// From 1.
+    part: Option<usize>,
+}
+
+/// Reads the recording of a call. Each process that had the call leaves a part of its own.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/recording", tag = "calls", operation_id = "get_recording",
-    params(("id" = uuid::Uuid, Path, description = "The call")), responses(
+    params(
+        ("id" = uuid::Uuid, Path, description = "The call"),
+        ("part" = Option<usize>, Query, description = "Which part, from 1, of a call that outlived its process; the last one \
+            unless given. `Frontdesk-Recording-Parts` says how many there are"),
+    ), responses(
     (status = 200, description = "Stereo WAV: the caller left, the agent right", content_type = "audio/wav"),
     (status = 206, description = "The part asked for by `Range`", content_type = "audio/wav"),
-    (status = 404, description = "No such call, or it was not recorded", body = Problem),
+    (status = 404, description = "No such call or part, or it was not recorded", body = Problem),
+    (status = 422, description = "The part is no number", body = Problem),
     (status = 416, description = "The range lies outside the recording")
 ))]
 pub(crate) async fn get(
     State(app): State<App>,
     CallPath(id): CallPath,
+    wanted: Result<Query<Part>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let Query(wanted) = wanted.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let call = app.node.store().call(&app.scope, id).await.map_err(store_problem)?;
+    let parts = app.node.store().recordings(&app.scope, id).await.map_err(store_problem)?;
+    let name = match wanted.part {
+        Some(part) => part.checked_sub(1).and_then(|index| parts.get(index)).cloned(),
+        None => parts.last().cloned().or(call.recording),
+    };
     // The name was written by us, never by a client.
-    let name = call.recording.ok_or_else(Problem::not_found)?;
+    let name = name.ok_or_else(Problem::not_found)?;
     let mut file = tokio::fs::File::open(app.recordings_dir.join(name)).await.map_err(|_| Problem::not_found())?;
     let length = file.metadata().await.map_err(|_| Problem::internal())?.len();
-    let common = [(header::CONTENT_TYPE, "audio/wav"), (header::ACCEPT_RANGES, "bytes")];
+    let common = [
+        (header::CONTENT_TYPE, "audio/wav".to_owned()),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+        (PARTS, parts.len().max(1).to_string()),
+    ];
     let Some(range) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
         let size = [(header::CONTENT_LENGTH, length.to_string())];
         return Ok((common, size, Body::from_stream(ReaderStream::new(file))).into_response());

@@ -54,6 +54,11 @@ impl Interludes {
         self.playing.is_none() && self.due.is_empty()
     }
 
+    /// The words of what is being said.
+    pub fn text(&self) -> Option<String> {
+        self.playing.as_ref().map(|(interlude, _)| interlude.text())
+    }
+
     /// Whether the agent has the floor by it. A listening sound does not take it.
     pub fn has_floor(&self) -> bool {
         self.playing.as_ref().is_some_and(|(_, purpose)| *purpose != Purpose::BackChannel)
@@ -84,6 +89,9 @@ impl CallMachine {
     pub(super) fn dead_air_at(&self) -> Option<CallTime> {
         let owed_since = self.owed_since.filter(|_| self.owes_sound() && !mutant!(DeadAirNotArmed))?;
         let first_ms = self.timing().filler_after_ms;
+        if mutant!(FillerOnce) && self.interludes.fillers > 0 {
+            return None;
+        }
         let next_ms = DEAD_AIR_MS_MAX - WIRE_MS;
         let mut wait_ms = if self.interludes.fillers == 0 { first_ms } else { next_ms };
         if self.voice.as_ref().is_some_and(Utterance::has_audio_ahead) {

@@ -8,6 +8,7 @@ use crate::io::{Measure, Output};
 use base::limits::{SPECULATION_CHARS_WASTED_MAX, SPECULATIONS_PER_TURN_MAX};
 use base::{CallTime, GenerationId, Pii};
 use model::generation::{ChatMessage, GenerationEvent, GenerationRequest};
+use model::journal::Entry;
 use model::live::LiveKind;
 
 /// Events of one prepared answer that are kept; an answer in more pieces is not worth the wait.
@@ -107,6 +108,15 @@ impl CallMachine {
         if let GenerationEvent::Text { delta } = event {
             guess.chars += delta.len() as u64;
         }
+        if mutant!(SpeculativeToolRuns)
+            && let GenerationEvent::ToolCall { name, args, .. } = event
+        {
+            let (id, name, args) = (self.ids.tool_call(), name.clone(), args.clone());
+            let entry = Entry::ToolStarted { id, name: name.clone(), args: Pii::new(args.clone()) };
+            let durable = self.out.journal(now, entry);
+            self.out.push(Output::RunTool { id, name, args, durable });
+            return true;
+        }
         let step = guess.answer.on(event.clone());
         guess.is_over |= matches!(step, Step::Done(_) | Step::Failed(_));
         guess.events.push(event.clone());
@@ -131,7 +141,9 @@ impl CallMachine {
         voice.id = self.ids.utterance();
         voice.add(&text);
         let Some(ToSpeak::Segment(segment, first)) = voice.next_to_speak(now) else { return };
-        self.out.push(Output::HoldUtterance { utterance: voice.id });
+        if !mutant!(HeldAudioPlayed) {
+            self.out.push(Output::HoldUtterance { utterance: voice.id });
+        }
         self.out.push(Output::Speak { utterance: voice.id, segment, text: first });
         self.speculation.held = Some(Held { voice, text });
     }
@@ -162,11 +174,17 @@ impl CallMachine {
     pub(super) fn drop_held(&mut self) {
         if let Some(held) = self.speculation.held.take() {
             self.out.push(Output::StopPlayout { utterance: held.voice.id });
+            if mutant!(SpeculationJournaled) {
+                self.journal_said(self.now, &held.voice, None);
+            }
         }
     }
 
     /// The caller goes on, or somebody else has the call: what was prepared is thrown away.
     pub(super) fn drop_guess(&mut self) {
+        if mutant!(SpeculationNeverDropped) && self.speculation.guess.is_some() {
+            return;
+        }
         self.drop_held();
         if let Some(guess) = self.speculation.guess.take() {
             if !guess.is_over {
@@ -199,6 +217,9 @@ impl Guess {
             }
             _ => mine == theirs,
         };
+        if mutant!(SpeculationNeverDropped) {
+            return true;
+        }
         same_words
             && before == theirs_before
             && self.request.awaiting == request.awaiting

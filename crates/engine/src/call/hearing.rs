@@ -63,6 +63,11 @@ impl Hearing {
         self.speaking
     }
 
+    /// Whether the caller has certainly stopped, and what they said was not taken yet.
+    pub fn is_in_pause(&self) -> bool {
+        self.pause.as_ref().is_some_and(Pause::is_certain)
+    }
+
     /// The caller speaks. Gives the pause that this ends.
     pub fn started(&mut self, now: CallTime) -> Option<Pause> {
         if self.speaking.is_none() {

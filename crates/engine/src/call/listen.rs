@@ -75,6 +75,10 @@ impl CallMachine {
         }
         self.habits.spoke_before_answer(now);
         self.barge_in.started(now, self.timing().barge_in_ms);
+        if self.barge_in.has_yielded() {
+            let idle_ms = self.timing().idle_ms;
+            self.barge_in.look_again_at(now + Millis(idle_ms));
+        }
         if self.is_giving_notice() {
             return; // Whether they are the caller's words is decided, but not whose turn it is.
         }
@@ -161,7 +165,12 @@ impl CallMachine {
     }
 
     fn takes_floor(&self, words: &str) -> bool {
-        let saying = self.voice.as_ref().map_or_else(String::new, |voice| voice.text());
+        // The echo of the last words may arrive when they are over.
+        let mut saying = self.said_last.clone();
+        for text in self.voice.as_ref().map(|voice| voice.text()).into_iter().chain(self.interludes.text()) {
+            saying.push(' ');
+            saying.push_str(&text);
+        }
         self.barge_in.is_real(words, self.answer_is_expected(), &saying)
     }
 
@@ -195,6 +204,8 @@ impl CallMachine {
             self.interrupt_for_good(now);
         } else if self.is_giving_notice() {
             // They are answered when the notice is over.
+        } else if self.thought.is_none() && self.voice.is_none() && self.hearing.is_in_pause() {
+            // What the caller said a while ago: only a filler was said meanwhile.
         } else if !self.barge_in.is_pending() && self.is_busy() && !self.has_human {
             // Late words of a turn that is being answered, or an echo of our own voice: nobody is speaking.
             self.hearing.take(now);
@@ -259,9 +270,13 @@ impl CallMachine {
     pub(super) fn decide_barge_in(&mut self, now: CallTime) {
         match self.barge_in {
             BargeIn::Speaking(speech) if speech.has_yielded => self.speech_without_end(now),
-            BargeIn::Speaking(_) if self.is_giving_notice() => {
+            BargeIn::Speaking(speech) if self.is_giving_notice() => {
                 let idle_ms = self.timing().idle_ms;
-                self.barge_in.look_again_at(now + Millis(idle_ms));
+                if now.since(speech.since).0 >= idle_ms {
+                    self.speech_without_end(now);
+                } else {
+                    self.barge_in.look_again_at(now + Millis(idle_ms));
+                }
             }
             BargeIn::Speaking(_) => {
                 let words = self.hearing.words();

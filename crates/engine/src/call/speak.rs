@@ -249,6 +249,7 @@ impl CallMachine {
     /// Writes down what was heard, and gives it.
     pub(super) fn journal_said(&mut self, now: CallTime, voice: &Utterance, clock: Option<TurnClock>) -> String {
         let heard = voice.heard();
+        self.said_last = voice.text();
         let (turn, complete, citations) = (voice.turn, voice.is_complete(), voice.citations.clone());
         let latency = clock.map(|clock| clock.latency());
         let text = Pii::new(heard.clone());

@@ -122,6 +122,10 @@ impl Utterance {
 
     /// A waiting sound is played instead of the words. Gives the words.
     pub fn becomes_wordless(&mut self, now: CallTime, end_ms: u64) -> String {
+        if mutant!(InterludeJournaledWithoutHearing) {
+            self.segment_done(now, 0, end_ms, Vec::new());
+            return String::new();
+        }
         self.is_wordless = true;
         self.progress_at = now;
         let words = self.segments.first_mut().map(|segment| {
@@ -333,7 +337,9 @@ impl Utterance {
         for segment in self.segments {
             let len = heard_len(&segment, start_ms, self.played_ms);
             start_ms = segment.end_ms.unwrap_or(u64::MAX);
+            let len = if mutant!(ResumeRepeatsSentence) && len < segment.text.len() { 0 } else { len };
             let rest = segment.text[len..].trim();
+            let rest = if mutant!(ResumeSkipsWords) { rest.split_once(' ').map_or("", |(_, rest)| rest) } else { rest };
             if !rest.is_empty() {
                 unheard.push(rest.to_owned());
             }

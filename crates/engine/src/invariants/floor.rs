@@ -55,6 +55,7 @@ struct Line {
     /// Everything the caller did since it began was harmless, and something was done.
     is_only_disturbed: bool,
     is_taken: bool,
+    is_hummed: bool,
     heard: Option<String>,
 }
 
@@ -79,7 +80,11 @@ pub struct Floor {
     caller: Option<(CallerSound, CallTime)>,
     /// Words of the present sound that the caller has really said, and of all sounds.
     fresh: Vec<String>,
+    /// The machine was told what the present sound is like over the agent's voice.
+    is_told: bool,
     known: BTreeSet<String>,
+    /// Some of them are in no turn yet.
+    is_unclaimed: bool,
     /// Since when the machine knows that somebody interrupts, and whom.
     interrupts: Option<(CallTime, UtteranceId)>,
     detected_at: Option<CallTime>,
@@ -88,6 +93,8 @@ pub struct Floor {
     /// The caller's words have ended and no turn has taken them yet.
     owed_turn: Option<CallTime>,
     false_stop: Option<FalseStop>,
+    /// Since when an answer is waited for, without a tool in between.
+    asked_at: Option<CallTime>,
     /// How long the agent was silent when it should not have been.
     pub silence: Silence,
     /// Whether the machine is told when the caller falls silent. Where it is not, it cannot know when to go on.
@@ -112,12 +119,15 @@ impl Floor {
             lines: BTreeMap::new(),
             caller: None,
             fresh: Vec::new(),
+            is_told: false,
             known: BTreeSet::new(),
+            is_unclaimed: false,
             interrupts: None,
             detected_at: None,
             words_at: CallTime::ZERO,
             owed_turn: None,
             false_stop: None,
+            asked_at: None,
             hears_stops: true,
             phase: None,
             is_speech: false,
@@ -129,8 +139,12 @@ impl Floor {
 
     /// The caller begins to make a sound.
     pub fn caller_begins(&mut self, now: CallTime, sound: CallerSound) {
+        // What nobody can compare with the agent's voice may mean anything.
+        let is_over_agent = self.lines.values().any(|line| line.is_audible && !line.is_held);
+        let sound = if sound == CallerSound::Words || is_over_agent { sound } else { CallerSound::Unclear };
         self.caller = Some((sound, now));
         self.fresh.clear();
+        self.is_told = false;
         self.silence.caller_begins(now);
         if !sound.is_harmless() {
             self.false_stop = None;
@@ -138,6 +152,7 @@ impl Floor {
         for line in self.lines.values_mut() {
             line.is_only_disturbed &= sound.is_harmless();
             line.is_taken |= !sound.is_harmless();
+            line.is_hummed |= sound == CallerSound::Listening;
         }
     }
 
@@ -200,6 +215,7 @@ impl Floor {
                     // Keys, typed words, buttons and lines that come and go take the floor by themselves.
                     self.forget();
                     self.lines.values_mut().for_each(|line| line.is_taken = true);
+                    self.is_unclaimed = true;
                 }
             }
             Input::Desk(_) | Input::Host(_) => {
@@ -228,23 +244,30 @@ impl Floor {
             }
             SpeechInput::ProviderEndOfTurn { .. } => self.detected_at = None,
             SpeechInput::Failed { .. } => self.owed_turn = None,
-            SpeechInput::Lull { .. }
-            | SpeechInput::Overlap(_)
-            | SpeechInput::Tone { .. }
-            | SpeechInput::TurnProbability { .. } => {}
+            SpeechInput::Overlap(_) => self.is_told = true,
+            SpeechInput::Lull { .. } | SpeechInput::Tone { .. } | SpeechInput::TurnProbability { .. } => {}
         }
     }
 
     /// Words that the caller is really saying over an agent that is really audible.
     fn on_words(&mut self, now: CallTime, text: &str) {
+        if !self.lines.values().any(|line| line.is_audible && !line.is_held) {
+            self.is_unclaimed = true;
+        }
         if text.split_whitespace().any(|word| self.known.contains(&plain(word))) {
             // They may come late: of something said before the agent began.
+            self.is_unclaimed = true;
             self.lines.values_mut().for_each(|line| line.is_taken = true);
         }
         let Some((CallerSound::Words, _)) = self.caller else { return };
         let Some(last) = text.split_whitespace().last().map(plain) else { return };
-        let is_new = self.fresh.contains(&last) && !is_listening(&last);
-        let audible = self.lines.iter().find(|(_, line)| line.is_audible && line.notice_to.is_none());
+        let is_new = self.hears_stops && self.fresh.contains(&last) && !is_listening(&last);
+        if self.lines.values().any(|line| line.notice_to.is_some()) {
+            return; // It is heard to its end, with whatever fills its gaps.
+        }
+        // A listening sound is over before anybody could stop it.
+        let sounds = &self.agent.lines.back_channels;
+        let audible = self.lines.iter().find(|(_, line)| line.is_audible && !sounds.contains(&line.text));
         if let Some((id, _)) = audible.filter(|_| is_new && self.interrupts.is_none()) {
             self.interrupts = Some((now, *id));
         }
@@ -272,16 +295,19 @@ impl Floor {
                 }
             }
             Output::StopPlayout { utterance } => self.on_stop(*utterance),
-            Output::Journal(record) => self.on_entry(&record.entry),
+            Output::Journal(record) => self.on_entry(now, &record.entry),
             Output::HangUp { .. } | Output::Transfer { .. } | Output::Ended { .. } => self.forget(),
             _ => {}
         }
     }
 
-    fn on_entry(&mut self, entry: &Entry) {
+    fn on_entry(&mut self, now: CallTime, entry: &Entry) {
         match entry {
+            Entry::ToolStarted { .. } | Entry::ToolFinished { .. } => self.asked_at = Some(now),
             Entry::CallerTurn { typed, .. } => {
+                self.asked_at = Some(now);
                 self.owed_turn = None;
+                self.is_unclaimed &= *typed;
                 self.is_excused |= *typed;
             }
             Entry::AgentTurn { utterance, heard, latency, .. } => {
@@ -320,6 +346,7 @@ impl Floor {
             self.begins(now, utterance);
         }
         if !is_held {
+            self.asked_at = None;
             self.goes_on(utterance, text);
         }
     }
@@ -329,6 +356,7 @@ impl Floor {
         if let Some(line) = self.lines.get_mut(&utterance) {
             let harmless = self.caller.is_none_or(|(sound, _)| sound.is_harmless());
             line.is_only_disturbed = harmless;
+            line.is_taken |= self.is_unclaimed;
         }
         let Some((CallerSound::Words, since)) = self.caller else { return };
         let is_known = self.detected_at.is_some_and(|at| at >= since && now.since(at).0 > ONSET_MS);
@@ -377,7 +405,13 @@ impl Floor {
         if line.notice_to.is_some() && line.is_audible && !line.is_taken {
             self.broken("a_notice_is_heard_whole", format!("utterance {utterance} is stopped"));
         }
-        let was_disturbed = line.is_only_disturbed && !line.is_taken;
+        // A hum into a question answers it.
+        let is_answered = line.is_hummed && line.text.contains('?');
+        let is_nothing = matches!(self.caller, Some((CallerSound::Echo | CallerSound::Aside, _))) && self.is_told;
+        if is_nothing && !line.is_taken && line.is_only_disturbed && line.is_audible && self.hears_stops {
+            self.broken("echo_and_side_talk_stop_nothing", format!("utterance {utterance}"));
+        }
+        let was_disturbed = line.is_only_disturbed && !line.is_taken && !is_answered;
         if was_disturbed && self.agent.turns.resume_after_false_stop && self.false_stop.is_none() {
             let (text, heard, said) = (line.text, line.heard, String::new());
             self.false_stop = Some(FalseStop { utterance, text, heard, at: now, by: utterance, said });
@@ -403,11 +437,19 @@ impl Floor {
             }
         }
         let stopped = std::mem::take(&mut self.stopped);
-        if !self.is_excused {
+        // Whoever is asked something answers even with a hum.
+        if !self.is_excused && !machine.dialog().awaits_answer() {
             stopped.into_iter().for_each(|(utterance, line)| self.check_stopped(now, utterance, line));
         }
         self.check_false_stop(now);
         self.check_turn_end(now, phase);
+        let patience_ms = self.agent.timing.turn_ms_max + self.agent.timing.tool_ms_max + self.slack_ms;
+        self.asked_at =
+            self.asked_at.filter(|_| matches!(phase, Phase::Thinking | Phase::WaitingTool | Phase::Speaking));
+        if self.asked_at.is_some_and(|at| now.since(at).0 > patience_ms) {
+            self.asked_at = None;
+            self.broken("a_turn_is_answered", format!("nothing but fillers for {patience_ms} ms"));
+        }
         if let Some(detail) = self.silence.after_step(now, phase) {
             self.broken("no_dead_air_whatever_fails", detail);
         }

@@ -36,7 +36,7 @@ impl Silence {
         Self {
             endpoint_ms: agent.timing.endpoint_ms,
             slack_ms,
-            is_law: false,
+            is_law: true,
             sounded_at: CallTime::ZERO,
             is_caller_audible: false,
             is_detected: false,

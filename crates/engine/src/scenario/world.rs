@@ -149,9 +149,12 @@ impl World {
         let agent = Arc::new(scenario.agent.clone());
         let direction = scenario.direction;
         let setup = CallSetup { agent: Arc::clone(&agent), direction, incarnation: 0, now: CallTime::ZERO };
+        let mut floor = Floor::new(Arc::clone(&agent), SLACK_MS);
+        // What is played by hand is not heard in real time.
+        floor.silence.is_law = scenario.auto.playout;
         let mut world = Self {
             checker: Checker::new(Arc::clone(&agent)),
-            floor: Floor::new(Arc::clone(&agent), SLACK_MS),
+            floor,
             machine: CallMachine::new(setup),
             agent,
             direction,

@@ -200,6 +200,16 @@ async fn both_parts_of_a_call_that_outlived_its_process_are_replayed_and_deleted
     let said = world.place.run(&world.env(), &["call", "replay", detail.id()]).await.expect("identical");
     assert!(said.contains("2 processes"), "{said}");
     assert_eq!(recordings(&world.place).len(), 2);
+    let part = async |query: &str| {
+        let url = server.url(&format!("/api/v1/calls/{}/recording{query}", detail.id()));
+        let answer = server.http().get(url).send().await.expect("an answer");
+        let parts = answer.headers().get("frontdesk-recording-parts").and_then(|parts| parts.to_str().ok());
+        (answer.status().as_u16(), parts.map(str::to_owned), answer.bytes().await.expect("a body"))
+    };
+    let (first, last, newest) = (part("?part=1").await, part("?part=2").await, part("").await);
+    assert_eq!((first.0, first.1.as_deref(), last.0), (200, Some("2"), 200));
+    assert!(first.2 != last.2 && last.2 == newest.2, "the parts are told apart");
+    assert_eq!((part("?part=3").await.0, part("?part=0").await.0), (404, 404));
     let said = world.place.run(&world.env(), &["call", "delete", detail.id()]).await.expect("deleted");
     assert!(said.contains("deleted, 2 recordings"), "{said}");
     assert_eq!(recordings(&world.place).len(), 0);

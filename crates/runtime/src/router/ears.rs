@@ -63,6 +63,7 @@ impl SttService for EarsRouter {
             rounds: 0,
             resume_ms: None,
             is_started: false,
+            is_catching_up: false,
         };
         tokio::spawn(run.run().in_current_span());
         SttSession { commands: command_sender, events: event_receiver }
@@ -98,6 +99,9 @@ struct Run {
     /// When everybody is asked again.
     resume_ms: Option<u64>,
     is_started: bool,
+    /// Who took over hears what was said before. When the final words are waited for already, its partial words are only a
+    /// part of them.
+    is_catching_up: bool,
 }
 
 /// The stream is over.
@@ -151,6 +155,7 @@ impl Run {
                     let mut winner = self.asked.swap_remove(at);
                     winner.next = self.kept.begin();
                     self.current = Some(winner);
+                    self.is_catching_up = self.is_started;
                     self.watch.restart(self.clock.now_ms());
                     if !std::mem::replace(&mut self.is_started, true) {
                         self.tell(SttEvent::Started).await?;
@@ -254,11 +259,15 @@ impl Run {
                 if !text.is_empty() {
                     self.kept.on_words();
                 }
+                if self.is_catching_up && self.kept.is_finalizing() {
+                    return Ok(());
+                }
             }
             Some(SttEvent::Final { finalized, .. }) => {
                 self.rounds = 0;
                 self.watch.on_final(now_ms, *finalized);
                 self.kept.on_final(*finalized);
+                self.is_catching_up &= !*finalized;
             }
             Some(SttEvent::Failed(failure)) => {
                 self.lose(failure.class.name());

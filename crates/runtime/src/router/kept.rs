@@ -45,6 +45,11 @@ impl Kept {
         self.base + self.commands.len() as u64
     }
 
+    /// A final transcript was asked for and has not come.
+    pub(super) fn is_finalizing(&self) -> bool {
+        self.finalizing
+    }
+
     /// The command with this number.
     pub(super) fn get(&self, number: u64) -> Option<&SttCommand> {
         self.commands.get(usize::try_from(number.checked_sub(self.base)?).ok()?)

@@ -315,6 +315,8 @@ async fn a_recogniser_that_dies_in_a_sentence_is_replaced_and_the_next_hears_it_
         assert!(matches!(second.hears().await, SttCommand::Audio(pcm) if pcm[0] == value));
     }
     assert!(matches!(second.hears().await, SttCommand::Finalize));
+    // What it understands on the way is only a part of what the call waits for.
+    second.say(SttEvent::Partial { text: "My".into() }).await;
     let last = SttEvent::Final { text: "My order is late.".into(), finalized: true };
     second.say(last.clone()).await;
     assert_eq!(next(&mut session.events).await, last);

@@ -28,12 +28,18 @@ const STORIES: &[&str] = &[
     "my neighbour has one of these new bicycles. it is really quite light. and I was wondering. what does one cost?",
 ];
 
+/// A number as people give it, with a breath after each group.
+const NUMBER: &str = "my number is, four eight two, nine one seven, three three oh five";
+
 /// What people say to others in the room.
 const ASIDES: &[&str] = &["tell him I am on the phone", "in a minute", "put it on the table please"];
 
 /// Silence after which a lull is told, and after which the end of speech is.
 const LULL_MS: u64 = 100;
 const STOPPED_MS: u64 = 200;
+
+/// Between two things said there is at least so much silence, else they are one.
+const BREATH_MS: u64 = 300;
 
 /// One caller.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +53,10 @@ pub struct Caller {
     pub is_speaking: bool,
     /// Every word ever spoken or typed.
     pub said: String,
+    /// Words of the agent that came back over the line.
+    pub echoed: Vec<String>,
+    /// When the caller gives a number, group by group, without the first words about it.
+    pub digits: (CallTime, CallTime),
     /// How often the caller agreed to something.
     pub yeses: u64,
     /// The caller has hung up.
@@ -76,7 +86,7 @@ impl Caller {
 
     /// The agent begins to speak: some callers do not wait, others make sounds that mean nothing.
     pub fn heard_begin(&mut self, plan: &mut Plan) {
-        let can_interrupt = !self.is_speaking;
+        let can_interrupt = !self.is_speaking && plan.now.since(self.sounded_at).0 >= BREATH_MS;
         let has_evidence = !plan.swarm.knows(Trouble::NoEvidence);
         if can_interrupt && plan.strikes(Trouble::CallerInterrupts) {
             self.think(plan, 100, 2_000);
@@ -113,6 +123,10 @@ impl Caller {
         if decision != self.decision || self.is_gone || self.is_speaking {
             return;
         }
+        if plan.now.since(self.sounded_at).0 < BREATH_MS {
+            self.think(plan, BREATH_MS, 2 * BREATH_MS);
+            return;
+        }
         if plan.strikes(Trouble::CallerLeaves) || self.turns_left == 0 && plan.chance.happens(0.4) {
             plan.after(0, Event::Leaves);
             return;
@@ -141,7 +155,7 @@ impl Caller {
             return (*plan.chance.one_of(STORIES)).to_owned();
         }
         if plan.strikes(Trouble::Digits) {
-            return "my number is, four eight two, nine one seven, three three oh five".to_owned();
+            return NUMBER.to_owned();
         }
         let answers: &[&str] = if just_heard.contains("Shall I") {
             &["yes please", "yes", "no", "no but on Tuesday", "what does it cost", "yes please"]
@@ -176,7 +190,7 @@ impl Caller {
             plan.after(at_ms, Event::Word(sound, (*word).to_owned()));
             let breathes = word.ends_with([',', '.']);
             if index + 1 < words.len() && (breathes || plan.strikes(Trouble::Hesitation)) {
-                let pause_ms = if breathes { plan.ms(200, 900) } else { plan.ms(300, 1_600) };
+                let pause_ms = if breathes { plan.ms(200, 800) } else { plan.ms(300, 1_600) };
                 self.was_voiced(plan, sound, began_ms, at_ms);
                 self.voice_stops(plan, at_ms, Some(pause_ms));
                 at_ms += pause_ms;
@@ -186,6 +200,9 @@ impl Caller {
         }
         self.was_voiced(plan, sound, began_ms, at_ms);
         self.voice_stops(plan, at_ms, None);
+        if text == NUMBER {
+            self.digits = (plan.now + base::Millis(at_ms.min(wait_ms + 1_500)), plan.now + base::Millis(at_ms));
+        }
         plan.after(at_ms, Event::FellSilent(self.speech));
         self.is_speaking = true;
     }
@@ -266,7 +283,7 @@ pub fn evidence(plan: &mut Plan, sound: CallerSound, speech_ms: u64) -> Overlap 
         CallerSound::Listening => (plan.ms(0, 6) as f32 - 6.0, 0.05, 0.85),
         CallerSound::Noise => (plan.ms(0, 9) as f32 - 4.0, 0.05, plan.ms(5, 30) as f32 / 100.0),
         CallerSound::Aside => (-15.0, 0.1, 0.9),
-        CallerSound::Echo => (plan.ms(0, 8) as f32 - 18.0, plan.ms(80, 97) as f32 / 100.0, 0.9),
+        CallerSound::Echo => (plan.ms(0, 14) as f32 - 16.0, plan.ms(80, 97) as f32 / 100.0, 0.9),
         CallerSound::Unclear => (plan.ms(0, 12) as f32 - 9.0, 0.1, plan.ms(30, 90) as f32 / 100.0),
     };
     Overlap { speech_ms, level_db: Some(level_db), echo, voice }

@@ -146,12 +146,17 @@ fn examine(seed: u64, at: u64, own: &mut Totals) -> Option<Violation> {
     report.violation
 }
 
-/// The first seed in which a deliberate defect shows, and how.
+/// The first seed in which a deliberate defect shows, and how. A seed that shows something without it does not count.
 #[cfg(feature = "mutants")]
 pub fn hunt(mutant: engine::mutants::Mutant, start: u64, seeds: u64) -> Option<Failed> {
-    engine::mutants::set_active(mutant);
-    let found = (start..start + seeds)
-        .find_map(|seed| run_one(seed, false).violation.map(|violation| Failed { seed, violation }));
-    engine::mutants::set_active(None);
-    found
+    let try_out = |active: Option<engine::mutants::Mutant>, seed| {
+        engine::mutants::set_active(active);
+        let violation = run_one(seed, false).violation;
+        engine::mutants::set_active(None);
+        violation
+    };
+    (start..start + seeds).find_map(|seed| {
+        let violation = try_out(Some(mutant), seed)?;
+        try_out(None, seed).is_none().then_some(Failed { seed, violation })
+    })
 }

@@ -149,7 +149,8 @@ impl Laws {
             self.asked_at = None;
         }
         let can_be_speaking = self.is_detected || self.has_stop_trouble;
-        let patience_ms = self.agent.timing.filler_after_ms + self.agent.timing.barge_in_decide_ms + TIMER_LATE_MS_MAX;
+        let timing = &self.agent.timing;
+        let patience_ms = timing.filler_after_ms + 2 * timing.barge_in_decide_ms + TIMER_LATE_MS_MAX;
         if let Some(asked_at) = self.asked_at.filter(|at| !can_be_speaking && now.since(*at).0 > patience_ms) {
             let detail = format!("nothing was said since {asked_at}");
             found.push(Violation { name: "answer_or_filler", detail });
@@ -181,10 +182,24 @@ impl Laws {
     }
 }
 
-/// A word of a turn that the caller never said.
-pub fn never_said<'t>(turn: &'t str, said: &str) -> Option<&'t str> {
-    let plain = |word: &'t str| word.trim_end_matches(['.', '?', ',']);
-    turn.split_whitespace().map(plain).find(|word| {
-        *word == GHOST || !word.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#')) && !said.contains(*word)
+/// A word of a turn that the caller never said. An echo that runs into what the caller says is not told apart.
+pub fn never_said<'t>(turn: &'t str, said: &str, echoed: &[String]) -> Option<&'t str> {
+    let is_key = |word: &str| word.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#'));
+    let is_mixed = turn.split_whitespace().map(plain_word).any(|word| said.contains(word));
+    let is_echo = |word: &str| echoed.iter().any(|echo| plain_word(echo) == word);
+    turn.split_whitespace().map(plain_word).find(|word| {
+        let is_known = is_key(word) || said.contains(*word) || is_mixed && is_echo(word);
+        *word == GHOST || !is_known
     })
+}
+
+fn plain_word(word: &str) -> &str {
+    word.trim_end_matches(['.', '?', ','])
+}
+
+/// Whether a turn ends in a group of digits.
+pub fn ends_in_digits(turn: &str) -> bool {
+    const DIGITS: &[&str] = &["oh", "one", "two", "three", "four", "five", "seven", "eight", "nine"];
+    let last: Vec<&str> = turn.split_whitespace().rev().take(2).map(plain_word).collect();
+    last.len() == 2 && last.iter().all(|word| DIGITS.contains(word))
 }

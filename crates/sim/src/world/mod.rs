@@ -24,7 +24,7 @@ use chance::Chance;
 use engine::invariants::{CallerSound, Checker, Floor, Violation};
 use engine::io::{CarrierInput, SpeechInput};
 use engine::scenario::{Fact, Moment, demo_agent, timeline};
-use engine::{CallMachine, CallSetup, Input, Machine, Output};
+use engine::{CallMachine, CallSetup, Input, Machine, Output, Phase};
 use laws::Laws;
 use model::agent::{Agent, Patience};
 use model::call::Direction;
@@ -111,6 +111,10 @@ struct World {
     voice: Voice,
     tools: Tools,
     has_media: bool,
+    /// The caller was asked for something that the next words may answer.
+    was_asked: bool,
+    /// When the caller last used something else than the voice.
+    keys_at: CallTime,
     /// The carrier or the machine has ended the call.
     is_over: bool,
     /// Nobody knows of the call any more.
@@ -145,6 +149,8 @@ impl World {
             voice,
             tools: Tools::default(),
             has_media: false,
+            was_asked: false,
+            keys_at: CallTime::ZERO,
             is_over: false,
             is_lost: false,
             violation: None,
@@ -225,14 +231,7 @@ impl World {
                 let heard = self.voice.present_words();
                 self.caller.decide(&mut self.plan, decision, &heard);
             }
-            Event::Word(sound, word) => {
-                if self.has_media && self.machine.is_some() {
-                    if sound == CallerSound::Words {
-                        self.floor.caller_word(&word);
-                    }
-                    self.recogniser.word(&mut self.plan, &word);
-                }
-            }
+            Event::Word(sound, word) => self.word(sound, &word),
             Event::Sound(sound, true) => {
                 let sound = self.really(sound);
                 self.floor.caller_begins(self.plan.now, sound);
@@ -240,7 +239,9 @@ impl World {
             Event::Sound(_, false) => self.floor.caller_ends(self.plan.now),
             Event::Evidence(sound, onset, until) => self.compare(sound, onset, until),
             Event::Echo => {
-                let (audible_ms, heard) = (self.voice.audible_ms(), self.voice.present_words());
+                let is_ours = self.machine.as_ref().is_some_and(|machine| machine.phase() != Phase::WithHuman);
+                let audible_ms = self.voice.audible_ms().filter(|_| is_ours);
+                let heard = self.voice.audible_words();
                 self.caller.echo(&mut self.plan, audible_ms, &heard);
             }
             Event::FellSilent(speech) => self.caller.fell_silent(&self.plan, speech),
@@ -265,6 +266,12 @@ impl World {
         if let Some(moments) = &mut self.moments {
             moments.push(Moment { at: self.plan.now, fact: Fact::In(input.clone()) });
         }
+        if matches!(
+            input,
+            Input::Carrier(CarrierInput::Dtmf { .. } | CarrierInput::Typed { .. } | CarrierInput::Interrupted)
+        ) {
+            self.keys_at = self.plan.now;
+        }
         self.checker.input(&input);
         self.voice.told(&input);
         self.laws.input(self.plan.now, &input);
@@ -282,6 +289,7 @@ impl World {
             self.note(Fact::Out(output));
         }
         let Some(machine) = &self.machine else { return };
+        self.was_asked = machine.dialog().awaits_answer();
         let mut found = self.checker.after_step(self.plan.now, machine);
         found.extend(self.floor.after_step(self.plan.now, machine));
         found.extend(self.laws.output_done(&self.plan, machine, self.has_media, &self.voice, &self.caller));
@@ -317,7 +325,14 @@ impl World {
                 self.voice.interlude(plan, *utterance, text);
             }
             Output::EndUtterance { utterance } => self.voice.end(*utterance),
-            Output::StopPlayout { utterance } => self.voice.stop(plan, *utterance),
+            Output::StopPlayout { utterance } => {
+                self.voice.stop(plan, *utterance);
+                // The last words of an echo may still be on their way when something else stops the agent.
+                for word in std::mem::take(&mut self.caller.echoed) {
+                    self.caller.said.push(' ');
+                    self.caller.said.push_str(&word);
+                }
+            }
             Output::RunTool { id, name, args, durable } => {
                 let durable_at = self.journal.durable_at(*durable).unwrap_or(plan.now);
                 let ms = durable_at.since(plan.now).0 + plan.ms(0, 30);
@@ -342,9 +357,16 @@ impl World {
     fn write(&mut self, record: &Record) {
         self.journal.append(&mut self.plan, record.clone());
         match &record.entry {
-            Entry::CallerTurn { text, .. } => {
+            Entry::CallerTurn { text, typed, .. } => {
                 self.turns += 1;
-                if let Some(word) = laws::never_said(text.expose(), &self.caller.said) {
+                let (from, until) = self.caller.digits;
+                let is_giving = (from..until).contains(&self.plan.now)
+                    && !self.was_asked
+                    && !self.plan.swarm.knows(Trouble::Hesitation);
+                if !typed && is_giving && laws::ends_in_digits(text.expose()) {
+                    self.broken("digits_are_not_cut_off", format!("{:?}", text.expose()));
+                }
+                if let Some(word) = laws::never_said(text.expose(), &self.caller.said, &self.caller.echoed) {
                     self.broken("turns_are_what_was_said", format!("{word:?} in {:?}", text.expose()));
                 }
             }
@@ -376,14 +398,36 @@ impl World {
         }
     }
 
+    fn word(&mut self, sound: CallerSound, word: &str) {
+        if !self.has_media || self.machine.is_none() {
+            return;
+        }
+        let late = [Trouble::FinalLate, Trouble::FinalTwice, Trouble::StopUnnoticed];
+        let is_cut = self.keys_at > CallTime::ZERO && self.plan.now.since(self.keys_at).0 < 2_000;
+        match sound {
+            CallerSound::Words => self.floor.caller_word(word),
+            // Where the agent has fallen silent there is nothing to come back; a final that comes seconds later is
+            // nobody's fault.
+            CallerSound::Echo if is_cut => return,
+            CallerSound::Echo if self.voice.audible_ms().is_none() || self.plan.swarm.count(&late) > 0 => return,
+            CallerSound::Echo => self.caller.echoed.push(word.to_owned()),
+            _ => {}
+        }
+        self.recogniser.word(&mut self.plan, word);
+    }
+
     /// After a question every word is an answer, and without evidence nobody could tell one sound from another.
     fn really(&self, sound: CallerSound) -> CallerSound {
         let awaits = self.machine.as_ref().is_some_and(|machine| machine.dialog().awaits_answer());
+        let late = [Trouble::FinalLate, Trouble::FinalMissing, Trouble::FinalTwice, Trouble::SttFails];
         let is_asked = awaits || self.voice.line_text().contains('?');
         match sound {
             CallerSound::Words => CallerSound::Words,
             _ if self.plan.swarm.knows(Trouble::NoEvidence) => CallerSound::Unclear,
             CallerSound::Listening | CallerSound::Echo | CallerSound::Aside if is_asked => CallerSound::Unclear,
+            // Their words come with the next sound.
+            CallerSound::Aside | CallerSound::Listening if self.plan.swarm.count(&late) > 0 => CallerSound::Unclear,
+            CallerSound::Noise if self.plan.swarm.count(&late) > 0 => CallerSound::Unclear,
             sound => sound,
         }
     }

@@ -194,6 +194,12 @@ impl Voice {
         Some(audible.segments.last().map_or(0, |last| last.end_ms).saturating_sub(audible.played_ms))
     }
 
+    /// The words of what is audible now, as far as they were heard.
+    pub fn audible_words(&self) -> String {
+        let line = self.lines.values().rfind(|line| !line.is_over && !line.is_held && line.played_ms > 0);
+        line.map_or_else(String::new, |line| line.heard(line.played_ms, false).join(" "))
+    }
+
     /// The words of what is being said, heard or not.
     pub fn line_text(&self) -> String {
         let line = self.lines.values().rfind(|line| !line.is_over && !line.is_held && !line.is_interlude);
