@@ -1,5 +1,6 @@
 //! The written openings as sound: spoken by the on-device voice, sent through a telephone codec, heard by the detectors
 //! and the on-device recogniser that a call has. They need their models: `cargo xtask models` fetches them.
+//! `cargo test -p runtime --test answering_by_ear -- --ignored --nocapture` runs it.
 
 use base::CallTime;
 use engine::answering::{Answering, Decision, Finding, Heard};
@@ -198,6 +199,7 @@ fn listen(studio: &Studio, line: &[i16]) -> (Vec<(u64, Decision)>, Vec<LineTone>
 }
 
 #[test]
+#[ignore = "speaks and hears ninety openings, which takes minutes"]
 fn openings_are_told_apart_by_ear() {
     let Some(studio) = Studio::open() else { return };
     let (mut count, mut first, mut kind, mut settled, mut people, mut lost) = (0, 0, 0, 0, 0, Vec::new());
