@@ -12,14 +12,17 @@
 
 use crate::denoise::{NoiseSuppressor, RecurrentSuppressor};
 use crate::echo::EchoGuard;
-use crate::framer::Framer;
+use crate::framer::{Framer, Preroll};
 use crate::gain::AutoGain;
 use crate::overlap::{Evidence, Look, Overlaps};
 use crate::resample::RateError;
-use crate::vad::{Config, Detector, Event, Gate};
+use crate::vad::{Config, Detector, Event, Frame, Gate};
 
 /// A frame that is the agent's own voice to this share is nobody's speech.
 const ECHO_SHARE_MAX: f32 = 0.8;
+
+/// What the neural stage is given of the time before it is asked.
+const BEFORE_MS: u64 = 60;
 
 /// What a listener does beside noticing speech.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,9 @@ struct Stages {
     overlaps: Overlaps,
     suppressor: Option<Box<dyn NoiseSuppressor>>,
     gain: Option<AutoGain>,
+    /// What the neural stage has not heard yet: it needs the moment before an onset to know one.
+    before: Preroll,
+    is_asked: bool,
     /// The frame at work.
     frame: Vec<i16>,
 }
@@ -82,6 +88,8 @@ impl Listener {
             overlaps: Overlaps::default(),
             suppressor,
             gain: settings.auto_gain.then(AutoGain::default),
+            before: Preroll::new(BEFORE_MS, rate_hz),
+            is_asked: false,
             frame: Vec::with_capacity(framer.frame_samples()),
         };
         Ok(Self { framer, stages })
@@ -124,11 +132,10 @@ impl Stages {
         let mut seen = self.gate.push(&self.frame);
         if echo >= ECHO_SHARE_MAX {
             seen.cheap = 0.0;
-        } else if self.detector.wants_neural()
-            && let Some(probability) = neural(&self.frame)
-        {
+        } else if let Some(probability) = self.ask(&seen, neural) {
             seen = seen.with_neural(probability);
         }
+        self.before.push(&self.frame);
         let event = self.detector.push(seen);
         let speech_ms = self.detector.is_speaking().then(|| self.detector.speech_ms());
         let agent_audible = self.guard.is_agent_audible();
@@ -147,6 +154,20 @@ impl Stages {
         if let Some(evidence) = overlap {
             tell(Heard::Overlap(evidence));
         }
+    }
+
+    /// What the neural stage says, where it is worth asking.
+    fn ask(&mut self, seen: &Frame, neural: &mut impl FnMut(&[i16]) -> Option<f32>) -> Option<f32> {
+        let was_asked = std::mem::replace(&mut self.is_asked, self.detector.wants_neural_for(seen));
+        if !self.is_asked {
+            return None;
+        }
+        if !was_asked {
+            let (first, then) = self.before.parts();
+            neural(first);
+            neural(then);
+        }
+        neural(&self.frame)
     }
 
     /// How much of the frame was the agent's own voice, which is out of it now.

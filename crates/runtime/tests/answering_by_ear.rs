@@ -33,7 +33,7 @@ struct Studio {
 impl Studio {
     /// `None`, said aloud, where the models are not there.
     fn open() -> Option<Self> {
-        let models = ModelDir::locate()?;
+        let models = ModelDir::locate().ok()?;
         match (Synthesizer::load(&models), Recognizer::load(&models), NeuralVad::load(&models)) {
             (Ok(voice), Ok(ears), Ok(vad)) => Some(Self { voice, ears, vad }),
             _ => {

@@ -18,10 +18,10 @@ use model::live::LiveKind;
 /// Silence after which a voicemail's greeting is over although no beep was heard.
 const GREETING_OVER_MS: u64 = 1_200;
 /// Silence after which an assistant waits for the answer to its question, and a menu for a key.
-const QUESTION_OVER_MS: u64 = 500;
+const QUESTION_OVER_MS: u64 = 700;
 const PROMPT_OVER_MS: u64 = 400;
 /// Who talks on for longer is answered anyway.
-const PROMPT_MS_MAX: u64 = 8_000;
+const PROMPT_MS_MAX: u64 = 12_000;
 /// A person who talks on for longer is greeted anyway.
 const HELLO_MS_MAX: u64 = 6_000;
 /// How often an assistant is told who calls.

@@ -60,13 +60,18 @@ pub enum Event {
 pub struct Detector {
     config: Config,
     speaking: bool,
+    /// Speech by the cheap stage alone, of late.
+    cheap_ms: u64,
     /// Speech heard of late, for the start: rises with speech, falls with silence.
     evidence_ms: u64,
     /// Since the first frame of the present evidence.
     since_onset_ms: u64,
     silence_ms: u64,
+    /// Silence that whoever decides has seen.
+    agreed_ms: u64,
     /// Silence by the cheap stage alone.
     lull_ms: u64,
+    lull_told: bool,
     neural: Option<f32>,
     /// Since the neural stage last said anything.
     neural_age_ms: u64,
@@ -81,6 +86,10 @@ const UNCERTAIN_PROBABILITY: f32 = 0.15;
 const UNCERTAIN_ABOVE_FLOOR_DB: f32 = 12.0;
 /// Windows of neural models are longer than a frame; between two of them the last word holds.
 const NEURAL_HOLD_MS: u64 = 3 * FRAME_MS;
+/// How long the neural stage hears a voice after its end.
+const NEURAL_TAIL_MS: u64 = 160;
+/// What the neural stage denied counts for no more than this once it changes its mind.
+const DENIED_MS_MAX: u64 = 2 * FRAME_MS;
 
 impl Detector {
     /// A detector in silence.
@@ -88,10 +97,13 @@ impl Detector {
         Self {
             config,
             speaking: false,
+            cheap_ms: 0,
             evidence_ms: 0,
             since_onset_ms: 0,
             silence_ms: 0,
+            agreed_ms: 0,
             lull_ms: 0,
+            lull_told: false,
             neural: None,
             neural_age_ms: u64::MAX,
             wants_neural: false,
@@ -103,6 +115,11 @@ impl Detector {
     /// Always false without one.
     pub fn wants_neural(&self) -> bool {
         self.wants_neural
+    }
+
+    /// Whether it should already be run on this frame, which is pushed next.
+    pub fn wants_neural_for(&self, frame: &Frame) -> bool {
+        self.wants_neural || (self.config.neural && is_uncertain(frame))
     }
 
     /// Whether the caller is speaking.
@@ -123,8 +140,9 @@ impl Detector {
     /// Takes the next frame.
     pub fn push(&mut self, frame: Frame) -> Option<Event> {
         self.note_neural(&frame);
+        self.note_cheap(&frame);
         let event = match self.is_speech(&frame) {
-            Some(is_speech) if self.speaking => self.while_speaking(is_speech, frame.cheap),
+            Some(is_speech) if self.speaking => self.while_speaking(is_speech),
             Some(is_speech) => self.while_silent(is_speech),
             None => None,
         };
@@ -148,10 +166,27 @@ impl Detector {
         }
     }
 
+    fn fresh_neural(&self) -> Option<f32> {
+        self.neural.filter(|_| self.neural_age_ms <= NEURAL_HOLD_MS)
+    }
+
+    fn note_cheap(&mut self, frame: &Frame) {
+        self.cheap_ms = if frame.cheap >= self.config.start_probability {
+            self.cheap_ms.saturating_add(FRAME_MS)
+        } else {
+            self.cheap_ms.saturating_sub(FRAME_MS)
+        };
+        let is_denied = self.fresh_neural().is_some_and(|neural| neural < self.config.start_probability);
+        if is_denied && !self.speaking {
+            self.cheap_ms = self.cheap_ms.min(DENIED_MS_MAX);
+        }
+        self.lull_ms = if frame.cheap >= self.config.stop_probability { 0 } else { self.lull_ms + FRAME_MS };
+    }
+
     /// `None` while the neural stage is expected to say more.
     fn is_speech(&self, frame: &Frame) -> Option<bool> {
         let threshold = if self.speaking { self.config.stop_probability } else { self.config.start_probability };
-        if let Some(neural) = self.neural.filter(|_| self.neural_age_ms <= NEURAL_HOLD_MS) {
+        if let Some(neural) = self.fresh_neural() {
             return Some(neural >= threshold);
         }
         let cheap = frame.cheap >= threshold;
@@ -161,8 +196,9 @@ impl Detector {
 
     fn while_silent(&mut self, is_speech: bool) -> Option<Event> {
         if is_speech {
-            self.evidence_ms += FRAME_MS;
-            self.since_onset_ms += FRAME_MS;
+            // The neural stage hears late, but what it hears is what the cheap one has heard since.
+            self.evidence_ms = (self.evidence_ms + FRAME_MS).max(self.cheap_ms);
+            self.since_onset_ms = (self.since_onset_ms + FRAME_MS).max(self.evidence_ms);
         } else {
             self.evidence_ms = self.evidence_ms.saturating_sub(FRAME_MS);
             self.since_onset_ms = if self.evidence_ms == 0 { 0 } else { self.since_onset_ms + FRAME_MS };
@@ -171,7 +207,7 @@ impl Detector {
             return None;
         }
         self.speaking = true;
-        (self.silence_ms, self.lull_ms) = (0, 0);
+        (self.silence_ms, self.agreed_ms, self.lull_ms, self.lull_told) = (0, 0, 0, false);
         Some(Event::SpeechStarted)
     }
 
@@ -179,18 +215,21 @@ impl Detector {
         self.lull_ms >= self.config.lull_ms_min.max(FRAME_MS)
     }
 
-    fn while_speaking(&mut self, is_speech: bool, cheap: f32) -> Option<Event> {
+    fn while_speaking(&mut self, is_speech: bool) -> Option<Event> {
         self.since_onset_ms = self.since_onset_ms.saturating_add(FRAME_MS);
-        self.silence_ms = if is_speech { 0 } else { self.silence_ms + FRAME_MS };
-        let was_lull = self.is_lull();
-        self.lull_ms = if cheap >= self.config.stop_probability { 0 } else { self.lull_ms + FRAME_MS };
+        self.agreed_ms = if is_speech { 0 } else { self.agreed_ms + FRAME_MS };
+        // The neural stage holds on to a voice for a moment: when it lets go, the silence began where the cheap one saw it.
+        let held_ms = self.lull_ms.saturating_sub(self.agreed_ms).min(NEURAL_TAIL_MS);
+        self.silence_ms = if is_speech { 0 } else { self.agreed_ms + held_ms };
         if self.silence_ms < self.config.silence_ms_min.max(FRAME_MS) {
             let silence_ms = self.lull_ms;
-            return (self.is_lull() && !was_lull).then_some(Event::Lull { silence_ms });
+            let is_new = self.is_lull() && !std::mem::replace(&mut self.lull_told, true);
+            self.lull_told &= self.is_lull();
+            return is_new.then_some(Event::Lull { silence_ms });
         }
         let silence_ms = self.silence_ms;
         self.speaking = false;
-        (self.evidence_ms, self.since_onset_ms, self.silence_ms) = (0, 0, 0);
+        (self.cheap_ms, self.evidence_ms, self.since_onset_ms, self.silence_ms) = (0, 0, 0, 0);
         Some(Event::SpeechStopped { silence_ms })
     }
 }

@@ -186,6 +186,46 @@ fn the_neural_stage_does_not_hold_back_a_lull() {
 }
 
 #[test]
+fn the_end_is_not_late_though_the_neural_stage_lets_go_late() {
+    let mut detector = Detector::new(Config { neural: true, ..Config::default() });
+    (0..10).for_each(|_| {
+        detector.push(frame(0.9).with_neural(0.9));
+    });
+    let stopped = (1..40).find(|n| {
+        // Its probability falls over 160 ms after the voice.
+        let event = detector.push(frame(0.0).with_neural(if *n <= 8 { 0.8 } else { 0.1 }));
+        matches!(event, Some(Event::SpeechStopped { .. }))
+    });
+    assert_eq!(stopped.map(|frames| frames * 20), Some(200));
+}
+
+#[test]
+fn the_beginning_is_not_late_though_the_neural_stage_hears_late() {
+    let mut detector = Detector::new(Config { neural: true, ..Config::default() });
+    let started = (1..20).find(|n| {
+        let heard = if *n < 4 { frame(0.9) } else { frame(0.9).with_neural(0.9) };
+        detector.push(heard) == Some(Event::SpeechStarted)
+    });
+    assert_eq!(started.map(|frames| frames * 20), Some(80));
+    assert_eq!(detector.speech_ms(), 80);
+}
+
+#[test]
+fn a_dip_of_the_neural_stage_in_words_that_the_cheap_one_misses_is_no_end() {
+    let mut detector = Detector::new(Config { neural: true, ..Config::default() });
+    (0..10).for_each(|_| {
+        detector.push(frame(0.9).with_neural(0.9));
+    });
+    for _ in 0..5 {
+        (0..20).for_each(|_| {
+            detector.push(frame(0.0).with_neural(0.9));
+        });
+        let event = detector.push(frame(0.0).with_neural(0.2));
+        assert!(!matches!(event, Some(Event::SpeechStopped { .. })), "{event:?}");
+    }
+}
+
+#[test]
 fn a_breath_between_words_is_no_end() {
     let mut detector = Detector::new(Config { silence_ms_min: 300, ..Config::default() });
     (0..10).for_each(|_| {
