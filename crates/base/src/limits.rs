@@ -13,7 +13,7 @@ pub const PLAYOUT_LOOKAHEAD_MS_MAX: u64 = 1_000;
 /// While caller and agent are both audible, what the caller's audio is like is told this often.
 pub const OVERLAP_EVERY_MS: u64 = 100;
 /// Answers prepared in vain within one turn of the caller; after that the end of the turn is waited for.
-pub const SPECULATIONS_PER_TURN_MAX: u32 = 3;
+pub const SPECULATIONS_PER_TURN_MAX: u32 = 4;
 /// Text generated in vain within one call; after that nothing is prepared any more.
 pub const SPECULATION_CHARS_WASTED_MAX: u64 = 20_000;
 /// Waiting for a beep, or for the person whom an assistant or a menu of the called side fetches.

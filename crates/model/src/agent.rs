@@ -279,11 +279,11 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             endpoint_ms: 300,
-            endpoint_ms_max: 1_200,
+            endpoint_ms_max: 1_300,
             endpoint_digits_ms: 1_400,
             barge_in_ms: 400,
             barge_in_decide_ms: 350,
-            filler_after_ms: 900,
+            filler_after_ms: 1_000,
             turn_ms_max: 8_000,
             idle_ms: 8_000,
             idle_prompts_max: 2,

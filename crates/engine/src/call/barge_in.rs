@@ -11,6 +11,10 @@ use base::{CallTime, Millis};
 const ECHO_MIN: f32 = 0.5;
 /// Below this probability it is not a voice.
 const VOICE_MIN: f32 = 0.35;
+/// From here on it certainly is one.
+const CLEAR_VOICE_MIN: f32 = 0.6;
+/// A word takes at least so long.
+const WORD_MS_MIN: u64 = 150;
 /// So much below the caller's usual level it is somebody else in the room.
 const FAR_DB: f32 = -10.0;
 /// How long words that say "I am listening" may take to be followed by others.
@@ -149,6 +153,15 @@ impl BargeIn {
     /// Whether the evidence says that nobody wants the floor.
     pub fn is_of_no_interest(self) -> bool {
         self.speech().is_some_and(Speech::is_of_no_interest)
+    }
+
+    /// Whether a recogniser that has no words settles the matter. Where a voice was clearly heard near the phone it may only
+    /// be slow, and waiting for its words costs nothing while the agent speaks on.
+    pub fn is_decided_by_silence(self) -> bool {
+        let Self::Deciding { speech, .. } = self else { return false };
+        let was_voice = |overlap: Overlap| overlap.voice >= CLEAR_VOICE_MIN && overlap.speech_ms >= WORD_MS_MIN;
+        let is_clear = !speech.is_of_no_interest() && speech.evidence.is_some_and(was_voice);
+        speech.has_yielded || !is_clear
     }
 
     /// Whether the agent has fallen silent for this speech.

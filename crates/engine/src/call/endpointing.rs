@@ -12,6 +12,10 @@ const PROBABILITY_MIN: f32 = 0.5;
 const LAST_WORDS_MS_MAX: u64 = 700;
 /// Speech of at least this much without a word means that nobody could make it out.
 const UNHEARD_SPEECH_MS_MIN: u64 = 500;
+/// Words of a streaming recogniser are complete so long after their sound, also without being asked for.
+const WORDS_LAG_MS: u64 = 300;
+/// A lull becomes a pause within this, or the caller went on.
+const LULL_MS_MAX: u64 = 260;
 /// Two reports of one silence differ by no more than this.
 const SAME_SILENCE_MS: u64 = 80;
 
@@ -26,6 +30,8 @@ pub(super) struct Expectation {
     pub is_complete: bool,
     /// The pauses of this caller.
     pub habit_ms: u64,
+    /// Whether this recogniser puts a mark behind a sentence that is over, as far as it has shown.
+    pub marks: Option<bool>,
 }
 
 /// One pause of the caller. More speech throws it away.
@@ -126,7 +132,13 @@ impl Pause {
     }
 
     /// Whether these words may well be all: enough to prepare an answer, not enough to give it.
-    pub fn is_probably_over(&self, words: &str, expectation: Expectation) -> bool {
+    pub fn is_probably_over(&self, now: CallTime, words: &str, expectation: Expectation) -> bool {
+        let silence_ms = now.since(self.speech_end).0;
+        // Words come later than their sound: before the recogniser has given them all there is nothing to answer. And a lull
+        // that did not become a pause by now was none.
+        if !self.is_final && silence_ms < WORDS_LAG_MS || !self.is_certain && silence_ms > LULL_MS_MAX {
+            return false;
+        }
         let doubted = self.probability.is_some_and(|probability| probability < PROBABILITY_MIN);
         match sound_of(words, expectation) {
             Sound::Finished => !doubted || is_marked(words),
@@ -182,8 +194,13 @@ impl Pause {
             Sound::Finished if doubted => (timing.endpoint_ms_max, expectation.habit_ms),
             Sound::Finished if is_marked(words) && confirmed => (short, expectation.habit_ms / 2),
             Sound::Finished if is_marked(words) => (short, expectation.habit_ms * 3 / 4),
-            // Without a full stop from the recogniser a little patience costs nothing: the answer is being prepared.
-            Sound::Finished => (short + short * 2 / 3, expectation.habit_ms),
+            // Where the recogniser marks what is over, words without a mark go on. Where nobody knows that yet, a little
+            // patience costs nothing: the answer is being prepared.
+            Sound::Finished => match expectation.marks {
+                Some(true) => (timing.endpoint_ms_max, expectation.habit_ms),
+                None => (2 * short, expectation.habit_ms),
+                Some(false) => (short + short * 2 / 3, expectation.habit_ms),
+            },
         };
         patiently(silence_ms.max(habit_ms), expectation.patience)
     }
@@ -207,7 +224,7 @@ mod tests {
     use super::*;
 
     const PLAIN: Expectation =
-        Expectation { patience: Patience::Normal, digits: false, is_complete: false, habit_ms: 0 };
+        Expectation { patience: Patience::Normal, digits: false, is_complete: false, habit_ms: 0, marks: None };
 
     fn verdict(pause: &Pause, now: u64, words: &str) -> Verdict {
         pause.verdict(CallTime(now), words, PLAIN, &Timing::default())
@@ -230,13 +247,13 @@ mod tests {
     fn an_unfinished_sentence_or_a_doubtful_voice_waits_longer() {
         let mut pause = Pause::began(CallTime(0), 800);
         pause.finalized(CallTime(100));
-        assert_eq!(verdict(&pause, 300, "I want to"), Verdict::Wait(CallTime(1_200), "endpoint"));
-        assert_eq!(verdict(&pause, 1_200, "four eight"), Verdict::Wait(CallTime(1_400), "endpoint"));
+        assert_eq!(verdict(&pause, 300, "I want to"), Verdict::Wait(CallTime(1_300), "endpoint"));
+        assert_eq!(verdict(&pause, 1_300, "four eight"), Verdict::Wait(CallTime(1_400), "endpoint"));
         pause.judged(0.2);
-        assert_eq!(verdict(&pause, 300, "yes."), Verdict::Wait(CallTime(1_200), "endpoint"));
+        assert_eq!(verdict(&pause, 300, "yes."), Verdict::Wait(CallTime(1_300), "endpoint"));
         pause.provider_ended();
         assert_eq!(verdict(&pause, 300, "yes."), Verdict::EndTurn);
-        assert_eq!(verdict(&pause, 300, "I want to"), Verdict::Wait(CallTime(1_200), "endpoint"), "words know better");
+        assert_eq!(verdict(&pause, 300, "I want to"), Verdict::Wait(CallTime(1_300), "endpoint"), "words know better");
     }
 
     #[test]
@@ -244,6 +261,9 @@ mod tests {
         let answer = Expectation { is_complete: true, ..PLAIN };
         assert!(silence_ms("yes", answer) < silence_ms("yes.", PLAIN), "a yes to a question");
         assert!(silence_ms("yes.", PLAIN) < silence_ms("when do you open", PLAIN), "no full stop yet");
+        let marks = |marks| Expectation { marks, ..PLAIN };
+        assert!(silence_ms("when do you open", marks(Some(true))) > silence_ms("when do you open", PLAIN));
+        assert!(silence_ms("when do you open", marks(Some(false))) < silence_ms("when do you open", PLAIN));
         let digits = Expectation { digits: true, ..PLAIN };
         assert!(silence_ms("4 8", digits) > silence_ms("4 8 2 1 3", Expectation { is_complete: true, ..digits }));
         let slow = Expectation { habit_ms: 900, ..PLAIN };
@@ -266,8 +286,11 @@ mod tests {
     #[test]
     fn a_lull_becomes_a_pause_only_when_the_detector_is_certain_of_that_silence() {
         let mut lull = Pause::lull(CallTime(1_000), 500);
-        assert!(!lull.is_certain() && lull.is_probably_over("When do you open?", PLAIN));
-        assert!(!lull.is_probably_over("I would like to", PLAIN));
+        assert!(!lull.is_probably_over(CallTime(1_100), "When do you open?", PLAIN), "words may be missing");
+        lull.finalized(CallTime(1_200));
+        assert!(!lull.is_certain() && lull.is_probably_over(CallTime(1_200), "When do you open?", PLAIN));
+        assert!(!lull.is_probably_over(CallTime(1_200), "I would like to", PLAIN));
+        assert!(!lull.is_probably_over(CallTime(1_400), "When do you open?", PLAIN), "it was no pause");
         assert!(!lull.make_certain(CallTime(1_900)));
         assert!(lull.make_certain(CallTime(1_020)));
     }

@@ -56,7 +56,7 @@ impl CallMachine {
     pub(super) fn speculate(&mut self, now: CallTime) {
         let Some(pause) = &self.hearing.pause else { return };
         let words = self.hearing.words();
-        if !self.may_speculate() || words.is_empty() || !pause.is_probably_over(&words, self.expectation(&words)) {
+        if !self.may_speculate() || words.is_empty() || !pause.is_probably_over(now, &words, self.expectation(&words)) {
             return;
         }
         let mut dialog = self.dialog.clone();

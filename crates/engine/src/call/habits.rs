@@ -16,6 +16,8 @@ const MARGIN_PERCENT: u64 = 115;
 pub(super) struct Habits {
     /// A running estimate of the pauses within turns, quick to grow and slow to shrink.
     pause_ms: u64,
+    /// Whether turns end with a mark, as this recogniser writes them.
+    marks: Option<bool>,
     /// When the last turn was taken for ended, and when its speech had ended.
     ended: Option<(CallTime, CallTime)>,
 }
@@ -29,6 +31,17 @@ impl Habits {
     /// We took the turn for ended.
     pub fn ended_turn(&mut self, now: CallTime, speech_end: CallTime) {
         self.ended = Some((now, speech_end));
+    }
+
+    /// A turn was written like this.
+    pub fn written(&mut self, is_marked: bool) {
+        // One mark shows that there are marks; none in a turn shows little where some were seen.
+        self.marks = Some(is_marked || self.marks == Some(true));
+    }
+
+    /// Whether this recogniser puts marks behind sentences; `None` while nobody knows.
+    pub fn marks(&self) -> Option<bool> {
+        self.marks
     }
 
     /// The caller spoke, and nothing of our answer had been heard: perhaps we were too quick.

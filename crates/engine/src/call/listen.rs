@@ -3,6 +3,7 @@
 use super::barge_in::Look;
 use super::ending::Then;
 use super::endpointing::{Expectation, Verdict};
+use super::finished::is_marked;
 use super::hearing::Words;
 use super::latency::TurnClock;
 use super::thought::Thought;
@@ -230,7 +231,7 @@ impl CallMachine {
         if has_words {
             self.on_words(now);
         }
-        if finalized && matches!(self.barge_in, BargeIn::Deciding { .. }) {
+        if finalized && self.barge_in.is_decided_by_silence() {
             self.false_barge_in(now);
         }
     }
@@ -356,6 +357,7 @@ impl CallMachine {
             digits: self.dialog.expects_digits(),
             is_complete: self.dialog.is_answered_by(words, self.has_asked),
             habit_ms,
+            marks: self.habits.marks(),
         }
     }
 
@@ -369,6 +371,7 @@ impl CallMachine {
                 let Some(pause) = self.hearing.pause.take() else { return };
                 let words = self.hearing.take(now);
                 self.habits.ended_turn(now, pause.speech_end);
+                self.habits.written(is_marked(&words.text));
                 self.caller_turn(now, pause.speech_end, words, false);
                 if let (Some(clock), Some(final_at)) = (&mut self.clock, pause.final_at) {
                     clock.transcript(final_at);
@@ -386,7 +389,8 @@ impl CallMachine {
                 self.hearing.take(now);
                 self.quiet_since = now;
             }
-            Some(Verdict::Wait(..)) | None => {}
+            Some(Verdict::Wait(..)) => self.speculate(now),
+            None => {}
         }
     }
 

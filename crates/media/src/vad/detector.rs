@@ -67,6 +67,8 @@ pub struct Detector {
     /// Since the first frame of the present evidence.
     since_onset_ms: u64,
     silence_ms: u64,
+    /// Silence that whoever decides has seen.
+    agreed_ms: u64,
     /// Silence by the cheap stage alone.
     lull_ms: u64,
     lull_told: bool,
@@ -84,6 +86,8 @@ const UNCERTAIN_PROBABILITY: f32 = 0.15;
 const UNCERTAIN_ABOVE_FLOOR_DB: f32 = 12.0;
 /// Windows of neural models are longer than a frame; between two of them the last word holds.
 const NEURAL_HOLD_MS: u64 = 3 * FRAME_MS;
+/// How long the neural stage hears a voice after its end.
+const NEURAL_TAIL_MS: u64 = 160;
 /// What the neural stage denied counts for no more than this once it changes its mind.
 const DENIED_MS_MAX: u64 = 2 * FRAME_MS;
 
@@ -97,6 +101,7 @@ impl Detector {
             evidence_ms: 0,
             since_onset_ms: 0,
             silence_ms: 0,
+            agreed_ms: 0,
             lull_ms: 0,
             lull_told: false,
             neural: None,
@@ -202,7 +207,7 @@ impl Detector {
             return None;
         }
         self.speaking = true;
-        (self.silence_ms, self.lull_ms, self.lull_told) = (0, 0, false);
+        (self.silence_ms, self.agreed_ms, self.lull_ms, self.lull_told) = (0, 0, 0, false);
         Some(Event::SpeechStarted)
     }
 
@@ -212,8 +217,10 @@ impl Detector {
 
     fn while_speaking(&mut self, is_speech: bool) -> Option<Event> {
         self.since_onset_ms = self.since_onset_ms.saturating_add(FRAME_MS);
+        self.agreed_ms = if is_speech { 0 } else { self.agreed_ms + FRAME_MS };
         // The neural stage holds on to a voice for a moment: when it lets go, the silence began where the cheap one saw it.
-        self.silence_ms = if is_speech { 0 } else { (self.silence_ms + FRAME_MS).max(self.lull_ms) };
+        let held_ms = self.lull_ms.saturating_sub(self.agreed_ms).min(NEURAL_TAIL_MS);
+        self.silence_ms = if is_speech { 0 } else { self.agreed_ms + held_ms };
         if self.silence_ms < self.config.silence_ms_min.max(FRAME_MS) {
             let silence_ms = self.lull_ms;
             let is_new = self.is_lull() && !std::mem::replace(&mut self.lull_told, true);

@@ -211,6 +211,21 @@ fn the_beginning_is_not_late_though_the_neural_stage_hears_late() {
 }
 
 #[test]
+fn a_dip_of_the_neural_stage_in_words_that_the_cheap_one_misses_is_no_end() {
+    let mut detector = Detector::new(Config { neural: true, ..Config::default() });
+    (0..10).for_each(|_| {
+        detector.push(frame(0.9).with_neural(0.9));
+    });
+    for _ in 0..5 {
+        (0..20).for_each(|_| {
+            detector.push(frame(0.0).with_neural(0.9));
+        });
+        let event = detector.push(frame(0.0).with_neural(0.2));
+        assert!(!matches!(event, Some(Event::SpeechStopped { .. })), "{event:?}");
+    }
+}
+
+#[test]
 fn a_breath_between_words_is_no_end() {
     let mut detector = Detector::new(Config { silence_ms_min: 300, ..Config::default() });
     (0..10).for_each(|_| {
