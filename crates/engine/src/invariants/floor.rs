@@ -56,6 +56,8 @@ struct Line {
     is_only_disturbed: bool,
     is_taken: bool,
     is_hummed: bool,
+    /// Somebody did something else than speak: pressed a key, took the call over, ended it.
+    is_keyed: bool,
     heard: Option<String>,
 }
 
@@ -93,6 +95,7 @@ pub struct Floor {
     /// The caller's words have ended and no turn has taken them yet.
     owed_turn: Option<CallTime>,
     false_stop: Option<FalseStop>,
+    number: Option<(CallTime, CallTime)>,
     /// Since when an answer is waited for, without a tool in between.
     asked_at: Option<CallTime>,
     /// How long the agent was silent when it should not have been.
@@ -127,6 +130,7 @@ impl Floor {
             words_at: CallTime::ZERO,
             owed_turn: None,
             false_stop: None,
+            number: None,
             asked_at: None,
             hears_stops: true,
             phase: None,
@@ -158,11 +162,19 @@ impl Floor {
 
     /// The caller has really said a word of the present sound.
     pub fn caller_word(&mut self, word: &str) {
+        if !matches!(self.caller, Some((CallerSound::Words | CallerSound::Unclear, _)) | None) {
+            return;
+        }
         let word = plain(word);
         if !is_listening(&word) {
             self.known.insert(word.clone());
         }
         self.fresh.push(word);
+    }
+
+    /// The caller gives a number, group by group: between these times nobody may take the turn for ended.
+    pub fn gives_number(&mut self, from: CallTime, until: CallTime) {
+        self.number = Some((from, until));
     }
 
     /// The caller is quiet again.
@@ -195,6 +207,7 @@ impl Floor {
     }
 
     fn forget(&mut self) {
+        self.number = None;
         self.interrupts = None;
         self.owed_turn = None;
         self.false_stop = None;
@@ -214,13 +227,13 @@ impl Floor {
                 if !matches!(input, CarrierInput::State { .. }) {
                     // Keys, typed words, buttons and lines that come and go take the floor by themselves.
                     self.forget();
-                    self.lines.values_mut().for_each(|line| line.is_taken = true);
+                    self.lines.values_mut().for_each(|line| (line.is_taken, line.is_keyed) = (true, true));
                     self.is_unclaimed = true;
                 }
             }
             Input::Desk(_) | Input::Host(_) => {
                 self.forget();
-                self.lines.values_mut().for_each(|line| line.is_taken = true);
+                self.lines.values_mut().for_each(|line| (line.is_taken, line.is_keyed) = (true, true));
             }
             Input::Synthesis { .. } | Input::Generation { .. } | Input::Tool { .. } | Input::Playout { .. } => {}
         }
@@ -304,7 +317,11 @@ impl Floor {
     fn on_entry(&mut self, now: CallTime, entry: &Entry) {
         match entry {
             Entry::ToolStarted { .. } | Entry::ToolFinished { .. } => self.asked_at = Some(now),
-            Entry::CallerTurn { typed, .. } => {
+            Entry::CallerTurn { text, typed, .. } => {
+                let is_within = self.number.is_some_and(|(from, until)| from <= now && now < until);
+                if is_within && !typed && ends_in_digits(text.expose()) {
+                    self.broken("digits_are_not_cut_off", format!("{:?}", text.expose()));
+                }
                 self.asked_at = Some(now);
                 self.owed_turn = None;
                 self.is_unclaimed &= *typed;
@@ -402,7 +419,7 @@ impl Floor {
 
     /// What was stopped in a step in which nothing failed and nobody decided to end the call was stopped for the caller.
     fn check_stopped(&mut self, now: CallTime, utterance: UtteranceId, line: Line) {
-        if line.notice_to.is_some() && line.is_audible && !line.is_taken {
+        if line.notice_to.is_some() && line.is_audible && !line.is_keyed {
             self.broken("a_notice_is_heard_whole", format!("utterance {utterance} is stopped"));
         }
         // A hum into a question answers it.
@@ -512,6 +529,13 @@ fn solid(text: &str) -> String {
 
 fn plain(word: &str) -> String {
     word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Whether a turn ends in a group of digits.
+fn ends_in_digits(turn: &str) -> bool {
+    const DIGITS: &[&str] = &["oh", "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    let last: Vec<String> = turn.split_whitespace().rev().take(2).map(plain).collect();
+    last.len() == 2 && last.iter().all(|word| DIGITS.contains(&word.as_str()))
 }
 
 /// Words that may well be said while listening: what they mean depends on what was asked.

@@ -36,7 +36,8 @@ impl Guesses {
     /// A brain is asked. Says whether it is a guess, and what is wrong with it.
     pub fn asked(&mut self, id: GenerationId, request: &GenerationRequest, wanted: bool) -> Option<Violation> {
         let words = last_customer(request);
-        if words.is_empty() || words.ends_with(&self.last_turn) {
+        let is_answer = !self.last_turn.is_empty() && words.ends_with(&self.last_turn);
+        if words.is_empty() || is_answer {
             return None;
         }
         self.in_turn += 1;

@@ -51,6 +51,17 @@ pub(super) fn says(breaths: &[Breath]) -> Plan {
     plan
 }
 
+/// When a number is given in several breaths, after the first of them: the milliseconds from the onset.
+pub(super) fn number(breaths: &[Breath]) -> Option<(u64, u64)> {
+    const DIGITS: &[&str] = &["oh", "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    let (first, rest) = breaths.split_first()?;
+    let is_digit = |word: &str| DIGITS.contains(&word.trim_matches(|c: char| !c.is_alphanumeric()));
+    let is_number = !rest.is_empty() && rest.iter().all(|breath| breath.text.split_whitespace().all(is_digit));
+    let length_ms = |breath: &Breath| (breath.text.chars().count() as u64 * MS_PER_CHAR).max(BREATH_MS_MIN);
+    let until_ms = breaths.iter().map(|breath| length_ms(breath) + breath.pause_ms).sum();
+    is_number.then(|| (length_ms(first), until_ms))
+}
+
 /// The caller makes a sound that is no turn.
 pub(super) fn sounds(aside: &Aside) -> Plan {
     let mut plan = Plan::new();
@@ -63,7 +74,7 @@ pub(super) fn sounds(aside: &Aside) -> Plan {
             let ms = (words.chars().count() as u64 * MS_PER_CHAR).max(BREATH_MS_MIN);
             (CallerSound::Aside, words.as_str(), ms, clear(-15.0, 0.05, 0.9))
         }
-        Aside::Echoes(ms, words) => (CallerSound::Echo, words.as_str(), *ms, clear(-12.0, 0.92, 0.9)),
+        Aside::Echoes(ms, words) => (CallerSound::Echo, words.as_str(), *ms, clear(-5.0, 0.92, 0.9)),
     };
     let ms = voiced(&mut plan, 0, sound, words, ms);
     stops(&mut plan, ms, 0);

@@ -412,7 +412,12 @@ impl World {
             return;
         }
         match action {
-            Action::Says(breaths) => self.sound(ear::says(breaths)),
+            Action::Says(breaths) => {
+                if let Some((from_ms, until_ms)) = ear::number(breaths) {
+                    self.floor.gives_number(self.now + Millis(from_ms), self.now + Millis(until_ms));
+                }
+                self.sound(ear::says(breaths));
+            }
             Action::Sounds(aside) => self.sound(ear::sounds(aside)),
             Action::Killed => self.kill(),
             Action::Deadline => self.deadline(self.machine.next_deadline().map_or("nothing", |(_, why)| why)),

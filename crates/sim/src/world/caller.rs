@@ -56,7 +56,7 @@ pub struct Caller {
     /// Words of the agent that came back over the line.
     pub echoed: Vec<String>,
     /// When the caller gives a number, group by group, without the first words about it.
-    pub digits: (CallTime, CallTime),
+    pub number: Option<(CallTime, CallTime)>,
     /// How often the caller agreed to something.
     pub yeses: u64,
     /// The caller has hung up.
@@ -201,7 +201,8 @@ impl Caller {
         self.was_voiced(plan, sound, began_ms, at_ms);
         self.voice_stops(plan, at_ms, None);
         if text == NUMBER {
-            self.digits = (plan.now + base::Millis(at_ms.min(wait_ms + 1_500)), plan.now + base::Millis(at_ms));
+            let from_ms = at_ms.min(wait_ms + 1_500);
+            self.number = Some((plan.now + base::Millis(from_ms), plan.now + base::Millis(at_ms)));
         }
         plan.after(at_ms, Event::FellSilent(self.speech));
         self.is_speaking = true;

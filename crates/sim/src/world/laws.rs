@@ -196,10 +196,3 @@ pub fn never_said<'t>(turn: &'t str, said: &str, echoed: &[String]) -> Option<&'
 fn plain_word(word: &str) -> &str {
     word.trim_end_matches(['.', '?', ','])
 }
-
-/// Whether a turn ends in a group of digits.
-pub fn ends_in_digits(turn: &str) -> bool {
-    const DIGITS: &[&str] = &["oh", "one", "two", "three", "four", "five", "seven", "eight", "nine"];
-    let last: Vec<&str> = turn.split_whitespace().rev().take(2).map(plain_word).collect();
-    last.len() == 2 && last.iter().all(|word| DIGITS.contains(word))
-}

@@ -230,6 +230,12 @@ impl World {
             Event::Decide(decision) => {
                 let heard = self.voice.present_words();
                 self.caller.decide(&mut self.plan, decision, &heard);
+                // Where a recogniser ends turns by itself, or somebody thinks for long, a number may be cut.
+                let late = [Trouble::Hesitation, Trouble::EndOfTurn];
+                let number = self.caller.number.take().filter(|_| self.plan.swarm.count(&late) == 0);
+                if let Some((from, until)) = number.filter(|_| !self.was_asked) {
+                    self.floor.gives_number(from, until);
+                }
             }
             Event::Word(sound, word) => self.word(sound, &word),
             Event::Sound(sound, true) => {
@@ -357,15 +363,8 @@ impl World {
     fn write(&mut self, record: &Record) {
         self.journal.append(&mut self.plan, record.clone());
         match &record.entry {
-            Entry::CallerTurn { text, typed, .. } => {
+            Entry::CallerTurn { text, .. } => {
                 self.turns += 1;
-                let (from, until) = self.caller.digits;
-                let is_giving = (from..until).contains(&self.plan.now)
-                    && !self.was_asked
-                    && !self.plan.swarm.knows(Trouble::Hesitation);
-                if !typed && is_giving && laws::ends_in_digits(text.expose()) {
-                    self.broken("digits_are_not_cut_off", format!("{:?}", text.expose()));
-                }
                 if let Some(word) = laws::never_said(text.expose(), &self.caller.said, &self.caller.echoed) {
                     self.broken("turns_are_what_was_said", format!("{word:?} in {:?}", text.expose()));
                 }
@@ -402,7 +401,7 @@ impl World {
         if !self.has_media || self.machine.is_none() {
             return;
         }
-        let late = [Trouble::FinalLate, Trouble::FinalTwice, Trouble::StopUnnoticed];
+        let late = [Trouble::FinalLate, Trouble::FinalMissing, Trouble::FinalTwice, Trouble::StopUnnoticed];
         let is_cut = self.keys_at > CallTime::ZERO && self.plan.now.since(self.keys_at).0 < 2_000;
         match sound {
             CallerSound::Words => self.floor.caller_word(word),
