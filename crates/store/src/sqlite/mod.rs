@@ -110,7 +110,7 @@ impl SqliteStore {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
-        let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(map_error)?;
+        let writer = first_connection(pool().max_connections(1), &connect).await?;
         // Not under the statement deadline: a migration of a large file takes as long as it takes, before any call.
         let before = schema_version(&writer).await?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(map_migration)?;
@@ -119,7 +119,7 @@ impl SqliteStore {
             checkpoint(&writer).await?;
         }
         let readers = pool().max_connections(options.readers_max.max(1));
-        let readers = readers.connect_with(connect.pragma("query_only", "on")).await.map_err(map_error)?;
+        let readers = first_connection(readers, &connect.pragma("query_only", "on")).await?;
         Ok(Self { writer, readers, keys })
     }
 
@@ -156,6 +156,17 @@ impl SqliteStore {
     /// A write transaction that holds SQLite's lock from its first moment, so that it never fails half way.
     async fn begin(&self) -> Answer<Write> {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(map_error)
+    }
+}
+
+/// Opens a pool. A process that starts has more patience than one with calls in progress.
+async fn first_connection(pool: SqlitePoolOptions, connect: &SqliteConnectOptions) -> Answer<SqlitePool> {
+    let mut attempt = 1;
+    loop {
+        match pool.clone().connect_with(connect.clone()).await {
+            Err(sqlx::Error::PoolTimedOut) if attempt < OPEN_ATTEMPTS_MAX => attempt += 1,
+            opened => return opened.map_err(map_error),
+        }
     }
 }
 
@@ -248,4 +259,6 @@ fn to_u64(number: i64) -> Answer<u64> {
     u64::try_from(number).map_err(|_| StoreError::Corrupt("a negative place".into()))
 }
 
+/// Each lasts [`limits::POOL_WAIT_MS_MAX`] at most.
+const OPEN_ATTEMPTS_MAX: u32 = 5;
 const PAGE: i64 = limits::PAGE_ROWS_MAX as i64;
