@@ -16,6 +16,10 @@ const UNHEARD_SPEECH_MS_MIN: u64 = 500;
 const WORDS_LAG_MS: u64 = 300;
 /// A lull becomes a pause within this, or the caller went on.
 const LULL_MS_MAX: u64 = 260;
+/// Most pauses between groups of digits are over by then.
+const GROUP_PAUSE_MS: u64 = 600;
+/// And most pauses in the middle of a sentence by then.
+const HANGING_PAUSE_MS: u64 = 900;
 /// Two reports of one silence differ by no more than this.
 const SAME_SILENCE_MS: u64 = 80;
 
@@ -142,8 +146,9 @@ impl Pause {
         let doubted = self.probability.is_some_and(|probability| probability < PROBABILITY_MIN);
         match sound_of(words, expectation) {
             Sound::Finished => !doubted || is_marked(words),
-            Sound::Digits => expectation.is_complete,
-            Sound::Unfinished => false,
+            // They may well go on, and if they do not, the caller has waited long enough already.
+            Sound::Digits => expectation.is_complete || silence_ms >= GROUP_PAUSE_MS,
+            Sound::Unfinished => silence_ms >= HANGING_PAUSE_MS,
         }
     }
 
@@ -169,15 +174,23 @@ impl Pause {
         if self.is_over && !self.while_speaking && sound_of(words, expectation) == Sound::Finished {
             return Verdict::EndTurn;
         }
-        let silence_by = self.speech_end + Millis(self.silence_ms(words, expectation, timing));
+        let silence_by = self.ends_at(words, expectation, timing);
         if now < silence_by {
-            return Verdict::Wait(silence_by, "endpoint");
+            // On the way there, what is unlikely to go on any more is prepared.
+            let looks = [GROUP_PAUSE_MS, HANGING_PAUSE_MS].map(|ms| self.speech_end + Millis(ms));
+            let look = looks.into_iter().find(|at| now < *at && *at < silence_by);
+            return Verdict::Wait(look.unwrap_or(silence_by), "endpoint");
         }
         let final_by = self.speech_end + Millis(LAST_WORDS_MS_MAX);
         if self.is_final || now >= final_by {
             return Verdict::EndTurn;
         }
         Verdict::Wait(final_by, "final words")
+    }
+
+    /// When these words end the turn, unless something else is said or known by then.
+    pub fn ends_at(&self, words: &str, expectation: Expectation, timing: &Timing) -> CallTime {
+        self.speech_end + Millis(self.silence_ms(words, expectation, timing))
     }
 
     /// Silence after which these words end the turn.
@@ -189,6 +202,10 @@ impl Pause {
             _ if expectation.is_complete && !expectation.digits => (short * 2 / 3, 0),
             Sound::Digits if expectation.is_complete => (short * 2, 0),
             Sound::Digits if mutant!(DigitsCutOff) => (short, 0),
+            // A falling voice and a full stop behind the last group, from a recogniser that puts commas between the others.
+            Sound::Digits if confirmed && expectation.marks == Some(true) && is_marked(words) => {
+                (timing.endpoint_digits_ms * 2 / 3, expectation.habit_ms)
+            }
             Sound::Digits => (timing.endpoint_digits_ms, expectation.habit_ms),
             Sound::Unfinished => (timing.endpoint_ms_max, expectation.habit_ms),
             Sound::Finished if doubted => (timing.endpoint_ms_max, expectation.habit_ms),
@@ -247,13 +264,14 @@ mod tests {
     fn an_unfinished_sentence_or_a_doubtful_voice_waits_longer() {
         let mut pause = Pause::began(CallTime(0), 800);
         pause.finalized(CallTime(100));
-        assert_eq!(verdict(&pause, 300, "I want to"), Verdict::Wait(CallTime(1_300), "endpoint"));
+        assert_eq!(verdict(&pause, 300, "I want to"), Verdict::Wait(CallTime(600), "endpoint"));
+        assert_eq!(verdict(&pause, 900, "I want to"), Verdict::Wait(CallTime(1_300), "endpoint"));
         assert_eq!(verdict(&pause, 1_300, "four eight"), Verdict::Wait(CallTime(1_400), "endpoint"));
         pause.judged(0.2);
-        assert_eq!(verdict(&pause, 300, "yes."), Verdict::Wait(CallTime(1_300), "endpoint"));
+        assert_eq!(verdict(&pause, 900, "yes."), Verdict::Wait(CallTime(1_300), "endpoint"));
         pause.provider_ended();
         assert_eq!(verdict(&pause, 300, "yes."), Verdict::EndTurn);
-        assert_eq!(verdict(&pause, 300, "I want to"), Verdict::Wait(CallTime(1_300), "endpoint"), "words know better");
+        assert_eq!(verdict(&pause, 900, "I want to"), Verdict::Wait(CallTime(1_300), "endpoint"), "words know better");
     }
 
     #[test]
