@@ -6,14 +6,16 @@ mod line;
 mod world;
 
 use crate::rig::voice;
-use line::{Silence, longest, sounds};
+use carriers::playout::HeardSpan;
+use line::{Ear, Silence, longest};
 use model::journal::Entry;
 use sim::twins::twilio::{CallRecord, TwinCall};
 use sim::twins::{Fault, Moment};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use world::{BIKES, BYE, Common, DELIVERY, GOODBYE, HELLO, OPENING, ORDER, REPAIRS, SATURDAY, World};
 
 /// The caller takes the agent's turn for over after this much quiet, when nothing more is on its way.
@@ -22,7 +24,13 @@ const QUIET_MS: u64 = 1_600;
 const PATIENCE: Duration = Duration::from_secs(12);
 const SILENCE_MS_MAX: u64 = base::limits::DEAD_AIR_MS_MAX;
 /// Calls in progress at once, unless the environment says otherwise: as many as a small machine carries in this build.
-const CALLS_AT_ONCE: usize = 40;
+const CALLS_AT_ONCE: usize = 32;
+/// Calls at once when cases are played again.
+const QUIETLY: usize = 4;
+const REPEATS_MAX: usize = 3;
+const BEAT: Duration = Duration::from_millis(10);
+/// A beat that comes this late disturbs what is measured.
+const LATE: Duration = Duration::from_millis(40);
 const AT_ONCE: &str = "FRONTDESK_FAULTS_AT_ONCE";
 /// What stands above the table.
 const HEAD: &str = "# What a caller hears when something fails
@@ -103,34 +111,37 @@ struct Finding {
     answers: String,
     ended: String,
     wrong: Vec<String>,
+    was_disturbed: bool,
 }
 
 /// A person who asks two questions and says goodbye.
 struct Caller<'a> {
     world: &'a World,
     call: TwinCall,
+    ear: Ear,
     silence: Silence,
 }
 
 impl Caller<'_> {
-    fn look<T>(&self, look: impl FnOnce(&[carriers::playout::HeardSpan], u64) -> T) -> T {
-        self.call.record(|record| match record.leg() {
-            Some(leg) => look(&sounds(leg.playout.heard()), leg.playout.now_ms()),
+    fn look<T>(&mut self, look: impl FnOnce(&[HeardSpan], u64) -> T) -> T {
+        let Self { call, ear, .. } = self;
+        call.record(|record| match record.leg() {
+            Some(leg) => look(ear.sounds(leg.playout.heard()), leg.playout.now_ms()),
             None => look(&[], 0),
         })
     }
 
     /// Listens until the agent has said something and is done, or the line is dead.
     async fn hears_out(&mut self, from_ms: u64, what: &str) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            tokio::time::sleep(Duration::from_millis(60)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
             let over = self.call.record(CallRecord::is_over);
             let is_done = self.look(|sounds, now| {
                 let last = sounds.last().filter(|span| span.to_ms > from_ms);
                 last.is_some_and(|span| now >= span.to_ms + QUIET_MS)
             });
-            if over || is_done || tokio::time::Instant::now() >= deadline {
+            if over || is_done || Instant::now() >= deadline {
                 break;
             }
         }
@@ -141,7 +152,7 @@ impl Caller<'_> {
     }
 
     /// Says this line and answers when it was over.
-    async fn says(&self, line: &str) -> u64 {
+    async fn says(&mut self, line: &str) -> u64 {
         self.world.next_line(line);
         let words = line.split_whitespace().count() as u64;
         let pcm = voice((words * 260).max(900));
@@ -185,14 +196,21 @@ async fn play(common: Arc<Common>, world: World, case: Case) -> Finding {
             Ok(call) => call,
             Err(outcome) => {
                 let silence = Silence { ms: 0, place: "no call".into() };
-                return Finding { case, silence, answers: "-".into(), ended: outcome, wrong: Vec::new() };
+                return Finding {
+                    case,
+                    silence,
+                    answers: "-".into(),
+                    ended: outcome,
+                    wrong: Vec::new(),
+                    was_disturbed: false,
+                };
             }
         }
     } else {
         world.phone.place_call(&format!("{}/carriers/twilio/voice", world.base_url))
     };
     let picked_up = call.until(Duration::from_secs(5), "the media socket", |record| record.leg().is_some()).await;
-    let mut caller = Caller { world: &world, call, silence: Silence::default() };
+    let mut caller = Caller { world: &world, call, ear: Ear::default(), silence: Silence::default() };
     let mut wrong: Vec<String> = picked_up.err().into_iter().collect();
     if outbound {
         let to_ms = caller.says(HELLO).await;
@@ -239,7 +257,7 @@ async fn play(common: Arc<Common>, world: World, case: Case) -> Finding {
     if !wrong.is_empty() {
         wrong.push(heard);
     }
-    Finding { case, silence, answers: answers.join(", "), ended, wrong }
+    Finding { case, silence, answers: answers.join(", "), ended, wrong, was_disturbed: false }
 }
 
 /// Calls the customer. An error says what became of the attempt when no phone rings.
@@ -251,7 +269,7 @@ async fn dial(world: &World) -> Result<TwinCall, String> {
         from: world.phone.options().number.parse().expect("a number"),
         base_url: world.base_url.clone(),
     };
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let dialled = world.node.dial(world.scope, request).await;
     let took_ms = began.elapsed().as_millis();
     match (dialled, world.phone.outbound_call(Duration::from_millis(500)).await) {
@@ -296,22 +314,20 @@ fn table(findings: &[Finding]) -> String {
     text
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_single_fault_leaves_the_caller_in_silence() {
-    let only = std::env::var("FRONTDESK_FAULTS_ONLY").unwrap_or_default();
-    let dir = tempfile::tempdir().expect("a folder");
-    let common = Arc::new(Common::new(dir.path()).await);
-    let lines = std::env::var(AT_ONCE).ok().and_then(|text| text.parse().ok()).unwrap_or(CALLS_AT_ONCE);
-    let lines = Arc::new(Semaphore::new(lines));
+async fn play_all(common: &Arc<Common>, cases: Vec<Case>, at_once: usize, pulse: &Pulse) -> Vec<Finding> {
+    let lines = Arc::new(Semaphore::new(at_once));
     let mut worlds = Vec::new();
-    for (at, case) in cases().into_iter().filter(|case| case.title().join(" ").contains(&only)).enumerate() {
-        worlds.push((World::new(&common, at).await, case));
+    for case in cases {
+        worlds.push((World::new(common).await, case));
     }
     let mut playing = Vec::new();
     for (world, case) in worlds {
-        let (common, line) = (Arc::clone(&common), Arc::clone(&lines).acquire_owned().await.expect("it is open"));
+        let (common, pulse) = (Arc::clone(common), pulse.clone());
+        let line = Arc::clone(&lines).acquire_owned().await.expect("it is open");
         playing.push(tokio::spawn(async move {
-            let finding = play(common, world, case).await;
+            let began = Instant::now();
+            let mut finding = play(common, world, case).await;
+            finding.was_disturbed = pulse.was_late_since(began);
             drop(line);
             finding
         }));
@@ -319,6 +335,60 @@ async fn no_single_fault_leaves_the_caller_in_silence() {
     let mut findings = Vec::new();
     for one in playing {
         findings.push(one.await.expect("a case that was played to its end"));
+    }
+    findings
+}
+
+/// Knows when this machine was late: a silence that was measured then says nothing about the program.
+#[derive(Clone)]
+struct Pulse(Arc<Mutex<Option<Instant>>>);
+
+impl Pulse {
+    fn start() -> Self {
+        let pulse = Self(Arc::default());
+        let late = Arc::downgrade(&pulse.0);
+        tokio::spawn(async move {
+            let mut due = Instant::now();
+            while let Some(late) = late.upgrade() {
+                due += BEAT;
+                tokio::time::sleep_until(due).await;
+                let now = Instant::now();
+                if now.duration_since(due) > LATE {
+                    *late.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+                    due = now;
+                }
+            }
+        });
+        pulse
+    }
+
+    fn was_late_since(&self, since: Instant) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at >= since)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_single_fault_leaves_the_caller_in_silence() {
+    let only = std::env::var("FRONTDESK_FAULTS_ONLY").unwrap_or_default();
+    let dir = tempfile::tempdir().expect("a folder");
+    let common = Arc::new(Common::new(dir.path()).await);
+    let at_once = std::env::var(AT_ONCE).ok().and_then(|text| text.parse().ok()).unwrap_or(CALLS_AT_ONCE);
+    let pulse = Pulse::start();
+    let wanted: Vec<_> = cases().into_iter().filter(|case| case.title().join(" ").contains(&only)).collect();
+    let mut findings = play_all(&common, wanted, at_once, &pulse).await;
+    for _ in 0..REPEATS_MAX {
+        let disturbed = |finding: &Finding| finding.was_disturbed && !finding.wrong.is_empty();
+        let again: Vec<_> = findings.iter().filter(|one| disturbed(one)).map(|one| one.case.clone()).collect();
+        if again.is_empty() {
+            break;
+        }
+        println!("{} cases are played again: this machine was late while they were measured", again.len());
+        for found in play_all(&common, again, QUIETLY, &pulse).await {
+            let same = |one: &&mut Finding| one.case.title() == found.case.title();
+            if let Some(earlier) = findings.iter_mut().find(same) {
+                *earlier = found;
+            }
+        }
     }
     let table = table(&findings);
     println!("{table}");

@@ -51,6 +51,7 @@ pub struct Pair<T> {
 pub struct Common {
     pub egress: Arc<Egress>,
     pub store: Arc<dyn Store>,
+    worlds: AtomicUsize,
 }
 
 impl Common {
@@ -58,7 +59,7 @@ impl Common {
         egress::install_crypto();
         let store = store::SqliteStore::open(store::SqliteOptions::new(dir.join("frontdesk.db"))).await;
         let egress = Egress::new(EgressConfig::new(Policy::Operator));
-        Self { egress: Arc::new(egress), store: Arc::new(store.expect("a database")) }
+        Self { egress: Arc::new(egress), store: Arc::new(store.expect("a database")), worlds: AtomicUsize::new(0) }
     }
 }
 
@@ -148,7 +149,8 @@ fn options(base_url: &str, key: &str) -> ProviderOptions {
 }
 
 impl World {
-    pub async fn new(common: &Common, at: usize) -> Self {
+    pub async fn new(common: &Common) -> Self {
+        let at = common.worlds.fetch_add(1, Ordering::Relaxed);
         let line = Arc::new(AtomicUsize::new(0));
         let stt = deepgram::Behaviour { told: Some(Arc::clone(&line)), ..deepgram::Behaviour::script(script()) };
         let llm = openai::Behaviour { rules: rules(), first_token_ms: 100, ..openai::Behaviour::default() };
