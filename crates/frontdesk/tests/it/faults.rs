@@ -134,8 +134,9 @@ impl Caller<'_> {
     /// Listens until the agent has said something and is done, or the line is dead.
     async fn hears_out(&mut self, from_ms: u64, what: &str) {
         let deadline = Instant::now() + PATIENCE;
+        let mut looks = tokio::time::interval(Duration::from_millis(100));
         loop {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            looks.tick().await;
             let over = self.call.record(CallRecord::is_over);
             let is_done = self.look(|sounds, now| {
                 let last = sounds.last().filter(|span| span.to_ms > from_ms);
@@ -190,20 +191,13 @@ async fn play(common: Arc<Common>, world: World, case: Case) -> Finding {
     if case.moment == Moment::Start {
         arm(&world, &case);
     }
-    let outbound = case.part == Part::Carrier && case.moment == Moment::Start;
-    let call = if outbound {
+    let is_outbound = case.part == Part::Carrier && case.moment == Moment::Start;
+    let call = if is_outbound {
         match dial(&world).await {
             Ok(call) => call,
-            Err(outcome) => {
+            Err(ended) => {
                 let silence = Silence { ms: 0, place: "no call".into() };
-                return Finding {
-                    case,
-                    silence,
-                    answers: "-".into(),
-                    ended: outcome,
-                    wrong: Vec::new(),
-                    was_disturbed: false,
-                };
+                return Finding { case, silence, answers: "-".into(), ended, wrong: Vec::new(), was_disturbed: false };
             }
         }
     } else {
@@ -212,52 +206,59 @@ async fn play(common: Arc<Common>, world: World, case: Case) -> Finding {
     let picked_up = call.until(Duration::from_secs(5), "the media socket", |record| record.leg().is_some()).await;
     let mut caller = Caller { world: &world, call, ear: Ear::default(), silence: Silence::default() };
     let mut wrong: Vec<String> = picked_up.err().into_iter().collect();
-    if outbound {
-        let to_ms = caller.says(HELLO).await;
-        caller.hears_out(to_ms, "greeting").await;
+    if is_outbound {
+        caller.asks(HELLO, "greeting").await;
     } else {
         caller.hears_out(0, "greeting").await;
     }
-    if case.moment == Moment::MidTurn {
-        arm(&world, &case);
-    }
-    let (question, answer) = if case.part == Part::Tool { (ORDER, DELIVERY) } else { (SATURDAY, OPENING) };
-    caller.asks(question, "first question").await;
-    caller.asks(BIKES, "second question").await;
-    if caller.call.record(CallRecord::is_over) {
-        wrong.push("the call was over before the caller said goodbye".into());
-    }
-    let to_ms = if caller.call.record(CallRecord::is_over) { 0 } else { caller.says(BYE).await };
-    let finished = caller.call.finished(Duration::from_secs(20)).await;
-    if to_ms > 0 {
-        let silence = caller.look(|sounds, now| longest(sounds, to_ms, now, "goodbye"));
-        if silence.ms > caller.silence.ms {
-            caller.silence = silence;
-        }
-    }
-    if finished.is_err() {
-        wrong.push("the agent did not hang up".into());
-        caller.call.hang_up().await;
-    }
-    let silence = caller.silence.clone();
-    let sid = caller.call.sid().to_owned();
-    let (heard, ended) = journal(&common, &sid).await;
-    let mut answers = Vec::new();
-    for (name, wanted) in [("first", answer), ("second", REPAIRS), ("goodbye", GOODBYE)] {
-        let was_heard = heard.contains(wanted);
-        if was_heard {
-            answers.push(name);
-        } else if case.part != Part::Tool || name != "first" {
-            wrong.push(format!("{wanted:?} was not heard"));
-        }
-    }
+    wrong.extend(converse(&mut caller, &case).await);
+    let Caller { silence, call, .. } = caller;
+    let (heard, ended) = journal(&common, call.sid()).await;
+    let answers = heard_of(&case, &heard, &mut wrong);
     if silence.ms > SILENCE_MS_MAX {
         wrong.push(format!("{} ms of silence", silence.ms));
     }
     if !wrong.is_empty() {
         wrong.push(heard);
     }
-    Finding { case, silence, answers: answers.join(", "), ended, wrong, was_disturbed: false }
+    Finding { case, silence, answers, ended, wrong, was_disturbed: false }
+}
+
+/// Two questions and the goodbye. Answers what went wrong.
+async fn converse(caller: &mut Caller<'_>, case: &Case) -> Option<String> {
+    if case.moment == Moment::MidTurn {
+        arm(caller.world, case);
+    }
+    caller.asks(if case.part == Part::Tool { ORDER } else { SATURDAY }, "first question").await;
+    caller.asks(BIKES, "second question").await;
+    if caller.call.record(CallRecord::is_over) {
+        return Some("the call was over before the caller said goodbye".into());
+    }
+    let to_ms = caller.says(BYE).await;
+    let finished = caller.call.finished(Duration::from_secs(20)).await;
+    let silence = caller.look(|sounds, now| longest(sounds, to_ms, now, "goodbye"));
+    if silence.ms > caller.silence.ms {
+        caller.silence = silence;
+    }
+    if finished.is_err() {
+        caller.call.hang_up().await;
+        return Some("the agent did not hang up".into());
+    }
+    None
+}
+
+/// Which answers were heard. Of a tool that failed there is none.
+fn heard_of(case: &Case, heard: &str, wrong: &mut Vec<String>) -> String {
+    let answer = if case.part == Part::Tool { DELIVERY } else { OPENING };
+    let mut answers = Vec::new();
+    for (name, wanted) in [("first", answer), ("second", REPAIRS), ("goodbye", GOODBYE)] {
+        if heard.contains(wanted) {
+            answers.push(name);
+        } else if case.part != Part::Tool || name != "first" {
+            wrong.push(format!("{wanted:?} was not heard"));
+        }
+    }
+    answers.join(", ")
 }
 
 /// Calls the customer. An error says what became of the attempt when no phone rings.
@@ -281,7 +282,9 @@ async fn dial(world: &World) -> Result<TwinCall, String> {
 
 /// What was heard, as one text, and how the call ended, from the journal.
 async fn journal(common: &Common, sid: &str) -> (String, String) {
+    let mut looks = tokio::time::interval(Duration::from_millis(100));
     for _ in 0..100 {
+        looks.tick().await;
         let Ok(route) = common.store.route_call("twilio", sid).await else { return (String::new(), "no call".into()) };
         let records = common.store.journal(&route.scope, route.call.id).await.expect("a journal");
         let ended = records.iter().find_map(|record| match &record.entry {
@@ -295,7 +298,6 @@ async fn journal(common: &Common, sid: &str) -> (String, String) {
             });
             return (heard.collect::<Vec<_>>().join(" "), ended);
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     (String::new(), "never".into())
 }
