@@ -6,14 +6,16 @@ mod line;
 mod world;
 
 use crate::rig::voice;
-use line::{Silence, longest, sounds};
+use carriers::playout::HeardSpan;
+use line::{Ear, Silence, longest};
 use model::journal::Entry;
 use sim::twins::twilio::{CallRecord, TwinCall};
 use sim::twins::{Fault, Moment};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use world::{BIKES, BYE, Common, DELIVERY, GOODBYE, HELLO, OPENING, ORDER, REPAIRS, SATURDAY, World};
 
 /// The caller takes the agent's turn for over after this much quiet, when nothing more is on its way.
@@ -22,7 +24,13 @@ const QUIET_MS: u64 = 1_600;
 const PATIENCE: Duration = Duration::from_secs(12);
 const SILENCE_MS_MAX: u64 = base::limits::DEAD_AIR_MS_MAX;
 /// Calls in progress at once, unless the environment says otherwise: as many as a small machine carries in this build.
-const CALLS_AT_ONCE: usize = 40;
+const CALLS_AT_ONCE: usize = 32;
+/// Calls at once when cases are played again.
+const QUIETLY: usize = 4;
+const REPEATS_MAX: usize = 3;
+const BEAT: Duration = Duration::from_millis(10);
+/// A beat that comes this late disturbs what is measured.
+const LATE: Duration = Duration::from_millis(40);
 const AT_ONCE: &str = "FRONTDESK_FAULTS_AT_ONCE";
 /// What stands above the table.
 const HEAD: &str = "# What a caller hears when something fails
@@ -103,34 +111,38 @@ struct Finding {
     answers: String,
     ended: String,
     wrong: Vec<String>,
+    was_disturbed: bool,
 }
 
 /// A person who asks two questions and says goodbye.
 struct Caller<'a> {
     world: &'a World,
     call: TwinCall,
+    ear: Ear,
     silence: Silence,
 }
 
 impl Caller<'_> {
-    fn look<T>(&self, look: impl FnOnce(&[carriers::playout::HeardSpan], u64) -> T) -> T {
-        self.call.record(|record| match record.leg() {
-            Some(leg) => look(&sounds(leg.playout.heard()), leg.playout.now_ms()),
+    fn look<T>(&mut self, look: impl FnOnce(&[HeardSpan], u64) -> T) -> T {
+        let Self { call, ear, .. } = self;
+        call.record(|record| match record.leg() {
+            Some(leg) => look(ear.sounds(leg.playout.heard()), leg.playout.now_ms()),
             None => look(&[], 0),
         })
     }
 
     /// Listens until the agent has said something and is done, or the line is dead.
     async fn hears_out(&mut self, from_ms: u64, what: &str) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
+        let mut looks = tokio::time::interval(Duration::from_millis(100));
         loop {
-            tokio::time::sleep(Duration::from_millis(60)).await;
+            looks.tick().await;
             let over = self.call.record(CallRecord::is_over);
             let is_done = self.look(|sounds, now| {
                 let last = sounds.last().filter(|span| span.to_ms > from_ms);
                 last.is_some_and(|span| now >= span.to_ms + QUIET_MS)
             });
-            if over || is_done || tokio::time::Instant::now() >= deadline {
+            if over || is_done || Instant::now() >= deadline {
                 break;
             }
         }
@@ -141,7 +153,7 @@ impl Caller<'_> {
     }
 
     /// Says this line and answers when it was over.
-    async fn says(&self, line: &str) -> u64 {
+    async fn says(&mut self, line: &str) -> u64 {
         self.world.next_line(line);
         let words = line.split_whitespace().count() as u64;
         let pcm = voice((words * 260).max(900));
@@ -179,67 +191,74 @@ async fn play(common: Arc<Common>, world: World, case: Case) -> Finding {
     if case.moment == Moment::Start {
         arm(&world, &case);
     }
-    let outbound = case.part == Part::Carrier && case.moment == Moment::Start;
-    let call = if outbound {
+    let is_outbound = case.part == Part::Carrier && case.moment == Moment::Start;
+    let call = if is_outbound {
         match dial(&world).await {
             Ok(call) => call,
-            Err(outcome) => {
+            Err(ended) => {
                 let silence = Silence { ms: 0, place: "no call".into() };
-                return Finding { case, silence, answers: "-".into(), ended: outcome, wrong: Vec::new() };
+                return Finding { case, silence, answers: "-".into(), ended, wrong: Vec::new(), was_disturbed: false };
             }
         }
     } else {
         world.phone.place_call(&format!("{}/carriers/twilio/voice", world.base_url))
     };
     let picked_up = call.until(Duration::from_secs(5), "the media socket", |record| record.leg().is_some()).await;
-    let mut caller = Caller { world: &world, call, silence: Silence::default() };
+    let mut caller = Caller { world: &world, call, ear: Ear::default(), silence: Silence::default() };
     let mut wrong: Vec<String> = picked_up.err().into_iter().collect();
-    if outbound {
-        let to_ms = caller.says(HELLO).await;
-        caller.hears_out(to_ms, "greeting").await;
+    if is_outbound {
+        caller.asks(HELLO, "greeting").await;
     } else {
         caller.hears_out(0, "greeting").await;
     }
-    if case.moment == Moment::MidTurn {
-        arm(&world, &case);
-    }
-    let (question, answer) = if case.part == Part::Tool { (ORDER, DELIVERY) } else { (SATURDAY, OPENING) };
-    caller.asks(question, "first question").await;
-    caller.asks(BIKES, "second question").await;
-    if caller.call.record(CallRecord::is_over) {
-        wrong.push("the call was over before the caller said goodbye".into());
-    }
-    let to_ms = if caller.call.record(CallRecord::is_over) { 0 } else { caller.says(BYE).await };
-    let finished = caller.call.finished(Duration::from_secs(20)).await;
-    if to_ms > 0 {
-        let silence = caller.look(|sounds, now| longest(sounds, to_ms, now, "goodbye"));
-        if silence.ms > caller.silence.ms {
-            caller.silence = silence;
-        }
-    }
-    if finished.is_err() {
-        wrong.push("the agent did not hang up".into());
-        caller.call.hang_up().await;
-    }
-    let silence = caller.silence.clone();
-    let sid = caller.call.sid().to_owned();
-    let (heard, ended) = journal(&common, &sid).await;
-    let mut answers = Vec::new();
-    for (name, wanted) in [("first", answer), ("second", REPAIRS), ("goodbye", GOODBYE)] {
-        let was_heard = heard.contains(wanted);
-        if was_heard {
-            answers.push(name);
-        } else if case.part != Part::Tool || name != "first" {
-            wrong.push(format!("{wanted:?} was not heard"));
-        }
-    }
+    wrong.extend(converse(&mut caller, &case).await);
+    let Caller { silence, call, .. } = caller;
+    let (heard, ended) = journal(&common, call.sid()).await;
+    let answers = heard_of(&case, &heard, &mut wrong);
     if silence.ms > SILENCE_MS_MAX {
         wrong.push(format!("{} ms of silence", silence.ms));
     }
     if !wrong.is_empty() {
         wrong.push(heard);
     }
-    Finding { case, silence, answers: answers.join(", "), ended, wrong }
+    Finding { case, silence, answers, ended, wrong, was_disturbed: false }
+}
+
+/// Two questions and the goodbye. Answers what went wrong.
+async fn converse(caller: &mut Caller<'_>, case: &Case) -> Option<String> {
+    if case.moment == Moment::MidTurn {
+        arm(caller.world, case);
+    }
+    caller.asks(if case.part == Part::Tool { ORDER } else { SATURDAY }, "first question").await;
+    caller.asks(BIKES, "second question").await;
+    if caller.call.record(CallRecord::is_over) {
+        return Some("the call was over before the caller said goodbye".into());
+    }
+    let to_ms = caller.says(BYE).await;
+    let finished = caller.call.finished(Duration::from_secs(20)).await;
+    let silence = caller.look(|sounds, now| longest(sounds, to_ms, now, "goodbye"));
+    if silence.ms > caller.silence.ms {
+        caller.silence = silence;
+    }
+    if finished.is_err() {
+        caller.call.hang_up().await;
+        return Some("the agent did not hang up".into());
+    }
+    None
+}
+
+/// Which answers were heard. Of a tool that failed there is none.
+fn heard_of(case: &Case, heard: &str, wrong: &mut Vec<String>) -> String {
+    let answer = if case.part == Part::Tool { DELIVERY } else { OPENING };
+    let mut answers = Vec::new();
+    for (name, wanted) in [("first", answer), ("second", REPAIRS), ("goodbye", GOODBYE)] {
+        if heard.contains(wanted) {
+            answers.push(name);
+        } else if case.part != Part::Tool || name != "first" {
+            wrong.push(format!("{wanted:?} was not heard"));
+        }
+    }
+    answers.join(", ")
 }
 
 /// Calls the customer. An error says what became of the attempt when no phone rings.
@@ -251,7 +270,7 @@ async fn dial(world: &World) -> Result<TwinCall, String> {
         from: world.phone.options().number.parse().expect("a number"),
         base_url: world.base_url.clone(),
     };
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let dialled = world.node.dial(world.scope, request).await;
     let took_ms = began.elapsed().as_millis();
     match (dialled, world.phone.outbound_call(Duration::from_millis(500)).await) {
@@ -263,7 +282,9 @@ async fn dial(world: &World) -> Result<TwinCall, String> {
 
 /// What was heard, as one text, and how the call ended, from the journal.
 async fn journal(common: &Common, sid: &str) -> (String, String) {
+    let mut looks = tokio::time::interval(Duration::from_millis(100));
     for _ in 0..100 {
+        looks.tick().await;
         let Ok(route) = common.store.route_call("twilio", sid).await else { return (String::new(), "no call".into()) };
         let records = common.store.journal(&route.scope, route.call.id).await.expect("a journal");
         let ended = records.iter().find_map(|record| match &record.entry {
@@ -277,7 +298,6 @@ async fn journal(common: &Common, sid: &str) -> (String, String) {
             });
             return (heard.collect::<Vec<_>>().join(" "), ended);
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     (String::new(), "never".into())
 }
@@ -296,22 +316,20 @@ fn table(findings: &[Finding]) -> String {
     text
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_single_fault_leaves_the_caller_in_silence() {
-    let only = std::env::var("FRONTDESK_FAULTS_ONLY").unwrap_or_default();
-    let dir = tempfile::tempdir().expect("a folder");
-    let common = Arc::new(Common::new(dir.path()).await);
-    let lines = std::env::var(AT_ONCE).ok().and_then(|text| text.parse().ok()).unwrap_or(CALLS_AT_ONCE);
-    let lines = Arc::new(Semaphore::new(lines));
+async fn play_all(common: &Arc<Common>, cases: Vec<Case>, at_once: usize, pulse: &Pulse) -> Vec<Finding> {
+    let lines = Arc::new(Semaphore::new(at_once));
     let mut worlds = Vec::new();
-    for (at, case) in cases().into_iter().filter(|case| case.title().join(" ").contains(&only)).enumerate() {
-        worlds.push((World::new(&common, at).await, case));
+    for case in cases {
+        worlds.push((World::new(common).await, case));
     }
     let mut playing = Vec::new();
     for (world, case) in worlds {
-        let (common, line) = (Arc::clone(&common), Arc::clone(&lines).acquire_owned().await.expect("it is open"));
+        let (common, pulse) = (Arc::clone(common), pulse.clone());
+        let line = Arc::clone(&lines).acquire_owned().await.expect("it is open");
         playing.push(tokio::spawn(async move {
-            let finding = play(common, world, case).await;
+            let began = Instant::now();
+            let mut finding = play(common, world, case).await;
+            finding.was_disturbed = pulse.was_late_since(began);
             drop(line);
             finding
         }));
@@ -319,6 +337,60 @@ async fn no_single_fault_leaves_the_caller_in_silence() {
     let mut findings = Vec::new();
     for one in playing {
         findings.push(one.await.expect("a case that was played to its end"));
+    }
+    findings
+}
+
+/// Knows when this machine was late: a silence that was measured then says nothing about the program.
+#[derive(Clone)]
+struct Pulse(Arc<Mutex<Option<Instant>>>);
+
+impl Pulse {
+    fn start() -> Self {
+        let pulse = Self(Arc::default());
+        let late = Arc::downgrade(&pulse.0);
+        tokio::spawn(async move {
+            let mut due = Instant::now();
+            while let Some(late) = late.upgrade() {
+                due += BEAT;
+                tokio::time::sleep_until(due).await;
+                let now = Instant::now();
+                if now.duration_since(due) > LATE {
+                    *late.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+                    due = now;
+                }
+            }
+        });
+        pulse
+    }
+
+    fn was_late_since(&self, since: Instant) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at >= since)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_single_fault_leaves_the_caller_in_silence() {
+    let only = std::env::var("FRONTDESK_FAULTS_ONLY").unwrap_or_default();
+    let dir = tempfile::tempdir().expect("a folder");
+    let common = Arc::new(Common::new(dir.path()).await);
+    let at_once = std::env::var(AT_ONCE).ok().and_then(|text| text.parse().ok()).unwrap_or(CALLS_AT_ONCE);
+    let pulse = Pulse::start();
+    let wanted: Vec<_> = cases().into_iter().filter(|case| case.title().join(" ").contains(&only)).collect();
+    let mut findings = play_all(&common, wanted, at_once, &pulse).await;
+    for _ in 0..REPEATS_MAX {
+        let disturbed = |finding: &Finding| finding.was_disturbed && !finding.wrong.is_empty();
+        let again: Vec<_> = findings.iter().filter(|one| disturbed(one)).map(|one| one.case.clone()).collect();
+        if again.is_empty() {
+            break;
+        }
+        println!("{} cases are played again: this machine was late while they were measured", again.len());
+        for found in play_all(&common, again, QUIETLY, &pulse).await {
+            let same = |one: &&mut Finding| one.case.title() == found.case.title();
+            if let Some(earlier) = findings.iter_mut().find(same) {
+                *earlier = found;
+            }
+        }
     }
     let table = table(&findings);
     println!("{table}");

@@ -93,7 +93,9 @@ impl SttService for Provider<SttCommand, SttEvent> {
     }
 }
 
-fn chain<C, E>(rates_hz: &[u32]) -> (Vec<Arc<Provider<C, E>>>, Stage<C, E>) {
+type Chain<C, E> = Vec<Arc<Provider<C, E>>>;
+
+fn chain<C, E>(rates_hz: &[u32]) -> (Chain<C, E>, Stage<C, E>) {
     let (opened, stage) = mpsc::channel(16);
     let provider =
         |(who, rate_hz): (usize, &u32)| Arc::new(Provider { who, rate_hz: *rate_hz, opened: opened.clone() });

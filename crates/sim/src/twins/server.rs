@@ -173,14 +173,15 @@ pub(crate) fn broken_body(whole: &[u8], fault: &Fault) -> axum::body::Body {
                 return first.map(|first| (Ok(first), (1, None, rest)));
             }
             match fault {
+                _ if step == 2 => None,
                 Fault::Cut | Fault::Refuse => {
                     Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), (2, None, None)))
                 }
                 Fault::Slow { delay_ms } => {
                     tokio::time::sleep(Duration::from_millis(delay_ms)).await;
-                    rest.map(|rest| (Ok(rest), (1, None, None)))
+                    rest.map(|rest| (Ok(rest), (2, None, None)))
                 }
-                Fault::Garbage => rest.map(|_| (Ok(Bytes::from_static(b"\xff\xfe}{")), (1, None, None))),
+                Fault::Garbage => rest.map(|_| (Ok(Bytes::from_static(b"\xff\xfe}{")), (2, None, None))),
                 _ => std::future::pending().await,
             }
         }

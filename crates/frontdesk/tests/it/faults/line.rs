@@ -6,25 +6,35 @@ use carriers::playout::HeardSpan;
 const SAMPLES_PER_MS: usize = 8;
 const WINDOW_MS: u64 = 20;
 /// Root mean square from which a window is heard; the comfort noise of a line lies far below.
-const AUDIBLE_RMS: f64 = 120.0;
+const AUDIBLE_RMS: i64 = 120;
 /// Quiet within speech, between words.
 const WORD_GAP_MS: u64 = 150;
 
-/// When something was heard. Pauses between words do not end a stretch.
-pub fn sounds(heard: &[i16]) -> Vec<HeardSpan> {
-    let mut spans: Vec<HeardSpan> = Vec::new();
-    for (at, window) in heard.chunks_exact(WINDOW_MS as usize * SAMPLES_PER_MS).enumerate() {
-        let energy: f64 = window.iter().map(|sample| f64::from(*sample).powi(2)).sum();
-        if (energy / window.len() as f64).sqrt() < AUDIBLE_RMS {
-            continue;
+/// Listens to a line that goes on: what was heard already is not gone through again.
+#[derive(Debug, Default)]
+pub struct Ear {
+    sounds: Vec<HeardSpan>,
+    windows: usize,
+}
+
+impl Ear {
+    /// When something was heard, of all that was heard so far. Pauses between words do not end a stretch.
+    pub fn sounds(&mut self, heard: &[i16]) -> &[HeardSpan] {
+        let size = WINDOW_MS as usize * SAMPLES_PER_MS;
+        for window in heard.chunks_exact(size).skip(self.windows) {
+            let energy: i64 = window.iter().map(|sample| i64::from(*sample).pow(2)).sum();
+            let from_ms = self.windows as u64 * WINDOW_MS;
+            self.windows += 1;
+            if energy < AUDIBLE_RMS.pow(2) * size as i64 {
+                continue;
+            }
+            match self.sounds.last_mut() {
+                Some(last) if last.to_ms + WORD_GAP_MS >= from_ms => last.to_ms = from_ms + WINDOW_MS,
+                _ => self.sounds.push(HeardSpan { from_ms, to_ms: from_ms + WINDOW_MS }),
+            }
         }
-        let (from_ms, to_ms) = (at as u64 * WINDOW_MS, (at as u64 + 1) * WINDOW_MS);
-        match spans.last_mut() {
-            Some(last) if last.to_ms + WORD_GAP_MS >= from_ms => last.to_ms = to_ms,
-            _ => spans.push(HeardSpan { from_ms, to_ms }),
-        }
+        &self.sounds
     }
-    spans
 }
 
 /// A silence of the agent's.
@@ -56,7 +66,9 @@ fn a_hiss_is_silence_and_a_pause_between_words_is_none() {
         |ms: usize| (0..ms * SAMPLES_PER_MS).map(|n| if n % 8 < 4 { 3_000 } else { -3_000 }).collect::<Vec<i16>>();
     let hiss = |ms: usize| (0..ms * SAMPLES_PER_MS).map(|n| (n % 7) as i16 * 10 - 30).collect::<Vec<i16>>();
     let heard = [hiss(400), word(200), hiss(100), word(100), hiss(600), word(100)].concat();
-    let sounds = sounds(&heard);
+    let mut ear = Ear::default();
+    ear.sounds(&heard[..5_000]);
+    let sounds = ear.sounds(&heard).to_vec();
     assert_eq!(sounds, [HeardSpan { from_ms: 400, to_ms: 800 }, HeardSpan { from_ms: 1_400, to_ms: 1_500 }]);
     let silence = longest(&sounds, 100, 5_000, "first");
     assert_eq!(silence, Silence { ms: 600, place: "first: 400 ms into the answer".into() });

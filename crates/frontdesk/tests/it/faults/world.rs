@@ -51,6 +51,7 @@ pub struct Pair<T> {
 pub struct Common {
     pub egress: Arc<Egress>,
     pub store: Arc<dyn Store>,
+    worlds: AtomicUsize,
 }
 
 impl Common {
@@ -58,7 +59,7 @@ impl Common {
         egress::install_crypto();
         let store = store::SqliteStore::open(store::SqliteOptions::new(dir.join("frontdesk.db"))).await;
         let egress = Egress::new(EgressConfig::new(Policy::Operator));
-        Self { egress: Arc::new(egress), store: Arc::new(store.expect("a database")) }
+        Self { egress: Arc::new(egress), store: Arc::new(store.expect("a database")), worlds: AtomicUsize::new(0) }
     }
 }
 
@@ -148,25 +149,25 @@ fn options(base_url: &str, key: &str) -> ProviderOptions {
 }
 
 impl World {
-    pub async fn new(common: &Common, at: usize) -> Self {
+    pub async fn new(common: &Common) -> Self {
+        let at = common.worlds.fetch_add(1, Ordering::Relaxed);
         let line = Arc::new(AtomicUsize::new(0));
         let stt = deepgram::Behaviour { told: Some(Arc::clone(&line)), ..deepgram::Behaviour::script(script()) };
         let llm = openai::Behaviour { rules: rules(), first_token_ms: 100, ..openai::Behaviour::default() };
         let tts = elevenlabs::Behaviour { voice: rig::quick_voice(), first_audio_ms: 80, ..Default::default() };
-        let started = |what: &str| format!("{what} starts");
         let stt = Pair {
-            first: deepgram::Twin::start(stt.clone()).await.expect(&started("a recogniser")),
-            second: deepgram::Twin::start(stt).await.expect(&started("a recogniser")),
+            first: deepgram::Twin::start(stt.clone()).await.expect("a recogniser"),
+            second: deepgram::Twin::start(stt).await.expect("a recogniser"),
         };
         let llm = Pair {
-            first: openai::Twin::start(llm.clone()).await.expect(&started("a model")),
-            second: openai::Twin::start(llm).await.expect(&started("a model")),
+            first: openai::Twin::start(llm.clone()).await.expect("a model"),
+            second: openai::Twin::start(llm).await.expect("a model"),
         };
         let tts = Pair {
-            first: elevenlabs::Twin::start(tts.clone()).await.expect(&started("a voice")),
-            second: elevenlabs::Twin::start(tts).await.expect(&started("a voice")),
+            first: elevenlabs::Twin::start(tts.clone()).await.expect("a voice"),
+            second: elevenlabs::Twin::start(tts).await.expect("a voice"),
         };
-        let tool = tool::Twin::start(json!(DELIVERY)).await.expect(&started("a service"));
+        let tool = tool::Twin::start(json!(DELIVERY)).await.expect("a service");
         let number = format!("+4940555{at:04}");
         let account = format!("AC{at:032x}");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -177,7 +178,7 @@ impl World {
             status_url: Some(format!("{base_url}/carriers/{TWILIO}/status")),
             ..TwinOptions::new(&account, TOKEN)
         };
-        let phone = TwilioTwin::start(phone).await.expect(&started("a platform"));
+        let phone = TwilioTwin::start(phone).await.expect("a platform");
         let (scope, agent) = settle(common.store.as_ref(), at, &number, &tool.url).await;
         let services = services(common, &stt, &llm, &tts);
         let node = node(common, services, control(&account, &phone));
@@ -195,8 +196,9 @@ impl World {
     /// Waits until the agent's own lines are in the cache: the program has been up for a while.
     pub async fn is_warm(&self) {
         let mut known = 0;
+        let mut looks = tokio::time::interval(Duration::from_millis(400));
         loop {
-            tokio::time::sleep(Duration::from_millis(400)).await;
+            looks.tick().await;
             let now = self.tts.first.record.count("closed");
             if now > 0 && now == known && self.tts.first.record.count("open") == now {
                 return;
@@ -259,9 +261,9 @@ fn services(
 fn control(account: &str, phone: &TwilioTwin) -> Arc<dyn CarrierControl> {
     let api_base = phone.api_base();
     let configured = |key: &str| match key {
-        "account_sid" => Some(account.into()),
-        "auth_token" => Some(TOKEN.into()),
-        "base_url" => Some(api_base.as_str().into()),
+        "account_sid" => Some(account),
+        "auth_token" => Some(TOKEN),
+        "base_url" => Some(api_base.as_str()),
         _ => None,
     };
     let descriptor = carriers::registry::descriptor(TWILIO).expect("it is listed");
