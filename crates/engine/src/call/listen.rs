@@ -181,8 +181,10 @@ impl CallMachine {
         let is_story = words.split_whitespace().count() >= STORY_WORDS_MIN;
         let is_due = self.hearing.listened_at.is_none_or(|at| now.since(at) >= Millis(LISTENING_SOUND_MS_MIN));
         let is_free = !self.is_busy() && !self.has_human && !self.interludes.is_playing() && !self.is_mute;
-        let goes_on =
-            matches!(self.pause_verdict(now), Some(Verdict::Wait(at, _)) if at.since(now).0 >= GOES_ON_MS_MIN);
+        let goes_on = self.hearing.pause.as_ref().is_some_and(|pause| {
+            let ends_at = pause.ends_at(&words, self.expectation(&words), self.timing());
+            ends_at.since(now).0 >= GOES_ON_MS_MIN
+        });
         if self.agent.turns.back_channels && is_story && is_due && is_free && goes_on {
             self.hearing.listened_at = Some(now);
             self.show_listening(now);
