@@ -515,7 +515,7 @@ async fn last_words_that_no_voice_of_ours_can_speak_are_spoken_by_the_platform()
     assert!(said.len() == 1 && said[0].contains(GOODBYE), "{said:?}");
     let detail = server.ended_call(person.0.sid()).await;
     assert_eq!(detail.call()["state"], "completed", "{}", detail.call());
-    assert_eq!(detail.heard(), Vec::<&str>::new(), "no voice of ours said a word");
+    assert!(detail.heard().iter().all(|words| words.is_empty()), "no voice of ours said a word: {:?}", detail.heard());
 }
 
 #[tokio::test(flavor = "multi_thread")]
