@@ -24,6 +24,8 @@ pub const DEAD_AIR_MS_MAX: u64 = 1_200;
 pub const PHRASES_PER_VOICE_MAX: usize = 64;
 /// Voices whose lines are kept as audio; a voice is a provider's voice in one language at one rate.
 pub const PHRASE_VOICES_MAX: usize = 64;
+/// Audio of all lines of all voices that is kept by one node.
+pub const PHRASE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Longest audio of a line that is kept.
 pub const PHRASE_MS_MAX: u64 = 20_000;
 /// Lines rendered for the cache at once, by one node.

@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 /// Below this peak (-36 dBFS) a frame is comfort noise or a place in the background, and no voice.
 pub const BACKGROUND_PEAK: u16 = 500;
 
+/// A pause in audio that goes on is a pause in somebody's speech while it is no longer than this.
+const SPEECH_PAUSE_MS: u64 = 300;
+
 /// Audio and marks wait in one queue, as they do at a phone platform.
 #[derive(Debug)]
 enum Item {
@@ -43,6 +46,8 @@ pub struct Playout {
     queued_voice_samples: u64,
     played_of_front: usize,
     voice_peak_min: u16,
+    /// Since when there was always audio to play.
+    unbroken_from: u64,
     heard: Vec<i16>,
     heard_max: usize,
     spans: Vec<HeardSpan>,
@@ -60,6 +65,7 @@ impl Playout {
             queued_voice_samples: 0,
             played_of_front: 0,
             voice_peak_min: 0,
+            unbroken_from: 0,
             heard: Vec::new(),
             heard_max: (base::limits::RECORDING_MS_MAX * samples_per_ms) as usize,
             spans: Vec::new(),
@@ -91,7 +97,9 @@ impl Playout {
                     let room = self.heard_max.saturating_sub(self.heard.len());
                     self.heard.extend_from_slice(&played[..taken.min(room)]);
                     if *is_voice {
-                        note_span(&mut self.spans, at, at + taken as u64, self.samples_per_ms);
+                        let pause = at.saturating_sub(SPEECH_PAUSE_MS * self.samples_per_ms).max(self.unbroken_from);
+                        let joins_from = if self.voice_peak_min == 0 { at } else { pause };
+                        note_span(&mut self.spans, joins_from, at, at + taken as u64, self.samples_per_ms);
                         self.queued_voice_samples -= taken as u64;
                     }
                     at += taken as u64;
@@ -105,6 +113,9 @@ impl Playout {
                 Some(Item::Audio { .. }) => break,
                 None => {
                     let silent = (end - at) as usize;
+                    if silent > 0 {
+                        self.unbroken_from = end;
+                    }
                     let room = self.heard_max.saturating_sub(self.heard.len());
                     self.heard.resize(self.heard.len() + silent.min(room), 0);
                     break;
@@ -175,10 +186,11 @@ impl Playout {
     }
 }
 
-fn note_span(spans: &mut Vec<HeardSpan>, from: u64, to: u64, samples_per_ms: u64) {
+/// Voice sounded `from..to`; it belongs to a span that ended at `joins_from` or later.
+fn note_span(spans: &mut Vec<HeardSpan>, joins_from: u64, from: u64, to: u64, samples_per_ms: u64) {
     let (from_ms, to_ms) = (from / samples_per_ms, to.div_ceil(samples_per_ms));
     match spans.last_mut() {
-        Some(last) if last.to_ms >= from_ms => last.to_ms = to_ms,
+        Some(last) if last.to_ms >= joins_from / samples_per_ms => last.to_ms = to_ms,
         _ => spans.push(HeardSpan { from_ms, to_ms }),
     }
 }
@@ -230,6 +242,23 @@ mod tests {
         assert_eq!((playout.queued_ms(), playout.queued_voice_ms()), (10, 0));
         assert_eq!(playout.spans(), [HeardSpan { from_ms: 20, to_ms: 40 }]);
         assert!(playout.heard().iter().all(|sample| *sample != 0));
+    }
+
+    #[test]
+    fn a_pause_between_two_words_is_no_end_of_speech_but_a_gap_in_the_audio_is() {
+        let mut playout = Playout::new(8000).with_background_below(BACKGROUND_PEAK);
+        for sample in [4_000, 40, 4_000] {
+            playout.push_audio(&vec![sample; 8 * 100]);
+        }
+        playout.advance(310);
+        playout.push_audio(&[4_000; 8 * 100]);
+        playout.advance(410);
+        for sample in [40, 40, 40, 40, 4_000] {
+            playout.push_audio(&vec![sample; 8 * 100]);
+        }
+        playout.advance(1_000);
+        let spans: Vec<_> = playout.spans().iter().map(|span| (span.from_ms, span.to_ms)).collect();
+        assert_eq!(spans, [(0, 300), (310, 410), (810, 910)]);
     }
 
     #[test]

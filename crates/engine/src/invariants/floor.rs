@@ -424,8 +424,11 @@ impl Floor {
         }
         // A hum into a question answers it.
         let is_answered = line.is_hummed && line.text.contains('?');
-        let is_nothing = matches!(self.caller, Some((CallerSound::Echo | CallerSound::Aside, _))) && self.is_told;
-        if is_nothing && !line.is_taken && line.is_only_disturbed && line.is_audible && self.hears_stops {
+        let is_foreign = matches!(self.caller, Some((CallerSound::Echo | CallerSound::Aside, _)));
+        if is_foreign && !self.is_told {
+            return; // Without evidence nobody could tell.
+        }
+        if is_foreign && !line.is_taken && line.is_only_disturbed && line.is_audible && self.hears_stops {
             self.broken("echo_and_side_talk_stop_nothing", format!("utterance {utterance}"));
         }
         let was_disturbed = line.is_only_disturbed && !line.is_taken && !is_answered;
@@ -455,7 +458,8 @@ impl Floor {
         }
         let stopped = std::mem::take(&mut self.stopped);
         // Whoever is asked something answers even with a hum.
-        if !self.is_excused && !machine.dialog().awaits_answer() {
+        let is_talking = matches!(phase, Phase::Listening | Phase::Thinking | Phase::Speaking | Phase::WaitingTool);
+        if is_talking && !self.is_excused && !machine.dialog().awaits_answer() {
             stopped.into_iter().for_each(|(utterance, line)| self.check_stopped(now, utterance, line));
         }
         self.check_false_stop(now);

@@ -505,6 +505,20 @@ async fn a_voice_that_is_gone_for_good_ends_the_call_within_half_a_minute() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn last_words_that_no_voice_of_ours_can_speak_are_spoken_by_the_platform() {
+    let world = World::new(Setting::new(&[SATURDAY, SATURDAY, SATURDAY], vec![opening_hours()])).await;
+    world.tts.faults.set(Moment::Start, Fault::BlackHole);
+    let server = world.serve().await;
+    let person = world.call_in();
+    person.0.finished(Duration::from_secs(40)).await.expect("the call ends");
+    let said = person.0.record(|record| record.said.clone());
+    assert!(said.len() == 1 && said[0].contains(GOODBYE), "{said:?}");
+    let detail = server.ended_call(person.0.sid()).await;
+    assert_eq!(detail.call()["state"], "completed", "{}", detail.call());
+    assert!(detail.heard().iter().all(|words| words.is_empty()), "no voice of ours said a word: {:?}", detail.heard());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_hangs_up_in_mid_answer_leaves_nothing_running() {
     let world = World::new(Setting::new(&[SATURDAY], vec![opening_hours()])).await;
     let server = world.serve().await;

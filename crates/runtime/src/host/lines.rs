@@ -15,8 +15,8 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(super) struct Prepared {
     texts: Vec<String>,
-    /// For a line of this rate; zero when nothing was rendered yet.
-    rate_hz: u32,
+    /// In which voice they were asked for.
+    voice: Option<VoiceKey>,
 }
 
 impl CallHost {
@@ -34,21 +34,23 @@ impl CallHost {
 
     /// Has these lines rendered. A phone platform's rate is known before its audio comes; a page says it with its socket.
     pub(super) fn prepare(&mut self, texts: Vec<String>) {
-        self.prepared = Prepared { texts, rate_hz: 0 };
+        self.prepared = Prepared { texts, voice: None };
         if self.link.is_some() || self.shared.control(&self.call.carrier).is_some() {
             self.render_prepared();
         }
     }
 
-    /// Renders what was asked for, unless that was done for a line of this rate.
+    /// Renders what was asked for, unless that was done for the voice and the rate of now.
     pub(super) fn render_prepared(&mut self) {
-        let rate_hz = self.mouth.rate_hz();
-        if self.prepared.rate_hz == rate_hz || self.prepared.texts.is_empty() {
-            return;
-        }
-        self.prepared.rate_hz = rate_hz;
         if let Some(renderer) = self.renderer() {
-            self.shared.phrases.prepare(renderer, self.prepared.texts.iter().cloned());
+            self.render_prepared_by(&renderer);
+        }
+    }
+
+    fn render_prepared_by(&mut self, renderer: &Renderer) {
+        if !self.prepared.texts.is_empty() && self.prepared.voice.as_ref() != Some(&renderer.key) {
+            self.prepared.voice = Some(renderer.key.clone());
+            self.shared.phrases.prepare(renderer.clone(), self.prepared.texts.iter().cloned());
         }
     }
 
@@ -59,6 +61,7 @@ impl CallHost {
         if self.mouth.takes_phrases()
             && let Some(renderer) = self.renderer()
         {
+            self.render_prepared_by(&renderer); // Another voice may have taken over since.
             match self.shared.phrases.find(&renderer.key, &text) {
                 Found::Ready(phrase) => {
                     for input in self.mouth.say_phrase(segment, &text, &phrase) {

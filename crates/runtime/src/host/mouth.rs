@@ -8,6 +8,7 @@
 mod tests;
 mod voice;
 
+use super::PHONE_HZ;
 use crate::phrases::Phrase;
 use crate::service::TtsSession;
 use base::{CallTime, ErrorClass, MarkId, UtteranceId, limits};
@@ -67,7 +68,8 @@ pub(super) fn background(sound: &Sound, rate_hz: u32, seed: u64) -> Option<Box<d
         Some(Ambience::Office) => Bed::place(rate_hz, Place::Office, seed),
         Some(Ambience::CallCentre) => Bed::place(rate_hz, Place::CallCentre, seed),
         Some(Ambience::Room) => Bed::place(rate_hz, Place::Room, seed),
-        None if sound.comfort_noise => Bed::comfort(rate_hz, seed),
+        // A telephone that is silent is dead; a page shows that it is not, and its line is wider than any telephone's.
+        None if sound.comfort_noise && rate_hz == PHONE_HZ => Bed::comfort(rate_hz, seed),
         None => return None,
     };
     Some(Box::new(bed))

@@ -250,11 +250,31 @@ impl Voices {
         match phrase {
             Some(phrase) => {
                 lines.insert(text.into(), Line::Kept { phrase, used });
+                while self.bytes() > limits::PHRASE_BYTES_MAX && self.forget_oldest() {}
             }
             None => {
                 lines.remove(text);
             }
         }
+    }
+
+    /// All audio that is kept.
+    fn bytes(&self) -> usize {
+        let samples = |line: &Line| match line {
+            Line::Kept { phrase, .. } => phrase.pcm.len(),
+            Line::Rendering { .. } => 0,
+        };
+        self.of.values().flat_map(HashMap::values).map(samples).sum::<usize>() * size_of::<i16>()
+    }
+
+    /// Forgets the least recently used line of all. `false` when there is none.
+    fn forget_oldest(&mut self) -> bool {
+        let oldest_of = |lines: &HashMap<String, Line>| {
+            lines.iter().filter_map(|(text, line)| Some((line.used()?, text.clone()))).min()
+        };
+        let oldest =
+            self.of.iter_mut().filter_map(|(_, lines)| Some((oldest_of(lines)?, lines))).min_by_key(|(at, _)| at.0);
+        oldest.is_some_and(|((_, text), lines)| lines.remove(&text).is_some())
     }
 
     /// Forgets the least recently used line of a full voice, or the least recently used voice of too many.

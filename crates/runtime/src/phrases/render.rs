@@ -119,6 +119,7 @@ async fn follow(
 ) -> Result<(), mpsc::error::SendError<TtsEvent>> {
     let chunk = ms_to_samples(CHUNK_MS, rate_hz) as usize;
     let (mut sent, mut told) = (0, 0);
+    let silent_until = Instant::now() + Duration::from_millis(limits::HEDGE_TTS_MS);
     loop {
         let (pcm, words, end) = {
             let made = progress.borrow_and_update();
@@ -140,8 +141,19 @@ async fn follow(
             Some(Err(failure)) => return outbox.send(TtsEvent::Failed(failure)).await,
             None => {}
         }
-        if progress.changed().await.is_err() && progress.borrow().end.is_none() {
-            let failure = Failure::new(ErrorClass::Internal, "the render stopped");
+        let changed = async {
+            match sent {
+                0 => tokio::time::timeout_at(silent_until, progress.changed()).await.map_err(|_| ErrorClass::Timeout),
+                _ => Ok(progress.changed().await),
+            }
+        };
+        let failed = match changed.await {
+            Ok(Err(_)) if progress.borrow().end.is_none() => Some(ErrorClass::Internal),
+            Ok(_) => None,
+            Err(late) => Some(late), // Somebody else may be faster.
+        };
+        if let Some(class) = failed {
+            let failure = Failure::new(class, "the line was not rendered in time to be joined");
             return outbox.send(TtsEvent::Failed(failure)).await;
         }
     }

@@ -61,6 +61,17 @@ async fn a_render_that_has_said_nothing_for_long_is_not_joined() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_joined_a_render_that_stays_silent_is_told_in_time_to_ask_somebody_else() {
+    let (phrases, toy) = (Arc::new(Phrases::default()), Toy::new("toy", 5_000));
+    phrases.prepare(renderer(&toy), lines(&["Hello."]));
+    pass(100).await;
+    let Found::Coming(mut session) = phrases.find(&renderer(&toy).key, "Hello.") else { panic!("it is young") };
+    let joined = Instant::now();
+    assert!(matches!(session.events.recv().await, Some(TtsEvent::Failed(_))));
+    assert!(joined.elapsed().as_millis() <= u128::from(limits::HEDGE_TTS_MS) + 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failure_is_not_kept_and_the_line_is_there_after_a_later_attempt() {
     let (phrases, toy) = (Arc::new(Phrases::default()), Toy::new("toy", 10));
     toy.fail(2);

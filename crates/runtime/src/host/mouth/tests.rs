@@ -437,6 +437,9 @@ fn a_background_is_heard_without_a_gap_and_the_voice_neither_waits_for_it_nor_lo
 fn an_agent_has_the_background_that_its_settings_ask_for() {
     let silent = Sound { comfort_noise: false, ambience: None, ..Sound::default() };
     assert!(background(&silent, HZ, 1).is_none());
+    let page_hz = 16_000;
+    assert!(background(&Sound { comfort_noise: true, ..silent.clone() }, page_hz, 1).is_none(), "a page needs no hiss");
+    assert!(background(&Sound { ambience: Some(Ambience::Room), ..silent.clone() }, page_hz, 1).is_some());
     let loudness = |sound: &Sound| {
         let mut line = Line::new();
         line.mouth.set_background(background(sound, HZ, 1));

@@ -169,7 +169,9 @@ impl Voice {
     /// A render that failed before any audio of it was here is no failure: its words wait for a session of their own.
     pub(super) fn takes_render_back(&mut self) -> bool {
         let is_untouched = |session: &mut Session| session.is_render && session.source_samples == 0;
-        self.session.take_if(is_untouched).is_some()
+        let Some(session) = self.session.take_if(is_untouched) else { return false };
+        self.words.retain(|(byte, _)| *byte < session.first_byte);
+        true
     }
 
     pub(super) fn push_waiting(&mut self) {
