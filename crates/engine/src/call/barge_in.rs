@@ -47,6 +47,9 @@ pub(super) struct Speech {
     is_lull: bool,
     /// The agent has fallen silent for it.
     pub has_yielded: bool,
+    /// It was there before the agent began to speak: the detector may have taken a noise for speech, and for an interruption
+    /// there must be more than its word.
+    is_older: bool,
 }
 
 /// What to do about speech that has gone on for a while without deciding words.
@@ -68,7 +71,15 @@ impl BargeIn {
             _ => (now, false),
         };
         let look_at = now + Millis(barge_in_ms);
-        *self = Self::Speaking(Speech { since, look_at, evidence: None, is_lull: false, has_yielded });
+        *self = Self::Speaking(Speech { since, look_at, evidence: None, is_lull: false, has_yielded, is_older: false });
+    }
+
+    /// The agent begins to speak although the detector hears speech.
+    pub fn was_there(&mut self, now: CallTime, barge_in_ms: u64) {
+        self.started(now, barge_in_ms);
+        if let Self::Speaking(speech) = self {
+            speech.is_older = true;
+        }
     }
 
     pub fn stopped(&mut self, now: CallTime, decide_ms: u64) {
@@ -111,7 +122,8 @@ impl BargeIn {
             return Look::Over;
         }
         let listens = is_back_channel(words) && now.since(speech.since).0 < barge_in_ms + BACK_CHANNEL_MS;
-        let is_clear = !speech.is_lull && !listens && !speech.is_of_no_interest();
+        let is_certain = !speech.is_older || speech.is_clear_voice();
+        let is_clear = !speech.is_lull && !listens && !speech.is_of_no_interest() && is_certain;
         if is_clear && !speech.has_yielded {
             speech.has_yielded = true;
             return Look::Yield;
@@ -159,9 +171,7 @@ impl BargeIn {
     /// be slow, and waiting for its words costs nothing while the agent speaks on.
     pub fn is_decided_by_silence(self) -> bool {
         let Self::Deciding { speech, .. } = self else { return false };
-        let was_voice = |overlap: Overlap| overlap.voice >= CLEAR_VOICE_MIN && overlap.speech_ms >= WORD_MS_MIN;
-        let is_clear = !speech.is_of_no_interest() && speech.evidence.is_some_and(was_voice);
-        speech.has_yielded || !is_clear
+        speech.has_yielded || speech.is_of_no_interest() || !speech.is_clear_voice()
     }
 
     /// Whether the agent has fallen silent for this speech.
@@ -182,6 +192,12 @@ impl Speech {
     fn is_of_no_interest(self) -> bool {
         let no_voice = self.evidence.is_some_and(|overlap| overlap.voice < VOICE_MIN);
         self.is_echo() || no_voice || self.is_somebody_else()
+    }
+
+    /// Evidence that somebody near the phone says something.
+    fn is_clear_voice(self) -> bool {
+        let is_voice = |overlap: Overlap| overlap.voice >= CLEAR_VOICE_MIN && overlap.speech_ms >= WORD_MS_MIN;
+        self.evidence.is_some_and(is_voice)
     }
 
     fn is_echo(self) -> bool {
