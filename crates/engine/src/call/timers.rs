@@ -93,7 +93,9 @@ impl CallMachine {
             && self.hearing.pause.is_none()
             && !self.barge_in.is_pending()
             && !mutant!(IdleNotArmed);
-        earliest.see(Timer::Idle, is_idle.then(|| (self.quiet_since + Millis(self.timing().idle_ms), "idle")));
+        // A caller whose answer could not be spoken waits for us, whatever we think.
+        let idle_ms = if self.voice_failures > 0 { self.timing().idle_ms / 2 } else { self.timing().idle_ms };
+        earliest.see(Timer::Idle, is_idle.then(|| (self.quiet_since + Millis(idle_ms), "idle")));
     }
 
     fn see_silence(&self, earliest: &mut Earliest) {
