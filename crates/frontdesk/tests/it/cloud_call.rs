@@ -484,7 +484,7 @@ async fn a_voice_that_hangs_once_is_asked_again_before_the_caller_gives_up() {
     assert!(answer.waited_ms <= 3_500, "silence for {} ms", answer.waited_ms);
     say_goodbye(&person).await;
     let detail = server.ended_call(person.0.sid()).await;
-    let heard: Vec<_> = detail.heard().into_iter().filter(|words| words != FILLER).collect();
+    let heard: Vec<_> = detail.heard().into_iter().filter(|words| *words != FILLER).collect();
     assert_eq!(heard, [GREETING, OPENING, GOODBYE]);
     server.is_idle_again().await;
 }
