@@ -283,7 +283,7 @@ impl Default for Timing {
             endpoint_digits_ms: 1_400,
             barge_in_ms: 400,
             barge_in_decide_ms: 350,
-            filler_after_ms: 1_000,
+            filler_after_ms: 950,
             turn_ms_max: 8_000,
             idle_ms: 8_000,
             idle_prompts_max: 2,
