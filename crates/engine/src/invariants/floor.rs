@@ -199,6 +199,11 @@ impl Floor {
         }
     }
 
+    /// Nobody listens any more.
+    pub fn caller_leaves(&mut self) {
+        self.silence.excuse();
+    }
+
     /// The process is gone.
     pub fn killed(&mut self) {
         self.lines.clear();

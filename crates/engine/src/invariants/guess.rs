@@ -6,6 +6,9 @@ use base::limits::{SPECULATION_CHARS_WASTED_MAX, SPECULATIONS_PER_TURN_MAX};
 use model::generation::{ChatMessage, GenerationEvent, GenerationRequest};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Text by which an answer is recognised.
+const PIECE_LEN_MIN: usize = 12;
+
 /// A request that was made before the caller's turn was over.
 #[derive(Clone, Debug, Default)]
 struct Guess {
@@ -96,7 +99,8 @@ impl Guesses {
     /// A held utterance is released: it must not answer what the caller did not say.
     pub fn released(&self, text: &str) -> Option<Violation> {
         let text: String = solid(text).collect();
-        let is_dead = !text.is_empty() && self.dead.contains(&text) && !self.kept.contains(&text);
+        // Short pieces are in many sentences.
+        let is_dead = text.len() >= PIECE_LEN_MIN && self.dead.contains(&text) && !self.kept.contains(&text);
         let is_early = self.guesses.values().any(|guess| guess.text.contains(&text) && !text.is_empty());
         let detail = format!("{text:?}");
         if is_early {

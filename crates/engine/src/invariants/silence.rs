@@ -94,6 +94,11 @@ impl Silence {
 
     pub(super) fn output(&mut self, now: CallTime, output: &Output) {
         match output {
+            // Whoever types is waited for until the turn is theirs no more.
+            Output::Journal(record) if matches!(record.entry, Entry::CallerTurn { typed: true, .. }) => {
+                self.close(now);
+                self.sounded_at = self.sounded_at.max(now);
+            }
             Output::Journal(record) if matches!(record.entry, Entry::CallerTurn { .. }) => {
                 let counted = CallTime(now.0.saturating_sub(self.endpoint_ms));
                 self.turn_credit = Some(self.caller_ended_at.max(counted));

@@ -46,19 +46,22 @@ impl Told {
 
     /// Old lines may be missing, from the front; of what is claimed everything was heard.
     fn holds(all: &[(String, bool)], claimed: &str) -> Option<String> {
-        let mut rest = claimed;
-        for (heard, is_optional) in all.iter().rev() {
-            if rest.is_empty() {
-                return None;
-            }
-            match rest.strip_suffix(heard.as_str()) {
-                Some(before) => rest = before,
-                None if *is_optional || heard.ends_with(rest) => {}
-                None => return Some(format!("told {}, heard {heard:?}", tail(rest))),
-            }
+        if claimed.is_empty() {
+            return None;
         }
-        let is_cut = all.iter().any(|(heard, _)| heard.ends_with(rest));
-        (!rest.is_empty() && !is_cut).then(|| format!("told {}, which was never heard", tail(rest)))
+        let Some(((heard, is_optional), before)) = all.split_last() else {
+            return Some(format!("told {}, which was never heard", tail(claimed)));
+        };
+        if heard.ends_with(claimed) {
+            return None;
+        }
+        let told = claimed.strip_suffix(heard.as_str()).map(|rest| Self::holds(before, rest));
+        match told {
+            Some(None) => None,
+            _ if *is_optional => Self::holds(before, claimed),
+            Some(problem) => problem,
+            None => Some(format!("told {}, heard {heard:?}", tail(claimed))),
+        }
     }
 }
 

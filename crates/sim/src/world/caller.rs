@@ -59,6 +59,8 @@ pub struct Caller {
     pub number: Option<(CallTime, CallTime)>,
     /// How often the caller agreed to something.
     pub yeses: u64,
+    /// Nobody is there: a machine has answered.
+    pub is_machine: bool,
     /// The caller has hung up.
     pub is_gone: bool,
 }
@@ -86,7 +88,7 @@ impl Caller {
 
     /// The agent begins to speak: some callers do not wait, others make sounds that mean nothing.
     pub fn heard_begin(&mut self, plan: &mut Plan) {
-        let can_interrupt = !self.is_speaking && plan.now.since(self.sounded_at).0 >= BREATH_MS;
+        let can_interrupt = !self.is_machine && !self.is_speaking && plan.now.since(self.sounded_at).0 >= BREATH_MS;
         let has_evidence = !plan.swarm.knows(Trouble::NoEvidence);
         if can_interrupt && plan.strikes(Trouble::CallerInterrupts) {
             self.think(plan, 100, 2_000);
@@ -120,7 +122,7 @@ impl Caller {
 
     /// The caller does something, or leaves.
     pub fn decide(&mut self, plan: &mut Plan, decision: u64, just_heard: &str) {
-        if decision != self.decision || self.is_gone || self.is_speaking {
+        if decision != self.decision || self.is_gone || self.is_speaking || self.is_machine {
             return;
         }
         if plan.now.since(self.sounded_at).0 < BREATH_MS {
@@ -145,6 +147,8 @@ impl Caller {
                 self.note(&text);
                 plan.after(0, Event::Report(Input::Carrier(CarrierInput::Typed { text: text.into() })));
             } else {
+                // What a recogniser keeps back for ever may turn up as the answer to any question.
+                self.yeses += u64::from(plan.swarm.knows(Trouble::FinalMissing) && text.ends_with("sure"));
                 self.say_later(plan, 0, &text, CallerSound::Words);
             }
         }
@@ -220,7 +224,10 @@ impl Caller {
 
     /// The agent's voice comes back for as long as it is heard, with its last words where the recogniser makes them out.
     pub fn echo(&mut self, plan: &mut Plan, audible_ms: Option<u64>, heard: &str) {
-        let Some(left_ms) = audible_ms.filter(|ms| *ms > 600 && !self.is_speaking && !self.is_gone) else { return };
+        let Some(left_ms) = audible_ms.filter(|ms| *ms > 600 && !self.is_machine && !self.is_speaking && !self.is_gone)
+        else {
+            return;
+        };
         let length_ms = plan.ms(200, left_ms.min(1_200) - 300);
         if plan.chance.happens(0.5)
             && let Some(word) = heard.split_whitespace().next_back()

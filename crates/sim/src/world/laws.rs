@@ -157,7 +157,8 @@ impl Laws {
         }
         let owes_sound = matches!(phase, Phase::Listening | Phase::Thinking | Phase::Speaking | Phase::WaitingTool);
         // What held at the end of the last step held until this one.
-        let is_excused = !owes_sound || !has_media || caller.is_speaking;
+        // A machine is waited for.
+        let is_excused = !owes_sound || !has_media || caller.is_speaking || caller.is_machine;
         if std::mem::replace(&mut self.was_excused, is_excused) || is_excused {
             self.excused_at = now;
         }

@@ -4,6 +4,7 @@
 //! Start reading at [`simulate`], then `World::happen`. What each seed's world is like is drawn in [`swarm`]; what must hold
 //! besides the engine's own invariants is in [`laws`].
 
+mod answerer;
 mod brain;
 mod caller;
 mod carrier;
@@ -28,7 +29,7 @@ use engine::{CallMachine, CallSetup, Input, Machine, Output, Phase};
 use laws::Laws;
 use model::agent::{Agent, Patience};
 use model::call::Direction;
-use model::journal::{Entry, Record};
+use model::journal::{Entry, Party, Record};
 use plan::{Event, Plan};
 use recogniser::Recogniser;
 use std::fmt::Write;
@@ -111,6 +112,8 @@ struct World {
     voice: Voice,
     tools: Tools,
     has_media: bool,
+    /// Who has answered a call that is screened.
+    answered: Option<Party>,
     /// The caller was asked for something that the next words may answer.
     was_asked: bool,
     /// When the caller last used something else than the voice.
@@ -129,8 +132,8 @@ struct World {
 impl World {
     fn new(seed: u64, with_trace: bool) -> Self {
         let mut plan = Plan::new(Chance::new(seed));
-        let agent = Arc::new(draw_agent(&mut plan));
         let direction = if plan.chance.happens(0.7) { Direction::Inbound } else { Direction::Outbound };
+        let agent = Arc::new(draw_agent(&mut plan, direction));
         let setup = CallSetup { agent: Arc::clone(&agent), direction, incarnation: 0, now: CallTime::ZERO };
         let caller = Caller::new(&mut plan);
         let voice = Voice::new(agent.lines.back_channels.clone());
@@ -149,6 +152,7 @@ impl World {
             voice,
             tools: Tools::default(),
             has_media: false,
+            answered: None,
             was_asked: false,
             keys_at: CallTime::ZERO,
             is_over: false,
@@ -327,9 +331,9 @@ impl World {
                 self.voice.release(plan, *utterance);
                 self.caller.heard_begin(plan);
             }
-            Output::Interlude { utterance, text } | Output::Press { utterance, keys: text } => {
-                self.voice.interlude(plan, *utterance, text);
-            }
+            Output::Interlude { utterance, text } => self.voice.interlude(plan, *utterance, text),
+            // Tones have no words.
+            Output::Press { utterance, .. } => self.voice.interlude(plan, *utterance, ""),
             Output::EndUtterance { utterance } => self.voice.end(*utterance),
             Output::StopPlayout { utterance } => {
                 self.voice.stop(plan, *utterance);
@@ -369,12 +373,26 @@ impl World {
                     self.broken("turns_are_what_was_said", format!("{word:?} in {:?}", text.expose()));
                 }
             }
+            Entry::AnsweredBy { party } => self.found_out(*party),
             Entry::AgentTurn { utterance, heard, .. } => {
                 if let Some(problem) = self.voice.written(*utterance, heard.expose()) {
                     self.broken("heard_by_the_ear", problem);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Somebody who says hello is never taken for a fax or a voicemail, and a fax is never talked to.
+    fn found_out(&mut self, party: Party) {
+        let Some(really) = self.answered else { return };
+        let is_wrong = match really {
+            Party::Human => !matches!(party, Party::Human | Party::Silence),
+            Party::Fax => matches!(party, Party::Voicemail | Party::Menu | Party::Screening),
+            _ => false,
+        };
+        if is_wrong {
+            self.broken("a_person_is_not_taken_for_a_machine", format!("{} is {}", really.name(), party.name()));
         }
     }
 
@@ -447,6 +465,7 @@ impl World {
     fn leave(&mut self) {
         self.caller.is_gone = true;
         self.say("the caller hangs up");
+        self.floor.caller_leaves();
         self.voice.cut(false);
         self.has_media = false;
         let ms = self.plan.ms(20, 800);
@@ -473,7 +492,15 @@ impl World {
             return;
         }
         if is_up {
-            self.caller.think(&mut self.plan, 2_000, 15_000);
+            if self.agent.outbound.screen && self.answered.is_none() {
+                let (party, words) = answerer::answers(&mut self.plan);
+                self.answered = Some(party);
+                // Until a person is in the call, the taking of turns rests.
+                self.floor.hears_stops = false;
+                self.caller.is_machine = party != Party::Human;
+                self.caller.said.push_str(words);
+            }
+            self.caller.think(&mut self.plan, 4_000, 15_000);
             self.feed(Input::Carrier(CarrierInput::MediaStarted));
             if self.floor.is_caller_audible() {
                 // Somebody who is speaking already is noticed as somebody who begins to.
@@ -554,7 +581,7 @@ impl World {
     }
 }
 
-fn draw_agent(plan: &mut Plan) -> Agent {
+fn draw_agent(plan: &mut Plan, direction: Direction) -> Agent {
     let mut agent = demo_agent();
     agent.timing.call_ms_max = *plan.chance.one_of(&[30_000, 120_000, 300_000]);
     if plan.chance.happens(0.5) {
@@ -565,6 +592,13 @@ fn draw_agent(plan: &mut Plan) -> Agent {
     agent.turns.back_channels = plan.chance.happens(0.3);
     agent.turns.learn_pauses = plan.chance.happens(0.7);
     agent.turns.resume_after_false_stop = plan.chance.happens(0.8);
+    if direction == Direction::Outbound && plan.chance.happens(0.6) {
+        agent.outbound.screen = true;
+        let voicemail = ["", "This is Robin of the bicycle shop. Please call us back."];
+        agent.outbound.voicemail = (*plan.chance.one_of(&voicemail)).to_owned();
+        agent.outbound.introduction = "This is Robin of the bicycle shop. It is about your bicycle.".into();
+        agent.outbound.menu_choice = (*plan.chance.one_of(&["", "2", "service"])).to_owned();
+    }
     if plan.chance.happens(0.3) {
         agent.lines.notice = "This call is recorded for training.".into();
     }

@@ -40,7 +40,9 @@ impl Recogniser {
             self.give_final(plan, stream, false);
         }
         if plan.strikes(Trouble::EndOfTurn) {
+            // Whoever ends turns by itself says with it what was said.
             let ms = plan.ms(50, 500);
+            plan.after(ms, Event::Final { stream, finalized: false, is_empty: false, is_twice: false });
             plan.tell(ms, Input::Speech(SpeechInput::ProviderEndOfTurn { stream }));
         }
         if plan.strikes(Trouble::SttFails) {

@@ -150,9 +150,9 @@ impl Voice {
         }
     }
 
-    /// Plays a phrase of the cache now, or a waiting sound.
+    /// Plays a phrase of the cache now, or a waiting sound; or something that has no words.
     pub fn interlude(&mut self, plan: &mut Plan, utterance: UtteranceId, text: &str) {
-        let is_cold = plan.strikes(Trouble::PhrasesCold);
+        let is_cold = !text.is_empty() && plan.strikes(Trouble::PhrasesCold);
         let mut line = Line::draw(plan);
         line.fails_at = None;
         line.is_interlude = true;
