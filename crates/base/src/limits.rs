@@ -104,7 +104,7 @@ pub const HEDGE_TTS_MS: u64 = 450;
 /// A recognition stream that is not open after this is opened at the next recogniser too.
 pub const HEDGE_STT_MS: u64 = 500;
 /// A final transcript that was asked for and has not come after this is asked of the next recogniser.
-pub const HEDGE_STT_FINAL_MS: u64 = 700;
+pub const HEDGE_STT_FINAL_MS: u64 = 450;
 /// A recogniser that tells words as they are spoken and has told none of a speaking caller for this long is replaced.
 pub const HEDGE_STT_WORDS_MS: u64 = 2_000;
 /// Second opinions that one stage may ask for in one call because the first was late; each is paid for.

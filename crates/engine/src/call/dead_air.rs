@@ -49,6 +49,11 @@ impl Interludes {
         self.playing.is_some()
     }
 
+    /// Whether a filler is being said.
+    pub fn is_filling(&self) -> bool {
+        self.playing.as_ref().is_some_and(|(_, purpose)| *purpose == Purpose::Filler)
+    }
+
     /// Whether something is said that the caller must hear to its end.
     pub fn is_silent(&self) -> bool {
         self.playing.is_none() && self.due.is_empty()

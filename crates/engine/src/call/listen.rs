@@ -334,6 +334,10 @@ impl CallMachine {
     /// The caller takes the floor: whatever the agent was about to do is off, and what was heard is written down.
     pub(super) fn interrupt(&mut self, now: CallTime) {
         self.drop_interludes(now);
+        self.take_floor(now);
+    }
+
+    fn take_floor(&mut self, now: CallTime) {
         if self.is_giving_notice() {
             self.queued.clear();
         } else {
@@ -398,7 +402,10 @@ impl CallMachine {
 
     /// The caller has said something whole.
     pub(super) fn caller_turn(&mut self, now: CallTime, speech_end: CallTime, words: Words, typed: bool) {
-        self.interrupt(now);
+        if typed || !self.interludes.is_filling() {
+            self.drop_interludes(now);
+        } // Else a filler bridges the wait for these very words, and the answer comes behind it.
+        self.take_floor(now);
         self.turn = self.ids.turn();
         self.prompts = 0;
         self.quiet_since = now;
