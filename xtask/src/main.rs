@@ -39,7 +39,8 @@ enum Command {
     /// Feed recorded calls to the engine again and compare what it asks for. Arguments: files of recorded inputs, or ids of
     /// calls of this machine; `--trace` prints everything that happened.
     Replay(Rest),
-    /// Measure the cost of a call on this machine, beside an echo server. Arguments go to the bench, such as `--calls 20`.
+    /// Measure the cost of a call on this machine, beside an echo server; `bench turn` measures how the agent takes turns,
+    /// beside Pipecat. Arguments go to the bench, such as `--calls 20` or `turn --quick --without-pipecat`.
     Bench(Rest),
     /// Play a call for every way in which a provider, a tool or the platform can fail, and write docs/faults.md.
     Faults,

@@ -10,6 +10,7 @@ mod drive;
 mod echo;
 mod process;
 mod report;
+mod turn;
 mod voice;
 
 use anyhow::{Context as _, bail};
@@ -65,6 +66,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measure how the agent takes turns, beside another framework with the same callers
+    Turn(turn::Options),
     /// Send every audio message back (the bench starts this itself)
     EchoServer,
 }
@@ -72,9 +75,16 @@ enum Command {
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
-    if matches!(cli.command, Some(Command::EchoServer)) {
-        echo::serve().await?;
-        return Ok(ExitCode::SUCCESS);
+    match &cli.command {
+        Some(Command::EchoServer) => {
+            echo::serve().await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Command::Turn(options)) => {
+            let program = program(&cli)?;
+            return turn::measure(options, &program).await;
+        }
+        None => {}
     }
     let report = measure(&cli).await?;
     print!("{}", report.table());

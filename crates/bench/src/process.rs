@@ -78,6 +78,23 @@ impl Server {
         Self::reached(child, format!("http://{address}"), true, Some(data))
     }
 
+    /// A program that says on standard output where it listens; what it says on standard error goes to a file.
+    pub async fn announced(command: &mut Command, errors: std::fs::File) -> anyhow::Result<Self> {
+        let mut child = start(command.stdout(Stdio::piped()).stderr(Stdio::from(errors)))?;
+        let mut lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
+        let address = async {
+            while let Some(line) = lines.next_line().await? {
+                if line.starts_with("http://") {
+                    return Ok(Some(line));
+                }
+            }
+            Ok::<_, std::io::Error>(None)
+        };
+        let line = tokio::time::timeout(START * 4, address).await.context("the program did not start in time")??;
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self::reached(child, line.context("the program ended")?, false, None)
+    }
+
     /// This program as an echo server.
     pub async fn echo() -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);

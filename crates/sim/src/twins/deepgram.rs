@@ -4,6 +4,10 @@
 //! one for the n-th line. Partial transcripts grow while the utterance lasts; the final one comes after silence
 //! (`endpointing`) or `Finalize`. What it checks and says follows the vendor's documentation of the endpoint.
 
+mod oracle;
+
+pub use oracle::{Oracle, Speech, SpokenWord};
+
 use super::fault::{Faults, Moment};
 use super::server::{Course, Outbox, Record, Server, Shared, close, refuse, strike_socket};
 use audio_codec_algorithms::decode_ulaw;
@@ -41,6 +45,8 @@ pub struct Behaviour {
     pub speech_rms: f64,
     /// Silence on the socket after which it hangs up, in milliseconds.
     pub idle_ms: u64,
+    /// Someone who knows what is said, word by word; then the script is not used.
+    pub oracle: Option<Oracle>,
 }
 
 impl Default for Behaviour {
@@ -55,6 +61,7 @@ impl Default for Behaviour {
             answers_empty_finalize: true,
             speech_rms: 300.0,
             idle_ms: 10_000,
+            oracle: None,
         }
     }
 }
@@ -169,11 +176,18 @@ async fn listen(
             let shared = context.shared.clone();
             let course = strike_socket(&mut socket, &shared, fault, |_| None).await;
             tokio::select! {
-                () = Session::new(context, listen).run(socket, course) => {}
+                () = serve(context, listen, socket, course) => {}
                 () = shared.stopped() => {}
             }
             shared.record.add("closed");
         }),
+    }
+}
+
+async fn serve(context: Context, listen: Listen, socket: WebSocket, course: Course) {
+    match context.behaviour.oracle.as_ref().and_then(Oracle::speech) {
+        Some(speech) => oracle::Session::new(context.behaviour, listen, speech).run(socket, course).await,
+        None => Session::new(context, listen).run(socket, course).await,
     }
 }
 

@@ -4,6 +4,8 @@
 //! A voice is a function from text to samples; the built-in one is a tone of fixed length per character, so that a test
 //! can tell from the audio how much text was spoken.
 
+mod contexts;
+
 use super::fault::{Fault, Faults, Moment};
 use super::server::{Course, Outbox, Record, Server, Shared, close, refuse, strike_socket};
 use audio_codec_algorithms::encode_ulaw;
@@ -25,6 +27,9 @@ use std::time::Duration;
 /// Turns text into samples at a rate in hertz.
 pub type Voice = Arc<dyn Fn(&str, u32) -> Vec<i16> + Send + Sync>;
 
+/// Turns text into samples at a rate in hertz, and says at which sample each of its characters ends.
+pub type TimedVoice = Arc<dyn Fn(&str, u32) -> (Vec<i16>, Vec<usize>) + Send + Sync>;
+
 /// Length of a character in the built-in voice.
 pub const CHAR_MS: u64 = 60;
 /// Characters per audio message.
@@ -39,6 +44,8 @@ pub struct Behaviour {
     pub key: String,
     /// The voice, whatever its id.
     pub voice: Voice,
+    /// A voice whose characters differ in length; it goes before `voice`.
+    pub timed_voice: Option<TimedVoice>,
     /// From text to its first audio, in milliseconds.
     pub first_audio_ms: u64,
     /// Between audio messages, in milliseconds.
@@ -52,10 +59,24 @@ impl Default for Behaviour {
         Self {
             key: "twin-key".to_owned(),
             voice: Arc::new(tone),
+            timed_voice: None,
             first_audio_ms: 40,
             gap_ms: 5,
             unknown_voices: Vec::new(),
         }
+    }
+}
+
+impl Behaviour {
+    /// The samples of a text, and where each of its characters ends.
+    fn speak(&self, text: &str, sample_rate_hz: u32) -> (Vec<i16>, Vec<usize>) {
+        if let Some(voice) = &self.timed_voice {
+            return voice(text, sample_rate_hz);
+        }
+        let pcm = (self.voice)(text, sample_rate_hz);
+        let count = text.chars().count().max(1);
+        let ends = (1..=count).map(|n| pcm.len() * n / count).collect();
+        (pcm, ends)
     }
 }
 
@@ -102,6 +123,7 @@ impl Twin {
         let router = |shared| {
             Router::new()
                 .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input))
+                .route("/v1/text-to-speech/{voice}/multi-stream-input", get(contexts::multi_stream_input))
                 .route("/v1/text-to-speech/{voice}/stream", post(plain))
                 .route("/v1/text-to-speech/{voice}", post(plain))
                 .with_state(Context { shared, behaviour })
@@ -200,7 +222,7 @@ async fn plain(
     }
     let Some(format) = Format::parse(&query) else { return bad_format() };
     let text = serde_json::from_slice::<Value>(&body).ok().and_then(|body| body["text"].as_str().map(str::to_owned));
-    let pcm = (context.behaviour.voice)(&text.unwrap_or_default(), format.sample_rate_hz);
+    let (pcm, _) = context.behaviour.speak(&text.unwrap_or_default(), format.sample_rate_hz);
     ([("content-type", "audio/basic")], format.encode(&pcm)).into_response()
 }
 
@@ -333,29 +355,34 @@ impl Session {
     fn speak(&mut self) {
         let held = std::mem::take(&mut self.held);
         let text = held.trim_start();
-        let chars: Vec<char> = text.chars().collect();
         if text.trim().is_empty() {
             return;
         }
-        let pcm = (self.context.behaviour.voice)(text, self.format.sample_rate_hz);
         let mut gap = Duration::from_millis(self.context.behaviour.first_audio_ms);
-        for from in (0..chars.len()).step_by(CHARS_PER_MESSAGE) {
-            let piece = &chars[from..(from + CHARS_PER_MESSAGE).min(chars.len())];
-            let sample_at = |n: usize| pcm.len() * n / chars.len();
-            let samples = &pcm[sample_at(from)..sample_at(from + piece.len())];
-            let ms_at = |n: usize| {
-                (sample_at(from + n) - sample_at(from)) as u64 * 1_000 / u64::from(self.format.sample_rate_hz)
-            };
-            let alignment = json!({
-                "chars": piece.iter().map(char::to_string).collect::<Vec<_>>(),
-                "charStartTimesMs": (0..piece.len()).map(ms_at).collect::<Vec<_>>(),
-                "charDurationsMs": (0..piece.len()).map(|n| ms_at(n + 1) - ms_at(n)).collect::<Vec<_>>(),
-            });
-            let audio = STANDARD.encode(self.format.encode(samples));
-            let message =
-                json!({"audio": audio, "isFinal": null, "normalizedAlignment": alignment, "alignment": alignment});
+        for message in spoken_messages(&self.context.behaviour, self.format, text) {
             self.outbox.push_after_last(gap, Message::Text(message.to_string().into()));
             gap = Duration::from_millis(self.context.behaviour.gap_ms);
         }
     }
+}
+
+/// The audio messages of a text, each with the times of its characters counted from its own beginning.
+fn spoken_messages(behaviour: &Behaviour, format: Format, text: &str) -> Vec<Value> {
+    let chars: Vec<char> = text.chars().collect();
+    let (pcm, ends) = behaviour.speak(text, format.sample_rate_hz);
+    let sample_at = |n: usize| if n == 0 { 0 } else { ends.get(n - 1).copied().unwrap_or(pcm.len()).min(pcm.len()) };
+    let message = |from: usize| {
+        let piece = &chars[from..(from + CHARS_PER_MESSAGE).min(chars.len())];
+        let samples = &pcm[sample_at(from)..sample_at(from + piece.len())];
+        let ms_at =
+            |n: usize| (sample_at(from + n) - sample_at(from)) as u64 * 1_000 / u64::from(format.sample_rate_hz);
+        let alignment = json!({
+            "chars": piece.iter().map(char::to_string).collect::<Vec<_>>(),
+            "charStartTimesMs": (0..piece.len()).map(ms_at).collect::<Vec<_>>(),
+            "charDurationsMs": (0..piece.len()).map(|n| ms_at(n + 1) - ms_at(n)).collect::<Vec<_>>(),
+        });
+        let audio = STANDARD.encode(format.encode(samples));
+        json!({"audio": audio, "isFinal": null, "normalizedAlignment": alignment, "alignment": alignment})
+    };
+    (0..chars.len()).step_by(CHARS_PER_MESSAGE).map(message).collect()
 }

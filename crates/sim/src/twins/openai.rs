@@ -12,6 +12,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,6 +84,18 @@ pub struct Behaviour {
     pub first_token_ms: u64,
     /// Between tokens, in milliseconds.
     pub token_gap_ms: u64,
+    /// Answers from the body of the request before any rule is asked.
+    pub answerer: Option<Answerer>,
+}
+
+/// Someone who answers from the body of a request, or leaves it to the rules.
+#[derive(Clone)]
+pub struct Answerer(pub Arc<dyn Fn(&Value) -> Option<Reply> + Send + Sync>);
+
+impl fmt::Debug for Answerer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answerer")
+    }
 }
 
 impl Default for Behaviour {
@@ -93,6 +106,7 @@ impl Default for Behaviour {
             otherwise: Reply::says("I can help with that."),
             first_token_ms: 30,
             token_gap_ms: 5,
+            answerer: None,
         }
     }
 }
@@ -183,7 +197,8 @@ async fn complete(State(context): State<Context>, headers: HeaderMap, body: Byte
     if let Err(why) = check(&request) {
         return error(400, None, "invalid_request_error", "invalid_value", why);
     }
-    let reply = reply_to(&context.behaviour, &request);
+    let answered = context.behaviour.answerer.as_ref().and_then(|answerer| (answerer.0)(&request));
+    let reply = answered.unwrap_or_else(|| reply_to(&context.behaviour, &request));
     let usage = usage(&request, &reply);
     if request["stream"] != true {
         tokio::time::sleep(Duration::from_millis(context.behaviour.first_token_ms)).await;

@@ -278,6 +278,11 @@ impl Outbox {
         self.queue.is_empty()
     }
 
+    /// When the next message is due.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.queue.front().map(|(at, _)| *at)
+    }
+
     /// The next message, when its time has come; never, when there is none. Loses nothing when it is called off.
     pub(crate) async fn next(&mut self) -> Message {
         let Some((at, _)) = self.queue.front() else { return std::future::pending().await };

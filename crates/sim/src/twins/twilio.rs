@@ -9,7 +9,7 @@ mod call;
 mod rest;
 mod twiml;
 
-pub use call::{CallRecord, Leg, StatusDelivery, TwinCall, Webhook};
+pub use call::{CallRecord, Leg, Line, LineEcho, StatusDelivery, TwinCall, Webhook};
 pub use twiml::{Verb, parse};
 
 use super::fault::Faults;

@@ -45,6 +45,8 @@ pub struct Webhook {
 pub struct Leg {
     /// `MZ…`.
     pub stream_sid: String,
+    /// When it began.
+    pub since: Instant,
     /// What was heard, and when.
     pub playout: Playout,
     /// Marks that were reached by playing.
@@ -100,10 +102,29 @@ impl CallRecord {
     }
 }
 
+/// What the caller's line adds to the caller's voice.
+#[derive(Clone, Debug, Default)]
+pub struct Line {
+    /// 16-bit mono at 8 kHz, over and over.
+    pub background: Arc<[i16]>,
+    /// What comes back of what the caller hears.
+    pub echo: Option<LineEcho>,
+}
+
+/// An echo of the agent's own voice.
+#[derive(Clone, Copy, Debug)]
+pub struct LineEcho {
+    /// How long it is on its way.
+    pub delay_ms: u64,
+    /// Its amplitude as a share of what was heard.
+    pub gain: f32,
+}
+
 /// What the person (or a fault) does.
 #[derive(Debug)]
 pub(super) enum Command {
     Speak(Vec<i16>),
+    Line(Line),
     Press(char),
     HangUp,
     Complete,
@@ -163,6 +184,11 @@ impl TwinCall {
     /// Speaks: 16-bit mono at 8 kHz, sent in real time behind what is being said.
     pub async fn speak(&self, pcm: Vec<i16>) {
         self.send(Command::Speak(pcm)).await;
+    }
+
+    /// From now on the line sounds like this.
+    pub async fn set_line(&self, line: Line) {
+        self.send(Command::Line(line)).await;
     }
 
     /// Presses a key.

@@ -1,6 +1,6 @@
 //! One media leg: the platform's part of Media Streams.
 
-use super::{Command, Leg, Next, Task};
+use super::{Command, Leg, Line, Next, Task};
 use audio_codec_algorithms::{decode_ulaw, encode_ulaw};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,6 +33,7 @@ struct Stream {
     sequence: u64,
     chunk: u64,
     microphone: VecDeque<i16>,
+    line: Line,
     /// The last frame held speech.
     speaking: bool,
 }
@@ -62,10 +63,20 @@ impl Stream {
         (self.speaking, self.speaking && !before)
     }
 
-    async fn send_frame(&mut self) -> Result<(), String> {
+    /// One frame: the person, the background and the echo together.
+    async fn send_frame(&mut self, echo: Vec<i16>) -> Result<(), String> {
         let words = self.microphone.len().min(FRAME_SAMPLES);
         let spoken = self.microphone.drain(..words).chain(std::iter::repeat(0)).take(FRAME_SAMPLES);
-        let bytes: Vec<u8> = spoken.map(encode_ulaw).collect();
+        let at = (self.chunk as usize).wrapping_mul(FRAME_SAMPLES);
+        let background = &self.line.background;
+        let behind = |n: usize| background.get((at + n) % background.len().max(1)).copied().unwrap_or(0);
+        let gain = self.line.echo.map_or(0.0, |echo| echo.gain);
+        let mixed = spoken.enumerate().map(|(n, sample)| {
+            let back = f32::from(echo.get(n).copied().unwrap_or(0)) * gain;
+            let sum = i32::from(sample) + i32::from(behind(n)) + back as i32;
+            sum.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
+        });
+        let bytes: Vec<u8> = mixed.map(encode_ulaw).collect();
         self.chunk += 1;
         let timestamp = (self.chunk * 20).to_string();
         let media = json!({
@@ -98,11 +109,13 @@ impl Task {
             sequence: 0,
             chunk: 0,
             microphone: VecDeque::new(),
+            line: Line::default(),
             speaking: false,
         };
         self.change(|record| {
             record.legs.push(Leg {
                 stream_sid: sid,
+                since,
                 playout: Playout::new(8000).with_background_below(BACKGROUND_PEAK),
                 marks: Vec::new(),
                 clears: Vec::new(),
@@ -173,7 +186,8 @@ impl Task {
                 _ = ticks.tick() => {
                     self.play(stream).await?;
                     self.note_speech(stream);
-                    stream.send_frame().await?;
+                    let returned = self.returned(stream);
+                    stream.send_frame(returned).await?;
                 }
                 message = stream.socket.next() => match message {
                     Some(Ok(Message::Text(text))) => {
@@ -200,6 +214,19 @@ impl Task {
                 },
             }
         }
+    }
+
+    /// What the agent said that comes back in the frame that ends now.
+    fn returned(&self, stream: &Stream) -> Vec<i16> {
+        let Some(echo) = stream.line.echo else { return Vec::new() };
+        let Some(end) = (stream.chunk * 20).checked_sub(echo.delay_ms) else { return Vec::new() };
+        let end = end as usize * FRAME_SAMPLES / 20;
+        self.leg(|leg| {
+            let from = end.saturating_sub(FRAME_SAMPLES);
+            leg.playout.heard().get(from..end).map(<[i16]>::to_vec)
+        })
+        .flatten()
+        .unwrap_or_default()
     }
 
     fn note_speech(&self, stream: &mut Stream) {
@@ -261,6 +288,10 @@ impl Task {
         let ended = match command {
             Some(Command::Speak(pcm)) => {
                 stream.microphone.extend(pcm);
+                return Ok(None);
+            }
+            Some(Command::Line(line)) => {
+                stream.line = line;
                 return Ok(None);
             }
             Some(Command::Press(key)) => {

@@ -1,0 +1,42 @@
+//! The other framework: processes of `fixtures/bench/pipecat_bot.py`, one for each call at a time, as its makers deploy it.
+
+use super::world::Twins;
+use crate::process::Server;
+use anyhow::{Context as _, bail};
+use std::path::Path;
+use tokio::process::Command;
+
+const BOT: &str = "fixtures/bench/pipecat_bot.py";
+const LOG_DIR: &str = ".frontdesk/bench";
+
+/// Starts this many.
+pub async fn start(python: &Path, twins: &Twins, count: u32, greeting: &str) -> anyhow::Result<Vec<Server>> {
+    if !python.is_file() {
+        bail!(
+            "{} is not there; `fixtures/bench/setup-pipecat.sh` makes it (or give --without-pipecat)",
+            python.display()
+        );
+    }
+    std::fs::create_dir_all(LOG_DIR)?;
+    let mut bots = Vec::new();
+    for number in 0..count {
+        let account = twins.phone.options();
+        let mut command = Command::new(python);
+        command
+            .arg(BOT)
+            .env("STT_URL", &twins.stt.base_url)
+            .env("STT_KEY", &twins.stt.key)
+            .env("LLM_URL", &twins.llm.base_url)
+            .env("LLM_KEY", &twins.llm.key)
+            .env("TTS_URL", &twins.tts.base_url)
+            .env("TTS_KEY", &twins.tts.key)
+            .env("PHONE_URL", twins.phone.api_base())
+            .env("PHONE_ACCOUNT", &account.account_sid)
+            .env("PHONE_TOKEN", account.auth_token.expose())
+            .env("GREETING", greeting)
+            .env("NO_PROXY", "127.0.0.1,localhost");
+        let log = std::fs::File::create(Path::new(LOG_DIR).join(format!("pipecat-{number}.log")))?;
+        bots.push(Server::announced(&mut command, log).await.with_context(|| format!("{BOT}, number {number}"))?);
+    }
+    Ok(bots)
+}
