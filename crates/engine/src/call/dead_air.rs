@@ -118,7 +118,9 @@ impl CallMachine {
 
     /// The caller has been waiting for the answer since the end of what they said, less what they were given to go on.
     pub(super) fn owe_answer(&mut self, now: CallTime, speech_end: CallTime) {
-        self.owed_since = Some(speech_end.max(now - Millis(PATIENCE_MS)));
+        let since = speech_end.max(now - Millis(PATIENCE_MS));
+        // Somebody whose words were long in coming has waited from the first.
+        self.owed_since = Some(self.owed_since.map_or(since, |earlier| earlier.min(since)));
     }
 
     /// Whether the caller waits for us.
