@@ -134,6 +134,10 @@ impl Checker {
         self.is_ducked = false;
         self.has_hung_up = false;
         self.last_seq = journal.last().map_or(JournalSeq(0), |record| record.seq);
+        // What was not durable never was, and a tool waits for its entry.
+        let durable = self.last_seq;
+        self.started.retain(|_, seq| *seq <= durable);
+        self.run.retain(|id| self.started.contains_key(id));
         for asked in self.generations.values_mut() {
             asked.is_live = false;
         }

@@ -101,7 +101,9 @@ impl Silence {
             }
             Output::Journal(record) if matches!(record.entry, Entry::CallerTurn { .. }) => {
                 let counted = CallTime(now.0.saturating_sub(self.endpoint_ms));
-                self.turn_credit = Some(self.caller_ended_at.max(counted));
+                let since = self.caller_ended_at.max(counted);
+                self.turn_credit = Some(since);
+                self.sounded_at = self.sounded_at.max(since);
             }
             Output::HangUp { .. } | Output::Transfer { .. } | Output::Ended { .. } => self.is_hung_up = true,
             _ => {}
