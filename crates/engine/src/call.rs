@@ -109,6 +109,8 @@ pub struct CallMachine {
     hearing: Hearing,
     habits: Habits,
     barge_in: BargeIn,
+    /// How often the agent fell silent for what had no words. On such a line only words interrupt it.
+    false_stops: u32,
     speculation: Speculation,
     keypad: Keypad,
     /// Who has answered a call that we placed, until a person is in it.
@@ -188,6 +190,7 @@ impl CallMachine {
             hearing: Hearing::default(),
             habits: Habits::default(),
             barge_in: BargeIn::default(),
+            false_stops: 0,
             speculation: Speculation::default(),
             keypad: Keypad::default(),
             pickup: None,

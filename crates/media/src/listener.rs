@@ -20,6 +20,16 @@ use crate::vad::{Config, Detector, Event, Frame, Gate};
 
 /// A frame that is the agent's own voice to this share is nobody's speech.
 const ECHO_SHARE_MAX: f32 = 0.8;
+/// So much below the caller's usual level it is not the caller.
+const FAR_DB: f32 = 12.0;
+/// Between the sounds of one word the level may fall by so much in a frame.
+const FALL_DB_PER_FRAME: f32 = 5.0;
+/// A voice that goes on far away is let in by some decibels a second: a caller may have moved away from the phone. A crowd is
+/// further away than that.
+const RELIEF_DB_PER_FRAME: f32 = 0.03;
+const RELIEF_DB_MAX: f32 = 6.0;
+/// From here on the cheap stage takes a frame for voiced.
+const VOICED_MIN: f32 = 0.5;
 
 /// What the neural stage is given of the time before it is asked.
 const BEFORE_MS: u64 = 60;
@@ -63,6 +73,7 @@ struct Stages {
     gate: Gate,
     detector: Detector,
     overlaps: Overlaps,
+    distance: Distance,
     suppressor: Option<Box<dyn NoiseSuppressor>>,
     gain: Option<AutoGain>,
     /// What the neural stage has not heard yet: it needs the moment before an onset to know one.
@@ -86,6 +97,7 @@ impl Listener {
             gate: Gate::new(rate_hz)?,
             detector: Detector::new(Config { neural: settings.neural, ..Config::default() }),
             overlaps: Overlaps::default(),
+            distance: Distance::default(),
             suppressor,
             gain: settings.auto_gain.then(AutoGain::default),
             before: Preroll::new(BEFORE_MS, rate_hz),
@@ -130,8 +142,10 @@ impl Stages {
         self.frame.extend_from_slice(raw);
         let echo = self.guard(raw.len());
         let mut seen = self.gate.push(&self.frame);
-        if echo >= ECHO_SHARE_MAX {
+        let is_far = self.distance.is_far(&seen, self.overlaps.usual_dbfs());
+        if echo >= ECHO_SHARE_MAX || is_far {
             seen.cheap = 0.0;
+            self.is_asked = false;
         } else if let Some(probability) = self.ask(&seen, neural) {
             seen = seen.with_neural(probability);
         }
@@ -177,6 +191,30 @@ impl Stages {
         }
         self.guard.pass(samples);
         0.0
+    }
+}
+
+/// Tells voices that are much quieter than the caller usually is: other people in the room, a television, a crowd.
+#[derive(Debug, Default)]
+struct Distance {
+    /// Level of what is heard: rises at once, falls slowly enough to bridge the gaps between sounds.
+    level_dbfs: f32,
+    /// How much quieter than usual somebody may be by now: a caller who moves away from the phone is heard again.
+    relief_db: f32,
+}
+
+impl Distance {
+    fn is_far(&mut self, seen: &Frame, usual_dbfs: Option<f32>) -> bool {
+        self.level_dbfs = seen.level_dbfs.max(self.level_dbfs - FALL_DB_PER_FRAME).min(0.0);
+        let Some(usual_dbfs) = usual_dbfs else { return false };
+        let below_db = usual_dbfs - self.level_dbfs;
+        let is_far = below_db > FAR_DB + self.relief_db;
+        if below_db <= FAR_DB {
+            self.relief_db = 0.0;
+        } else if is_far && seen.cheap >= VOICED_MIN {
+            self.relief_db = (self.relief_db + RELIEF_DB_PER_FRAME).min(RELIEF_DB_MAX);
+        }
+        is_far
     }
 }
 

@@ -281,7 +281,7 @@ impl Default for Timing {
             endpoint_ms: 300,
             endpoint_ms_max: 1_300,
             endpoint_digits_ms: 1_400,
-            barge_in_ms: 400,
+            barge_in_ms: 350,
             barge_in_decide_ms: 350,
             filler_after_ms: 950,
             turn_ms_max: 8_000,

@@ -47,8 +47,8 @@ pub(super) struct Speech {
     is_lull: bool,
     /// The agent has fallen silent for it.
     pub has_yielded: bool,
-    /// It was there before the agent began to speak: the detector may have taken a noise for speech, and for an interruption
-    /// there must be more than its word.
+    /// It was there before the agent began to speak: the detector takes a crowd or a noise for the caller, and for an
+    /// interruption there must be words.
     is_older: bool,
 }
 
@@ -116,15 +116,14 @@ impl BargeIn {
     }
 
     /// Looks at speech that has gone on until its time without words that decide.
-    pub fn look(&mut self, now: CallTime, words: &str, barge_in_ms: u64, longest_ms: u64) -> Look {
+    pub fn look(&mut self, now: CallTime, words: &str, barge_in_ms: u64, longest_ms: u64, words_only: bool) -> Look {
         let Self::Speaking(speech) = self else { return Look::Later };
         if now.since(speech.since).0 >= longest_ms {
             return Look::Over;
         }
         let listens = is_back_channel(words) && now.since(speech.since).0 < barge_in_ms + BACK_CHANNEL_MS;
-        let is_certain = !speech.is_older || speech.is_clear_voice();
-        let is_clear = !speech.is_lull && !listens && !speech.is_of_no_interest() && is_certain;
-        if is_clear && !speech.has_yielded {
+        let is_clear = !speech.is_lull && !listens && !speech.is_of_no_interest() && !speech.is_older;
+        if is_clear && !words_only && !speech.has_yielded {
             speech.has_yielded = true;
             return Look::Yield;
         }
@@ -265,28 +264,32 @@ mod tests {
     #[test]
     fn near_speech_that_goes_on_silences_the_agent_and_nothing_else_does() {
         let now = CallTime(500);
-        assert_eq!(speaking(None).look(now, "", 400, 8_000), Look::Yield, "without evidence its length decides");
-        assert_eq!(speaking(Some(overlap(400, -1.0, 0.1, 0.9))).look(now, "", 400, 8_000), Look::Yield);
+        assert_eq!(speaking(None).look(now, "", 400, 8_000, false), Look::Yield, "without evidence its length decides");
+        assert_eq!(speaking(Some(overlap(400, -1.0, 0.1, 0.9))).look(now, "", 400, 8_000, false), Look::Yield);
         assert_eq!(
-            speaking(Some(overlap(400, -1.0, 0.9, 0.9))).look(now, "", 400, 8_000),
+            speaking(Some(overlap(400, -1.0, 0.9, 0.9))).look(now, "", 400, 8_000, false),
             Look::Later,
             "our own voice"
         );
-        assert_eq!(speaking(Some(overlap(400, -16.0, 0.1, 0.9))).look(now, "", 400, 8_000), Look::Later, "far away");
-        assert_eq!(speaking(Some(overlap(400, 2.0, 0.1, 0.1))).look(now, "", 400, 8_000), Look::Later, "noise");
+        assert_eq!(
+            speaking(Some(overlap(400, -16.0, 0.1, 0.9))).look(now, "", 400, 8_000, false),
+            Look::Later,
+            "far away"
+        );
+        assert_eq!(speaking(Some(overlap(400, 2.0, 0.1, 0.1))).look(now, "", 400, 8_000, false), Look::Later, "noise");
         let mut listening = speaking(Some(overlap(400, -1.0, 0.1, 0.9)));
-        assert_eq!(listening.look(now, "yeah okay", 400, 8_000), Look::Later);
-        assert_eq!(listening.look(CallTime(1_300), "yeah okay", 400, 8_000), Look::Yield, "it goes on and on");
-        assert_eq!(listening.look(CallTime(8_100), "", 400, 8_000), Look::Over, "its end was missed");
+        assert_eq!(listening.look(now, "yeah okay", 400, 8_000, false), Look::Later);
+        assert_eq!(listening.look(CallTime(1_300), "yeah okay", 400, 8_000, false), Look::Yield, "it goes on and on");
+        assert_eq!(listening.look(CallTime(8_100), "", 400, 8_000, false), Look::Over, "its end was missed");
     }
 
     #[test]
     fn a_cough_that_is_over_does_not_silence_the_agent() {
         let mut cough = speaking(Some(overlap(250, 3.0, 0.0, 0.6)));
         cough.lull();
-        assert_eq!(cough.look(CallTime(500), "", 400, 8_000), Look::Later);
+        assert_eq!(cough.look(CallTime(500), "", 400, 8_000, false), Look::Later);
         cough.seen(overlap(350, 0.0, 0.0, 0.9));
-        assert_eq!(cough.look(CallTime(600), "", 400, 8_000), Look::Yield, "it was no cough");
+        assert_eq!(cough.look(CallTime(600), "", 400, 8_000, false), Look::Yield, "it was no cough");
     }
 
     #[test]

@@ -171,7 +171,7 @@ impl Pause {
                 Verdict::Noise
             };
         }
-        if self.is_over && !self.while_speaking && sound_of(words, expectation) == Sound::Finished {
+        if self.is_over && !self.while_speaking && self.is_believed(words, expectation) {
             return Verdict::EndTurn;
         }
         let silence_by = self.ends_at(words, expectation, timing);
@@ -186,6 +186,14 @@ impl Pause {
             return Verdict::EndTurn;
         }
         Verdict::Wait(final_by, "final words")
+    }
+
+    /// Whether a recogniser is believed that the turn is over. Many only measure silence: where the words or the voice say
+    /// that it goes on, it does.
+    fn is_believed(&self, words: &str, expectation: Expectation) -> bool {
+        let doubted = self.probability.is_some_and(|probability| probability < PROBABILITY_MIN);
+        let is_whole = is_marked(words) || expectation.marks == Some(false);
+        sound_of(words, expectation) == Sound::Finished && is_whole && !doubted
     }
 
     /// When these words end the turn, unless something else is said or known by then.
@@ -270,7 +278,10 @@ mod tests {
         pause.judged(0.2);
         assert_eq!(verdict(&pause, 900, "yes."), Verdict::Wait(CallTime(1_300), "endpoint"));
         pause.provider_ended();
-        assert_eq!(verdict(&pause, 300, "yes."), Verdict::EndTurn);
+        assert_eq!(verdict(&pause, 900, "yes."), Verdict::Wait(CallTime(1_300), "endpoint"), "the voice knows better");
+        pause.judged(0.9);
+        assert_eq!(verdict(&pause, 100, "yes."), Verdict::EndTurn);
+        assert_ne!(verdict(&pause, 100, "yes I have a"), Verdict::EndTurn, "no mark yet");
         assert_eq!(verdict(&pause, 900, "I want to"), Verdict::Wait(CallTime(1_300), "endpoint"), "words know better");
     }
 

@@ -173,6 +173,12 @@ impl Hearing {
         if now > used.until && !goes_on {
             return text;
         }
+        // Other words are other speech, however soon they come; a final text may differ a little from the partial one.
+        let same =
+            used.words.iter().zip(text.split_whitespace().map(plain)).filter(|(used, word)| *used == word).count();
+        if 2 * same < used.words.len() {
+            return text;
+        }
         for _ in 0..used.words.len() {
             let word = text.find(char::is_whitespace).unwrap_or(text.len());
             text = text[word..].trim_start();

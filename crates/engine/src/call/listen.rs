@@ -17,6 +17,10 @@ use model::live::LiveKind;
 
 /// Noise, echo or side talk that began while the agent spoke is waited out for so long after the agent's last sound.
 const SIDE_TALK_MS_MAX: u64 = 1_000;
+/// The agent falls silent so often for speech without words; after that it waits for words.
+const FALSE_STOPS_MAX: u32 = 2;
+/// Speech for which the agent has fallen silent shows its first words within this.
+const WORDLESS_STOP_MS_MAX: u64 = 1_000;
 /// Words that make a turn a story.
 const STORY_WORDS_MIN: usize = 15;
 /// Between two listening sounds.
@@ -272,6 +276,10 @@ impl CallMachine {
     /// The time to look at speech over the agent has come.
     pub(super) fn decide_barge_in(&mut self, now: CallTime) {
         match self.barge_in {
+            BargeIn::Speaking(speech) if speech.has_yielded && !self.hearing.has_words() => {
+                // Whatever it is, it says nothing: the agent goes on, and learns.
+                self.false_barge_in(now);
+            }
             BargeIn::Speaking(speech) if speech.has_yielded => self.speech_without_end(now),
             BargeIn::Speaking(speech) if self.is_giving_notice() => {
                 let idle_ms = self.timing().idle_ms;
@@ -284,7 +292,8 @@ impl CallMachine {
             BargeIn::Speaking(_) => {
                 let words = self.hearing.words();
                 let (barge_in_ms, idle_ms) = (self.timing().barge_in_ms, self.timing().idle_ms);
-                match self.barge_in.look(now, &words, barge_in_ms, idle_ms) {
+                let words_only = self.false_stops >= FALSE_STOPS_MAX;
+                match self.barge_in.look(now, &words, barge_in_ms, idle_ms, words_only) {
                     Look::Later => {}
                     Look::Yield => self.yield_floor(now),
                     Look::Over => self.speech_without_end(now),
@@ -301,8 +310,7 @@ impl CallMachine {
             self.interrupt_for_good(now);
             return;
         }
-        let idle_ms = self.timing().idle_ms;
-        self.barge_in.look_again_at(now + Millis(idle_ms));
+        self.barge_in.look_again_at(now + Millis(WORDLESS_STOP_MS_MAX));
         let since = self.barge_in.since().unwrap_or(now);
         if self.pause_voice(now) {
             self.out.measure(Measure::BargeIn { after_ms: now.since(since).0 });
@@ -312,6 +320,7 @@ impl CallMachine {
     /// A listening sound, or noise: the agent goes on, and the words are nobody's turn.
     fn false_barge_in(&mut self, now: CallTime) {
         let goes_on = self.barge_in.has_yielded() && self.voice.is_some();
+        self.false_stops += u32::from(self.barge_in.has_yielded());
         self.barge_in = BargeIn::Quiet;
         self.hearing.take(now);
         self.unduck();
