@@ -191,7 +191,10 @@ impl CallMachine {
         let Some(voice) = self.voice.as_mut().filter(|voice| voice.is_begun() && voice.id == id) else { return };
         let before_ms = voice.played_ms();
         if voice.played(now, played_ms, finished) {
-            self.voice_failures = 0;
+            // Lines of its own an agent can say from the audio cache, whatever has become of its voices.
+            if !voice.is_of_lines(&self.agent.lines) {
+                self.voice_failures = 0;
+            }
             self.habits.answer_heard();
             if let Some(clock) = self.clock.as_mut().filter(|_| !voice.is_notice()) {
                 clock.heard(now, played_ms);
@@ -230,7 +233,6 @@ impl CallMachine {
 
     fn utterance_finished(&mut self, now: CallTime) {
         if let Some(voice) = self.voice.take() {
-            self.voice_failures = 0;
             self.journal_heard(now, &voice);
             self.unduck();
             self.quiet_since = now;

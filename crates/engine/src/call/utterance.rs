@@ -2,6 +2,7 @@
 
 use base::limits::{PLAYOUT_STALL_MS_MAX, SEGMENT_CHARS_MAX, TTS_SEGMENTS_MAX, VOICE_FIRST_AUDIO_MS_MAX};
 use base::{CallTime, Millis, TurnId, UtteranceId};
+use model::agent::Lines;
 use model::generation::Citation;
 use std::collections::VecDeque;
 
@@ -165,6 +166,12 @@ impl Utterance {
     /// Whether audio that was not heard yet is certainly there.
     pub fn has_audio_ahead(&self) -> bool {
         self.segments.iter().rev().find_map(|segment| segment.end_ms).is_some_and(|end_ms| end_ms > self.played_ms)
+    }
+
+    /// Whether it is made of lines that the agent says by itself.
+    pub fn is_of_lines(&self, lines: &Lines) -> bool {
+        let own = [&lines.greeting, &lines.are_you_there, &lines.apology, &lines.not_heard, &lines.lost_thread];
+        self.segments.iter().all(|segment| own.iter().any(|line| line.contains(&segment.text)))
     }
 
     /// All that was given to synthesis, as one text.
