@@ -17,6 +17,8 @@ const CLEAR_VOICE_MIN: f32 = 0.6;
 const WORD_MS_MIN: u64 = 150;
 /// So much below the caller's usual level it is somebody else in the room.
 const FAR_DB: f32 = -10.0;
+/// From here on it is as loud as the caller.
+const NEAR_DB: f32 = -4.0;
 /// How long words that say "I am listening" may take to be followed by others.
 const BACK_CHANNEL_MS: u64 = 700;
 /// Words in a row that a caller does not repeat by chance while the agent says them.
@@ -191,6 +193,11 @@ impl Speech {
     fn is_of_no_interest(self) -> bool {
         let no_voice = self.evidence.is_some_and(|overlap| overlap.voice < VOICE_MIN);
         self.is_echo() || no_voice || self.is_somebody_else()
+    }
+
+    /// As loud as the caller usually is, or unknown: nobody talks over that, words or not.
+    pub fn is_near(self) -> bool {
+        self.evidence.is_none_or(|overlap| overlap.level_db.is_none_or(|level_db| level_db >= NEAR_DB))
     }
 
     /// Evidence that somebody near the phone says something.

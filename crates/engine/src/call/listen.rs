@@ -276,11 +276,14 @@ impl CallMachine {
     /// The time to look at speech over the agent has come.
     pub(super) fn decide_barge_in(&mut self, now: CallTime) {
         match self.barge_in {
-            BargeIn::Speaking(speech) if speech.has_yielded && !self.hearing.has_words() => {
+            BargeIn::Speaking(speech) if speech.has_yielded && !self.hearing.has_words() && !speech.is_near() => {
                 // Whatever it is, it says nothing: the agent goes on, and learns.
                 self.false_barge_in(now);
             }
-            BargeIn::Speaking(speech) if speech.has_yielded => self.speech_without_end(now),
+            BargeIn::Speaking(speech) if speech.has_yielded => {
+                let by = speech.since + Millis(self.timing().idle_ms);
+                if now < by { self.barge_in.look_again_at(by) } else { self.speech_without_end(now) }
+            }
             BargeIn::Speaking(speech) if self.is_giving_notice() => {
                 let idle_ms = self.timing().idle_ms;
                 if now.since(speech.since).0 >= idle_ms {
