@@ -109,7 +109,7 @@ pub struct CallMachine {
     hearing: Hearing,
     habits: Habits,
     barge_in: BargeIn,
-    /// How often the agent fell silent for what had no words. On such a line only words interrupt it.
+    /// How often the agent fell silent for what had no words. On such a line what is quieter than the caller needs words.
     false_stops: u32,
     speculation: Speculation,
     keypad: Keypad,

@@ -125,7 +125,7 @@ impl BargeIn {
         }
         let listens = is_back_channel(words) && now.since(speech.since).0 < barge_in_ms + BACK_CHANNEL_MS;
         let is_clear = !speech.is_lull && !listens && !speech.is_of_no_interest() && !speech.is_older;
-        if is_clear && !words_only && !speech.has_yielded {
+        if is_clear && (!words_only || speech.is_near()) && !speech.has_yielded {
             speech.has_yielded = true;
             return Look::Yield;
         }
