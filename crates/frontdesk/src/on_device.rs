@@ -76,6 +76,14 @@ pub fn load(dir: &ModelDir) -> anyhow::Result<OnDevice> {
     })
 }
 
+/// Loads what judges turns from audio, and nothing else. Blocking work.
+///
+/// # Errors
+/// When a model is missing or wrong.
+pub fn load_judge(dir: &ModelDir) -> anyhow::Result<Arc<LocalJudge>> {
+    Ok(Arc::new(LocalJudge::new(NeuralVad::load(dir)?, Some(TurnJudge::load(dir)?))))
+}
+
 /// What to do in a build that cannot run a language model by itself.
 const NO_GGUF: &str = "brain \"gguf\": this build has no GGUF support; build it with `cargo build -p frontdesk --features \
     gguf` (needs cmake, clang and libclang), or let a server on this machine that speaks chat completions run the model and \

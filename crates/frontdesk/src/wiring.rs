@@ -70,7 +70,10 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
         }
     }
     let stages = named([stt.clone(), tts.clone(), brain.clone()]);
-    let services = services(&cloud, on_device.as_ref(), stt, tts, brain)?;
+    let mut services = services(&cloud, on_device.as_ref(), stt, tts, brain)?;
+    if services.judge.is_none() {
+        services.judge = judge(config).await;
+    }
     let recordings_dir = recordings_dir(config);
     let settings = NodeSettings {
         public_url: public_url(config),
@@ -204,6 +207,22 @@ async fn load_on_device(config: &Config, chains: [&Vec<String>; 3]) -> anyhow::R
         Err(error) => {
             tracing::warn!(error = format!("{error:#}"), "no fallback on this machine");
             Ok(None)
+        }
+    }
+}
+
+/// Voice activity and end of turn are judged on this machine whoever recognises and speaks. Without their models energy, words
+/// and silence decide.
+async fn judge(config: &Config) -> Option<Arc<dyn AudioJudge>> {
+    let dir = on_device::model_dir(&config.models.dir).ok()?;
+    match tokio::task::spawn_blocking(move || on_device::load_judge(&dir)).await.context("loading models stopped") {
+        Ok(Ok(judge)) => Some(judge),
+        Ok(Err(error)) | Err(error) => {
+            tracing::info!(
+                error = format!("{error:#}"),
+                "turns are judged without models of voice; `frontdesk models pull` brings them"
+            );
+            None
         }
     }
 }

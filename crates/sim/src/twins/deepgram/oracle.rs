@@ -156,11 +156,11 @@ impl Session {
         heard.map(|(_, rms)| *rms).fold(0.0, f64::max) >= AUDIBLE_RMS
     }
 
-    /// Takes the words that are complete at `now`; whether another word is being said.
-    fn take_words(&mut self, now: Instant, lag: Duration) -> bool {
+    /// Takes the words that are known by now; whether another word is being said.
+    fn take_words(&mut self, now: Instant, is_known: impl Fn(&SpokenWord) -> bool) -> bool {
         let spoken = self.speech.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh: Vec<SpokenWord> =
-            spoken.iter().skip(self.judged).take_while(|word| word.to + lag <= now).cloned().collect();
+            spoken.iter().skip(self.judged).take_while(|word| is_known(word)).cloned().collect();
         let speaking = spoken.get(self.judged + fresh.len()).is_some_and(|word| word.from <= now && now < word.to);
         drop(spoken);
         self.judged += fresh.len();
@@ -174,7 +174,7 @@ impl Session {
     }
 
     fn listen_on(&mut self, now: Instant) {
-        self.take_words(now, WORD_LAG);
+        self.take_words(now, |word| word.to + WORD_LAG <= now);
         self.report_interim(now);
         let (last, speaking) = {
             let spoken = self.speech.lock().unwrap_or_else(PoisonError::into_inner);
@@ -212,7 +212,8 @@ impl Session {
     }
 
     fn finish(&mut self, now: Instant, finalize: bool) {
-        self.take_words(now, Duration::ZERO);
+        // A flush yields also a word of which only half was heard.
+        self.take_words(now, |word| word.from + (word.to - word.from) / 2 <= now);
         let segment = std::mem::take(&mut self.segment);
         self.reported = (0, false);
         if segment.is_empty() && !(finalize && self.behaviour.answers_empty_finalize) {
