@@ -45,7 +45,7 @@ impl Studio {
     }
 
     fn says(&self, text: &str) -> Vec<i16> {
-        let speech = self.voice.synthesize(text).unwrap();
+        let speech = self.voice.synthesize(text).expect("models and fixtures are in order");
         let first = speech.pcm.iter().position(|sample| sample.unsigned_abs() > 300).unwrap_or(0);
         let last = speech.pcm.iter().rposition(|sample| sample.unsigned_abs() > 300).unwrap_or(0);
         resampled(&speech.pcm[first..=last], speech.sample_rate_hz, RATE_HZ)
@@ -56,7 +56,9 @@ impl Studio {
         let mut pcm: Vec<i16> = Vec::new();
         for part in heard.split('|').map(str::trim) {
             let (time, what) = part.split_once(' ')?;
-            let secs = |text: &str| (text.parse::<f64>().unwrap() * f64::from(RATE_HZ)) as usize;
+            let secs = |text: &str| {
+                (text.parse::<f64>().expect("models and fixtures are in order") * f64::from(RATE_HZ)) as usize
+            };
             let from = match time.strip_prefix('+') {
                 Some(gap) => pcm.len() + secs(gap),
                 None => secs(time).max(pcm.len()),
@@ -80,7 +82,7 @@ impl Studio {
 
 fn resampled(pcm: &[i16], from_hz: u32, to_hz: u32) -> Vec<i16> {
     let mut out = Vec::new();
-    let mut resampler = Resampler::new(from_hz, to_hz).unwrap();
+    let mut resampler = Resampler::new(from_hz, to_hz).expect("models and fixtures are in order");
     resampler.process(pcm, &mut out);
     resampler.flush(&mut out);
     out
@@ -116,7 +118,11 @@ struct Words<'s> {
 impl Words<'_> {
     fn decode(&mut self, to: usize, at_ms: u64, is_final: bool) {
         let Some(from) = self.from else { return };
-        let text = self.studio.ears.recognize(&resampled(&self.line[from..to], RATE_HZ, 16_000)).unwrap();
+        let text = self
+            .studio
+            .ears
+            .recognize(&resampled(&self.line[from..to], RATE_HZ, 16_000))
+            .expect("models and fixtures are in order");
         self.decoded = to;
         if is_final {
             self.from = None;
@@ -144,8 +150,8 @@ fn told(tone: Told) -> LineTone {
 /// Listens to a line and gives every decision.
 fn listen(studio: &Studio, line: &[i16]) -> (Vec<(u64, Decision)>, Vec<LineTone>) {
     let settings = Settings { echo_guard: true, suppress_noise: false, auto_gain: true, neural: true };
-    let mut listener = Listener::new(RATE_HZ, settings).unwrap();
-    let mut neural = studio.vad.session(RATE_HZ).unwrap();
+    let mut listener = Listener::new(RATE_HZ, settings).expect("models and fixtures are in order");
+    let mut neural = studio.vad.session(RATE_HZ).expect("models and fixtures are in order");
     let (mut tones, mut answering) = (ToneDetector::new(RATE_HZ), Answering::new(CallTime(0)));
     let mut words = Words { studio, line, from: None, decoded: 0, due: Vec::new() };
     let (mut decided, mut heard_tones) = (Vec::new(), Vec::new());
@@ -209,7 +215,7 @@ fn openings_are_told_apart_by_ear() {
         let speaks_english =
             heard.is_ascii() && !id.starts_with("x-h-de") && !id.contains("-de") && !id.contains("-hi-");
         let Some(sound) = studio.line(heard).filter(|_| speaks_english) else { continue };
-        let party: Party = serde_json::from_value(party.into()).unwrap();
+        let party: Party = serde_json::from_value(party.into()).expect("models and fixtures are in order");
         let (decided, tones) = listen(&studio, &sound);
         let has_tone = heard.contains('[');
         assert!(has_tone || tones.is_empty(), "{id}: {tones:?} in a voice");

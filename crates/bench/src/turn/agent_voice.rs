@@ -180,10 +180,10 @@ fn finish(word: &str, pcm: &[f32]) -> Arc<[f32]> {
     let (low, high) = code(word);
     let (low_hz, high_hz) = (LOW_TONES_HZ[usize::from(low)], HIGH_TONES_HZ[usize::from(high)]);
     let (first, last) = (TONE_LEAD_MS * SAMPLES_PER_MS, out.len() - TONE_TAIL_MS * SAMPLES_PER_MS);
-    for n in first..last {
+    for (n, sample) in out.iter_mut().enumerate().take(last).skip(first) {
         let ramp = ((n - first).min(last - n) as f64 / 40.0).min(1.0);
         let t = n as f64 / RATE_HZ;
-        out[n] += (TONE_AMPLITUDE * ramp * ((TAU * low_hz * t).sin() + (TAU * high_hz * t).sin())) as f32;
+        *sample += (TONE_AMPLITUDE * ramp * ((TAU * low_hz * t).sin() + (TAU * high_hz * t).sin())) as f32;
     }
     out.into()
 }

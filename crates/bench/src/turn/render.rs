@@ -108,7 +108,7 @@ impl Studio {
             let start = clip.length_ms();
             let end = start + (sentence.pcm.len() / SAMPLES_PER_MS) as u64;
             // Recognisers take every third unfinished stretch for a sentence.
-            let stop = !last && !closed && !settled && fingerprint(&piece.text) % 3 == 0;
+            let stop = !last && !closed && !settled && fingerprint(&piece.text).is_multiple_of(3);
             let tokens: Vec<&str> = piece.text.split_whitespace().collect();
             for (w, token) in tokens.iter().enumerate() {
                 if HESITATIONS.contains(&agent_voice::bare(token).as_str()) {
@@ -134,7 +134,7 @@ impl Studio {
         let mut clip = self.turn(say, other, true)?;
         let gain = 10_f64.powf(SIDE_TALK_DB / 20.0);
         clip.pcm.iter_mut().for_each(|sample| *sample = (f64::from(*sample) * gain) as i16);
-        if fingerprint(say) % 2 == 0 {
+        if fingerprint(say).is_multiple_of(2) {
             clip.words.clear();
         }
         Ok(clip)

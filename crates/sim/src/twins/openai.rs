@@ -88,9 +88,12 @@ pub struct Behaviour {
     pub answerer: Option<Answerer>,
 }
 
+/// What is answered to a request; `None` leaves it to the rules.
+pub type Answers = dyn Fn(&Value) -> Option<Reply> + Send + Sync;
+
 /// Someone who answers from the body of a request, or leaves it to the rules.
 #[derive(Clone)]
-pub struct Answerer(pub Arc<dyn Fn(&Value) -> Option<Reply> + Send + Sync>);
+pub struct Answerer(pub Arc<Answers>);
 
 impl fmt::Debug for Answerer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
