@@ -4,7 +4,7 @@
 use base::limits::SEGMENT_CHARS_MAX;
 
 /// The first segment may be cut at a clause once this much text waits, so that the caller hears something soon.
-const FIRST_SEGMENT_CHARS: usize = 48;
+const FIRST_SEGMENT_CHARS: usize = 40;
 /// A clause shorter than this is not worth a segment of its own.
 const CLAUSE_CHARS_MIN: usize = 25;
 

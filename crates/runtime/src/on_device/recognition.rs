@@ -49,6 +49,7 @@ impl SttService for LocalStt {
             preroll: Preroll::new(PREROLL_MS, MODEL_HZ),
             utterance: Vec::new(),
             speaking: false,
+            owed: 0,
             decoded: 0,
             partial: None,
             scratch: Vec::new(),
@@ -67,6 +68,8 @@ struct Stream {
     /// Speech since the last final, at the model's rate.
     utterance: Vec<i16>,
     speaking: bool,
+    /// Finals that were asked for and not given.
+    owed: u32,
     /// Samples of the utterance that the last partial saw.
     decoded: usize,
     partial: Option<oneshot::Receiver<Result<String, Failure>>>,
@@ -111,10 +114,28 @@ impl Stream {
                     self.decoded = 0;
                 }
                 self.speaking = speaking;
+                if speaking || self.owed == 0 { Ok(()) } else { self.answer().await }
+            }
+            // A lull within speech: cut there, both halves would be misheard. The answer comes when the speech ends.
+            SttCommand::Finalize if self.speaking => {
+                self.owed += 1;
                 Ok(())
             }
-            SttCommand::Finalize => self.finalize(true).await,
+            SttCommand::Finalize => {
+                self.owed += 1;
+                self.answer().await
+            }
         }
+    }
+
+    /// Gives the final that was asked for, once with its words and as often as it was asked for.
+    async fn answer(&mut self) -> Result<(), Failure> {
+        let again = std::mem::take(&mut self.owed).saturating_sub(1);
+        self.finalize(true).await?;
+        for _ in 0..again {
+            self.send(SttEvent::Final { text: String::new(), finalized: true }).await;
+        }
+        Ok(())
     }
 
     fn take(&mut self, pcm: &[i16]) {
