@@ -9,6 +9,7 @@ use providers::stt::{SttEvent, SttOpen};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 
 const MODEL_HZ: u32 = 16_000;
 /// Kept from before the detector was sure, so that the first sound is not lost.
@@ -50,6 +51,7 @@ impl SttService for LocalStt {
             utterance: Vec::new(),
             speaking: false,
             owed: 0,
+            answer_at: None,
             decoded: 0,
             partial: None,
             scratch: Vec::new(),
@@ -58,6 +60,9 @@ impl SttService for LocalStt {
         SttSession { commands, events }
     }
 }
+
+/// A pause this much longer than the detector's is no breath between words: halves of a sentence are misheard.
+const BREATH: Duration = Duration::from_millis(130);
 
 struct Stream {
     recognizer: Arc<Recognizer>,
@@ -70,6 +75,8 @@ struct Stream {
     speaking: bool,
     /// Finals that were asked for and not given.
     owed: u32,
+    /// When they are given, unless the speaker goes on.
+    answer_at: Option<Instant>,
     /// Samples of the utterance that the last partial saw.
     decoded: usize,
     partial: Option<oneshot::Receiver<Result<String, Failure>>>,
@@ -88,6 +95,7 @@ impl Stream {
                     None => return,
                 },
                 text = partial(&mut self.partial) => self.on_partial(text).await,
+                () = at(self.answer_at) => self.answer().await,
             };
             if let Err(failure) = result {
                 let _ = self.outbox.send(SttEvent::Failed(failure)).await; // The call may be over.
@@ -114,7 +122,8 @@ impl Stream {
                     self.decoded = 0;
                 }
                 self.speaking = speaking;
-                if speaking || self.owed == 0 { Ok(()) } else { self.answer().await }
+                self.answer_at = (!speaking && self.owed > 0).then(|| Instant::now() + BREATH);
+                Ok(())
             }
             // A lull within speech: cut there, both halves would be misheard. The answer comes when the speech ends.
             SttCommand::Finalize if self.speaking => {
@@ -123,13 +132,15 @@ impl Stream {
             }
             SttCommand::Finalize => {
                 self.owed += 1;
-                self.answer().await
+                self.answer_at.get_or_insert_with(|| Instant::now() + BREATH);
+                Ok(())
             }
         }
     }
 
     /// Gives the final that was asked for, once with its words and as often as it was asked for.
     async fn answer(&mut self) -> Result<(), Failure> {
+        self.answer_at = None;
         let again = std::mem::take(&mut self.owed).saturating_sub(1);
         self.finalize(true).await?;
         for _ in 0..again {
@@ -206,6 +217,13 @@ fn decode(
         let _ = tell.send(text.map_err(|error| Failure::new(ErrorClass::Internal, error.to_string())));
     });
     told
+}
+
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn partial(running: &mut Option<oneshot::Receiver<Result<String, Failure>>>) -> Result<String, Failure> {
