@@ -215,6 +215,8 @@ impl Pause {
                 (timing.endpoint_digits_ms * 2 / 3, expectation.habit_ms)
             }
             Sound::Digits => (timing.endpoint_digits_ms, expectation.habit_ms),
+            // A comma is only a guess of the recogniser; the voice has fallen.
+            Sound::Unfinished if confirmed && is_finished_but_for_a_comma(words) => (2 * short, expectation.habit_ms),
             Sound::Unfinished => (timing.endpoint_ms_max, expectation.habit_ms),
             Sound::Finished if doubted => (timing.endpoint_ms_max, expectation.habit_ms),
             Sound::Finished if is_marked(words) && confirmed => (short, expectation.habit_ms / 2),
@@ -229,6 +231,10 @@ impl Pause {
         };
         patiently(silence_ms.max(habit_ms), expectation.patience)
     }
+}
+
+fn is_finished_but_for_a_comma(words: &str) -> bool {
+    words.trim_end().strip_suffix(',').is_some_and(|words| sounds(words) == Sound::Finished)
 }
 
 fn sound_of(words: &str, expectation: Expectation) -> Sound {
