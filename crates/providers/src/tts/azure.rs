@@ -13,6 +13,7 @@ use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
 use base::ErrorClass;
 use base::wire::{Connect, Header, Wire};
+use model::routing::Feature;
 use quick_xml::escape::escape;
 use serde::Deserialize;
 use serde_json::json;
@@ -37,6 +38,9 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("style", "Speaking style of voices that have one, such as `customerservice`."),
     ],
     key_optional: false,
+    features: &[Feature::Emotion, Feature::WordTimes],
+    quality: 75,
+    ..Descriptor::NONE
 };
 
 const RATES_HZ: [u32; 5] = [8_000, 16_000, 22_050, 24_000, 48_000];

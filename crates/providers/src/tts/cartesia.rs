@@ -14,6 +14,7 @@ use base::ErrorClass;
 use base::wire::{Connect, Header, Wire};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use model::routing::{Feature, Region};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -39,6 +40,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("pronunciation_dict_id", "Id of a pronunciation dictionary of the account."),
     ],
     key_optional: false,
+    region: Some(Region::Us),
+    features: &[Feature::Emotion, Feature::Cloning, Feature::WordTimes],
+    quality: 85,
+    ..Descriptor::NONE
 };
 
 const RATES_HZ: [u32; 6] = [8_000, 16_000, 22_050, 24_000, 44_100, 48_000];

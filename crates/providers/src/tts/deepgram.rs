@@ -11,6 +11,7 @@ use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
 use base::ErrorClass;
 use base::wire::{Connect, Header, Wire};
+use model::routing::Region;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -32,6 +33,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("mip_opt_out", "`true` keeps what is spoken out of the vendor's model improvement programme."),
     ],
     key_optional: false,
+    region: Some(Region::Us),
+    languages: &["en", "es", "de", "nl", "fr", "it", "ja"],
+    quality: 70,
+    ..Descriptor::NONE
 };
 
 const RATES_HZ: [u32; 5] = [8_000, 16_000, 24_000, 32_000, 48_000];

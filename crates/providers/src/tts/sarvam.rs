@@ -13,6 +13,7 @@ use base::ErrorClass;
 use base::wire::{Connect, Header, Wire};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use model::routing::Region;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -35,6 +36,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("dict_id", "Id of a pronunciation dictionary of the account."),
     ],
     key_optional: false,
+    region: Some(Region::India),
+    languages: &["bn", "en", "gu", "hi", "kn", "ml", "mr", "or", "pa", "ta", "te"],
+    quality: 65,
+    ..Descriptor::NONE
 };
 
 const RATES_HZ: [u32; 4] = [8_000, 16_000, 22_050, 24_000];
