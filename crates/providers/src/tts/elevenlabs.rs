@@ -333,8 +333,8 @@ mod tests {
         let extra = extra.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let options = ProviderOptions { api_key: Some("key".into()), extra, ..ProviderOptions::default() };
         let mut codec = super::super::PROVIDERS.open("elevenlabs", &options).expect("usable").protocol();
-        let connect =
-            codec.connect(&TtsOpen { sample_rate_hz, language: "en-US".to_owned(), voice: Some("a/b".to_owned()) });
+        let voice = Some("a/b".to_owned());
+        let connect = codec.connect(&TtsOpen { sample_rate_hz, language: "en-US".to_owned(), voice, now_unix_ms: 0 });
         (codec, connect)
     }
 
