@@ -166,9 +166,9 @@ impl Utterance {
         if self.over || pcm.is_empty() {
             return;
         }
+        self.usage(out);
         self.samples_out += pcm.len() as u64;
         out.push(TtsEvent::Audio { pcm });
-        self.usage(out);
     }
 
     /// What was asked for so far is paid for.
@@ -409,7 +409,7 @@ mod tests {
         utterance.push("Hi.");
         utterance.audio(&[1, 0, 2], &mut out);
         utterance.audio(&[0, 3, 0], &mut out);
-        let heard = [TtsEvent::Audio { pcm: vec![1] }, TtsEvent::Usage { chars: 3 }, TtsEvent::Audio { pcm: vec![2, 3] }];
+        let heard = [TtsEvent::Usage { chars: 3 }, TtsEvent::Audio { pcm: vec![1] }, TtsEvent::Audio { pcm: vec![2, 3] }];
         assert_eq!(out, heard);
     }
 
