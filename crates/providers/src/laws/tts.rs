@@ -246,8 +246,8 @@ pub(crate) fn usage_moves(name: &str) {
     });
     assert!(most > 0, "the cassette shows usage");
     let descriptor = PROVIDERS.find(name).expect("listed").descriptor;
-    if crate::pricing::prices().iter().any(|price| price.provider == name) {
-        let cost = crate::pricing::tts_cost(name, descriptor.model.unwrap_or_default(), most);
+    if crate::pricing::prices().iter().any(|price| crate::pricing::is_of(price, name)) {
+        let cost = crate::pricing::tts_cost(name, descriptor.model.unwrap_or_default(), most, 1_000);
         assert!(cost.is_some_and(|cost| cost.usd_micros > 0), "the default model has a price");
     }
 }

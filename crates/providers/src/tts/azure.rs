@@ -178,6 +178,7 @@ impl Speech {
             return;
         }
         let Some(text) = self.waiting.pop_front() else { return };
+        self.utterance.charge(text.chars().count());
         self.turns += 1;
         let request_id = self.id(self.turns);
         let context = json!({"synthesis": {
@@ -278,7 +279,7 @@ impl TtsProtocol for Speech {
     }
 
     fn on_text(&mut self, text: &str, out: &mut Vec<Wire>) {
-        if let Some(spoken) = self.utterance.push(text) {
+        if let Some(spoken) = self.utterance.push_waiting(text) {
             self.waiting.push_back(spoken);
             self.speak_next(out);
         }

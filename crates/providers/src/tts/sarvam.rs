@@ -97,6 +97,7 @@ impl Bulbul {
             return;
         }
         let Some(text) = self.waiting.pop_front() else { return };
+        self.utterance.charge(text.chars().count());
         (self.busy, self.begun) = (true, false);
         out.push(Wire::Text(json!({"type": "text", "data": {"text": text}}).to_string()));
         out.push(Wire::Text(r#"{"type":"flush"}"#.to_owned()));
@@ -159,7 +160,7 @@ impl TtsProtocol for Bulbul {
     }
 
     fn on_text(&mut self, text: &str, out: &mut Vec<Wire>) {
-        if let Some(spoken) = self.utterance.push(text) {
+        if let Some(spoken) = self.utterance.push_waiting(text) {
             self.waiting.push_back(spoken);
             self.speak_next(out);
         }

@@ -39,6 +39,7 @@ pub(super) struct Utterance {
     /// Segments whose audio is not all out, oldest first.
     segments: VecDeque<Segment>,
     chars_pushed: u64,
+    chars_paid: u64,
     chars_reported: u64,
     /// How far alignment has come in `pushed`.
     aligned: usize,
@@ -61,6 +62,7 @@ impl Utterance {
             segment_starts: Vec::new(),
             segments: VecDeque::new(),
             chars_pushed: 0,
+            chars_paid: 0,
             chars_reported: 0,
             aligned: 0,
             between_words: true,
@@ -127,6 +129,13 @@ impl Utterance {
 
     /// Takes a segment and gives what to ask the service for; `None` when of this segment nothing is to be heard.
     pub(super) fn push(&mut self, text: &str) -> Option<String> {
+        let spoken = self.push_waiting(text)?;
+        self.charge(spoken.chars().count());
+        Some(spoken)
+    }
+
+    /// The same for a segment that is not sent yet, and so not paid for.
+    pub(super) fn push_waiting(&mut self, text: &str) -> Option<String> {
         if self.over || self.flushed {
             return None;
         }
@@ -145,9 +154,9 @@ impl Utterance {
         Some(spoken.to_owned())
     }
 
-    /// Characters beyond the text itself that are paid for.
-    pub(super) fn charge(&mut self, chars: u64) {
-        self.chars_pushed += chars;
+    /// The service is asked for this many characters.
+    pub(super) fn charge(&mut self, chars: usize) {
+        self.chars_paid += chars as u64;
     }
 
     /// No more text will come; `false` when that was known or everything is over.
@@ -173,9 +182,9 @@ impl Utterance {
 
     /// What was asked for so far is paid for.
     pub(super) fn usage(&mut self, out: &mut Vec<TtsEvent>) {
-        if !self.over && self.chars_reported != self.chars_pushed {
-            self.chars_reported = self.chars_pushed;
-            out.push(TtsEvent::Usage { chars: self.chars_pushed });
+        if !self.over && self.chars_reported != self.chars_paid {
+            self.chars_reported = self.chars_paid;
+            out.push(TtsEvent::Usage { chars: self.chars_paid });
         }
     }
 
@@ -284,9 +293,9 @@ impl Utterance {
         let offset = rest.char_indices().take(WORD_WINDOW_CHARS).find(fits)?.0;
         let found = self.aligned + offset;
         // Quotation marks and the like belong to the word that they stand before.
-        let begins = self.pushed[..found].rfind(char::is_whitespace).map_or(0, |at| {
-            at + self.pushed[at..].chars().next().map_or(1, char::len_utf8)
-        });
+        let begins = self.pushed[..found]
+            .rfind(char::is_whitespace)
+            .map_or(0, |at| at + self.pushed[at..].chars().next().map_or(1, char::len_utf8));
         let begins = self.segment_starts.iter().copied().filter(|start| *start <= found).fold(begins, usize::max);
         let is_first_of_its_word = begins >= self.aligned;
         let length: usize = self.pushed[found..].chars().take(bare.chars().count()).map(char::len_utf8).sum();
@@ -365,7 +374,8 @@ mod tests {
     fn words_are_found_in_the_text_as_pushed_whatever_the_service_made_of_them() {
         let mut utterance = Utterance::new("acme");
         utterance.push("He said \"Hello\", then left.");
-        let found = words(&mut utterance, &[("he", 0), ("Said", 90), ("Hello", 200), (",", 250), ("uh", 260), ("then", 300)]);
+        let found =
+            words(&mut utterance, &[("he", 0), ("Said", 90), ("Hello", 200), (",", 250), ("uh", 260), ("then", 300)]);
         assert_eq!(found, [(0, 0), (3, 90), (8, 200), (17, 300)]);
         utterance.push(" Well-known.");
         assert_eq!(words(&mut utterance, &[("left", 350), ("Well", 500), ("known", 600)]), [(22, 350), (28, 500)]);
@@ -409,7 +419,8 @@ mod tests {
         utterance.push("Hi.");
         utterance.audio(&[1, 0, 2], &mut out);
         utterance.audio(&[0, 3, 0], &mut out);
-        let heard = [TtsEvent::Usage { chars: 3 }, TtsEvent::Audio { pcm: vec![1] }, TtsEvent::Audio { pcm: vec![2, 3] }];
+        let heard =
+            [TtsEvent::Usage { chars: 3 }, TtsEvent::Audio { pcm: vec![1] }, TtsEvent::Audio { pcm: vec![2, 3] }];
         assert_eq!(out, heard);
     }
 
