@@ -3,14 +3,21 @@
 //! A twin is a server on a free loopback port that speaks a vendor's protocol well enough for the vendor's own client. It
 //! records what it received and fails on request, see [`fault`].
 
+pub mod azure_tts;
+pub mod cartesia_tts;
 pub mod cloud;
 pub mod deepgram;
+pub mod deepgram_tts;
 pub mod elevenlabs;
 pub mod fault;
 pub mod openai;
+pub mod openai_tts;
+mod roster;
+pub mod sarvam_tts;
 mod server;
 pub mod tool;
 pub mod twilio;
+pub mod voice;
 
 pub use fault::{Fault, Faults, Moment};
 pub use server::Record;
