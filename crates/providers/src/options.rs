@@ -199,7 +199,8 @@ impl Settings {
             }
             Some(key) if key.bytes().all(|b| b.is_ascii_graphic()) => {}
             // The file of a service account, as some vendors hand it out.
-            Some(key) if key.trim_start().starts_with('{') && serde_json::from_str::<serde_json::Value>(key).is_ok() => {}
+            Some(key)
+                if key.trim_start().starts_with('{') && serde_json::from_str::<serde_json::Value>(key).is_ok() => {}
             Some(_) => return Err(OptionsError::MalformedKey { env: descriptor.key_env }),
         }
         let known: Vec<&str> = descriptor.extra.iter().map(|(key, _)| *key).collect();

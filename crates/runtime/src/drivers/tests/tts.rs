@@ -48,7 +48,12 @@ impl TtsProtocol for Toy {
 fn open(server: &Server) -> TtsSession {
     let url = format!("ws://{}/tts", server.address);
     let make: MakeTts = Arc::new(move || Box::new(Toy { url: url.clone() }));
-    StreamTts::new("toy", make, egress()).open(TtsOpen { sample_rate_hz: 8_000, language: "en".into(), voice: None, now_unix_ms: 0 })
+    StreamTts::new("toy", make, egress()).open(TtsOpen {
+        sample_rate_hz: 8_000,
+        language: "en".into(),
+        voice: None,
+        now_unix_ms: 0,
+    })
 }
 
 async fn say(session: &TtsSession, text: &str) {
