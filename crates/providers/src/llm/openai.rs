@@ -3,6 +3,7 @@
 //! Source: platform.openai.com, "Create chat completion", "Streaming", "Prompt caching" (long prompts that begin alike are
 //! cached without being asked).
 
+use model::routing::{Feature, Region};
 use super::LlmProtocol;
 use super::chat_completions::{self, Dialect, option};
 use crate::options::{Descriptor, OptionsError, Settings};
@@ -34,6 +35,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("project", "Project that is billed."),
     ],
     key_optional: true,
+    region: Some(Region::Us),
+    features: &[Feature::Tools, Feature::PromptCache],
+    quality: 80,
+    ..Descriptor::NONE
 };
 
 pub(super) fn open(settings: &Settings) -> Result<Factory<dyn LlmProtocol>, OptionsError> {
