@@ -1,10 +1,11 @@
 //! Services that read texts: sentiment, entities, personal data, language, translation. One request and its whole answer; what
-//! a service can do is said by [`TextProtocol::limits`].
+//! a service can do is said by the features of its descriptor and, with how much at once, by [`TextProtocol::limits`].
 
 use crate::pricing::Unit;
 use crate::registry::text_providers;
 use base::wire::HttpRequest;
 use base::{ErrorClass, Failure, Pii};
+use model::routing::Feature;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -27,6 +28,17 @@ pub enum TextSkill {
 impl TextSkill {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Sentiment, Self::Entities, Self::PersonalData, Self::Language, Self::Translation];
+
+    /// What a descriptor says of a service that can do it.
+    pub const fn feature(self) -> Feature {
+        match self {
+            Self::Sentiment => Feature::Sentiment,
+            Self::Entities => Feature::Entities,
+            Self::PersonalData => Feature::PersonalData,
+            Self::Language => Feature::DetectsLanguage,
+            Self::Translation => Feature::Translation,
+        }
+    }
 }
 
 /// A text to read.

@@ -26,6 +26,8 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         DIMENSIONS,
     ],
     key_optional: false,
+    quality: 70,
+    ..Descriptor::NONE
 };
 
 pub(super) fn open(settings: &Settings) -> Result<Factory<dyn EmbedProtocol>, OptionsError> {

@@ -12,6 +12,7 @@ use base::{ErrorClass, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use model::routing::Region;
 
 /// The service takes no more texts at once.
 const TEXTS_MAX: usize = 100;
@@ -31,6 +32,9 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("api_version", "Version of the interface: `v1beta` (default) or `v1`."),
     ],
     key_optional: false,
+    region: Some(Region::Global),
+    quality: 75,
+    ..Descriptor::NONE
 };
 
 struct Config {

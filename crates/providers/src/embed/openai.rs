@@ -7,6 +7,7 @@ use super::embeddings_api::{self, DIMENSIONS};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
 use base::wire::Header;
+use model::routing::Region;
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "openai",
@@ -20,6 +21,9 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     voice: None,
     extra: &[DIMENSIONS],
     key_optional: true,
+    region: Some(Region::Us),
+    quality: 70,
+    ..Descriptor::NONE
 };
 
 pub(super) fn open(settings: &Settings) -> Result<Factory<dyn EmbedProtocol>, OptionsError> {

@@ -98,7 +98,10 @@ pub(crate) fn every_skill_is_shown_and_priced(name: &str) {
         let good =
             shown.clone().filter_map(|(request, body)| Some((request, answered(&provider, request, body).ok()?)));
         let is_good = good.clone().any(|(_, answers)| answers.iter().all(Result::is_ok));
-        match provider.protocol().limits(skill) {
+        let limits = provider.protocol().limits(skill);
+        let said = provider.descriptor().features.contains(&skill.feature());
+        assert_eq!(said, limits.is_some(), "the descriptor says whether it does {skill:?}");
+        match limits {
             Some(limits) => {
                 assert!(limits.items_max > 0 && limits.chars_max >= 1_000);
                 assert!(is_good, "the cassette shows {skill:?}");

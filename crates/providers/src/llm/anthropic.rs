@@ -19,6 +19,7 @@ use model::tool::ToolSpec;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use model::routing::{Feature, Region};
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "anthropic",
@@ -40,6 +41,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("auth_header", "How the key is sent: `x-api-key` (default) or `bearer`."),
     ],
     key_optional: false,
+    region: Some(Region::Us),
+    features: &[Feature::Tools, Feature::PromptCache],
+    quality: 85,
+    ..Descriptor::NONE
 };
 
 const VERSION: &str = "2026-10-21";

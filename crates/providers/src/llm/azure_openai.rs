@@ -10,6 +10,7 @@ use super::chat_completions::{self, Dialect, option};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
 use base::ErrorClass;
+use model::routing::Feature;
 
 /// Stands where the name of the business's own resource belongs.
 const NO_RESOURCE: &str = "resource.invalid";
@@ -39,6 +40,9 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         option::AUTH_HEADER,
     ],
     key_optional: false,
+    features: &[Feature::Tools, Feature::PromptCache],
+    quality: 80,
+    ..Descriptor::NONE
 };
 
 pub(super) fn open(settings: &Settings) -> Result<Factory<dyn LlmProtocol>, OptionsError> {

@@ -18,6 +18,7 @@ use model::generation::{ChatMessage, Finish, GenerationEvent, GenerationRequest,
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use model::routing::{Feature, Region};
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "gemini",
@@ -38,6 +39,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("thought_signature", "What stands in for the signature of an earlier tool call; empty to send none."),
     ],
     key_optional: false,
+    region: Some(Region::Global),
+    features: &[Feature::Tools, Feature::PromptCache],
+    quality: 80,
+    ..Descriptor::NONE
 };
 
 /// The service wants the signature that came with a tool call back. Calls are kept without it, because they outlive both the

@@ -9,6 +9,7 @@ use super::chat_completions::{self, Dialect, option};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
 use base::ErrorClass;
+use model::routing::Feature;
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "groq",
@@ -28,6 +29,9 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("reasoning_format", "What becomes of the model's thoughts: `hidden`, `parsed` or `raw`; left out when unset."),
     ],
     key_optional: false,
+    features: &[Feature::Tools, Feature::PromptCache],
+    quality: 65,
+    ..Descriptor::NONE
 };
 
 pub(super) fn open(settings: &Settings) -> Result<Factory<dyn LlmProtocol>, OptionsError> {

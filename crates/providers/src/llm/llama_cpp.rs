@@ -8,6 +8,7 @@ use super::LlmProtocol;
 use super::chat_completions::{self, Dialect, option};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
+use model::routing::{Feature, Region};
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "llama_cpp",
@@ -27,6 +28,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("slot", "Slot of the server to use, from 0 to 255; any free one when unset."),
     ],
     key_optional: true,
+    region: Some(Region::OnSite),
+    features: &[Feature::Tools, Feature::PromptCache],
+    quality: 50,
+    ..Descriptor::NONE
 };
 
 pub(super) fn open(settings: &Settings) -> Result<Factory<dyn LlmProtocol>, OptionsError> {

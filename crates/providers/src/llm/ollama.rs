@@ -8,6 +8,7 @@ use super::LlmProtocol;
 use super::chat_completions::{self, Dialect, option};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
+use model::routing::{Feature, Region};
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "ollama",
@@ -25,6 +26,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         option::INCLUDE_USAGE,
     ],
     key_optional: true,
+    region: Some(Region::OnSite),
+    features: &[Feature::Tools],
+    quality: 50,
+    ..Descriptor::NONE
 };
 
 pub(super) fn open(settings: &Settings) -> Result<Factory<dyn LlmProtocol>, OptionsError> {

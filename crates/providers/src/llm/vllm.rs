@@ -8,6 +8,7 @@ use super::LlmProtocol;
 use super::chat_completions::{self, Dialect, option};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
+use model::routing::{Feature, Region};
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "vllm",
@@ -28,6 +29,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("priority", "Requests with a smaller number are served first, from 0 to 1000; left out when unset."),
     ],
     key_optional: true,
+    region: Some(Region::OnSite),
+    features: &[Feature::Tools, Feature::PromptCache],
+    quality: 55,
+    ..Descriptor::NONE
 };
 
 pub(super) fn open(settings: &Settings) -> Result<Factory<dyn LlmProtocol>, OptionsError> {

@@ -15,6 +15,7 @@ use base::{ErrorClass, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use model::routing::Feature;
 
 /// Stands where the name of the business's own resource belongs.
 const NO_RESOURCE: &str = "resource.invalid";
@@ -36,6 +37,9 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("domain", "`phi` finds health data in personal data, too; default `none`."),
     ],
     key_optional: false,
+    features: &[Feature::Sentiment, Feature::Entities, Feature::PersonalData, Feature::DetectsLanguage],
+    quality: 75,
+    ..Descriptor::NONE
 };
 
 struct Config {

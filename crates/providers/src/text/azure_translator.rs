@@ -13,6 +13,7 @@ use base::{ErrorClass, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use model::routing::{Feature, Region};
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "azure_translator",
@@ -31,6 +32,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("profanity", "`NoAction` (default), `Marked` or `Deleted`."),
     ],
     key_optional: false,
+    region: Some(Region::Global),
+    features: &[Feature::Translation],
+    quality: 75,
+    ..Descriptor::NONE
 };
 
 struct Config {

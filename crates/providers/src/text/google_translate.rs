@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use model::routing::{Feature, Region};
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "google_translate",
@@ -27,6 +28,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     voice: None,
     extra: &[("auth_header", "How the key is sent: `x-goog-api-key` (default), or `bearer` for a token.")],
     key_optional: false,
+    region: Some(Region::Global),
+    features: &[Feature::DetectsLanguage, Feature::Translation],
+    quality: 75,
+    ..Descriptor::NONE
 };
 
 struct Config {
