@@ -3,6 +3,7 @@
 mod utterance;
 
 use crate::registry::tts_providers;
+use crate::voices::Voices;
 use base::wire::{Connect, Wire};
 use base::{ErrorClass, Failure};
 
@@ -74,6 +75,10 @@ pub trait TtsProtocol: Send {
     }
     /// The socket was closed by the other side with this code.
     fn on_close(&mut self, code: u16, out: &mut Vec<TtsEvent>);
+    /// The vendor's voices, where it has a list of them.
+    fn voices(&self) -> Option<Box<dyn Voices>> {
+        None
+    }
     /// Maps an HTTP status (refused upgrade) and body, or a close code (1000 and above), to a class.
     fn classify(&self, status: u16, body: &str) -> ErrorClass;
 }

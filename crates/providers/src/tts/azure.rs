@@ -11,8 +11,9 @@ use super::{TtsEvent, TtsOpen, TtsProtocol};
 use crate::answer::classify_status;
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
-use base::ErrorClass;
+use crate::voices::{self, Listing, Page, VoiceInfo, Voices};
 use base::wire::{Connect, Header, Wire};
+use base::{ErrorClass, Failure};
 use model::routing::Feature;
 use quick_xml::escape::escape;
 use serde::Deserialize;
@@ -20,6 +21,7 @@ use serde_json::json;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use url::Url;
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "azure",
@@ -116,6 +118,17 @@ fn timestamp(unix_ms: u64) -> String {
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1_000)
+}
+
+/// The portal shows the address of a region for all services; each service has its own.
+fn at_synthesis(url: &mut Url) {
+    let host = url.host_str().unwrap_or_default();
+    let ends = [".api.cognitive.microsoft.com", ".stt.speech.microsoft.com"];
+    let region = ends.into_iter().find_map(|end| host.strip_suffix(end));
+    if let Some(host) = region.map(|region| format!("{region}.tts.speech.microsoft.com")) {
+        // A host with other labels at its end is a host.
+        let _ = url.set_host(Some(&host));
+    }
 }
 
 /// What XML 1.0 cannot hold is left out.
@@ -250,15 +263,7 @@ impl TtsProtocol for Speech {
         self.open = open.clone();
         self.utterance.choose_format(config.ulaw, open.sample_rate_hz, &RATES_HZ);
         let mut url = settings.ws_url(&["tts", "cognitiveservices", "websocket", "v1"]);
-        // The portal shows the address of a region for all services; each service has its own.
-        let host = url.host_str().unwrap_or_default();
-        let region = [".api.cognitive.microsoft.com", ".stt.speech.microsoft.com"]
-            .into_iter()
-            .find_map(|rest| host.strip_suffix(rest));
-        if let Some(host) = region.map(|region| format!("{region}.tts.speech.microsoft.com")) {
-            // A host with another first label is a host.
-            let _ = url.set_host(Some(&host));
-        }
+        at_synthesis(&mut url);
         let connection_id = self.id(0);
         let about = json!({"context": {
             "system": {"name": "Frontdesk", "version": env!("CARGO_PKG_VERSION"), "build": "Rust", "lang": "Rust"},
@@ -316,6 +321,10 @@ impl TtsProtocol for Speech {
         self.utterance.finish_when_out(events);
     }
 
+    fn voices(&self) -> Option<Box<dyn Voices>> {
+        Some(Box::new(Account(self.config.settings.clone())))
+    }
+
     fn on_close(&mut self, code: u16, out: &mut Vec<TtsEvent>) {
         self.utterance.fail_of_close(self.classify(code, ""), code, out);
     }
@@ -327,6 +336,46 @@ impl TtsProtocol for Speech {
             _ => classify_status(status),
         }
     }
+}
+
+/// The voices of a region: learn.microsoft.com, "Text to speech REST API", "Get a list of voices".
+struct Account(Settings);
+
+impl Voices for Account {
+    fn list(&self, _: Option<&str>) -> Listing {
+        let mut url = self.0.http_url(&["cognitiveservices", "voices", "list"]);
+        at_synthesis(&mut url);
+        let key = self.0.key().map(|key| Header::secret("ocp-apim-subscription-key", key.expose().clone()));
+        voices::get(url, key.into_iter().collect())
+    }
+
+    fn listed(&self, body: &[u8]) -> Result<Page, Failure> {
+        let all: Vec<Listed> = voices::read(DESCRIPTOR.name, body)?;
+        let voices = all
+            .into_iter()
+            .map(|one| VoiceInfo {
+                language: Some(one.locale),
+                gender: voices::gender(&one.gender),
+                ..VoiceInfo::stock(one.short_name, one.display_name)
+            })
+            .collect();
+        Ok(Page { voices, next: None })
+    }
+
+    fn classify(&self, status: u16, _: &str) -> ErrorClass {
+        classify_status(status)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    short_name: String,
+    #[serde(default)]
+    display_name: String,
+    locale: String,
+    #[serde(default)]
+    gender: String,
 }
 
 #[derive(Deserialize)]

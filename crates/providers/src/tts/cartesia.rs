@@ -8,10 +8,12 @@
 use super::utterance::{Encoding, Utterance};
 use super::{TtsEvent, TtsOpen, TtsProtocol};
 use crate::answer::{classify_status, error_code, is_code};
+use crate::form::{Part, multipart};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
-use base::ErrorClass;
-use base::wire::{Connect, Header, Wire};
+use crate::voices::{self, CloneRequest, Listing, Page, VoiceInfo, Voices};
+use base::wire::{Connect, Header, HttpRequest, Method, Wire};
+use base::{ErrorClass, Failure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use model::routing::{Feature, Region};
@@ -88,6 +90,16 @@ struct Sonic {
     used: bool,
 }
 
+fn headers(settings: &Settings) -> Vec<Header> {
+    let key = settings.key().map(|key| Header::secret("authorization", format!("Bearer {}", key.expose())));
+    key.into_iter().chain([Header::plain("cartesia-version", API_VERSION)]).collect()
+}
+
+/// Languages are told without a region.
+fn bare_language(language: &str) -> String {
+    language.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase()
+}
+
 impl Sonic {
     fn message(&self, transcript: &str, goes_on: bool) -> Wire {
         let mut message = self.common.clone();
@@ -144,11 +156,10 @@ impl TtsProtocol for Sonic {
         let settings = &config.settings;
         self.utterance.choose_format(config.ulaw, open.sample_rate_hz, &RATES_HZ);
         let encoding = if self.utterance.encoding() == Encoding::Ulaw { "pcm_mulaw" } else { "pcm_s16le" };
-        let language = open.language.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
         let mut common = json!({
             "model_id": settings.model(),
             "voice": {"mode": "id", "id": open.voice.as_deref().unwrap_or(settings.voice())},
-            "language": language,
+            "language": bare_language(&open.language),
             "output_format": {
                 "container": "raw", "encoding": encoding, "sample_rate": self.utterance.sample_rate_hz(),
             },
@@ -166,10 +177,8 @@ impl TtsProtocol for Sonic {
         if let Value::Object(common) = common {
             self.common = common;
         }
-        let key = settings.key().map(|key| Header::secret("authorization", format!("Bearer {}", key.expose())));
-        let version = Header::plain("cartesia-version", API_VERSION);
         Connect {
-            headers: key.into_iter().chain([version]).collect(),
+            headers: headers(settings),
             ..Connect::websocket(settings.ws_url(&["tts", "websocket"]))
         }
     }
@@ -223,17 +232,25 @@ impl TtsProtocol for Sonic {
         }
     }
 
+    fn voices(&self) -> Option<Box<dyn Voices>> {
+        Some(Box::new(Account(self.config.settings.clone())))
+    }
+
     fn on_close(&mut self, code: u16, out: &mut Vec<TtsEvent>) {
         self.utterance.fail_of_close(self.classify(code, ""), code, out);
     }
 
     fn classify(&self, status: u16, body: &str) -> ErrorClass {
-        let word = serde_json::from_str::<Value>(body)
-            .ok()
-            .and_then(|body| word_class(body.get("error_code")?.as_str()?))
-            .or_else(|| word_class(&error_code(body)?));
-        word.unwrap_or_else(|| classify_status(status))
+        classify(status, body)
     }
+}
+
+fn classify(status: u16, body: &str) -> ErrorClass {
+    let word = serde_json::from_str::<Value>(body)
+        .ok()
+        .and_then(|body| word_class(body.get("error_code")?.as_str()?))
+        .or_else(|| word_class(&error_code(body)?));
+    word.unwrap_or_else(|| classify_status(status))
 }
 
 fn word_class(code: &str) -> Option<ErrorClass> {
@@ -243,6 +260,79 @@ fn word_class(code: &str) -> Option<ErrorClass> {
         "model_not_found" | "voice_not_found" => ErrorClass::Invalid,
         _ => return None,
     })
+}
+
+/// The voices of an account: docs.cartesia.ai, "List Voices" and "Clone Voice".
+struct Account(Settings);
+
+const PAGE_VOICES: &str = "100";
+
+impl Voices for Account {
+    fn list(&self, after: Option<&str>) -> Listing {
+        let mut url = self.0.http_url(&["voices"]);
+        url.query_pairs_mut().append_pair("limit", PAGE_VOICES).append_pair("expand[]", "preview_file_url");
+        if let Some(after) = after {
+            url.query_pairs_mut().append_pair("starting_after", after);
+        }
+        voices::get(url, headers(&self.0))
+    }
+
+    fn listed(&self, body: &[u8]) -> Result<Page, Failure> {
+        let page: ListedPage = voices::read(DESCRIPTOR.name, body)?;
+        let next = page.data.last().filter(|_| page.has_more).map(|last| last.id.clone());
+        let voices = page.data.into_iter().map(|one| VoiceInfo {
+            language: one.language,
+            gender: one.gender.as_deref().and_then(voices::gender),
+            preview_url: one.preview_file_url,
+            cloned: one.is_owner,
+            ..VoiceInfo::stock(one.id, one.name)
+        });
+        Ok(Page { voices: voices.collect(), next })
+    }
+
+    fn clone_voice(&self, wanted: &CloneRequest) -> Option<HttpRequest> {
+        // One recording makes the voice; a few clean seconds are enough.
+        let sample = wanted.samples().first()?;
+        let language = bare_language(wanted.language());
+        let mut parts = vec![Part::text("name", wanted.name()), Part::text("language", &language)];
+        parts.extend(wanted.description().map(|words| Part::text("description", words)));
+        parts.push(Part::file("clip", &sample.file_name, sample.media_type()?, &sample.bytes));
+        let (kind, body) = multipart(&parts);
+        let headers = headers(&self.0).into_iter().chain([Header::plain("content-type", kind)]).collect();
+        let url = self.0.http_url(&["voices", "clone"]).into();
+        Some(HttpRequest { method: Method::Post, url, headers, body })
+    }
+
+    fn cloned(&self, body: &[u8]) -> Result<String, Failure> {
+        voices::read::<Cloned>(DESCRIPTOR.name, body).map(|voice| voice.id)
+    }
+
+    fn classify(&self, status: u16, body: &str) -> ErrorClass {
+        classify(status, body)
+    }
+}
+
+#[derive(Deserialize)]
+struct Cloned {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct ListedPage {
+    data: Vec<Listed>,
+    #[serde(default)]
+    has_more: bool,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    id: String,
+    name: String,
+    language: Option<String>,
+    gender: Option<String>,
+    preview_file_url: Option<String>,
+    #[serde(default)]
+    is_owner: bool,
 }
 
 #[derive(Deserialize)]

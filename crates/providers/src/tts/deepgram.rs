@@ -9,6 +9,7 @@ use super::{TtsEvent, TtsOpen, TtsProtocol};
 use crate::answer::{classify_status, error_code, is_code};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
+use crate::voices::{KnownVoices, VoiceInfo, Voices};
 use base::ErrorClass;
 use base::wire::{Connect, Header, Wire};
 use model::routing::Region;
@@ -182,6 +183,10 @@ impl TtsProtocol for Aura {
         self.utterance.finish_when_out(events);
     }
 
+    fn voices(&self) -> Option<Box<dyn Voices>> {
+        Some(Box::new(KnownVoices(known_voices)))
+    }
+
     /// The reason tells more than the code, and the driver has it.
     fn on_close(&mut self, _: u16, _: &mut Vec<TtsEvent>) {}
 
@@ -203,6 +208,35 @@ fn word_class(code: &str) -> ErrorClass {
         }
         _ => ErrorClass::Unavailable,
     }
+}
+
+/// The voices that the vendor's Python package 7.17 names, by language.
+const VOICES: [(&str, &str); 7] = [
+    (
+        "en",
+        "amalthea andromeda apollo arcas aries asteria athena atlas aurora callista cora cordelia delia draco electra \
+         harmonia helena hera hermes hyperion janus juno jupiter luna mars minerva neptune odysseus ophelia orion orpheus \
+         pandora phoebe pluto saturn selene thalia theia vesta zeus",
+    ),
+    (
+        "es",
+        "agustina alvaro antonia aquila carina celeste diana estrella gloria javier luciano nestor olivia selena silvia \
+         sirio valerio",
+    ),
+    ("de", "aurelia elara fabian julius kara lara viktoria"),
+    ("nl", "beatrix cornelia daphne hestia lars leda rhea roman sander"),
+    ("fr", "agathe hector"),
+    ("it", "cesare cinzia demetra dionisio elio flavio livia maia melia"),
+    ("ja", "ama ebisu fujin izanami uzume"),
+];
+
+fn known_voices() -> Vec<VoiceInfo> {
+    let titled = |name: &str| name[..1].to_ascii_uppercase() + &name[1..];
+    let voice = |language: &str, name: &str| VoiceInfo {
+        language: Some(language.to_owned()),
+        ..VoiceInfo::stock(format!("aura-2-{name}-{language}"), titled(name))
+    };
+    VOICES.iter().flat_map(|(language, names)| names.split_whitespace().map(|name| voice(language, name))).collect()
 }
 
 #[derive(Deserialize)]

@@ -8,10 +8,12 @@ use model::routing::{Feature, Region};
 use super::utterance::{Encoding, Utterance};
 use super::{TtsEvent, TtsOpen, TtsProtocol};
 use crate::answer::{classify_status, error_code, is_code};
+use crate::form::{Part, multipart};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
-use base::ErrorClass;
-use base::wire::{Connect, Header, Wire};
+use crate::voices::{self, CloneRequest, Listing, Page, VoiceInfo, Voices};
+use base::wire::{Connect, Header, HttpRequest, Method, Wire};
+use base::{ErrorClass, Failure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -104,7 +106,11 @@ impl Common {
     }
 
     pub(super) fn headers(&self) -> Vec<Header> {
-        self.settings.key().map(|key| Header::secret("xi-api-key", key.expose().clone())).into_iter().collect()
+        headers(&self.settings)
+    }
+
+    pub(super) fn voices(&self) -> Box<dyn Voices> {
+        Box::new(Account(self.settings.clone()))
     }
 
     pub(super) fn language_code(&self, open: &TtsOpen) -> Option<String> {
@@ -213,6 +219,10 @@ impl TtsProtocol for StreamInput {
         }
     }
 
+    fn voices(&self) -> Option<Box<dyn Voices>> {
+        Some(self.common.voices())
+    }
+
     fn on_close(&mut self, code: u16, out: &mut Vec<TtsEvent>) {
         let utterance = &mut self.utterance;
         // Everything was asked for and the service left politely: the audio is out even without its last word.
@@ -225,6 +235,90 @@ impl TtsProtocol for StreamInput {
     fn classify(&self, status: u16, body: &str) -> ErrorClass {
         classify(status, body)
     }
+}
+
+fn headers(settings: &Settings) -> Vec<Header> {
+    settings.key().map(|key| Header::secret("xi-api-key", key.expose().clone())).into_iter().collect()
+}
+
+/// The voices of an account: elevenlabs.io/docs, "List voices" (v2) and "Create IVC voice".
+struct Account(Settings);
+
+const PAGE_VOICES: &str = "100";
+
+impl Voices for Account {
+    fn list(&self, after: Option<&str>) -> Listing {
+        let mut url = self.0.http_url(&["v2", "voices"]);
+        url.query_pairs_mut().append_pair("page_size", PAGE_VOICES).append_pair("include_total_count", "false");
+        if let Some(after) = after {
+            url.query_pairs_mut().append_pair("next_page_token", after);
+        }
+        voices::get(url, headers(&self.0))
+    }
+
+    fn listed(&self, body: &[u8]) -> Result<Page, Failure> {
+        let page: ListedPage = voices::read(DESCRIPTOR.name, body)?;
+        let voices = page.voices.into_iter().map(|one| {
+            let labels = one.labels.unwrap_or_default();
+            VoiceInfo {
+                language: labels.language,
+                gender: labels.gender.as_deref().and_then(voices::gender),
+                preview_url: one.preview_url,
+                cloned: matches!(one.category.as_deref(), Some("cloned" | "professional" | "generated")),
+                ..VoiceInfo::stock(one.voice_id, one.name.unwrap_or_default())
+            }
+        });
+        Ok(Page { voices: voices.collect(), next: page.next_page_token.filter(|_| page.has_more) })
+    }
+
+    fn clone_voice(&self, wanted: &CloneRequest) -> Option<HttpRequest> {
+        let labels = json!({"language": wanted.language()}).to_string();
+        let mut parts = vec![Part::text("name", wanted.name()), Part::text("labels", &labels)];
+        parts.extend(wanted.description().map(|words| Part::text("description", words)));
+        for sample in wanted.samples() {
+            parts.push(Part::file("files", &sample.file_name, sample.media_type()?, &sample.bytes));
+        }
+        let (kind, body) = multipart(&parts);
+        let headers = headers(&self.0).into_iter().chain([Header::plain("content-type", kind)]).collect();
+        let url = self.0.http_url(&["v1", "voices", "add"]).into();
+        Some(HttpRequest { method: Method::Post, url, headers, body })
+    }
+
+    fn cloned(&self, body: &[u8]) -> Result<String, Failure> {
+        voices::read::<Cloned>(DESCRIPTOR.name, body).map(|voice| voice.voice_id)
+    }
+
+    fn classify(&self, status: u16, body: &str) -> ErrorClass {
+        classify(status, body)
+    }
+}
+
+#[derive(Deserialize)]
+struct Cloned {
+    voice_id: String,
+}
+
+#[derive(Deserialize)]
+struct ListedPage {
+    voices: Vec<Listed>,
+    #[serde(default)]
+    has_more: bool,
+    next_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    voice_id: String,
+    name: Option<String>,
+    category: Option<String>,
+    labels: Option<Labels>,
+    preview_url: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Labels {
+    gender: Option<String>,
+    language: Option<String>,
 }
 
 /// What the service's own words and statuses mean.
@@ -327,7 +421,6 @@ impl Lines {
 mod tests {
     use super::*;
     use crate::options::ProviderOptions;
-    use base::Failure;
 
     fn opened(extra: &[(&str, &str)], sample_rate_hz: u32) -> (Box<dyn TtsProtocol>, Connect) {
         let extra = extra.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();

@@ -8,6 +8,7 @@ use super::utterance::Utterance;
 use super::{TtsEvent, TtsOpen, TtsProtocol};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
+use crate::voices::Voices;
 use base::ErrorClass;
 use base::limits::PROVIDER_MESSAGE_BYTES_MAX;
 use base::wire::{Connect, Header, HttpRequest, Method, Wire};
@@ -151,6 +152,10 @@ impl TtsProtocol for Http {
 
     fn poll(&mut self, _: &mut Vec<Wire>, events: &mut Vec<TtsEvent>) {
         self.utterance.finish_when_out(events);
+    }
+
+    fn voices(&self) -> Option<Box<dyn Voices>> {
+        Some(self.common.voices())
     }
 
     fn on_close(&mut self, code: u16, out: &mut Vec<TtsEvent>) {

@@ -9,6 +9,7 @@ use super::utterance::Utterance;
 use super::{TtsEvent, TtsOpen, TtsProtocol};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
+use crate::voices::Voices;
 use base::ErrorClass;
 use base::wire::{Connect, Wire};
 use serde_json::{Value, json};
@@ -92,6 +93,10 @@ impl TtsProtocol for Multi {
             Wire::Close(code, _) => self.on_close(*code, out),
             Wire::Binary(_) | Wire::Request(_) | Wire::End => {}
         }
+    }
+
+    fn voices(&self) -> Option<Box<dyn Voices>> {
+        Some(self.common.voices())
     }
 
     fn on_close(&mut self, code: u16, out: &mut Vec<TtsEvent>) {

@@ -9,6 +9,7 @@ use super::{TtsEvent, TtsOpen, TtsProtocol};
 use crate::answer::{classify_status, error_code};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
+use crate::voices::{KnownVoices, VoiceInfo, Voices};
 use base::ErrorClass;
 use base::wire::{Connect, Header, HttpRequest, Method, Wire};
 use model::routing::{Feature, Region};
@@ -126,6 +127,10 @@ impl TtsProtocol for Speech {
         self.utterance.fail_of_close(self.classify(code, ""), code, out);
     }
 
+    fn voices(&self) -> Option<Box<dyn Voices>> {
+        Some(Box::new(KnownVoices(known_voices)))
+    }
+
     fn classify(&self, status: u16, body: &str) -> ErrorClass {
         let type_of_error = || {
             let body: Value = serde_json::from_str(body).ok()?;
@@ -137,4 +142,11 @@ impl TtsProtocol for Speech {
         }
         classify_status(status)
     }
+}
+
+/// The built-in voices that the API reference names; each speaks many languages.
+fn known_voices() -> Vec<VoiceInfo> {
+    let names = "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse";
+    let titled = |name: &str| name[..1].to_ascii_uppercase() + &name[1..];
+    names.split_whitespace().map(|name| VoiceInfo::stock(name, titled(name))).collect()
 }

@@ -9,6 +9,7 @@ use super::{TtsEvent, TtsOpen, TtsProtocol};
 use crate::answer::{classify_status, error_code};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
+use crate::voices::{KnownVoices, VoiceInfo, Voices};
 use base::ErrorClass;
 use base::wire::{Connect, Header, Wire};
 use base64::Engine;
@@ -195,6 +196,10 @@ impl TtsProtocol for Bulbul {
         self.utterance.finish_when_out(events);
     }
 
+    fn voices(&self) -> Option<Box<dyn Voices>> {
+        Some(Box::new(KnownVoices(known_voices)))
+    }
+
     fn on_close(&mut self, code: u16, out: &mut Vec<TtsEvent>) {
         self.utterance.fail_of_close(self.classify(code, ""), code, out);
     }
@@ -211,6 +216,15 @@ impl TtsProtocol for Bulbul {
             _ => classify_status(status),
         }
     }
+}
+
+/// The speakers of bulbul:v3 that the vendor's Python package 0.1.39 names; each speaks all languages.
+fn known_voices() -> Vec<VoiceInfo> {
+    let names = "shubh aditya ritu priya neha rahul pooja rohan simran kavya amit dev ishita shreya ratan varun manan sumit \
+        roopa kabir aayan ashutosh advait anand tanya tarun sunny mani gokul vijay shruti suhani mohit kavitha rehan soham \
+        rupali";
+    let titled = |name: &str| name[..1].to_ascii_uppercase() + &name[1..];
+    names.split_whitespace().map(|name| VoiceInfo::stock(name, titled(name))).collect()
 }
 
 #[derive(Deserialize)]

@@ -2,8 +2,10 @@
 //! (`POST …/stream`).
 
 mod contexts;
+mod rest;
 
 use super::fault::{Fault, Faults, Moment};
+use super::roster::Roster;
 use super::server::{Course, Outbox, Record, Server, Shared, close, refuse, strike_socket};
 use super::voice::Format;
 pub use super::voice::{Behaviour, CHAR_MS, TimedVoice, Voice, tone};
@@ -50,8 +52,11 @@ impl Twin {
                 .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input))
                 .route("/v1/text-to-speech/{voice}/multi-stream-input", get(contexts::multi_stream_input))
                 .route("/v1/text-to-speech/{voice}/stream", post(plain))
+                .route("/v1/text-to-speech/{voice}/stream/with-timestamps", post(rest::with_timestamps))
+                .route("/v2/voices", get(rest::list))
+                .route("/v1/voices/add", post(rest::clone))
                 .route("/v1/text-to-speech/{voice}", post(plain))
-                .with_state(Context { shared, behaviour })
+                .with_state(Context { shared, behaviour, roster: Roster::default() })
         };
         let server = Server::start(&key, router).await?;
         Ok(Self {
@@ -68,6 +73,7 @@ impl Twin {
 struct Context {
     shared: Shared,
     behaviour: Arc<Behaviour>,
+    roster: Roster,
 }
 
 impl Context {

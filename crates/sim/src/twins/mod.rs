@@ -3,6 +3,7 @@
 //! A twin is a server on a free loopback port that speaks a vendor's protocol well enough for the vendor's own client. It
 //! records what it received and fails on request, see [`fault`].
 
+pub mod anthropic;
 pub mod azure_tts;
 pub mod cartesia_tts;
 pub mod cloud;
@@ -10,13 +11,17 @@ pub mod deepgram;
 pub mod deepgram_tts;
 pub mod elevenlabs;
 pub mod fault;
+pub mod gemini;
 pub mod openai;
 pub mod openai_tts;
 mod roster;
 pub mod sarvam_tts;
+pub mod script;
 mod server;
+mod stream;
 pub mod tool;
 pub mod twilio;
+mod vector;
 pub mod voice;
 
 pub use fault::{Fault, Faults, Moment};

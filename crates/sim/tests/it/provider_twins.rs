@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn options(base_url: &str, key: &str) -> ProviderOptions {
+pub(crate) fn options(base_url: &str, key: &str) -> ProviderOptions {
     let base_url = Some(base_url.to_owned());
     ProviderOptions { api_key: Some(key.into()), base_url, ..ProviderOptions::default() }
 }
@@ -190,7 +190,7 @@ async fn recognition_that_breaks_in_the_middle_is_a_failure_of_the_right_class()
 
 // ---- generation ----
 
-fn ask(words: &str) -> GenerationRequest {
+pub(crate) fn ask(words: &str) -> GenerationRequest {
     GenerationRequest {
         brain: BrainChoice::Llm { provider: None, model: None },
         messages: vec![ChatMessage::Customer { text: words.into() }],
@@ -206,7 +206,7 @@ fn writer(twin: &openai::Twin) -> Box<dyn LlmProtocol> {
     providers::llm::PROVIDERS.open("openai", &options).expect("usable").protocol()
 }
 
-async fn post(request: &HttpRequest) -> reqwest::Response {
+pub(crate) async fn post(request: &HttpRequest) -> reqwest::Response {
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
     let mut builder = client.post(&request.url).body(request.body.clone());
     for header in &request.headers {
@@ -227,7 +227,7 @@ async fn generate(twin: &openai::Twin, request: &GenerationRequest) -> Vec<Gener
     events
 }
 
-fn text(events: &[GenerationEvent]) -> String {
+pub(crate) fn text(events: &[GenerationEvent]) -> String {
     let delta = |event: &GenerationEvent| match event {
         GenerationEvent::Text { delta } => Some(delta.clone()),
         _ => None,
