@@ -1,6 +1,7 @@
 //! What a vendor file is configured with. Every value comes from the configuration or the usual environment names.
 
 use base::Secret;
+use model::routing::{Feature, Region};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -65,6 +66,36 @@ pub struct Descriptor {
     pub extra: &'static [(&'static str, &'static str)],
     /// Whether it works without a credential (a server on loopback).
     pub key_optional: bool,
+    /// Where the vendor's own address processes what it is sent, when its documentation says so. `None` satisfies no rule of
+    /// data residency; an operator who knows better sets `region` in the provider's table.
+    pub region: Option<Region>,
+    /// What it can do beyond its stage.
+    pub features: &'static [Feature],
+    /// Languages it serves, as BCP-47 primary subtags; empty for many or not known.
+    pub languages: &'static [&'static str],
+    /// How good what it makes is, 0 to 100, as a starting value for the choice by quality. Not a measurement.
+    pub quality: u8,
+}
+
+impl Descriptor {
+    /// Nothing said: the rest of a vendor's descriptor, `Descriptor { name: "acme", ..Descriptor::NONE }`.
+    pub const NONE: Descriptor = Descriptor {
+        name: "",
+        title: "",
+        base_url: "",
+        key_env: "",
+        base_url_env: "",
+        model_env: None,
+        voice_env: None,
+        model: None,
+        voice: None,
+        extra: &[],
+        key_optional: false,
+        region: None,
+        features: &[],
+        languages: &[],
+        quality: 50,
+    };
 }
 
 /// Why a provider cannot be used as configured. No variant holds a credential.
@@ -335,6 +366,7 @@ mod tests {
         voice: None,
         extra: &[("pause_ms", "How long a pause is.")],
         key_optional: true,
+        ..Descriptor::NONE
     };
 
     fn with_base(base: &str) -> Result<Settings, OptionsError> {

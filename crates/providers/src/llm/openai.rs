@@ -4,6 +4,7 @@
 //! missing `usage`, a missing `[DONE]`, tool calls without `index`, two calls under one `index`, arguments that come whole,
 //! `stop` as the reason after tool calls, error codes that are numbers, and reasoning fields, which are not said.
 
+use model::routing::{Feature, Region};
 use super::LlmProtocol;
 use super::sse::SseDecoder;
 use crate::answer::{classify_status, error_code};
@@ -46,6 +47,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("project", "Project that is billed."),
     ],
     key_optional: true,
+    region: Some(Region::Us),
+    features: &[Feature::Tools, Feature::PromptCache],
+    quality: 80,
+    ..Descriptor::NONE
 };
 
 /// Rough length of a token, for services that do not count.

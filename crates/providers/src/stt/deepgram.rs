@@ -4,6 +4,7 @@
 //! AsyncAPI description. The service sends nothing when the stream opens and may leave a `Finalize` unanswered when it
 //! has buffered next to no audio, so the driver needs its own deadline for that answer.
 
+use model::routing::{Feature, Region};
 use super::{SttEvent, SttOpen, SttProtocol};
 use crate::answer::{classify_status, error_code, is_code};
 use crate::options::{Descriptor, OptionsError, Settings};
@@ -37,6 +38,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("mip_opt_out", "`true` keeps audio out of the vendor's model improvement programme; default `true`."),
     ],
     key_optional: false,
+    region: Some(Region::Us),
+    features: &[Feature::Partials, Feature::Hints],
+    quality: 80,
+    ..Descriptor::NONE
 };
 
 /// Silence after which a quiet stream must hear from us; the service gives up after 10 s.

@@ -3,6 +3,7 @@
 //! Source: elevenlabs.io/docs, "Websocket" reference; field names as in the vendor's AsyncAPI description. One socket per
 //! utterance: an interruption closes it. Alignment times count from the start of the message they come in.
 
+use model::routing::{Feature, Region};
 use super::{TtsEvent, TtsOpen, TtsProtocol};
 use crate::answer::{classify_status, error_code, is_code};
 use crate::options::{Descriptor, OptionsError, Settings};
@@ -39,6 +40,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("enable_logging", "`false` asks for no retention, on plans that allow it; left to the account when unset."),
     ],
     key_optional: false,
+    region: Some(Region::Us),
+    features: &[Feature::Emotion, Feature::Cloning, Feature::WordTimes],
+    quality: 85,
+    ..Descriptor::NONE
 };
 
 const RATES_HZ: [u32; 7] = [8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];

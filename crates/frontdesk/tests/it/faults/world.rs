@@ -130,6 +130,7 @@ fn agent(id: AgentId, business: BusinessId, tool_url: &str) -> Agent {
         language: "en".into(),
         brain: model::agent::BrainChoice::Auto,
         voice: None,
+        providers: Default::default(),
         lines,
         timing: Default::default(),
         turns: Default::default(),
