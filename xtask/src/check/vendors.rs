@@ -59,13 +59,20 @@ fn is_declaration(line: &str, vendors: &BTreeSet<String>) -> bool {
     name.is_some_and(|name| vendors.contains(name))
 }
 
+/// Whether a word begins with this name: `aws` is in `awsRegion`, not in `draws`.
+fn mentions(line: &str, name: &str) -> bool {
+    line.match_indices(name).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_ascii_alphabetic()))
+}
+
 fn named(path: &str, text: &str, vendors: &BTreeSet<String>, is_free: impl Fn(usize, &str) -> bool) -> Vec<Violation> {
-    let own = |name: &&String| path.split('/').any(|part| part.split('.').next() == Some(name.as_str()));
-    let others: Vec<&String> = vendors.iter().filter(|name| !own(name)).collect();
+    // A vendor's own file may say with whose protocol it is compatible, and whose family it belongs to.
+    if path.split('/').any(|part| part.split('.').next().is_some_and(|stem| vendors.contains(stem))) {
+        return Vec::new();
+    }
     let mut found = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let lower = line.to_ascii_lowercase();
-        let mentioned = others.iter().find(|name| lower.contains(name.as_str()));
+        let mentioned = vendors.iter().find(|name| mentions(&lower, name));
         if let Some(name) = mentioned.filter(|_| !is_free(index + 1, line)) {
             found.push(Violation::new(
                 path,
@@ -101,7 +108,7 @@ mod tests {
             rust("crates/runtime/tests/it.rs", "// acme"),
             rust(
                 "crates/runtime/src/host.rs",
-                "fn f() {}\n// the browser, and what ACME does\n#[cfg(test)]\nmod tests { const A: &str = \"acme\"; }",
+                "fn f() {}\n// the browser at the macme, and what ACME does\n#[cfg(test)]\nmod tests { const A: &str = \"acme\"; }",
             ),
         ];
         let pages = [("web/src/app.tsx".to_owned(), "import umbrellaLogo".to_owned())];

@@ -11,6 +11,7 @@ use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
 use base::wire::{Connect, Header, Wire};
 use base::{ErrorClass, Failure, Secret};
+use model::routing::{Feature, Region};
 use serde::Deserialize;
 use std::sync::Arc;
 use url::Url;
@@ -33,7 +34,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("filter_profanity", "`true` masks profanity; default `false`."),
         ("language_codes", "Languages that are expected, such as `en,es`, instead of the agent's."),
     ],
-    key_optional: false,
+    region: Some(Region::Us),
+    features: &[Feature::Partials, Feature::EndOfTurn, Feature::Hints],
+    quality: 80,
+    ..Descriptor::NONE
 };
 
 /// The least that the service takes in one message.

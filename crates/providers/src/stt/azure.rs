@@ -13,6 +13,7 @@ use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
 use base::wire::{Connect, Header, Wire};
 use base::{ErrorClass, Failure, Secret};
+use model::routing::{Feature, Region};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -22,25 +23,27 @@ use url::Url;
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "azure",
     title: "Azure AI Speech",
-    base_url: "https://eastus.stt.speech.microsoft.com",
+    base_url: "https://eastus.api.cognitive.microsoft.com",
     key_env: "AZURE_SPEECH_API_KEY",
-    base_url_env: "AZURE_SPEECH_STT_BASE_URL",
+    base_url_env: "AZURE_SPEECH_BASE_URL",
     model_env: None,
     voice_env: None,
     model: None,
     voice: None,
     extra: &[
-        ("region", "Region of the resource, such as `westeurope`; default `eastus`. Not used beside an address."),
         ("encoding", "Audio on the wire: `linear16` (default) or `mulaw`, which halves the bandwidth of a phone line."),
         ("segmentation_silence_ms", "Silence that ends a phrase, 100 to 5000; default 500."),
         ("profanity", "What becomes of profanity: `raw` (default), `masked` or `removed`."),
         ("endpoint_id", "Deployment of a custom model instead of the general one."),
     ],
-    key_optional: false,
+    region: Some(Region::Us),
+    features: &[Feature::Partials, Feature::Hints],
+    quality: 80,
+    ..Descriptor::NONE
 };
 
-const REGION: &str = "eastus";
-const HOST_SUFFIX: &str = ".stt.speech.microsoft.com";
+/// Addresses of a region, as the portal shows them; the part before is the region.
+const REGION_HOSTS: [&str; 2] = [".api.cognitive.microsoft.com", ".tts.speech.microsoft.com"];
 /// What the vendor's own client sends.
 const CHUNK_MS: u64 = 100;
 /// Audio kept while the service ends a request; the driver gives up sooner.
@@ -57,12 +60,11 @@ struct Config {
 
 pub(super) fn open(settings: &Settings) -> Result<Factory<dyn SttProtocol>, OptionsError> {
     let mut url = settings.ws_url(&["speech", "recognition", "conversation", "cognitiveservices", "v1"]);
-    let region = settings.text("region").unwrap_or(REGION);
-    if region.is_empty() || !region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
-        return Err(settings.value_error("region", region, "a region such as westeurope"));
-    }
-    if url.host_str() == Some(&format!("{REGION}{HOST_SUFFIX}")) && url.set_host(Some(&format!("{region}{HOST_SUFFIX}"))).is_err() {
-        return Err(settings.value_error("region", region, "a region such as westeurope"));
+    let host = url.host_str().unwrap_or_default();
+    if let Some(region) = REGION_HOSTS.iter().find_map(|rest| host.strip_suffix(rest)) {
+        let host = format!("{region}.stt.speech.microsoft.com");
+        // A host with other last labels is a host.
+        let _ = url.set_host(Some(&host));
     }
     let segmentation_silence_ms = settings.whole("segmentation_silence_ms", 100..=5_000)?.unwrap_or(500);
     let profanity = settings.choice("profanity", &["raw", "masked", "removed"])?.unwrap_or("raw");
@@ -362,12 +364,15 @@ mod tests {
     }
 
     #[test]
-    fn the_region_is_the_host_unless_an_address_is_set() {
-        let (_, connect) = opened(&[("region", "westeurope")]);
-        assert!(connect.url.starts_with("wss://westeurope.stt.speech.microsoft.com/speech/"), "{}", connect.url);
-        let mut options = ProviderOptions { api_key: Some("key".into()), ..ProviderOptions::default() };
-        options.extra.insert("region".to_owned(), "west.europe/x".to_owned());
-        super::super::PROVIDERS.open("azure", &options).expect_err("not a region");
+    fn the_address_of_the_portal_leads_to_the_recogniser_of_the_region() {
+        let (_, connect) = opened(&[]);
+        assert!(connect.url.starts_with("wss://eastus.stt.speech.microsoft.com/speech/"), "{}", connect.url);
+        let base_url = Some("https://mine.cognitiveservices.azure.com".to_owned());
+        let options = ProviderOptions { api_key: Some("key".into()), base_url, ..ProviderOptions::default() };
+        let mut codec = super::super::PROVIDERS.open("azure", &options).expect("usable").protocol();
+        let open = SttOpen { sample_rate_hz: 8_000, language: "en".into(), hints: Vec::new(), now_unix_ms: 0 };
+        let url = codec.connect(&open).url;
+        assert!(url.starts_with("wss://mine.cognitiveservices.azure.com/speech/recognition/"), "{url}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
 use base::wire::{Connect, Header, Wire};
 use base::{ErrorClass, Failure, Secret};
+use model::routing::{Feature, Region};
 use serde::Deserialize;
 use std::sync::Arc;
 use url::Url;
@@ -35,7 +36,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("profanity_filter", "`true` masks profanity; default `false`."),
         ("mip_opt_out", "`true` keeps audio out of the vendor's model improvement programme; default `true`."),
     ],
-    key_optional: false,
+    region: Some(Region::Us),
+    features: &[Feature::Partials, Feature::EndOfTurn, Feature::Hints],
+    quality: 85,
+    ..Descriptor::NONE
 };
 
 const ENGLISH: &str = "flux-general-en";

@@ -12,6 +12,7 @@ use base::wire::{Connect, Header, Wire};
 use base::{ErrorClass, Failure, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use model::routing::{Feature, Region};
 use serde::Deserialize;
 use std::sync::Arc;
 use url::Url;
@@ -32,7 +33,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("commit_strategy", "Who makes words final: `manual` (default, the agent) or `vad` (the service, too)."),
         ("enable_logging", "`false` asks for zero retention, which not every plan has; default `true`."),
     ],
-    key_optional: false,
+    region: Some(Region::Us),
+    features: &[Feature::Partials, Feature::Hints],
+    quality: 80,
+    ..Descriptor::NONE
 };
 
 const CHUNK_MS: u64 = 100;

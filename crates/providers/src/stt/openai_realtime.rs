@@ -13,6 +13,7 @@ use base::wire::{Connect, Header, Wire};
 use base::{ErrorClass, Failure, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use model::routing::{Feature, Region};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::f32::consts::PI;
@@ -33,7 +34,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("language", "Language instead of the agent's, such as `de`."),
         ("noise_reduction", "`near_field`, `far_field` or `off` (default)."),
     ],
-    key_optional: false,
+    region: Some(Region::Us),
+    features: &[Feature::Partials, Feature::Hints],
+    quality: 80,
+    ..Descriptor::NONE
 };
 
 const LIVE: &str = "gpt-live-transcribe";

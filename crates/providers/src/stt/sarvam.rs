@@ -13,6 +13,7 @@ use base::wire::{Connect, Header, Wire};
 use base::{ErrorClass, Failure, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use model::routing::{Feature, Region};
 use serde::Deserialize;
 use std::sync::Arc;
 use url::Url;
@@ -35,7 +36,11 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("endpointing", "Who ends a turn: `manual` (default, the agent) or `vad` (the service)."),
         ("silence_duration_ms", "Silence that ends a turn with `vad`, 100 to 5000; default the vendor's."),
     ],
-    key_optional: false,
+    region: Some(Region::India),
+    features: &[Feature::Partials, Feature::DetectsLanguage],
+    languages: &["en", "hi", "bn", "kn", "ml", "mr", "or", "pa", "ta", "te", "gu"],
+    quality: 75,
+    ..Descriptor::NONE
 };
 
 const CHUNK_MS: u64 = 50;

@@ -1,6 +1,7 @@
 //! The twins against our codecs and against the vendors' official packages.
 
 mod conformance;
+mod conformance_stt;
 mod provider_twins;
 mod twilio_conformance;
 mod twilio_twin;
