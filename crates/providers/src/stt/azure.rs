@@ -11,13 +11,13 @@ use super::{SttEvent, SttOpen, SttProtocol};
 use crate::answer::classify_status;
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
+use base::time::rfc3339;
 use base::wire::{Connect, Header, Wire};
 use base::{ErrorClass, Failure, Secret};
 use model::routing::{Feature, Region};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use url::Url;
 
 pub(super) static DESCRIPTOR: Descriptor = Descriptor {
@@ -55,7 +55,6 @@ struct Config {
     key: Option<Secret<String>>,
     encoding: Encoding,
     segmentation_silence_ms: u64,
-    connections: AtomicU64,
 }
 
 pub(super) fn open(settings: &Settings) -> Result<Factory<dyn SttProtocol>, OptionsError> {
@@ -78,7 +77,6 @@ pub(super) fn open(settings: &Settings) -> Result<Factory<dyn SttProtocol>, Opti
         key: settings.key().cloned(),
         encoding: if mulaw { Encoding::Mulaw } else { Encoding::Linear16 },
         segmentation_silence_ms,
-        connections: AtomicU64::new(1),
     });
     Ok(Box::new(move || Box::new(Azure::new(config.clone()))))
 }
@@ -96,8 +94,9 @@ enum Request {
 struct Azure {
     config: Arc<Config>,
     feed: Feed,
-    connection: u64,
     opened_unix_ms: u64,
+    /// Messages of audio, which is all that a codec knows of time.
+    messages: u64,
     /// Of the phrase detector and the list of phrases.
     context: String,
     request: Request,
@@ -109,19 +108,29 @@ struct Azure {
 impl Azure {
     fn new(config: Arc<Config>) -> Self {
         let feed = Feed::new(config.encoding, CHUNK_MS);
-        let connection = config.connections.fetch_add(1, Ordering::Relaxed);
         let context = String::new();
         let request = Request::None;
-        Self { config, feed, connection, opened_unix_ms: 0, context, request, requests: 0, asked: false, over: false }
+        Self {
+            config,
+            feed,
+            opened_unix_ms: 0,
+            messages: 0,
+            context,
+            request,
+            requests: 0,
+            asked: false,
+            over: false,
+        }
     }
 
-    /// 32 hexadecimal digits, as the service wants its ids; unique by the time and a count.
+    /// 32 hexadecimal digits, as the service wants its ids. It tells requests of one connection apart by them, and only
+    /// traces connections.
     fn id(&self, request: u32) -> String {
-        format!("{:016X}{:08X}{request:08X}", self.opened_unix_ms, self.connection & 0xffff_ffff)
+        format!("{:016X}{request:016X}", self.opened_unix_ms)
     }
 
     fn head(&self, path: &str, content_type: Option<&str>) -> String {
-        let (id, time) = (self.id(self.requests), timestamp(self.opened_unix_ms + self.feed.sent_ms()));
+        let (id, time) = (self.id(self.requests), rfc3339(self.opened_unix_ms + self.messages * CHUNK_MS));
         let mut head = format!("Path: {path}\r\nX-RequestId: {id}\r\nX-Timestamp: {time}\r\n");
         if let Some(content_type) = content_type {
             head.push_str(&format!("Content-Type: {content_type}\r\n"));
@@ -156,6 +165,7 @@ impl Azure {
         for chunk in chunks {
             self.begin(out);
             out.push(self.audio(None, &chunk));
+            self.messages += 1;
         }
     }
 
@@ -306,11 +316,6 @@ impl SttProtocol for Azure {
     }
 }
 
-fn timestamp(unix_ms: u64) -> String {
-    let ms = i64::try_from(unix_ms).unwrap_or_default();
-    jiff::Timestamp::from_millisecond(ms).map(|time| format!("{time:.3}")).unwrap_or_default()
-}
-
 /// A RIFF header that leaves the sizes open, as the service wants it before the audio.
 fn wave_header(encoding: Encoding, rate_hz: u32) -> Vec<u8> {
     let (tag, bytes_per_sample) = match encoding {
@@ -379,7 +384,7 @@ mod tests {
     fn a_request_begins_as_the_vendors_client_begins_it() {
         let (mut codec, connect) = opened(&[("encoding", "mulaw")]);
         let Wire::Text(config) = &connect.first[0] else { panic!("text") };
-        let head = "Path: speech.config\r\nX-RequestId: 000001A1FDF3C9B10000000100000000\r\nX-Timestamp: 2026-11-21T";
+        let head = "Path: speech.config\r\nX-RequestId: 000001A1FD0974710000000000000000\r\nX-Timestamp: 2026-11-21T";
         assert!(config.starts_with(head), "{config}");
         let mut out = Vec::new();
         codec.on_audio(&[0; 800], &mut out);
@@ -403,7 +408,7 @@ mod tests {
         let before = sent.len();
         codec.on_audio(&[2; 1_600], &mut sent);
         assert_eq!(sent.len(), before, "it waits");
-        let end = |request: u32| format!("X-RequestId:000001a1fdf3c9b100000001{request:08x}\r\nPath:turn.end\r\n\r\n{{}}");
+        let end = |request: u32| format!("X-RequestId:000001a1fd097471{request:016x}\r\nPath:turn.end\r\n\r\n{{}}");
         codec.on_message(&Wire::Text(end(7)), &mut events);
         assert_eq!(events, [], "of no request of ours");
         codec.on_message(&Wire::Text(end(1)), &mut events);

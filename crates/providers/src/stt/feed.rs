@@ -82,10 +82,6 @@ impl Feed {
         !self.pending.is_empty()
     }
 
-    pub(super) fn encoding(&self) -> Encoding {
-        self.encoding
-    }
-
     pub(super) fn rate_hz(&self) -> u32 {
         self.rate_hz
     }

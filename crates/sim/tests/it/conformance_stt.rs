@@ -43,7 +43,7 @@ async fn official_client_gets_turns_unformatted_and_formatted() {
             json!({"transcript": LINES[0], "formatted": true, "words": 4}),
             json!({"transcript": "order four two", "formatted": false, "words": 3}),
             json!({"transcript": LINES[1], "formatted": true, "words": 3}),
-            json!({"seconds": 2.0}),
+            json!({"seconds": 2}),
         ]
     );
     assert_eq!(lines.len(), 7, "{lines:?}");
