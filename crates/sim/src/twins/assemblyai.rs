@@ -1,6 +1,8 @@
 //! A twin of AssemblyAI's streaming recognition (`/v3/ws`).
 
-use super::recogniser::{self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Spoken, Twin, words};
+use super::recogniser::{
+    self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Spoken, Twin, words,
+};
 use serde_json::{Value, json};
 use std::io;
 

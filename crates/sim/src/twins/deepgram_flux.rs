@@ -1,6 +1,8 @@
 //! A twin of Deepgram's turn-based recognition (`/v2/listen`).
 
-use super::recogniser::{self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Spoken, Twin, words};
+use super::recogniser::{
+    self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Spoken, Twin, words,
+};
 use serde_json::{Value, json};
 use std::io;
 

@@ -75,7 +75,9 @@ impl Dialect for Scribe {
         }
         if message["commit"] == true {
             if ear.heard_ms() < self.committed_ms + COMMIT_MS_MIN {
-                mouth.now(json!({"message_type": "commit_throttled", "error": "too little audio since the last commit"}));
+                mouth.now(
+                    json!({"message_type": "commit_throttled", "error": "too little audio since the last commit"}),
+                );
                 return Flow::Close(1008, "commit_throttled");
             }
             let spoken = ear.finish().unwrap_or_default();

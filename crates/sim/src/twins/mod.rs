@@ -3,12 +3,9 @@
 //! A twin is a server on a free loopback port that speaks a vendor's protocol well enough for the vendor's own client. It
 //! records what it received and fails on request, see [`fault`].
 
-<<<<<<< HEAD
+pub mod anthropic;
 pub mod assemblyai;
 pub mod azure_stt;
-=======
-pub mod anthropic;
->>>>>>> main
 pub mod cloud;
 pub mod deepgram;
 pub mod deepgram_flux;
@@ -17,13 +14,10 @@ pub mod elevenlabs_stt;
 pub mod fault;
 pub mod gemini;
 pub mod openai;
-<<<<<<< HEAD
 pub mod openai_realtime;
 pub mod recogniser;
 pub mod sarvam_stt;
-=======
 pub mod script;
->>>>>>> main
 mod server;
 mod stream;
 pub mod tool;

@@ -157,8 +157,9 @@ pub(super) trait Dialect: Send + Sized + 'static {
 pub(super) async fn start<D: Dialect>(path: &'static str, behaviour: Behaviour) -> io::Result<Twin> {
     let key = behaviour.key.clone();
     let behaviour = Arc::new(behaviour);
-    let router =
-        |shared| Router::new().route(path, get(listen::<D>)).with_state(Context { shared, behaviour: behaviour.clone() });
+    let router = |shared| {
+        Router::new().route(path, get(listen::<D>)).with_state(Context { shared, behaviour: behaviour.clone() })
+    };
     let server = Server::start(&key, router).await?;
     Ok(Twin {
         base_url: format!("http://{}", server.address),

@@ -41,11 +41,13 @@ impl Realtime {
         for heard in ear.listen(bytes) {
             match heard {
                 Heard::Began if !self.manual => {
-                    let started = json!({"event": "vad.speech_start", "utterance_idx": self.utterance, "confidence": 0.9});
+                    let started =
+                        json!({"event": "vad.speech_start", "utterance_idx": self.utterance, "confidence": 0.9});
                     mouth.partial(started);
                 }
                 Heard::Words(text) if self.partials => {
-                    mouth.partial(json!({"event": "transcript.partial", "utterance_idx": self.utterance, "text": text}));
+                    mouth
+                        .partial(json!({"event": "transcript.partial", "utterance_idx": self.utterance, "text": text}));
                 }
                 Heard::Began | Heard::Words(_) => {}
                 Heard::Ended(spoken) => {

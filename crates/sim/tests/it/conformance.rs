@@ -24,7 +24,6 @@ fn python() -> PathBuf {
     python
 }
 
-<<<<<<< HEAD
 /// Runs a script against a twin and returns the JSON lines it printed. A script for Node.js ends in `.mjs`.
 pub(crate) async fn run(script: &str, base_url: &str, key: &str) -> Vec<Value> {
     let packages = root().join(".frontdesk/conformance/node");
@@ -36,11 +35,9 @@ pub(crate) async fn run(script: &str, base_url: &str, key: &str) -> Vec<Value> {
         python()
     };
     let child = Command::new(program)
-=======
 /// Runs a script against a twin and returns the JSON lines it printed.
 pub(crate) async fn run(script: &str, base_url: &str, key: &str) -> Vec<Value> {
     let child = Command::new(python())
->>>>>>> main
         .arg(root().join("fixtures/conformance").join(script))
         .args([base_url, key])
         .env("NO_PROXY", "127.0.0.1,localhost")
