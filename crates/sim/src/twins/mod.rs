@@ -21,6 +21,7 @@ pub mod script;
 mod server;
 mod stream;
 pub mod tool;
+pub mod transcription;
 pub mod twilio;
 mod vector;
 

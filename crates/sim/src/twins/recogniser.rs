@@ -239,7 +239,12 @@ impl<D: Dialect> Session<D> {
                     self.dialect.on_text(&text, &mut self.ear, &mut mouth)
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => Flow::Go,
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(Message::Close(_))) => {
+                    // Reading on is what sends the answer to a close.
+                    while let Some(Ok(_)) = socket.recv().await {}
+                    return;
+                }
+                Some(Err(_)) | None => return,
             };
             if let Flow::Close(code, reason) = flow {
                 return self.part(&mut socket, code, reason).await;
@@ -324,7 +329,7 @@ pub(super) struct Ear {
 }
 
 impl Ear {
-    fn new(behaviour: &Behaviour, format: Format) -> Self {
+    pub(super) fn new(behaviour: &Behaviour, format: Format) -> Self {
         Self {
             format,
             script: behaviour.script.clone().into_iter(),

@@ -26,6 +26,11 @@ fn python() -> PathBuf {
 
 /// Runs a script against a twin and returns the JSON lines it printed. A script for Node.js ends in `.mjs`.
 pub(crate) async fn run(script: &str, base_url: &str, key: &str) -> Vec<Value> {
+    run_with(script, &[base_url, key]).await
+}
+
+/// The same with any arguments.
+pub(crate) async fn run_with(script: &str, args: &[&str]) -> Vec<Value> {
     let packages = root().join(".frontdesk/conformance/node");
     let program = if script.ends_with(".mjs") {
         let why = "it holds the vendors' official packages, and `cargo xtask test` installs it";
@@ -35,11 +40,8 @@ pub(crate) async fn run(script: &str, base_url: &str, key: &str) -> Vec<Value> {
         python()
     };
     let child = Command::new(program)
-/// Runs a script against a twin and returns the JSON lines it printed.
-pub(crate) async fn run(script: &str, base_url: &str, key: &str) -> Vec<Value> {
-    let child = Command::new(python())
         .arg(root().join("fixtures/conformance").join(script))
-        .args([base_url, key])
+        .args(args)
         .env("NO_PROXY", "127.0.0.1,localhost")
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("FRONTDESK_CONFORMANCE_NODE", &packages)

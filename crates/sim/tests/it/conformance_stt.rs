@@ -1,9 +1,9 @@
 //! The vendors' official packages for recognition accept what the twins say.
 
-use super::conformance::run;
+use super::conformance::{run, run_with};
 use serde_json::json;
 use sim::twins::recogniser::{Behaviour, Twin};
-use sim::twins::{assemblyai, azure_stt, deepgram_flux, elevenlabs_stt, openai_realtime, sarvam_stt};
+use sim::twins::{assemblyai, azure_stt, deepgram_flux, elevenlabs_stt, openai_realtime, sarvam_stt, transcription};
 
 const LINES: [&str; 3] = ["Where is my order?", "Order four two.", "Thank you."];
 
@@ -22,7 +22,17 @@ async fn official_client_takes_turns_eagerly_and_by_force() {
     let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).filter(|e| *e != "Update").collect();
     assert_eq!(
         events,
-        ["Connected", "StartOfTurn", "EagerEndOfTurn", "TurnResumed", "EagerEndOfTurn", "EndOfTurn", "StartOfTurn", "EndOfTurn", "refused"]
+        [
+            "Connected",
+            "StartOfTurn",
+            "EagerEndOfTurn",
+            "TurnResumed",
+            "EagerEndOfTurn",
+            "EndOfTurn",
+            "StartOfTurn",
+            "EndOfTurn",
+            "refused"
+        ]
     );
     let ends: Vec<_> = lines.iter().filter(|line| line["event"] == "EndOfTurn").collect();
     assert_eq!(ends[0], &json!({"event": "EndOfTurn", "transcript": LINES[0], "trigger": "model", "words": 4}));
@@ -117,8 +127,31 @@ async fn official_client_in_node_recognises_continuously() {
             json!({"event": "start"}),
             json!({"recognized": LINES[1], "partials": true}),
             json!({"canceled": "EndOfStream"}),
-            json!({"refused": "AuthenticationFailure"}),
+            json!({"refused": "401"}),
         ]
     );
     keeps_no_key(&twin);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn official_clients_have_whole_utterances_transcribed() {
+    use transcription::Dialect;
+    let second = |text: &str, key: &str, value: f64| json!({"text": text, key: value});
+    for (dialect, package, quiet) in [
+        (Dialect::Plain, "openai", second("", "seconds", 0.8)),
+        (Dialect::Groq, "groq", second("Thank you.", "no_speech", 0.95)),
+    ] {
+        let twin = transcription::start(dialect, behaviour()).await.expect("a free port");
+        let lines = run_with("transcribe.py", &[&twin.base_url, &twin.key, package]).await;
+        assert_eq!(
+            lines,
+            [
+                json!({"text": LINES[0]}),
+                quiet,
+                json!({"refused": "key", "as": "AuthenticationError", "status": 401}),
+                json!({"refused": "sound", "as": "BadRequestError", "status": 400}),
+            ]
+        );
+        keeps_no_key(&twin);
+    }
 }
