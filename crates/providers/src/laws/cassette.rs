@@ -4,11 +4,11 @@
 //! service sends. The lines that begin with `>` (what we send) and `=` (events) are what must come of it. With
 //! `UPDATE_CASSETTES=1` they are written anew, for a person to read before committing.
 //!
-//! What is received: `< TEXT` is a text message (over HTTP and gRPC: a line of the body), `< lines TEXT` one whose line
-//! breaks (CR LF) are written `\r\n`, `< base64 …` a binary message
+//! What is received: `< TEXT` is a text message (over HTTP and gRPC: a line of the body), `< base64 …` a binary message
 //! (over HTTP: a piece of the body), `< binary N` N bytes of a pattern, `< close CODE REASON`, and `< end` the end of a
 //! body or of a call. What we send: `> TEXT`, `> binary N`, `> base64 …` (a short message over gRPC), `> request METHOD
-//! URL` with its `> header` and `> body` lines, `> end`, `> lines TEXT` as above.
+//! URL` with its `> header` and `> body` lines, `> end`. Carriage return and line feed inside a text message are written as
+//! their pictures, `␍` and `␊`.
 
 use super::options;
 use crate::options::ProviderOptions;
@@ -126,12 +126,9 @@ pub(crate) fn received(transport: Transport, text: &str) -> Wire {
         let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
         return Wire::Close(code.parse().expect("a close code"), reason.to_owned().into());
     }
-    if let Some(text) = text.strip_prefix("lines ") {
-        return Wire::Text(text.replace(r"\r\n", "\r\n"));
-    }
     match text.strip_prefix("binary ") {
         Some(count) => Wire::Binary((0..count.parse::<usize>().expect("a count")).map(|n| n as u8).collect()),
-        None if transport == Transport::WebSocket => Wire::Text(text.to_owned()),
+        None if transport == Transport::WebSocket => Wire::Text(text.replace('␍', "\r").replace('␊', "\n")),
         None => Wire::Binary(format!("{text}\n").into_bytes()),
     }
 }
@@ -144,8 +141,7 @@ pub(crate) fn sent(transport: Transport, wires: &[Wire]) -> Vec<String> {
     let mut lines: Vec<(String, usize)> = Vec::new();
     for wire in wires {
         let line = match wire {
-            Wire::Text(text) if text.contains("\r\n") => format!("> lines {}", text.replace("\r\n", r"\r\n")),
-            Wire::Text(text) => format!("> {text}"),
+            Wire::Text(text) => format!("> {}", text.replace('\r', "␍").replace('\n', "␊")),
             Wire::Binary(bytes) if transport == Transport::Grpc && bytes.len() <= SHOWN_BYTES_MAX => {
                 format!("> base64 {}", STANDARD.encode(bytes))
             }
