@@ -102,7 +102,12 @@ impl CallMachine {
         if self.voice.as_ref().is_some_and(Utterance::has_audio_ahead) {
             wait_ms = wait_ms.max(LATE_REPORT_MS);
         }
-        Some(self.silent_since.max(owed_since) + Millis(wait_ms))
+        let since = self.silent_since.max(owed_since);
+        let at = since + Millis(wait_ms);
+        // The answer would have to wait behind a filler that begins a moment before it.
+        let due =
+            self.voice.as_ref().and_then(Utterance::sound_is_due).map(|due| due.min(since + Millis(LATE_REPORT_MS)));
+        Some(due.map_or(at, |due| due.max(at)))
     }
 
     /// Notes when the caller began to wait for us.

@@ -1,13 +1,15 @@
 //! When a pause ends the caller's turn: silence, meaning, what was asked, the audio model's opinion, the recogniser's own
 //! opinion, the caller's habits, and whether the final words are there.
 
-use super::finished::{Sound, is_marked, sounds};
+use super::finished::{Sound, is_marked, is_question, sounds};
 use base::limits::STT_FINAL_MS_MAX;
 use base::{CallTime, Millis};
 use model::agent::{Patience, Timing};
 
 /// Below this the audio model says that the caller goes on.
 const PROBABILITY_MIN: f32 = 0.5;
+/// Below this it is certain of it.
+const CERTAINTY_MIN: f32 = 0.25;
 /// A recogniser that has shown words and then stays silent is not waited for longer than this.
 const LAST_WORDS_MS_MAX: u64 = 700;
 /// Speech of at least this much without a word means that nobody could make it out.
@@ -196,6 +198,11 @@ impl Pause {
         sound_of(words, expectation) == Sound::Finished && is_whole && !doubted
     }
 
+    /// Whether the audio model is quite certain that the caller goes on.
+    fn goes_on(&self) -> bool {
+        self.probability.is_some_and(|probability| probability < CERTAINTY_MIN)
+    }
+
     /// When these words end the turn, unless something else is said or known by then.
     pub fn ends_at(&self, words: &str, expectation: Expectation, timing: &Timing) -> CallTime {
         self.speech_end + Millis(self.silence_ms(words, expectation, timing))
@@ -218,6 +225,10 @@ impl Pause {
             // A comma is only a guess of the recogniser; the voice has fallen.
             Sound::Unfinished if confirmed && is_finished_but_for_a_comma(words) => (2 * short, expectation.habit_ms),
             Sound::Unfinished => (timing.endpoint_ms_max, expectation.habit_ms),
+            // The voice rises at the end of a question, and the audio model is less certain of it.
+            Sound::Finished if doubted && !self.goes_on() && is_question(words) => {
+                (2 * short, expectation.habit_ms * 3 / 4)
+            }
             Sound::Finished if doubted => (timing.endpoint_ms_max, expectation.habit_ms),
             Sound::Finished if is_marked(words) && confirmed => (short, expectation.habit_ms / 2),
             Sound::Finished if is_marked(words) => (short, expectation.habit_ms * 3 / 4),

@@ -43,6 +43,11 @@ pub(super) fn is_marked(text: &str) -> bool {
     tail.ends_with(['.', '?', '!', '।', '。']) && !tail.ends_with("...")
 }
 
+/// Whether the recogniser took the words for a question.
+pub(super) fn is_question(text: &str) -> bool {
+    text.trim_end().trim_end_matches(['"', '\'', '”', ')']).ends_with('?')
+}
+
 /// The last words, lower case, without punctuation, the last one first.
 fn words_from_the_end(text: &str, count_max: usize) -> Vec<String> {
     text.split_whitespace()

@@ -9,7 +9,7 @@ const USED_WORDS_MS_MAX: u64 = 3_000;
 
 /// Final words that are asked for in lulls of one turn, and how far apart.
 const LULL_FINALS_MAX: u32 = 12;
-const LULL_FINAL_MS_MIN: u64 = 500;
+const LULL_FINAL_MS_MIN: u64 = 250;
 
 /// The caller's side of the conversation.
 #[derive(Clone, Debug, Default)]
