@@ -7,6 +7,10 @@ use base::{CallTime, Millis, SttStreamId};
 /// How long words that were already used may come back as a late final.
 const USED_WORDS_MS_MAX: u64 = 3_000;
 
+/// Words come at most so late behind their sound, and about so much.
+const LATE_WORDS_MS: u64 = 600;
+const WORDS_BEHIND_MS: u64 = 200;
+
 /// Final words that are asked for in lulls of one turn, and how far apart.
 const LULL_FINALS_MAX: u32 = 12;
 const LULL_FINAL_MS_MIN: u64 = 250;
@@ -86,6 +90,13 @@ impl Hearing {
             self.pause = Some(Pause::began(speech_end, spoken_ms));
         }
         !was_certain
+    }
+
+    /// Words come while the detector hears nobody. So long after the pause began they were said in it, and another begins:
+    /// says when.
+    pub fn spoken_in_pause(&mut self, now: CallTime) -> Option<CallTime> {
+        let is_late = |pause: &mut Pause| pause.is_certain() && now.since(pause.speech_end).0 >= LATE_WORDS_MS;
+        self.pause.take_if(is_late).map(|_| now - Millis(WORDS_BEHIND_MS))
     }
 
     /// The caller fell silent a moment ago, perhaps only to breathe.
