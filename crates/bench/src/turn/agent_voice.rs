@@ -106,6 +106,8 @@ pub struct HeardWord {
 pub struct AgentVoice {
     words: HashMap<String, Arc<[f32]>>,
     codes: Codebook,
+    /// Which word stands behind which in some text.
+    pairs: BTreeSet<(String, String)>,
 }
 
 impl AgentVoice {
@@ -116,7 +118,9 @@ impl AgentVoice {
             let spoken = finish(codes.code(&word), &pcm);
             (word, spoken)
         });
-        Self { words: words.collect(), codes }
+        let pairs =
+            texts.iter().flat_map(|text| text.windows(2)).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        Self { words: words.collect(), codes, pairs }
     }
 
     /// Which tones a word has.
@@ -167,10 +171,12 @@ impl AgentVoice {
         (lengths.max().unwrap_or(0) / SAMPLES_PER_MS).saturating_sub(TONE_LEAD_MS + TONE_TAIL_MS) as u64
     }
 
-    /// How long the tones of the shortest word with this pair are.
-    pub fn shortest_tone_ms(&self, wanted: Code) -> u64 {
-        let lengths = self.words.iter().filter(|(word, _)| self.code(word) == wanted).map(|(_, pcm)| pcm.len());
-        (lengths.min().unwrap_or(0) / SAMPLES_PER_MS).saturating_sub(TONE_LEAD_MS + TONE_TAIL_MS) as u64
+    /// How long the tones of the shortest word with this pair are that may stand behind another word.
+    pub fn tone_ms_behind(&self, before: &str, wanted: Code) -> u64 {
+        let follows = |word: &str| self.pairs.contains(&(before.to_owned(), word.to_owned()));
+        let lengths = self.words.iter().filter(|(word, _)| self.code(word) == wanted && follows(word));
+        let shortest = lengths.map(|(_, pcm)| pcm.len()).min().unwrap_or(0);
+        (shortest / SAMPLES_PER_MS).saturating_sub(TONE_LEAD_MS + TONE_TAIL_MS) as u64
     }
 
     /// Speaks: samples at a rate, and where each character ends.

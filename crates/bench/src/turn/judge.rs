@@ -16,6 +16,8 @@ const OVERLAP_MS: u64 = 100;
 const GAP_MS_MAX: u64 = 1_000;
 /// An interruption is to be obeyed within this.
 pub const YIELD_MS_MAX: u64 = 500;
+/// Silence that shows that an answer was cut; sentences are nearer to each other.
+const CUT_MS_MIN: u64 = 300;
 /// Words by which an answer is recognised.
 const ANSWER_WORDS: usize = 3;
 
@@ -459,11 +461,12 @@ fn note_extra(
     if fillers.contains(&codes) {
         return;
     }
-    // A word that was cut in the middle may count as heard or not.
+    // The word at which an answer was cut may count as heard or not: whether it was broken off, or over just before the cut.
+    // Phone platforms tell how far they have played ten times a second.
     let partial = |at: usize| {
         let word = heard[at];
-        let shortest = voice.shortest_tone_ms(word.code);
-        word.to_ms - word.from_ms + 40 < shortest
+        let was_broken_off = word.to_ms - word.from_ms + 40 < voice.tone_ms_behind(told[row - 1].1, word.code);
+        was_broken_off || heard.get(at + 1).is_none_or(|next| next.from_ms > word.to_ms + CUT_MS_MIN)
     };
     let rest: Vec<usize> =
         extra.iter().copied().enumerate().filter(|(n, at)| !(*n == 0 && partial(*at))).map(|(_, at)| at).collect();

@@ -1,7 +1,7 @@
 //! When a pause ends the caller's turn: silence, meaning, what was asked, the audio model's opinion, the recogniser's own
 //! opinion, the caller's habits, and whether the final words are there.
 
-use super::finished::{Sound, is_marked, is_question, sounds};
+use super::finished::{Sound, is_marked, is_open_address, is_question, sounds};
 use base::limits::STT_FINAL_MS_MAX;
 use base::{CallTime, Millis};
 use model::agent::{Patience, Timing};
@@ -151,7 +151,7 @@ impl Pause {
         match sound_of(words, expectation) {
             Sound::Finished => !doubted || is_marked(words),
             // They may well go on, and if they do not, the caller has waited long enough already.
-            Sound::Digits => expectation.is_complete || silence_ms >= GROUP_PAUSE_MS,
+            Sound::Digits => expectation.is_complete || silence_ms >= GROUP_PAUSE_MS && !is_open_address(words),
             Sound::Unfinished => silence_ms >= HANGING_PAUSE_MS,
         }
     }

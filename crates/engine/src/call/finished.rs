@@ -98,6 +98,14 @@ fn is_letter(word: &str) -> bool {
     word.len() == 1 && word.chars().all(|c| c.is_ascii_alphabetic()) && !matches!(word, "i" | "a")
 }
 
+/// "anna dot miller at example dot": the rest of the address must follow.
+pub(super) fn is_open_address(text: &str) -> bool {
+    matches!(
+        words_from_the_end(text, 1).first().map(String::as_str),
+        Some("dot" | "at" | "underscore" | "dash" | "punkt")
+    )
+}
+
 /// "my number is", "it's for", "the name's": a value must follow.
 fn leads_to_a_value(words: &[String]) -> bool {
     let verb = matches!(words[0].as_str(), "is" | "are" | "was");

@@ -108,7 +108,9 @@ impl Hearing {
 
     /// The recogniser takes the turn for ended, the detector hears somebody or something.
     pub fn ended_while_speaking(&mut self, now: CallTime) {
-        self.pause = Some(Pause::ended_while_speaking(now, self.spoken_ms(now)));
+        // Since its last words it has heard nobody.
+        let since = self.speaking.unwrap_or(now);
+        self.pause = Some(Pause::ended_while_speaking(since, self.spoken_ms(since)));
     }
 
     /// How long the present stretch of speech has lasted.
@@ -213,6 +215,11 @@ impl Hearing {
         {
             pause.finalized(now);
         }
+    }
+
+    /// Whether the recogniser has given all final words that it was asked for, and no others are coming.
+    pub fn is_settled(&self) -> bool {
+        self.partial.is_empty() && self.pause.as_ref().is_some_and(|pause| pause.final_at.is_some())
     }
 
     /// The words of the turn so far.

@@ -103,6 +103,10 @@ impl CallMachine {
         }
         self.pause(speech_end);
         self.barge_in.stopped(now, self.timing().barge_in_decide_ms);
+        if self.barge_in.has_yielded() && self.hearing.has_words() && self.hearing.is_settled() {
+            // "Mm-hm.", and nothing else comes: the agent goes on at once.
+            self.false_barge_in(now);
+        }
         self.quiet_since = now;
         self.speculate(now);
         self.listen_on(now);

@@ -274,10 +274,7 @@ impl CallMachine {
     /// Falls silent at once.
     pub(super) fn stop_voice(&mut self, now: CallTime) {
         self.queued.clear();
-        let mut voice = self.voice.take();
-        if let Some(voice) = voice.as_mut().filter(|_| !self.interludes.is_playing()) {
-            voice.stopped(now);
-        }
+        let voice = self.voice.take();
         // What must be heard and was not even begun waits for its moment.
         self.is_notice_due |= voice.as_ref().is_some_and(|voice| voice.is_notice() && !voice.is_begun());
         if let Some(voice) = voice
@@ -298,12 +295,9 @@ impl CallMachine {
 
     /// Falls silent at once and keeps what was not heard. Says whether anything was audible.
     pub(super) fn pause_voice(&mut self, now: CallTime) -> bool {
-        let (was_filling, was_waiting) = (self.interludes.has_floor(), self.interludes.is_playing());
+        let was_filling = self.interludes.has_floor();
         self.drop_interludes(now);
-        let Some(mut voice) = self.voice.take_if(|voice| voice.is_begun()) else { return was_filling };
-        if !was_waiting {
-            voice.stopped(now);
-        }
+        let Some(voice) = self.voice.take_if(|voice| voice.is_begun()) else { return was_filling };
         self.out.push(Output::StopPlayout { utterance: voice.id });
         self.journal_heard(now, &voice);
         self.unduck();

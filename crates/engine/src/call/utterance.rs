@@ -15,8 +15,6 @@ const CACHED_AUDIO_MS_MAX: u64 = 700;
 /// All audio of such a line is there, so it moves or the line is stuck.
 const LINE_STALL_MS_MAX: u64 = 1_000;
 
-/// Playout is reported so often.
-const PLAYED_EVERY_MS: u64 = 100;
 /// Audio that is there is heard, and reported, within this.
 const AUDIBLE_MS: u64 = 300;
 /// A voice mostly begins within this.
@@ -62,8 +60,6 @@ pub(super) struct Utterance {
     is_ended: bool,
     has_audio: bool,
     played_ms: u64,
-    /// When that was reported.
-    played_at: CallTime,
     is_finished: bool,
     kind: Kind,
     /// A waiting sound is played instead of the words.
@@ -94,7 +90,6 @@ impl Utterance {
             is_ended: false,
             has_audio: false,
             played_ms: 0,
-            played_at: now,
             is_finished: false,
             kind: Kind::Ordinary,
             is_wordless: false,
@@ -281,23 +276,12 @@ impl Utterance {
     pub fn played(&mut self, now: CallTime, played_ms: u64, finished: bool) -> bool {
         let is_first = self.played_ms == 0 && played_ms > 0;
         if played_ms > self.played_ms {
-            (self.played_ms, self.played_at) = (played_ms, now);
+            self.played_ms = played_ms;
             self.has_audio = true;
             self.progress_at = now;
         }
         self.is_finished |= finished && self.is_ended;
         is_first
-    }
-
-    /// It is stopped now: what was heard since the last report counts. That a segment was reached, or ended, must have been
-    /// reported.
-    pub fn stopped(&mut self, now: CallTime) {
-        let ends = || self.segments.iter().filter_map(|segment| segment.end_ms);
-        let is_inside = self.played_ms > 0 && !self.is_finished && ends().all(|end_ms| end_ms != self.played_ms);
-        if let Some(end_ms) = ends().find(|end_ms| is_inside && *end_ms > self.played_ms) {
-            let since_ms = now.since(self.played_at).0.min(PLAYED_EVERY_MS);
-            self.played_ms = (self.played_ms + since_ms).min(end_ms - 1);
-        }
     }
 
     pub fn played_ms(&self) -> u64 {
