@@ -135,6 +135,16 @@ pub const LLM_GENERATION_MS_MAX: u64 = 60_000;
 pub const LLM_EVENTS_MAX: usize = 32;
 /// Events of one utterance that wait for the call; few, so that a call that does not read holds the provider back.
 pub const TTS_EVENTS_MAX: usize = 4;
+/// Requests of one conversation that are under way at once: while one answer is read, the next is fetched.
+pub const HTTP_REQUESTS_AT_ONCE_MAX: usize = 2;
+/// Requests of one conversation that wait for their turn.
+pub const HTTP_REQUESTS_WAITING_MAX: usize = TTS_SEGMENTS_MAX;
+/// Pieces of an answer that wait to be read.
+pub const HTTP_PIECES_AHEAD_MAX: usize = 16;
+/// The head of an answer, or between two pieces of its body. What a call waits for has its own, shorter deadline.
+pub const HTTP_ANSWER_MS_MAX: u64 = 10_000;
+/// Caller audio that is kept while one recognition stream gives its last words and the next one opens.
+pub const STT_HANDOVER_MS_MAX: u64 = 3_000;
 /// One write to a provider. Its buffers hold seconds of audio, so a write that waits means a provider that is gone.
 pub const PROVIDER_WRITE_MS_MAX: u64 = 500;
 /// A recognition stream that died while nobody spoke is opened again unnoticed, but not more often than this.
@@ -189,6 +199,12 @@ pub const TRANSFER_MS_MAX: u64 = 30_000;
 pub const DTMF_PAUSE_MS_MAX: u64 = 2_000;
 /// Keys of one number that a caller types on the phone.
 pub const DTMF_DIGITS_MAX: usize = 64;
+/// Audio of one utterance that a recogniser of whole utterances is sent; of more, the oldest gives way.
+pub const STT_UTTERANCE_MS_MAX: u64 = 30_000;
+/// Audio kept from before the voice was noticed, for a recogniser of whole utterances.
+pub const STT_PREROLL_MS: u64 = 600;
+/// Bytes of an answer of such a recogniser.
+pub const STT_ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// Recognition streams opened in a row without a word from any of them.
 pub const STT_REOPENS_MAX: u32 = 3;
 /// Characters of one spoken segment.

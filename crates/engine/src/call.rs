@@ -326,6 +326,14 @@ impl CallMachine {
             HostInput::Drain { deadline } => self.begin_drain(now, deadline),
             HostInput::BudgetExhausted => self.close_with_call_back(now, "budget"),
             HostInput::Overflow => self.close_with_call_back(now, "overflow"),
+            HostInput::Routed(routed) => {
+                self.out.journal(now, Entry::Routed(routed.clone()));
+                self.out.live(LiveKind::Routed(routed));
+            }
+            HostInput::Saving { step, budget } => {
+                self.out.journal(now, Entry::Saving { step, budget });
+                self.out.live(LiveKind::Saving { step, budget });
+            }
         }
     }
 }

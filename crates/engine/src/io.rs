@@ -258,6 +258,15 @@ pub enum HostInput {
     BudgetExhausted,
     /// Inputs came faster than they could be handled.
     Overflow,
+    /// Somebody else serves a stage. The machine only writes it down.
+    Routed(model::journal::Routed),
+    /// Saving began or went a step further. The machine only writes it down.
+    Saving {
+        /// How far it goes now.
+        step: model::routing::Saving,
+        /// Of which budget.
+        budget: model::routing::Budget,
+    },
 }
 
 /// What the shell must do.

@@ -1,5 +1,6 @@
 //! Agents: what a business configures. A call runs on an immutable snapshot of one, taken when it is answered.
 
+use crate::routing::AgentProviders;
 use crate::tool::ToolSpec;
 use base::{AgentId, BusinessId, Millis, limits};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Agent {
     /// Which voice speaks, in the words of the provider that speaks it; `None` for its default.
     #[serde(default)]
     pub voice: Option<String>,
+    /// Who serves the stages of its calls; empty leaves it to the installation.
+    #[serde(default)]
+    pub providers: AgentProviders,
     /// Lines it says by itself.
     #[serde(default)]
     pub lines: Lines,

@@ -4,6 +4,7 @@
 
 use crate::call::{CallState, Direction};
 use crate::generation::{AwaitedSlot, Citation};
+use crate::routing::{Budget, Saving, Stage};
 use base::{CallTime, ErrorClass, JournalSeq, Millis, Pii, ToolCallId, TurnId, UtteranceId};
 use serde::{Deserialize, Serialize};
 
@@ -140,6 +141,15 @@ pub enum Entry {
         /// What kind.
         class: ErrorClass,
     },
+    /// Who serves a stage from here on.
+    Routed(Routed),
+    /// So much of a budget is used that saving begins or goes a step further.
+    Saving {
+        /// How far it goes now.
+        step: Saving,
+        /// Of which budget.
+        budget: Budget,
+    },
     /// The agent or the host decided to end the call.
     Ending {
         /// Why, in one word.
@@ -154,6 +164,18 @@ pub enum Entry {
         /// How long it lasted.
         duration: Millis,
     },
+}
+
+/// A decision about who serves a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routed {
+    /// Which stage.
+    pub stage: Stage,
+    /// Registry name of who serves it now.
+    pub provider: String,
+    /// Why, in one word: `chosen` (the first one of this call), a class of failure, `late`, `silent`, `no_final`,
+    /// `switched`, `saving`, `probe`.
+    pub reason: String,
 }
 
 /// Who or what answers an outbound call.

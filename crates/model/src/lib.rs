@@ -11,5 +11,6 @@ pub mod call;
 pub mod generation;
 pub mod journal;
 pub mod live;
+pub mod routing;
 pub mod seed;
 pub mod tool;

@@ -2,7 +2,8 @@
 
 use crate::call::CallState;
 use crate::generation::Citation;
-use crate::journal::TurnLatency;
+use crate::journal::{Routed, TurnLatency};
+use crate::routing::{Budget, Saving};
 use base::{CallTime, Pii, TurnId};
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +81,15 @@ pub enum LiveKind {
         stage: String,
         /// What kind.
         class: base::ErrorClass,
+    },
+    /// Who serves a stage from here on.
+    Routed(Routed),
+    /// Saving begins or goes a step further.
+    Saving {
+        /// How far it goes now.
+        step: Saving,
+        /// Of which budget.
+        budget: Budget,
     },
     /// The call is over.
     Ended {

@@ -2,6 +2,7 @@
 
 use crate::agent::{Agent, BrainChoice, Lines, Outbound, Sound, Timing, TurnTaking};
 use crate::business::{Business, Number};
+use crate::routing::AgentProviders;
 use crate::tool::ToolSpec;
 use base::{AgentId, BusinessId, NumberId, PhoneNumber};
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,9 @@ pub struct SeedAgent {
     /// Which voice speaks.
     #[serde(default)]
     pub voice: Option<String>,
+    /// Who serves the stages of its calls.
+    #[serde(default)]
+    pub providers: AgentProviders,
     /// Lines it says by itself.
     #[serde(default)]
     pub lines: Lines,
@@ -109,6 +113,7 @@ impl SeedAgent {
             language: seed.language,
             brain: seed.brain,
             voice: seed.voice,
+            providers: seed.providers,
             lines: seed.lines,
             timing: seed.timing,
             turns: seed.turns,

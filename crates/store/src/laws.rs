@@ -73,6 +73,7 @@ pub async fn tenant(store: &dyn Store, slug: &str, dialled: &str) -> Tenant {
         language: "en".into(),
         brain: BrainChoice::Local,
         voice: None,
+        providers: Default::default(),
         lines: Lines::default(),
         timing: Timing::default(),
         turns: Default::default(),

@@ -69,6 +69,7 @@ impl CallMachine {
             Entry::AnsweredBy { party: Party::Human | Party::Silence } => self.unfinished_ending = None,
             Entry::AnsweredBy { party } => self.unfinished_ending = Some(party.name().to_owned()),
             Entry::HandoffRequested { .. } | Entry::ToolRefused { .. } => {}
+            Entry::Routed(_) | Entry::Saving { .. } => {}
             Entry::State { state } => {
                 if *state == CallState::Active {
                     self.began_at.get_or_insert(record.at);

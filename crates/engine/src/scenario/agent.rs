@@ -17,6 +17,7 @@ pub fn demo_agent() -> Agent {
         language: "en".into(),
         brain: BrainChoice::Llm { provider: None, model: None },
         voice: None,
+        providers: Default::default(),
         lines: Lines::default(),
         timing: Timing::default(),
         turns: TurnTaking { speculate: false, ..TurnTaking::default() },

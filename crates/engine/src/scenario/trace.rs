@@ -81,6 +81,10 @@ pub fn describe_input(input: &Input) -> String {
         Input::Host(HostInput::Drain { deadline }) => format!("host drain {deadline}"),
         Input::Host(HostInput::BudgetExhausted) => "host budget".into(),
         Input::Host(HostInput::Overflow) => "host overflow".into(),
+        Input::Host(HostInput::Routed(routed)) => {
+            format!("host routed {} {} {}", routed.stage, routed.provider, routed.reason)
+        }
+        Input::Host(HostInput::Saving { step, budget }) => format!("host saving {} {}", step.name(), budget.name()),
     }
 }
 
@@ -187,6 +191,8 @@ fn describe_entry(entry: &Entry) -> String {
         Entry::HandedBack => "handed-back".into(),
         Entry::AnsweredBy { party } => format!("answered-by {}", party.name()),
         Entry::Fault { stage, class } => format!("fault {stage} {class}"),
+        Entry::Routed(routed) => format!("routed {} {} {}", routed.stage, routed.provider, routed.reason),
+        Entry::Saving { step, budget } => format!("saving {} {}", step.name(), budget.name()),
         Entry::Ending { reason } => format!("ending {reason}"),
         Entry::Ended { reason, state, duration } => format!("ended {reason} {} {duration}", state.name()),
     }
@@ -203,6 +209,8 @@ fn describe_live(kind: &LiveKind) -> String {
         LiveKind::AgentTurn { text, .. } => format!("agent-turn {:?}", text.expose()),
         LiveKind::Tool { name, status } => format!("tool {name} {status}"),
         LiveKind::Fault { stage, class } => format!("fault {stage} {class}"),
+        LiveKind::Routed(routed) => format!("routed {} {} {}", routed.stage, routed.provider, routed.reason),
+        LiveKind::Saving { step, budget } => format!("saving {} {}", step.name(), budget.name()),
         LiveKind::Ended { reason } => format!("ended {reason}"),
     }
 }

@@ -3,6 +3,7 @@
 //! Source: elevenlabs.io/docs, "Websocket" reference; field names as in the vendor's AsyncAPI description. One socket per
 //! utterance: an interruption closes it. Alignment times count from the start of the message they come in.
 
+use model::routing::{Feature, Region};
 use super::{TtsEvent, TtsOpen, TtsProtocol};
 use crate::answer::{classify_status, error_code, is_code};
 use crate::options::{Descriptor, OptionsError, Settings};
@@ -39,6 +40,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         ("enable_logging", "`false` asks for no retention, on plans that allow it; left to the account when unset."),
     ],
     key_optional: false,
+    region: Some(Region::Us),
+    features: &[Feature::Emotion, Feature::Cloning, Feature::WordTimes],
+    quality: 85,
+    ..Descriptor::NONE
 };
 
 const RATES_HZ: [u32; 7] = [8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
@@ -256,9 +261,9 @@ impl TtsProtocol for ElevenLabs {
         }
         let key = settings.key().map(Secret::expose);
         Connect {
-            url: url.into(),
             headers: key.iter().map(|key| Header::secret("xi-api-key", (*key).clone())).collect(),
             first: vec![Wire::Text(begin.to_string())],
+            ..Connect::websocket(url)
         }
     }
 
@@ -310,7 +315,7 @@ impl TtsProtocol for ElevenLabs {
                     self.fail(Failure::new(ErrorClass::Protocol, detail), out);
                 }
             },
-            Wire::Binary(_) => {}
+            Wire::Binary(_) | Wire::Request(_) | Wire::End => {}
             Wire::Close(code, _) => self.on_close(*code, out),
         }
     }
@@ -373,7 +378,7 @@ mod tests {
         let options = ProviderOptions { api_key: Some("key".into()), extra, ..ProviderOptions::default() };
         let mut codec = super::super::PROVIDERS.open("elevenlabs", &options).expect("usable").protocol();
         let connect =
-            codec.connect(&TtsOpen { sample_rate_hz, language: "en-US".to_owned(), voice: Some("a/b".to_owned()) });
+            codec.connect(&TtsOpen { sample_rate_hz, language: "en-US".into(), voice: Some("a/b".into()), now_unix_ms: 0 });
         (codec, connect)
     }
 

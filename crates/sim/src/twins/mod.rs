@@ -3,14 +3,27 @@
 //! A twin is a server on a free loopback port that speaks a vendor's protocol well enough for the vendor's own client. It
 //! records what it received and fails on request, see [`fault`].
 
+pub mod anthropic;
+pub mod assemblyai;
+pub mod azure_stt;
 pub mod cloud;
 pub mod deepgram;
+pub mod deepgram_flux;
 pub mod elevenlabs;
+pub mod elevenlabs_stt;
 pub mod fault;
+pub mod gemini;
 pub mod openai;
+pub mod openai_realtime;
+pub mod recogniser;
+pub mod sarvam_stt;
+pub mod script;
 mod server;
+mod stream;
 pub mod tool;
+pub mod transcription;
 pub mod twilio;
+mod vector;
 
 pub use fault::{Fault, Faults, Moment};
 pub use server::Record;
