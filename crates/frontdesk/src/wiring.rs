@@ -10,6 +10,8 @@ use egress::{Egress, EgressConfig, Policy};
 use model::business::{Number, TenantScope};
 use model::seed::{Document, Seed};
 use providers::options::{Descriptor, ProviderOptions};
+use providers::registry::Provider;
+use providers::tts::TtsProtocol;
 use runtime::drivers::{HttpBrain, StreamStt, StreamTts};
 use runtime::service::{AudioJudge, BrainService, KnowledgeSearch, SttService, TtsService};
 use runtime::{Node, NodeSettings, Services};
@@ -127,6 +129,14 @@ pub fn check_providers(config: &Config, env: Env<'_>) -> anyhow::Result<Stages> 
     tts.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.tts(name).map(drop))?;
     brain.iter().filter(|name| *name != LOCAL && *name != GGUF).try_for_each(|name| cloud.brain(name).map(drop))?;
     Ok(named([stt, tts, brain]))
+}
+
+/// One provider of voices as it is configured, whether or not a stage uses it.
+pub fn voice(config: &Config, env: Env<'_>, name: &str) -> anyhow::Result<Provider<dyn TtsProtocol>> {
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+    let entry = providers::tts::PROVIDERS.find(name)?;
+    let options = Cloud { config, env, egress: &egress }.options(entry.descriptor)?;
+    Ok(entry.open(&options)?)
 }
 
 /// The public address without a trailing slash, when there is one.

@@ -14,6 +14,7 @@ pub mod retention;
 mod router;
 pub mod service;
 pub mod socket;
+pub mod voices;
 
 pub use node::{AttachError, DialError, DialRequest, Node, NodeSettings, RefuseReason, Services};
 

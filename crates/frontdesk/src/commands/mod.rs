@@ -7,3 +7,4 @@ pub(crate) mod doctor;
 pub(crate) mod models;
 pub(crate) mod replay;
 pub(crate) mod serve;
+pub(crate) mod voices;

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod conformance_stt;
+mod conformance_tts;
 mod language_conformance;
 mod language_twins;
 mod provider_twins;

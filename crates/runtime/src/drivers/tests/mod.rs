@@ -3,6 +3,7 @@
 mod llm;
 mod stt;
 mod tts;
+mod voices;
 
 use egress::{Egress, EgressConfig, Policy};
 use futures_util::{SinkExt, StreamExt};
