@@ -234,7 +234,7 @@ fn ended(status: &Status) -> Result<Wire, UpgradeError> {
     Ok(Wire::Close(code, format!("{name}: {message}").into()))
 }
 
-/// The HTTP status and the name of a code, as google.rpc.Code defines them.
+/// The HTTP status and the name of a code, as the canonical mapping of gRPC codes has them.
 const fn http_status(code: Code) -> (u16, &'static str) {
     match code {
         Code::Ok => (200, "OK"),

@@ -8,6 +8,8 @@
 //! obey). A vendor is one file, one cassette in `fixtures/cassettes` and one word in the list of its kind.
 
 pub mod answer;
+mod aws;
+mod google;
 pub mod embed;
 #[cfg(test)]
 mod laws;

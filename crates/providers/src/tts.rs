@@ -67,8 +67,13 @@ pub trait TtsProtocol: Send {
     fn on_message(&mut self, message: &Wire, out: &mut Vec<TtsEvent>);
     /// The socket was closed by the other side with this code.
     fn on_close(&mut self, code: u16, out: &mut Vec<TtsEvent>);
-    /// Maps an HTTP status (refused upgrade) and body, or a close code (1000 and above), to a class.
+    /// Maps an HTTP status (a refused upgrade or request, or what a gRPC status stands for) and body, or a close code (1000
+    /// and above), to a class.
     fn classify(&self, status: u16, body: &str) -> ErrorClass;
+    /// The same for a vendor that says in a header what is wrong; names are lower case.
+    fn classify_refusal(&self, status: u16, _headers: &[(String, String)], body: &str) -> ErrorClass {
+        self.classify(status, body)
+    }
 }
 
-tts_providers! { elevenlabs }
+tts_providers! { elevenlabs, google, aws }

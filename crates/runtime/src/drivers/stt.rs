@@ -216,7 +216,7 @@ impl Session {
     }
 
     fn refused(&self, codec: &dyn SttProtocol, error: UpgradeError) -> End {
-        let classify = |status: u16, body: &str| codec.classify(status, body);
+        let classify = |status, headers: &_, body: &_| codec.classify_refusal(status, headers, body);
         End::Failed(upgrade_failure(&self.meter.provider, error, classify))
     }
 
@@ -237,7 +237,7 @@ impl Session {
                 message = link.line.recv(wait) => match message {
                     Ok(Some(message)) => {
                         self.hear(link, &message).await?;
-                        if link.draining && message == Wire::End {
+                        if link.draining && matches!(message, Wire::End | Wire::Close(..)) {
                             return Ok(());
                         }
                         Ok(())
@@ -317,7 +317,9 @@ impl Session {
             let event = self.note(event);
             self.events.send(event).await.map_err(|_| End::Cancelled)?;
         }
-        if let Wire::Close(code, reason) = message {
+        if let Wire::Close(code, reason) = message
+            && !link.draining
+        {
             let class = link.codec.classify(*code, reason);
             return Err(End::Failed(close_failure(&self.meter.provider, class, *code, reason)));
         }
