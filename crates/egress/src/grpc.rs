@@ -154,7 +154,7 @@ impl GrpcCall {
                     return;
                 }
                 // Nothing leaves before the call was begun, and nobody may be receiving now.
-                () = self.answers.open() => {}
+                () = self.answers.open(), if matches!(self.answers, Answers::Opening(_)) => {}
             }
         }
     }

@@ -1,5 +1,8 @@
 //! Speech to text: the codec trait and its events.
 
+mod batch;
+mod feed;
+
 use crate::registry::stt_providers;
 use base::wire::{Connect, Wire};
 use base::{ErrorClass, Failure};
@@ -78,4 +81,17 @@ pub trait SttProtocol: Send {
     }
 }
 
-stt_providers! { deepgram, google, google_v1, aws }
+stt_providers! {
+    deepgram,
+    deepgram_flux,
+    google,
+    google_v1,
+    azure,
+    aws,
+    assemblyai,
+    sarvam,
+    openai,
+    openai_realtime,
+    groq,
+    elevenlabs,
+}
