@@ -17,7 +17,8 @@ use url::Url;
 /// Options of every service.
 pub(crate) const ACCESS_KEY_ID: (&str, &str) = ("access_key_id", "Which access key the secret belongs to.");
 pub(crate) const SESSION_TOKEN: (&str, &str) = ("session_token", "Token of temporary credentials, where they are.");
-pub(crate) const SERVICE_REGION: (&str, &str) = ("region", "Region whose service is used, such as `eu-central-1`; needed.");
+pub(crate) const SERVICE_REGION: (&str, &str) =
+    ("region", "Region whose service is used, such as `eu-central-1`; needed.");
 
 /// Who signs, and for which region.
 pub(crate) struct Signer {
@@ -103,7 +104,10 @@ impl Signer {
             signable.and_then(|signable| self.instructions(SignatureLocation::Headers, None, now_unix_ms, signable))
         };
         if let Some(signed) = signed {
-            let headers = signed.headers().map(|(name, value)| Header::secret(name.to_owned(), value.to_owned()));
+            let headers = signed.headers().map(|(name, value)| match name {
+                "x-amz-date" => Header::plain(name.to_owned(), value.to_owned()),
+                _ => Header::secret(name.to_owned(), value.to_owned()),
+            });
             request.headers.extend(headers.collect::<Vec<_>>());
         }
     }

@@ -116,8 +116,9 @@ impl Auth {
 }
 
 fn account(settings: &Settings, text: &str) -> Result<AuthKind, OptionsError> {
-    let wrong =
-        || settings.value_error("api_key", "[secret]", "the JSON of a service account, with client_email and private_key");
+    let wrong = || {
+        settings.value_error("api_key", "[secret]", "the JSON of a service account, with client_email and private_key")
+    };
     let account: ServiceAccount = serde_json::from_str(text).map_err(|_| wrong())?;
     let key = EncodingKey::from_rsa_pem(account.private_key.as_bytes()).map_err(|_| wrong())?;
     let claims = Claims { iss: "", sub: "", aud: "", iat: 0, exp: 0 };

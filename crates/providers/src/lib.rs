@@ -9,8 +9,8 @@
 
 pub mod answer;
 mod aws;
-mod google;
 pub mod embed;
+mod google;
 #[cfg(test)]
 mod laws;
 pub mod llm;

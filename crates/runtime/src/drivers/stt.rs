@@ -237,7 +237,7 @@ impl Session {
                 message = link.line.recv(wait) => match message {
                     Ok(Some(message)) => {
                         self.hear(link, &message).await?;
-                        if link.draining && matches!(message, Wire::End | Wire::Close(..)) {
+                        if link.is_good_bye(&message) {
                             return Ok(());
                         }
                         Ok(())
@@ -318,7 +318,7 @@ impl Session {
             self.events.send(event).await.map_err(|_| End::Cancelled)?;
         }
         if let Wire::Close(code, reason) = message
-            && !link.draining
+            && !link.is_good_bye(message)
         {
             let class = link.codec.classify(*code, reason);
             return Err(End::Failed(close_failure(&self.meter.provider, class, *code, reason)));
@@ -358,6 +358,15 @@ impl Session {
 }
 
 impl Link {
+    /// Whether a message is the polite end of a stream that we ended.
+    fn is_good_bye(&self, message: &Wire) -> bool {
+        let polite = match self.transport {
+            Transport::WebSocket => matches!(message, Wire::Close(1000 | 1005, _)),
+            Transport::Http | Transport::Grpc => *message == Wire::End,
+        };
+        self.draining && polite
+    }
+
     async fn send(&mut self, out: Vec<Wire>) -> Result<(), Failure> {
         if out.is_empty() {
             return Ok(());

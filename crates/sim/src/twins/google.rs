@@ -170,7 +170,9 @@ impl Session<'_> {
         let (voice, audio) = (config.voice.unwrap_or_default(), config.audio.unwrap_or_default());
         self.shared.record.add(format!("config {} {} {}", voice.name, audio.encoding, audio.sample_rate_hz));
         if !voice.name.contains("Chirp3-HD") && voice.model_name.is_empty() {
-            return exchange.finish(3, "Currently, only Chirp 3: HD voices are supported for streaming synthesis.").await;
+            return exchange
+                .finish(3, "Currently, only Chirp 3: HD voices are supported for streaming synthesis.")
+                .await;
         }
         let Some(encode) = encoder(audio.encoding).filter(|_| audio.encoding != LINEAR16) else {
             return exchange.finish(3, "Unsupported audio encoding.").await;

@@ -26,7 +26,6 @@ const PREFACE: &[u8] = b"PRI ";
 
 /// One request or call. Dropping the answer half way resets the stream.
 pub(crate) struct Exchange {
-    pub(crate) method: http::Method,
     pub(crate) path: String,
     pub(crate) headers: http::HeaderMap,
     request: Incoming,
@@ -103,14 +102,15 @@ where
     let (answer, pieces) = mpsc::channel::<Piece>(PIECES_MAX);
     let (head, begun) = tokio::sync::oneshot::channel();
     let (path, headers) = (parts.uri.path().to_owned(), parts.headers);
-    let exchange =
-        Exchange { method: parts.method, path, headers, request, unread: BytesMut::new(), head: Some(head), answer };
+    let exchange = Exchange { path, headers, request, unread: BytesMut::new(), head: Some(head), answer };
     tokio::spawn(serve(exchange));
     // Whoever drops an exchange unanswered cuts it.
     let head = begun.await.map_err(|_| io::Error::from(io::ErrorKind::ConnectionReset))?;
-    let pieces = futures_util::stream::unfold(pieces, |mut pieces| async move {
-        pieces.recv().await.map(|piece| (piece, pieces))
-    });
+    let pieces =
+        futures_util::stream::unfold(
+            pieces,
+            |mut pieces| async move { pieces.recv().await.map(|piece| (piece, pieces)) },
+        );
     head.body(StreamBody::new(Box::pin(pieces) as _)).map_err(io::Error::other)
 }
 
@@ -194,7 +194,10 @@ impl Exchange {
                 self.raw(&b"}{ \0 not a message, whatever its length"[..]).await;
             }
             Some(Fault::Status { status, retry_after_s }) => {
-                let grpc = self.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+                let grpc = self
+                    .headers
+                    .get("content-type")
+                    .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
                 if grpc || self.head.is_none() {
                     self.finish(grpc_code(status), "As the test wishes.").await;
                 } else {

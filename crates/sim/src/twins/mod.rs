@@ -5,6 +5,7 @@
 
 pub mod anthropic;
 pub mod assemblyai;
+pub mod aws;
 pub mod azure_stt;
 pub mod cloud;
 pub mod deepgram;
@@ -13,6 +14,9 @@ pub mod elevenlabs;
 pub mod elevenlabs_stt;
 pub mod fault;
 pub mod gemini;
+pub mod google;
+mod h2;
+mod hearing;
 pub mod openai;
 pub mod openai_realtime;
 pub mod recogniser;
