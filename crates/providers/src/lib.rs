@@ -10,6 +10,7 @@
 pub mod answer;
 mod aws;
 pub mod embed;
+mod form;
 mod google;
 #[cfg(test)]
 mod laws;
@@ -20,6 +21,7 @@ pub mod registry;
 pub mod stt;
 pub mod text;
 pub mod tts;
+pub mod voices;
 
 pub use options::{Descriptor, OptionsError, ProviderOptions, Settings};
 pub use registry::Provider;
