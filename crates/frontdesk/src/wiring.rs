@@ -346,14 +346,15 @@ impl Cloud<'_> {
         let mut options = ProviderOptions::from_env(descriptor, self.env);
         let Some(settings) = self.config.providers.get(descriptor.name) else { return Ok(options) };
         for (key, setting) in settings {
+            let Some(own) = own_key(descriptor, key) else { continue };
             let value = resolve(setting, self.env).with_context(|| format!("providers.{}.{key}", descriptor.name))?;
-            match key.as_str() {
+            match own {
                 "api_key" => options.api_key = Some(value),
                 "base_url" => options.base_url = Some(value.expose().clone()),
                 "model" => options.model = Some(value.expose().clone()),
                 "voice" => options.voice = Some(value.expose().clone()),
                 _ => {
-                    options.extra.insert(key.clone(), value.expose().clone());
+                    options.extra.insert(own.to_owned(), value.expose().clone());
                 }
             }
         }
@@ -383,6 +384,32 @@ impl Cloud<'_> {
         let service = HttpBrain::new(name, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
         Ok(Arc::new(service.priced_as(&model)))
     }
+}
+
+/// What a key of a provider's table means to one of the stages that it serves. One table is for all of them: the credential
+/// and the address are shared, `model` is of the first of brain, stt and tts, an option is of whom it is documented for, and
+/// `tts_model` and the like are of that stage alone.
+fn own_key<'k>(descriptor: &'static Descriptor, key: &'k str) -> Option<&'k str> {
+    let name = descriptor.name;
+    let stages = [
+        ("brain_", providers::llm::PROVIDERS.descriptors().find(|one| one.name == name)),
+        ("stt_", providers::stt::PROVIDERS.descriptors().find(|one| one.name == name)),
+        ("tts_", providers::tts::PROVIDERS.descriptors().find(|one| one.name == name)),
+    ];
+    let stages: Vec<_> = stages.into_iter().filter_map(|(prefix, one)| Some((prefix, one?))).collect();
+    let is_own = |one: &'static Descriptor| std::ptr::eq(one, descriptor);
+    if let Some((prefix, one)) = stages.iter().find(|(prefix, _)| key.starts_with(prefix)) {
+        return is_own(one).then(|| &key[prefix.len()..]);
+    }
+    let documents = |one: &Descriptor| one.extra.iter().any(|(known, _)| *known == key);
+    let means_it = match key {
+        "api_key" | "base_url" => true,
+        "model" => stages.first().is_none_or(|(_, one)| is_own(one)),
+        "voice" => descriptor.voice_env.is_some(),
+        // What nobody documents is a mistake, and said to be one.
+        _ => documents(descriptor) || !stages.iter().any(|(_, one)| documents(one)),
+    };
+    means_it.then_some(key)
 }
 
 fn resolve(setting: &Setting, env: Env<'_>) -> anyhow::Result<Secret<String>> {
@@ -427,6 +454,17 @@ mod tests {
         let env = |_: &str| None;
         let config = load(&Sources { file: Some(file.path()), env: &env, overrides: &[] }).expect("well formed");
         check_providers(&config, &env).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn one_table_of_a_provider_serves_all_its_stages() {
+        let table = "[stt]\nprovider = \"deepgram\"\n[tts]\nprovider = \"deepgram\"\n[providers.deepgram]\napi_key = \"k\"\n";
+        let both = "model = \"nova-3\"\nendpointing_ms = \"300\"\ntts_model = \"aura-1\"\nspeed = \"1.1\"\nvoice = \"luna\"";
+        checked(&format!("{table}{both}")).expect("each stage takes what is its own");
+        let error = checked(&format!("{table}tts_model = \"nova-3\"")).expect_err("no voice");
+        assert!(error.contains("aura-2"), "{error}");
+        let error = checked(&format!("{table}spead = \"1.1\"")).expect_err("misspelt");
+        assert!(error.contains("spead"), "{error}");
     }
 
     #[cfg(not(feature = "gguf"))]
