@@ -1,33 +1,35 @@
 //! A brain that is a chain of brains: the first words or the first tool call win.
 
 use super::race::{Move, Race, Rules, Why};
-use super::{Clock, Standing, count_hedge, next_of, tell_switch};
+use super::roster::{Line, Roster};
+use super::{Clock, count_hedge, next_of, tell_switch};
 use crate::service::{Bill, BrainService, BrainSession};
 use base::{BusinessId, ErrorClass, Failure, limits};
-use model::generation::{GenerationEvent, GenerationRequest};
-use std::sync::Arc;
+use model::agent::BrainChoice;
+use model::generation::{ChatMessage, GenerationEvent, GenerationRequest};
+use model::routing::Saving;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
-const RULES: Rules =
-    Rules { hedge_ms: limits::HEDGE_LLM_MS, runner_ms_max: limits::LLM_FIRST_TOKEN_MS_MAX, retries: true };
+const RULES: Rules = Rules {
+    hedge_ms: limits::HEDGE_LLM_MS,
+    runner_ms_max: limits::LLM_FIRST_TOKEN_MS_MAX,
+    retries_max: 2,
+    patience_ms: limits::LLM_FIRST_TOKEN_MS_MAX,
+};
 
-pub(super) struct BrainRouter {
-    chain: Arc<[Arc<dyn BrainService>]>,
-    standing: Standing,
-}
+/// What a brain is told when a budget is nearly used up.
+const BE_SHORT: &str = "Answer in one short sentence.";
+
+pub(super) struct BrainRouter(Roster<dyn BrainService>);
 
 impl BrainRouter {
-    pub(super) fn new(chain: Vec<Arc<dyn BrainService>>) -> Self {
-        Self { standing: Standing::new("llm", chain.len()), chain: chain.into() }
+    pub(super) fn new(roster: Roster<dyn BrainService>) -> Self {
+        Self(roster)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.chain.is_empty()
-    }
-
-    pub(super) fn standing(&self) -> &Standing {
-        &self.standing
+    pub(super) fn line(&self) -> Line<dyn BrainService> {
+        self.0.line()
     }
 }
 
@@ -42,18 +44,11 @@ impl BrainService for BrainRouter {
 
     fn generate_billed(&self, business: BusinessId, request: GenerationRequest, bill: &Bill) -> BrainSession {
         let (events, event_receiver) = mpsc::channel(limits::LLM_EVENTS_MAX);
-        let race = Race::new(RULES, self.standing.order(), self.standing.may_hedge());
-        let run = Run {
-            chain: Arc::clone(&self.chain),
-            standing: self.standing.clone(),
-            business,
-            request,
-            bill: bill.clone(),
-            events,
-            clock: Clock::start(),
-            race,
-            asked: Vec::new(),
-        };
+        let line = self.0.line();
+        let race = Race::new(RULES, line.standing.order(), line.standing.may_hedge());
+        let request = if line.saving >= Saving::Shorter { shortened(request) } else { request };
+        let run =
+            Run { line, business, request, bill: bill.clone(), events, clock: Clock::start(), race, asked: Vec::new() };
         tokio::spawn(run.run().in_current_span());
         BrainSession { events: event_receiver }
     }
@@ -63,14 +58,16 @@ impl BrainService for BrainRouter {
 struct Asked {
     slot: usize,
     provider: usize,
+    asked_ms: u64,
+    /// Why it serves if it does; `None` for the first.
+    why: Option<&'static str>,
     session: BrainSession,
     /// What it said before its first words.
     held: Vec<GenerationEvent>,
 }
 
 struct Run {
-    chain: Arc<[Arc<dyn BrainService>]>,
-    standing: Standing,
+    line: Line<dyn BrainService>,
     business: BusinessId,
     request: GenerationRequest,
     bill: Bill,
@@ -98,7 +95,7 @@ impl Run {
                 Outcome::Nobody(_) => "failed",
                 Outcome::Cancelled => "cancelled",
             };
-            count_hedge(self.standing.stage(), outcome);
+            count_hedge(self.line.standing.stage(), outcome);
         }
         match outcome {
             Outcome::Won(winner) => self.relay(winner).await,
@@ -135,13 +132,16 @@ impl Run {
                 Move::Drop { slot, provider, late } => {
                     self.asked.retain(|asked| asked.slot != slot);
                     if late {
-                        self.standing.blame(provider);
+                        self.line.standing.blame_late(provider);
                     }
                 }
                 Move::Won { slot, provider } => {
-                    self.standing.serves(provider);
                     let at = self.asked.iter().position(|asked| asked.slot == slot)?;
-                    return Some(Outcome::Won(self.asked.swap_remove(at)));
+                    let winner = self.asked.swap_remove(at);
+                    let standing = &self.line.standing;
+                    standing.serves(provider, winner.why);
+                    standing.praise(provider, self.clock.now_ms() - winner.asked_ms);
+                    return Some(Outcome::Won(winner));
                 }
                 Move::GiveUp(failure) => return Some(Outcome::Nobody(failure)),
             }
@@ -150,17 +150,29 @@ impl Run {
     }
 
     fn ask(&mut self, slot: usize, provider: usize, why: Why) {
-        let service = &self.chain[provider];
+        let lane = &self.line.lanes[provider];
+        let standing = &self.line.standing;
         match why {
-            Why::First => self.standing.serves(provider),
+            Why::First => standing.serves(provider, None),
             Why::Late => {
-                self.standing.hedged();
-                tell_switch(self.standing.stage(), service.name(), "late");
+                standing.hedged();
+                tell_switch(standing.stage(), &lane.choice.name, "late");
             }
-            Why::Failed(class) => tell_switch(self.standing.stage(), service.name(), class.name()),
+            Why::Failed(class) => tell_switch(standing.stage(), &lane.choice.name, class.name()),
         }
-        let session = service.generate_billed(self.business, self.request.clone(), &self.bill);
-        self.asked.push(Asked { slot, provider, session, held: Vec::new() });
+        let mut request = self.request.clone();
+        // A model's name means nothing to another provider.
+        if let BrainChoice::Llm { provider, model } = &mut request.brain {
+            *provider = Some(lane.choice.name.clone());
+            *model = lane.choice.model.clone();
+        }
+        if let Some(language) = &lane.choice.language {
+            request.language.clone_from(language);
+        }
+        let bill = standing.bill(&self.bill, provider, why == Why::Late);
+        let session = lane.service.generate_billed(self.business, request, &bill);
+        let asked_ms = self.clock.now_ms();
+        self.asked.push(Asked { slot, provider, asked_ms, why: why.word(), session, held: Vec::new() });
     }
 
     fn on_event(&mut self, at: usize, event: Option<GenerationEvent>) {
@@ -183,7 +195,7 @@ impl Run {
             }
         };
         let Asked { slot, provider, .. } = self.asked.swap_remove(at);
-        self.standing.blame(provider);
+        self.line.standing.blame(provider, &failure);
         self.race.on_failure(self.clock.now_ms(), slot, failure);
     }
 
@@ -201,16 +213,28 @@ impl Run {
                 () = self.events.closed() => return,
                 event = session.events.recv() => event.unwrap_or_else(|| GenerationEvent::Failed(no_end())),
             };
-            let failed = matches!(event, GenerationEvent::Failed(_));
-            let over = failed || matches!(event, GenerationEvent::Done { .. });
-            if failed {
-                self.standing.blame(provider);
+            let over = matches!(event, GenerationEvent::Failed(_) | GenerationEvent::Done { .. });
+            if let GenerationEvent::Failed(failure) = &event {
+                self.line.standing.blame(provider, failure);
             }
             if self.events.send(event).await.is_err() || over {
                 return;
             }
         }
     }
+}
+
+/// The same request, for an answer that costs less.
+fn shortened(mut request: GenerationRequest) -> GenerationRequest {
+    request.tokens_max = request.tokens_max.min(limits::SHORT_ANSWER_TOKENS_MAX);
+    match request.messages.first_mut() {
+        Some(ChatMessage::System { text }) => {
+            text.push_str("\n\n");
+            text.push_str(BE_SHORT);
+        }
+        _ => request.messages.insert(0, ChatMessage::System { text: BE_SHORT.into() }),
+    }
+    request
 }
 
 fn no_end() -> Failure {

@@ -2,6 +2,7 @@
 
 use super::brain::BrainRouter;
 use super::ears::EarsRouter;
+use super::roster::Roster;
 use super::voice::VoiceRouter;
 use crate::service::{
     BrainService, BrainSession, SttCommand, SttService, SttSession, TtsCommand, TtsService, TtsSession,
@@ -104,17 +105,17 @@ fn chain<C, E>(rates_hz: &[u32]) -> (Chain<C, E>, Stage<C, E>) {
 
 fn brains(count: usize) -> (BrainRouter, Stage<(), GenerationEvent>) {
     let (chain, stage) = chain(&vec![0; count]);
-    (BrainRouter::new(chain.into_iter().map(|one| one as Arc<dyn BrainService>).collect()), stage)
+    (BrainRouter::new(Roster::fixed(chain.into_iter().map(|one| one as Arc<dyn BrainService>).collect())), stage)
 }
 
 fn voices(rates_hz: &[u32]) -> (VoiceRouter, Stage<TtsCommand, TtsEvent>) {
     let (chain, stage) = chain(rates_hz);
-    (VoiceRouter::new(chain.into_iter().map(|one| one as Arc<dyn TtsService>).collect()), stage)
+    (VoiceRouter::new(Roster::fixed(chain.into_iter().map(|one| one as Arc<dyn TtsService>).collect())), stage)
 }
 
 fn ears(count: usize) -> (EarsRouter, Stage<SttCommand, SttEvent>) {
     let (chain, stage) = chain(&vec![0; count]);
-    (EarsRouter::new(chain.into_iter().map(|one| one as Arc<dyn SttService>).collect()), stage)
+    (EarsRouter::new(Roster::fixed(chain.into_iter().map(|one| one as Arc<dyn SttService>).collect())), stage)
 }
 
 fn ask(router: &BrainRouter) -> BrainSession {
@@ -215,7 +216,7 @@ async fn a_brain_that_fails_among_its_words_is_not_repeated_behind_the_calls_bac
     assert_eq!(next(&mut session.events).await, text("On Saturday"));
     assert_eq!(next(&mut session.events).await, GenerationEvent::Failed(down()));
     assert!(stage.nobody_else());
-    router.standing().blame_current();
+    router.line().standing.blame_current(ErrorClass::Unavailable);
     let _next = ask(&router);
     assert_eq!(stage.asked().await.who, 1, "the failure counts, and the engine's own notice of it not again");
 }

@@ -254,8 +254,7 @@ fn services(
         stt: vec![recogniser("first", &stt.first), recogniser("second", &stt.second)],
         tts: vec![voice("first", &tts.first), voice("second", &tts.second)],
         brains: vec![brain("first", &llm.first), brain("second", &llm.second)],
-        judge: None,
-        search: None,
+        ..Services::default()
     }
 }
 
@@ -281,6 +280,7 @@ fn node(common: &Common, services: Services, control: Arc<dyn CarrierControl>) -
         inbound_reserve: 0,
         record: false,
         record_inputs: false,
+        budgets: Default::default(),
     };
     let controls = BTreeMap::from([(TWILIO.to_owned(), control)]);
     Node::new(settings, Arc::clone(&common.store), services, Arc::clone(&common.egress), controls)
