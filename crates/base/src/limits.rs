@@ -162,6 +162,16 @@ pub const LLM_GENERATION_MS_MAX: u64 = 60_000;
 pub const LLM_EVENTS_MAX: usize = 32;
 /// Events of one utterance that wait for the call; few, so that a call that does not read holds the provider back.
 pub const TTS_EVENTS_MAX: usize = 4;
+/// Requests of one conversation that are under way at once: while one answer is read, the next is fetched.
+pub const HTTP_REQUESTS_AT_ONCE_MAX: usize = 2;
+/// Requests of one conversation that wait for their turn.
+pub const HTTP_REQUESTS_WAITING_MAX: usize = TTS_SEGMENTS_MAX;
+/// Pieces of an answer that wait to be read.
+pub const HTTP_PIECES_AHEAD_MAX: usize = 16;
+/// The head of an answer, or between two pieces of its body. What a call waits for has its own, shorter deadline.
+pub const HTTP_ANSWER_MS_MAX: u64 = 10_000;
+/// Caller audio that is kept while one recognition stream gives its last words and the next one opens.
+pub const STT_HANDOVER_MS_MAX: u64 = 3_000;
 /// One write to a provider. Its buffers hold seconds of audio, so a write that waits means a provider that is gone.
 pub const PROVIDER_WRITE_MS_MAX: u64 = 500;
 /// A recognition stream that died while nobody spoke is opened again unnoticed, but not more often than this.

@@ -92,12 +92,20 @@ pub enum Feature {
     EndOfTurn,
     /// A recogniser takes words that are likely.
     Hints,
-    /// A recogniser finds out which language is spoken.
+    /// A recogniser, or a service that reads texts, finds out which language it is.
     DetectsLanguage,
     /// A model asks for tools.
     Tools,
     /// A model reads what it has read before at a lower price.
     PromptCache,
+    /// A service tells how the writer of a text feels.
+    Sentiment,
+    /// A service finds people, places and the like in a text.
+    Entities,
+    /// A service finds what says who somebody is, and masks it.
+    PersonalData,
+    /// A service translates.
+    Translation,
 }
 
 /// Who serves the stages of an agent's calls.

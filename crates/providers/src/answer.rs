@@ -76,6 +76,11 @@ fn span(value: &str, unit_ms: f64) -> Option<Millis> {
 }
 
 fn retry_in_words(body: &str) -> Option<Millis> {
+    // google.rpc.RetryInfo in its JSON form.
+    if let Some((_, rest)) = body.split_once("\"retryDelay\"") {
+        let digits = rest.trim_start_matches([':', ' ', '"']);
+        return span(digits.split('s').next()?, 1000.0);
+    }
     let lower = body.to_ascii_lowercase();
     ["retry after ", "try again in "].into_iter().find_map(|words| {
         let rest = &lower[lower.find(words)? + words.len()..];
@@ -116,7 +121,7 @@ mod tests {
     #[test]
     fn retry_after_is_honoured_in_every_form_and_capped() {
         type Headers = &'static [(&'static str, &'static str)];
-        let cases: [(Headers, &str, Option<u64>); 8] = [
+        let cases: [(Headers, &str, Option<u64>); 10] = [
             (&[("Retry-After", "2")], "", Some(2_000)),
             (&[("retry-after", "0.5")], "", Some(500)),
             (&[("retry-after", "9"), ("retry-after-ms", "250")], "", Some(250)),
@@ -125,6 +130,8 @@ mod tests {
             (&[("retry-after", "-1")], "", None),
             (&[], "Rate limit is exceeded. Try again in 2 seconds.", Some(2_000)),
             (&[], "nothing of the kind", None),
+            (&[], r#"{"error":{"details":[{"@type":"x.RetryInfo","retryDelay": "3.5s"}]}}"#, Some(3_500)),
+            (&[], r#"{"retryDelay":null}"#, None),
         ];
         for (headers, body, expected) in cases {
             assert_eq!(retry_after(headers.iter().copied(), body), expected.map(Millis), "{headers:?} {body}");

@@ -5,7 +5,9 @@ use base::ErrorClass;
 use base::wire::HttpRequest;
 use model::generation::{GenerationEvent, GenerationRequest, TokenUsage};
 
+mod chat_completions;
 pub mod sse;
+pub(crate) mod tools;
 
 /// A vendor's streaming generation over one HTTP request. One value per request.
 pub trait LlmProtocol: Send {
@@ -22,4 +24,4 @@ pub trait LlmProtocol: Send {
     fn classify(&self, status: u16, body: &str) -> ErrorClass;
 }
 
-llm_providers! { openai }
+llm_providers! { openai, azure_openai, anthropic, gemini, groq, vllm, ollama, llama_cpp }

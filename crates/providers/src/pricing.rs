@@ -21,6 +21,8 @@ pub enum Unit {
     TokensCached,
     /// Tokens written.
     TokensOut,
+    /// Records of 1,000 characters, each begun one whole.
+    Records,
 }
 
 /// One line of the list.
@@ -67,7 +69,8 @@ pub fn price(provider: &str, model: &str, unit: Unit) -> Option<&'static Price> 
         price.provider == provider
             && price.unit == unit
             && rest.is_some_and(|rest| {
-                rest.is_empty() || rest.strip_prefix('-').is_some_and(|d| d.starts_with(|c: char| c.is_ascii_digit()))
+                let is_date = |rest: &str| rest.len() >= 4 && rest.bytes().take(4).all(|b| b.is_ascii_digit());
+                rest.is_empty() || rest.strip_prefix('-').is_some_and(is_date)
             })
     };
     PRICES.iter().filter(fits).max_by_key(|price| price.model.len())
@@ -89,6 +92,11 @@ pub fn stt_cost(provider: &str, model: &str, audio_ms: u64) -> Option<Money> {
 /// What speaking text costs.
 pub fn tts_cost(provider: &str, model: &str, chars: u64) -> Option<Money> {
     cost(provider, model, Unit::Chars, chars)
+}
+
+/// What embedding texts costs.
+pub fn embed_cost(provider: &str, model: &str, tokens: u64) -> Option<Money> {
+    cost(provider, model, Unit::TokensIn, tokens)
 }
 
 /// What a generation costs.
@@ -118,6 +126,7 @@ mod tests {
     fn an_unknown_model_has_no_cost_rather_than_a_wrong_one() {
         assert_eq!(stt_cost("nobody", "nothing", 60_000), None);
         assert_eq!(price("openai", "gpt-5.4-minimal", Unit::TokensIn), None, "not a dated name");
+        assert_eq!(price("anthropic", "claude-opus-5-9", Unit::TokensIn), None, "another model, not a date");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub struct Registry<P: ?Sized + 'static> {
 }
 
 impl<P: ?Sized + 'static> Registry<P> {
-    /// A list of vendors; `kind` is `stt`, `llm` or `tts`.
+    /// A list of vendors; `kind` is `stt`, `llm`, `tts`, `embed` or `text`.
     pub const fn new(kind: &'static str, entries: &'static [Entry<P>]) -> Self {
         Self { kind, entries }
     }
@@ -128,4 +128,12 @@ macro_rules! tts_providers {
     ($($names:tt)+) => { $crate::registry::providers!("tts", dyn TtsProtocol, tts, { $($names)+ }); };
 }
 
-pub(crate) use {llm_providers, providers, stt_providers, tts_providers};
+macro_rules! embed_providers {
+    ($($names:tt)+) => { $crate::registry::providers!("embed", dyn EmbedProtocol, embed, { $($names)+ }); };
+}
+
+macro_rules! text_providers {
+    ($($names:tt)+) => { $crate::registry::providers!("text", dyn TextProtocol, text, { $($names)+ }); };
+}
+
+pub(crate) use {embed_providers, llm_providers, providers, stt_providers, text_providers, tts_providers};

@@ -1,7 +1,7 @@
 //! Laws of generation.
 
 use super::cassette::{Cassette, Step, header_lines};
-use super::{Mutation, assert_failure_hides_the_key, assert_no_key, mutate, options};
+use super::{Mutation, assert_failure_hides_the_key, assert_no_key, mutate};
 use crate::llm::{LlmProtocol, PROVIDERS};
 use crate::registry::Provider;
 use base::limits::EVENTS_PER_MESSAGE_MAX;
@@ -123,7 +123,7 @@ pub(crate) fn mutated_responses_are_survived(name: &str, mutations: &[Mutation])
 }
 
 pub(crate) fn the_key_shows_nowhere(name: &str) {
-    let provider = PROVIDERS.open(name, &options()).expect("the defaults are usable");
+    let provider = provider(name);
     assert_no_key(&format!("{provider:?}"));
     for recorded in recorded(name) {
         let mut codec = provider.protocol();
@@ -166,7 +166,7 @@ macro_rules! obeys_the_laws {
         fn descriptor_is_complete() {
             let entry = $crate::llm::PROVIDERS.find($name).expect("listed");
             laws::descriptor_is_complete(entry.descriptor);
-            entry.open(&laws::options()).expect("the defaults are usable");
+            law::provider($name);
         }
         #[test]
         fn cassette_replays_to_the_expected_events() {

@@ -1,74 +1,43 @@
-//! A twin of OpenAI's chat completions (`POST /v1/chat/completions`), streamed and whole, with scripted replies.
+//! A twin of OpenAI's chat completions and embeddings (`POST /v1/chat/completions`, `POST /v1/embeddings`), streamed and
+//! whole, with scripted replies; and of the services that speak the same in their own dialect.
 //!
 //! It refuses what the real service refuses: a wrong key, an empty conversation, tool calls that are not followed by their
 //! results.
 
+pub use super::script::{Reply, Rule};
+
 use super::fault::{Fault, Faults, Moment};
+use super::script::{self, Asked, halves, reply_tokens};
 use super::server::{Record, Server, Shared, refuse};
+use super::stream::Answer;
+use super::vector;
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 
-/// What is answered, and when.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    when: When,
-    reply: Reply,
-}
-
-#[derive(Clone, Debug)]
-enum When {
-    User(String),
-    Tool(String),
-}
-
-/// What is answered.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reply {
-    /// The words. `{result}` stands for what the last tool answered.
-    pub text: String,
-    /// Tools asked for: name and arguments.
-    pub tool_calls: Vec<(String, Value)>,
-}
-
-impl Rule {
-    /// When the last message is the user's and holds these words, in any case.
-    pub fn on_user(words: &str, reply: Reply) -> Self {
-        Self { when: When::User(words.to_lowercase()), reply }
-    }
-
-    /// When the last message is the result of this tool.
-    pub fn on_tool(name: &str, reply: Reply) -> Self {
-        Self { when: When::Tool(name.to_owned()), reply }
-    }
-}
-
-impl Reply {
-    /// Says this.
-    pub fn says(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tool_calls: Vec::new() }
-    }
-
-    /// Asks for a tool.
-    pub fn calls(name: &str, args: Value) -> Self {
-        Self { text: String::new(), tool_calls: vec![(name.to_owned(), args)] }
-    }
-
-    /// Asks for one more tool.
-    #[must_use]
-    pub fn and_calls(mut self, name: &str, args: Value) -> Self {
-        self.tool_calls.push((name.to_owned(), args));
-        self
-    }
+/// Whose service this is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// The one that all others speak, below `/v1`.
+    #[default]
+    Plain,
+    /// Deployments below `/openai/deployments`, a key in `api-key`, a verdict on the prompt before the first choice.
+    Azure,
+    /// Below `/openai/v1`, usage inside `x_groq`.
+    Groq,
+    /// A server on this machine that asks for no key and gives tool calls whole, with "stop" as the reason.
+    Local,
 }
 
 /// How the twin behaves.
@@ -86,6 +55,8 @@ pub struct Behaviour {
     pub token_gap_ms: u64,
     /// Answers from the body of the request before any rule is asked.
     pub answerer: Option<Answerer>,
+    /// Whose service this is.
+    pub dialect: Dialect,
 }
 
 /// What is answered to a request; `None` leaves it to the rules.
@@ -110,6 +81,7 @@ impl Default for Behaviour {
             first_token_ms: 30,
             token_gap_ms: 5,
             answerer: None,
+            dialect: Dialect::Plain,
         }
     }
 }
@@ -117,7 +89,7 @@ impl Default for Behaviour {
 /// The running twin. Dropping it ends every connection.
 #[derive(Debug)]
 pub struct Twin {
-    /// For `OPENAI_BASE_URL`; ends in `/v1`.
+    /// For `OPENAI_BASE_URL`; ends in `/v1`. Of another dialect: what its vendor calls the address.
     pub base_url: String,
     /// The key it accepts.
     pub key: String,
@@ -133,15 +105,28 @@ impl Twin {
     pub async fn start(behaviour: Behaviour) -> io::Result<Self> {
         let key = behaviour.key.clone();
         let behaviour = Arc::new(behaviour);
+        let dialect = behaviour.dialect;
         let router = |shared| {
-            Router::new()
-                .route("/v1/chat/completions", post(complete))
-                .route("/v1/models", get(models))
-                .with_state(Context { shared, behaviour })
+            let routes = match dialect {
+                Dialect::Plain | Dialect::Local => Router::new()
+                    .route("/v1/chat/completions", post(complete))
+                    .route("/v1/embeddings", post(embed))
+                    .route("/v1/models", get(models)),
+                Dialect::Groq => Router::new()
+                    .route("/openai/v1/chat/completions", post(complete))
+                    .route("/openai/v1/models", get(models)),
+                Dialect::Azure => Router::new()
+                    .route("/openai/deployments/{deployment}/chat/completions", post(complete_deployed))
+                    .route("/openai/deployments/{deployment}/embeddings", post(embed_deployed))
+                    .route("/openai/v1/chat/completions", post(complete))
+                    .route("/openai/v1/embeddings", post(embed)),
+            };
+            routes.with_state(Context { shared, behaviour })
         };
         let server = Server::start(&key, router).await?;
+        let path = if matches!(dialect, Dialect::Plain | Dialect::Local) { "/v1" } else { "" };
         Ok(Self {
-            base_url: format!("http://{}/v1", server.address),
+            base_url: format!("http://{}{path}", server.address),
             key,
             faults: server.faults.clone(),
             record: server.record.clone(),
@@ -161,66 +146,160 @@ fn error(status: u16, retry_after_s: Option<u32>, kind: &str, code: &str, messag
     refuse(status, retry_after_s, body)
 }
 
-fn is_allowed(headers: &HeaderMap, key: &str) -> bool {
-    let sent = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let bare = headers.get("api-key").and_then(|value| value.to_str().ok());
-    sent == format!("Bearer {key}") || bare == Some(key)
+impl Context {
+    fn is_allowed(&self, headers: &HeaderMap) -> bool {
+        let key = &self.behaviour.key;
+        let sent = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let bare = headers.get("api-key").and_then(|value| value.to_str().ok());
+        match self.behaviour.dialect {
+            Dialect::Local => true,
+            // A key behind "Bearer" is no token, which this service tells apart.
+            Dialect::Azure => bare == Some(key),
+            Dialect::Plain | Dialect::Groq => sent == format!("Bearer {key}") || bare == Some(key),
+        }
+    }
+
+    /// Refuses what is struck by a fault or has no right to ask.
+    async fn admit(&self, headers: &HeaderMap) -> Result<Option<Fault>, Response> {
+        let fault = self.shared.faults.strike(Moment::Start);
+        match &fault {
+            Some(Fault::Status { status, retry_after_s }) => {
+                let (kind, code) = match status {
+                    401 => ("invalid_request_error", "invalid_api_key"),
+                    429 => ("rate_limit_error", "rate_limit_exceeded"),
+                    _ => ("server_error", "server_error"),
+                };
+                return Err(error(*status, *retry_after_s, kind, code, "As the test wishes."));
+            }
+            Some(Fault::Silent | Fault::HalfOpen | Fault::BlackHole) => {
+                self.shared.stopped().await;
+                return Err(error(503, None, "server_error", "stopped", "The twin is gone."));
+            }
+            _ => {}
+        }
+        if self.is_allowed(headers) { Ok(fault) } else { Err(self.wrong_key()) }
+    }
+
+    fn wrong_key(&self) -> Response {
+        if self.behaviour.dialect == Dialect::Azure {
+            let why = "Access denied due to invalid subscription key or wrong API endpoint.";
+            return refuse(401, None, json!({"error": {"code": "401", "message": why}}));
+        }
+        error(401, None, "invalid_request_error", "invalid_api_key", "Incorrect API key provided.")
+    }
 }
 
 async fn models(State(context): State<Context>, headers: HeaderMap) -> Response {
-    if !is_allowed(&headers, &context.behaviour.key) {
-        return error(401, None, "invalid_request_error", "invalid_api_key", "Incorrect API key provided.");
+    if !context.is_allowed(&headers) {
+        return context.wrong_key();
     }
     let model = json!({"id": "twin", "object": "model", "created": 0, "owned_by": "twin"});
     axum::Json(json!({"object": "list", "data": [model]})).into_response()
 }
 
+/// A deployment is named in the path and nowhere else, and the interface has dated versions.
+#[allow(clippy::result_large_err)] // Once per request.
+fn of_deployment(deployment: &str, query: &HashMap<String, String>, body: &[u8]) -> Result<Bytes, Response> {
+    if query.get("api-version").is_none_or(String::is_empty) {
+        return Err(refuse(404, None, json!({"error": {"code": "404", "message": "Resource not found"}})));
+    }
+    let mut request = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    request["model"] = json!(deployment);
+    Ok(request.to_string().into())
+}
+
+async fn complete_deployed(
+    State(context): State<Context>,
+    Path(deployment): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match of_deployment(&deployment, &query, &body) {
+        Ok(body) => complete(State(context), headers, body).await,
+        Err(refused) => refused,
+    }
+}
+
+async fn embed_deployed(
+    State(context): State<Context>,
+    Path(deployment): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match of_deployment(&deployment, &query, &body) {
+        Ok(body) => embed(State(context), headers, body).await,
+        Err(refused) => refused,
+    }
+}
+
 async fn complete(State(context): State<Context>, headers: HeaderMap, body: Bytes) -> Response {
     context.shared.record.add(format!("request {}", String::from_utf8_lossy(&body)));
-    let fault = context.shared.faults.strike(Moment::Start);
-    match &fault {
-        Some(Fault::Status { status, retry_after_s }) => {
-            let (kind, code) = match status {
-                401 => ("invalid_request_error", "invalid_api_key"),
-                429 => ("rate_limit_error", "rate_limit_exceeded"),
-                _ => ("server_error", "server_error"),
-            };
-            return error(*status, *retry_after_s, kind, code, "As the test wishes.");
-        }
-        Some(Fault::Silent | Fault::HalfOpen | Fault::BlackHole) => {
-            context.shared.stopped().await;
-            return error(503, None, "server_error", "stopped", "The twin is gone.");
-        }
-        _ => {}
-    }
-    if !is_allowed(&headers, &context.behaviour.key) {
-        return error(401, None, "invalid_request_error", "invalid_api_key", "Incorrect API key provided.");
-    }
+    let fault = match context.admit(&headers).await {
+        Ok(fault) => fault,
+        Err(refused) => return refused,
+    };
     let request = serde_json::from_slice::<Value>(&body).unwrap_or_default();
     if let Err(why) = check(&request) {
         return error(400, None, "invalid_request_error", "invalid_value", why);
     }
-    let answered = context.behaviour.answerer.as_ref().and_then(|answerer| (answerer.0)(&request));
-    let reply = answered.unwrap_or_else(|| reply_to(&context.behaviour, &request));
+    let behaviour = &context.behaviour;
+    let answered = behaviour.answerer.as_ref().and_then(|answerer| (answerer.0)(&request));
+    let reply = answered.unwrap_or_else(|| reply_to(behaviour, &request));
     let usage = usage(&request, &reply);
     if request["stream"] != true {
-        tokio::time::sleep(Duration::from_millis(context.behaviour.first_token_ms)).await;
+        tokio::time::sleep(Duration::from_millis(behaviour.first_token_ms)).await;
         context.shared.record.add("answered");
         return axum::Json(whole(&request, &reply, &usage)).into_response();
     }
-    let chunks = chunks(&request, &reply, &usage);
-    let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(1);
-    tokio::spawn(async move {
-        let shared = context.shared.clone();
-        tokio::select! {
-            () = stream(context, chunks, fault, sender) => {}
-            () = shared.stopped() => {}
-        }
-    });
-    let body = futures_util::stream::unfold(receiver, |mut receiver| async {
-        receiver.recv().await.map(|piece| (piece, receiver))
-    });
-    ([("content-type", "text/event-stream"), ("cache-control", "no-cache")], Body::from_stream(body)).into_response()
+    let answer = Answer {
+        events: chunks(behaviour.dialect, &request, &reply, &usage),
+        middle: 3,
+        first_ms: behaviour.first_token_ms,
+        gap_ms: behaviour.token_gap_ms,
+        fault,
+        error: |status| {
+            let error = json!({"error": {"message": "fault", "type": "server_error", "param": null, "code": status}});
+            format!("data: {error}\n\n")
+        },
+        shared: context.shared.clone(),
+    };
+    answer.start()
+}
+
+async fn embed(State(context): State<Context>, headers: HeaderMap, body: Bytes) -> Response {
+    context.shared.record.add(format!("embed {}", String::from_utf8_lossy(&body)));
+    match context.admit(&headers).await {
+        Ok(Some(Fault::Slow { delay_ms })) => tokio::time::sleep(Duration::from_millis(delay_ms)).await,
+        Ok(Some(Fault::Garbage)) => return "}{ not an answer".into_response(),
+        Ok(_) => {}
+        Err(refused) => return refused,
+    }
+    let request = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+    let texts: Vec<&str> = match &request["input"] {
+        Value::String(text) => vec![text],
+        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    if texts.is_empty() || texts.len() > 2048 || texts.iter().any(|text| text.is_empty()) {
+        return error(400, None, "invalid_request_error", "invalid_value", "'$.input' is invalid.");
+    }
+    let width = request["dimensions"].as_u64().unwrap_or(1536) as usize;
+    let in_base64 = request["encoding_format"] == "base64";
+    let data: Vec<Value> = texts
+        .iter()
+        .enumerate()
+        .map(|(index, text)| {
+            let vector = vector::of(text, width);
+            let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let embedding = if in_base64 { json!(BASE64.encode(bytes)) } else { json!(vector) };
+            json!({"object": "embedding", "index": index, "embedding": embedding})
+        })
+        .collect();
+    let tokens: usize = texts.iter().map(|text| script::tokens(text)).sum();
+    let usage = json!({"prompt_tokens": tokens, "total_tokens": tokens});
+    axum::Json(json!({"object": "list", "model": request["model"], "data": data, "usage": usage})).into_response()
 }
 
 fn check(request: &Value) -> Result<(), &'static str> {
@@ -275,20 +354,13 @@ fn reply_to(behaviour: &Behaviour, request: &Value) -> Reply {
         call.and_then(|call| call["function"]["name"].as_str()).unwrap_or_default()
     });
     let user = messages.iter().rev().find(|message| message["role"] == "user").map(text_of).unwrap_or_default();
-    let fits = |rule: &&Rule| match (&rule.when, after_tool) {
-        (When::Tool(name), Some(tool)) => name == tool,
-        (When::User(words), None) => user.to_lowercase().contains(words.as_str()),
-        _ => false,
-    };
-    let mut reply = behaviour.rules.iter().find(fits).map_or(&behaviour.otherwise, |rule| &rule.reply).clone();
-    reply.text = reply.text.replace("{result}", &last_text);
-    reply
+    let asked = Asked { user: &user, after_tool, last: &last_text };
+    script::reply_to(&behaviour.rules, &behaviour.otherwise, &asked)
 }
 
 fn usage(request: &Value, reply: &Reply) -> Value {
     let prompt = request["messages"].to_string().len().div_ceil(4);
-    let args: usize = reply.tool_calls.iter().map(|(name, args)| name.len() + args.to_string().len()).sum();
-    let completion = (reply.text.len() + args).div_ceil(4);
+    let completion = reply_tokens(reply);
     json!({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion,
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0,
@@ -314,74 +386,37 @@ fn call_json(n: usize, (name, args): &(String, Value)) -> Value {
 }
 
 /// The events of the answer, each a complete `data:` line with its empty line.
-fn chunks(request: &Value, reply: &Reply, usage: &Value) -> Vec<String> {
-    let chunk = |choices: Value, extra: Option<&Value>| {
+fn chunks(dialect: Dialect, request: &Value, reply: &Reply, usage: &Value) -> Vec<String> {
+    let chunk = |choices: Value, extra: Option<(&str, Value)>| {
         let mut chunk = json!({"id": "chatcmpl-twin", "object": "chat.completion.chunk", "created": 1,
             "model": request["model"], "service_tier": "default", "choices": choices});
-        if let Some(usage) = extra {
-            chunk["usage"] = usage.clone();
+        if let Some((key, value)) = extra {
+            chunk[key] = value;
         }
         format!("data: {chunk}\n\n")
     };
     let delta = |delta: Value| chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}]), None);
     let mut out = vec![delta(json!({"role": "assistant", "content": ""}))];
+    if dialect == Dialect::Azure {
+        let verdict = json!([{"prompt_index": 0, "content_filter_results": {"jailbreak": {"filtered": false}}}]);
+        out.insert(0, chunk(json!([]), Some(("prompt_filter_results", verdict))));
+    }
     out.extend(reply.text.split_inclusive(' ').map(|word| delta(json!({"content": word}))));
     for (n, call) in reply.tool_calls.iter().enumerate() {
         let (name, args) = (&call.0, call.1.to_string());
-        let head = json!({"name": name, "arguments": ""});
-        out.push(delta(
-            json!({"tool_calls": [{"index": n, "id": format!("call_{n}"), "type": "function", "function": head}]}),
-        ));
-        // In two pieces, as the service does: nobody may rely on whole arguments.
-        let half = args.char_indices().nth(args.chars().count() / 2).map_or(0, |(at, _)| at);
-        for piece in [&args[..half], &args[half..]] {
-            out.push(delta(json!({"tool_calls": [{"index": n, "function": {"arguments": piece}}]})));
+        let piece = |piece: Value| delta(json!({"tool_calls": [piece]}));
+        let head = json!({"name": name, "arguments": if dialect == Dialect::Local { &args } else { "" }});
+        out.push(piece(json!({"index": n, "id": format!("call_{n}"), "type": "function", "function": head})));
+        if dialect != Dialect::Local {
+            out.extend(halves(&args).map(|half| piece(json!({"index": n, "function": {"arguments": half}}))));
         }
     }
-    out.push(chunk(json!([{"index": 0, "delta": {}, "finish_reason": finish(reply)}]), None));
-    if request["stream_options"]["include_usage"] == true {
-        out.push(chunk(json!([]), Some(usage)));
+    let reason = if dialect == Dialect::Local { "stop" } else { finish(reply) };
+    let extension = (dialect == Dialect::Groq).then(|| ("x_groq", json!({"id": "req_twin", "usage": usage})));
+    out.push(chunk(json!([{"index": 0, "delta": {}, "finish_reason": reason}]), extension));
+    if request["stream_options"]["include_usage"] == true && dialect != Dialect::Groq {
+        out.push(chunk(json!([]), Some(("usage", usage.clone()))));
     }
     out.push("data: [DONE]\n\n".to_owned());
     out
-}
-
-async fn stream(context: Context, chunks: Vec<String>, fault: Option<Fault>, sender: mpsc::Sender<io::Result<Bytes>>) {
-    let behaviour = &context.behaviour;
-    let mut gap = Duration::from_millis(behaviour.token_gap_ms);
-    let mut fault = fault;
-    let mut wait = Duration::from_millis(behaviour.first_token_ms);
-    for (n, chunk) in chunks.into_iter().enumerate() {
-        if n == 3 {
-            fault = context.shared.faults.strike(Moment::MidTurn);
-        }
-        match fault.take() {
-            None => {}
-            Some(Fault::Slow { delay_ms }) => {
-                wait += Duration::from_millis(delay_ms);
-                gap += Duration::from_millis(delay_ms);
-            }
-            Some(Fault::Cut | Fault::Refuse) => {
-                let _ = sender.send(Err(io::ErrorKind::ConnectionReset.into())).await;
-                return;
-            }
-            Some(Fault::Garbage) => {
-                let _ = sender.send(Ok(Bytes::from_static(b"data: {\"choices\": [}\xff\n\n"))).await;
-                return sender.closed().await;
-            }
-            Some(Fault::HalfOpen | Fault::BlackHole | Fault::Silent) => return sender.closed().await,
-            Some(Fault::Status { status, .. }) => {
-                let error =
-                    json!({"error": {"message": "fault", "type": "server_error", "param": null, "code": status}});
-                let _ = sender.send(Ok(format!("data: {error}\n\n").into())).await;
-                return;
-            }
-        }
-        tokio::time::sleep(wait).await;
-        wait = gap;
-        if sender.send(Ok(chunk.into())).await.is_err() {
-            return context.shared.record.add("called off");
-        }
-    }
-    context.shared.record.add("answered");
 }

@@ -25,7 +25,7 @@ fn python() -> PathBuf {
 }
 
 /// Runs a script against a twin and returns the JSON lines it printed.
-async fn run(script: &str, base_url: &str, key: &str) -> Vec<Value> {
+pub(crate) async fn run(script: &str, base_url: &str, key: &str) -> Vec<Value> {
     let child = Command::new(python())
         .arg(root().join("fixtures/conformance").join(script))
         .args([base_url, key])

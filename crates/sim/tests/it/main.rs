@@ -1,6 +1,8 @@
 //! The twins against our codecs and against the vendors' official packages.
 
 mod conformance;
+mod language_conformance;
+mod language_twins;
 mod provider_twins;
 mod twilio_conformance;
 mod twilio_twin;

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn options(base_url: &str, key: &str) -> ProviderOptions {
+pub(crate) fn options(base_url: &str, key: &str) -> ProviderOptions {
     let base_url = Some(base_url.to_owned());
     ProviderOptions { api_key: Some(key.into()), base_url, ..ProviderOptions::default() }
 }
@@ -57,7 +57,7 @@ async fn send(socket: &mut Socket, wires: &[Wire]) {
         let message = match wire {
             Wire::Text(text) => Message::Text(text.as_str().into()),
             Wire::Binary(bytes) => Message::Binary(bytes.clone().into()),
-            Wire::Close(..) => Message::Close(None),
+            Wire::Close(..) | Wire::Request(_) | Wire::End => Message::Close(None),
         };
         // A twin that cuts off is noticed when reading.
         let _ = socket.send(message).await;
@@ -97,7 +97,7 @@ fn speech(ms: usize) -> Vec<i16> {
 fn listener(twin: &deepgram::Twin) -> (Box<dyn SttProtocol>, Connect) {
     let provider = providers::stt::PROVIDERS.open("deepgram", &options(&twin.base_url, &twin.key)).expect("usable");
     let mut codec = provider.protocol();
-    let open = SttOpen { sample_rate_hz: 8_000, language: "en".to_owned(), hints: Vec::new() };
+    let open = SttOpen { sample_rate_hz: 8_000, language: "en".to_owned(), hints: Vec::new(), now_unix_ms: 0 };
     let connect = codec.connect(&open);
     (codec, connect)
 }
@@ -156,7 +156,7 @@ async fn a_refused_recognition_says_why_and_when_to_come_back() {
     let mut wrong = options(&twin.base_url, "wrong");
     wrong.model = Some("nova-3".to_owned());
     let provider = providers::stt::PROVIDERS.open("deepgram", &wrong).expect("usable");
-    let open = SttOpen { sample_rate_hz: 8_000, language: "en".to_owned(), hints: Vec::new() };
+    let open = SttOpen { sample_rate_hz: 8_000, language: "en".to_owned(), hints: Vec::new(), now_unix_ms: 0 };
     let answer = dial(&provider.protocol().connect(&open)).await.expect_err("a wrong key");
     let failed = failure("deepgram", |status, body| codec.classify(status, body), &answer);
     assert_eq!(failed.class, ErrorClass::Auth);
@@ -190,7 +190,7 @@ async fn recognition_that_breaks_in_the_middle_is_a_failure_of_the_right_class()
 
 // ---- generation ----
 
-fn ask(words: &str) -> GenerationRequest {
+pub(crate) fn ask(words: &str) -> GenerationRequest {
     GenerationRequest {
         brain: BrainChoice::Llm { provider: None, model: None },
         messages: vec![ChatMessage::Customer { text: words.into() }],
@@ -206,7 +206,7 @@ fn writer(twin: &openai::Twin) -> Box<dyn LlmProtocol> {
     providers::llm::PROVIDERS.open("openai", &options).expect("usable").protocol()
 }
 
-async fn post(request: &HttpRequest) -> reqwest::Response {
+pub(crate) async fn post(request: &HttpRequest) -> reqwest::Response {
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
     let mut builder = client.post(&request.url).body(request.body.clone());
     for header in &request.headers {
@@ -227,7 +227,7 @@ async fn generate(twin: &openai::Twin, request: &GenerationRequest) -> Vec<Gener
     events
 }
 
-fn text(events: &[GenerationEvent]) -> String {
+pub(crate) fn text(events: &[GenerationEvent]) -> String {
     let delta = |event: &GenerationEvent| match event {
         GenerationEvent::Text { delta } => Some(delta.clone()),
         _ => None,
@@ -306,7 +306,7 @@ async fn a_generation_that_is_called_off_is_noticed_by_the_service() {
 fn speaker(twin: &elevenlabs::Twin, sample_rate_hz: u32) -> (Box<dyn TtsProtocol>, Connect) {
     let provider = providers::tts::PROVIDERS.open("elevenlabs", &options(&twin.base_url, &twin.key)).expect("usable");
     let mut codec = provider.protocol();
-    let connect = codec.connect(&TtsOpen { sample_rate_hz, language: "en".to_owned(), voice: None });
+    let connect = codec.connect(&TtsOpen { sample_rate_hz, language: "en".to_owned(), voice: None, now_unix_ms: 0 });
     (codec, connect)
 }
 
