@@ -33,6 +33,8 @@ pub struct Config {
     pub tts: Stage,
     /// Brain.
     pub brain: Stage,
+    /// What may be spent.
+    pub budget: Budget,
     /// Calls.
     pub calls: Calls,
     /// How long what was said is kept.
@@ -43,6 +45,8 @@ pub struct Config {
     pub log: Log,
     /// Providers by registry name.
     pub providers: BTreeMap<String, BTreeMap<String, Setting>>,
+    /// The same voices at several providers.
+    pub voices: Vec<BTreeMap<String, String>>,
     /// Phone numbers and who answers them.
     pub numbers: Vec<NumberEntry>,
     /// Carriers by registry name.
@@ -116,6 +120,16 @@ pub struct Stage {
     pub provider: String,
     /// Who takes over, in order.
     pub fallback: Vec<String>,
+}
+
+/// What may be spent on providers, in cents of a US dollar; 0 for no bound.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// On one call.
+    pub call_cents: u32,
+    /// By a business in a month.
+    pub month_cents: u32,
 }
 
 /// Calls.

@@ -9,6 +9,7 @@ pub mod cli;
 mod commands;
 pub mod config;
 pub mod on_device;
+pub mod shelf;
 pub mod telemetry;
 pub mod wiring;
 

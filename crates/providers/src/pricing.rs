@@ -4,6 +4,7 @@
 
 use base::Money;
 use model::generation::TokenUsage;
+use model::routing::Stage;
 use serde::Deserialize;
 use std::sync::LazyLock;
 
@@ -107,6 +108,16 @@ pub fn llm_cost(provider: &str, model: &str, usage: TokenUsage) -> Option<Money>
         None => cost(provider, model, Unit::TokensIn, u64::from(usage.cached))?,
     };
     Some(fresh + cached + cost(provider, model, Unit::TokensOut, u64::from(usage.output))?)
+}
+
+/// What a minute of a usual call costs: of audio recognised, of a voice that speaks half of the time, or of a model that is
+/// asked four times. For choosing and for estimates; what is charged is metered.
+pub fn minute(stage: Stage, provider: &str, model: &str) -> Option<Money> {
+    match stage {
+        Stage::Stt => stt_cost(provider, model, 60_000),
+        Stage::Tts => tts_cost(provider, model, 450),
+        Stage::Llm => llm_cost(provider, model, TokenUsage { input: 6_000, cached: 0, output: 240 }),
+    }
 }
 
 #[cfg(test)]

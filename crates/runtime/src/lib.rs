@@ -17,7 +17,10 @@ pub mod router;
 pub mod service;
 pub mod socket;
 
-pub use node::{AttachError, Budgets, DialError, DialRequest, Node, NodeSettings, RefuseReason, Services};
+pub use node::{
+    AttachError, Budgets, DialError, DialRequest, MaskedCredential, Node, NodeSettings, ProviderError, RefuseReason,
+    Services,
+};
 
 /// The month of this time in UTC, counted from the year 0.
 pub(crate) fn month_number(at_ms: i64) -> i32 {

@@ -2,10 +2,12 @@
 
 mod doors;
 mod outbound;
+pub mod providers;
 
 pub use doors::AttachError;
 pub(crate) use doors::refuse;
 pub use outbound::{DialError, DialRequest};
+pub use providers::{MaskedCredential, ProviderError};
 
 use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
@@ -21,6 +23,7 @@ use model::business::TenantScope;
 use model::call::{Call, CallState, Direction};
 use model::journal::Record;
 use model::live::LiveEvent;
+use model::routing::Stage;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -80,6 +83,19 @@ pub struct Services {
 pub const LOCAL_BRAIN: &str = "local";
 
 impl Services {
+    /// Names that can be used for a stage.
+    pub(crate) fn names(&self, stage: Stage) -> Vec<String> {
+        let mut names: Vec<String> = match stage {
+            Stage::Stt => self.stt.iter().map(|one| one.name().to_owned()).collect(),
+            Stage::Llm => self.brains.iter().map(|one| one.name().to_owned()).collect(),
+            Stage::Tts => self.tts.iter().map(|one| one.name().to_owned()).collect(),
+        };
+        let more = self.catalog.iter().flat_map(|catalog| catalog.names(stage));
+        let more: Vec<String> = more.filter(|name| !names.contains(name)).collect();
+        names.extend(more);
+        names
+    }
+
     /// What `auto` means here and now for this agent.
     fn resolve(&self, agent: &Agent) -> BrainChoice {
         let first = agent.providers.llm.first().map(|choice| choice.name.as_str());
@@ -325,6 +341,16 @@ impl Node {
     /// Where providers come from.
     pub fn catalog(&self) -> Option<&Arc<dyn Catalog>> {
         self.shared.services.catalog.as_ref()
+    }
+
+    /// Who serves a stage when an agent leaves it open, best first.
+    pub fn installed(&self, stage: Stage) -> Vec<String> {
+        let services = &self.shared.services;
+        match stage {
+            Stage::Stt => services.stt.iter().map(|one| one.name().to_owned()).collect(),
+            Stage::Llm => services.brains.iter().map(|one| one.name().to_owned()).collect(),
+            Stage::Tts => services.tts.iter().map(|one| one.name().to_owned()).collect(),
+        }
     }
 
     /// What this business has spent this month, as far as this node knows.

@@ -190,6 +190,8 @@ fn concerns(stage: Stage, feature: Feature) -> bool {
         Feature::Emotion | Feature::Cloning | Feature::WordTimes => stage == Stage::Tts,
         Feature::Partials | Feature::EndOfTurn | Feature::Hints | Feature::DetectsLanguage => stage == Stage::Stt,
         Feature::Tools | Feature::PromptCache => stage == Stage::Llm,
+        // Of services for texts, which no call asks.
+        _ => false,
     }
 }
 

@@ -52,7 +52,7 @@ async fn until<E>(
 
 /// Has a recogniser listen to a little silence.
 pub async fn hear(service: &dyn SttService, language: &str, bill: &Bill) -> Outcome {
-    let open = SttOpen { sample_rate_hz: HZ, language: language.to_owned(), hints: Vec::new() };
+    let open = SttOpen { sample_rate_hz: HZ, language: language.to_owned(), hints: Vec::new(), now_unix_ms: 0 };
     let mut session = service.open_billed(open, bill);
     measured(async {
         until(&mut session.events, |event| match event {
@@ -77,7 +77,7 @@ pub async fn hear(service: &dyn SttService, language: &str, bill: &Bill) -> Outc
 
 /// Has a voice say a word.
 pub async fn speak(service: &dyn TtsService, language: &str, voice: Option<String>, bill: &Bill) -> Outcome {
-    let open = TtsOpen { sample_rate_hz: HZ, language: language.to_owned(), voice };
+    let open = TtsOpen { sample_rate_hz: HZ, language: language.to_owned(), voice, now_unix_ms: 0 };
     let mut session = service.open_billed(open, bill);
     measured(async {
         for command in [TtsCommand::Segment(WORDS.into()), TtsCommand::Flush] {
