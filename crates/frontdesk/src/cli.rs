@@ -28,6 +28,7 @@ const EXAMPLES: &str = "Examples:
   frontdesk call replay ID                       feed a past call to the engine again and compare every decision
   frontdesk models pull                          fetch the models of this machine, checked against pinned hashes
   frontdesk config check                         say everything that is wrong with the configuration
+  frontdesk providers test NAME                   try a provider's key, address and model
   frontdesk config providers                     list providers and phone platforms with their environment names";
 
 /// Options of every command.
@@ -58,6 +59,9 @@ enum Command {
     /// List, fetch and check the models of this machine
     #[command(subcommand)]
     Models(commands::models::ModelsCommand),
+    /// List, test and switch providers; set their credentials; say who serves an agent
+    #[command(subcommand)]
+    Providers(commands::providers::ProvidersCommand),
     /// Say what is missing and the command that mends it
     Doctor,
     /// Check the configuration, print the defaults, list providers
@@ -120,6 +124,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => commands::demo::demo(config, args).await,
             Command::Call(args) => commands::call::call(config, args).await,
             Command::Models(command) => commands::models::models(&config, command).await,
+            Command::Providers(command) => commands::providers::providers(&config, command).await,
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),
             Command::Inputs(args) => commands::replay::inputs(&config, &args).await,

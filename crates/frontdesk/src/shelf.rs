@@ -67,6 +67,8 @@ pub struct Shelf {
     voices: Arc<VoiceMap>,
     credentials: RwLock<HashMap<(Owner, String), Fields>>,
     built: Mutex<HashMap<Key, Built>>,
+    /// Takes it that the models of this machine are there, without having loaded them.
+    trusts_models: bool,
 }
 
 impl Shelf {
@@ -84,7 +86,15 @@ impl Shelf {
             voices: Arc::new(voices),
             credentials: RwLock::default(),
             built: Mutex::default(),
+            trusts_models: false,
         }
+    }
+
+    /// For commands that take no calls: the models of this machine are not loaded, but may be named.
+    #[must_use]
+    pub fn trusting_models(mut self) -> Self {
+        self.trusts_models = true;
+        self
     }
 
     fn built(&self) -> MutexGuard<'_, HashMap<Key, Built>> {
@@ -204,11 +214,12 @@ impl Catalog for Shelf {
     fn names(&self, stage: Stage) -> Vec<String> {
         let anybody = BusinessId(uuid::Uuid::nil());
         let mut names: Vec<String> = Vec::new();
-        if let Some(on_device) = &self.on_device {
+        if self.trusts_models || self.on_device.is_some() {
             names.push(LOCAL.into());
-            if stage == Stage::Llm && on_device.phrasing.is_some() {
-                names.push(GGUF.into());
-            }
+        }
+        let phrases = self.on_device.as_ref().is_some_and(|on_device| on_device.phrasing.is_some());
+        if stage == Stage::Llm && (phrases || self.trusts_models) {
+            names.push(GGUF.into());
         }
         let credentials = self.credentials.read().unwrap_or_else(PoisonError::into_inner);
         let has_own: Vec<String> = credentials.keys().map(|(_, name)| name.clone()).collect();
@@ -225,7 +236,9 @@ impl Catalog for Shelf {
 
     fn facts(&self, stage: Stage, business: BusinessId, choice: &ProviderChoice) -> Result<Facts, Unusable> {
         if Self::is_local(stage, &choice.name) {
-            self.local(choice)?;
+            if !self.trusts_models {
+                self.local(choice)?;
+            }
             return Ok(Facts { model: choice.name.clone(), ..Facts::on_site() });
         }
         let descriptor = self.descriptor(stage, &choice.name)?;

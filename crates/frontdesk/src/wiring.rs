@@ -100,6 +100,31 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     Ok(Wired { node, store, scope, on_device, recordings_dir, stages })
 }
 
+/// A node that takes no calls and has loaded no models: for commands about providers.
+///
+/// # Errors
+/// When the database cannot be opened or the configuration does not hold.
+pub async fn wire_light(config: &Config, env: Env<'_>) -> anyhow::Result<(Node, TenantScope)> {
+    let (store, scope) = open_store(config, env).await?;
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+    let plain = Cloud { config, env, egress: &egress, kept: Vec::new() };
+    let voices = VoiceMap(config.voices.clone());
+    let shelf = Shelf::new(plain.configured()?, None, Arc::clone(&egress), voices).trusting_models();
+    let services = Services { catalog: Some(Arc::new(shelf)), ..Services::default() };
+    let settings = NodeSettings {
+        public_url: None,
+        recordings_dir: recordings_dir(config),
+        calls_max: 0,
+        inbound_reserve: 0,
+        record: false,
+        record_inputs: false,
+        budgets: budgets(config),
+    };
+    let node = Node::new(settings, store, services, egress, BTreeMap::new());
+    node.load_settings().await.context("switches and credentials of providers")?;
+    Ok((node, scope))
+}
+
 /// Opens the database and finds the business of this installation.
 pub async fn open_store(config: &Config, env: Env<'_>) -> anyhow::Result<(Arc<dyn Store>, TenantScope)> {
     egress::install_crypto();
