@@ -226,6 +226,12 @@ pub const TRANSFER_MS_MAX: u64 = 30_000;
 pub const DTMF_PAUSE_MS_MAX: u64 = 2_000;
 /// Keys of one number that a caller types on the phone.
 pub const DTMF_DIGITS_MAX: usize = 64;
+/// Audio of one utterance that a recogniser of whole utterances is sent; of more, the oldest gives way.
+pub const STT_UTTERANCE_MS_MAX: u64 = 30_000;
+/// Audio kept from before the voice was noticed, for a recogniser of whole utterances.
+pub const STT_PREROLL_MS: u64 = 600;
+/// Bytes of an answer of such a recogniser.
+pub const STT_ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// Recognition streams opened in a row without a word from any of them.
 pub const STT_REOPENS_MAX: u32 = 3;
 /// Characters of one spoken segment.

@@ -1,5 +1,8 @@
 //! Speech to text: the codec trait and its events.
 
+mod batch;
+mod feed;
+
 use crate::registry::stt_providers;
 use base::wire::{Connect, Wire};
 use base::{ErrorClass, Failure};
@@ -73,4 +76,14 @@ pub trait SttProtocol: Send {
     fn classify(&self, status: u16, body: &str) -> ErrorClass;
 }
 
-stt_providers! { deepgram }
+stt_providers! {
+    deepgram,
+    deepgram_flux,
+    azure,
+    assemblyai,
+    sarvam,
+    openai,
+    openai_realtime,
+    groq,
+    elevenlabs,
+}

@@ -4,16 +4,24 @@
 //! records what it received and fails on request, see [`fault`].
 
 pub mod anthropic;
+pub mod assemblyai;
+pub mod azure_stt;
 pub mod cloud;
 pub mod deepgram;
+pub mod deepgram_flux;
 pub mod elevenlabs;
+pub mod elevenlabs_stt;
 pub mod fault;
 pub mod gemini;
 pub mod openai;
+pub mod openai_realtime;
+pub mod recogniser;
+pub mod sarvam_stt;
 pub mod script;
 mod server;
 mod stream;
 pub mod tool;
+pub mod transcription;
 pub mod twilio;
 mod vector;
 
