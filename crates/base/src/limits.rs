@@ -236,6 +236,16 @@ pub const STT_ANSWER_BYTES_MAX: usize = 256 * 1024;
 pub const STT_REOPENS_MAX: u32 = 3;
 /// Characters of one spoken segment.
 pub const SEGMENT_CHARS_MAX: usize = 240;
+/// Answers of brains that one node keeps.
+pub const ANSWERS_MAX: usize = 2_000;
+/// Bytes of these answers.
+pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Characters of one answer that is kept.
+pub const ANSWER_KEPT_CHARS_MAX: usize = 1_200;
+/// How long an answer is given again.
+pub const ANSWER_KEPT_MS_MAX: u64 = 900_000;
+/// Finding out what a question means, before the brain is asked after all.
+pub const MEANING_MS_MAX: u64 = 60;
 /// Tokens of one answer when a budget is nearly used up.
 pub const SHORT_ANSWER_TOKENS_MAX: u32 = 90;
 /// Tokens of one answer: what is spoken must be short.

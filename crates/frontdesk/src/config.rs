@@ -406,11 +406,16 @@ impl Setting {
     }
 }
 
-/// Follows `env:NAME` and `file:/path`.
+/// Follows `env:NAME`, `file:/path` and `vault:PATH#FIELD`.
 pub fn follow(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Secret<String>, String> {
     if let Some(name) = text.strip_prefix("env:") {
         let value = env(name).filter(|value| !value.is_empty());
         return value.map(Secret::new).ok_or_else(|| format!("the environment has no {name}"));
+    }
+    if text.starts_with(crate::vault::SCHEME) {
+        // The command line has fetched every reference that it found and put it among the names of the environment.
+        let place = text.split('#').next().unwrap_or_default();
+        return env(text).map(Secret::new).ok_or_else(|| format!("{place}#… was not fetched from Vault"));
     }
     if let Some(path) = text.strip_prefix("file:") {
         let read = std::fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))?;

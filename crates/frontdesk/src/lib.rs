@@ -11,6 +11,7 @@ pub mod config;
 pub mod on_device;
 pub mod shelf;
 pub mod telemetry;
+pub mod vault;
 pub mod wiring;
 
 pub use cli::run;

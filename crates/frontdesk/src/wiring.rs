@@ -297,6 +297,7 @@ fn services(
     if let Some(on_device) = on_device {
         services.judge = Some(Arc::clone(&on_device.judge) as Arc<dyn AudioJudge>);
         services.search = Some(Arc::clone(&on_device.brain) as Arc<dyn KnowledgeSearch>);
+        services.meaning = Some(on_device.meaning());
     }
     Ok(services)
 }

@@ -148,4 +148,32 @@ mod tests {
         assert_eq!(stt_cost("deepgram", "nova-3", 60_000), Some(Money::from_usd_micros(4_800)));
         assert_eq!(tts_cost("elevenlabs", "eleven_flash_v2_5", 1_000), Some(Money::from_usd_micros(40_000)));
     }
+
+    /// A server on this machine charges nothing and needs no line.
+    fn is_here(descriptor: &crate::Descriptor) -> bool {
+        ["http://127.0.0.1", "http://localhost"].iter().any(|here| descriptor.base_url.starts_with(here))
+    }
+
+    #[test]
+    fn every_listed_provider_has_a_price_for_what_it_does_unless_told_otherwise() {
+        let stt = crate::stt::PROVIDERS.descriptors().map(|one| (Stage::Stt, one));
+        let llm = crate::llm::PROVIDERS.descriptors().map(|one| (Stage::Llm, one));
+        let tts = crate::tts::PROVIDERS.descriptors().map(|one| (Stage::Tts, one));
+        let unpriced: Vec<String> = stt
+            .chain(llm)
+            .chain(tts)
+            .filter(|(_, descriptor)| !is_here(descriptor))
+            .filter(|(stage, one)| minute(*stage, one.name, one.model.unwrap_or_default()).is_none())
+            .map(|(stage, one)| format!("{stage} {} {}", one.name, one.model.unwrap_or("without a model")))
+            .collect();
+        assert!(unpriced.is_empty(), "prices.toml has no line for: {}", unpriced.join(", "));
+    }
+
+    #[test]
+    fn no_price_is_listed_twice() {
+        let mut seen = std::collections::HashSet::new();
+        for Price { provider, model, unit, .. } in prices() {
+            assert!(seen.insert((provider, model, unit)), "{provider} {model} {unit:?} is listed twice");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //!
 //! Start reading at [`service`] (what a call host uses), then [`node`] (the doors), then `host` (one task per call).
 
+pub mod answers;
 mod bill;
 pub mod catalog;
 pub mod drivers;

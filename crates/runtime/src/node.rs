@@ -9,6 +9,7 @@ pub(crate) use doors::refuse;
 pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
 
+use crate::answers::{Answers, Meaning};
 use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
@@ -75,6 +76,8 @@ pub struct Services {
     pub judge: Option<Arc<dyn AudioJudge>>,
     /// Search in the documents of a business.
     pub search: Option<Arc<dyn KnowledgeSearch>>,
+    /// Finds out what a question means, for answers that are given again.
+    pub meaning: Option<Arc<dyn Meaning>>,
     /// Where agents' own choices of providers come from. Without one there are only the services above, as they are.
     pub catalog: Option<Arc<dyn Catalog>>,
 }
@@ -122,6 +125,7 @@ pub(crate) struct Shared {
     /// How providers do, and what is switched.
     pub(crate) board: Arc<Board>,
     ledger: Ledger,
+    answers: Arc<Answers>,
     controls: BTreeMap<String, Arc<dyn CarrierControl>>,
     calls: Mutex<HashMap<CallId, LiveCall>>,
     tickets: Mutex<HashMap<String, Ticket>>,
@@ -178,6 +182,9 @@ impl Shared {
             purse: Purse::new(bill.clone(), per_call, budgets.month.map(|budget| (month, budget))),
             bill,
             tell,
+            answers: Arc::clone(&self.answers),
+            meaning: self.services.meaning.clone(),
+            search: self.services.search.clone(),
             events: Default::default(),
             is_spent: Default::default(),
         })
@@ -194,6 +201,9 @@ impl Shared {
             purse: Purse::new(bill.clone(), None, None),
             bill,
             tell: Arc::new(|_| {}),
+            answers: Arc::clone(&self.answers),
+            meaning: None,
+            search: None,
             events: Default::default(),
             is_spent: Default::default(),
         };
@@ -318,6 +328,7 @@ impl Node {
                 phrases: Arc::default(),
                 board: Arc::default(),
                 ledger: Ledger::default(),
+                answers: Arc::default(),
                 controls,
                 calls: Mutex::default(),
                 tickets: Mutex::default(),

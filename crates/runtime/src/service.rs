@@ -100,6 +100,10 @@ pub trait KnowledgeSearch: Send + Sync {
     /// The passages that answer the query, best first; empty when nothing passes the gate. Blocking work; the caller
     /// gives it a thread.
     fn search(&self, business: base::BusinessId, query: &str) -> Vec<model::generation::Citation>;
+    /// Another number whenever the documents of the business have changed.
+    fn version(&self, _business: base::BusinessId) -> u64 {
+        0
+    }
 }
 
 /// Neural voice activity for one call: 8 or 16 kHz audio in any chunks, a probability of speech when a window is full.

@@ -2,6 +2,7 @@
 //! the agent's turn, and how the call ends. The first provider of a stage fails, a second one behind it is well; a tool and
 //! the platform's API have no second.
 
+mod failover;
 mod line;
 mod world;
 

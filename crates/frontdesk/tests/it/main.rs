@@ -8,3 +8,4 @@ mod kill;
 mod on_device_call;
 mod replay;
 mod rig;
+mod vault;

@@ -1,13 +1,16 @@
 //! A brain that is a chain of brains: the first words or the first tool call win.
 
 use super::race::{Move, Race, Rules, Why};
-use super::roster::{Line, Roster};
+use super::roster::{CallContext, Line, Roster};
 use super::{Clock, count_hedge, next_of, tell_switch};
+use crate::answers::{Answer, Kind, Question};
 use crate::service::{Bill, BrainService, BrainSession};
 use base::{BusinessId, ErrorClass, Failure, limits};
 use model::agent::BrainChoice;
-use model::generation::{ChatMessage, GenerationEvent, GenerationRequest};
-use model::routing::Saving;
+use model::generation::{ChatMessage, Finish, GenerationEvent, GenerationRequest};
+use model::routing::{AnswerCache, Saving};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
@@ -47,8 +50,27 @@ impl BrainService for BrainRouter {
         let line = self.0.line();
         let race = Race::new(RULES, line.standing.order(), line.standing.may_hedge());
         let request = if line.saving >= Saving::Shorter { shortened(request) } else { request };
-        let run =
-            Run { line, business, request, bill: bill.clone(), events, clock: Clock::start(), race, asked: Vec::new() };
+        let context = self.0.context();
+        let documents = context.search.as_ref().map_or(0, |search| search.version(business));
+        let question = match context.agent.providers.cache {
+            // What is free and always says the same need not be kept.
+            AnswerCache { exact: false, alike: None } => None,
+            _ if line.is_free() => None,
+            _ => context.answers.question(business, documents, &request),
+        };
+        let run = Run {
+            line,
+            context: Arc::clone(context),
+            question,
+            meaning: None,
+            business,
+            request,
+            bill: bill.clone(),
+            events,
+            clock: Clock::start(),
+            race,
+            asked: Vec::new(),
+        };
         tokio::spawn(run.run().in_current_span());
         BrainSession { events: event_receiver }
     }
@@ -68,6 +90,11 @@ struct Asked {
 
 struct Run {
     line: Line<dyn BrainService>,
+    context: Arc<CallContext>,
+    /// What is asked, when its answer may be kept.
+    question: Option<Question>,
+    /// The question as a vector.
+    meaning: Option<Vec<f32>>,
     business: BusinessId,
     request: GenerationRequest,
     bill: Bill,
@@ -87,6 +114,9 @@ enum Outcome {
 
 impl Run {
     async fn run(mut self) {
+        if let Some(answer) = self.remembered().await {
+            return self.give(answer).await;
+        }
         let outcome = self.decide().await;
         if let Some(hedge) = self.race.hedge() {
             let outcome = match &outcome {
@@ -104,6 +134,44 @@ impl Run {
                 let _ = self.events.send(GenerationEvent::Failed(failure)).await;
             }
             Outcome::Cancelled => {}
+        }
+    }
+
+    /// The answer, when it was given before.
+    async fn remembered(&mut self) -> Option<Answer> {
+        let question = self.question.as_ref()?;
+        let (answers, cache) = (&self.context.answers, self.context.agent.providers.cache);
+        let now_ms = self.context.board.now_ms();
+        if cache.exact {
+            let found = answers.exact(question, now_ms);
+            count_answer(Kind::Exact, if found.is_some() { "hit" } else { "miss" });
+            if found.is_some() {
+                return found;
+            }
+        }
+        let (least, meaning) = (cache.alike?, self.context.meaning.clone()?);
+        let words = question.words.clone();
+        let work = tokio::task::spawn_blocking(move || meaning.embed(&words));
+        let span = Duration::from_millis(limits::MEANING_MS_MAX);
+        let vector = tokio::time::timeout(span, work).await.ok()?.ok()??;
+        let found = answers.alike(question, &vector, least, now_ms);
+        count_answer(Kind::Alike, if found.is_some() { "hit" } else { "miss" });
+        self.meaning = Some(vector);
+        found
+    }
+
+    /// Says an answer that is there already.
+    async fn give(self, answer: Answer) {
+        let Answer { text, citations } = answer;
+        let mut said = vec![GenerationEvent::Started, GenerationEvent::Text { delta: text }];
+        if !citations.is_empty() {
+            said.push(GenerationEvent::Cited { citations });
+        }
+        said.push(GenerationEvent::Done { finish: Finish::Stop });
+        for event in said {
+            if self.events.send(event).await.is_err() {
+                return;
+            }
         }
     }
 
@@ -202,7 +270,9 @@ impl Run {
     /// Passes on what the winner says. What it fails at now was heard in part: the engine knows how to go on.
     async fn relay(self, winner: Asked) {
         let Asked { provider, mut session, held, .. } = winner;
+        let mut draft = Draft::new(self.question.is_some());
         for event in held {
+            draft.note(&event);
             if self.events.send(event).await.is_err() {
                 return;
             }
@@ -214,6 +284,13 @@ impl Run {
                 event = session.events.recv() => event.unwrap_or_else(|| GenerationEvent::Failed(no_end())),
             };
             let over = matches!(event, GenerationEvent::Failed(_) | GenerationEvent::Done { .. });
+            draft.note(&event);
+            if let (Some(question), Some(answer)) = (&self.question, draft.finished(&event)) {
+                let now_ms = self.context.board.now_ms();
+                if self.context.answers.keep(question, answer, self.meaning.clone(), now_ms) {
+                    count_answer(Kind::Exact, "kept");
+                }
+            }
             if let GenerationEvent::Failed(failure) = &event {
                 self.line.standing.blame(provider, failure);
             }
@@ -224,8 +301,39 @@ impl Run {
     }
 }
 
+/// An answer as it comes, to be kept if it turns out to be nothing but words.
+struct Draft(Option<Answer>);
+
+impl Draft {
+    fn new(is_wanted: bool) -> Self {
+        Self(is_wanted.then(|| Answer { text: String::new(), citations: Vec::new() }))
+    }
+
+    fn note(&mut self, event: &GenerationEvent) {
+        let Some(answer) = &mut self.0 else { return };
+        match event {
+            GenerationEvent::Text { delta } => answer.text.push_str(delta),
+            GenerationEvent::Cited { citations } => answer.citations.extend(citations.iter().cloned()),
+            GenerationEvent::ToolCall { .. } | GenerationEvent::NeedSlot(_) | GenerationEvent::Failed(_) => {
+                self.0 = None;
+            }
+            GenerationEvent::Started | GenerationEvent::Usage(_) | GenerationEvent::Done { .. } => {}
+        }
+    }
+
+    /// The answer, when this event says that it is whole.
+    fn finished(&mut self, event: &GenerationEvent) -> Option<Answer> {
+        let is_whole = matches!(event, GenerationEvent::Done { finish: Finish::Stop });
+        self.0.take_if(|_| is_whole)
+    }
+}
+
+fn count_answer(kind: Kind, outcome: &'static str) {
+    metrics::counter!("frontdesk_answer_cache_total", "kind" => kind.name(), "outcome" => outcome).increment(1);
+}
+
 /// The same request, for an answer that costs less.
-fn shortened(mut request: GenerationRequest) -> GenerationRequest {
+pub(super) fn shortened(mut request: GenerationRequest) -> GenerationRequest {
     request.tokens_max = request.tokens_max.min(limits::SHORT_ANSWER_TOKENS_MAX);
     match request.messages.first_mut() {
         Some(ChatMessage::System { text }) => {

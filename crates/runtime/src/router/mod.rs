@@ -20,6 +20,8 @@ mod voice;
 mod watch;
 
 #[cfg(test)]
+mod call_tests;
+#[cfg(test)]
 mod tests;
 
 pub use board::{Board, LaneKey, LaneView};

@@ -5,8 +5,9 @@ use super::board::{Board, LaneKey};
 use super::health::Admission;
 use super::plan::{self, Candidate, Wish};
 use super::trial;
+use crate::answers::{Answers, Meaning};
 use crate::bill::Purse;
-use crate::service::{Bill, BrainService, SttService, TtsService};
+use crate::service::{Bill, BrainService, KnowledgeSearch, SttService, TtsService};
 use base::{BusinessId, CallId, ErrorClass, Failure, limits};
 use engine::io::HostInput;
 use futures_util::future::BoxFuture;
@@ -34,6 +35,10 @@ pub(crate) struct CallContext {
     pub(crate) bill: Bill,
     pub(crate) purse: Purse,
     pub(crate) tell: Tell,
+    /// Answers that were given before, in all calls of the node.
+    pub(crate) answers: Arc<Answers>,
+    pub(crate) meaning: Option<Arc<dyn Meaning>>,
+    pub(crate) search: Option<Arc<dyn KnowledgeSearch>>,
     pub(crate) events: AtomicU32,
     pub(crate) is_spent: AtomicBool,
 }
@@ -131,6 +136,7 @@ pub(crate) struct Lane<S: ?Sized> {
     /// Its name, and its settings for this call: model, voice, language.
     pub(crate) choice: ProviderChoice,
     pub(crate) service: Arc<S>,
+    is_free: bool,
     /// Tells it from the same provider with other settings.
     id: Arc<str>,
 }
@@ -140,7 +146,7 @@ impl<S: ?Sized> Lane<S> {
         let choice = candidate.choice.clone();
         let voice = choice.voice.as_deref().unwrap_or_default();
         let id = format!("{} {} {voice} {}", key.provider, key.model, at).into();
-        Self { key, choice, service, id }
+        Self { key, choice, service, is_free: candidate.facts.is_free(), id }
     }
 }
 
@@ -182,6 +188,14 @@ pub(crate) struct Line<S: ?Sized> {
     pub(crate) lanes: Arc<[Lane<S>]>,
     pub(crate) standing: Standing,
     pub(crate) saving: Saving,
+}
+
+impl<S: ?Sized> Line<S> {
+    /// Whether the first one costs nothing.
+    pub(crate) fn is_free(&self) -> bool {
+        let first = self.standing.order().first().copied();
+        first.and_then(|at| self.lanes.get(at)).is_some_and(|lane| lane.is_free)
+    }
 }
 
 impl<S: StageService + ?Sized> Roster<S> {
@@ -320,6 +334,10 @@ impl Memory {
         self.current = None;
         self.why = Some(why);
         self.is_reordered = true;
+        if why == "switched" {
+            // The operator knows better than what this call has seen.
+            self.failures.clear();
+        }
     }
 
     fn failures(&self, id: &str) -> u32 {
@@ -436,27 +454,49 @@ impl Standing {
 }
 
 #[cfg(test)]
-impl<S: StageService + ?Sized> Roster<S> {
-    /// Always these, in this order.
-    pub(crate) fn fixed(chain: Vec<Arc<S>>) -> Self {
+impl CallContext {
+    /// A call of the demonstration's agent.
+    pub(crate) fn of(
+        board: &Arc<Board>,
+        budget: Option<base::Money>,
+        tell: impl Fn(HostInput) + Send + Sync + 'static,
+    ) -> Self {
         let bill = Bill::default();
-        let context = CallContext {
-            board: Arc::default(),
+        Self {
+            board: Arc::clone(board),
             agent: Arc::new(engine::scenario::demo_agent()),
             business: BusinessId::generate(),
             call: CallId::generate(),
-            purse: Purse::new(bill.clone(), None, None),
+            purse: Purse::new(bill.clone(), budget, None),
             bill,
-            tell: Arc::new(|_| {}),
+            tell: Arc::new(tell),
+            answers: Arc::default(),
+            meaning: None,
+            search: None,
             events: AtomicU32::new(0),
             is_spent: AtomicBool::new(false),
-        };
+        }
+    }
+}
+
+#[cfg(test)]
+impl<S: StageService + ?Sized> Roster<S> {
+    /// Always these, in this order.
+    pub(crate) fn fixed(chain: Vec<Arc<S>>) -> Self {
+        Self::fixed_in(CallContext::of(&Arc::default(), None, |_| {}), chain)
+    }
+
+    /// Always these, in this order, in this call.
+    pub(crate) fn fixed_in(context: CallContext, chain: Vec<Arc<S>>) -> Self {
         let pooled = move |_: &Switches| {
             let one = |(at, service): (usize, &Arc<S>)| {
                 let choice = ProviderChoice::named(format!("played-{at}"));
                 let key =
                     LaneKey { stage: S::STAGE, provider: choice.name.clone(), model: String::new(), account: None };
-                let facts = super::Facts::unknown();
+                // The later, the cheaper, and the last one is free.
+                let left = i64::try_from(chain.len() - at - 1).unwrap_or(0);
+                let facts =
+                    super::Facts { minute: Some(base::Money::from_usd_micros(left)), ..super::Facts::unknown() };
                 Pooled { candidate: Candidate { choice, facts, latency_ms: None }, key, service: Arc::clone(service) }
             };
             chain.iter().enumerate().map(one).collect()

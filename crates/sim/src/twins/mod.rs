@@ -23,6 +23,7 @@ mod stream;
 pub mod tool;
 pub mod transcription;
 pub mod twilio;
+pub mod vault;
 mod vector;
 
 pub use fault::{Fault, Faults, Moment};
