@@ -9,6 +9,7 @@
 
 pub mod answer;
 pub mod embed;
+mod form;
 #[cfg(test)]
 mod laws;
 pub mod llm;
@@ -18,6 +19,7 @@ pub mod registry;
 pub mod stt;
 pub mod text;
 pub mod tts;
+pub mod voices;
 
 pub use options::{Descriptor, OptionsError, ProviderOptions, Settings};
 pub use registry::Provider;

@@ -256,6 +256,11 @@ impl Outbox {
         self.queue.clear();
     }
 
+    /// Nothing of what waits is sent.
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
+    }
+
     pub(crate) fn push(&mut self, after: Duration, message: Message) {
         self.push_at(Instant::now() + after, message);
     }
