@@ -125,7 +125,7 @@ pub fn llm_cost(provider: &str, model: &str, usage: TokenUsage) -> Option<Money>
 pub fn minute(stage: Stage, provider: &str, model: &str) -> Option<Money> {
     match stage {
         Stage::Stt => stt_cost(provider, model, 60_000),
-        Stage::Tts => tts_cost(provider, model, 450),
+        Stage::Tts => tts_cost(provider, model, 450, 30_000),
         Stage::Llm => llm_cost(provider, model, TokenUsage { input: 6_000, cached: 0, output: 240 }),
     }
 }
