@@ -138,6 +138,8 @@ pub const RETRY_ROOM_MS: u64 = 400;
 pub const ROUTE_EVENTS_PER_CALL_MAX: u32 = 200;
 /// Caller audio kept for a recogniser that takes over.
 pub const STT_REPLAY_MS_MAX: u64 = 15_000;
+/// Quiet after which a recogniser is exchanged on an operator's wish, even if it may still have something to tell.
+pub const STT_SWITCH_QUIET_MS: u64 = 1_500;
 /// How often in a row all recognisers are tried before the stream has failed.
 pub const STT_ROUNDS_MAX: u32 = 3;
 /// Pause before all recognisers are tried again; doubles.

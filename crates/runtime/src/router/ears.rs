@@ -53,6 +53,7 @@ impl SttService for EarsRouter {
             roster: self.0.clone(),
             is_old: false,
             finalize_ms: None,
+            heard_ms: 0,
             bill: bill.clone(),
             commands,
             events,
@@ -93,6 +94,8 @@ struct Run {
     is_old: bool,
     /// When the final transcript was asked for.
     finalize_ms: Option<u64>,
+    /// When the caller or the recogniser last said something.
+    heard_ms: u64,
     bill: Bill,
     commands: mpsc::Receiver<SttCommand>,
     events: mpsc::Sender<SttEvent>,
@@ -147,7 +150,8 @@ impl Run {
 
     /// Somebody else is to listen: changes over while nobody speaks. What is said meanwhile is kept.
     fn follow_switches(&mut self) {
-        if !self.is_old || self.race.is_some() || !self.kept.is_idle() {
+        let is_long_quiet = self.clock.now_ms() >= self.heard_ms + limits::STT_SWITCH_QUIET_MS && self.kept.is_quiet();
+        if !self.is_old || self.race.is_some() || !(self.kept.is_idle() || is_long_quiet) {
             return;
         }
         let Some(stream) = &self.current else { return };
@@ -241,7 +245,10 @@ impl Run {
     fn on_command(&mut self, command: SttCommand) -> Result<(), Over> {
         let now_ms = self.clock.now_ms();
         match &command {
-            SttCommand::Speech(begins) => self.watch.on_speech(now_ms, *begins),
+            SttCommand::Speech(begins) => {
+                self.heard_ms = now_ms;
+                self.watch.on_speech(now_ms, *begins);
+            }
             SttCommand::Finalize => {
                 self.finalize_ms = Some(now_ms);
                 self.watch.on_finalize(now_ms);
@@ -294,6 +301,7 @@ impl Run {
         match &event {
             Some(SttEvent::Partial { text }) => {
                 self.rounds = 0;
+                self.heard_ms = now_ms;
                 self.watch.on_words(now_ms, true);
                 if !text.is_empty() {
                     self.kept.on_words();
@@ -304,6 +312,7 @@ impl Run {
             }
             Some(SttEvent::Final { finalized, .. }) => {
                 self.rounds = 0;
+                self.heard_ms = now_ms;
                 self.watch.on_final(now_ms, *finalized);
                 self.kept.on_final(*finalized);
                 self.is_catching_up &= !*finalized;
