@@ -117,7 +117,8 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     let talks_to_a_person = !matches!(cli.command, Command::Serve(_));
     if talks_to_a_person && config.log.filter == config::DEFAULT_LOG_FILTER {
         // What these commands print is for people; the log would stand between its lines.
-        config.log.filter = "warn".into();
+        // A test of a provider says itself what is wrong, in one line.
+        config.log.filter = if matches!(cli.command, Command::Providers(_)) { "error" } else { "warn" }.into();
     }
     crate::telemetry::start_logs(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
