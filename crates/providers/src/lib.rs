@@ -8,8 +8,10 @@
 //! obey). A vendor is one file, one cassette in `fixtures/cassettes` and one word in the list of its kind.
 
 pub mod answer;
+mod aws;
 pub mod embed;
 mod form;
+mod google;
 #[cfg(test)]
 mod laws;
 pub mod llm;

@@ -79,10 +79,15 @@ pub trait TtsProtocol: Send {
     fn voices(&self) -> Option<Box<dyn Voices>> {
         None
     }
-    /// Maps an HTTP status (refused upgrade) and body, or a close code (1000 and above), to a class.
+    /// Maps an HTTP status (a refused upgrade or request, or what a gRPC status stands for) and body, or a close code (1000
+    /// and above), to a class.
     fn classify(&self, status: u16, body: &str) -> ErrorClass;
+    /// The same for a vendor that says in a header what is wrong; names are lower case.
+    fn classify_refusal(&self, status: u16, _headers: &[(String, String)], body: &str) -> ErrorClass {
+        self.classify(status, body)
+    }
 }
 
 tts_providers! {
-    elevenlabs, elevenlabs_multi, elevenlabs_http, cartesia, deepgram, azure, openai, sarvam
+    elevenlabs, elevenlabs_multi, elevenlabs_http, cartesia, deepgram, google, aws, azure, openai, sarvam
 }

@@ -141,7 +141,7 @@ impl Session {
     }
 
     fn refused(&self, error: UpgradeError) -> End {
-        let classify = |status: u16, body: &str| self.codec.classify(status, body);
+        let classify = |status, headers: &_, body: &_| self.codec.classify_refusal(status, headers, body);
         End::Failed(upgrade_failure(&self.meter.provider, error, classify))
     }
 

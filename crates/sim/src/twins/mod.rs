@@ -5,6 +5,7 @@
 
 pub mod anthropic;
 pub mod assemblyai;
+pub mod aws;
 pub mod azure_stt;
 pub mod azure_tts;
 pub mod cartesia_tts;
@@ -16,6 +17,9 @@ pub mod elevenlabs;
 pub mod elevenlabs_stt;
 pub mod fault;
 pub mod gemini;
+pub mod google;
+mod h2;
+mod hearing;
 pub mod openai;
 pub mod openai_realtime;
 pub mod openai_tts;
