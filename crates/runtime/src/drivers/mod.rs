@@ -6,6 +6,7 @@
 mod llm_http;
 mod stt_socket;
 mod tts_socket;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,8 @@ mod tests;
 pub use llm_http::{HttpBrain, MakeLlm};
 pub use stt_socket::{MakeStt, SocketStt};
 pub use tts_socket::{MakeTts, SocketTts};
+pub(crate) use whole::{embeddable, readable};
+pub use whole::{HttpEmbed, HttpText, MakeEmbed, MakeText};
 
 use crate::service::Bill;
 use base::wire::Wire;

@@ -4,11 +4,14 @@
 //! records what it received and fails on request, see [`fault`].
 
 pub mod anthropic;
+pub mod azure_language;
+pub mod azure_translator;
 pub mod cloud;
 pub mod deepgram;
 pub mod elevenlabs;
 pub mod fault;
 pub mod gemini;
+pub mod google_translate;
 pub mod openai;
 pub mod script;
 mod server;
