@@ -49,6 +49,8 @@ impl MediaSocket for ServerSocket {
             Wire::Text(text) => Message::Text(text.into()),
             Wire::Binary(bytes) => Message::Binary(bytes.into()),
             Wire::Close(code, reason) => Message::Close(Some(CloseFrame { code, reason: reason.into_owned().into() })),
+            // No carrier's codec speaks another transport.
+            Wire::Request(_) | Wire::End => return Ok(()),
         };
         Pin::new(&mut self.0).start_send(message).map_err(|_| Closed)
     }

@@ -135,6 +135,16 @@ pub const LLM_GENERATION_MS_MAX: u64 = 60_000;
 pub const LLM_EVENTS_MAX: usize = 32;
 /// Events of one utterance that wait for the call; few, so that a call that does not read holds the provider back.
 pub const TTS_EVENTS_MAX: usize = 4;
+/// Requests of one conversation that are under way at once: while one answer is read, the next is fetched.
+pub const HTTP_REQUESTS_AT_ONCE_MAX: usize = 2;
+/// Requests of one conversation that wait for their turn.
+pub const HTTP_REQUESTS_WAITING_MAX: usize = TTS_SEGMENTS_MAX;
+/// Pieces of an answer that wait to be read.
+pub const HTTP_PIECES_AHEAD_MAX: usize = 16;
+/// The head of an answer, or between two pieces of its body. What a call waits for has its own, shorter deadline.
+pub const HTTP_ANSWER_MS_MAX: u64 = 10_000;
+/// Caller audio that is kept while one recognition stream gives its last words and the next one opens.
+pub const STT_HANDOVER_MS_MAX: u64 = 3_000;
 /// One write to a provider. Its buffers hold seconds of audio, so a write that waits means a provider that is gone.
 pub const PROVIDER_WRITE_MS_MAX: u64 = 500;
 /// A recognition stream that died while nobody spoke is opened again unnoticed, but not more often than this.
@@ -151,6 +161,10 @@ pub const EMBED_TEXT_CHARS_MAX: usize = 8_000;
 pub const TEXT_MS_MAX: u64 = 4_000;
 /// Texts that one caller may have read at once.
 pub const TEXT_ITEMS_MAX: usize = 1_024;
+/// Audio of an answer that a model speaks itself and that was not played yet; more of it calls the answer off.
+pub const REALTIME_AUDIO_MS_MAX: u64 = 60_000;
+/// Commands of one call that wait for its conversation with such a model.
+pub const REALTIME_COMMANDS_MAX: usize = 32;
 /// One database statement.
 pub const STATEMENT_MS_MAX: u64 = 2_000;
 /// Waiting for a database connection.

@@ -27,7 +27,7 @@ pub(crate) fn feed(media: &mut dyn MediaProtocol, wires: &[Wire]) -> MediaSink {
         match wire {
             Wire::Text(text) => media.on_text(text, &mut sink),
             Wire::Binary(bytes) => media.on_binary(bytes, &mut sink),
-            Wire::Close(..) => {}
+            Wire::Close(..) | Wire::Request(_) | Wire::End => {}
         }
     }
     sink
@@ -123,7 +123,7 @@ pub(crate) fn flipped(wire: &Wire, at: usize, with: u8) -> Wire {
     match wire {
         Wire::Text(text) => Wire::Text(String::from_utf8_lossy(&flip(text.as_bytes())).into_owned()),
         Wire::Binary(bytes) => Wire::Binary(flip(bytes)),
-        Wire::Close(code, reason) => Wire::Close(*code, reason.clone()),
+        other => other.clone(),
     }
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn too_long(wire: &Wire) -> Wire {
     match wire {
         Wire::Text(text) => Wire::Text(text.clone() + &" ".repeat(MEDIA_MESSAGE_BYTES_MAX)),
         Wire::Binary(bytes) => Wire::Binary([&bytes[..], &[0; MEDIA_MESSAGE_BYTES_MAX]].concat()),
-        Wire::Close(code, reason) => Wire::Close(*code, reason.clone()),
+        other => other.clone(),
     }
 }
 

@@ -236,6 +236,7 @@ impl LoopbackCaller {
                 self.closed = true;
                 self.events.push(CallerEvent::Closed { code: *code });
             }
+            Wire::Request(_) | Wire::End => {}
         }
         self.play_until(now_ms);
     }
@@ -323,7 +324,7 @@ mod tests {
                     match wire {
                         Wire::Text(text) => self.host.on_text(&text, &mut self.sink),
                         Wire::Binary(bytes) => self.host.on_binary(&bytes, &mut self.sink),
-                        Wire::Close(..) => {}
+                        Wire::Close(..) | Wire::Request(_) | Wire::End => {}
                     }
                 }
                 self.now_ms += 1;

@@ -221,6 +221,7 @@ where
                 let reason = String::from(reason).into();
                 Message::Close(Some(CloseFrame { code: CloseCode::from(code), reason }))
             }
+            Wire::Request(_) | Wire::End => return Err(Failure::new(ErrorClass::Internal, "not a WebSocket message")),
         };
         sink.feed(message).await.map_err(sort)?;
     }

@@ -162,7 +162,7 @@ async fn a_business_reaches_no_inner_address_however_it_is_spelt() {
     for host in hosts {
         let failure = refused(&egress, &format!("https://{host}/")).await;
         assert_eq!(failure.to_string(), "unavailable: the address cannot be reached", "{host}");
-        let connect = Connect { url: format!("wss://{host}/"), headers: Vec::new(), first: Vec::new() };
+        let connect = Connect::websocket(format!("wss://{host}/"));
         let Err(UpgradeError::Failed(same)) = egress.websocket(connect, DEADLINE).await else {
             panic!("{host} opened")
         };

@@ -47,7 +47,7 @@ fn get(server: &Server) -> HttpRequest {
 }
 
 fn open(server: &Server) -> Connect {
-    Connect { url: format!("wss://localhost:{}/", server.port), headers: Vec::new(), first: Vec::new() }
+    Connect::websocket(format!("wss://localhost:{}/", server.port))
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ fn get(address: &str) -> HttpRequest {
 
 fn open(address: &str) -> Connect {
     let headers = vec![Header::secret("authorization", "Token sk-secret")];
-    Connect { url: format!("ws://{address}/listen"), headers, first: Vec::new() }
+    Connect { headers, ..Connect::websocket(format!("ws://{address}/listen")) }
 }
 
 /// Reads the head of a request.

@@ -240,7 +240,7 @@ impl Line {
             let message = match wire {
                 Wire::Text(text) => Incoming::Text(text.into()),
                 Wire::Binary(bytes) => Incoming::Binary(bytes.into()),
-                Wire::Close(..) => continue,
+                Wire::Close(..) | Wire::Request(_) | Wire::End => continue,
             };
             if self.peer.to_host.send(message).await.is_err() {
                 break; // The host has gone; its last wires are still to be read.

@@ -10,7 +10,7 @@ use egress::{Egress, EgressConfig, Policy};
 use model::business::{Number, TenantScope};
 use model::seed::{Document, Seed};
 use providers::options::{Descriptor, ProviderOptions};
-use runtime::drivers::{HttpBrain, SocketStt, SocketTts};
+use runtime::drivers::{HttpBrain, StreamStt, StreamTts};
 use runtime::service::{AudioJudge, BrainService, KnowledgeSearch, SttService, TtsService};
 use runtime::{Node, NodeSettings, Services};
 use std::collections::BTreeMap;
@@ -354,7 +354,7 @@ impl Cloud<'_> {
         let entry = providers::stt::PROVIDERS.find(name)?;
         let provider = entry.open(&self.options(entry.descriptor)?)?;
         let model = provider.settings().model().to_owned();
-        let service = SocketStt::new(name, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
+        let service = StreamStt::new(name, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
         Ok(Arc::new(service.priced_as(&model)))
     }
 
@@ -362,7 +362,7 @@ impl Cloud<'_> {
         let entry = providers::tts::PROVIDERS.find(name)?;
         let provider = entry.open(&self.options(entry.descriptor)?)?;
         let model = provider.settings().model().to_owned();
-        let service = SocketTts::new(name, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
+        let service = StreamTts::new(name, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
         Ok(Arc::new(service.priced_as(&model)))
     }
 

@@ -27,10 +27,10 @@ impl ProviderOptions {
     /// vendor whose credential is `ACME_API_KEY` is read from `ACME_X_MS`.
     pub fn from_env(descriptor: &Descriptor, lookup: impl Fn(&str) -> Option<String>) -> Self {
         let read = |name: &str| lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let prefix = descriptor.key_env.strip_suffix("_API_KEY").unwrap_or(descriptor.key_env);
-        let extra = descriptor.extra.iter().filter_map(|(key, _)| {
-            read(&format!("{prefix}_{}", key.to_ascii_uppercase())).map(|value| ((*key).to_owned(), value))
-        });
+        let extra = descriptor
+            .extra
+            .iter()
+            .filter_map(|(key, _)| read(&descriptor.extra_env(key)).map(|value| ((*key).to_owned(), value)));
         Self {
             api_key: read(descriptor.key_env).map(Secret::new),
             base_url: read(descriptor.base_url_env),
@@ -98,6 +98,15 @@ impl Descriptor {
     };
 }
 
+impl Descriptor {
+    /// Environment name of an extra option: that of the credential with another ending.
+    pub fn extra_env(&self, key: &str) -> String {
+        let endings = ["_API_KEY", "_SECRET_ACCESS_KEY"];
+        let prefix = endings.into_iter().find_map(|ending| self.key_env.strip_suffix(ending));
+        format!("{}_{}", prefix.unwrap_or(self.key_env), key.to_ascii_uppercase())
+    }
+}
+
 /// Why a provider cannot be used as configured. No variant holds a credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
@@ -142,6 +151,16 @@ pub enum OptionsError {
         key: String,
         /// The most similar option, or all of them.
         nearest: String,
+    },
+    /// An option without which it cannot be used.
+    #[error("{title} needs the option {key}: set {env}")]
+    MissingOption {
+        /// Name as people write it.
+        title: &'static str,
+        /// The option that is missing.
+        key: &'static str,
+        /// Its environment name.
+        env: String,
     },
     /// An option, the model or the voice has a value that the provider does not take.
     #[error("{title}: option {key} must be {expected}, not {value:?}")]
@@ -189,9 +208,14 @@ impl fmt::Debug for Settings {
             .field("base", &self.base.as_str())
             .field("model", &self.model)
             .field("voice", &self.voice)
-            .field("extra", &self.extra)
+            .field("extra", &self.extra.iter().map(|(key, value)| (key, shown(key, value))).collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
+}
+
+/// What may be shown of an extra option: one that is called a token or a secret is one.
+fn shown<'a>(key: &str, value: &'a str) -> &'a str {
+    if ["token", "secret", "password"].iter().any(|word| key.contains(word)) { "[secret]" } else { value }
 }
 
 impl Settings {
@@ -205,6 +229,9 @@ impl Settings {
                 return Err(OptionsError::MissingKey { title: descriptor.title, env: descriptor.key_env });
             }
             Some(key) if key.bytes().all(|b| b.is_ascii_graphic()) => {}
+            // The file of a service account, as some vendors hand it out.
+            Some(key)
+                if key.trim_start().starts_with('{') && serde_json::from_str::<serde_json::Value>(key).is_ok() => {}
             Some(_) => return Err(OptionsError::MalformedKey { env: descriptor.key_env }),
         }
         let known: Vec<&str> = descriptor.extra.iter().map(|(key, _)| *key).collect();
@@ -266,6 +293,15 @@ impl Settings {
     /// An extra option as text.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.extra.get(key).map(String::as_str)
+    }
+
+    /// An extra option without which the vendor cannot be used.
+    pub fn required(&self, key: &'static str) -> Result<&str, OptionsError> {
+        let missing = || {
+            let env = self.descriptor.extra_env(key);
+            OptionsError::MissingOption { title: self.descriptor.title, key, env }
+        };
+        self.text(key).filter(|value| !value.is_empty()).ok_or_else(missing)
     }
 
     /// An extra option that is one of a few words.

@@ -13,6 +13,9 @@ pub struct SttOpen {
     pub language: String,
     /// Words that are likely, such as product names.
     pub hints: Vec<String>,
+    /// Milliseconds since 1970 (UTC) at the moment of opening, for signatures and tokens. The driver sets it; whoever asks
+    /// for a stream leaves it 0.
+    pub now_unix_ms: u64,
 }
 
 /// What a recogniser reports.
@@ -44,7 +47,11 @@ pub enum SttEvent {
     Failed(Failure),
 }
 
-/// A vendor's streaming recognition over one WebSocket.
+/// A vendor's recognition, over whichever transport `connect` names. One value per connection.
+///
+/// A vendor that can end a stream but not finish an utterance within it answers `finalize` with [`Wire::End`]: the driver
+/// opens the next stream when the last words of this one are in. A vendor of whole utterances over HTTP keeps the audio
+/// since its last final, sends a [`Wire::Request`] at `finalize` and gives `Final` at the [`Wire::End`] that answers it.
 pub trait SttProtocol: Send {
     /// How to open the stream.
     fn connect(&mut self, open: &SttOpen) -> Connect;
@@ -54,6 +61,8 @@ pub trait SttProtocol: Send {
     fn on_message(&mut self, message: &Wire, out: &mut Vec<SttEvent>);
     /// Asks for the final transcript of what was pushed.
     fn finalize(&mut self, out: &mut Vec<Wire>);
+    /// The caller begins (true) or stops (false) speaking. Only a recogniser of whole utterances needs to know.
+    fn on_speech(&mut self, _speaking: bool, _out: &mut Vec<Wire>) {}
     /// Keeps an idle stream open; called every [`SttProtocol::keep_alive_ms`].
     fn keep_alive(&mut self, out: &mut Vec<Wire>);
     /// How often an idle stream must hear from us.

@@ -14,6 +14,9 @@ pub struct TtsOpen {
     pub language: String,
     /// Voice, in the vendor's words; `None` for the configured one.
     pub voice: Option<String>,
+    /// Milliseconds since 1970 (UTC) at the moment of opening, for signatures and tokens. The driver sets it; whoever asks
+    /// for an utterance leaves it 0.
+    pub now_unix_ms: u64,
 }
 
 /// What a synthesiser reports. Segments come in the order in which their text was pushed.
@@ -45,7 +48,10 @@ pub enum TtsEvent {
     Failed(Failure),
 }
 
-/// A vendor's streaming synthesis over one WebSocket. One value per utterance.
+/// A vendor's synthesis, over whichever transport `connect` names. One value per utterance.
+///
+/// A voice over HTTP sends one [`Wire::Request`] per segment, gives `Audio` for the pieces of its body, `SegmentDone` at
+/// each [`Wire::End`], and `Done` after the last one. Over HTTP and gRPC `cancel` has nothing to send.
 pub trait TtsProtocol: Send {
     /// How to open the stream.
     fn connect(&mut self, open: &TtsOpen) -> Connect;

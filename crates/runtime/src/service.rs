@@ -4,8 +4,8 @@
 //! stops within [`base::limits::CANCEL_MS_MAX`] and sends nothing more. Every service keeps its own deadlines
 //! (connect, first result, stall) and reports their passing as `Failed`, so a receiver never waits for ever.
 
-use base::Money;
 use base::Failure;
+use base::Money;
 use futures_util::future::BoxFuture;
 use model::generation::{GenerationEvent, GenerationRequest};
 use providers::embed::{EmbedRequest, Embeddings};

@@ -3,10 +3,17 @@
 //! `set KEY VALUE` configures the provider, `open …` begins a session, `! …` is something we do, `< …` something the
 //! service sends. The lines that begin with `>` (what we send) and `=` (events) are what must come of it. With
 //! `UPDATE_CASSETTES=1` they are written anew, for a person to read before committing.
+//!
+//! What is received: `< TEXT` is a text message (over HTTP and gRPC: a line of the body), `< base64 …` a binary message
+//! (over HTTP: a piece of the body), `< binary N` N bytes of a pattern, `< close CODE REASON`, and `< end` the end of a
+//! body or of a call. What we send: `> TEXT`, `> binary N`, `> base64 …` (a short message over gRPC), `> request METHOD
+//! URL` with its `> header` and `> body` lines, `> end`.
 
 use super::options;
 use crate::options::ProviderOptions;
-use base::wire::{Connect, HeaderValue, Wire};
+use base::wire::{Connect, HeaderValue, HttpRequest, Transport, Wire};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::path::PathBuf;
 
 /// One line that makes something happen.
@@ -106,26 +113,44 @@ fn step(line: &str) -> Option<Step> {
     Some(Step::Receive(received.strip_prefix(' ').unwrap_or(received).to_owned()))
 }
 
-/// `close CODE REASON` is a close, `binary N` is N bytes, anything else is text.
-pub(crate) fn received(text: &str) -> Wire {
+/// What the service sends, see above.
+pub(crate) fn received(transport: Transport, text: &str) -> Wire {
+    if text == "end" {
+        return Wire::End;
+    }
+    if let Some(bytes) = text.strip_prefix("base64 ") {
+        return Wire::Binary(STANDARD.decode(bytes.trim()).expect("base64"));
+    }
     if let Some(rest) = text.strip_prefix("close ") {
         let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
         return Wire::Close(code.parse().expect("a close code"), reason.to_owned().into());
     }
     match text.strip_prefix("binary ") {
         Some(count) => Wire::Binary((0..count.parse::<usize>().expect("a count")).map(|n| n as u8).collect()),
-        None => Wire::Text(text.to_owned()),
+        None if transport == Transport::WebSocket => Wire::Text(text.to_owned()),
+        None => Wire::Binary(format!("{text}\n").into_bytes()),
     }
 }
 
+/// Messages over gRPC that are short are shown whole: they are requests, not audio.
+const SHOWN_BYTES_MAX: usize = 300;
+
 /// What we send, as lines; equal neighbours are counted.
-pub(crate) fn sent(wires: &[Wire]) -> Vec<String> {
+pub(crate) fn sent(transport: Transport, wires: &[Wire]) -> Vec<String> {
     let mut lines: Vec<(String, usize)> = Vec::new();
     for wire in wires {
         let line = match wire {
             Wire::Text(text) => format!("> {text}"),
+            Wire::Binary(bytes) if transport == Transport::Grpc && bytes.len() <= SHOWN_BYTES_MAX => {
+                format!("> base64 {}", STANDARD.encode(bytes))
+            }
             Wire::Binary(bytes) => format!("> binary {}", bytes.len()),
             Wire::Close(code, reason) => format!("> close {code} {reason}").trim_end().to_owned(),
+            Wire::Request(request) => {
+                lines.extend(request_lines(request).into_iter().map(|line| (line, 1)));
+                continue;
+            }
+            Wire::End => "> end".to_owned(),
         };
         match lines.last_mut() {
             Some((last, count)) if *last == line => *count += 1,
@@ -138,7 +163,18 @@ pub(crate) fn sent(wires: &[Wire]) -> Vec<String> {
 pub(crate) fn opened(connect: &Connect) -> Vec<String> {
     let mut lines = vec![format!("> connect {}", connect.url)];
     lines.extend(header_lines(&connect.headers));
-    lines.extend(sent(&connect.first));
+    lines.extend(sent(connect.transport, &connect.first));
+    lines
+}
+
+fn request_lines(request: &HttpRequest) -> Vec<String> {
+    let mut lines = vec![format!("> request {} {}", request.method.name(), request.url)];
+    lines.extend(header_lines(&request.headers));
+    match std::str::from_utf8(&request.body) {
+        Ok("") => {}
+        Ok(text) if !text.contains(char::is_control) => lines.push(format!("> body {text}")),
+        _ => lines.push(format!("> body of {} bytes", request.body.len())),
+    }
     lines
 }
 

@@ -3,13 +3,14 @@
 pub(crate) mod cassette;
 pub(crate) mod embed;
 pub(crate) mod llm;
+pub(crate) mod realtime;
 pub(crate) mod stt;
 pub(crate) mod text;
 pub(crate) mod tts;
 
 use crate::answer::refusal;
-use crate::options::{Descriptor, ProviderOptions};
-use base::wire::Wire;
+use crate::options::{Descriptor, OptionsError, ProviderOptions};
+use base::wire::{Connect, Header, Wire};
 use base::{ErrorClass, Failure, Millis};
 use proptest::prelude::*;
 
@@ -131,8 +132,69 @@ pub(crate) fn mutate_wire(wire: &Wire, mutations: &[Mutation]) -> Wire {
     match wire {
         Wire::Text(text) => Wire::Text(String::from_utf8_lossy(&mutate(text.as_bytes(), mutations)).into_owned()),
         Wire::Binary(bytes) => Wire::Binary(mutate(bytes, mutations)),
-        Wire::Close(code, reason) => Wire::Close(*code, reason.clone()),
+        other => other.clone(),
     }
+}
+
+/// A moment, the same in all laws: 14 November 2023, 22:13:20 UTC.
+pub(crate) const NOW_UNIX_MS: u64 = 1_700_000_000_000;
+
+/// Options that open a vendor: those of its cassette where it needs more than a key.
+pub(crate) fn defaults_are_usable<T>(
+    open: impl Fn(&ProviderOptions) -> Result<T, OptionsError>,
+    recorded: &ProviderOptions,
+) {
+    match open(&options()) {
+        Ok(_) => {}
+        Err(OptionsError::MissingOption { .. }) => drop(open(recorded).map_err(|why| panic!("{why}"))),
+        Err(why) => panic!("{why}"),
+    }
+}
+
+/// Everything that leaves this program, credentials in the clear. Addresses, bodies and what is printed must not hold the
+/// key.
+pub(crate) fn exposed(connect: &Connect, sent: &[Wire]) -> Vec<String> {
+    assert_no_key(&format!("{connect:?} {sent:?} {}", connect.url));
+    let mut all = vec![connect.url.clone()];
+    let mut headers: Vec<&Header> = connect.headers.iter().collect();
+    for wire in connect.first.iter().chain(sent) {
+        match wire {
+            Wire::Text(text) => all.push(text.clone()),
+            Wire::Binary(bytes) => all.push(String::from_utf8_lossy(bytes).into_owned()),
+            Wire::Request(request) => {
+                all.extend([request.url.clone(), String::from_utf8_lossy(&request.body).into_owned()]);
+                headers.extend(&request.headers);
+            }
+            Wire::Close(..) | Wire::End => {}
+        }
+    }
+    all.iter().for_each(|text| assert_no_key(text));
+    all.extend(headers.iter().map(|header| format!("{}: {}", header.name, header.value.expose())));
+    all
+}
+
+/// The same body in other pieces: neighbouring pieces are joined and cut anew.
+pub(crate) fn cut_anew(wires: &[Wire], cuts: &[usize]) -> Vec<Wire> {
+    let mut all = Vec::new();
+    let mut body: Vec<u8> = Vec::new();
+    let mut cuts = cuts.iter().cycle();
+    let mut flush = |body: &mut Vec<u8>, all: &mut Vec<Wire>| {
+        while !body.is_empty() {
+            let at = cuts.next().map_or(body.len(), |cut| cut % body.len() + 1);
+            all.push(Wire::Binary(body.drain(..at).collect()));
+        }
+    };
+    for wire in wires {
+        match wire {
+            Wire::Binary(bytes) => body.extend_from_slice(bytes),
+            other => {
+                flush(&mut body, &mut all);
+                all.push(other.clone());
+            }
+        }
+    }
+    flush(&mut body, &mut all);
+    all
 }
 
 /// Few and fixed in time, so that all laws of all vendors run in seconds.

@@ -1,11 +1,12 @@
 //! Laws of recognition.
 
 use super::cassette::{Cassette, Step, opened, received, sent};
-use super::{Mutation, assert_failure_hides_the_key, assert_no_key, mutate_wire, options};
+use super::{Mutation, NOW_UNIX_MS, assert_failure_hides_the_key, assert_no_key, cut_anew, exposed, mutate_wire};
+use crate::options::ProviderOptions;
 use crate::registry::Provider;
 use crate::stt::{PROVIDERS, SttEvent, SttOpen, SttProtocol};
 use base::limits::EVENTS_PER_MESSAGE_MAX;
-use base::wire::Wire;
+use base::wire::{Transport, Wire};
 
 pub(crate) fn provider(name: &str) -> Provider<dyn SttProtocol> {
     PROVIDERS.open(name, &Cassette::load("stt", name).options()).expect("the cassette's options are usable")
@@ -15,7 +16,7 @@ fn open_from(text: &str) -> SttOpen {
     let mut words = text.split_whitespace();
     let sample_rate_hz = words.next().and_then(|rate| rate.parse().ok()).expect("open RATE LANGUAGE [HINT…]");
     let language = words.next().expect("open RATE LANGUAGE [HINT…]").to_owned();
-    SttOpen { sample_rate_hz, language, hints: words.map(str::to_owned).collect() }
+    SttOpen { sample_rate_hz, language, hints: words.map(str::to_owned).collect(), now_unix_ms: NOW_UNIX_MS }
 }
 
 fn event_line(event: &SttEvent) -> String {
@@ -32,6 +33,7 @@ fn event_line(event: &SttEvent) -> String {
 
 struct Session {
     codec: Box<dyn SttProtocol>,
+    transport: Transport,
     sample_rate_hz: u32,
     events: Vec<SttEvent>,
     sent: Vec<Wire>,
@@ -40,8 +42,9 @@ struct Session {
 impl Session {
     fn open(provider: &Provider<dyn SttProtocol>, open: &SttOpen) -> (Self, Vec<String>) {
         let mut codec = provider.protocol();
-        let lines = opened(&codec.connect(open));
-        (Self { codec, sample_rate_hz: open.sample_rate_hz, events: Vec::new(), sent: Vec::new() }, lines)
+        let connect = codec.connect(open);
+        let (transport, sample_rate_hz) = (connect.transport, open.sample_rate_hz);
+        (Self { codec, transport, sample_rate_hz, events: Vec::new(), sent: Vec::new() }, opened(&connect))
     }
 
     fn play(&mut self, step: &Step) -> Vec<String> {
@@ -49,9 +52,9 @@ impl Session {
         match step {
             Step::Open(_) => {}
             Step::Act(verb, arg) => self.act(verb, arg),
-            Step::Receive(text) => self.codec.on_message(&received(text), &mut self.events),
+            Step::Receive(text) => self.codec.on_message(&received(self.transport, text), &mut self.events),
         }
-        let mut lines = sent(&self.sent[sent_before..]);
+        let mut lines = sent(self.transport, &self.sent[sent_before..]);
         lines.extend(self.events[events_before..].iter().map(event_line));
         lines
     }
@@ -63,6 +66,7 @@ impl Session {
                 let pcm = ramp((ms * self.sample_rate_hz / 1_000) as usize);
                 self.codec.on_audio(&pcm, &mut self.sent);
             }
+            "speech" => self.codec.on_speech(arg == "on", &mut self.sent),
             "finalize" => self.codec.finalize(&mut self.sent),
             "keep-alive" => self.codec.keep_alive(&mut self.sent),
             "close" => self.codec.close(&mut self.sent),
@@ -106,7 +110,7 @@ pub(crate) fn cassette_replays(name: &str) {
 
 pub(crate) fn audio_split_anywhere_gives_the_same_bytes(name: &str, cuts: &[usize], rate: u32) {
     let provider = provider(name);
-    let open = SttOpen { sample_rate_hz: rate, language: "en".to_owned(), hints: Vec::new() };
+    let open = open_from(&format!("{rate} en"));
     let pcm = ramp(2_000);
     let bytes = |pieces: &[&[i16]]| {
         let (mut session, _) = Session::open(&provider, &open);
@@ -138,7 +142,8 @@ pub(crate) fn mutated_messages_are_survived(name: &str, mutations: &[Mutation]) 
                 continue;
             };
             let mut events = Vec::new();
-            session.codec.on_message(&mutate_wire(&received(text), mutations), &mut events);
+            let garbled = mutate_wire(&received(session.transport, text), mutations);
+            session.codec.on_message(&garbled, &mut events);
             assert!(events.len() <= EVENTS_PER_MESSAGE_MAX);
             assert!(!failed || events.is_empty(), "nothing follows a failure");
             failed |= events.iter().any(|event| matches!(event, SttEvent::Failed(_)));
@@ -147,17 +152,24 @@ pub(crate) fn mutated_messages_are_survived(name: &str, mutations: &[Mutation]) 
 }
 
 pub(crate) fn the_key_shows_nowhere(name: &str) {
-    let provider = PROVIDERS.open(name, &options()).expect("the defaults are usable");
-    assert_no_key(&format!("{provider:?}"));
-    let mut codec = provider.protocol();
-    let open = SttOpen { sample_rate_hz: 8_000, language: "en".to_owned(), hints: Vec::new() };
-    let connect = codec.connect(&open);
-    assert!(connect.headers.iter().any(|header| header.value.expose().contains(super::KEY)), "the key is sent");
-    assert_no_key(&format!("{connect:?}"));
+    let recorded = Cassette::load("stt", name).options();
+    let shown = |key: &str| {
+        let provider = PROVIDERS.open(name, &ProviderOptions { api_key: Some(key.into()), ..recorded.clone() });
+        let provider = provider.expect("the cassette's options are usable");
+        assert_no_key(&format!("{provider:?}"));
+        let mut codec = provider.protocol();
+        let connect = codec.connect(&open_from("8000 en"));
+        let mut sent = Vec::new();
+        codec.on_audio(&ramp(1_600), &mut sent);
+        codec.finalize(&mut sent);
+        exposed(&connect, &sent)
+    };
+    assert_ne!(shown(super::KEY), shown("sk-Another-0123456789"), "the key is sent, or signs what is sent");
     play_all(name, |session| {
         let echo =
             format!(r#"{{"type":"Error","error":"{key}","message":"{key}","description":"{key}"}}"#, key = super::KEY);
-        session.codec.on_message(&Wire::Text(echo), &mut session.events);
+        let echo = if session.transport == Transport::WebSocket { Wire::Text(echo) } else { Wire::Binary(echo.into()) };
+        session.codec.on_message(&echo, &mut session.events);
         for event in &session.events {
             if let SttEvent::Failed(failure) = event {
                 assert_failure_hides_the_key(failure);
@@ -173,11 +185,43 @@ pub(crate) fn nothing_follows_a_close(name: &str) {
         let before = session.events.len();
         for step in cassette.steps() {
             if let Step::Receive(text) = step {
-                session.codec.on_message(&received(&text), &mut session.events);
+                session.codec.on_message(&received(session.transport, &text), &mut session.events);
             }
         }
         assert_eq!(session.events.len(), before);
     });
+}
+
+/// A body comes in whatever pieces the network makes of it. Messages of other transports are not cut.
+pub(crate) fn a_body_split_anywhere_gives_the_same_events(name: &str, cuts: &[usize]) {
+    let provider = provider(name);
+    for steps in Cassette::load("stt", name).sessions() {
+        let Some(Step::Open(open)) = steps.first() else { continue };
+        let play = |cuts: &[usize]| {
+            let (mut session, _) = Session::open(&provider, &open_from(open));
+            if session.transport != Transport::Http {
+                return Vec::new();
+            }
+            for run in steps[1..].chunk_by(|a, b| matches!((a, b), (Step::Receive(_), Step::Receive(_)))) {
+                if !matches!(run[0], Step::Receive(_)) {
+                    session.play(&run[0]);
+                    continue;
+                }
+                let wires: Vec<Wire> = run
+                    .iter()
+                    .filter_map(|step| match step {
+                        Step::Receive(text) => Some(received(session.transport, text)),
+                        _ => None,
+                    })
+                    .collect();
+                for wire in cut_anew(&wires, cuts) {
+                    session.codec.on_message(&wire, &mut session.events);
+                }
+            }
+            session.events
+        };
+        assert_eq!(play(cuts), play(&[]));
+    }
 }
 
 pub(crate) fn usage_moves(name: &str) {
@@ -208,7 +252,8 @@ macro_rules! obeys_the_laws {
         fn descriptor_is_complete() {
             let entry = $crate::stt::PROVIDERS.find($name).expect("listed");
             laws::descriptor_is_complete(entry.descriptor);
-            entry.open(&laws::options()).expect("the defaults are usable");
+            let recorded = laws::cassette::Cassette::load("stt", $name).options();
+            laws::defaults_are_usable(|options| entry.open(options), &recorded);
         }
         #[test]
         fn cassette_replays_to_the_expected_events() {
@@ -239,6 +284,12 @@ macro_rules! obeys_the_laws {
                 wide in proptest::bool::ANY,
             ) {
                 law::audio_split_anywhere_gives_the_same_bytes($name, &cuts, if wide { 16_000 } else { 8_000 });
+            }
+            #[test]
+            fn a_body_split_anywhere_gives_the_same_events(
+                cuts in proptest::collection::vec(0usize..4_096, 1..8),
+            ) {
+                law::a_body_split_anywhere_gives_the_same_events($name, &cuts);
             }
             #[test]
             fn mutated_messages_are_survived(mutations in laws::mutations()) {

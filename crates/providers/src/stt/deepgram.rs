@@ -176,7 +176,7 @@ impl SttProtocol for Deepgram {
         }
         drop(query);
         let headers = config.key.iter().map(|key| Header::secret("authorization", format!("Token {}", key.expose())));
-        Connect { url: url.into(), headers: headers.collect(), first: Vec::new() }
+        Connect { headers: headers.collect(), ..Connect::websocket(url) }
     }
 
     fn on_audio(&mut self, pcm: &[i16], out: &mut Vec<Wire>) {
@@ -195,7 +195,7 @@ impl SttProtocol for Deepgram {
         }
         let text = match message {
             Wire::Text(text) => text,
-            Wire::Binary(_) => return,
+            Wire::Binary(_) | Wire::Request(_) | Wire::End => return,
             Wire::Close(code, reason) => {
                 let detail = error_code(reason).unwrap_or_default();
                 let failure =
@@ -296,7 +296,7 @@ mod tests {
         let provider = super::super::PROVIDERS.open("deepgram", &options).expect("usable");
         let mut codec = provider.protocol();
         let open =
-            SttOpen { sample_rate_hz: 8_000, language: "en-US".to_owned(), hints: vec!["Front Desk".to_owned()] };
+            SttOpen { sample_rate_hz: 8_000, language: "en-US".to_owned(), hints: vec!["Front Desk".to_owned()], now_unix_ms: 0 };
         let connect = codec.connect(&open);
         (codec, connect)
     }

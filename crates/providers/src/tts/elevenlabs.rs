@@ -261,9 +261,9 @@ impl TtsProtocol for ElevenLabs {
         }
         let key = settings.key().map(Secret::expose);
         Connect {
-            url: url.into(),
             headers: key.iter().map(|key| Header::secret("xi-api-key", (*key).clone())).collect(),
             first: vec![Wire::Text(begin.to_string())],
+            ..Connect::websocket(url)
         }
     }
 
@@ -315,7 +315,7 @@ impl TtsProtocol for ElevenLabs {
                     self.fail(Failure::new(ErrorClass::Protocol, detail), out);
                 }
             },
-            Wire::Binary(_) => {}
+            Wire::Binary(_) | Wire::Request(_) | Wire::End => {}
             Wire::Close(code, _) => self.on_close(*code, out),
         }
     }
@@ -378,7 +378,7 @@ mod tests {
         let options = ProviderOptions { api_key: Some("key".into()), extra, ..ProviderOptions::default() };
         let mut codec = super::super::PROVIDERS.open("elevenlabs", &options).expect("usable").protocol();
         let connect =
-            codec.connect(&TtsOpen { sample_rate_hz, language: "en-US".to_owned(), voice: Some("a/b".to_owned()) });
+            codec.connect(&TtsOpen { sample_rate_hz, language: "en-US".into(), voice: Some("a/b".into()), now_unix_ms: 0 });
         (codec, connect)
     }
 

@@ -1,29 +1,32 @@
-//! One driver per transport: WebSocket for speech, HTTP with server-sent events for language.
+//! The drivers of providers: speech over a WebSocket, HTTP requests or a gRPC call ([`line`](self), one per transport),
+//! language over HTTP with server-sent events.
 //!
 //! A driver owns what a codec cannot forget because it never had it: connecting, deadlines, keep-alive, cancellation,
 //! bounded queues, metrics and spans. The rules of sessions are in [`crate::service`].
 
+mod http;
+mod line;
 mod llm_http;
-mod stt_socket;
-mod tts_socket;
+mod realtime;
+mod stt;
+mod tts;
 mod whole;
 
 #[cfg(test)]
 mod tests;
 
 pub use llm_http::{HttpBrain, MakeLlm};
-pub use stt_socket::{MakeStt, SocketStt};
-pub use tts_socket::{MakeTts, SocketTts};
-pub(crate) use whole::{embeddable, readable};
+pub use realtime::{Briefing, MakeRealtime, Realtime, Trio};
+pub use stt::{MakeStt, StreamStt};
+pub use tts::{MakeTts, StreamTts};
 pub use whole::{HttpEmbed, HttpText, MakeEmbed, MakeText};
+pub(crate) use whole::{embeddable, readable};
 
 use crate::service::Bill;
-use base::wire::Wire;
-use base::{ErrorClass, Failure, Millis, Money, limits};
-use egress::{SocketReceiver, SocketSender, UpgradeError};
+use base::{ErrorClass, Failure, Money};
+use egress::UpgradeError;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
 
 /// Counts what one provider does in one stage. Labels are registry names, never anything of a call.
 #[derive(Clone, Debug)]
@@ -108,7 +111,12 @@ impl End {
     }
 }
 
-/// Why a socket did not open, in the vendor's terms.
+/// The wall clock, for what is signed.
+fn unix_ms() -> u64 {
+    u64::try_from(crate::wall_ms()).unwrap_or(0)
+}
+
+/// Why a conversation did not open or a request was not answered, in the vendor's terms.
 fn upgrade_failure(provider: &str, error: UpgradeError, classify: impl Fn(u16, &str) -> ErrorClass) -> Failure {
     match error {
         UpgradeError::Failed(failure) => failure,
@@ -120,23 +128,12 @@ fn upgrade_failure(provider: &str, error: UpgradeError, classify: impl Fn(u16, &
     }
 }
 
+/// A call that the other side ended, politely and too early.
+fn ended_failure(provider: &str) -> Failure {
+    Failure::new(ErrorClass::Protocol, format!("{provider} ended the stream"))
+}
+
 /// A close by the other side that its codec had nothing to say about.
 fn close_failure(provider: &str, class: ErrorClass, code: u16, reason: &str) -> Failure {
     providers::answer::refusal(provider, class, code, [], reason)
-}
-
-/// Says good-bye in the vendor's words and closes. Never takes longer than [`limits::CANCEL_MS_MAX`]; what is not done by
-/// then is aborted by dropping the socket.
-async fn hang_up(mut sender: SocketSender, mut receiver: SocketReceiver, mut last_words: Vec<Wire>) {
-    let span = Millis(limits::CANCEL_MS_MAX);
-    if !matches!(last_words.last(), Some(Wire::Close(..))) {
-        last_words.push(Wire::Close(1000, "".into()));
-    }
-    let closing = async {
-        sender.send(last_words, span).await?;
-        // Closing with unread data resets the connection, and the reset overtakes what we sent: read to the end.
-        while !matches!(receiver.recv(span).await?, Wire::Close(..)) {}
-        Ok::<(), Failure>(())
-    };
-    let _ = timeout(span.to_duration(), closing).await;
 }

@@ -219,8 +219,7 @@ pub(crate) fn readable(request: &TextRequest, chars_max: usize) -> Result<(TextA
         }
     };
     let nobody = || Failure::new(ErrorClass::Internal, "nobody read the text");
-    let outcomes: TextAnswers =
-        request.items.iter().map(|item| Err(why_not(item).unwrap_or_else(nobody))).collect();
+    let outcomes: TextAnswers = request.items.iter().map(|item| Err(why_not(item).unwrap_or_else(nobody))).collect();
     let places = request.items.iter().enumerate().filter(|(_, item)| why_not(item).is_none());
     Ok((outcomes, places.map(|(place, _)| place).collect()))
 }

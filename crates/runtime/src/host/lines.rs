@@ -95,7 +95,7 @@ impl CallHost {
     fn open_tts(&self, rate_hz: u32) -> Option<TtsSession> {
         let service = self.routes.tts()?;
         let (language, voice) = (self.agent.language.clone(), self.agent.voice.clone());
-        Some(service.open_billed(TtsOpen { sample_rate_hz: rate_hz, language, voice }, &self.bill))
+        Some(service.open_billed(TtsOpen { sample_rate_hz: rate_hz, language, voice, now_unix_ms: 0 }, &self.bill))
     }
 
     /// Plays a line from the cache, or a waiting sound: the caller waits for no provider.

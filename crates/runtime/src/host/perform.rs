@@ -118,6 +118,7 @@ impl CallHost {
             sample_rate_hz: self.rate_hz(),
             language: self.agent.language.clone(),
             hints: vec![self.agent.business_name.clone()],
+            now_unix_ms: 0,
         };
         self.stt = Some((stream, service.open_billed(open, &self.bill)));
     }

@@ -44,7 +44,8 @@ pub(crate) struct VoiceKey {
 
 impl VoiceKey {
     fn open(&self) -> TtsOpen {
-        TtsOpen { sample_rate_hz: self.rate_hz, language: self.language.clone(), voice: self.voice.clone() }
+        let (language, voice) = (self.language.clone(), self.voice.clone());
+        TtsOpen { sample_rate_hz: self.rate_hz, language, voice, now_unix_ms: 0 }
     }
 }
 

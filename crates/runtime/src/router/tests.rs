@@ -130,11 +130,11 @@ fn ask(router: &BrainRouter) -> BrainSession {
 }
 
 fn speak(router: &VoiceRouter) -> TtsSession {
-    router.open(TtsOpen { sample_rate_hz: 8_000, language: "en".into(), voice: None })
+    router.open(TtsOpen { sample_rate_hz: 8_000, language: "en".into(), voice: None, now_unix_ms: 0 })
 }
 
 fn listen(router: &EarsRouter) -> SttSession {
-    router.open(SttOpen { sample_rate_hz: 8_000, language: "en".into(), hints: Vec::new() })
+    router.open(SttOpen { sample_rate_hz: 8_000, language: "en".into(), hints: Vec::new(), now_unix_ms: 0 })
 }
 
 async fn next<T>(events: &mut mpsc::Receiver<T>) -> T {

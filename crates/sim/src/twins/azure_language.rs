@@ -90,7 +90,8 @@ async fn analyze(
         "LanguageDetection" => 1_000,
         _ => return error(400, None, "InvalidRequest", "Invalid Request Kind."),
     };
-    if query.get("api-version").is_none_or(String::is_empty) || documents.is_empty() || documents.len() > documents_max {
+    if query.get("api-version").is_none_or(String::is_empty) || documents.is_empty() || documents.len() > documents_max
+    {
         return error(400, None, "InvalidRequest", "Invalid Request.");
     }
     let (mut good, mut bad) = (Vec::new(), Vec::new());

@@ -94,9 +94,7 @@ async fn translate(
         let Some(targets) = targets.iter().map(|target| target["language"].as_str()).collect::<Option<Vec<_>>>() else {
             return error(400, None, 400_036, "The target language is not valid.");
         };
-        let translation = |language: &str| {
-            json!({"text": format!("[{language}] {text}"), "language": language, "sourceCharacters": text.chars().count()})
-        };
+        let translation = |language: &str| json!({"text": format!("[{language}] {text}"), "language": language, "sourceCharacters": text.chars().count()});
         let mut one = json!({"translations": targets.into_iter().map(translation).collect::<Vec<_>>()});
         if input["language"].is_null() {
             one["detectedLanguage"] = json!({"language": "en", "score": 1.0});

@@ -256,6 +256,11 @@ impl Outbox {
         self.queue.clear();
     }
 
+    /// Forgets what else waits.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Message) -> bool) {
+        self.queue.retain(|(_, message)| keep(message));
+    }
+
     pub(crate) fn push(&mut self, after: Duration, message: Message) {
         self.push_at(Instant::now() + after, message);
     }

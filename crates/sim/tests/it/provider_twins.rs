@@ -57,7 +57,7 @@ async fn send(socket: &mut Socket, wires: &[Wire]) {
         let message = match wire {
             Wire::Text(text) => Message::Text(text.as_str().into()),
             Wire::Binary(bytes) => Message::Binary(bytes.clone().into()),
-            Wire::Close(..) => Message::Close(None),
+            Wire::Close(..) | Wire::Request(_) | Wire::End => Message::Close(None),
         };
         // A twin that cuts off is noticed when reading.
         let _ = socket.send(message).await;
@@ -97,7 +97,7 @@ fn speech(ms: usize) -> Vec<i16> {
 fn listener(twin: &deepgram::Twin) -> (Box<dyn SttProtocol>, Connect) {
     let provider = providers::stt::PROVIDERS.open("deepgram", &options(&twin.base_url, &twin.key)).expect("usable");
     let mut codec = provider.protocol();
-    let open = SttOpen { sample_rate_hz: 8_000, language: "en".to_owned(), hints: Vec::new() };
+    let open = SttOpen { sample_rate_hz: 8_000, language: "en".to_owned(), hints: Vec::new(), now_unix_ms: 0 };
     let connect = codec.connect(&open);
     (codec, connect)
 }
@@ -156,7 +156,7 @@ async fn a_refused_recognition_says_why_and_when_to_come_back() {
     let mut wrong = options(&twin.base_url, "wrong");
     wrong.model = Some("nova-3".to_owned());
     let provider = providers::stt::PROVIDERS.open("deepgram", &wrong).expect("usable");
-    let open = SttOpen { sample_rate_hz: 8_000, language: "en".to_owned(), hints: Vec::new() };
+    let open = SttOpen { sample_rate_hz: 8_000, language: "en".to_owned(), hints: Vec::new(), now_unix_ms: 0 };
     let answer = dial(&provider.protocol().connect(&open)).await.expect_err("a wrong key");
     let failed = failure("deepgram", |status, body| codec.classify(status, body), &answer);
     assert_eq!(failed.class, ErrorClass::Auth);
@@ -306,7 +306,7 @@ async fn a_generation_that_is_called_off_is_noticed_by_the_service() {
 fn speaker(twin: &elevenlabs::Twin, sample_rate_hz: u32) -> (Box<dyn TtsProtocol>, Connect) {
     let provider = providers::tts::PROVIDERS.open("elevenlabs", &options(&twin.base_url, &twin.key)).expect("usable");
     let mut codec = provider.protocol();
-    let connect = codec.connect(&TtsOpen { sample_rate_hz, language: "en".to_owned(), voice: None });
+    let connect = codec.connect(&TtsOpen { sample_rate_hz, language: "en".to_owned(), voice: None, now_unix_ms: 0 });
     (codec, connect)
 }
 

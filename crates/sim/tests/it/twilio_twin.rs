@@ -155,6 +155,7 @@ async fn talk(host: Arc<Host>, mut socket: WebSocket) {
                     let reason = reason.into_owned().into();
                     Message::Close(Some(axum::extract::ws::CloseFrame { code, reason }))
                 }
+                Wire::Request(_) | Wire::End => continue,
             };
             if socket.send(message).await.is_err() {
                 return;

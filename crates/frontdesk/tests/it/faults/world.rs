@@ -12,7 +12,7 @@ use model::business::{Business, Number, TenantScope};
 use model::seed::SeedAgent;
 use model::tool::{Parameter, ParameterKind, ToolAction, ToolSpec};
 use providers::ProviderOptions;
-use runtime::drivers::{HttpBrain, SocketStt, SocketTts};
+use runtime::drivers::{HttpBrain, StreamStt, StreamTts};
 use runtime::service::{BrainService, SttService, TtsService};
 use runtime::{Node, NodeSettings, Services};
 use serde_json::json;
@@ -237,7 +237,7 @@ fn services(
         let provider =
             providers::stt::PROVIDERS.open("deepgram", &options(&twin.base_url, &twin.key)).expect("options");
         let make = Arc::new(move || provider.protocol());
-        Arc::new(SocketStt::new(name, make, Arc::clone(&common.egress))) as Arc<dyn SttService>
+        Arc::new(StreamStt::new(name, make, Arc::clone(&common.egress))) as Arc<dyn SttService>
     };
     let brain = |name: &str, twin: &openai::Twin| {
         let provider = providers::llm::PROVIDERS.open("openai", &options(&twin.base_url, &twin.key)).expect("options");
@@ -248,7 +248,7 @@ fn services(
         let provider =
             providers::tts::PROVIDERS.open("elevenlabs", &options(&twin.base_url, &twin.key)).expect("options");
         let make = Arc::new(move || provider.protocol());
-        Arc::new(SocketTts::new(name, make, Arc::clone(&common.egress))) as Arc<dyn TtsService>
+        Arc::new(StreamTts::new(name, make, Arc::clone(&common.egress))) as Arc<dyn TtsService>
     };
     Services {
         stt: vec![recogniser("first", &stt.first), recogniser("second", &stt.second)],

@@ -1,5 +1,5 @@
 use super::{Server, about, deadline, egress, gone, metrics, next, read_request, server, tasks};
-use crate::drivers::{MakeStt, SocketStt};
+use crate::drivers::{MakeStt, StreamStt};
 use crate::service::{SttCommand, SttService, SttSession};
 use base::wire::{Connect, Header, Wire};
 use base::{ErrorClass, Failure, Millis, limits};
@@ -19,7 +19,7 @@ struct Toy {
 impl SttProtocol for Toy {
     fn connect(&mut self, _: &SttOpen) -> Connect {
         let headers = vec![Header::secret("authorization", "Token sk-secret")];
-        Connect { url: self.url.clone(), headers, first: vec![Wire::Text("hello".into())] }
+        Connect { headers, first: vec![Wire::Text("hello".into())], ..Connect::websocket(self.url.as_str()) }
     }
     fn on_audio(&mut self, pcm: &[i16], out: &mut Vec<Wire>) {
         out.push(Wire::Binary(pcm.iter().flat_map(|sample| sample.to_le_bytes()).collect()));
@@ -51,14 +51,14 @@ impl SttProtocol for Toy {
     }
 }
 
-fn service(server: &Server, keep_alive_ms: Option<u64>) -> SocketStt {
+fn service(server: &Server, keep_alive_ms: Option<u64>) -> StreamStt {
     let url = format!("ws://{}/stt", server.address);
     let make: MakeStt = Arc::new(move || Box::new(Toy { url: url.clone(), keep_alive_ms }));
-    SocketStt::new("toy", make, egress())
+    StreamStt::new("toy", make, egress())
 }
 
-fn open(service: &SocketStt) -> SttSession {
-    service.open(SttOpen { sample_rate_hz: 8_000, language: "en".into(), hints: Vec::new() })
+fn open(service: &StreamStt) -> SttSession {
+    service.open(SttOpen { sample_rate_hz: 8_000, language: "en".into(), hints: Vec::new(), now_unix_ms: 0 })
 }
 
 fn audio(value: i16) -> SttCommand {
@@ -270,7 +270,7 @@ async fn use_is_priced_over_all_of_a_session() {
     let price = providers::pricing::prices().iter().find(is_audio).expect("a price of audio");
     let url = format!("ws://{}/stt", server.address);
     let make: MakeStt = Arc::new(move || Box::new(Toy { url: url.clone(), keep_alive_ms: None }));
-    let service = SocketStt::new(&price.provider, make, egress()).priced_as(&price.model);
+    let service = StreamStt::new(&price.provider, make, egress()).priced_as(&price.model);
     let mut session = open(&service);
     let mut peer = server.socket().await;
     peer.say("U:30000").await;

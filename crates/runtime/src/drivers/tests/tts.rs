@@ -1,5 +1,5 @@
 use super::{Server, about, deadline, egress, gone, metrics, next, read_request, server, tasks};
-use crate::drivers::{MakeTts, SocketTts};
+use crate::drivers::{MakeTts, StreamTts};
 use crate::service::{TtsCommand, TtsService, TtsSession};
 use base::wire::{Connect, Wire};
 use base::{ErrorClass, Failure, limits};
@@ -17,7 +17,7 @@ struct Toy {
 
 impl TtsProtocol for Toy {
     fn connect(&mut self, _: &TtsOpen) -> Connect {
-        Connect { url: self.url.clone(), headers: Vec::new(), first: Vec::new() }
+        Connect::websocket(self.url.as_str())
     }
     fn sample_rate_hz(&self) -> u32 {
         8_000
@@ -48,7 +48,12 @@ impl TtsProtocol for Toy {
 fn open(server: &Server) -> TtsSession {
     let url = format!("ws://{}/tts", server.address);
     let make: MakeTts = Arc::new(move || Box::new(Toy { url: url.clone() }));
-    SocketTts::new("toy", make, egress()).open(TtsOpen { sample_rate_hz: 8_000, language: "en".into(), voice: None })
+    StreamTts::new("toy", make, egress()).open(TtsOpen {
+        sample_rate_hz: 8_000,
+        language: "en".into(),
+        voice: None,
+        now_unix_ms: 0,
+    })
 }
 
 async fn say(session: &TtsSession, text: &str) {

@@ -1,10 +1,11 @@
-//! Streaming synthesis over a WebSocket, one connection per utterance.
+//! Streaming synthesis, one conversation per utterance.
 
-use super::{End, Meter, close_failure, hang_up, upgrade_failure};
+use super::line::Line;
+use super::{End, Meter, close_failure, ended_failure, unix_ms, upgrade_failure};
 use crate::service::{Bill, TtsCommand, TtsService, TtsSession};
-use base::wire::{Connect, Wire};
+use base::wire::{Connect, Transport, Wire};
 use base::{ErrorClass, Failure, Millis, Money, limits};
-use egress::{Egress, Socket, SocketReceiver, SocketSender};
+use egress::{Egress, UpgradeError};
 use providers::tts::{TtsEvent, TtsOpen, TtsProtocol};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +16,14 @@ use tracing::Instrument;
 /// Makes one codec per utterance.
 pub type MakeTts = Arc<dyn Fn() -> Box<dyn TtsProtocol> + Send + Sync>;
 
-/// Text to speech by any vendor whose codec speaks WebSocket.
-pub struct SocketTts {
+/// Text to speech by any vendor with a codec.
+pub struct StreamTts {
     make: MakeTts,
     egress: Arc<Egress>,
     meter: Meter,
 }
 
-impl SocketTts {
+impl StreamTts {
     /// A service of this registry name.
     pub fn new(name: &str, make: MakeTts, egress: Arc<Egress>) -> Self {
         Self { make, egress, meter: Meter::new(name, "tts") }
@@ -36,7 +37,7 @@ impl SocketTts {
     }
 }
 
-impl TtsService for SocketTts {
+impl TtsService for StreamTts {
     fn name(&self) -> &str {
         &self.meter.provider
     }
@@ -45,7 +46,8 @@ impl TtsService for SocketTts {
         self.open_billed(open, &Bill::default())
     }
 
-    fn open_billed(&self, open: TtsOpen, bill: &Bill) -> TtsSession {
+    fn open_billed(&self, mut open: TtsOpen, bill: &Bill) -> TtsSession {
+        open.now_unix_ms = unix_ms();
         let (command_sender, commands) = mpsc::channel(limits::TTS_SEGMENTS_MAX);
         let (events, event_receiver) = mpsc::channel(limits::TTS_EVENTS_MAX);
         let mut codec = (self.make)();
@@ -57,6 +59,7 @@ impl TtsService for SocketTts {
             meter: self.meter.billed(bill),
             commands,
             events,
+            transport: connect.transport,
             flushed: false,
             first_text_at: None,
             heard_at: None,
@@ -76,6 +79,7 @@ struct Session {
     meter: Meter,
     commands: mpsc::Receiver<TtsCommand>,
     events: mpsc::Sender<TtsEvent>,
+    transport: Transport,
     flushed: bool,
     first_text_at: Option<Instant>,
     /// When the first audio came.
@@ -89,11 +93,6 @@ struct Session {
     cost: Money,
 }
 
-struct Link {
-    sender: SocketSender,
-    receiver: SocketReceiver,
-}
-
 impl Session {
     async fn run(mut self, connect: Connect) {
         let end = self.serve(connect).await;
@@ -105,14 +104,12 @@ impl Session {
     }
 
     async fn serve(&mut self, connect: Connect) -> End {
-        let socket = match self.connect(connect).await {
-            Ok(socket) => socket,
+        let mut line = match self.connect(connect).await {
+            Ok(line) => line,
             Err(end) => return end,
         };
-        let (sender, receiver) = socket.split();
-        let mut link = Link { sender, receiver };
         let end = match self.events.send(TtsEvent::Started).await {
-            Ok(()) => self.converse(&mut link).await,
+            Ok(()) => self.converse(&mut line).await,
             Err(_) => End::Cancelled,
         };
         let mut last_words = Vec::new();
@@ -126,33 +123,37 @@ impl Session {
             self.commands.close();
             let _ = self.events.send(TtsEvent::Done).await;
         }
-        hang_up(link.sender, link.receiver, last_words).await;
+        line.hang_up(last_words).await;
         end
     }
 
-    async fn connect(&mut self, connect: Connect) -> Result<Socket, End> {
+    async fn connect(&mut self, connect: Connect) -> Result<Line, End> {
         let opened = tokio::select! {
             biased;
             () = self.events.closed() => return Err(End::Cancelled),
-            opened = self.egress.websocket(connect, Millis(limits::CONNECT_MS_MAX)) => opened,
+            opened = Line::open(&self.egress, connect) => opened,
         };
-        let classify = |status: u16, body: &str| self.codec.classify(status, body);
-        opened.map_err(|error| End::Failed(upgrade_failure(&self.meter.provider, error, classify)))
+        opened.map_err(|error| self.refused(error))
     }
 
-    async fn converse(&mut self, link: &mut Link) -> End {
+    fn refused(&self, error: UpgradeError) -> End {
+        let classify = |status: u16, body: &str| self.codec.classify(status, body);
+        End::Failed(upgrade_failure(&self.meter.provider, error, classify))
+    }
+
+    async fn converse(&mut self, line: &mut Line) -> End {
         loop {
             let wait = self.wait();
             let step = tokio::select! {
                 () = self.events.closed() => return End::Cancelled,
-                command = self.commands.recv(), if !self.flushed => match command {
-                    Some(command) => self.obey(link, command).await,
+                command = self.commands.recv(), if !self.flushed && line.has_room() => match command {
+                    Some(command) => self.obey(line, command).await,
                     None => return End::Cancelled,
                 },
-                message = link.receiver.recv(wait) => match message {
-                    Ok(message) => self.hear(&message).await,
-                    Err(failure) if failure.class == ErrorClass::Timeout => self.tick().map_err(End::Failed),
-                    Err(failure) => return End::Failed(failure),
+                message = line.recv(wait) => match message {
+                    Ok(Some(message)) => self.hear(&message).await,
+                    Ok(None) => self.tick().map_err(End::Failed),
+                    Err(error) => Err(self.refused(error)),
                 },
             };
             if let Err(end) = step {
@@ -190,7 +191,7 @@ impl Session {
         Err(Failure::new(ErrorClass::Timeout, format!("{what} {}", Millis(span_ms))))
     }
 
-    async fn obey(&mut self, link: &mut Link, command: TtsCommand) -> Result<(), End> {
+    async fn obey(&mut self, line: &mut Line, command: TtsCommand) -> Result<(), End> {
         let mut out = Vec::new();
         let now = Instant::now();
         match command {
@@ -205,12 +206,16 @@ impl Session {
                 self.flushed = true;
             }
         }
+        // All requests were answered before we knew that there would be no more.
+        if self.flushed && out.is_empty() && line.is_idle() {
+            return Err(End::Done);
+        }
         // A segment of which nothing is to be said is not waited for.
         if out.is_empty() && !self.flushed {
             return Ok(());
         }
         self.owed_since.get_or_insert(now);
-        link.sender.send(out, Millis(limits::PROVIDER_WRITE_MS_MAX)).await.map_err(End::Failed)
+        line.send(out).await.map_err(End::Failed)
     }
 
     async fn hear(&mut self, message: &Wire) -> Result<(), End> {
@@ -235,6 +240,9 @@ impl Session {
         if let Wire::Close(code, reason) = message {
             let class = self.codec.classify(*code, reason);
             return Err(End::Failed(close_failure(&self.meter.provider, class, *code, reason)));
+        }
+        if *message == Wire::End && self.transport == Transport::Grpc {
+            return Err(End::Failed(ended_failure(&self.meter.provider)));
         }
         Ok(())
     }

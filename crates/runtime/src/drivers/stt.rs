@@ -1,10 +1,11 @@
-//! Streaming recognition over a WebSocket.
+//! Streaming recognition.
 
-use super::{End, Meter, close_failure, hang_up, upgrade_failure};
+use super::line::Line;
+use super::{End, Meter, close_failure, ended_failure, unix_ms, upgrade_failure};
 use crate::service::{Bill, SttCommand, SttService, SttSession};
-use base::wire::Wire;
+use base::wire::{Transport, Wire};
 use base::{ErrorClass, Failure, Millis, Money, limits};
-use egress::{Egress, SocketReceiver, SocketSender};
+use egress::{Egress, UpgradeError};
 use providers::stt::{SttEvent, SttOpen, SttProtocol};
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -17,14 +18,14 @@ use tracing::Instrument;
 /// Makes one codec per connection.
 pub type MakeStt = Arc<dyn Fn() -> Box<dyn SttProtocol> + Send + Sync>;
 
-/// Speech to text by any vendor whose codec speaks WebSocket.
-pub struct SocketStt {
+/// Speech to text by any vendor with a codec.
+pub struct StreamStt {
     make: MakeStt,
     egress: Arc<Egress>,
     meter: Meter,
 }
 
-impl SocketStt {
+impl StreamStt {
     /// A service of this registry name.
     pub fn new(name: &str, make: MakeStt, egress: Arc<Egress>) -> Self {
         Self { make, egress, meter: Meter::new(name, "stt") }
@@ -38,7 +39,7 @@ impl SocketStt {
     }
 }
 
-impl SttService for SocketStt {
+impl SttService for StreamStt {
     fn name(&self) -> &str {
         &self.meter.provider
     }
@@ -69,7 +70,10 @@ impl SttService for SocketStt {
     }
 }
 
-/// What waits for a connection: at most a second of audio, the oldest gives way.
+/// Audio that waits for the first connection.
+const HELD_MS_MAX: u64 = limits::AUDIO_IN_FRAMES_MAX as u64 * limits::FRAME_MS;
+
+/// What waits for a connection: so much audio at most, the oldest gives way.
 #[derive(Default)]
 struct Held {
     commands: VecDeque<SttCommand>,
@@ -121,9 +125,11 @@ struct Session {
 /// One connection.
 struct Link {
     codec: Box<dyn SttProtocol>,
-    sender: SocketSender,
-    receiver: SocketReceiver,
+    line: Line,
+    transport: Transport,
     sent_at: Instant,
+    /// Nothing more may be sent: what comes until its end are its last words.
+    draining: bool,
 }
 
 impl Session {
@@ -147,7 +153,14 @@ impl Session {
             if std::mem::take(&mut first) && self.events.send(SttEvent::Started).await.is_err() {
                 return self.part(link).await;
             }
-            match self.converse(&mut link).await {
+            let end = match self.converse(&mut link).await {
+                Ok(()) => {
+                    self.used_ms.before += std::mem::take(&mut self.used_ms.here);
+                    continue;
+                }
+                Err(end) => end,
+            };
+            match end {
                 End::Failed(failure) if self.may_reconnect(&failure) => {
                     tracing::info!(detail = %failure.detail, "recognition stream is opened again");
                     self.reconnected_at = Some(Instant::now());
@@ -162,8 +175,16 @@ impl Session {
     async fn part(&self, mut link: Link) -> End {
         let mut last_words = Vec::new();
         link.codec.close(&mut last_words);
-        hang_up(link.sender, link.receiver, last_words).await;
+        link.line.hang_up(last_words).await;
         End::Cancelled
+    }
+
+    fn hold(&mut self, command: SttCommand, span_ms: u64) {
+        let samples_max = u64::from(self.open.sample_rate_hz) * span_ms / 1_000;
+        let dropped = self.held.push(command, samples_max as usize);
+        if dropped > 0 {
+            self.meter.audio_dropped(dropped);
+        }
     }
 
     /// A stream that dies while nobody speaks loses nothing when another takes over.
@@ -175,61 +196,64 @@ impl Session {
 
     async fn connect(&mut self) -> Result<Link, End> {
         let mut codec = (self.make)();
+        self.open.now_unix_ms = unix_ms();
         let connect = codec.connect(&self.open);
-        let egress = self.egress.clone();
-        let mut opening = pin!(egress.websocket(connect, Millis(limits::CONNECT_MS_MAX)));
+        let (egress, transport) = (self.egress.clone(), connect.transport);
+        let mut opening = pin!(Line::open(&egress, connect));
         let opened = loop {
             tokio::select! {
                 biased;
                 () = self.events.closed() => return Err(End::Cancelled),
                 opened = &mut opening => break opened,
                 command = self.commands.recv() => match command {
-                    Some(command) => {
-                        let dropped = self.held.push(command, self.open.sample_rate_hz as usize);
-                        if dropped > 0 {
-                            self.meter.audio_dropped(dropped);
-                        }
-                    }
+                    Some(command) => self.hold(command, HELD_MS_MAX),
                     None => return Err(End::Cancelled),
                 },
             }
         };
-        let socket = opened.map_err(|error| {
-            End::Failed(upgrade_failure(&self.meter.provider, error, |status, body| codec.classify(status, body)))
-        })?;
-        let (sender, receiver) = socket.split();
-        let mut link = Link { codec, sender, receiver, sent_at: Instant::now() };
-        self.held.samples = 0;
-        for command in std::mem::take(&mut self.held.commands) {
-            self.obey(&mut link, command).await.map_err(End::Failed)?;
-        }
-        Ok(link)
+        let line = opened.map_err(|error| self.refused(codec.as_ref(), error))?;
+        Ok(Link { codec, line, transport, sent_at: Instant::now(), draining: false })
     }
 
-    async fn converse(&mut self, link: &mut Link) -> End {
+    fn refused(&self, codec: &dyn SttProtocol, error: UpgradeError) -> End {
+        let classify = |status: u16, body: &str| codec.classify(status, body);
+        End::Failed(upgrade_failure(&self.meter.provider, error, classify))
+    }
+
+    /// Returns when the stream ended because we asked it to, so that the next one can be opened.
+    async fn converse(&mut self, link: &mut Link) -> Result<(), End> {
+        self.held.samples = 0;
+        for command in std::mem::take(&mut self.held.commands) {
+            self.obey(link, command).await?;
+        }
         loop {
             let wait = self.wait(link);
             let step = tokio::select! {
-                () = self.events.closed() => return End::Cancelled,
+                () = self.events.closed() => return Err(End::Cancelled),
                 command = self.commands.recv() => match command {
-                    Some(command) => self.obey(link, command).await.map_err(End::Failed),
-                    None => return End::Cancelled,
+                    Some(command) => self.obey(link, command).await,
+                    None => return Err(End::Cancelled),
                 },
-                message = link.receiver.recv(wait) => match message {
-                    Ok(message) => self.hear(link, &message).await,
-                    Err(failure) if failure.class == ErrorClass::Timeout => self.tick(link).await.map_err(End::Failed),
-                    Err(failure) => return End::Failed(failure),
+                message = link.line.recv(wait) => match message {
+                    Ok(Some(message)) => {
+                        self.hear(link, &message).await?;
+                        if link.draining && message == Wire::End {
+                            return Ok(());
+                        }
+                        Ok(())
+                    }
+                    Ok(None) => self.tick(link).await.map_err(End::Failed),
+                    Err(error) => Err(self.refused(link.codec.as_ref(), error)),
                 },
             };
-            if let Err(end) = step {
-                return end;
-            }
+            step?;
         }
     }
 
     /// How long nothing may happen before [`Session::tick`] must look.
     fn wait(&self, link: &Link) -> Millis {
-        let keep_alive = link.codec.keep_alive_ms().map(|ms| link.sent_at + Duration::from_millis(ms));
+        let keep_alive_ms = link.codec.keep_alive_ms().filter(|_| !link.draining);
+        let keep_alive = keep_alive_ms.map(|ms| link.sent_at + Duration::from_millis(ms));
         let due = [self.final_due(), keep_alive].into_iter().flatten().min();
         due.map_or(Millis(limits::CALL_MS_MAX), |due| {
             let left = due.saturating_duration_since(Instant::now());
@@ -249,7 +273,7 @@ impl Session {
             return Err(Failure::new(ErrorClass::Timeout, format!("no final transcript within {span}")));
         }
         let silent_ms = now.duration_since(link.sent_at).as_millis() as u64;
-        if link.codec.keep_alive_ms().is_some_and(|ms| silent_ms >= ms) {
+        if !link.draining && link.codec.keep_alive_ms().is_some_and(|ms| silent_ms >= ms) {
             let mut out = Vec::new();
             link.codec.keep_alive(&mut out);
             link.send(out).await?;
@@ -258,7 +282,11 @@ impl Session {
         Ok(())
     }
 
-    async fn obey(&mut self, link: &mut Link, command: SttCommand) -> Result<(), Failure> {
+    async fn obey(&mut self, link: &mut Link, command: SttCommand) -> Result<(), End> {
+        if link.draining {
+            self.hold(command, limits::STT_HANDOVER_MS_MAX);
+            return Ok(());
+        }
         let mut out = Vec::new();
         match command {
             SttCommand::Audio(pcm) => link.codec.on_audio(&pcm, &mut out),
@@ -266,9 +294,15 @@ impl Session {
                 link.codec.finalize(&mut out);
                 self.finalize_at = Some(Instant::now());
             }
-            SttCommand::Speech(_) => {}
+            SttCommand::Speech(speaking) => link.codec.on_speech(speaking, &mut out),
         }
-        link.send(out).await
+        link.send(out).await.map_err(End::Failed)?;
+        // A recogniser of whole utterances that has nothing to ask has its answer already.
+        if self.finalize_at.is_some() && link.line.is_idle() {
+            let event = self.note(SttEvent::Final { text: String::new(), finalized: true });
+            self.events.send(event).await.map_err(|_| End::Cancelled)?;
+        }
+        Ok(())
     }
 
     async fn hear(&mut self, link: &mut Link, message: &Wire) -> Result<(), End> {
@@ -286,6 +320,9 @@ impl Session {
         if let Wire::Close(code, reason) = message {
             let class = link.codec.classify(*code, reason);
             return Err(End::Failed(close_failure(&self.meter.provider, class, *code, reason)));
+        }
+        if *message == Wire::End && link.transport == Transport::Grpc && !link.draining {
+            return Err(End::Failed(ended_failure(&self.meter.provider)));
         }
         Ok(())
     }
@@ -323,7 +360,8 @@ impl Link {
         if out.is_empty() {
             return Ok(());
         }
-        self.sender.send(out, Millis(limits::PROVIDER_WRITE_MS_MAX)).await?;
+        self.draining |= out.contains(&Wire::End);
+        self.line.send(out).await?;
         self.sent_at = Instant::now();
         Ok(())
     }
