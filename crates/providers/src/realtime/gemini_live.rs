@@ -48,6 +48,8 @@ const PATH: [&str; 2] = ["ws", "google.ai.generativelanguage.v1beta.GenerativeSe
 const OUTPUT_HZ: u32 = 24_000;
 /// Audio before the voice was noticed, which belongs to what is said.
 const LEAD_IN_MS: usize = 400;
+/// Audio of a caller who speaks while the service answers.
+const HELD_MS: usize = 15_000;
 
 struct Config {
     url: String,
@@ -76,8 +78,11 @@ struct Live {
     ready: bool,
     /// What came before the voice was noticed.
     lead_in: VecDeque<i16>,
-    /// The caller is speaking.
+    /// The caller is speaking, and the service hears it.
     in_activity: bool,
+    /// The caller is speaking, and the service will hear it: an activity interrupts its answer, which is for the engine to
+    /// decide.
+    is_held: bool,
     /// What is being said, or was committed and waits for the rest of its words.
     hearing: Option<String>,
     /// The answer before this activity was interrupted, and the service has not said so yet: what comes belongs to it.
@@ -113,6 +118,7 @@ impl Live {
             ready: false,
             lead_in: VecDeque::new(),
             in_activity: false,
+            is_held: false,
             hearing: None,
             is_stale: false,
             is_cut_short: false,
@@ -224,7 +230,10 @@ impl Live {
         }
         let complete = content["turnComplete"] == true || content["interrupted"] == true;
         let interrupted = content["interrupted"] == true;
-        let is_of_the_past = self.is_stale || (self.is_cut_short && content["turnComplete"] == true);
+        // What has not begun cannot be interrupted: that was the turn before.
+        let is_of_the_past = self.is_stale
+            || (interrupted && !self.answer.started)
+            || (self.is_cut_short && content["turnComplete"] == true);
         self.is_cut_short = interrupted || (self.is_cut_short && !complete);
         if is_of_the_past {
             self.is_stale &= !complete;
@@ -263,6 +272,26 @@ impl Live {
         if let Some(text) = self.hearing.take_if(|_| !self.in_activity) {
             events.push(RealtimeEvent::Heard { text: text.trim().to_owned() });
         }
+    }
+
+    /// Somebody waits for the answer in progress.
+    fn is_answering(&self) -> bool {
+        self.answer.active && !self.answer.called_off && !self.answer.is_unasked
+    }
+
+    /// From now on the service hears the caller. This interrupts what it says.
+    fn begin_activity(&mut self, out: &mut Vec<Wire>) {
+        (self.in_activity, self.is_held) = (true, false);
+        if !self.turns.is_empty() {
+            let turns = std::mem::take(&mut self.turns);
+            out.push(message(&json!({"clientContent": {"turns": turns, "turnComplete": false}})));
+        }
+        out.push(message(&json!({"realtimeInput": {"activityStart": {}}})));
+        let lead_in: Vec<i16> = self.lead_in.drain(..).collect();
+        self.send_audio(&lead_in, out);
+        self.hearing.get_or_insert_default();
+        self.is_stale |= std::mem::take(&mut self.answer.active);
+        self.answer.is_unasked = false;
     }
 
     fn turn(role: &str, text: &str) -> Value {
@@ -311,34 +340,34 @@ impl RealtimeProtocol for Live {
     }
 
     fn on_audio(&mut self, pcm: &[i16], out: &mut Vec<Wire>) {
+        if self.is_held && !self.is_answering() {
+            self.begin_activity(out);
+        }
         if self.in_activity {
             self.send_audio(pcm, out);
             return;
         }
         self.lead_in.extend(pcm);
-        let most = LEAD_IN_MS * self.rate_hz as usize / 1_000;
-        let over = self.lead_in.len().saturating_sub(most);
+        let kept_ms = if self.is_held { HELD_MS } else { LEAD_IN_MS };
+        let over = self.lead_in.len().saturating_sub(kept_ms * self.rate_hz as usize / 1_000);
         self.lead_in.drain(..over);
     }
 
     fn speech_started(&mut self, out: &mut Vec<Wire>) {
-        if std::mem::replace(&mut self.in_activity, true) {
+        if self.in_activity || self.is_held {
             return;
         }
-        if !self.turns.is_empty() {
-            let turns = std::mem::take(&mut self.turns);
-            out.push(message(&json!({"clientContent": {"turns": turns, "turnComplete": false}})));
+        if self.is_answering() {
+            self.is_held = true;
+        } else {
+            self.begin_activity(out);
         }
-        // This interrupts what the service says, too.
-        out.push(message(&json!({"realtimeInput": {"activityStart": {}}})));
-        let lead_in: Vec<i16> = self.lead_in.drain(..).collect();
-        self.send_audio(&lead_in, out);
-        self.hearing.get_or_insert_default();
-        self.is_stale |= std::mem::take(&mut self.answer.active);
-        self.answer.is_unasked = false;
     }
 
     fn commit(&mut self, out: &mut Vec<Wire>) -> bool {
+        if self.is_held {
+            self.begin_activity(out);
+        }
         if !std::mem::take(&mut self.in_activity) {
             return false;
         }
@@ -377,10 +406,13 @@ impl RealtimeProtocol for Live {
         self.answer = Answer { active: true, ..Answer::default() };
     }
 
-    fn cancel(&mut self, _out: &mut Vec<Wire>) {
+    fn cancel(&mut self, out: &mut Vec<Wire>) {
         // The next activity interrupts it; until then nobody listens.
         self.answer.called_off = self.answer.active;
         self.answer.is_unasked = false;
+        if self.is_held {
+            self.begin_activity(out);
+        }
     }
 
     fn trim(&mut self, _heard_ms: u64, heard_text: &str, _out: &mut Vec<Wire>) {

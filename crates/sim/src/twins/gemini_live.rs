@@ -267,10 +267,12 @@ impl Session {
     fn interrupt(&mut self) {
         if std::mem::take(&mut self.answering) {
             self.context.shared.record.add("interrupted");
+            let of_the_answer = [&b"modelTurn"[..], b"outputTra", b"\"generati", b"\"turnComp"];
             self.outbox.retain(|message| {
-                !matches!(message, Message::Binary(bytes) if bytes.windows(9).any(|w| w == b"modelTurn" || w == b"outputTra"))
+                !matches!(message, Message::Binary(bytes) if bytes.windows(9).any(|w| of_the_answer.contains(&w)))
             });
             self.later(0, &json!({"serverContent": {"interrupted": true}}));
+            self.later(0, &json!({"serverContent": {"turnComplete": true}}));
         }
     }
 

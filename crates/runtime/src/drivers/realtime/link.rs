@@ -1,8 +1,8 @@
 //! One conversation with a model that hears and speaks: the task that owns its WebSocket.
 
-use super::Command;
 use super::ledger::{Ledger, Step};
 use super::track::{Track, Tracks};
+use super::{Asker, Command};
 use crate::drivers::{Meter, upgrade_failure};
 use crate::service::{Bill, SttCommand};
 use base::wire::{Connect, Wire};
@@ -37,12 +37,6 @@ struct Listener {
     resampler: Option<Resampler>,
     /// How many final transcripts were asked for and have not come.
     finals_due: u32,
-}
-
-/// Who waits for an answer.
-struct Asker {
-    id: u64,
-    events: mpsc::Sender<GenerationEvent>,
 }
 
 pub(super) struct Link {
@@ -110,8 +104,8 @@ impl Link {
                 while let Ok(command) = commands.try_recv() {
                     match command {
                         Command::Listen { events, .. } => drop(events.try_send(SttEvent::Failed(failure.clone()))),
-                        Command::Generate { events, .. } => {
-                            drop(events.try_send(GenerationEvent::Failed(failure.clone())));
+                        Command::Generate { asker, .. } => {
+                            drop(asker.events.try_send(GenerationEvent::Failed(failure.clone())));
                         }
                         Command::Cancel { .. } => {}
                     }
@@ -183,9 +177,9 @@ impl Link {
                 self.kept.clear();
                 self.listener = Some(Listener { commands, events, resampler, finals_due: 0 });
             }
-            Command::Generate { id, request, events, bill } => {
+            Command::Generate { request, asker, bill } => {
                 self.bill = bill;
-                self.asker = Some(Asker { id, events });
+                self.asker = Some(asker);
                 if self.ready {
                     self.ask(&request);
                 } else {
@@ -246,6 +240,9 @@ impl Link {
     }
 
     fn pass_on(&mut self, command: SttCommand) {
+        if self.asker.take_if(|asker| asker.interest.is_closed()).is_some() {
+            self.call_off();
+        }
         match command {
             SttCommand::Audio(pcm) => self.hear(&pcm),
             SttCommand::Speech(true) => self.speech_started(),

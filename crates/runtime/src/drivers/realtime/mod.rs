@@ -95,15 +95,22 @@ enum Command {
         bill: Bill,
     },
     Generate {
-        id: u64,
         request: Box<GenerationRequest>,
-        events: mpsc::Sender<GenerationEvent>,
+        asker: Asker,
         bill: Bill,
     },
     /// Nobody waits for this generation any more.
     Cancel {
         id: u64,
     },
+}
+
+/// Who waits for an answer.
+struct Asker {
+    id: u64,
+    events: mpsc::Sender<GenerationEvent>,
+    /// Closed as soon as the call has lost interest, which is earlier than it says so.
+    interest: mpsc::Sender<GenerationEvent>,
 }
 
 /// What the three services of a call share.
@@ -198,7 +205,8 @@ impl BrainService for Brain {
         let (inner, inner_receiver) = mpsc::channel(limits::ENGINE_INPUTS_MAX);
         let (language, bill) = (request.language.clone(), bill.clone());
         let request = Box::new(request);
-        let generate = |id| Command::Generate { id, request, events: inner, bill };
+        let interest = outer.clone();
+        let generate = |id| Command::Generate { request, asker: Asker { id, events: inner, interest }, bill };
         let told = self.0.tell(PHONE_HZ, &language, generate);
         let meter = self.0.meter.clone();
         tokio::spawn(async move {
