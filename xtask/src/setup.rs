@@ -114,6 +114,27 @@ pub fn conformance(root: &Path) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// The vendors' own client packages for Node.js, where the one for Python is a native library or cannot be pointed at us.
+pub fn conformance_node(root: &Path) -> Result<Outcome> {
+    let source = root.join("fixtures/conformance/node");
+    let home = root.join(".frontdesk/conformance/node");
+    let lock = fs::read(source.join("package-lock.json")).context("package-lock.json")?;
+    let stamp = home.join("package-lock.installed");
+    if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(Outcome::Skipped("the packages of package.json are installed".into()));
+    }
+    if !has("npm") {
+        bail!("Node.js 20 or newer with npm is needed for the vendors' clients: see https://nodejs.org/en/download");
+    }
+    fs::create_dir_all(&home).with_context(|| home.display().to_string())?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(source.join(name), home.join(name)).with_context(|| name.to_owned())?;
+    }
+    cmd(&home, "npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).run()?;
+    fs::write(&stamp, lock).with_context(|| stamp.display().to_string())?;
+    Ok(Outcome::Done)
+}
+
 /// The on-device models of the default tier; quick when they are there.
 pub fn models(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     cmd(root, frontdesk, &["models", "pull"]).run()?;

@@ -95,6 +95,11 @@ fn set_up(root: &Path, steps: &mut Steps) -> Result<()> {
     steps.step("conformance packages", "the vendors' own clients judge our codecs and twins", || {
         setup::conformance(root)
     })?;
+    steps.step(
+        "conformance packages for Node.js",
+        "the same, where a vendor's client for Python is no Python",
+        || setup::conformance_node(root),
+    )?;
     steps.step("pages", "packages, lints, types and tests of the Talk page, then its build", || {
         setup::page_packages(root)?;
         cmd(&root.join("web"), "npm", &["run", "--silent", "check"]).run()?;

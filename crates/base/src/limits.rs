@@ -141,6 +141,14 @@ pub const HTTP_REQUESTS_AT_ONCE_MAX: usize = 2;
 pub const HTTP_REQUESTS_WAITING_MAX: usize = TTS_SEGMENTS_MAX;
 /// Pieces of an answer that wait to be read.
 pub const HTTP_PIECES_AHEAD_MAX: usize = 16;
+/// Messages of one gRPC call that wait for the connection.
+pub const GRPC_MESSAGES_AHEAD_MAX: usize = 16;
+/// Calls that share one HTTP/2 connection; services allow about a hundred.
+pub const GRPC_CALLS_PER_CONNECTION_MAX: usize = 50;
+/// A connection with calls and without traffic is asked this often whether it lives; asking more often counts as abuse.
+pub const GRPC_PING_MS: u64 = 30_000;
+/// A connection that does not answer that within this is dead.
+pub const GRPC_PONG_MS_MAX: u64 = 2_000;
 /// The head of an answer, or between two pieces of its body. What a call waits for has its own, shorter deadline.
 pub const HTTP_ANSWER_MS_MAX: u64 = 10_000;
 /// Caller audio that is kept while one recognition stream gives its last words and the next one opens.
@@ -213,6 +221,12 @@ pub const TRANSFER_MS_MAX: u64 = 30_000;
 pub const DTMF_PAUSE_MS_MAX: u64 = 2_000;
 /// Keys of one number that a caller types on the phone.
 pub const DTMF_DIGITS_MAX: usize = 64;
+/// Audio of one utterance that a recogniser of whole utterances is sent; of more, the oldest gives way.
+pub const STT_UTTERANCE_MS_MAX: u64 = 30_000;
+/// Audio kept from before the voice was noticed, for a recogniser of whole utterances.
+pub const STT_PREROLL_MS: u64 = 600;
+/// Bytes of an answer of such a recogniser.
+pub const STT_ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// Recognition streams opened in a row without a word from any of them.
 pub const STT_REOPENS_MAX: u32 = 3;
 /// Characters of one spoken segment.

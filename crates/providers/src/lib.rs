@@ -8,7 +8,10 @@
 //! obey). A vendor is one file, one cassette in `fixtures/cassettes` and one word in the list of its kind.
 
 pub mod answer;
+mod aws;
 pub mod embed;
+mod form;
+mod google;
 #[cfg(test)]
 mod laws;
 pub mod llm;
@@ -19,6 +22,7 @@ pub mod registry;
 pub mod stt;
 pub mod text;
 pub mod tts;
+pub mod voices;
 
 pub use options::{Descriptor, OptionsError, ProviderOptions, Settings};
 pub use registry::Provider;

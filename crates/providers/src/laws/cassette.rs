@@ -7,7 +7,8 @@
 //! What is received: `< TEXT` is a text message (over HTTP and gRPC: a line of the body), `< base64 …` a binary message
 //! (over HTTP: a piece of the body), `< binary N` N bytes of a pattern, `< close CODE REASON`, and `< end` the end of a
 //! body or of a call. What we send: `> TEXT`, `> binary N`, `> base64 …` (a short message over gRPC), `> request METHOD
-//! URL` with its `> header` and `> body` lines, `> end`.
+//! URL` with its `> header` and `> body` lines, `> end`. Carriage return and line feed inside a text message are written as
+//! their pictures, `␍` and `␊`.
 
 use super::options;
 use crate::options::ProviderOptions;
@@ -127,7 +128,7 @@ pub(crate) fn received(transport: Transport, text: &str) -> Wire {
     }
     match text.strip_prefix("binary ") {
         Some(count) => Wire::Binary((0..count.parse::<usize>().expect("a count")).map(|n| n as u8).collect()),
-        None if transport == Transport::WebSocket => Wire::Text(text.to_owned()),
+        None if transport == Transport::WebSocket => Wire::Text(text.replace('␍', "\r").replace('␊', "\n")),
         None => Wire::Binary(format!("{text}\n").into_bytes()),
     }
 }
@@ -140,7 +141,7 @@ pub(crate) fn sent(transport: Transport, wires: &[Wire]) -> Vec<String> {
     let mut lines: Vec<(String, usize)> = Vec::new();
     for wire in wires {
         let line = match wire {
-            Wire::Text(text) => format!("> {text}"),
+            Wire::Text(text) => format!("> {}", text.replace('\r', "␍").replace('\n', "␊")),
             Wire::Binary(bytes) if transport == Transport::Grpc && bytes.len() <= SHOWN_BYTES_MAX => {
                 format!("> base64 {}", STANDARD.encode(bytes))
             }

@@ -24,16 +24,31 @@ fn python() -> PathBuf {
     python
 }
 
-/// Runs a script against a twin and returns the JSON lines it printed.
+/// Runs a script against a twin and returns the JSON lines it printed. A script for Node.js ends in `.mjs`.
 pub(crate) async fn run(script: &str, base_url: &str, key: &str) -> Vec<Value> {
-    let child = Command::new(python())
+    run_with(script, &[base_url, key]).await
+}
+
+/// The same with any arguments.
+pub(crate) async fn run_with(script: &str, args: &[&str]) -> Vec<Value> {
+    let packages = root().join(".frontdesk/conformance/node");
+    let program = if script.ends_with(".mjs") {
+        let why = "it holds the vendors' official packages, and `cargo xtask test` installs it";
+        assert!(packages.join("node_modules").exists(), "{} is missing: {why}", packages.display());
+        PathBuf::from("node")
+    } else {
+        python()
+    };
+    let child = Command::new(program)
         .arg(root().join("fixtures/conformance").join(script))
-        .args([base_url, key])
+        .args(args)
         .env("NO_PROXY", "127.0.0.1,localhost")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("FRONTDESK_CONFORMANCE_NODE", &packages)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(Duration::from_secs(90), child).await.expect("python ends").expect("python runs");
+    let output = tokio::time::timeout(Duration::from_secs(90), child).await.expect("it ends").expect("it runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script} failed:\n{stderr}");
     let lines = String::from_utf8_lossy(&output.stdout);

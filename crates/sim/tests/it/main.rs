@@ -1,6 +1,8 @@
 //! The twins against our codecs and against the vendors' official packages.
 
 mod conformance;
+mod conformance_calls;
+mod conformance_stt;
 mod language_conformance;
 mod language_twins;
 mod provider_twins;

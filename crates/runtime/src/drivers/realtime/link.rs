@@ -138,7 +138,7 @@ impl Link {
                 biased;
                 opened = opened(&mut opening) => {
                     let opened = opened.map_err(|error| {
-                        upgrade_failure(&self.meter.provider, error, |status, body| self.codec.classify(status, body))
+                        upgrade_failure(&self.meter.provider, error, |status, _, body| self.codec.classify(status, body))
                     })?;
                     (opening, socket) = (None, Some(opened.split()));
                 }
