@@ -83,7 +83,8 @@ mod tests {
 
     fn wanted() -> CloneRequest {
         let sample = |name: &str| Sample { file_name: name.to_owned(), bytes: b"RIFF----WAVE".to_vec() };
-        CloneRequest::new("Ada", "en-US", Some("Calm."), vec![sample("a.wav"), sample("b.mp3")], true).expect("complete")
+        CloneRequest::new("Ada", "en-US", Some("Calm."), vec![sample("a.wav"), sample("b.mp3")], true)
+            .expect("complete")
     }
 
     #[tokio::test]

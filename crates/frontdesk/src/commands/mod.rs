@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod models;
+pub(crate) mod providers;
 pub(crate) mod replay;
 pub(crate) mod serve;
 pub(crate) mod voices;

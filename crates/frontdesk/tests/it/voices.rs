@@ -30,8 +30,9 @@ async fn voices_are_listed_and_one_is_cloned_with_consent_only() {
     let table = |name: &str, base_url: &str, key: &str| {
         format!("[providers.{name}]\nbase_url = \"{base_url}\"\napi_key = \"{key}\"\n")
     };
-    let config =
-        table("elevenlabs", &one.base_url, &one.key) + &table("cartesia", &two.base_url, &two.key) + "[data]\ndir = \"data\"\n";
+    let config = table("elevenlabs", &one.base_url, &one.key)
+        + &table("cartesia", &two.base_url, &two.key)
+        + "[data]\ndir = \"data\"\n";
     std::fs::write(dir.path().join("frontdesk.toml"), config).expect("written");
     std::fs::write(dir.path().join("ada.wav"), b"RIFF----WAVE").expect("written");
 

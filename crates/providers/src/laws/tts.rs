@@ -4,8 +4,8 @@ use super::cassette::{Cassette, Step, opened, received, sent};
 use super::{Mutation, NOW_UNIX_MS, assert_failure_hides_the_key, assert_no_key, cut_anew, exposed, mutate_wire};
 use crate::options::ProviderOptions;
 use crate::registry::Provider;
-use crate::voices::{CloneRequest, Listing, Sample};
 use crate::tts::{PROVIDERS, TtsEvent, TtsOpen, TtsProtocol};
+use crate::voices::{CloneRequest, Listing, Sample};
 use base::limits::EVENTS_PER_MESSAGE_MAX;
 use base::wire::{HttpRequest, Transport, Wire};
 
@@ -280,7 +280,9 @@ pub(crate) fn voices_are_asked_for_without_showing_the_key(name: &str) {
     asked.iter().for_each(hides);
     let echo = format!(r#"{{"voices":"{key}","data":[{{"id":"{key}"}}]}}"#, key = super::KEY);
     for body in ["", "{}", "[]", "[1]", "null", "{\"voices\":[{}]}", "{\"data\":7}", "<html>", echo.as_str()] {
-        for failure in [voices.listed(body.as_bytes()).err(), voices.cloned(body.as_bytes()).err()].into_iter().flatten() {
+        for failure in
+            [voices.listed(body.as_bytes()).err(), voices.cloned(body.as_bytes()).err()].into_iter().flatten()
+        {
             assert_failure_hides_the_key(&failure);
         }
     }

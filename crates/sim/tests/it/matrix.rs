@@ -80,7 +80,8 @@ fn page() -> String {
         for one in descriptors {
             let cassette = format!("fixtures/cassettes/{kind}_{}.txt", one.name);
             assert!(root().join(&cassette).exists(), "{cassette}");
-            let client = clients.remove(&(kind.to_owned(), one.name.to_owned())).unwrap_or_else(|| "none runs".to_owned());
+            let client =
+                clients.remove(&(kind.to_owned(), one.name.to_owned())).unwrap_or_else(|| "none runs".to_owned());
             let count = laws.len();
             let _ = writeln!(page, "| `{}` | {} | {count} of {count} | {client} |", one.name, one.title);
         }
