@@ -437,6 +437,18 @@ mod tests {
     }
 
     #[test]
+    fn one_table_of_the_configuration_serves_both_stages() {
+        let mut options = ProviderOptions { api_key: Some("key".into()), ..ProviderOptions::default() };
+        for (key, value) in [("project", "p"), ("speaking_rate", "1.1"), ("encoding", "mulaw")] {
+            options.extra.insert(key.to_owned(), value.to_owned());
+        }
+        crate::stt::PROVIDERS.open("google", &options).expect("usable");
+        crate::tts::PROVIDERS.open("google", &options).expect("usable");
+        options.extra.insert("speed".to_owned(), "1".to_owned());
+        assert!(crate::tts::PROVIDERS.open("google", &options).is_err(), "nobody takes it");
+    }
+
+    #[test]
     fn the_end_of_its_time_is_no_mistake_of_ours() {
         let mut options = ProviderOptions { api_key: Some("key".into()), ..ProviderOptions::default() };
         options.extra.insert("project".to_owned(), "p".to_owned());
