@@ -150,6 +150,12 @@ pub(crate) fn read_event(frame: &[u8]) -> Option<Event> {
     Some(Event { is_exception, kind, body: message.payload().to_vec() })
 }
 
+/// The class of a refused request or upgrade: the exception is named in a header, throttling among the bad requests.
+pub(crate) fn refusal_class(headers: &[(String, String)]) -> Option<ErrorClass> {
+    let named = headers.iter().find(|(name, _)| name == "x-amzn-errortype");
+    named.and_then(|(_, name)| exception_class(name))
+}
+
 /// The class of an exception by its name, wherever it is told.
 pub(crate) fn exception_class(name: &str) -> Option<ErrorClass> {
     Some(match name.split(':').next().unwrap_or_default() {

@@ -3,6 +3,7 @@
 pub(crate) mod cassette;
 pub(crate) mod embed;
 pub(crate) mod llm;
+pub(crate) mod realtime;
 pub(crate) mod stt;
 pub(crate) mod text;
 pub(crate) mod tts;
