@@ -8,3 +8,4 @@ mod language_twins;
 mod provider_twins;
 mod twilio_conformance;
 mod twilio_twin;
+mod vault;
