@@ -1,17 +1,20 @@
 //! A whole call with a model that hears and speaks: the call engine takes the turns, an ordinary voice greets, the caller
 //! interrupts, and the journal and the model agree about what was heard.
 
-use base::{AgentId, BusinessId, CallId};
+use base::{AgentId, BusinessId, CallId, Secret};
 use carriers::loopback::{CallerEvent, LoopbackCaller};
 use egress::{Egress, EgressConfig, Policy};
 use model::agent::{Agent, BrainChoice, Lines};
 use model::business::{Business, TenantScope};
 use model::journal::{Entry, Record};
 use model::live::{LiveEvent, LiveKind};
+use model::routing::{ProviderChoice, Stage, VoiceMap};
 use model::seed::SeedAgent;
 use providers::ProviderOptions;
-use runtime::drivers::{Briefing, Realtime, StreamTts};
-use runtime::service::TtsService;
+use runtime::catalog::{self, Catalog, Unusable};
+use runtime::drivers::{Realtime, StreamTts};
+use runtime::router::Facts;
+use runtime::service::{BrainService, SttService, TtsService};
 use runtime::socket::{ChannelPeer, ChannelSocket, Incoming};
 use runtime::{Node, NodeSettings, Services};
 use sim::twins::openai::{Reply, Rule};
@@ -21,7 +24,7 @@ use std::f64::consts::TAU;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{SqliteOptions, SqliteStore, Store};
+use store::{Credential, SqliteOptions, SqliteStore, Store};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 const GREETING: &str = "Hello.";
@@ -46,7 +49,7 @@ fn voice(ms: u64) -> Vec<i16> {
     raw.map(|value| (value * 5_000.0).clamp(-30_000.0, 30_000.0) as i16).collect()
 }
 
-fn agent(id: AgentId, business: BusinessId) -> Agent {
+fn agent(id: AgentId, business: BusinessId, brain: &str) -> Agent {
     let lines = Lines { greeting: GREETING.into(), ..Lines::default() };
     let seed = SeedAgent {
         slug: "robin".into(),
@@ -54,7 +57,7 @@ fn agent(id: AgentId, business: BusinessId) -> Agent {
         business_name: "Brightleaf Cycles".into(),
         persona: "You are Robin.".into(),
         language: "en".into(),
-        brain: BrainChoice::Auto,
+        brain: BrainChoice::Llm { provider: Some(brain.to_owned()), model: None },
         voice: None,
         providers: Default::default(),
         lines,
@@ -73,6 +76,47 @@ fn options(base_url: &str, key: &str) -> ProviderOptions {
     ProviderOptions { api_key: Some(key.into()), base_url: Some(base_url.to_owned()), ..ProviderOptions::default() }
 }
 
+/// A model that hears and speaks, an ordinary voice, and nobody else.
+struct Shelf {
+    realtime: Arc<Realtime>,
+    ordinary: Arc<dyn TtsService>,
+}
+
+fn nobody<T>() -> Result<T, Unusable> {
+    Err(Unusable("nobody does that here".to_owned()))
+}
+
+impl Catalog for Shelf {
+    fn names(&self, stage: Stage) -> Vec<String> {
+        if stage == Stage::Tts { vec![self.ordinary.name().to_owned()] } else { Vec::new() }
+    }
+    fn facts(&self, _: Stage, _: BusinessId, _: &ProviderChoice) -> Result<Facts, Unusable> {
+        Ok(Facts::unknown())
+    }
+    fn stt(&self, _: BusinessId, _: &ProviderChoice) -> Result<Arc<dyn SttService>, Unusable> {
+        nobody()
+    }
+    fn llm(&self, _: BusinessId, _: &ProviderChoice) -> Result<Arc<dyn BrainService>, Unusable> {
+        nobody()
+    }
+    fn tts(&self, _: BusinessId, _: &ProviderChoice) -> Result<Arc<dyn TtsService>, Unusable> {
+        Ok(self.ordinary.clone())
+    }
+    fn realtime(&self, _: BusinessId, choice: &ProviderChoice) -> Option<Result<Arc<Realtime>, Unusable>> {
+        (choice.name == self.realtime.name()).then(|| Ok(self.realtime.clone()))
+    }
+    fn voices(&self) -> Arc<VoiceMap> {
+        Arc::default()
+    }
+    fn entries(&self, _: BusinessId) -> Vec<catalog::Entry> {
+        Vec::new()
+    }
+    fn take_credentials(&self, _: Vec<Credential>) {}
+    fn check_credential(&self, _: &str, _: &BTreeMap<String, Secret<String>>) -> Result<(), Unusable> {
+        nobody()
+    }
+}
+
 /// A node for one call, whose stages are one model.
 async fn node(dir: &Path, name: &str, model: ProviderOptions, greeter: ProviderOptions) -> (Node, TenantScope) {
     egress::install_crypto();
@@ -83,7 +127,7 @@ async fn node(dir: &Path, name: &str, model: ProviderOptions, greeter: ProviderO
     let scope = TenantScope { business };
     let row = Business { id: business, slug: "shop".into(), name: "Shop".into(), time_zone: "Europe/Berlin".into() };
     store.put_business(&scope, &row).await.expect("a business");
-    store.put_agent(&scope, &agent(id, business), None).await.expect("an agent");
+    store.put_agent(&scope, &agent(id, business, name), None).await.expect("an agent");
 
     let provider = providers::tts::PROVIDERS.open("elevenlabs", &greeter).expect("usable");
     let ordinary: Arc<dyn TtsService> =
@@ -102,6 +146,7 @@ async fn node(dir: &Path, name: &str, model: ProviderOptions, greeter: ProviderO
         inbound_reserve: 0,
         record: false,
         record_inputs: false,
+        budgets: Default::default(),
     };
     (Node::new(settings, store, services, egress, BTreeMap::new()), scope)
 }
