@@ -40,10 +40,12 @@ enum Command {
     /// calls of this machine; `--trace` prints everything that happened.
     Replay(Rest),
     /// Measure the cost of a call on this machine, beside an echo server; `bench turn` measures how the agent takes turns,
-    /// beside Pipecat. Arguments go to the bench, such as `--calls 20` or `turn --quick --without-pipecat`.
+    /// beside Pipecat; `bench providers` measures what the codecs of the providers cost. Arguments go to the bench, such as `--calls 20` or `turn --quick --without-pipecat`.
     Bench(Rest),
     /// Play a call for every way in which a provider, a tool or the platform can fail, and write docs/faults.md.
     Faults,
+    /// Write docs/providers.md: every provider, its laws, and which of the vendors' own packages judged it.
+    Providers,
     /// Pull the on-device models, or pass other arguments to `frontdesk models`.
     Models(Rest),
     /// Try the Talk page in Chromium with a fake microphone, against the program as built.
@@ -89,14 +91,22 @@ fn dispatch(command: Command) -> Result<()> {
                 .run()
         }
         Command::Bench(rest) => {
-            shell::cargo(&root, &["build", "--quiet", "--locked", "--release", "-p", "frontdesk", "-p", "bench"])
-                .run()?;
+            // The codecs are measured inside the bench; everything else is measured in the program itself.
+            if rest.args.first().is_none_or(|command| command != "providers") {
+                let both = ["build", "--quiet", "--locked", "--release", "-p", "frontdesk", "-p", "bench"];
+                shell::cargo(&root, &both).run()?;
+            }
             shell::cargo(&root, &["run", "--quiet", "--locked", "--release", "-p", "bench", "--"]).args(rest.args).run()
         }
         Command::Faults => shell::cargo(&root, &["test", "--quiet", "--locked", "-p", "frontdesk", "--test", "it"])
             .args(["no_single_fault", "--", "--nocapture"])
             .env("FRONTDESK_FAULTS_TABLE", root.join("docs/faults.md"))
             .run(),
+        Command::Providers => {
+            shell::cargo(&root, &["test", "--quiet", "--locked", "-p", "sim", "--test", "it", "matrix::"])
+                .env("FRONTDESK_PROVIDERS_TABLE", root.join("docs/providers.md"))
+                .run()
+        }
         Command::Models(rest) => {
             let args = if rest.args.is_empty() { vec!["pull".to_owned()] } else { rest.args };
             shell::cargo(&root, &["run", "--quiet", "--locked", "-p", "frontdesk", "--", "models"]).args(args).run()

@@ -4,6 +4,7 @@ mod conformance;
 mod conformance_stt;
 mod language_conformance;
 mod language_twins;
+mod matrix;
 mod provider_twins;
 mod twilio_conformance;
 mod twilio_twin;
