@@ -141,6 +141,14 @@ pub const HTTP_REQUESTS_AT_ONCE_MAX: usize = 2;
 pub const HTTP_REQUESTS_WAITING_MAX: usize = TTS_SEGMENTS_MAX;
 /// Pieces of an answer that wait to be read.
 pub const HTTP_PIECES_AHEAD_MAX: usize = 16;
+/// Messages of one gRPC call that wait for the connection.
+pub const GRPC_MESSAGES_AHEAD_MAX: usize = 16;
+/// Calls that share one HTTP/2 connection; services allow about a hundred.
+pub const GRPC_CALLS_PER_CONNECTION_MAX: usize = 50;
+/// A connection with calls and without traffic is asked this often whether it lives; asking more often counts as abuse.
+pub const GRPC_PING_MS: u64 = 30_000;
+/// A connection that does not answer that within this is dead.
+pub const GRPC_PONG_MS_MAX: u64 = 2_000;
 /// The head of an answer, or between two pieces of its body. What a call waits for has its own, shorter deadline.
 pub const HTTP_ANSWER_MS_MAX: u64 = 10_000;
 /// Caller audio that is kept while one recognition stream gives its last words and the next one opens.

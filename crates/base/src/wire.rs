@@ -23,12 +23,13 @@ pub enum Wire {
     /// gRPC: one message without its length prefix.
     Binary(Vec<u8>),
     /// Close with this code and reason. gRPC: the call ended with a status other than 0; the code is the HTTP status that
-    /// `google.rpc.Code` maps it to, the reason is `NAME: message`.
+    /// the canonical mapping of gRPC codes gives, the reason is `NAME: message`.
     Close(u16, Cow<'static, str>),
     /// Sent only: one HTTP request. An answer other than 2xx ends the conversation with what `classify` makes of it.
     Request(Box<HttpRequest>),
     /// Received: over HTTP the oldest request is answered, its body complete; over gRPC the call ended with status 0.
-    /// Sent, gRPC only: nothing more will be sent (half-close).
+    /// Sent: nothing more will be sent. Over gRPC that is a half-close; over a WebSocket nothing goes out, because what was
+    /// sent before has said so.
     End,
 }
 

@@ -116,7 +116,7 @@ async fn measure(cli: &Cli) -> anyhow::Result<Report> {
     let cloud = Cloud::start(&options).await.context("the twins cannot be started")?;
     let program = program(cli)?;
     eprintln!("{} calls, {} s each: {}", cli.calls, cli.secs, program.display());
-    let server = Server::frontdesk(&program, &cloud.config(), cli.calls).await?;
+    let server = Server::frontdesk(&program, &cloud.config(), cli.calls, None).await?;
     let frontdesk = side(cli, &cloud, &server, Scene::Conversation).await?;
     let metrics = server.metrics().await?;
     server.stop().await;

@@ -35,9 +35,13 @@ pub struct Usage {
 }
 
 impl Server {
-    /// The program as it is shipped, in a folder of its own, with no environment but its configuration.
-    pub async fn frontdesk(program: &Path, twins: &str, calls: u32) -> anyhow::Result<Self> {
-        let data = tempfile::tempdir()?;
+    /// The program as it is shipped, in a folder of its own, with no environment but its configuration. The folder is made, and
+    /// stays, in `keep_in`, if that is given.
+    pub async fn frontdesk(program: &Path, twins: &str, calls: u32, keep_in: Option<&Path>) -> anyhow::Result<Self> {
+        let data = match keep_in {
+            Some(dir) => tempfile::Builder::new().prefix("frontdesk-").disable_cleanup(true).tempdir_in(dir)?,
+            None => tempfile::tempdir()?,
+        };
         let file = data.path().join("frontdesk.toml");
         let dir = data.path().join("data");
         let config = format!(

@@ -1,19 +1,21 @@
-//! The only way out: HTTP and WebSocket requests to providers, carriers and whatever businesses configure.
+//! The only way out: HTTP, WebSocket and gRPC requests to providers, carriers and whatever businesses configure.
 //!
 //! Every request has a deadline and a size cap, follows no redirect, uses no proxy, and goes only where its [`Policy`]
 //! lets it. Failures are [`base::Failure`]s whose text holds neither a credential nor personal data.
 //!
-//! **Must not know**: any vendor, any protocol above HTTP and WebSocket, retries (whoever asked decides).
+//! **Must not know**: any vendor, any protocol above HTTP, WebSocket and gRPC, retries (whoever asked decides).
 //!
 //! Start reading at [`Egress`], then [`address`] (where a request may go).
 
 pub mod address;
 mod failure;
+mod grpc;
 mod http;
 mod socket;
 mod tls;
 
 pub use address::Policy;
+pub use grpc::GrpcCall;
 pub use http::{ByteStream, Response};
 pub use socket::{Refusal, Socket, SocketReceiver, SocketSender, UpgradeError};
 pub use tls::install_crypto;
@@ -49,6 +51,8 @@ pub struct Egress {
     config: EgressConfig,
     /// TLS for sockets, or why there is none; plain loopback works without.
     socket_tls: Result<Arc<ClientConfig>, Failure>,
+    grpc_tls: Result<Arc<ClientConfig>, Failure>,
+    grpc_pool: grpc::Pool,
     encrypted: Result<reqwest::Client, Failure>,
     plain: Result<reqwest::Client, Failure>,
 }
@@ -59,9 +63,10 @@ impl Egress {
     pub fn new(config: EgressConfig) -> Self {
         let http_tls = tls::client_config(&[b"h2", b"http/1.1"], &config.extra_roots);
         let socket_tls = tls::client_config(&[b"http/1.1"], &config.extra_roots).map(Arc::new);
+        let grpc_tls = tls::client_config(&[b"h2"], &config.extra_roots).map(Arc::new);
         let encrypted = http_tls.and_then(|tls| http::client(&config, Checked::for_tls(config.policy), Some(tls)));
         let plain = http::client(&config, Checked::Loopback, None);
-        Self { config, socket_tls, encrypted, plain }
+        Self { config, socket_tls, grpc_tls, grpc_pool: grpc::Pool::default(), encrypted, plain }
     }
 
     /// Where requests of this way out may go.

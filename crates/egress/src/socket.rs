@@ -8,6 +8,7 @@ use base::{ErrorClass, Failure, Millis, limits};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use http::Response;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};
 use tokio_util::either::Either;
 use url::Host;
 
-type Transport = Either<TcpStream, Box<tokio_rustls::client::TlsStream<TcpStream>>>;
+pub(crate) type Transport = Either<TcpStream, Box<tokio_rustls::client::TlsStream<TcpStream>>>;
 
 /// An open WebSocket.
 #[derive(Debug)]
@@ -78,7 +79,7 @@ impl Egress {
 
         let until = Instant::now() + deadline.to_duration();
         let opening = async {
-            let transport = self.open_transport(&target, until).await?;
+            let transport = self.open_transport(&target, until, &self.socket_tls).await?;
             let (back, returned) = oneshot::channel();
             let stream = Returning { transport: Some(transport), back: Some(back) };
             match tokio_tungstenite::client_async_with_config(request, stream, Some(socket_config())).await {
@@ -97,7 +98,12 @@ impl Egress {
         Ok(socket)
     }
 
-    async fn open_transport(&self, target: &Target, until: Instant) -> Result<Transport, Failure> {
+    pub(crate) async fn open_transport(
+        &self,
+        target: &Target,
+        until: Instant,
+        tls: &Result<Arc<ClientConfig>, Failure>,
+    ) -> Result<Transport, Failure> {
         let left = Millis(until.saturating_duration_since(Instant::now()).as_millis() as u64);
         let addresses = target.resolve(left).await?;
         let mut last = failure::unreachable(target.checked, "the host has no address");
@@ -107,7 +113,7 @@ impl Egress {
             match timeout(share, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
                     let _ = stream.set_nodelay(true);
-                    return self.encrypt(target, stream).await;
+                    return encrypt(target, stream, tls).await;
                 }
                 Ok(Err(error)) => last = failure::unreachable(target.checked, format!("no connection: {error}")),
                 Err(_) => {
@@ -117,25 +123,27 @@ impl Egress {
         }
         Err(last)
     }
+}
 
-    async fn encrypt(&self, target: &Target, stream: TcpStream) -> Result<Transport, Failure> {
-        if !target.encrypted {
-            return Ok(Either::Left(stream));
-        }
-        let config = Arc::clone(self.socket_tls.as_ref().map_err(Clone::clone)?);
-        let name = match &target.host {
-            Host::Domain(name) => {
-                ServerName::try_from(name.clone()).map_err(|_| failure::invalid("not a host name"))?
-            }
-            Host::Ipv4(address) => ServerName::from(std::net::IpAddr::V4(*address)),
-            Host::Ipv6(address) => ServerName::from(std::net::IpAddr::V6(*address)),
-        };
-        let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await;
-        let stream = stream.map_err(|error| {
-            failure::unreachable(target.checked, format!("no TLS connection: {}", failure::root_cause(&error)))
-        })?;
-        Ok(Either::Right(Box::new(stream)))
+async fn encrypt(
+    target: &Target,
+    stream: TcpStream,
+    tls: &Result<Arc<ClientConfig>, Failure>,
+) -> Result<Transport, Failure> {
+    if !target.encrypted {
+        return Ok(Either::Left(stream));
     }
+    let config = Arc::clone(tls.as_ref().map_err(Clone::clone)?);
+    let name = match &target.host {
+        Host::Domain(name) => ServerName::try_from(name.clone()).map_err(|_| failure::invalid("not a host name"))?,
+        Host::Ipv4(address) => ServerName::from(std::net::IpAddr::V4(*address)),
+        Host::Ipv6(address) => ServerName::from(std::net::IpAddr::V6(*address)),
+    };
+    let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await;
+    let stream = stream.map_err(|error| {
+        failure::unreachable(target.checked, format!("no TLS connection: {}", failure::root_cause(&error)))
+    })?;
+    Ok(Either::Right(Box::new(stream)))
 }
 
 /// The library's defaults hold 138 kB per connection; these hold 7.
@@ -221,7 +229,8 @@ where
                 let reason = String::from(reason).into();
                 Message::Close(Some(CloseFrame { code: CloseCode::from(code), reason }))
             }
-            Wire::Request(_) | Wire::End => return Err(Failure::new(ErrorClass::Internal, "not a WebSocket message")),
+            Wire::End => continue,
+            Wire::Request(_) => return Err(Failure::new(ErrorClass::Internal, "not a WebSocket message")),
         };
         sink.feed(message).await.map_err(sort)?;
     }

@@ -9,9 +9,12 @@
 //! list of its kind.
 
 pub mod answer;
+mod aws;
 #[cfg(any(test, feature = "cassettes"))]
 pub mod cassette;
 pub mod embed;
+mod form;
+mod google;
 #[cfg(test)]
 mod laws;
 pub mod llm;
@@ -21,6 +24,7 @@ pub mod registry;
 pub mod stt;
 pub mod text;
 pub mod tts;
+pub mod voices;
 
 pub use options::{Descriptor, OptionsError, ProviderOptions, Settings};
 pub use registry::Provider;

@@ -15,6 +15,8 @@ pub enum Unit {
     AudioMs,
     /// Characters spoken.
     Chars,
+    /// Milliseconds of audio that were synthesised.
+    SpokenMs,
     /// Tokens read.
     TokensIn,
     /// Tokens read from the provider's cache.
@@ -62,18 +64,24 @@ pub fn prices() -> &'static [Price] {
     &PRICES
 }
 
+/// Whether a list price is of this provider: its own, or that of the vendor whose other endpoint it is (`acme_http` has the
+/// prices of `acme`).
+pub fn is_of(price: &Price, provider: &str) -> bool {
+    provider.strip_prefix(price.provider.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+}
+
 /// The price of a unit. A dated model name (`m-2026-08-28`) that is not listed has the price of the name it begins with.
 pub fn price(provider: &str, model: &str, unit: Unit) -> Option<&'static Price> {
     let fits = |price: &&Price| {
         let rest = model.strip_prefix(price.model.as_str());
-        price.provider == provider
+        is_of(price, provider)
             && price.unit == unit
             && rest.is_some_and(|rest| {
                 let is_date = |rest: &str| rest.len() >= 4 && rest.bytes().take(4).all(|b| b.is_ascii_digit());
                 rest.is_empty() || rest.strip_prefix('-').is_some_and(is_date)
             })
     };
-    PRICES.iter().filter(fits).max_by_key(|price| price.model.len())
+    PRICES.iter().filter(fits).max_by_key(|price| (price.provider.len(), price.model.len()))
 }
 
 /// What a quantity costs, rounded to the nearest millionth of a dollar. `None` when the price is not known.
@@ -89,9 +97,11 @@ pub fn stt_cost(provider: &str, model: &str, audio_ms: u64) -> Option<Money> {
     cost(provider, model, Unit::AudioMs, audio_ms)
 }
 
-/// What speaking text costs.
-pub fn tts_cost(provider: &str, model: &str, chars: u64) -> Option<Money> {
-    cost(provider, model, Unit::Chars, chars)
+/// What speaking text costs: by its characters, by the length of its audio, or by both, as the vendor has it.
+pub fn tts_cost(provider: &str, model: &str, chars: u64, audio_ms: u64) -> Option<Money> {
+    let by_text = cost(provider, model, Unit::Chars, chars);
+    let by_audio = cost(provider, model, Unit::SpokenMs, audio_ms);
+    by_text.into_iter().chain(by_audio).reduce(|sum, part| sum + part)
 }
 
 /// What embedding texts costs.
@@ -134,7 +144,13 @@ mod tests {
         let usage = TokenUsage { input: 1_000, cached: 400, output: 100 };
         // 600 x 0.10 + 400 x 0.01 + 100 x 0.50 dollars per million.
         assert_eq!(llm_cost("openai", "gpt-6-luna-2026-09-01", usage), Some(Money::from_usd_micros(114)));
+        // Another endpoint of the same vendor, and a model that is paid for by text and by audio.
+        assert_eq!(
+            tts_cost("elevenlabs_http", "eleven_flash_v2_5", 1_000, 60_000),
+            Some(Money::from_usd_micros(40_000))
+        );
+        assert_eq!(tts_cost("openai", "gpt-4o-mini-tts", 1_000, 60_000), Some(Money::from_usd_micros(15_150)));
         assert_eq!(stt_cost("deepgram", "nova-3", 60_000), Some(Money::from_usd_micros(4_800)));
-        assert_eq!(tts_cost("elevenlabs", "eleven_flash_v2_5", 1_000), Some(Money::from_usd_micros(40_000)));
+        assert_eq!(tts_cost("elevenlabs", "eleven_flash_v2_5", 1_000, 60_000), Some(Money::from_usd_micros(40_000)));
     }
 }

@@ -72,14 +72,22 @@ pub trait SttProtocol: Send {
     fn keep_alive_ms(&self) -> Option<u64>;
     /// Ends the stream politely. No event follows.
     fn close(&mut self, out: &mut Vec<Wire>);
-    /// Maps an HTTP status (refused upgrade) and body, or a close code (1000 and above), to a class.
+    /// Maps an HTTP status (a refused upgrade or request, or what a gRPC status stands for) and body, or a close code (1000
+    /// and above), to a class.
     fn classify(&self, status: u16, body: &str) -> ErrorClass;
+    /// The same for a vendor that says in a header what is wrong; names are lower case.
+    fn classify_refusal(&self, status: u16, _headers: &[(String, String)], body: &str) -> ErrorClass {
+        self.classify(status, body)
+    }
 }
 
 stt_providers! {
     deepgram,
     deepgram_flux,
+    google,
+    google_v1,
     azure,
+    aws,
     assemblyai,
     sarvam,
     openai,

@@ -1,6 +1,9 @@
 //! Text to speech: the codec trait and its events.
 
+mod utterance;
+
 use crate::registry::tts_providers;
+use crate::voices::Voices;
 use base::wire::{Connect, Wire};
 use base::{ErrorClass, Failure};
 
@@ -65,10 +68,26 @@ pub trait TtsProtocol: Send {
     fn cancel(&mut self, out: &mut Vec<Wire>);
     /// Turns one message into events.
     fn on_message(&mut self, message: &Wire, out: &mut Vec<TtsEvent>);
+    /// What follows from the call before: messages that had to wait for the service, and events that need no word of it.
+    /// Drivers ask after every other call that gives them anything to send or to tell.
+    fn poll(&mut self, wires: &mut Vec<Wire>, events: &mut Vec<TtsEvent>) {
+        let _ = (wires, events);
+    }
     /// The socket was closed by the other side with this code.
     fn on_close(&mut self, code: u16, out: &mut Vec<TtsEvent>);
-    /// Maps an HTTP status (refused upgrade) and body, or a close code (1000 and above), to a class.
+    /// The vendor's voices, where it has a list of them.
+    fn voices(&self) -> Option<Box<dyn Voices>> {
+        None
+    }
+    /// Maps an HTTP status (a refused upgrade or request, or what a gRPC status stands for) and body, or a close code (1000
+    /// and above), to a class.
     fn classify(&self, status: u16, body: &str) -> ErrorClass;
+    /// The same for a vendor that says in a header what is wrong; names are lower case.
+    fn classify_refusal(&self, status: u16, _headers: &[(String, String)], body: &str) -> ErrorClass {
+        self.classify(status, body)
+    }
 }
 
-tts_providers! { elevenlabs }
+tts_providers! {
+    elevenlabs, elevenlabs_multi, elevenlabs_http, cartesia, deepgram, google, aws, azure, openai, sarvam
+}

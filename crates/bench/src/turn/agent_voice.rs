@@ -5,7 +5,7 @@
 
 use super::audio::{self, RATE_HZ, SAMPLES_PER_MS};
 use super::script::fingerprint;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
@@ -33,7 +33,12 @@ const TONE_AMPLITUDE_MIN: f64 = 14.0;
 /// How far the tone stands above the others of its group.
 const TONE_RATIO_MIN: f64 = 2.0;
 
-/// Which pair of tones a word has.
+/// Pairs of tones.
+const CODES: u64 = 64;
+/// Words of one text that lie so near have different pairs.
+const NEAR: usize = 3;
+
+/// A pair of tones.
 pub type Code = (u8, u8);
 
 /// A word as it is compared: without case and punctuation; empty for what is no word.
@@ -46,10 +51,46 @@ pub fn words(text: &str) -> Vec<String> {
     text.split(|c: char| c.is_whitespace() || c == '-').map(bare).filter(|word| !word.is_empty()).collect()
 }
 
-pub fn code(word: &str) -> Code {
+fn hashed(word: &str) -> usize {
     let hash = fingerprint(word);
-    let hash = hash ^ (hash >> 29);
-    ((hash % 8) as u8, (hash / 8 % 8) as u8)
+    ((hash ^ (hash >> 29)) % CODES) as usize
+}
+
+fn pair(number: usize) -> Code {
+    ((number % 8) as u8, (number / 8 % 8) as u8)
+}
+
+/// Which pair of tones each word has. Words that stand near each other in a text have different ones.
+#[derive(Debug, Default)]
+struct Codebook(HashMap<String, Code>);
+
+impl Codebook {
+    fn of(texts: &[Vec<String>]) -> Self {
+        let mut near: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for text in texts {
+            for (at, word) in text.iter().enumerate() {
+                near.entry(word).or_default();
+                for other in text.iter().skip(at + 1).take(NEAR).filter(|other| *other != word) {
+                    near.entry(word).or_default().insert(other);
+                    near.entry(other).or_default().insert(word);
+                }
+            }
+        }
+        let mut words: Vec<&str> = near.keys().copied().collect();
+        words.sort_by_key(|word| std::cmp::Reverse(near[word].len()));
+        let mut codes: HashMap<String, Code> = HashMap::new();
+        for word in words {
+            let taken: BTreeSet<Code> = near[word].iter().filter_map(|other| codes.get(*other)).copied().collect();
+            let first = hashed(word);
+            let free = (first..first + CODES as usize).map(pair).find(|code| !taken.contains(code));
+            codes.insert(word.to_owned(), free.unwrap_or(pair(first)));
+        }
+        Self(codes)
+    }
+
+    fn code(&self, word: &str) -> Code {
+        self.0.get(word).copied().unwrap_or_else(|| pair(hashed(word)))
+    }
 }
 
 /// A word that was heard.
@@ -64,16 +105,32 @@ pub struct HeardWord {
 #[derive(Debug, Default)]
 pub struct AgentVoice {
     words: HashMap<String, Arc<[f32]>>,
+    codes: Codebook,
+    /// Which word stands behind which in some text.
+    pairs: BTreeSet<(String, String)>,
 }
 
 impl AgentVoice {
-    /// Takes recordings of single words (8 kHz, any level) without their tones.
-    pub fn new(recordings: HashMap<String, Vec<f32>>) -> Self {
+    /// Takes recordings of single words (8 kHz, any level) without their tones, and the texts in which they stand.
+    pub fn new(recordings: HashMap<String, Vec<f32>>, texts: &[Vec<String>]) -> Self {
+        let codes = Codebook::of(texts);
         let words = recordings.into_iter().map(|(word, pcm)| {
-            let spoken = finish(&word, &pcm);
+            let spoken = finish(codes.code(&word), &pcm);
             (word, spoken)
         });
-        Self { words: words.collect() }
+        let pairs =
+            texts.iter().flat_map(|text| text.windows(2)).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        Self { words: words.collect(), codes, pairs }
+    }
+
+    /// Which tones a word has.
+    pub fn code(&self, word: &str) -> Code {
+        self.codes.code(word)
+    }
+
+    /// The tones of the words of a text.
+    pub fn codes(&self, text: &str) -> Vec<Code> {
+        words(text).iter().map(|word| self.code(word)).collect()
     }
 
     fn word(&self, word: &str) -> Arc<[f32]> {
@@ -86,7 +143,7 @@ impl AgentVoice {
                     ((1..12).map(|k| (TAU * 140.0 * f64::from(k) * t).sin() / f64::from(k)).sum::<f64>()) as f32
                 })
                 .collect();
-            finish(word, &buzz)
+            finish(self.code(word), &buzz)
         })
     }
 
@@ -110,14 +167,16 @@ impl AgentVoice {
     }
 
     fn longest_tone_ms(&self, wanted: Code) -> u64 {
-        let lengths = self.words.iter().filter(|(word, _)| code(word) == wanted).map(|(_, pcm)| pcm.len());
+        let lengths = self.words.iter().filter(|(word, _)| self.code(word) == wanted).map(|(_, pcm)| pcm.len());
         (lengths.max().unwrap_or(0) / SAMPLES_PER_MS).saturating_sub(TONE_LEAD_MS + TONE_TAIL_MS) as u64
     }
 
-    /// How long the tones of the shortest word with this pair are.
-    pub fn shortest_tone_ms(&self, wanted: Code) -> u64 {
-        let lengths = self.words.iter().filter(|(word, _)| code(word) == wanted).map(|(_, pcm)| pcm.len());
-        (lengths.min().unwrap_or(0) / SAMPLES_PER_MS).saturating_sub(TONE_LEAD_MS + TONE_TAIL_MS) as u64
+    /// How long the tones of the shortest word with this pair are that may stand behind another word.
+    pub fn tone_ms_behind(&self, before: &str, wanted: Code) -> u64 {
+        let follows = |word: &str| self.pairs.contains(&(before.to_owned(), word.to_owned()));
+        let lengths = self.words.iter().filter(|(word, _)| self.code(word) == wanted && follows(word));
+        let shortest = lengths.map(|(_, pcm)| pcm.len()).min().unwrap_or(0);
+        (shortest / SAMPLES_PER_MS).saturating_sub(TONE_LEAD_MS + TONE_TAIL_MS) as u64
     }
 
     /// Speaks: samples at a rate, and where each character ends.
@@ -166,7 +225,7 @@ impl AgentVoice {
 }
 
 /// Level and tones.
-fn finish(word: &str, pcm: &[f32]) -> Arc<[f32]> {
+fn finish((low, high): Code, pcm: &[f32]) -> Arc<[f32]> {
     let (from, to) = audio::bounds(pcm);
     let gain = VOICE_RMS / audio::active_rms(pcm).max(1e-9);
     let mut out: Vec<f32> = pcm[from..to].iter().map(|sample| (f64::from(*sample) * gain) as f32).collect();
@@ -177,7 +236,6 @@ fn finish(word: &str, pcm: &[f32]) -> Arc<[f32]> {
         out = audio::resample(&short, short.len().max(1) as f64, wanted as f64, short.len().max(1) as f64 / 2.0);
         out.resize(wanted, 0.0);
     }
-    let (low, high) = code(word);
     let (low_hz, high_hz) = (LOW_TONES_HZ[usize::from(low)], HIGH_TONES_HZ[usize::from(high)]);
     let (first, last) = (TONE_LEAD_MS * SAMPLES_PER_MS, out.len() - TONE_TAIL_MS * SAMPLES_PER_MS);
     for (n, sample) in out.iter_mut().enumerate().take(last).skip(first) {
@@ -246,6 +304,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn words_near_each_other_have_different_tones() {
+        let text: Vec<String> = (0..200).map(|n| format!("w{}", n * 7 % 90)).collect();
+        let voice = AgentVoice::new(HashMap::new(), std::slice::from_ref(&text));
+        for near in text.windows(NEAR + 1) {
+            assert!(near[1..].iter().all(|other| voice.code(other) != voice.code(&near[0])), "{near:?}");
+        }
+    }
+
+    #[test]
     fn words_can_be_read_from_the_sound_even_when_it_is_turned_down() {
         let voice = AgentVoice::default();
         let text = "You can return anything within thirty days, days that begin well-known.";
@@ -253,7 +320,7 @@ mod tests {
             let (pcm, ends) = voice.speak(text, 8_000);
             assert_eq!(ends.len(), text.chars().count());
             let quiet: Vec<i16> = pcm.iter().map(|sample| (f64::from(*sample) * gain) as i16).collect();
-            let expected: Vec<Code> = words(text).iter().map(|word| code(word)).collect();
+            let expected = voice.codes(text);
             assert_eq!(read(&quiet).iter().map(|word| word.code).collect::<Vec<_>>(), expected, "at {gain}");
         }
     }

@@ -67,6 +67,24 @@ pub fn bounds(pcm: &[f32]) -> (usize, usize) {
     (first * step, (last * step).min(pcm.len()))
 }
 
+/// The weakest place within so many samples of this one.
+pub fn weakest(pcm: &[f32], at: usize, reach: usize) -> usize {
+    let step = 40;
+    let starts = (at.saturating_sub(reach)..=(at + reach).min(pcm.len().saturating_sub(step))).step_by(step);
+    let level = |from: &usize| rms(&pcm[*from..*from + step]);
+    starts.min_by(|a, b| level(a).total_cmp(&level(b))).map_or(at.min(pcm.len()), |from| from + step / 2)
+}
+
+/// Lets the sound begin and end without a click.
+pub fn fade(pcm: &mut [f32], length: usize) {
+    let (count, length) = (pcm.len(), length.min(pcm.len() / 2));
+    for n in 0..length {
+        let gain = n as f32 / length as f32;
+        pcm[n] *= gain;
+        pcm[count - 1 - n] *= gain;
+    }
+}
+
 /// One pole of a low-pass.
 fn low_pass(pcm: &mut [f32], cutoff_hz: f64) {
     let share = 1.0 - (-2.0 * PI * cutoff_hz / RATE_HZ).exp();

@@ -1,6 +1,6 @@
 //! What a call was like, from what was said and heard alone.
 
-use super::agent_voice::{self, AgentVoice, Code, HeardWord, code, words};
+use super::agent_voice::{self, AgentVoice, Code, HeardWord, words};
 use super::audio::SAMPLES_PER_MS;
 use super::caller::{CallLog, FRAME_MS, PATIENCE_MS, Role, Uttered, is_voiced};
 use super::script::EventKind;
@@ -16,6 +16,8 @@ const OVERLAP_MS: u64 = 100;
 const GAP_MS_MAX: u64 = 1_000;
 /// An interruption is to be obeyed within this.
 pub const YIELD_MS_MAX: u64 = 500;
+/// Silence that shows that an answer was cut; sentences are nearer to each other.
+const CUT_MS_MIN: u64 = 300;
 /// Words by which an answer is recognised.
 const ANSWER_WORDS: usize = 3;
 
@@ -85,14 +87,15 @@ struct Line<'a> {
     segments: Vec<(u64, u64)>,
     words: Vec<HeardWord>,
     fillers: &'a [Vec<Code>],
+    voice: &'a AgentVoice,
 }
 
 pub fn judge(log: &CallLog, voice: &AgentVoice, fillers: &[String]) -> Verdict {
     let frame = FRAME_MS as usize * SAMPLES_PER_MS;
     let voiced: Vec<bool> = log.heard.chunks_exact(frame).map(is_voiced).collect();
-    let fillers: Vec<Vec<Code>> = fillers.iter().map(|line| codes(line)).collect();
+    let fillers: Vec<Vec<Code>> = fillers.iter().map(|line| voice.codes(line)).collect();
     let segments = segments(&voiced);
-    let line = Line { log, voiced, segments, words: voice.read(&log.heard), fillers: &fillers };
+    let line = Line { log, voiced, segments, words: voice.read(&log.heard), fillers: &fillers, voice };
     let mut verdict = Verdict {
         skipped: log.skipped.iter().map(|kind| kind.name().to_owned()).collect(),
         requests: log.requests,
@@ -119,18 +122,18 @@ pub fn heard_lines(log: &CallLog, voice: &AgentVoice, texts: &[&str]) -> Vec<(u6
     let line = |(from, to): (u64, u64)| {
         let inside = heard.iter().filter(|word| word.from_ms + 40 >= from && word.from_ms < to);
         let said: Vec<Code> = inside.map(|word| word.code).collect();
-        (from, format!("agent to {to}: {}", spelled(&said, texts)))
+        (from, format!("agent to {to}: {}", spelled(&said, texts, voice)))
     };
     segments(&voiced).into_iter().map(line).collect()
 }
 
-fn spelled(said: &[Code], texts: &[&str]) -> String {
+fn spelled(said: &[Code], texts: &[&str], voice: &AgentVoice) -> String {
     let mut best: Vec<String> = vec!["?".to_owned(); said.len()];
     let mut best_length = 0;
     for text in texts {
         let words = words(text);
         for from in 0..words.len() {
-            let fits = words[from..].iter().zip(said).take_while(|(word, heard)| code(word) == **heard).count();
+            let fits = words[from..].iter().zip(said).take_while(|(word, heard)| voice.code(word) == **heard).count();
             if fits > best_length {
                 best_length = fits;
                 best = words[from..from + fits].to_vec();
@@ -139,13 +142,9 @@ fn spelled(said: &[Code], texts: &[&str]) -> String {
     }
     let rest = &said[best_length.min(said.len())..];
     if best_length > 0 && !rest.is_empty() {
-        best.push(spelled(rest, texts));
+        best.push(spelled(rest, texts, voice));
     }
     best.join(" ")
-}
-
-fn codes(text: &str) -> Vec<Code> {
-    words(text).iter().map(|word| code(word)).collect()
 }
 
 fn segments(voiced: &[bool]) -> Vec<(u64, u64)> {
@@ -191,7 +190,7 @@ impl Line<'_> {
     fn turn(&self, n: usize, uttered: &Uttered) -> Turn {
         let (from, to) = (uttered.from_ms, uttered.to_ms);
         let until = self.next_after(n, false);
-        let answer = codes(&uttered.answer);
+        let answer = self.voice.codes(&uttered.answer);
         let begins = |segment: &&(u64, u64)| segment.0 > from + OVERLAP_MS && segment.0 + OVERLAP_MS < to;
         let interrupted = self.segments.iter().find(begins).map(|segment| segment.0 - from);
         let over_the_end =
@@ -301,7 +300,7 @@ impl Line<'_> {
         let from = uttered.from_ms;
         let next_sound = self.next_after(n, true);
         let until = self.next_after(n, false);
-        let answer = codes(&uttered.answer);
+        let answer = self.voice.codes(&uttered.answer);
         let tail: Vec<Code> = answer.iter().rev().take(ANSWER_WORDS).rev().copied().collect();
         let ends_at = self.find_answer(&tail, from, until).map(|word| word.to_ms);
         // Another disturbance follows: it is judged by what happened until then.
@@ -415,7 +414,7 @@ fn compare(
             let skip_told = cost[row + 1][column] + 2;
             let skip_heard =
                 if column < columns { cost[row][column + 1] + if row == 0 { 0 } else { 1 } } else { u32::MAX };
-            let matches = column < columns && code(told[row].1) == heard[column].code;
+            let matches = column < columns && voice.code(told[row].1) == heard[column].code;
             let take = if matches { cost[row + 1][column + 1] } else { u32::MAX };
             cost[row][column] = skip_told.min(skip_heard).min(take);
         }
@@ -425,7 +424,7 @@ fn compare(
     let mut extra: Vec<usize> = Vec::new();
     while row < rows {
         let here = cost[row][column];
-        let matches = column < columns && code(told[row].1) == heard[column].code;
+        let matches = column < columns && voice.code(told[row].1) == heard[column].code;
         if matches && here == cost[row + 1][column + 1] {
             note_extra(&mut extra, told, row, heard, voice, fillers, &mut wrong);
             row += 1;
@@ -462,11 +461,12 @@ fn note_extra(
     if fillers.contains(&codes) {
         return;
     }
-    // A word that was cut in the middle may count as heard or not.
+    // The word at which an answer was cut may count as heard or not: whether it was broken off, or over just before the cut.
+    // Phone platforms tell how far they have played ten times a second.
     let partial = |at: usize| {
         let word = heard[at];
-        let shortest = voice.shortest_tone_ms(word.code);
-        word.to_ms - word.from_ms + 40 < shortest
+        let was_broken_off = word.to_ms - word.from_ms + 40 < voice.tone_ms_behind(told[row - 1].1, word.code);
+        was_broken_off || heard.get(at + 1).is_none_or(|next| next.from_ms > word.to_ms + CUT_MS_MIN)
     };
     let rest: Vec<usize> =
         extra.iter().copied().enumerate().filter(|(n, at)| !(*n == 0 && partial(*at))).map(|(_, at)| at).collect();

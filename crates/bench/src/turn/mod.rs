@@ -73,6 +73,9 @@ pub struct Options {
     /// Keep what was heard in each call here, as raw 16-bit samples at 8 kHz
     #[arg(long, value_name = "DIR")]
     keep_audio: Option<PathBuf>,
+    /// Keep the server's configuration and data in a folder here, for `frontdesk call replay`
+    #[arg(long, value_name = "DIR")]
+    keep_data: Option<PathBuf>,
 }
 
 /// What both sides are measured with.
@@ -121,7 +124,9 @@ async fn frontdesk(stage: &Stage, program: &Path) -> anyhow::Result<Column> {
     let twins = Arc::new(Twins::start(Arc::clone(&stage.voice), &stage.script.small_answer, NUMBER).await?);
     let mut config = twins_config(&twins);
     config.push_str(&format!("[models]\ndir = {:?}\n", stage.models));
-    let server = Server::frontdesk(program, &config, stage.options.calls_at_once + 2).await?;
+    let server =
+        Server::frontdesk(program, &config, stage.options.calls_at_once + 2, stage.options.keep_data.as_deref())
+            .await?;
     let url = format!("{}/carriers/twilio/voice", server.base_url);
     let places = vec![url; stage.options.calls_at_once as usize];
     let column = play_all(stage, &twins, "frontdesk", places).await;

@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Raise it when the same text would now sound different.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 const CALLER_HZ_MAX: f64 = 3_500.0;
 /// What other people in the room say is this much quieter than the caller.
 const SIDE_TALK_DB: f64 = -15.0;
 const BACKGROUND_SECS: usize = 20;
+/// How far from the beginning of a word a sentence may be cut.
+const CUT_MS: usize = 50;
+const FADE_MS: usize = 12;
 /// Sounds that recognisers leave out.
 const HESITATIONS: [&str; 2] = ["um", "uh"];
 
@@ -39,6 +42,25 @@ impl Clip {
 struct Sentence {
     pcm: Vec<f32>,
     word_starts_ms: Vec<u64>,
+}
+
+impl Sentence {
+    /// The words from one to before another, without the silence around them, cut where the voice is weakest.
+    fn stretch(&self, first: usize, end: usize) -> Self {
+        let cut = |word: usize| match self.word_starts_ms.get(word) {
+            Some(_) if word == 0 => 0,
+            Some(ms) => audio::weakest(&self.pcm, *ms as usize * SAMPLES_PER_MS, CUT_MS * SAMPLES_PER_MS),
+            None => self.pcm.len(),
+        };
+        let (from, to) = (cut(first), cut(end));
+        let mut pcm = self.pcm.get(from..to).unwrap_or_default().to_vec();
+        let (sounds, silent) = audio::bounds(&pcm);
+        pcm = pcm[sounds..silent].to_vec();
+        audio::fade(&mut pcm, FADE_MS * SAMPLES_PER_MS);
+        let begin_ms = ((from + sounds) / SAMPLES_PER_MS) as u64;
+        let words = self.word_starts_ms.get(first..end).unwrap_or_default();
+        Self { pcm, word_starts_ms: words.iter().map(|ms| ms.saturating_sub(begin_ms)).collect() }
+    }
 }
 
 /// Speaks what is not in the cache yet.
@@ -95,35 +117,38 @@ impl Studio {
         Ok(Sentence { pcm: pcm[from..to].to_vec(), word_starts_ms: starts.into_iter().map(to_ms).collect() })
     }
 
-    /// A turn with its pauses.
+    /// A turn with its pauses. It is spoken in one breath and taken apart where the pauses belong: a voice that goes on after a
+    /// pause does not fall before it.
     pub fn turn(&mut self, say: &str, voice: f64, settled: bool) -> anyhow::Result<Clip> {
         let parts = pieces(say)?;
+        let whole = parts.iter().map(|piece| piece.text.as_str()).collect::<Vec<_>>().join(" ");
+        let sentence = self.sentence(&whole, voice)?;
         let mut clip = Clip::default();
+        let mut first = 0;
         for (n, piece) in parts.iter().enumerate() {
             let last = n + 1 == parts.len();
             let closed = piece.text.ends_with(['.', ',', '?', '!']);
-            // A voice that goes on after a pause does not fall before it.
-            let spoken = if last || closed { piece.text.clone() } else { format!("{},", piece.text) };
-            let sentence = self.sentence(&spoken, voice)?;
-            let start = clip.length_ms();
-            let end = start + (sentence.pcm.len() / SAMPLES_PER_MS) as u64;
             // Recognisers take every third unfinished stretch for a sentence.
             let stop = !last && !closed && !settled && fingerprint(&piece.text).is_multiple_of(3);
             let tokens: Vec<&str> = piece.text.split_whitespace().collect();
+            let stretch = sentence.stretch(first, first + tokens.len());
+            let start = clip.length_ms();
+            let end = start + (stretch.pcm.len() / SAMPLES_PER_MS) as u64;
             for (w, token) in tokens.iter().enumerate() {
                 if HESITATIONS.contains(&agent_voice::bare(token).as_str()) {
                     continue;
                 }
-                let from = start + sentence.word_starts_ms.get(w).copied().unwrap_or(0);
-                let next = sentence.word_starts_ms.get(w + 1).map_or(end, |ms| start + ms);
+                let from = (start + stretch.word_starts_ms.get(w).copied().unwrap_or(0)).min(end);
+                let next = stretch.word_starts_ms.get(w + 1).map_or(end, |ms| (start + ms).min(end));
                 let text = if stop && w + 1 == tokens.len() { format!("{token}.") } else { (*token).to_owned() };
                 clip.words.push((text, from, next.max(from + 40)));
             }
             clip.stretches.push((start, end));
-            clip.pcm.extend(audio::at_level(&sentence.pcm, CALLER_RMS));
+            clip.pcm.extend(audio::at_level(&stretch.pcm, CALLER_RMS));
             if !last {
                 clip.pcm.resize(clip.pcm.len() + piece.pause_ms as usize * SAMPLES_PER_MS, 0);
             }
+            first += tokens.len();
         }
         Ok(clip)
     }
@@ -165,7 +190,8 @@ impl Studio {
             let (pcm, _) = self.say(&word)?;
             recordings.insert(word, audio::resample(&pcm, 24_000.0, RATE_HZ, SPEECH_HZ_MAX));
         }
-        Ok(AgentVoice::new(recordings))
+        let texts: Vec<Vec<String>> = script.agent_texts().map(agent_voice::words).collect();
+        Ok(AgentVoice::new(recordings, &texts))
     }
 }
 

@@ -19,6 +19,8 @@ const WORD_MS_MIN: u64 = 150;
 const FAR_DB: f32 = -10.0;
 /// From here on it is as loud as the caller.
 const NEAR_DB: f32 = -4.0;
+/// A voice weaker than this does not make the agent fall silent before there are words.
+const QUITE_NEAR_DB: f32 = -5.0;
 /// How long words that say "I am listening" may take to be followed by others.
 const BACK_CHANNEL_MS: u64 = 700;
 /// Words in a row that a caller does not repeat by chance while the agent says them.
@@ -125,7 +127,7 @@ impl BargeIn {
         }
         let listens = is_back_channel(words) && now.since(speech.since).0 < barge_in_ms + BACK_CHANNEL_MS;
         let is_clear = !speech.is_lull && !listens && !speech.is_of_no_interest() && !speech.is_older;
-        if is_clear && (!words_only || speech.is_near()) && !speech.has_yielded {
+        if is_clear && speech.is_near_by(if words_only { NEAR_DB } else { QUITE_NEAR_DB }) && !speech.has_yielded {
             speech.has_yielded = true;
             return Look::Yield;
         }
@@ -175,6 +177,11 @@ impl BargeIn {
         speech.has_yielded || speech.is_of_no_interest() || !speech.is_clear_voice()
     }
 
+    /// Whether somebody near the phone certainly says something over the agent.
+    pub fn is_clear_voice(self) -> bool {
+        self.speech().is_some_and(|speech| speech.is_clear_voice() && speech.is_near() && !speech.is_of_no_interest())
+    }
+
     /// Whether the agent has fallen silent for this speech.
     pub fn has_yielded(self) -> bool {
         self.speech().is_some_and(|speech| speech.has_yielded)
@@ -197,7 +204,11 @@ impl Speech {
 
     /// As loud as the caller usually is, or unknown: nobody talks over that, words or not.
     pub fn is_near(self) -> bool {
-        self.evidence.is_none_or(|overlap| overlap.level_db.is_none_or(|level_db| level_db >= NEAR_DB))
+        self.is_near_by(NEAR_DB)
+    }
+
+    fn is_near_by(self, least_db: f32) -> bool {
+        self.evidence.is_none_or(|overlap| overlap.level_db.is_none_or(|level_db| level_db >= least_db))
     }
 
     /// Evidence that somebody near the phone says something.

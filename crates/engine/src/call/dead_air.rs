@@ -16,6 +16,8 @@ const WIRE_MS: u64 = 250;
 /// Audio that is there and does not move is more often a late report than a stall.
 const LATE_REPORT_MS: u64 = 1_000;
 
+/// A line from the cache is heard within this, mostly.
+const CACHED_MS: u64 = 120;
 /// Silence that a caller takes for being listened to.
 const PATIENCE_MS: u64 = 500;
 
@@ -102,7 +104,11 @@ impl CallMachine {
         if self.voice.as_ref().is_some_and(Utterance::has_audio_ahead) {
             wait_ms = wait_ms.max(LATE_REPORT_MS);
         }
-        Some(self.silent_since.max(owed_since) + Millis(wait_ms))
+        let since = self.silent_since.max(owed_since);
+        let at = since + Millis(wait_ms);
+        // The answer would have to wait behind a filler that begins a moment before it.
+        let due = self.voice.as_ref().and_then(Utterance::sound_is_due);
+        Some(due.map_or(at, |due| due.min(since + Millis(DEAD_AIR_MS_MAX - CACHED_MS)).max(at)))
     }
 
     /// Notes when the caller began to wait for us.

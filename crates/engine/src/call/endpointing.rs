@@ -1,13 +1,17 @@
 //! When a pause ends the caller's turn: silence, meaning, what was asked, the audio model's opinion, the recogniser's own
 //! opinion, the caller's habits, and whether the final words are there.
 
-use super::finished::{Sound, is_marked, sounds};
+use super::finished::{Sound, is_marked, is_open_address, is_question, sounds};
 use base::limits::STT_FINAL_MS_MAX;
 use base::{CallTime, Millis};
 use model::agent::{Patience, Timing};
 
 /// Below this the audio model says that the caller goes on.
 const PROBABILITY_MIN: f32 = 0.5;
+/// Fewer words say nothing to the audio model.
+const JUDGED_WORDS_MIN: usize = 3;
+/// Below this it is certain of it.
+const CERTAINTY_MIN: f32 = 0.25;
 /// A recogniser that has shown words and then stays silent is not waited for longer than this.
 const LAST_WORDS_MS_MAX: u64 = 700;
 /// Speech of at least this much without a word means that nobody could make it out.
@@ -143,11 +147,11 @@ impl Pause {
         if !self.is_final && silence_ms < WORDS_LAG_MS || !self.is_certain && silence_ms > LULL_MS_MAX {
             return false;
         }
-        let doubted = self.probability.is_some_and(|probability| probability < PROBABILITY_MIN);
+        let doubted = self.is_doubted();
         match sound_of(words, expectation) {
             Sound::Finished => !doubted || is_marked(words),
             // They may well go on, and if they do not, the caller has waited long enough already.
-            Sound::Digits => expectation.is_complete || silence_ms >= GROUP_PAUSE_MS,
+            Sound::Digits => expectation.is_complete || silence_ms >= GROUP_PAUSE_MS && !is_open_address(words),
             Sound::Unfinished => silence_ms >= HANGING_PAUSE_MS,
         }
     }
@@ -191,9 +195,19 @@ impl Pause {
     /// Whether a recogniser is believed that the turn is over. Many only measure silence: where the words or the voice say
     /// that it goes on, it does.
     fn is_believed(&self, words: &str, expectation: Expectation) -> bool {
-        let doubted = self.probability.is_some_and(|probability| probability < PROBABILITY_MIN);
+        let doubted = self.is_doubted();
         let is_whole = is_marked(words) || expectation.marks == Some(false);
         sound_of(words, expectation) == Sound::Finished && is_whole && !doubted
+    }
+
+    /// Whether the audio model says that the caller goes on.
+    fn is_doubted(&self) -> bool {
+        self.probability.is_some_and(|probability| probability < PROBABILITY_MIN)
+    }
+
+    /// Whether the audio model is quite certain that the caller goes on.
+    fn goes_on(&self) -> bool {
+        self.probability.is_some_and(|probability| probability < CERTAINTY_MIN)
     }
 
     /// When these words end the turn, unless something else is said or known by then.
@@ -203,7 +217,7 @@ impl Pause {
 
     /// Silence after which these words end the turn.
     fn silence_ms(&self, words: &str, expectation: Expectation, timing: &Timing) -> u64 {
-        let doubted = self.probability.is_some_and(|probability| probability < PROBABILITY_MIN);
+        let doubted = self.is_doubted();
         let confirmed = self.probability.is_some_and(|probability| probability >= PROBABILITY_MIN);
         let short = timing.endpoint_ms;
         let (silence_ms, habit_ms) = match sound_of(words, expectation) {
@@ -216,8 +230,14 @@ impl Pause {
             }
             Sound::Digits => (timing.endpoint_digits_ms, expectation.habit_ms),
             // A comma is only a guess of the recogniser; the voice has fallen.
-            Sound::Unfinished if confirmed && is_finished_but_for_a_comma(words) => (2 * short, expectation.habit_ms),
+            Sound::Unfinished if confirmed && is_finished_but_for_a_comma(words) => (3 * short, expectation.habit_ms),
             Sound::Unfinished => (timing.endpoint_ms_max, expectation.habit_ms),
+            // The voice rises at the end of a question, and of a word or two the audio model knows little.
+            Sound::Finished
+                if doubted && is_marked(words) && (is_few(words) || is_question(words) && !self.goes_on()) =>
+            {
+                (2 * short, expectation.habit_ms * 3 / 4)
+            }
             Sound::Finished if doubted => (timing.endpoint_ms_max, expectation.habit_ms),
             Sound::Finished if is_marked(words) && confirmed => (short, expectation.habit_ms / 2),
             Sound::Finished if is_marked(words) => (short, expectation.habit_ms * 3 / 4),
@@ -231,6 +251,10 @@ impl Pause {
         };
         patiently(silence_ms.max(habit_ms), expectation.patience)
     }
+}
+
+fn is_few(words: &str) -> bool {
+    words.split_whitespace().nth(JUDGED_WORDS_MIN - 1).is_none()
 }
 
 fn is_finished_but_for_a_comma(words: &str) -> bool {
@@ -282,9 +306,14 @@ mod tests {
         assert_eq!(verdict(&pause, 900, "I want to"), Verdict::Wait(CallTime(1_300), "endpoint"));
         assert_eq!(verdict(&pause, 1_300, "four eight"), Verdict::Wait(CallTime(1_400), "endpoint"));
         pause.judged(0.2);
-        assert_eq!(verdict(&pause, 900, "yes."), Verdict::Wait(CallTime(1_300), "endpoint"));
+        assert_eq!(verdict(&pause, 900, "yes I do."), Verdict::Wait(CallTime(1_300), "endpoint"));
+        assert_eq!(verdict(&pause, 500, "yes."), Verdict::Wait(CallTime(600), "endpoint"), "little to judge by");
         pause.provider_ended();
-        assert_eq!(verdict(&pause, 900, "yes."), Verdict::Wait(CallTime(1_300), "endpoint"), "the voice knows better");
+        assert_eq!(
+            verdict(&pause, 900, "yes I do."),
+            Verdict::Wait(CallTime(1_300), "endpoint"),
+            "the voice knows better"
+        );
         pause.judged(0.9);
         assert_eq!(verdict(&pause, 100, "yes."), Verdict::EndTurn);
         assert_ne!(verdict(&pause, 100, "yes I have a"), Verdict::EndTurn, "no mark yet");

@@ -30,10 +30,11 @@ pub(super) fn sounds(text: &str) -> Sound {
     if tail.ends_with('!') {
         return Sound::Finished;
     }
-    let hanging = HANGING.contains(&last.as_str()) || leads_to_a_value(&words);
-    // A recogniser that writes a full stop heard a falling voice; "and." is still not a sentence.
-    let certain =
-        tail.ends_with(['.', '।', '。']) && !ALWAYS_HANGING.contains(&last.as_str()) && !leads_to_a_value(&words);
+    let leads_on = leads_to_a_value(&words) || leads_to_a_question(&words);
+    let hanging = HANGING.contains(&last.as_str()) || leads_on;
+    // A recogniser that writes a full stop heard a falling voice; "and." and "a helmet for." are still no sentences.
+    let hangs = [ALWAYS_HANGING, MOSTLY_HANGING].iter().any(|list| list.contains(&last.as_str()));
+    let certain = tail.ends_with(['.', '।', '。']) && !hangs && !leads_on;
     if hanging && !certain { Sound::Unfinished } else { Sound::Finished }
 }
 
@@ -41,6 +42,11 @@ pub(super) fn sounds(text: &str) -> Sound {
 pub(super) fn is_marked(text: &str) -> bool {
     let tail = text.trim_end().trim_end_matches(['"', '\'', '”', ')']);
     tail.ends_with(['.', '?', '!', '।', '。']) && !tail.ends_with("...")
+}
+
+/// Whether the recogniser took the words for a question.
+pub(super) fn is_question(text: &str) -> bool {
+    text.trim_end().trim_end_matches(['"', '\'', '”', ')']).ends_with('?')
 }
 
 /// The last words, lower case, without punctuation, the last one first.
@@ -92,6 +98,14 @@ fn is_letter(word: &str) -> bool {
     word.len() == 1 && word.chars().all(|c| c.is_ascii_alphabetic()) && !matches!(word, "i" | "a")
 }
 
+/// "anna dot miller at example dot": the rest of the address must follow.
+pub(super) fn is_open_address(text: &str) -> bool {
+    matches!(
+        words_from_the_end(text, 1).first().map(String::as_str),
+        Some("dot" | "at" | "underscore" | "dash" | "punkt")
+    )
+}
+
 /// "my number is", "it's for", "the name's": a value must follow.
 fn leads_to_a_value(words: &[String]) -> bool {
     let verb = matches!(words[0].as_str(), "is" | "are" | "was");
@@ -104,11 +118,23 @@ fn leads_to_a_value(words: &[String]) -> bool {
     verb && words.get(1).is_some_and(noun)
 }
 
+/// "I would like to know", "I wanted to ask": the question must follow.
+fn leads_to_a_question(words: &[String]) -> bool {
+    let asks = matches!(words[0].as_str(), "know" | "ask");
+    asks && words.get(1).is_some_and(|word| word == "to")
+}
+
 const HESITATIONS: &[&str] = &["um", "uh", "uhm", "er", "erm", "hmm", "äh", "ähm", "well", "matlab"];
 
 /// Words after which something must follow, whatever the punctuation.
 const ALWAYS_HANGING: &[&str] =
     &["and", "or", "but", "because", "the", "a", "an", "my", "your", "und", "oder", "aber", "aur"];
+
+/// Words with which a statement hardly ever ends, full stop or not.
+const MOSTLY_HANGING: &[&str] = &[
+    "to", "for", "with", "of", "from", "at", "by", "if", "when", "that", "which", "who", "whether", "i", "i'm", "we",
+    "could", "would", "our", "mit", "für", "der", "die", "mein", "oder", "weil", "dass",
+];
 
 /// Words after which something usually follows.
 const HANGING: &[&str] = &[
@@ -133,6 +159,10 @@ mod tests {
             ("at 9", Sound::Finished),
             ("", Sound::Finished),
             ("I want to cancel and", Sound::Unfinished),
+            ("Do you have a helmet for.", Sound::Unfinished),
+            ("I would like to know", Sound::Unfinished),
+            ("I don't know", Sound::Finished),
+            ("What is it for?", Sound::Finished),
             ("I want to cancel, and.", Sound::Unfinished),
             ("my number is", Sound::Unfinished),
             ("My order number is.", Sound::Unfinished),

@@ -7,9 +7,13 @@ use base::{CallTime, Millis, SttStreamId};
 /// How long words that were already used may come back as a late final.
 const USED_WORDS_MS_MAX: u64 = 3_000;
 
+/// Words come at most so late behind their sound, and about so much.
+const LATE_WORDS_MS: u64 = 600;
+const WORDS_BEHIND_MS: u64 = 200;
+
 /// Final words that are asked for in lulls of one turn, and how far apart.
 const LULL_FINALS_MAX: u32 = 12;
-const LULL_FINAL_MS_MIN: u64 = 500;
+const LULL_FINAL_MS_MIN: u64 = 250;
 
 /// The caller's side of the conversation.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +92,13 @@ impl Hearing {
         !was_certain
     }
 
+    /// Words come while the detector hears nobody. So long after the pause began they were said in it, and another begins:
+    /// says when.
+    pub fn spoken_in_pause(&mut self, now: CallTime) -> Option<CallTime> {
+        let is_late = |pause: &mut Pause| pause.is_certain() && now.since(pause.speech_end).0 >= LATE_WORDS_MS;
+        self.pause.take_if(is_late).map(|_| now - Millis(WORDS_BEHIND_MS))
+    }
+
     /// The caller fell silent a moment ago, perhaps only to breathe.
     pub fn lull(&mut self, speech_end: CallTime) {
         if self.speaking.is_some() && !self.pause.as_ref().is_some_and(Pause::is_certain) {
@@ -97,7 +108,9 @@ impl Hearing {
 
     /// The recogniser takes the turn for ended, the detector hears somebody or something.
     pub fn ended_while_speaking(&mut self, now: CallTime) {
-        self.pause = Some(Pause::ended_while_speaking(now, self.spoken_ms(now)));
+        // Since its last words it has heard nobody.
+        let since = self.speaking.unwrap_or(now);
+        self.pause = Some(Pause::ended_while_speaking(since, self.spoken_ms(since)));
     }
 
     /// How long the present stretch of speech has lasted.
@@ -202,6 +215,11 @@ impl Hearing {
         {
             pause.finalized(now);
         }
+    }
+
+    /// Whether the recogniser has given all final words that it was asked for, and no others are coming.
+    pub fn is_settled(&self) -> bool {
+        self.partial.is_empty() && self.pause.as_ref().is_some_and(|pause| pause.final_at.is_some())
     }
 
     /// The words of the turn so far.

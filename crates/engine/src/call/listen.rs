@@ -39,6 +39,7 @@ impl CallMachine {
             SpeechInput::Stopped { silence_ms } => self.speech_stopped(now, silence_ms),
             SpeechInput::Partial { stream, text } if self.hearing.stream == Some(stream) => {
                 if self.hearing.partial(now, text.expose()) {
+                    self.words_in_pause(now);
                     self.on_words(now);
                 }
             }
@@ -102,6 +103,10 @@ impl CallMachine {
         }
         self.pause(speech_end);
         self.barge_in.stopped(now, self.timing().barge_in_decide_ms);
+        if self.barge_in.has_yielded() && self.hearing.has_words() && self.hearing.is_settled() {
+            // "Mm-hm.", and nothing else comes: the agent goes on at once.
+            self.false_barge_in(now);
+        }
         self.quiet_since = now;
         self.speculate(now);
         self.listen_on(now);
@@ -127,7 +132,15 @@ impl CallMachine {
     /// The caller may have finished: the final words and an answer are prepared, should it be so.
     fn lull(&mut self, now: CallTime, silence_ms: u64) {
         self.barge_in.lull();
-        if self.barge_in.is_pending() || self.has_human || self.is_busy() {
+        if self.has_human {
+            return;
+        }
+        if self.barge_in.is_clear_voice() && !self.is_giving_notice() && self.hearing.may_ask_in_lull(now) {
+            // "Wait." is over before it is long enough to be an interruption: its words decide.
+            self.hearing.lull(now - Millis(silence_ms));
+            self.ask_final();
+        }
+        if self.barge_in.is_pending() || self.is_busy() {
             return;
         }
         self.hearing.lull(now - Millis(silence_ms));
@@ -200,6 +213,16 @@ impl CallMachine {
         self.speech_stopped(now, 0);
     }
 
+    /// The recogniser hears the caller go on, and the detector does not.
+    fn words_in_pause(&mut self, now: CallTime) {
+        if !self.hearing.is_speaking()
+            && !self.barge_in.is_pending()
+            && let Some(speech_end) = self.hearing.spoken_in_pause(now)
+        {
+            self.pause(speech_end);
+        }
+    }
+
     fn on_words(&mut self, now: CallTime) {
         let words = self.hearing.words();
         let may_interrupt = self.is_busy() && !self.has_human && !self.is_giving_notice();
@@ -235,6 +258,9 @@ impl CallMachine {
             self.hearing.final_given(now);
         }
         if has_words {
+            if !finalized {
+                self.words_in_pause(now);
+            }
             self.on_words(now);
         }
         if finalized && self.barge_in.is_decided_by_silence() {

@@ -3,10 +3,13 @@
 
 use base::limits::SEGMENT_CHARS_MAX;
 
-/// The first segment may be cut at a clause once this much text waits, so that the caller hears something soon.
-const FIRST_SEGMENT_CHARS: usize = 40;
 /// A clause shorter than this is not worth a segment of its own.
 const CLAUSE_CHARS_MIN: usize = 25;
+/// The first words go to the voice by themselves, so that the caller hears something soon: "Yes," or what stands before a
+/// word with which a phrase begins, as people breathe there. The voice must have enough to say until the next phrase is spoken.
+const FIRST_CLAUSE_CHARS_MIN: usize = 3;
+const FIRST_PHRASE_CHARS_MIN: usize = 14;
+const FIRST_PHRASE_WORDS_MIN: usize = 3;
 
 /// Collects text and gives sentences.
 #[derive(Clone, Debug)]
@@ -59,11 +62,30 @@ impl Sentences {
         if self.buffer.len() > SEGMENT_CHARS_MAX {
             return Some(long_cut(&self.buffer));
         }
-        if self.is_first && self.buffer.len() > FIRST_SEGMENT_CHARS {
-            return clause_end(&self.buffer, self.buffer.len());
-        }
-        None
+        self.is_first.then(|| first_phrase(&self.buffer)).flatten()
     }
+}
+
+/// Where the first words of an answer end that can be spoken before the rest is known: behind a comma, or before a word with
+/// which a phrase begins.
+fn first_phrase(text: &str) -> Option<usize> {
+    let mut words = 0;
+    for (at, _) in text.match_indices(char::is_whitespace) {
+        let before = &text[..at];
+        let last = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+        words += usize::from(last.chars().any(char::is_alphanumeric));
+        if last.ends_with([',', ';', ':', '–', '—']) && before.trim().len() >= FIRST_CLAUSE_CHARS_MIN {
+            return Some(at);
+        }
+        let next = text[at..].trim_start();
+        // The word is whole when something stands behind it.
+        let Some((next, _)) = next.split_once(char::is_whitespace) else { continue };
+        let is_long = words >= FIRST_PHRASE_WORDS_MIN && before.trim().len() >= FIRST_PHRASE_CHARS_MIN;
+        if is_long && PHRASE_BEGINS.contains(&next.to_lowercase().as_str()) && !PHRASE_BEGINS.contains(&last) {
+            return Some(at);
+        }
+    }
+    None
 }
 
 /// Where the first sentence of the text ends: behind its punctuation. `None` when that cannot be known yet: a full stop at
@@ -147,6 +169,14 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
+/// Words before which people breathe.
+const PHRASE_BEGINS: &[&str] = &[
+    "after", "and", "as", "at", "because", "before", "below", "but", "by", "during", "for", "from", "if", "in", "near",
+    "on", "or", "so", "that", "until", "when", "where", "which", "who", "with", "within", "without", "aber", "auf",
+    "aus", "bei", "bis", "damit", "dass", "für", "gegen", "mit", "nach", "oder", "ohne", "und", "wann", "weil", "wenn",
+    "zwischen",
+];
+
 const ABBREVIATIONS: &[&str] = &[
     "mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "no", "nr", "vs", "approx", "ca", "etc", "e.g", "i.e", "z.b",
     "d.h", "bzw", "inc", "ltd", "co", "corp", "str", "tel", "min", "max", "mt", "ave", "dept", "fig", "rs",
@@ -225,6 +255,22 @@ mod tests {
             "You can bring your bicycle to the workshop on any weekday, and we will look at it while you wait",
             &mut out,
         );
-        assert_eq!(out, ["You can bring your bicycle to the workshop on any weekday,"]);
+        assert_eq!(out, ["You can bring your bicycle to the workshop"]);
+        let first = |text: &str| {
+            let mut out = Vec::new();
+            let mut sentences = Sentences::default();
+            text.split_inclusive(' ').for_each(|word| sentences.push(word, &mut out));
+            sentences.finish(&mut out);
+            out
+        };
+        assert_eq!(first("Yes, we repair them."), ["Yes,", "we repair them."]);
+        assert_eq!(first("The number is stamped below the bracket."), ["The number is stamped", "below the bracket."]);
+        assert_eq!(
+            first("We are at Harbour Street twelve."),
+            ["We are at Harbour Street twelve."],
+            "too little before it"
+        );
+        assert_eq!(first("It costs 4,90 euros."), ["It costs 4,90 euros."]);
+        assert_eq!(first("Sure. It is 9 for you."), ["Sure.", "It is 9 for you."], "only the first words");
     }
 }

@@ -15,6 +15,11 @@ const CACHED_AUDIO_MS_MAX: u64 = 700;
 /// All audio of such a line is there, so it moves or the line is stuck.
 const LINE_STALL_MS_MAX: u64 = 1_000;
 
+/// Audio that is there is heard, and reported, within this.
+const AUDIBLE_MS: u64 = 300;
+/// A voice mostly begins within this.
+const VOICE_MS: u64 = 250;
+
 /// Playout is told about this often.
 const BETWEEN_MS: u64 = 150;
 
@@ -161,6 +166,12 @@ impl Utterance {
     /// Whether any audio of it is there.
     pub fn has_audio(&self) -> bool {
         self.has_audio
+    }
+
+    /// Until when its first sound may well be on its way: to the caller, if it is there, else from the synthesiser.
+    pub fn sound_is_due(&self) -> Option<CallTime> {
+        let is_awaited = self.played_ms == 0 && self.has_outstanding_audio();
+        is_awaited.then(|| self.progress_at + Millis(if self.has_audio { AUDIBLE_MS } else { VOICE_MS }))
     }
 
     /// Whether audio that was not heard yet is certainly there.

@@ -65,6 +65,7 @@ impl Session {
             },
             Step::Receive(text) => self.receive(&received(self.transport, text)),
         }
+        self.codec.poll(&mut self.sent, &mut self.events);
         let mut lines = sent(self.transport, &self.sent[sent_before..]);
         lines.extend(self.events[events_before..].iter().map(event_line));
         lines
@@ -75,6 +76,7 @@ impl Session {
             Wire::Close(code, _) => self.codec.on_close(*code, &mut self.events),
             message => self.codec.on_message(message, &mut self.events),
         }
+        self.codec.poll(&mut self.sent, &mut self.events);
     }
 }
 
@@ -244,8 +246,8 @@ pub(crate) fn usage_moves(name: &str) {
     });
     assert!(most > 0, "the cassette shows usage");
     let descriptor = PROVIDERS.find(name).expect("listed").descriptor;
-    if crate::pricing::prices().iter().any(|price| price.provider == name) {
-        let cost = crate::pricing::tts_cost(name, descriptor.model.unwrap_or_default(), most);
+    if crate::pricing::prices().iter().any(|price| crate::pricing::is_of(price, name)) {
+        let cost = crate::pricing::tts_cost(name, descriptor.model.unwrap_or_default(), most, 1_000);
         assert!(cost.is_some_and(|cost| cost.usd_micros > 0), "the default model has a price");
     }
 }

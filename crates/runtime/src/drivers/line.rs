@@ -3,7 +3,7 @@
 use super::http::Exchanges;
 use base::wire::{Connect, Transport, Wire};
 use base::{ErrorClass, Failure, Millis, limits};
-use egress::{Egress, SocketReceiver, SocketSender, UpgradeError};
+use egress::{Egress, GrpcCall, SocketReceiver, SocketSender, UpgradeError};
 use std::sync::Arc;
 use tokio::time::timeout;
 
@@ -11,6 +11,7 @@ use tokio::time::timeout;
 pub(super) enum Line {
     Socket(SocketSender, SocketReceiver),
     Http(Exchanges),
+    Grpc(Box<GrpcCall>),
 }
 
 impl Line {
@@ -27,14 +28,14 @@ impl Line {
                 exchanges.send(connect.first)?;
                 Ok(Self::Http(exchanges))
             }
-            Transport::Grpc => Err(Failure::new(ErrorClass::Internal, "gRPC is not spoken yet").into()),
+            Transport::Grpc => Ok(Self::Grpc(Box::new(egress.grpc(connect, deadline).await?))),
         }
     }
 
     /// Whether more can be sent now without waiting for answers.
     pub(super) fn has_room(&self) -> bool {
         match self {
-            Self::Socket(..) => true,
+            Self::Socket(..) | Self::Grpc(_) => true,
             Self::Http(exchanges) => exchanges.has_room(),
         }
     }
@@ -42,7 +43,7 @@ impl Line {
     /// Whether nothing can come, because nothing was asked.
     pub(super) fn is_idle(&self) -> bool {
         match self {
-            Self::Socket(..) => false,
+            Self::Socket(..) | Self::Grpc(_) => false,
             Self::Http(exchanges) => exchanges.is_idle(),
         }
     }
@@ -52,6 +53,7 @@ impl Line {
         match self {
             Self::Socket(sender, _) => sender.send(out, Millis(limits::PROVIDER_WRITE_MS_MAX)).await,
             Self::Http(exchanges) => exchanges.send(out),
+            Self::Grpc(call) => call.send(out, Millis(limits::PROVIDER_WRITE_MS_MAX)).await,
         }
     }
 
@@ -64,6 +66,7 @@ impl Line {
                 Err(failure) => Err(failure.into()),
             },
             Self::Http(exchanges) => timeout(wait.to_duration(), exchanges.next()).await.ok().transpose(),
+            Self::Grpc(call) => call.recv(wait).await,
         }
     }
 

@@ -112,11 +112,15 @@ fn unix_ms() -> u64 {
 }
 
 /// Why a conversation did not open or a request was not answered, in the vendor's terms.
-fn upgrade_failure(provider: &str, error: UpgradeError, classify: impl Fn(u16, &str) -> ErrorClass) -> Failure {
+fn upgrade_failure(
+    provider: &str,
+    error: UpgradeError,
+    classify: impl Fn(u16, &[(String, String)], &str) -> ErrorClass,
+) -> Failure {
     match error {
         UpgradeError::Failed(failure) => failure,
         UpgradeError::Refused(refusal) => {
-            let class = classify(refusal.status, &refusal.body);
+            let class = classify(refusal.status, &refusal.headers, &refusal.body);
             let headers = refusal.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             providers::answer::refusal(provider, class, refusal.status, headers, &refusal.body)
         }

@@ -216,7 +216,7 @@ impl Session {
     }
 
     fn refused(&self, codec: &dyn SttProtocol, error: UpgradeError) -> End {
-        let classify = |status: u16, body: &str| codec.classify(status, body);
+        let classify = |status, headers: &_, body: &_| codec.classify_refusal(status, headers, body);
         End::Failed(upgrade_failure(&self.meter.provider, error, classify))
     }
 
@@ -237,7 +237,7 @@ impl Session {
                 message = link.line.recv(wait) => match message {
                     Ok(Some(message)) => {
                         self.hear(link, &message).await?;
-                        if link.draining && message == Wire::End {
+                        if link.is_good_bye(&message) {
                             return Ok(());
                         }
                         Ok(())
@@ -317,7 +317,9 @@ impl Session {
             let event = self.note(event);
             self.events.send(event).await.map_err(|_| End::Cancelled)?;
         }
-        if let Wire::Close(code, reason) = message {
+        if let Wire::Close(code, reason) = message
+            && !link.is_good_bye(message)
+        {
             let class = link.codec.classify(*code, reason);
             return Err(End::Failed(close_failure(&self.meter.provider, class, *code, reason)));
         }
@@ -356,6 +358,15 @@ impl Session {
 }
 
 impl Link {
+    /// Whether a message is the polite end of a stream that we ended.
+    fn is_good_bye(&self, message: &Wire) -> bool {
+        let polite = match self.transport {
+            Transport::WebSocket => matches!(message, Wire::Close(1000 | 1005, _)),
+            Transport::Http | Transport::Grpc => *message == Wire::End,
+        };
+        self.draining && polite
+    }
+
     async fn send(&mut self, out: Vec<Wire>) -> Result<(), Failure> {
         if out.is_empty() {
             return Ok(());

@@ -65,6 +65,7 @@ impl TtsService for StreamTts {
             heard_at: None,
             heard_ms: 0,
             owed_since: None,
+            chars: 0,
             cost: Money::ZERO,
         };
         let span = tracing::debug_span!("tts", provider = %self.meter.provider);
@@ -90,12 +91,15 @@ struct Session {
     /// debt, but not every vendor says when that is; so audio of an earlier segment settles the debt of a later one until
     /// the end is asked for.
     owed_since: Option<Instant>,
+    /// Characters that are paid for.
+    chars: u64,
     cost: Money,
 }
 
 impl Session {
     async fn run(mut self, connect: Connect) {
         let end = self.serve(connect).await;
+        self.charge();
         end.count(&self.meter);
         if let End::Failed(failure) = end {
             self.commands.close();
@@ -137,7 +141,7 @@ impl Session {
     }
 
     fn refused(&self, error: UpgradeError) -> End {
-        let classify = |status: u16, body: &str| self.codec.classify(status, body);
+        let classify = |status, headers: &_, body: &_| self.codec.classify_refusal(status, headers, body);
         End::Failed(upgrade_failure(&self.meter.provider, error, classify))
     }
 
@@ -151,7 +155,7 @@ impl Session {
                     None => return End::Cancelled,
                 },
                 message = line.recv(wait) => match message {
-                    Ok(Some(message)) => self.hear(&message).await,
+                    Ok(Some(message)) => self.hear(line, &message).await,
                     Ok(None) => self.tick().map_err(End::Failed),
                     Err(error) => Err(self.refused(error)),
                 },
@@ -206,25 +210,48 @@ impl Session {
                 self.flushed = true;
             }
         }
+        let mut told = Vec::new();
+        self.codec.poll(&mut out, &mut told);
         // All requests were answered before we knew that there would be no more.
-        if self.flushed && out.is_empty() && line.is_idle() {
+        if self.flushed && out.is_empty() && told.is_empty() && line.is_idle() {
             return Err(End::Done);
         }
         // A segment of which nothing is to be said is not waited for.
-        if out.is_empty() && !self.flushed {
-            return Ok(());
+        if !out.is_empty() || self.flushed {
+            self.owed_since.get_or_insert(now);
         }
-        self.owed_since.get_or_insert(now);
-        line.send(out).await.map_err(End::Failed)
+        line.send(out).await.map_err(End::Failed)?;
+        self.tell(told).await
     }
 
-    async fn hear(&mut self, message: &Wire) -> Result<(), End> {
-        let mut heard = Vec::new();
+    async fn hear(&mut self, line: &mut Line, message: &Wire) -> Result<(), End> {
+        let (mut out, mut heard) = (Vec::new(), Vec::new());
         match message {
             Wire::Close(code, _) => self.codec.on_close(*code, &mut heard),
             _ => self.codec.on_message(message, &mut heard),
         }
-        for event in heard {
+        self.codec.poll(&mut out, &mut heard);
+        let asks = !out.is_empty();
+        if asks {
+            line.send(out).await.map_err(End::Failed)?;
+        }
+        self.tell(heard).await?;
+        if asks {
+            // What waited for its turn is owed from now on.
+            self.owed_since = Some(Instant::now());
+        }
+        if let Wire::Close(code, reason) = message {
+            let class = self.codec.classify(*code, reason);
+            return Err(End::Failed(close_failure(&self.meter.provider, class, *code, reason)));
+        }
+        if *message == Wire::End && self.transport == Transport::Grpc {
+            return Err(End::Failed(ended_failure(&self.meter.provider)));
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, events: Vec<TtsEvent>) -> Result<(), End> {
+        for event in events {
             match event {
                 TtsEvent::Started => {}
                 TtsEvent::Done => return Err(End::Done),
@@ -236,13 +263,6 @@ impl Session {
                     self.owed_since = self.owed_since.map(|_| Instant::now());
                 }
             }
-        }
-        if let Wire::Close(code, reason) = message {
-            let class = self.codec.classify(*code, reason);
-            return Err(End::Failed(close_failure(&self.meter.provider, class, *code, reason)));
-        }
-        if *message == Wire::End && self.transport == Transport::Grpc {
-            return Err(End::Failed(ended_failure(&self.meter.provider)));
         }
         Ok(())
     }
@@ -259,14 +279,20 @@ impl Session {
             }
             TtsEvent::SegmentDone if !self.flushed => self.owed_since = None,
             TtsEvent::Usage { chars } => {
-                let model = self.meter.model.as_deref();
-                let cost = model.and_then(|model| providers::pricing::tts_cost(&self.meter.provider, model, *chars));
-                if let Some(cost) = cost {
-                    self.meter.cost(self.cost, cost);
-                    self.cost = cost;
-                }
+                self.chars = *chars;
+                self.charge();
             }
             _ => {}
         }
+    }
+
+    /// Text is paid for when it is asked for, audio when it is there.
+    fn charge(&mut self) {
+        let Some(model) = self.meter.model.as_deref() else { return };
+        let Some(cost) = providers::pricing::tts_cost(&self.meter.provider, model, self.chars, self.heard_ms) else {
+            return;
+        };
+        self.meter.cost(self.cost, cost);
+        self.cost = cost;
     }
 }

@@ -1,14 +1,14 @@
 //! A twin of ElevenLabs' streaming synthesis (`/v1/text-to-speech/{voice}/stream-input`) and of its plain endpoint
 //! (`POST …/stream`).
-//!
-//! A voice is a function from text to samples; the built-in one is a tone of fixed length per character, so that a test
-//! can tell from the audio how much text was spoken.
 
 mod contexts;
+mod rest;
 
 use super::fault::{Fault, Faults, Moment};
+use super::roster::Roster;
 use super::server::{Course, Outbox, Record, Server, Shared, close, refuse, strike_socket};
-use audio_codec_algorithms::encode_ulaw;
+use super::voice::Format;
+pub use super::voice::{Behaviour, CHAR_MS, TimedVoice, Voice, tone};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -19,87 +19,14 @@ use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Turns text into samples at a rate in hertz.
-pub type Voice = Arc<dyn Fn(&str, u32) -> Vec<i16> + Send + Sync>;
-
-/// Turns text into samples at a rate in hertz, and says at which sample each of its characters ends.
-pub type TimedVoice = Arc<dyn Fn(&str, u32) -> (Vec<i16>, Vec<usize>) + Send + Sync>;
-
-/// Length of a character in the built-in voice.
-pub const CHAR_MS: u64 = 60;
 /// Characters per audio message.
 const CHARS_PER_MESSAGE: usize = 8;
 /// Characters that are held back when nobody asks for audio: the first value of the service's chunk schedule.
 const HELD_CHARS: usize = 120;
-
-/// How the twin behaves.
-#[derive(Clone)]
-pub struct Behaviour {
-    /// The key that is accepted.
-    pub key: String,
-    /// The voice, whatever its id.
-    pub voice: Voice,
-    /// A voice whose characters differ in length; it goes before `voice`.
-    pub timed_voice: Option<TimedVoice>,
-    /// From text to its first audio, in milliseconds.
-    pub first_audio_ms: u64,
-    /// Between audio messages, in milliseconds.
-    pub gap_ms: u64,
-    /// Voice ids that do not exist.
-    pub unknown_voices: Vec<String>,
-}
-
-impl Default for Behaviour {
-    fn default() -> Self {
-        Self {
-            key: "twin-key".to_owned(),
-            voice: Arc::new(tone),
-            timed_voice: None,
-            first_audio_ms: 40,
-            gap_ms: 5,
-            unknown_voices: Vec::new(),
-        }
-    }
-}
-
-impl Behaviour {
-    /// The samples of a text, and where each of its characters ends.
-    fn speak(&self, text: &str, sample_rate_hz: u32) -> (Vec<i16>, Vec<usize>) {
-        if let Some(voice) = &self.timed_voice {
-            return voice(text, sample_rate_hz);
-        }
-        let pcm = (self.voice)(text, sample_rate_hz);
-        let count = text.chars().count().max(1);
-        let ends = (1..=count).map(|n| pcm.len() * n / count).collect();
-        (pcm, ends)
-    }
-}
-
-impl fmt::Debug for Behaviour {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Behaviour").field("first_audio_ms", &self.first_audio_ms).finish_non_exhaustive()
-    }
-}
-
-/// The built-in voice: [`CHAR_MS`] of a buzz per character, silent for spaces.
-pub fn tone(text: &str, sample_rate_hz: u32) -> Vec<i16> {
-    let per_char = (u64::from(sample_rate_hz) * CHAR_MS / 1_000) as usize;
-    let mut pcm = Vec::with_capacity(text.chars().count() * per_char);
-    for c in text.chars() {
-        let pitch_hz = 120.0 + f64::from(u32::from(c) % 32) * 4.0;
-        let loudness = if c.is_whitespace() { 0.0 } else { 6_000.0 };
-        pcm.extend((0..per_char).map(|n| {
-            let phase = std::f64::consts::TAU * pitch_hz * n as f64 / f64::from(sample_rate_hz);
-            (loudness * (0.7 * phase.sin() + 0.3 * (2.0 * phase).sin())) as i16
-        }));
-    }
-    pcm
-}
 
 /// The running twin. Dropping it ends every connection.
 #[derive(Debug)]
@@ -125,8 +52,11 @@ impl Twin {
                 .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input))
                 .route("/v1/text-to-speech/{voice}/multi-stream-input", get(contexts::multi_stream_input))
                 .route("/v1/text-to-speech/{voice}/stream", post(plain))
+                .route("/v1/text-to-speech/{voice}/stream/with-timestamps", post(rest::with_timestamps))
+                .route("/v2/voices", get(rest::list))
+                .route("/v1/voices/add", post(rest::clone))
                 .route("/v1/text-to-speech/{voice}", post(plain))
-                .with_state(Context { shared, behaviour })
+                .with_state(Context { shared, behaviour, roster: Roster::default() })
         };
         let server = Server::start(&key, router).await?;
         Ok(Self {
@@ -143,6 +73,7 @@ impl Twin {
 struct Context {
     shared: Shared,
     behaviour: Arc<Behaviour>,
+    roster: Roster,
 }
 
 impl Context {
@@ -171,32 +102,16 @@ impl Context {
 }
 
 /// What audio is asked for.
-#[derive(Clone, Copy)]
-struct Format {
-    ulaw: bool,
-    sample_rate_hz: u32,
-}
-
-impl Format {
-    fn parse(query: &[(String, String)]) -> Option<Self> {
-        let name = query.iter().find(|(key, _)| key == "output_format").map(|(_, value)| value.as_str())?;
-        match name.split_once('_') {
-            Some(("ulaw", "8000")) => Some(Self { ulaw: true, sample_rate_hz: 8_000 }),
-            Some(("pcm", rate)) => {
-                let sample_rate_hz = rate.parse().ok()?;
-                let known = [8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000].contains(&sample_rate_hz);
-                known.then_some(Self { ulaw: false, sample_rate_hz })
-            }
-            _ => None,
+fn format(query: &[(String, String)]) -> Option<Format> {
+    let name = query.iter().find(|(key, _)| key == "output_format").map(|(_, value)| value.as_str())?;
+    match name.split_once('_') {
+        Some(("ulaw", "8000")) => Some(Format { ulaw: true, sample_rate_hz: 8_000 }),
+        Some(("pcm", rate)) => {
+            let sample_rate_hz = rate.parse().ok()?;
+            let known = [8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000].contains(&sample_rate_hz);
+            known.then_some(Format { ulaw: false, sample_rate_hz })
         }
-    }
-
-    fn encode(self, pcm: &[i16]) -> Vec<u8> {
-        if self.ulaw {
-            pcm.iter().map(|sample| encode_ulaw(*sample)).collect()
-        } else {
-            pcm.iter().flat_map(|sample| sample.to_le_bytes()).collect()
-        }
+        _ => None,
     }
 }
 
@@ -220,7 +135,7 @@ async fn plain(
     if let Some(refusal) = context.refusal(fault.as_ref(), &voice, &headers) {
         return refusal;
     }
-    let Some(format) = Format::parse(&query) else { return bad_format() };
+    let Some(format) = format(&query) else { return bad_format() };
     let text = serde_json::from_slice::<Value>(&body).ok().and_then(|body| body["text"].as_str().map(str::to_owned));
     let (pcm, _) = context.behaviour.speak(&text.unwrap_or_default(), format.sample_rate_hz);
     ([("content-type", "audio/basic")], format.encode(&pcm)).into_response()
@@ -239,7 +154,7 @@ async fn stream_input(
     if let Some(refusal) = context.refusal(fault.as_ref(), &voice, &headers) {
         return refusal;
     }
-    let Some(format) = Format::parse(&query) else { return bad_format() };
+    let Some(format) = format(&query) else { return bad_format() };
     let auto_mode = query.iter().any(|(key, value)| key == "auto_mode" && value == "true");
     upgrade.on_upgrade(async move |mut socket| {
         let shared = context.shared.clone();

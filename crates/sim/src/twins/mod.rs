@@ -5,18 +5,28 @@
 
 pub mod anthropic;
 pub mod assemblyai;
+pub mod aws;
 pub mod azure_stt;
+pub mod azure_tts;
+pub mod cartesia_tts;
 pub mod cloud;
 pub mod deepgram;
 pub mod deepgram_flux;
+pub mod deepgram_tts;
 pub mod elevenlabs;
 pub mod elevenlabs_stt;
 pub mod fault;
 pub mod gemini;
+pub mod google;
+mod h2;
+mod hearing;
 pub mod openai;
 pub mod openai_realtime;
+pub mod openai_tts;
 pub mod recogniser;
+mod roster;
 pub mod sarvam_stt;
+pub mod sarvam_tts;
 pub mod script;
 mod server;
 mod stream;
@@ -24,6 +34,7 @@ pub mod tool;
 pub mod transcription;
 pub mod twilio;
 mod vector;
+pub mod voice;
 
 pub use fault::{Fault, Faults, Moment};
 pub use server::Record;

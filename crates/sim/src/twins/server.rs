@@ -30,7 +30,7 @@ pub struct Record {
 }
 
 impl Record {
-    fn new(key: &str) -> Self {
+    pub(crate) fn new(key: &str) -> Self {
         Self { lines: Arc::default(), key: key.into() }
     }
 
@@ -77,7 +77,7 @@ impl Drop for Server {
 pub(crate) struct Shared {
     pub(crate) faults: Faults,
     pub(crate) record: Record,
-    stop: watch::Receiver<()>,
+    pub(crate) stop: watch::Receiver<()>,
 }
 
 impl Shared {
@@ -253,6 +253,11 @@ impl Outbox {
     /// Says nothing more.
     pub(crate) fn mute(&mut self) {
         self.mute = true;
+        self.queue.clear();
+    }
+
+    /// Nothing of what waits is sent.
+    pub(crate) fn clear(&mut self) {
         self.queue.clear();
     }
 

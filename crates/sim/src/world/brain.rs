@@ -55,7 +55,8 @@ impl Brain {
 
     fn sentence(&mut self, what: &str) -> String {
         self.sentences += 1;
-        format!("Sentence {} {what}. ", self.sentences)
+        // Every piece of it says which sentence it belongs to.
+        format!("Sentence {} {}. ", self.sentences, what.replace('#', &self.sentences.to_string()))
     }
 
     fn answer(&mut self, plan: &mut Plan, request: &GenerationRequest) -> Vec<GenerationEvent> {
@@ -100,10 +101,10 @@ impl Brain {
         let mut text = String::new();
         for _ in 0..count {
             let what = *plan.chance.one_of(&[
-                "says that we open at nine",
-                "is about bicycles and what they cost",
-                "takes a little longer because it has many words in it, more than a caller likes to hear",
-                "fängt mit Umlauten an",
+                "says that door # opens at nine",
+                "is about bicycles and what number # costs",
+                "takes a little longer because # has many words in it, more than # callers like to hear",
+                "fängt für # mit Umlauten von # an",
             ]);
             text.push_str(&self.sentence(what));
         }

@@ -1,6 +1,7 @@
 //! The twins against our codecs and against the vendors' official packages.
 
 mod conformance;
+mod conformance_calls;
 mod conformance_stt;
 mod language_conformance;
 mod language_twins;

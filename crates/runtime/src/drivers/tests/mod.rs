@@ -1,6 +1,8 @@
 //! Drivers against small servers on loopback that misbehave in every way, with a toy protocol.
 
+mod calls;
 mod llm;
+mod matrix;
 mod stt;
 mod tts;
 

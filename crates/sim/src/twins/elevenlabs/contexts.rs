@@ -1,6 +1,6 @@
 //! `multi-stream-input`: several utterances share a socket, each under a `context_id` of the client's.
 
-use super::{Context, Format, HELD_CHARS, bad_format, close, spoken_messages};
+use super::{Context, Format, HELD_CHARS, bad_format, close, format, spoken_messages};
 use crate::twins::fault::{Fault, Moment};
 use crate::twins::server::{Course, Outbox, strike_socket};
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -27,7 +27,7 @@ pub(super) async fn multi_stream_input(
     if let Some(refusal) = context.refusal(fault.as_ref(), &voice, &headers) {
         return refusal;
     }
-    let Some(format) = Format::parse(&query) else { return bad_format() };
+    let Some(format) = format(&query) else { return bad_format() };
     let auto_mode = query.iter().any(|(key, value)| key == "auto_mode" && value == "true");
     upgrade.on_upgrade(async move |mut socket| {
         let shared = context.shared.clone();
