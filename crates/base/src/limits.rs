@@ -159,6 +159,20 @@ pub const PROVIDER_WRITE_MS_MAX: u64 = 500;
 pub const STT_RECONNECT_MS_MIN: u64 = 60_000;
 /// Final transcript after the end of speech.
 pub const STT_FINAL_MS_MAX: u64 = 1_500;
+/// One request for embeddings.
+pub const EMBED_MS_MAX: u64 = 10_000;
+/// Texts that one caller may have embedded at once.
+pub const EMBED_TEXTS_MAX: usize = 4_096;
+/// Characters of a text that count when it is embedded.
+pub const EMBED_TEXT_CHARS_MAX: usize = 8_000;
+/// One request to a service that reads texts.
+pub const TEXT_MS_MAX: u64 = 4_000;
+/// Texts that one caller may have read at once.
+pub const TEXT_ITEMS_MAX: usize = 1_024;
+/// Audio of an answer that a model speaks itself and that was not played yet; more of it calls the answer off.
+pub const REALTIME_AUDIO_MS_MAX: u64 = 60_000;
+/// Commands of one call that wait for its conversation with such a model.
+pub const REALTIME_COMMANDS_MAX: usize = 32;
 /// One database statement.
 pub const STATEMENT_MS_MAX: u64 = 2_000;
 /// Waiting for a database connection.

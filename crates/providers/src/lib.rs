@@ -4,9 +4,9 @@
 //! **Must not know**: sockets, clocks, retries, metrics. A codec does no I/O and cannot forget a timeout; the drivers in
 //! `runtime` own all of that, once per transport.
 //!
-//! Start reading at [`stt`], [`llm`] and [`tts`] (the traits; [`embed`] and [`text`] are smaller), then any vendor file,
-//! then `laws` (what every vendor must obey). A vendor is one file, one cassette in `fixtures/cassettes` and one word in the
-//! list of its kind.
+//! Start reading at [`stt`], [`llm`] and [`tts`] (the traits; [`embed`] and [`text`] are smaller, [`realtime`] is all three at
+//! once), then any vendor file, then `laws` (what every vendor must obey). A vendor is one file, one cassette in
+//! `fixtures/cassettes` and one word in the list of its kind.
 
 pub mod answer;
 mod aws;
@@ -20,6 +20,7 @@ mod laws;
 pub mod llm;
 pub mod options;
 pub mod pricing;
+pub mod realtime;
 pub mod registry;
 pub mod stt;
 pub mod text;

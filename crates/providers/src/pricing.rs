@@ -2,6 +2,7 @@
 //!
 //! List prices are what a business is told before it has its own contract; they are not an invoice.
 
+use crate::realtime::RealtimeUsage;
 use base::Money;
 use model::generation::TokenUsage;
 use serde::Deserialize;
@@ -23,6 +24,10 @@ pub enum Unit {
     TokensCached,
     /// Tokens written.
     TokensOut,
+    /// Tokens of audio heard.
+    AudioTokensIn,
+    /// Tokens of audio spoken.
+    AudioTokensOut,
     /// Records of 1,000 characters, each begun one whole.
     Records,
 }
@@ -117,6 +122,25 @@ pub fn llm_cost(provider: &str, model: &str, usage: TokenUsage) -> Option<Money>
         None => cost(provider, model, Unit::TokensIn, u64::from(usage.cached))?,
     };
     Some(fresh + cached + cost(provider, model, Unit::TokensOut, u64::from(usage.output))?)
+}
+
+/// What an answer of a model that hears and speaks costs. What came from its cache is taken to be audio, which is most of a
+/// conversation.
+pub fn realtime_cost(provider: &str, model: &str, usage: RealtimeUsage) -> Option<Money> {
+    let cached_price = price(provider, model, Unit::TokensCached).is_some();
+    let cached = if cached_price { usage.cached } else { 0 };
+    let cached_audio = cached.min(usage.audio_in);
+    let units = [
+        (Unit::AudioTokensIn, usage.audio_in - cached_audio),
+        (Unit::TokensIn, usage.text_in.saturating_sub(cached - cached_audio)),
+        (Unit::TokensCached, cached),
+        (Unit::TokensOut, usage.text_out),
+        (Unit::AudioTokensOut, usage.audio_out),
+    ];
+    let counted = units.into_iter().filter(|(_, tokens)| *tokens > 0);
+    counted
+        .map(|(unit, tokens)| cost(provider, model, unit, u64::from(tokens)))
+        .try_fold(Money::ZERO, |sum, one| Some(sum + one?))
 }
 
 #[cfg(test)]

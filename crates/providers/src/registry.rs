@@ -34,7 +34,7 @@ pub struct Registry<P: ?Sized + 'static> {
 }
 
 impl<P: ?Sized + 'static> Registry<P> {
-    /// A list of vendors; `kind` is `stt`, `llm`, `tts`, `embed` or `text`.
+    /// A list of vendors; `kind` is `stt`, `llm`, `tts`, `embed`, `text` or `realtime`.
     pub const fn new(kind: &'static str, entries: &'static [Entry<P>]) -> Self {
         Self { kind, entries }
     }
@@ -136,4 +136,10 @@ macro_rules! text_providers {
     ($($names:tt)+) => { $crate::registry::providers!("text", dyn TextProtocol, text, { $($names)+ }); };
 }
 
-pub(crate) use {embed_providers, llm_providers, providers, stt_providers, text_providers, tts_providers};
+macro_rules! realtime_providers {
+    ($($names:tt)+) => { $crate::registry::providers!("realtime", dyn RealtimeProtocol, realtime, { $($names)+ }); };
+}
+
+pub(crate) use {
+    embed_providers, llm_providers, providers, realtime_providers, stt_providers, text_providers, tts_providers,
+};

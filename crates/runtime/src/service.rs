@@ -4,9 +4,13 @@
 //! stops within [`base::limits::CANCEL_MS_MAX`] and sends nothing more. Every service keeps its own deadlines
 //! (connect, first result, stall) and reports their passing as `Failed`, so a receiver never waits for ever.
 
+use base::Failure;
 use base::Money;
+use futures_util::future::BoxFuture;
 use model::generation::{GenerationEvent, GenerationRequest};
+use providers::embed::{EmbedRequest, Embeddings};
 use providers::stt::{SttEvent, SttOpen};
+use providers::text::{TextAnswers, TextRequest, TextSkill};
 use providers::tts::{TtsEvent, TtsOpen};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -118,6 +122,29 @@ pub trait KnowledgeSearch: Send + Sync {
     /// The passages that answer the query, best first; empty when nothing passes the gate. Blocking work; the caller
     /// gives it a thread.
     fn search(&self, business: base::BusinessId, query: &str) -> Vec<model::generation::Citation>;
+}
+
+/// Texts to vectors.
+pub trait EmbedService: Send + Sync {
+    /// Registry name.
+    fn name(&self) -> &str;
+    /// Name of the space that the vectors lie in: who made them, with which model. Vectors of different spaces cannot be
+    /// compared, so an index belongs to one.
+    fn space(&self) -> &str;
+    /// One vector of length 1 for each text, in their order; dropping the future calls it off. An empty text is refused;
+    /// of a text longer than [`base::limits::EMBED_TEXT_CHARS_MAX`] the rest does not count.
+    fn embed(&self, request: EmbedRequest, bill: &Bill) -> BoxFuture<'static, Result<Embeddings, Failure>>;
+}
+
+/// What texts say: sentiment, entities, personal data, language, translation.
+pub trait TextService: Send + Sync {
+    /// Registry name.
+    fn name(&self) -> &str;
+    /// Whether it can do this.
+    fn can(&self, skill: TextSkill) -> bool;
+    /// One outcome for each text, in their order; dropping the future calls it off. A text that is empty or too long for
+    /// the service fails by itself.
+    fn read(&self, request: TextRequest, bill: &Bill) -> BoxFuture<'static, Result<TextAnswers, Failure>>;
 }
 
 /// Neural voice activity for one call: 8 or 16 kHz audio in any chunks, a probability of speech when a window is full.

@@ -8,6 +8,7 @@
 
 pub mod bm25;
 pub mod brain;
+pub mod detect;
 pub mod document;
 pub mod embed;
 pub mod evaluation;

@@ -4,7 +4,8 @@
 //! Patterns find what has a form. Names and street addresses do not have one: a text that may hold them does not belong in
 //! a log at all, which is what [`base::Pii`] is for.
 
-use regex::{Captures, Regex};
+use regex::Regex;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 macro_rules! pattern {
@@ -19,19 +20,69 @@ pattern!(CARD, r"\b\d(?:[ -]?\d){12,18}\b");
 pattern!(PHONE, r"(?:\+|\b00|\b0|\(0)\d?[\d ()/.-]{5,}\d\b");
 pattern!(ID, r"\b(?:[A-Za-z]{1,4}-?)?\d{5,}\b");
 
-/// The text with personal data replaced by `[email]`, `[iban]`, `[card]`, `[phone]` and `[id]`.
-pub fn mask(text: &str) -> String {
-    let text = EMAIL.replace_all(text, "[email]");
-    let text = masked_if(&IBAN, &text, "[iban]", is_iban);
-    let text = masked_if(&CARD, &text, "[card]", passes_luhn);
-    let text = masked_if(&PHONE, &text, "[phone]", |found| (7..=15).contains(&digits(found).count()));
-    ID.replace_all(&text, "[id]").into_owned()
+/// What says who somebody is, by its form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// An e-mail address.
+    Email,
+    /// A bank account with a valid check.
+    Iban,
+    /// A payment card with a valid check digit.
+    Card,
+    /// A phone number.
+    Phone,
+    /// A long id, such as an order number.
+    Id,
 }
 
-fn masked_if(pattern: &Regex, text: &str, name: &str, is: impl Fn(&str) -> bool) -> String {
-    pattern
-        .replace_all(text, |found: &Captures<'_>| if is(&found[0]) { name.to_owned() } else { found[0].to_owned() })
-        .into_owned()
+impl Form {
+    /// What stands in its place in a log.
+    pub const fn mask(self) -> &'static str {
+        match self {
+            Self::Email => "[email]",
+            Self::Iban => "[iban]",
+            Self::Card => "[card]",
+            Self::Phone => "[phone]",
+            Self::Id => "[id]",
+        }
+    }
+}
+
+/// Where personal data stands in a text, in the order of the text; nothing is found twice.
+pub fn find(text: &str) -> Vec<(Form, Range<usize>)> {
+    let forms: [(Form, &Regex, fn(&str) -> bool); 5] = [
+        (Form::Email, &EMAIL, |_| true),
+        (Form::Iban, &IBAN, is_iban),
+        (Form::Card, &CARD, passes_luhn),
+        (Form::Phone, &PHONE, |found| (7..=15).contains(&digits(found).count())),
+        (Form::Id, &ID, |_| true),
+    ];
+    let mut found = Vec::new();
+    let mut rest = text.to_owned();
+    for (form, pattern, is) in forms {
+        let here: Vec<Range<usize>> =
+            pattern.find_iter(&rest).filter(|part| is(part.as_str())).map(|part| part.range()).collect();
+        for range in here {
+            // What was found is out of the way of the forms that follow, and all places stay what they are.
+            rest.replace_range(range.clone(), &"\u{1}".repeat(range.len()));
+            found.push((form, range));
+        }
+    }
+    found.sort_by_key(|(_, range)| range.start);
+    found
+}
+
+/// The text with personal data replaced by `[email]`, `[iban]`, `[card]`, `[phone]` and `[id]`.
+pub fn mask(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut from = 0;
+    for (form, range) in find(text) {
+        masked.push_str(&text[from..range.start]);
+        masked.push_str(form.mask());
+        from = range.end;
+    }
+    masked.push_str(&text[from..]);
+    masked
 }
 
 fn digits(text: &str) -> impl DoubleEndedIterator<Item = u32> + '_ {

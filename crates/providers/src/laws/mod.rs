@@ -2,6 +2,7 @@
 
 pub(crate) mod embed;
 pub(crate) mod llm;
+pub(crate) mod realtime;
 pub(crate) mod stt;
 pub(crate) mod text;
 pub(crate) mod tts;

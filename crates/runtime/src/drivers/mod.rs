@@ -7,15 +7,20 @@
 mod http;
 mod line;
 mod llm_http;
+mod realtime;
 mod stt;
 mod tts;
+mod whole;
 
 #[cfg(test)]
 mod tests;
 
 pub use llm_http::{HttpBrain, MakeLlm};
+pub use realtime::{Briefing, MakeRealtime, Realtime, Trio};
 pub use stt::{MakeStt, StreamStt};
 pub use tts::{MakeTts, StreamTts};
+pub use whole::{HttpEmbed, HttpText, MakeEmbed, MakeText};
+pub(crate) use whole::{embeddable, readable};
 
 use crate::service::Bill;
 use base::{ErrorClass, Failure, Money};

@@ -4,6 +4,7 @@ mod brain;
 #[cfg(feature = "gguf")]
 mod gguf;
 mod phrasing;
+mod reading;
 mod recognition;
 mod synthesis;
 
@@ -11,6 +12,7 @@ pub use brain::LocalBrain;
 #[cfg(feature = "gguf")]
 pub use gguf::load_phrasing_model;
 pub use phrasing::{GGUF_NAME, PhrasingBrain, TextModel};
+pub use reading::{LocalEmbed, LocalText};
 pub use recognition::LocalStt;
 pub use synthesis::LocalTts;
 

@@ -256,6 +256,11 @@ impl Outbox {
         self.queue.clear();
     }
 
+    /// Forgets what else waits.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Message) -> bool) {
+        self.queue.retain(|(_, message)| keep(message));
+    }
+
     /// Nothing of what waits is sent.
     pub(crate) fn clear(&mut self) {
         self.queue.clear();

@@ -3,7 +3,7 @@
 use crate::conformance::run;
 use serde_json::{Value, json};
 use sim::twins::openai::{Dialect, Reply, Rule};
-use sim::twins::{anthropic, gemini, openai};
+use sim::twins::{anthropic, azure_language, azure_translator, gemini, google_translate, openai};
 
 fn rules() -> Vec<Rule> {
     vec![
@@ -81,6 +81,43 @@ async fn official_generation_client_streams_text_and_tools_and_embeds() {
             json!({"vectors": 2, "width": 64}),
             json!({"refused": "key", "status": 400, "word": "INVALID_ARGUMENT"}),
             json!({"refused": "signature", "status": 400, "word": "INVALID_ARGUMENT"}),
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn official_text_client_reads_sentiment_entities_and_languages_and_sees_single_failures() {
+    let twin = azure_language::Twin::start().await.expect("a free port");
+    assert_eq!(
+        run("azure_language_read.py", &twin.base_url, &twin.key).await,
+        [
+            json!({"sentiment": "positive", "sentences": 1, "failed": true, "why": "InvalidDocument"}),
+            json!({"masked": "Zoé said *******.", "category": "PhoneNumber", "offset": 9}),
+            json!({"entities": [["Zoé", "Person"]]}),
+            json!({"languages": ["es", "(Unknown)"]}),
+            json!({"refused": "ClientAuthenticationError", "status": 401}),
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn official_translation_clients_translate() {
+    let twin = azure_translator::Twin::start().await.expect("a free port");
+    assert_eq!(
+        run("azure_translator_translate.py", &twin.base_url, &twin.key).await,
+        [
+            json!({"texts": ["[de] Hello", "[de] It's open."], "from": "en"}),
+            json!({"refused": "ClientAuthenticationError", "status": 401}),
+        ]
+    );
+    let twin = google_translate::Twin::start().await.expect("a free port");
+    assert_eq!(
+        run("google_translate_translate.py", &twin.base_url, &twin.key).await,
+        [
+            json!({"texts": ["[de] Hello", "[de] It's open."], "from": "en"}),
+            json!({"html": "[de] It&#39;s open."}),
+            json!({"languages": ["es", "en", "und"]}),
+            json!({"refused": "BadRequest", "status": 400}),
         ]
     );
 }
