@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use base::wire::Wire;
 use providers::cassette::{Cassette, Step, received};
 use providers::registry::Registry;
-use providers::{embed, llm, stt, text, tts};
+use providers::{embed, llm, realtime, stt, text, tts};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -63,6 +63,9 @@ pub fn measure(options: &Options) -> anyhow::Result<()> {
     for name in names(&llm::PROVIDERS) {
         rows.push(brain(&clock, name).with_context(|| format!("llm {name}"))?);
     }
+    for name in names(&realtime::PROVIDERS) {
+        rows.push(conversation(&clock, name).with_context(|| format!("realtime {name}"))?);
+    }
     for name in names(&embed::PROVIDERS) {
         rows.push(embedder(&clock, name).with_context(|| format!("embed {name}"))?);
     }
@@ -84,14 +87,14 @@ fn names<P: ?Sized>(registry: &Registry<P>) -> Vec<&'static str> {
 fn table(rows: &[Row]) -> String {
     let mut text = String::from(
         "processor time of the codecs, microseconds; messages are those of the cassettes\n\
-         kind   provider          transport  messages  in: a message  split anywhere  out\n",
+         kind      provider          transport  messages  in: a message  split anywhere  out\n",
     );
     for row in rows {
         let split = row.split_us.map_or("-".to_owned(), |us| format!("{us:.2}"));
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:<6} {:<17} {:<9} {:>9} {:>14.2} {:>15} {:>6.2} a {}",
+            "{:<9} {:<17} {:<9} {:>9} {:>14.2} {:>15} {:>6.2} a {}",
             row.kind, row.provider, row.transport, row.messages, row.in_us, split, row.out_us, row.out
         );
     }
@@ -291,6 +294,7 @@ fn voice(clock: &Clock, name: &'static str) -> anyhow::Result<Row> {
                         _ => {}
                     },
                 }
+                codec.poll(&mut sent, &mut events);
             }
             black_box((&events, &sent));
         }
@@ -299,6 +303,7 @@ fn voice(clock: &Clock, name: &'static str) -> anyhow::Result<Row> {
         let (mut codec, mut sent) = (provider.protocol(), Vec::new());
         codec.connect(&opens[0]);
         codec.on_text(SENTENCE, &mut sent);
+        codec.poll(&mut sent, &mut Vec::new());
         codec.flush(&mut sent);
         black_box(&sent);
     })?;
@@ -306,6 +311,52 @@ fn voice(clock: &Clock, name: &'static str) -> anyhow::Result<Row> {
     let messages = count(&sessions);
     let transport = format!("{transport:?}");
     Ok(Row { kind: "tts", provider: name, transport, messages, in_us, split_us, out_us, out: "sentence, opened anew" })
+}
+
+fn conversation(clock: &Clock, name: &'static str) -> anyhow::Result<Row> {
+    let cassette = Cassette::load("realtime", name);
+    let provider = realtime::PROVIDERS.open(name, &cassette.options())?;
+    let mut opens: Vec<realtime::RealtimeOpen> = Vec::new();
+    let mut sessions = Vec::new();
+    for steps in cassette.sessions() {
+        let Some(Step::Open(open)) = steps.first() else { bail!("a session begins with open") };
+        opens.push(serde_json::from_str(open).context("open REALTIME_OPEN")?);
+        sessions.push(doings(&steps, base::wire::Transport::WebSocket));
+    }
+    let play = |sessions: &[Vec<Doing>]| {
+        for (open, session) in opens.iter().zip(sessions) {
+            let (mut codec, mut sent, mut events) = (provider.protocol(), Vec::new(), Vec::new());
+            black_box(codec.connect(open));
+            for doing in session {
+                match doing {
+                    Doing::Receive(wire) => codec.on_message(wire, &mut events, &mut sent),
+                    Doing::Act(verb, rest) => match verb.as_str() {
+                        "audio" => codec.on_audio(&[0; 160], &mut sent),
+                        "speech" => codec.speech_started(&mut sent),
+                        "commit" => drop(codec.commit(&mut sent)),
+                        "cancel" => codec.cancel(&mut sent),
+                        "add" => drop(serde_json::from_str(rest).map(|item| codec.add(&item, &mut sent))),
+                        "respond" => drop(serde_json::from_str(rest).map(|ask| codec.respond(&ask, &mut sent))),
+                        _ => {}
+                    },
+                }
+            }
+            black_box((&events, &sent));
+        }
+    };
+    let (mut codec, mut sent) = (provider.protocol(), Vec::new());
+    codec.connect(&opens[0]);
+    let frame = vec![1_000; (codec.input_rate_hz() * FRAME_MS / 1_000) as usize];
+    let out_us = clock.round_us(|| {
+        codec.on_audio(&frame, &mut sent);
+        black_box(&sent);
+        sent.clear();
+    })?;
+    let transport = base::wire::Transport::WebSocket;
+    let (in_us, split_us) = incoming(clock, &sessions, transport, play)?;
+    let messages = count(&sessions);
+    let transport = format!("{transport:?}");
+    Ok(Row { kind: "realtime", provider: name, transport, messages, in_us, split_us, out_us, out: "frame of 20 ms" })
 }
 
 /// What each session asks, as it stands behind `open`, and the lines that answer it.
@@ -425,6 +476,9 @@ mod tests {
         }
         for name in names(&llm::PROVIDERS) {
             assert!(brain(&clock, name).expect(name).split_us.is_some());
+        }
+        for name in names(&realtime::PROVIDERS) {
+            assert!(conversation(&clock, name).expect(name).out_us > 0.0);
         }
         for name in names(&embed::PROVIDERS) {
             assert!(embedder(&clock, name).expect(name).out_us > 0.0);

@@ -55,6 +55,7 @@ fn listed() -> Vec<(&'static str, &'static str, Vec<&'static Descriptor>)> {
         ("stt", "Speech to text", providers::stt::PROVIDERS.descriptors().collect()),
         ("tts", "Text to speech", providers::tts::PROVIDERS.descriptors().collect()),
         ("llm", "Language models", providers::llm::PROVIDERS.descriptors().collect()),
+        ("realtime", "Speech to speech", providers::realtime::PROVIDERS.descriptors().collect()),
         ("embed", "Embeddings", providers::embed::PROVIDERS.descriptors().collect()),
         ("text", "Text services", providers::text::PROVIDERS.descriptors().collect()),
     ]
