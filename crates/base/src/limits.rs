@@ -109,8 +109,37 @@ pub const HEDGE_STT_FINAL_MS: u64 = 450;
 pub const HEDGE_STT_WORDS_MS: u64 = 2_000;
 /// Second opinions that one stage may ask for in one call because the first was late; each is paid for.
 pub const HEDGES_PER_CALL_MAX: u32 = 10;
+/// What the second opinions of one call may cost, in millionths of a dollar, or a tenth of what the call has cost, whichever is
+/// more.
+pub const HEDGE_COST_USD_MICROS_MAX: i64 = 20_000;
+/// Failures in a row after which a provider is passed over by all calls of a node.
+pub const BREAKER_FAILURES_MAX: u32 = 3;
+/// Outcomes within [`HEALTH_WINDOW_MS`] of which every second may be a failure.
+pub const BREAKER_WINDOW_MIN: usize = 6;
+/// For this long a provider that failed is passed over; doubles with each trial that fails.
+pub const BREAKER_PAUSE_MS: u64 = 2_500;
+/// The longest pause that we impose ourselves. A `Retry-After` may be longer.
+pub const BREAKER_PAUSE_MS_MAX: u64 = 20_000;
+/// A trial that is not over by then has failed.
+pub const TRIAL_MS_MAX: u64 = 6_000;
+/// Outcomes older than this say nothing about a provider any more.
+pub const HEALTH_WINDOW_MS: u64 = 30_000;
+/// Latencies older than this say nothing about a provider any more.
+pub const HEALTH_LATENCY_MS: u64 = 300_000;
+/// Outcomes and latencies remembered of one provider.
+pub const HEALTH_SAMPLES_MAX: usize = 64;
+/// Providers, models and accounts whose health one node remembers.
+pub const HEALTH_LANES_MAX: usize = 1_024;
+/// First pause before the only provider of a stage is asked again; doubles.
+pub const RETRY_PAUSE_MS: u64 = 100;
+/// Time that an attempt needs to be worth while; one that would begin later is not made.
+pub const RETRY_ROOM_MS: u64 = 400;
+/// Decisions about providers that one call writes into its journal.
+pub const ROUTE_EVENTS_PER_CALL_MAX: u32 = 200;
 /// Caller audio kept for a recogniser that takes over.
 pub const STT_REPLAY_MS_MAX: u64 = 15_000;
+/// Quiet after which a recogniser is exchanged on an operator's wish, even if it may still have something to tell.
+pub const STT_SWITCH_QUIET_MS: u64 = 1_500;
 /// How often in a row all recognisers are tried before the stream has failed.
 pub const STT_ROUNDS_MAX: u32 = 3;
 /// Pause before all recognisers are tried again; doubles.
@@ -231,6 +260,18 @@ pub const STT_ANSWER_BYTES_MAX: usize = 256 * 1024;
 pub const STT_REOPENS_MAX: u32 = 3;
 /// Characters of one spoken segment.
 pub const SEGMENT_CHARS_MAX: usize = 240;
+/// Answers of brains that one node keeps.
+pub const ANSWERS_MAX: usize = 2_000;
+/// Bytes of these answers.
+pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Characters of one answer that is kept.
+pub const ANSWER_KEPT_CHARS_MAX: usize = 1_200;
+/// How long an answer is given again.
+pub const ANSWER_KEPT_MS_MAX: u64 = 900_000;
+/// Finding out what a question means, before the brain is asked after all.
+pub const MEANING_MS_MAX: u64 = 60;
+/// Tokens of one answer when a budget is nearly used up.
+pub const SHORT_ANSWER_TOKENS_MAX: u32 = 90;
 /// Tokens of one answer: what is spoken must be short.
 pub const ANSWER_TOKENS_MAX: u32 = 300;
 /// Calls whose words are deleted in one go, once the time for which they are kept is over.

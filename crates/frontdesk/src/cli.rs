@@ -2,9 +2,11 @@
 
 use crate::commands;
 use crate::config::{self, Config, Sources};
+use crate::vault;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 /// Exit code of a configuration that cannot be used.
 const EXIT_CONFIG: u8 = 2;
@@ -28,6 +30,7 @@ const EXAMPLES: &str = "Examples:
   frontdesk call replay ID                       feed a past call to the engine again and compare every decision
   frontdesk models pull                          fetch the models of this machine, checked against pinned hashes
   frontdesk config check                         say everything that is wrong with the configuration
+  frontdesk providers test NAME                   try a provider's key, address and model
   frontdesk config providers                     list providers and phone platforms with their environment names";
 
 /// Options of every command.
@@ -58,6 +61,9 @@ enum Command {
     /// List, fetch and check the models of this machine
     #[command(subcommand)]
     Models(commands::models::ModelsCommand),
+    /// List, test and switch providers; set their credentials; say who serves an agent
+    #[command(subcommand)]
+    Providers(commands::providers::ProvidersCommand),
     /// Say what is missing and the command that mends it
     Doctor,
     /// Check the configuration, print the defaults, list providers
@@ -106,11 +112,13 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => args.listen.clone(),
         _ => None,
     };
+    fetch_secrets(&cli.global)?;
     let mut config = load(&cli.global, listen)?;
     let talks_to_a_person = !matches!(cli.command, Command::Serve(_));
     if talks_to_a_person && config.log.filter == config::DEFAULT_LOG_FILTER {
         // What these commands print is for people; the log would stand between its lines.
-        config.log.filter = "warn".into();
+        // A test of a provider says itself what is wrong, in one line.
+        config.log.filter = if matches!(cli.command, Command::Providers(_)) { "error" } else { "warn" }.into();
     }
     crate::telemetry::start_logs(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -120,6 +128,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => commands::demo::demo(config, args).await,
             Command::Call(args) => commands::call::call(config, args).await,
             Command::Models(command) => commands::models::models(&config, command).await,
+            Command::Providers(command) => commands::providers::providers(&config, command).await,
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),
             Command::Inputs(args) => commands::replay::inputs(&config, &args).await,
@@ -139,16 +148,37 @@ fn load(global: &Global, listen: Option<String>) -> Result<Config, config::Probl
     overrides.extend(global.models_dir.as_ref().map(|dir| ("models.dir", path_text(dir))));
     overrides.extend(global.log.clone().map(|filter| ("log.filter", filter)));
     overrides.extend(listen.map(|listen| ("server.listen", listen)));
-    config::load(&Sources {
-        file: global.config.as_deref(),
-        env: &|name| std::env::var(name).ok(),
-        overrides: &overrides,
-    })
+    config::load(&Sources { file: global.config.as_deref(), env: &environment_of_config, overrides: &overrides })
 }
 
-/// The environment; empty values count as absent.
+/// What was fetched from Vault, by reference.
+static FETCHED: OnceLock<vault::Fetched> = OnceLock::new();
+
+/// Fetches what the configuration names in Vault. Nothing waits for it when it names nothing.
+fn fetch_secrets(global: &Global) -> anyhow::Result<()> {
+    // What is not text cannot be a reference.
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let references = vault::references(global.config.as_deref(), variables);
+    if references.is_empty() {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let fetched = runtime.block_on(vault::fetch(&references, &|name| std::env::var(name).ok()))?;
+    let _ = FETCHED.set(fetched); // A process has one command line.
+    Ok(())
+}
+
+fn environment_of_config(name: &str) -> Option<String> {
+    match FETCHED.get().and_then(|fetched| fetched.get(name)) {
+        Some(secret) => Some(secret.expose().clone()),
+        None => std::env::var(name).ok(),
+    }
+}
+
+/// The environment, and under their references what was fetched from Vault; empty values count as absent.
 pub fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    environment_of_config(name).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub struct Config {
     pub tts: Stage,
     /// Brain.
     pub brain: Stage,
+    /// What may be spent.
+    pub budget: Budget,
     /// Calls.
     pub calls: Calls,
     /// How long what was said is kept.
@@ -43,6 +45,8 @@ pub struct Config {
     pub log: Log,
     /// Providers by registry name.
     pub providers: BTreeMap<String, BTreeMap<String, Setting>>,
+    /// The same voices at several providers.
+    pub voices: Vec<BTreeMap<String, String>>,
     /// Phone numbers and who answers them.
     pub numbers: Vec<NumberEntry>,
     /// Carriers by registry name.
@@ -116,6 +120,16 @@ pub struct Stage {
     pub provider: String,
     /// Who takes over, in order.
     pub fallback: Vec<String>,
+}
+
+/// What may be spent on providers, in cents of a US dollar; 0 for no bound.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// On one call.
+    pub call_cents: u32,
+    /// By a business in a month.
+    pub month_cents: u32,
 }
 
 /// Calls.
@@ -392,11 +406,16 @@ impl Setting {
     }
 }
 
-/// Follows `env:NAME` and `file:/path`.
+/// Follows `env:NAME`, `file:/path` and `vault:PATH#FIELD`.
 pub fn follow(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Secret<String>, String> {
     if let Some(name) = text.strip_prefix("env:") {
         let value = env(name).filter(|value| !value.is_empty());
         return value.map(Secret::new).ok_or_else(|| format!("the environment has no {name}"));
+    }
+    if text.starts_with(crate::vault::SCHEME) {
+        // The command line has fetched every reference that it found and put it among the names of the environment.
+        let place = text.split('#').next().unwrap_or_default();
+        return env(text).map(Secret::new).ok_or_else(|| format!("{place}#… was not fetched from Vault"));
     }
     if let Some(path) = text.strip_prefix("file:") {
         let read = std::fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))?;

@@ -9,7 +9,9 @@ pub mod cli;
 mod commands;
 pub mod config;
 pub mod on_device;
+pub mod shelf;
 pub mod telemetry;
+pub mod vault;
 pub mod wiring;
 
 pub use cli::run;

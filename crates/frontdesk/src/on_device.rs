@@ -7,6 +7,7 @@ use local::models::ModelDir;
 use local::speech::{NeuralVad, Recognizer, Synthesizer, TurnJudge};
 use model::business::TenantScope;
 use model::seed::Document;
+use runtime::answers::Meaning;
 #[cfg(feature = "gguf")]
 use runtime::on_device::PhrasingBrain;
 use runtime::on_device::{LocalBrain, LocalJudge, LocalStt, LocalTts, model_slots};
@@ -101,7 +102,21 @@ pub fn gguf_file(configured: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// What texts mean, by the embedding model of this machine.
+struct Embedding(Arc<LanguageModels>);
+
+impl Meaning for Embedding {
+    fn embed(&self, text: &str) -> Option<Vec<f32>> {
+        self.0.embedder.embed(text).ok().map(|vector| vector.to_vec())
+    }
+}
+
 impl OnDevice {
+    /// What texts mean.
+    pub fn meaning(&self) -> Arc<dyn Meaning> {
+        Arc::new(Embedding(Arc::clone(&self.models)))
+    }
+
     /// Loads the language model that phrases what the brain found. Blocking work.
     ///
     /// # Errors

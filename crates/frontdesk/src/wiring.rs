@@ -2,22 +2,24 @@
 
 use crate::config::{Config, Setting, Stage};
 use crate::on_device::{self, OnDevice};
+use crate::shelf::{self, Configured, Shelf};
 use anyhow::{Context as _, bail};
-use base::{NumberId, Secret};
+use base::{Money, NumberId, Secret};
 use carriers::protocol::CarrierControl;
 use carriers::registry as carrier_registry;
 use egress::{Egress, EgressConfig, Policy};
 use model::business::{Number, TenantScope};
+use model::routing::{Region, VoiceMap};
 use model::seed::{Document, Seed};
 use providers::options::{Descriptor, ProviderOptions};
 use runtime::drivers::{HttpBrain, StreamStt, StreamTts};
 use runtime::service::{AudioJudge, BrainService, KnowledgeSearch, SttService, TtsService};
-use runtime::{Node, NodeSettings, Services};
-use std::collections::BTreeMap;
+use runtime::{Budgets, Node, NodeSettings, Services};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::seed::SeedMode;
-use store::{SqliteOptions, SqliteStore, Store};
+use store::{Credential, Owner, SqliteOptions, SqliteStore, Store};
 
 /// The demonstration business as it is shipped.
 const DEMO: &str = include_str!("../../../fixtures/demo/business.toml");
@@ -28,6 +30,9 @@ const LOCAL: &str = runtime::on_device::NAME;
 /// The on-device brain with a language model of this machine behind it.
 const GGUF: &str = runtime::on_device::GGUF_NAME;
 const AUTO: &str = "auto";
+/// What an operator may know better about a provider than its descriptor.
+const DATA_REGION: &str = "data_region";
+const QUALITY: &str = "quality";
 /// The database in the folder of the data.
 const DATABASE: &str = "frontdesk.db";
 
@@ -60,7 +65,8 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     take_numbers(config, store.as_ref(), &scope).await?;
     let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
 
-    let cloud = Cloud { config, env, egress: &egress };
+    let kept = store.credentials().await.context("the credentials of providers; see secrets.data_keys_old")?;
+    let cloud = Cloud { config, env, egress: &egress, kept };
     let [stt, tts, brain] = cloud.chains()?;
     let on_device = load_on_device(config, [&stt, &tts, &brain]).await?;
     if let Some(on_device) = &on_device {
@@ -71,6 +77,10 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     }
     let stages = named([stt.clone(), tts.clone(), brain.clone()]);
     let mut services = services(&cloud, on_device.as_ref(), stt, tts, brain)?;
+    let voices = VoiceMap(config.voices.clone());
+    // What was set while running can change while running: it is not mixed into what stays.
+    let plain = Cloud { config, env, egress: &egress, kept: Vec::new() };
+    services.catalog = Some(Arc::new(Shelf::new(plain.configured()?, on_device.clone(), Arc::clone(&egress), voices)));
     if services.judge.is_none() {
         services.judge = judge(config).await;
     }
@@ -82,10 +92,37 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
         inbound_reserve: config.calls.inbound_reserve,
         record: config.calls.record,
         record_inputs: config.calls.record_inputs,
+        budgets: budgets(config),
     };
     let controls = carrier_controls(config, env)?;
     let node = Node::new(settings, Arc::clone(&store), services, egress, controls);
+    node.load_settings().await.context("switches and credentials of providers")?;
     Ok(Wired { node, store, scope, on_device, recordings_dir, stages })
+}
+
+/// A node that takes no calls and has loaded no models: for commands about providers.
+///
+/// # Errors
+/// When the database cannot be opened or the configuration does not hold.
+pub async fn wire_light(config: &Config, env: Env<'_>) -> anyhow::Result<(Node, TenantScope)> {
+    let (store, scope) = open_store(config, env).await?;
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+    let plain = Cloud { config, env, egress: &egress, kept: Vec::new() };
+    let voices = VoiceMap(config.voices.clone());
+    let shelf = Shelf::new(plain.configured()?, None, Arc::clone(&egress), voices).trusting_models();
+    let services = Services { catalog: Some(Arc::new(shelf)), ..Services::default() };
+    let settings = NodeSettings {
+        public_url: None,
+        recordings_dir: recordings_dir(config),
+        calls_max: 0,
+        inbound_reserve: 0,
+        record: false,
+        record_inputs: false,
+        budgets: budgets(config),
+    };
+    let node = Node::new(settings, store, services, egress, BTreeMap::new());
+    node.load_settings().await.context("switches and credentials of providers")?;
+    Ok((node, scope))
 }
 
 /// Opens the database and finds the business of this installation.
@@ -121,7 +158,7 @@ fn named([stt, tts, brain]: [Vec<String>; 3]) -> Stages {
 /// Checks the settings of every provider that a stage uses and of every one that is configured.
 pub fn check_providers(config: &Config, env: Env<'_>) -> anyhow::Result<Stages> {
     let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
-    let cloud = Cloud { config, env, egress: &egress };
+    let cloud = Cloud { config, env, egress: &egress, kept: Vec::new() };
     let [stt, tts, brain] = cloud.chains()?;
     stt.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.stt(name).map(drop))?;
     tts.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.tts(name).map(drop))?;
@@ -260,6 +297,7 @@ fn services(
     if let Some(on_device) = on_device {
         services.judge = Some(Arc::clone(&on_device.judge) as Arc<dyn AudioJudge>);
         services.search = Some(Arc::clone(&on_device.brain) as Arc<dyn KnowledgeSearch>);
+        services.meaning = Some(on_device.meaning());
     }
     Ok(services)
 }
@@ -269,6 +307,8 @@ struct Cloud<'a> {
     config: &'a Config,
     env: Env<'a>,
     egress: &'a Arc<Egress>,
+    /// Credentials that were set while an installation ran.
+    kept: Vec<Credential>,
 }
 
 impl Cloud<'_> {
@@ -331,21 +371,46 @@ impl Cloud<'_> {
         options.api_key.is_some() || (descriptor.key_optional && options.base_url.is_some())
     }
 
+    /// What is said about every provider, whether it is used or not.
+    fn configured(&self) -> anyhow::Result<HashMap<(model::routing::Stage, String), Configured>> {
+        let mut all = HashMap::new();
+        for stage in model::routing::Stage::ALL {
+            for descriptor in shelf::descriptors(stage) {
+                let options = self.options(descriptor)?;
+                let region = self.known_better(descriptor, DATA_REGION)?.map(|text| region(descriptor.name, &text));
+                let quality = self.known_better(descriptor, QUALITY)?.map(|text| quality(descriptor.name, &text));
+                let one = Configured { options, region: region.transpose()?, quality: quality.transpose()? };
+                all.insert((stage, descriptor.name.to_owned()), one);
+            }
+        }
+        Ok(all)
+    }
+
+    /// What the operator knows better than the descriptor.
+    fn known_better(&self, descriptor: &Descriptor, key: &str) -> anyhow::Result<Option<String>> {
+        let setting = self.config.providers.get(descriptor.name).and_then(|table| table.get(key));
+        setting.map(|setting| resolve(setting, self.env).map(|text| text.expose().clone())).transpose()
+    }
+
     /// What the environment says, then what the configuration says over it.
     fn options(&self, descriptor: &Descriptor) -> anyhow::Result<ProviderOptions> {
         let mut options = ProviderOptions::from_env(descriptor, self.env);
-        let Some(settings) = self.config.providers.get(descriptor.name) else { return Ok(options) };
-        for (key, setting) in settings {
+        for (key, setting) in self.config.providers.get(descriptor.name).into_iter().flatten() {
             let value = resolve(setting, self.env).with_context(|| format!("providers.{}.{key}", descriptor.name))?;
             match key.as_str() {
                 "api_key" => options.api_key = Some(value),
                 "base_url" => options.base_url = Some(value.expose().clone()),
                 "model" => options.model = Some(value.expose().clone()),
                 "voice" => options.voice = Some(value.expose().clone()),
+                DATA_REGION | QUALITY => {}
                 _ => {
                     options.extra.insert(key.clone(), value.expose().clone());
                 }
             }
+        }
+        let of_all = self.kept.iter().find(|one| one.owner == Owner::Installation && one.provider == descriptor.name);
+        for (key, value) in of_all.into_iter().flat_map(|one| &one.fields) {
+            shelf::put(&mut options, key, value.clone());
         }
         Ok(options)
     }
@@ -373,6 +438,22 @@ impl Cloud<'_> {
         let service = HttpBrain::new(name, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
         Ok(Arc::new(service.priced_as(&model)))
     }
+}
+
+fn region(provider: &str, text: &str) -> anyhow::Result<Region> {
+    let known = "on_site, eu, uk, us, canada, india, asia_pacific, south_america, global";
+    serde_json::from_value(text.into()).with_context(|| format!("providers.{provider}.{DATA_REGION} is one of {known}"))
+}
+
+fn quality(provider: &str, text: &str) -> anyhow::Result<u8> {
+    let quality = text.parse().ok().filter(|quality| *quality <= 100);
+    quality.with_context(|| format!("providers.{provider}.{QUALITY} is a whole number from 0 to 100"))
+}
+
+/// What may be spent.
+fn budgets(config: &Config) -> Budgets {
+    let cents = |cents: u32| (cents > 0).then(|| Money::from_usd_micros(i64::from(cents) * 10_000));
+    Budgets { call: cents(config.budget.call_cents), month: cents(config.budget.month_cents) }
 }
 
 fn resolve(setting: &Setting, env: Env<'_>) -> anyhow::Result<Secret<String>> {

@@ -283,7 +283,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             endpoint_ms: 300,
-            endpoint_ms_max: 1_300,
+            endpoint_ms_max: 1_400,
             endpoint_digits_ms: 1_400,
             barge_in_ms: 350,
             barge_in_decide_ms: 350,

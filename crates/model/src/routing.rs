@@ -265,7 +265,7 @@ impl VoiceMap {
     }
 
     /// What a voice is called at a provider, when some table has it. A voice may be given as any provider calls it, or as
-    /// one provider calls it: `elevenlabs:Rachel`.
+    /// one provider calls it: `acme:Rachel`.
     pub fn at(&self, voice: &str, provider: &str) -> Option<&str> {
         let (owner, name) = match voice.split_once(':') {
             Some((owner, name)) if self.0.iter().any(|table| table.contains_key(owner)) => (Some(owner), name),

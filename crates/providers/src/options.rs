@@ -272,6 +272,11 @@ impl Settings {
         self.key.as_ref()
     }
 
+    /// Whether it is a server on this machine.
+    pub fn is_on_loopback(&self) -> bool {
+        is_loopback(&self.base)
+    }
+
     /// `https://…` below the base address; every segment is percent-encoded.
     pub fn http_url(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();

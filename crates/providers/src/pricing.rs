@@ -5,6 +5,7 @@
 use crate::realtime::RealtimeUsage;
 use base::Money;
 use model::generation::TokenUsage;
+use model::routing::Stage;
 use serde::Deserialize;
 use std::sync::LazyLock;
 
@@ -124,6 +125,16 @@ pub fn llm_cost(provider: &str, model: &str, usage: TokenUsage) -> Option<Money>
     Some(fresh + cached + cost(provider, model, Unit::TokensOut, u64::from(usage.output))?)
 }
 
+/// What a minute of a usual call costs: of audio recognised, of a voice that speaks half of the time, or of a model that is
+/// asked four times. For choosing and for estimates; what is charged is metered.
+pub fn minute(stage: Stage, provider: &str, model: &str) -> Option<Money> {
+    match stage {
+        Stage::Stt => stt_cost(provider, model, 60_000),
+        Stage::Tts => tts_cost(provider, model, 450, 30_000),
+        Stage::Llm => llm_cost(provider, model, TokenUsage { input: 6_000, cached: 0, output: 240 }),
+    }
+}
+
 /// What an answer of a model that hears and speaks costs. What came from its cache is taken to be audio, which is most of a
 /// conversation.
 pub fn realtime_cost(provider: &str, model: &str, usage: RealtimeUsage) -> Option<Money> {
@@ -176,5 +187,33 @@ mod tests {
         assert_eq!(tts_cost("openai", "gpt-4o-mini-tts", 1_000, 60_000), Some(Money::from_usd_micros(15_150)));
         assert_eq!(stt_cost("deepgram", "nova-3", 60_000), Some(Money::from_usd_micros(4_800)));
         assert_eq!(tts_cost("elevenlabs", "eleven_flash_v2_5", 1_000, 60_000), Some(Money::from_usd_micros(40_000)));
+    }
+
+    /// A server on this machine charges nothing and needs no line.
+    fn is_here(descriptor: &crate::Descriptor) -> bool {
+        ["http://127.0.0.1", "http://localhost"].iter().any(|here| descriptor.base_url.starts_with(here))
+    }
+
+    #[test]
+    fn every_listed_provider_has_a_price_for_what_it_does_unless_told_otherwise() {
+        let stt = crate::stt::PROVIDERS.descriptors().map(|one| (Stage::Stt, one));
+        let llm = crate::llm::PROVIDERS.descriptors().map(|one| (Stage::Llm, one));
+        let tts = crate::tts::PROVIDERS.descriptors().map(|one| (Stage::Tts, one));
+        let unpriced: Vec<String> = stt
+            .chain(llm)
+            .chain(tts)
+            .filter(|(_, descriptor)| !is_here(descriptor))
+            .filter(|(stage, one)| minute(*stage, one.name, one.model.unwrap_or_default()).is_none())
+            .map(|(stage, one)| format!("{stage} {} {}", one.name, one.model.unwrap_or("without a model")))
+            .collect();
+        assert!(unpriced.is_empty(), "prices.toml has no line for: {}", unpriced.join(", "));
+    }
+
+    #[test]
+    fn no_price_is_listed_twice() {
+        let mut seen = std::collections::HashSet::new();
+        for Price { provider, model, unit, .. } in prices() {
+            assert!(seen.insert((provider, model, unit)), "{provider} {model} {unit:?} is listed twice");
+        }
     }
 }

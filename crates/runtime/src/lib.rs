@@ -4,6 +4,9 @@
 //!
 //! Start reading at [`service`] (what a call host uses), then [`node`] (the doors), then `host` (one task per call).
 
+pub mod answers;
+mod bill;
+pub mod catalog;
 pub mod drivers;
 mod host;
 pub mod node;
@@ -11,11 +14,31 @@ pub mod on_device;
 mod phrases;
 pub mod replay;
 pub mod retention;
-mod router;
+pub mod router;
 pub mod service;
 pub mod socket;
 
-pub use node::{AttachError, DialError, DialRequest, Node, NodeSettings, RefuseReason, Services};
+pub use node::{
+    AttachError, Budgets, DialError, DialRequest, MaskedCredential, Node, NodeSettings, ProviderError, RefuseReason,
+    Services,
+};
+
+/// The month of this time in UTC, counted from the year 0.
+pub(crate) fn month_number(at_ms: i64) -> i32 {
+    let date = utc_date(at_ms);
+    i32::from(date.year()) * 12 + i32::from(date.month()) - 1
+}
+
+/// When the month of this time began, in UTC.
+pub fn month_begins_ms(at_ms: i64) -> i64 {
+    let begins = utc_date(at_ms).first_of_month().to_zoned(jiff::tz::TimeZone::UTC);
+    begins.map_or(0, |begins| begins.timestamp().as_millisecond())
+}
+
+fn utc_date(at_ms: i64) -> jiff::civil::Date {
+    let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.to_zoned(jiff::tz::TimeZone::UTC).date()
+}
 
 /// Unix milliseconds now. Rows and carriers speak it; engines never see it.
 pub fn wall_ms() -> i64 {

@@ -2,15 +2,21 @@
 
 mod doors;
 mod outbound;
+pub mod providers;
 
 pub use doors::AttachError;
 pub(crate) use doors::refuse;
 pub use outbound::{DialError, DialRequest};
+pub use providers::{MaskedCredential, ProviderError};
 
+use crate::answers::{Answers, Meaning};
+use crate::bill::{Ledger, Purse};
+use crate::catalog::Catalog;
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
 use crate::phrases::Phrases;
-use crate::service::{AudioJudge, BrainService, KnowledgeSearch, SttService, TtsService};
-use base::{AgentId, CallId, ConversationId, PhoneNumber, Pii, limits};
+use crate::router::{Board, CallContext, Routes, Tell, VoiceNow};
+use crate::service::{AudioJudge, Bill, BrainService, KnowledgeSearch, SttService, TtsService};
+use base::{AgentId, CallId, ConversationId, Money, PhoneNumber, Pii, limits};
 use carriers::protocol::CarrierControl;
 use engine::io::{CarrierInput, Input};
 use model::agent::{Agent, BrainChoice};
@@ -18,6 +24,7 @@ use model::business::TenantScope;
 use model::call::{Call, CallState, Direction};
 use model::journal::Record;
 use model::live::LiveEvent;
+use model::routing::Stage;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -43,6 +50,17 @@ pub struct NodeSettings {
     pub record: bool,
     /// Record the engine's inputs.
     pub record_inputs: bool,
+    /// What may be spent.
+    pub budgets: Budgets,
+}
+
+/// What may be spent on providers. `None`: no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budgets {
+    /// On one call, unless its agent says otherwise.
+    pub call: Option<Money>,
+    /// By one business in a calendar month (UTC).
+    pub month: Option<Money>,
 }
 
 /// Who does the work of each stage, best first. The next one takes over in a call in which one failed.
@@ -58,31 +76,36 @@ pub struct Services {
     pub judge: Option<Arc<dyn AudioJudge>>,
     /// Search in the documents of a business.
     pub search: Option<Arc<dyn KnowledgeSearch>>,
+    /// Finds out what a question means, for answers that are given again.
+    pub meaning: Option<Arc<dyn Meaning>>,
+    /// Where agents' own choices of providers come from. Without one there are only the services above, as they are.
+    pub catalog: Option<Arc<dyn Catalog>>,
 }
 
 /// Registry name of the on-device brain.
 pub const LOCAL_BRAIN: &str = "local";
 
 impl Services {
-    /// The brains for a choice, best first: the chosen one, then the others as fallbacks.
-    pub(crate) fn brains_for(&self, choice: &BrainChoice) -> Vec<&Arc<dyn BrainService>> {
-        let chosen = |brain: &&Arc<dyn BrainService>| match choice {
-            BrainChoice::Auto => true,
-            BrainChoice::Local => brain.name() == LOCAL_BRAIN,
-            BrainChoice::Llm { provider: Some(name), .. } => brain.name() == name,
-            BrainChoice::Llm { provider: None, .. } => brain.name() != LOCAL_BRAIN,
+    /// Names that can be used for a stage.
+    pub(crate) fn names(&self, stage: Stage) -> Vec<String> {
+        let mut names: Vec<String> = match stage {
+            Stage::Stt => self.stt.iter().map(|one| one.name().to_owned()).collect(),
+            Stage::Llm => self.brains.iter().map(|one| one.name().to_owned()).collect(),
+            Stage::Tts => self.tts.iter().map(|one| one.name().to_owned()).collect(),
         };
-        let mut chain: Vec<_> = self.brains.iter().filter(chosen).collect();
-        chain.extend(self.brains.iter().filter(|brain| !chosen(brain)));
-        chain
+        let more = self.catalog.iter().flat_map(|catalog| catalog.names(stage));
+        let more: Vec<String> = more.filter(|name| !names.contains(name)).collect();
+        names.extend(more);
+        names
     }
 
-    /// What `auto` means here and now.
-    fn resolve(&self, choice: &BrainChoice) -> BrainChoice {
-        match (choice, self.brains.first()) {
-            (BrainChoice::Auto, Some(brain)) if brain.name() == LOCAL_BRAIN => BrainChoice::Local,
-            (BrainChoice::Auto, Some(brain)) => BrainChoice::Llm { provider: Some(brain.name().into()), model: None },
-            (BrainChoice::Auto, None) => BrainChoice::Local,
+    /// What `auto` means here and now for this agent.
+    fn resolve(&self, agent: &Agent) -> BrainChoice {
+        let first = agent.providers.llm.first().map(|choice| choice.name.as_str());
+        let first = first.or_else(|| self.brains.first().map(|brain| brain.name()));
+        match (&agent.brain, first) {
+            (BrainChoice::Auto, Some(LOCAL_BRAIN) | None) => BrainChoice::Local,
+            (BrainChoice::Auto, Some(name)) => BrainChoice::Llm { provider: Some(name.into()), model: None },
             (other, _) => other.clone(),
         }
     }
@@ -99,6 +122,10 @@ pub(crate) struct Shared {
     pub(crate) judging: Arc<Semaphore>,
     /// Lines that are kept as audio.
     pub(crate) phrases: Arc<Phrases>,
+    /// How providers do, and what is switched.
+    pub(crate) board: Arc<Board>,
+    ledger: Ledger,
+    answers: Arc<Answers>,
     controls: BTreeMap<String, Arc<dyn CarrierControl>>,
     calls: Mutex<HashMap<CallId, LiveCall>>,
     tickets: Mutex<HashMap<String, Ticket>>,
@@ -141,6 +168,63 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// What a call shares with its stages.
+    pub(crate) fn call_context(&self, agent: &Arc<Agent>, call: &Call, tell: Tell) -> Arc<CallContext> {
+        let month = self.ledger.month(call.business, crate::month_number(crate::wall_ms()));
+        let bill = Bill::in_month(Arc::clone(&month));
+        let budgets = self.settings.budgets;
+        let per_call = agent.providers.budget_call().or(budgets.call);
+        Arc::new(CallContext {
+            board: Arc::clone(&self.board),
+            agent: Arc::clone(agent),
+            business: call.business,
+            call: call.id,
+            purse: Purse::new(bill.clone(), per_call, budgets.month.map(|budget| (month, budget))),
+            bill,
+            tell,
+            answers: Arc::clone(&self.answers),
+            meaning: self.services.meaning.clone(),
+            search: self.services.search.clone(),
+            events: Default::default(),
+            is_spent: Default::default(),
+        })
+    }
+
+    /// The voice that speaks an agent's lines unless it fails.
+    pub(crate) fn voice_of(&self, agent: &Arc<Agent>) -> Option<VoiceNow> {
+        let bill = Bill::default();
+        let context = CallContext {
+            board: Arc::clone(&self.board),
+            agent: Arc::clone(agent),
+            business: agent.business,
+            call: CallId(uuid::Uuid::nil()),
+            purse: Purse::new(bill.clone(), None, None),
+            bill,
+            tell: Arc::new(|_| {}),
+            answers: Arc::clone(&self.answers),
+            meaning: None,
+            search: None,
+            events: Default::default(),
+            is_spent: Default::default(),
+        };
+        Routes::new(&self.services, &Arc::new(context)).voice_now()
+    }
+
+    /// Asks the store what the business has spent this month: other nodes spend, too. The call does not wait for it.
+    fn learn_spending(self: &Arc<Self>, scope: TenantScope) {
+        if self.settings.budgets.month.is_none() {
+            return;
+        }
+        let shared = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let now_ms = crate::wall_ms();
+            match shared.store.cost_since(&scope, crate::month_begins_ms(now_ms)).await {
+                Ok(spent) => shared.ledger.at_least(scope.business, crate::month_number(now_ms), spent),
+                Err(error) => tracing::warn!(%error, "it is not known what the business has spent this month"),
+            }
+        });
+    }
+
     pub(crate) fn journal(&self) -> Arc<dyn store::Journal> {
         Arc::clone(&self.store) as Arc<dyn store::Journal>
     }
@@ -242,6 +326,9 @@ impl Node {
                 tasks: TaskTracker::new(),
                 judging: Arc::new(Semaphore::new(cores)),
                 phrases: Arc::default(),
+                board: Arc::default(),
+                ledger: Ledger::default(),
+                answers: Arc::default(),
                 controls,
                 calls: Mutex::default(),
                 tickets: Mutex::default(),
@@ -254,9 +341,33 @@ impl Node {
 
     /// Renders the lines of all agents ahead, now and whenever they have changed, so that the first call has them.
     pub fn keep_lines_warm(&self) {
-        let Some(service) = self.shared.services.tts.first().cloned() else { return };
-        let phrases = Arc::downgrade(&self.shared.phrases);
-        tokio::spawn(crate::phrases::sweep(phrases, Arc::clone(&self.shared.store), service));
+        tokio::spawn(crate::phrases::sweep(Arc::downgrade(&self.shared)));
+    }
+
+    /// How providers do on this node, and what is switched.
+    pub fn board(&self) -> &Arc<Board> {
+        &self.shared.board
+    }
+
+    /// Where providers come from.
+    pub fn catalog(&self) -> Option<&Arc<dyn Catalog>> {
+        self.shared.services.catalog.as_ref()
+    }
+
+    /// Who serves a stage when an agent leaves it open, best first.
+    pub fn installed(&self, stage: Stage) -> Vec<String> {
+        let services = &self.shared.services;
+        match stage {
+            Stage::Stt => services.stt.iter().map(|one| one.name().to_owned()).collect(),
+            Stage::Llm => services.brains.iter().map(|one| one.name().to_owned()).collect(),
+            Stage::Tts => services.tts.iter().map(|one| one.name().to_owned()).collect(),
+        }
+    }
+
+    /// What this business has spent this month, as far as this node knows.
+    pub fn spent_this_month(&self, scope: &TenantScope) -> Money {
+        let spent = self.shared.ledger.month(scope.business, crate::month_number(crate::wall_ms()));
+        Money::from_usd_micros(spent.load(Ordering::Relaxed))
     }
 
     /// The store behind the node.
@@ -349,7 +460,8 @@ impl Node {
     /// dial, and a platform may ask twice. The caller has written its row.
     fn host(&self, slot: Slot, scope: TenantScope, call: Call, agent: &Agent, past: Vec<Record>) {
         let mut agent = agent.clone();
-        agent.brain = self.shared.services.resolve(&agent.brain);
+        agent.brain = self.shared.services.resolve(&agent);
+        self.shared.learn_spending(scope);
         let (id, carrier, carrier_ref) = (call.id, call.carrier.clone(), call.carrier_ref.clone());
         let mut calls = lock(&self.shared.calls);
         if calls.contains_key(&id) {

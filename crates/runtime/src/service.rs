@@ -4,33 +4,15 @@
 //! stops within [`base::limits::CANCEL_MS_MAX`] and sends nothing more. Every service keeps its own deadlines
 //! (connect, first result, stall) and reports their passing as `Failed`, so a receiver never waits for ever.
 
+pub use crate::bill::Bill;
 use base::Failure;
-use base::Money;
 use futures_util::future::BoxFuture;
 use model::generation::{GenerationEvent, GenerationRequest};
 use providers::embed::{EmbedRequest, Embeddings};
 use providers::stt::{SttEvent, SttOpen};
 use providers::text::{TextAnswers, TextRequest, TextSkill};
 use providers::tts::{TtsEvent, TtsOpen};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::mpsc;
-
-/// What the providers of one call have charged so far. Clones are the same bill.
-#[derive(Clone, Debug, Default)]
-pub struct Bill(Arc<AtomicI64>);
-
-impl Bill {
-    /// One more amount.
-    pub fn add(&self, amount: Money) {
-        self.0.fetch_add(amount.usd_micros, Ordering::Relaxed);
-    }
-
-    /// All of it.
-    pub fn total(&self) -> Money {
-        Money::from_usd_micros(self.0.load(Ordering::Relaxed))
-    }
-}
 
 /// What is pushed into a recognition session.
 #[derive(Clone, Debug)]
@@ -122,6 +104,10 @@ pub trait KnowledgeSearch: Send + Sync {
     /// The passages that answer the query, best first; empty when nothing passes the gate. Blocking work; the caller
     /// gives it a thread.
     fn search(&self, business: base::BusinessId, query: &str) -> Vec<model::generation::Citation>;
+    /// Another number whenever the documents of the business have changed.
+    fn version(&self, _business: base::BusinessId) -> u64 {
+        0
+    }
 }
 
 /// Texts to vectors.

@@ -8,14 +8,16 @@
 use crate::error::StoreError;
 use async_trait::async_trait;
 use base::{AgentId, BusinessId, CallId, CallTime, ConversationId, JournalSeq, MessageId, Money, NumberId};
-use base::{PhoneNumber, Pii, TurnId, limits};
+use base::{PhoneNumber, Pii, Secret, TurnId, limits};
 use model::agent::Agent;
 use model::business::{Business, Number, TenantScope};
 use model::call::{Call, CallState};
 use model::generation::Citation;
 use model::journal::{Record, TurnLatency};
+use model::routing::Stage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -433,6 +435,89 @@ pub trait ReplayKeys: Send + Sync {
     async fn prune_deliveries(&self, before_ms: i64) -> Answer<u64>;
 }
 
+/// Whose a credential is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// For every business that has none of its own.
+    Installation,
+    /// For one business.
+    Business(BusinessId),
+}
+
+/// What a provider knows us by, and what goes with it. Values do not print.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Whose.
+    pub owner: Owner,
+    /// Registry name.
+    pub provider: String,
+    /// `api_key` and the provider's own settings.
+    pub fields: BTreeMap<String, Secret<String>>,
+    /// Unix milliseconds of the last change.
+    pub updated_at_ms: i64,
+}
+
+/// Credentials of providers, sealed at rest ([`crate::seal`]). Who may see or change one is decided above.
+#[async_trait]
+pub trait Credentials: Send + Sync {
+    /// Creates or replaces a credential.
+    async fn put_credential(
+        &self,
+        owner: Owner,
+        provider: &str,
+        fields: &BTreeMap<String, Secret<String>>,
+        at_ms: i64,
+    ) -> Answer<()>;
+    /// All of them, opened: for the node that uses them. `Sealed` when one does not open.
+    async fn credentials(&self) -> Answer<Vec<Credential>>;
+    /// Deletes one. `false` when there is none.
+    async fn delete_credential(&self, owner: Owner, provider: &str) -> Answer<bool>;
+    /// Seals all of them anew with the current data key and answers how many, so that an old key can go.
+    async fn reseal_credentials(&self) -> Answer<u64>;
+}
+
+/// A value and how often it was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned {
+    /// JSON.
+    pub value: String,
+    /// From 1; one more with each change.
+    pub version: u32,
+}
+
+/// What an operator sets for the whole installation while it runs.
+#[async_trait]
+pub trait Settings: Send + Sync {
+    /// One of them.
+    async fn setting(&self, name: &str) -> Answer<Option<Versioned>>;
+    /// Sets one and answers its version. With `expected`, a `Conflict` unless that is the version now (0: not set yet).
+    async fn put_setting(&self, name: &str, value: &str, expected: Option<u32>) -> Answer<u32>;
+}
+
+/// What one provider charged in one stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageCost {
+    /// Which stage.
+    pub stage: Stage,
+    /// Registry name.
+    pub provider: String,
+    /// How much.
+    pub cost: Money,
+}
+
+/// What calls cost.
+#[async_trait]
+pub trait Costs: Send + Sync {
+    /// Adds to what providers charged for a call.
+    async fn add_costs(&self, scope: &TenantScope, call: CallId, costs: &[StageCost]) -> Answer<()>;
+    /// What providers charged for a call, by stage and provider.
+    async fn costs(&self, scope: &TenantScope, call: CallId) -> Answer<Vec<StageCost>>;
+    /// What the calls of the business that began from this time on have cost.
+    async fn cost_since(&self, scope: &TenantScope, started_from_ms: i64) -> Answer<Money>;
+    /// The same by stage and provider.
+    async fn costs_since(&self, scope: &TenantScope, started_from_ms: i64) -> Answer<Vec<StageCost>>;
+}
+
 /// Everything a store can do.
 #[async_trait]
 pub trait Store:
@@ -448,6 +533,9 @@ pub trait Store:
     + Retention
     + Content
     + ReplayKeys
+    + Credentials
+    + Settings
+    + Costs
 {
     /// Whether the database answers and can be written to.
     async fn check(&self) -> Answer<()>;

@@ -1,17 +1,19 @@
 //! What every store must obey, whatever is below it. [`crate::store_laws!`] makes each law a test of one store.
 
-use crate::contract::{CallFilter, CallUpdate, Cursor, Document, Role, Store, WriterId};
+use crate::contract::{CallFilter, CallUpdate, Cursor, Document, Owner, Role, StageCost, Store, Versioned, WriterId};
 use crate::error::StoreError;
 use crate::seed::{SeedMode, seed};
 use base::{
-    AgentId, BusinessId, CallId, CallTime, ConversationId, JournalSeq, Money, NumberId, Pii, TurnId, UtteranceId,
+    AgentId, BusinessId, CallId, CallTime, ConversationId, JournalSeq, Money, NumberId, Pii, Secret, TurnId,
+    UtteranceId,
 };
 use model::agent::{Agent, BrainChoice, Lines, Timing};
 use model::business::{Business, Number, TenantScope};
 use model::call::{Call, CallState, Direction};
 use model::journal::{Entry, Record};
+use model::routing::Stage;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -37,6 +39,9 @@ macro_rules! store_laws {
             a_deleted_call_leaves_nothing,
             calls_without_an_end_are_found,
             seeding_twice_changes_nothing,
+            credentials_come_back_to_their_owner_and_provider,
+            a_setting_counts_its_changes,
+            costs_add_up_by_stage_and_month,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(
@@ -565,4 +570,67 @@ pub async fn seeding_twice_changes_nothing(store: Arc<dyn Store>) {
     let reset = store.agent_by_slug(&scope, "front").await.expect("the agent");
     assert_eq!((reset.agent.name.as_str(), reset.version, reset.agent.id), ("Front", 3, agent.id));
     assert_eq!(store.rows(&scope, "orders", None).await.expect("rows").len(), 2);
+}
+
+/// See the name.
+pub async fn credentials_come_back_to_their_owner_and_provider(store: Arc<dyn Store>) {
+    let one = tenant(store.as_ref(), "one", "+4940555001").await;
+    let own = Owner::Business(one.scope.business);
+    let fields = |key: &str| BTreeMap::from([("api_key".to_owned(), Secret::new(key.to_owned()))]);
+    ok(store.put_credential(Owner::Installation, "acme", &fields("all"), 1).await);
+    ok(store.put_credential(own, "acme", &fields("first"), 2).await);
+    ok(store.put_credential(own, "acme", &fields("mine"), 3).await);
+    let found = ok(store.credentials().await);
+    let key = |owner: Owner| {
+        let one = found.iter().find(|one| one.owner == owner && one.provider == "acme");
+        one.map(|one| (one.fields["api_key"].expose().clone(), one.updated_at_ms))
+    };
+    assert_eq!(key(Owner::Installation), Some(("all".into(), 1)));
+    assert_eq!(key(own), Some(("mine".into(), 3)));
+    assert_eq!(ok(store.reseal_credentials().await), 2);
+    let again = ok(store.credentials().await);
+    assert!(again.iter().any(|one| one.owner == own && one.fields["api_key"].expose() == "mine"));
+    assert!(ok(store.delete_credential(own, "acme").await));
+    assert!(!ok(store.delete_credential(own, "acme").await));
+    assert_eq!(ok(store.credentials().await).len(), 1);
+}
+
+/// See the name.
+pub async fn a_setting_counts_its_changes(store: Arc<dyn Store>) {
+    assert_eq!(ok(store.setting("switches").await), None);
+    assert_eq!(ok(store.put_setting("switches", "{}", Some(0)).await), 1);
+    assert_eq!(ok(store.put_setting("switches", "[]", None).await), 2);
+    assert!(matches!(store.put_setting("switches", "1", Some(1)).await, Err(StoreError::Conflict(_))));
+    assert_eq!(ok(store.setting("switches").await), Some(Versioned { value: "[]".into(), version: 2 }));
+}
+
+/// See the name.
+pub async fn costs_add_up_by_stage_and_month(store: Arc<dyn Store>) {
+    let one = tenant(store.as_ref(), "one", "+4940555001").await;
+    let cost = |provider: &str, micros| StageCost {
+        stage: Stage::Tts,
+        provider: provider.into(),
+        cost: Money::from_usd_micros(micros),
+    };
+    let (early, late) = (call_of(&one, 1_000), call_of(&one, 5_000));
+    for call in [&early, &late] {
+        ok(store.create_call(&one.scope, call).await);
+        let update = CallUpdate { cost: Money::from_usd_micros(12), ..CallUpdate::default() };
+        ok(store.update_call(&one.scope, call.id, &update).await);
+        ok(store.add_costs(&one.scope, call.id, &[cost("a", 5), cost("b", 5)]).await);
+        ok(store.add_costs(&one.scope, call.id, &[cost("a", 2)]).await);
+    }
+    assert_eq!(ok(store.costs(&one.scope, early.id).await), [cost("a", 7), cost("b", 5)]);
+    assert_eq!(ok(store.cost_since(&one.scope, 0).await).usd_micros, 24 + 2 * early.cost.usd_micros);
+    assert_eq!(ok(store.cost_since(&one.scope, 2_000).await).usd_micros, 12 + late.cost.usd_micros);
+    assert_eq!(ok(store.costs_since(&one.scope, 0).await), [cost("a", 14), cost("b", 10)]);
+    let two = tenant(store.as_ref(), "two", "+4940555002").await;
+    assert_eq!(ok(store.costs(&two.scope, early.id).await), []);
+    assert_eq!(ok(store.cost_since(&two.scope, 0).await), Money::ZERO);
+    assert!(ok(store.delete_call(&one.scope, early.id).await));
+}
+
+#[track_caller]
+fn ok<T>(answer: Result<T, StoreError>) -> T {
+    answer.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -16,8 +16,9 @@ pub mod sqlite;
 
 pub use contract::{
     Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
-    Conversations, Cursor, Document, Inputs, Journal, Message, NumberRoute, Numbers, Page, Recordings, ReplayKeys,
-    Retention, Role, Store, VersionedAgent, WriterId,
+    Conversations, Costs, Credential, Credentials, Cursor, Document, Inputs, Journal, Message, NumberRoute, Numbers,
+    Owner, Page, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store, Versioned, VersionedAgent,
+    WriterId,
 };
 pub use error::StoreError;
 pub use journal_writer::{AppendError, JournalWriter};

@@ -1,7 +1,7 @@
 //! Calls.
 
-use super::store_problem;
 use super::views::{CallDetail, CallList, PlaceCall, PlacedCall};
+use super::{not_read, store_problem};
 use crate::App;
 use crate::problem::Problem;
 use axum::Json;
@@ -67,8 +67,9 @@ pub(crate) async fn get(State(app): State<App>, CallPath(id): CallPath) -> Resul
     let store = app.node.store();
     let call = store.call(&app.scope, id).await.map_err(store_problem)?;
     let journal = store.journal(&app.scope, id).await.map_err(store_problem)?;
+    let costs = store.costs(&app.scope, id).await.map_err(store_problem)?;
     let live = app.node.watch(&app.scope, id).is_some();
-    Ok(Json(CallDetail { call: call.into(), live, journal }))
+    Ok(Json(CallDetail { call: call.into(), live, costs: costs.into_iter().map(Into::into).collect(), journal }))
 }
 
 /// Places a call.
@@ -140,14 +141,6 @@ pub(crate) async fn events(
         }
     });
     Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
-}
-
-/// Why a body could not be read.
-fn not_read(rejection: JsonRejection) -> Problem {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
-        _ => Problem::invalid(rejection.body_text()),
-    }
 }
 
 /// The call that an address names. What is not an id names nothing.

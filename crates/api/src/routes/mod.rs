@@ -4,12 +4,15 @@ mod agents;
 mod calls;
 mod carriers;
 mod health;
+mod providers;
 mod recordings;
 mod views;
 
 use crate::App;
 use crate::problem::Problem;
 use axum::Router;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use store::StoreError;
 use utoipa::OpenApi;
@@ -26,6 +29,7 @@ use utoipa_axum::routes;
     tags(
         (name = "agents", description = "Who answers."),
         (name = "calls", description = "Calls, their journals, recordings and live events."),
+        (name = "providers", description = "Who recognises, thinks and speaks: health, switches, credentials, costs."),
         (name = "operations", description = "Health and metrics.")
     )
 )]
@@ -39,6 +43,13 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(calls::end))
         .routes(routes!(calls::events))
         .routes(routes!(recordings::get))
+        .routes(routes!(providers::list))
+        .routes(routes!(providers::switches, providers::put_switches))
+        .routes(routes!(providers::test))
+        .routes(routes!(providers::credentials))
+        .routes(routes!(providers::put_credential, providers::delete_credential))
+        .routes(routes!(providers::agent, providers::put_agent))
+        .routes(routes!(providers::costs))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
@@ -62,6 +73,14 @@ pub(crate) fn all() -> Router<App> {
         .route("/carriers/{carrier}/status", post(carriers::status))
         .route("/carriers/{carrier}/media", get(carriers::media))
         .route("/api/{*rest}", axum::routing::any(|| async { Problem::not_found() }))
+}
+
+/// Why a body could not be read.
+fn not_read(rejection: JsonRejection) -> Problem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
+        _ => Problem::invalid(rejection.body_text()),
+    }
 }
 
 /// What a failing store means to a client.

@@ -154,6 +154,8 @@ pub(crate) struct CallDetail {
     pub(crate) call: CallView,
     /// Whether it is going on in this process.
     pub(crate) live: bool,
+    /// What each provider charged for it, stage by stage; there when the call is over.
+    pub(crate) costs: Vec<super::providers::StageCostView>,
     /// What happened, in order: `seq`, `at` (milliseconds since the call began) and `entry`.
     #[schema(value_type = Vec<Object>)]
     pub(crate) journal: Vec<model::journal::Record>,

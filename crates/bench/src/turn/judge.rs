@@ -468,9 +468,15 @@ fn note_extra(
         let was_broken_off = word.to_ms - word.from_ms + 40 < voice.tone_ms_behind(told[row - 1].1, word.code);
         was_broken_off || heard.get(at + 1).is_none_or(|next| next.from_ms > word.to_ms + CUT_MS_MIN)
     };
-    let rest: Vec<usize> =
-        extra.iter().copied().enumerate().filter(|(n, at)| !(*n == 0 && partial(*at))).map(|(_, at)| at).collect();
+    // A word that was broken off is said again when the answer goes on.
+    let again = |at: usize| heard[at].code == voice.code(told[row - 1].1);
+    let known = |(n, at): &(usize, usize)| *n == 0 && (partial(*at) || again(*at));
+    let rest: Vec<usize> = extra.iter().copied().enumerate().filter(|one| !known(one)).map(|(_, at)| at).collect();
     if !rest.is_empty() && !fillers.contains(&rest.iter().map(|at| heard[*at].code).collect::<Vec<_>>()) {
-        wrong.push((message, format!("{} words more were heard", rest.len())));
+        let at_ms = heard[rest[0]].from_ms;
+        wrong.push((
+            message,
+            format!("{} words more were heard behind {:?} at {at_ms} ms", rest.len(), told[row - 1].1),
+        ));
     }
 }

@@ -13,12 +13,18 @@ const ECHO_MIN: f32 = 0.5;
 const VOICE_MIN: f32 = 0.35;
 /// From here on it certainly is one.
 const CLEAR_VOICE_MIN: f32 = 0.6;
+/// With these, nobody need wait to know that it is one.
+const CERTAIN_VOICE_MIN: f32 = 0.9;
+const CERTAIN_ECHO_MAX: f32 = 0.2;
+const CERTAIN_MS_MIN: u64 = 220;
 /// A word takes at least so long.
 const WORD_MS_MIN: u64 = 150;
 /// So much below the caller's usual level it is somebody else in the room.
 const FAR_DB: f32 = -10.0;
 /// From here on it is as loud as the caller.
 const NEAR_DB: f32 = -4.0;
+/// And so loud is somebody who wants to be heard.
+const LOUD_DB: f32 = 0.5;
 /// A voice weaker than this does not make the agent fall silent before there are words.
 const QUITE_NEAR_DB: f32 = -5.0;
 /// How long words that say "I am listening" may take to be followed by others.
@@ -45,6 +51,8 @@ pub(super) struct Speech {
     pub since: CallTime,
     /// When it is looked at again, whatever is said.
     look_at: CallTime,
+    /// When it is looked at if it is certainly a voice.
+    certain_at: CallTime,
     /// The newest evidence about it.
     evidence: Option<Overlap>,
     /// The caller has fallen silent for a moment.
@@ -75,7 +83,10 @@ impl BargeIn {
             _ => (now, false),
         };
         let look_at = now + Millis(barge_in_ms);
-        *self = Self::Speaking(Speech { since, look_at, evidence: None, is_lull: false, has_yielded, is_older: false });
+        let certain_at = now + Millis(barge_in_ms * 2 / 3);
+        let speech =
+            Speech { since, look_at, certain_at, evidence: None, is_lull: false, has_yielded, is_older: false };
+        *self = Self::Speaking(speech);
     }
 
     /// The agent begins to speak although the detector hears speech.
@@ -99,6 +110,9 @@ impl BargeIn {
         if let Self::Speaking(speech) | Self::Deciding { speech, .. } = self {
             speech.is_lull &= speech.evidence.is_some_and(|old| old.speech_ms >= overlap.speech_ms);
             speech.evidence = Some(overlap);
+            if speech.is_certain() {
+                speech.look_at = speech.look_at.min(speech.certain_at);
+            }
         }
     }
 
@@ -120,12 +134,21 @@ impl BargeIn {
     }
 
     /// Looks at speech that has gone on until its time without words that decide.
-    pub fn look(&mut self, now: CallTime, words: &str, barge_in_ms: u64, longest_ms: u64, words_only: bool) -> Look {
+    /// `words` are with whether all of them are final.
+    pub fn look(
+        &mut self,
+        now: CallTime,
+        (words, is_final): (&str, bool),
+        barge_in_ms: u64,
+        longest_ms: u64,
+        words_only: bool,
+    ) -> Look {
         let Self::Speaking(speech) = self else { return Look::Later };
         if now.since(speech.since).0 >= longest_ms {
             return Look::Over;
         }
-        let listens = is_back_channel(words) && now.since(speech.since).0 < barge_in_ms + BACK_CHANNEL_MS;
+        let is_new = now.since(speech.since).0 < barge_in_ms + BACK_CHANNEL_MS;
+        let listens = is_back_channel(words) && (is_final || is_new);
         let is_clear = !speech.is_lull && !listens && !speech.is_of_no_interest() && !speech.is_older;
         if is_clear && speech.is_near_by(if words_only { NEAR_DB } else { QUITE_NEAR_DB }) && !speech.has_yielded {
             speech.has_yielded = true;
@@ -217,6 +240,13 @@ impl Speech {
         self.evidence.is_some_and(is_voice)
     }
 
+    /// Whether somebody certainly speaks up. Those who only show that they listen do it softly.
+    fn is_certain(self) -> bool {
+        let is_loud = |overlap: Overlap| overlap.level_db.is_some_and(|level_db| level_db >= LOUD_DB);
+        let is_voice = |overlap: Overlap| overlap.voice >= CERTAIN_VOICE_MIN && overlap.echo <= CERTAIN_ECHO_MAX;
+        self.evidence.is_some_and(|one| one.speech_ms >= CERTAIN_MS_MIN && is_voice(one) && is_loud(one))
+    }
+
     fn is_echo(self) -> bool {
         self.evidence.is_some_and(|overlap| overlap.echo >= ECHO_MIN) && !mutant!(EchoStopsAgent)
     }
@@ -282,32 +312,44 @@ mod tests {
     #[test]
     fn near_speech_that_goes_on_silences_the_agent_and_nothing_else_does() {
         let now = CallTime(500);
-        assert_eq!(speaking(None).look(now, "", 400, 8_000, false), Look::Yield, "without evidence its length decides");
-        assert_eq!(speaking(Some(overlap(400, -1.0, 0.1, 0.9))).look(now, "", 400, 8_000, false), Look::Yield);
         assert_eq!(
-            speaking(Some(overlap(400, -1.0, 0.9, 0.9))).look(now, "", 400, 8_000, false),
+            speaking(None).look(now, ("", false), 400, 8_000, false),
+            Look::Yield,
+            "without evidence its length decides"
+        );
+        assert_eq!(speaking(Some(overlap(400, -1.0, 0.1, 0.9))).look(now, ("", false), 400, 8_000, false), Look::Yield);
+        assert_eq!(
+            speaking(Some(overlap(400, -1.0, 0.9, 0.9))).look(now, ("", false), 400, 8_000, false),
             Look::Later,
             "our own voice"
         );
         assert_eq!(
-            speaking(Some(overlap(400, -16.0, 0.1, 0.9))).look(now, "", 400, 8_000, false),
+            speaking(Some(overlap(400, -16.0, 0.1, 0.9))).look(now, ("", false), 400, 8_000, false),
             Look::Later,
             "far away"
         );
-        assert_eq!(speaking(Some(overlap(400, 2.0, 0.1, 0.1))).look(now, "", 400, 8_000, false), Look::Later, "noise");
+        assert_eq!(
+            speaking(Some(overlap(400, 2.0, 0.1, 0.1))).look(now, ("", false), 400, 8_000, false),
+            Look::Later,
+            "noise"
+        );
         let mut listening = speaking(Some(overlap(400, -1.0, 0.1, 0.9)));
-        assert_eq!(listening.look(now, "yeah okay", 400, 8_000, false), Look::Later);
-        assert_eq!(listening.look(CallTime(1_300), "yeah okay", 400, 8_000, false), Look::Yield, "it goes on and on");
-        assert_eq!(listening.look(CallTime(8_100), "", 400, 8_000, false), Look::Over, "its end was missed");
+        assert_eq!(listening.look(now, ("yeah okay", false), 400, 8_000, false), Look::Later);
+        assert_eq!(
+            listening.look(CallTime(1_300), ("yeah okay", false), 400, 8_000, false),
+            Look::Yield,
+            "it goes on and on"
+        );
+        assert_eq!(listening.look(CallTime(8_100), ("", false), 400, 8_000, false), Look::Over, "its end was missed");
     }
 
     #[test]
     fn a_cough_that_is_over_does_not_silence_the_agent() {
         let mut cough = speaking(Some(overlap(250, 3.0, 0.0, 0.6)));
         cough.lull();
-        assert_eq!(cough.look(CallTime(500), "", 400, 8_000, false), Look::Later);
+        assert_eq!(cough.look(CallTime(500), ("", false), 400, 8_000, false), Look::Later);
         cough.seen(overlap(350, 0.0, 0.0, 0.9));
-        assert_eq!(cough.look(CallTime(600), "", 400, 8_000, false), Look::Yield, "it was no cough");
+        assert_eq!(cough.look(CallTime(600), ("", false), 400, 8_000, false), Look::Yield, "it was no cough");
     }
 
     #[test]

@@ -108,7 +108,9 @@ impl CallMachine {
         let at = since + Millis(wait_ms);
         // The answer would have to wait behind a filler that begins a moment before it.
         let due = self.voice.as_ref().and_then(Utterance::sound_is_due);
-        Some(due.map_or(at, |due| due.min(since + Millis(DEAD_AIR_MS_MAX - CACHED_MS)).max(at)))
+        let is_there = self.voice.as_ref().is_some_and(Utterance::has_audio);
+        let latest = since + Millis(if is_there { DEAD_AIR_MS_MAX } else { DEAD_AIR_MS_MAX - CACHED_MS });
+        Some(due.map_or(at, |due| due.min(latest).max(at)))
     }
 
     /// Notes when the caller began to wait for us.

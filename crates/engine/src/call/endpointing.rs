@@ -1,7 +1,7 @@
 //! When a pause ends the caller's turn: silence, meaning, what was asked, the audio model's opinion, the recogniser's own
 //! opinion, the caller's habits, and whether the final words are there.
 
-use super::finished::{Sound, is_marked, is_open_address, is_question, sounds};
+use super::finished::{Sound, is_marked, is_only_a_thing, is_open_address, is_question, sounds};
 use base::limits::STT_FINAL_MS_MAX;
 use base::{CallTime, Millis};
 use model::agent::{Patience, Timing};
@@ -149,6 +149,10 @@ impl Pause {
         }
         let doubted = self.is_doubted();
         match sound_of(words, expectation) {
+            // From a recogniser that marks what is over, words without a mark are hardly ever all.
+            Sound::Finished if expectation.marks == Some(true) && !is_marked(words) && !expectation.is_complete => {
+                silence_ms >= GROUP_PAUSE_MS
+            }
             Sound::Finished => !doubted || is_marked(words),
             // They may well go on, and if they do not, the caller has waited long enough already.
             Sound::Digits => expectation.is_complete || silence_ms >= GROUP_PAUSE_MS && !is_open_address(words),
@@ -238,6 +242,8 @@ impl Pause {
             {
                 (2 * short, expectation.habit_ms * 3 / 4)
             }
+            // Unless it was asked for, something follows.
+            Sound::Finished if is_only_a_thing(words) => (3 * short, expectation.habit_ms),
             Sound::Finished if doubted => (timing.endpoint_ms_max, expectation.habit_ms),
             Sound::Finished if is_marked(words) && confirmed => (short, expectation.habit_ms / 2),
             Sound::Finished if is_marked(words) => (short, expectation.habit_ms * 3 / 4),
@@ -303,21 +309,21 @@ mod tests {
         let mut pause = Pause::began(CallTime(0), 800);
         pause.finalized(CallTime(100));
         assert_eq!(verdict(&pause, 300, "I want to"), Verdict::Wait(CallTime(600), "endpoint"));
-        assert_eq!(verdict(&pause, 900, "I want to"), Verdict::Wait(CallTime(1_300), "endpoint"));
+        assert_eq!(verdict(&pause, 900, "I want to"), Verdict::Wait(CallTime(1_400), "endpoint"));
         assert_eq!(verdict(&pause, 1_300, "four eight"), Verdict::Wait(CallTime(1_400), "endpoint"));
         pause.judged(0.2);
-        assert_eq!(verdict(&pause, 900, "yes I do."), Verdict::Wait(CallTime(1_300), "endpoint"));
+        assert_eq!(verdict(&pause, 900, "yes I do."), Verdict::Wait(CallTime(1_400), "endpoint"));
         assert_eq!(verdict(&pause, 500, "yes."), Verdict::Wait(CallTime(600), "endpoint"), "little to judge by");
         pause.provider_ended();
         assert_eq!(
             verdict(&pause, 900, "yes I do."),
-            Verdict::Wait(CallTime(1_300), "endpoint"),
+            Verdict::Wait(CallTime(1_400), "endpoint"),
             "the voice knows better"
         );
         pause.judged(0.9);
         assert_eq!(verdict(&pause, 100, "yes."), Verdict::EndTurn);
         assert_ne!(verdict(&pause, 100, "yes I have a"), Verdict::EndTurn, "no mark yet");
-        assert_eq!(verdict(&pause, 900, "I want to"), Verdict::Wait(CallTime(1_300), "endpoint"), "words know better");
+        assert_eq!(verdict(&pause, 900, "I want to"), Verdict::Wait(CallTime(1_400), "endpoint"), "words know better");
     }
 
     #[test]

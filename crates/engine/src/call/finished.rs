@@ -30,7 +30,7 @@ pub(super) fn sounds(text: &str) -> Sound {
     if tail.ends_with('!') {
         return Sound::Finished;
     }
-    let leads_on = leads_to_a_value(&words) || leads_to_a_question(&words);
+    let leads_on = leads_to_a_value(&words) || leads_to_a_question(&words) || waits_for_its_main_clause(text);
     let hanging = HANGING.contains(&last.as_str()) || leads_on;
     // A recogniser that writes a full stop heard a falling voice; "and." and "a helmet for." are still no sentences.
     let hangs = [ALWAYS_HANGING, MOSTLY_HANGING].iter().any(|list| list.contains(&last.as_str()));
@@ -118,11 +118,32 @@ fn leads_to_a_value(words: &[String]) -> bool {
     verb && words.get(1).is_some_and(noun)
 }
 
+/// "If I come at around five.": the sentence itself must follow.
+fn waits_for_its_main_clause(text: &str) -> bool {
+    let words: Vec<String> = words_from_the_end(text, CLAUSE_WORDS_MAX + 1);
+    let begins = words.last().is_some_and(|first| SUBORDINATING.contains(&first.as_str()));
+    begins && words.len() <= CLAUSE_WORDS_MAX && !text.contains(',')
+}
+
+/// "My daughter's bike.": a thing of which nothing was said.
+pub(super) fn is_only_a_thing(text: &str) -> bool {
+    let words = words_from_the_end(text, THING_WORDS_MAX + 1);
+    let begins = words.last().is_some_and(|first| DETERMINERS.contains(&first.as_str()));
+    begins && (2..=THING_WORDS_MAX).contains(&words.len())
+}
+
 /// "I would like to know", "I wanted to ask": the question must follow.
 fn leads_to_a_question(words: &[String]) -> bool {
     let asks = matches!(words[0].as_str(), "know" | "ask");
     asks && words.get(1).is_some_and(|word| word == "to")
 }
+
+/// A clause with more words than this may well have its main clause in it, without a comma.
+const CLAUSE_WORDS_MAX: usize = 7;
+const THING_WORDS_MAX: usize = 3;
+const SUBORDINATING: &[&str] = &["if", "because", "although", "since", "whenever", "wenn", "weil", "falls"];
+const DETERMINERS: &[&str] =
+    &["the", "my", "our", "his", "her", "their", "mein", "meine", "unser", "unsere", "mera", "meri"];
 
 const HESITATIONS: &[&str] = &["um", "uh", "uhm", "er", "erm", "hmm", "äh", "ähm", "well", "matlab"];
 
@@ -161,6 +182,9 @@ mod tests {
             ("I want to cancel and", Sound::Unfinished),
             ("Do you have a helmet for.", Sound::Unfinished),
             ("I would like to know", Sound::Unfinished),
+            ("If I come at around five.", Sound::Unfinished),
+            ("If I come at around five would somebody be there", Sound::Finished),
+            ("Because it rained, I took the train.", Sound::Finished),
             ("I don't know", Sound::Finished),
             ("What is it for?", Sound::Finished),
             ("I want to cancel, and.", Sound::Unfinished),

@@ -34,6 +34,10 @@ pub(super) struct Hearing {
     lull_final_at: CallTime,
     /// The pause that may end the turn.
     pub pause: Option<Pause>,
+    /// The end of the speech before the present sounds, until there are words of them.
+    wordless_since: Option<CallTime>,
+    /// When the last pause was broken by a sound, and when it had begun.
+    went_on: Option<(CallTime, CallTime)>,
     finals: String,
     partial: String,
     is_cut: bool,
@@ -72,13 +76,16 @@ impl Hearing {
         self.pause.as_ref().is_some_and(Pause::is_certain)
     }
 
-    /// The caller speaks. Gives the pause that this ends.
-    pub fn started(&mut self, now: CallTime) -> Option<Pause> {
+    /// The caller speaks, or something does: that ends the pause.
+    pub fn started(&mut self, now: CallTime) {
         if self.speaking.is_none() {
             self.began_at = now;
         }
         self.speaking = Some(now);
-        self.pause.take()
+        if let Some(pause) = self.pause.take().filter(|_| self.has_words()) {
+            self.wordless_since.get_or_insert(pause.speech_end);
+            self.went_on = Some((now, pause.speech_end));
+        }
     }
 
     /// The caller stopped; the pause began when the speech ended. Says whether a pause was opened or became certain.
@@ -168,6 +175,7 @@ impl Hearing {
 
     fn heard_words(&mut self, now: CallTime) {
         self.failures = 0;
+        self.wordless_since = None;
         if self.speaking.is_some() {
             self.speaking = Some(now);
             // Words that come behind the recogniser's end of the turn: it was none.
@@ -214,7 +222,21 @@ impl Hearing {
             && let Some(pause) = &mut self.pause
         {
             pause.finalized(now);
+            if let Some(since) = self.wordless_since.filter(|_| pause.is_certain()) {
+                // A crowd behind the caller, or a cough: the caller has been silent for longer.
+                pause.speech_end = pause.speech_end.min(since);
+            }
         }
+    }
+
+    /// The pause after which the caller went on, once there are words of it: when it ended and began.
+    pub fn take_went_on(&mut self) -> Option<(CallTime, CallTime)> {
+        self.went_on.take()
+    }
+
+    /// Whether there are words, and all of them are final.
+    pub fn is_all_final(&self) -> bool {
+        self.partial.is_empty() && !self.finals.is_empty()
     }
 
     /// Whether the recogniser has given all final words that it was asked for, and no others are coming.
@@ -253,6 +275,8 @@ impl Hearing {
         self.partial.clear();
         self.finals_owed = 0;
         self.pause = None;
+        self.wordless_since = None;
+        self.went_on = None;
         self.listening_sounds = 0;
         self.listened_at = None;
         self.lull_finals = 0;

@@ -1,5 +1,6 @@
 //! The caller's turn: speech, pauses, interruptions, silence.
 
+use super::back_channel::is_back_channel;
 use super::barge_in::Look;
 use super::ending::Then;
 use super::endpointing::{Expectation, Verdict};
@@ -68,11 +69,7 @@ impl CallMachine {
     }
 
     fn speech_started(&mut self, now: CallTime) {
-        if let Some(pause) = self.hearing.started(now)
-            && self.hearing.has_words()
-        {
-            self.habits.went_on(now, pause.speech_end);
-        }
+        self.hearing.started(now);
         self.drop_guess();
         self.sounded(now);
         self.out.live(LiveKind::CallerSpeaking { speaking: true });
@@ -224,6 +221,9 @@ impl CallMachine {
     }
 
     fn on_words(&mut self, now: CallTime) {
+        if let Some((began, speech_end)) = self.hearing.take_went_on() {
+            self.habits.went_on(began, speech_end);
+        }
         let words = self.hearing.words();
         let may_interrupt = self.is_busy() && !self.has_human && !self.is_giving_notice();
         if may_interrupt && self.hearing.is_speaking() && !self.barge_in.is_pending() {
@@ -269,6 +269,11 @@ impl CallMachine {
     }
 
     fn provider_ended_turn(&mut self, now: CallTime) {
+        if self.barge_in.has_yielded() && is_back_channel(&self.hearing.words()) {
+            // "Mm-hm", and whatever the detector hears since then has no words.
+            self.false_barge_in(now);
+            return;
+        }
         if !self.hearing.has_words() || self.barge_in.is_pending() {
             return;
         }
@@ -320,9 +325,10 @@ impl CallMachine {
             }
             BargeIn::Speaking(_) => {
                 let words = self.hearing.words();
+                let is_over = self.hearing.is_all_final();
                 let (barge_in_ms, idle_ms) = (self.timing().barge_in_ms, self.timing().idle_ms);
                 let words_only = self.false_stops >= FALSE_STOPS_MAX;
-                match self.barge_in.look(now, &words, barge_in_ms, idle_ms, words_only) {
+                match self.barge_in.look(now, (&words, is_over), barge_in_ms, idle_ms, words_only) {
                     Look::Later => {}
                     Look::Yield => self.yield_floor(now),
                     Look::Over => self.speech_without_end(now),

@@ -397,7 +397,7 @@ impl CallMachine {
 
     /// Tells an assistant who is calling and why, then waits for the person.
     fn introduce(&mut self, now: CallTime) {
-        self.write_down_words(now);
+        self.fall_silent(now);
         let agent = &self.agent;
         let mut text = agent.outbound.introduction.clone();
         if text.trim().is_empty() {
@@ -409,7 +409,7 @@ impl CallMachine {
 
     /// Answers a menu, then waits for what it leads to.
     fn choose(&mut self, now: CallTime) {
-        self.write_down_words(now);
+        self.fall_silent(now);
         let choice = self.agent.outbound.menu_choice.trim().to_owned();
         if choice.chars().all(|c| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D')) {
             self.press_keys(now, choice);

@@ -5,5 +5,6 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod models;
+pub(crate) mod providers;
 pub(crate) mod replay;
 pub(crate) mod serve;

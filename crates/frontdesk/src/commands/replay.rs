@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use base::CallId;
 use clap::{Args, Subcommand};
 use model::business::TenantScope;
+use model::journal::{Entry, Routed};
 use runtime::replay::{FixtureError, Recorded, Replay, Words};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -61,6 +62,11 @@ into a repository: names in small letters that nobody introduced are not found.
   frontdesk call fixture 0198c1c2-7d0e-7c33-b1cf-31d1e0a2b6f4 --out fixtures/scenarios/cut_off_at_the_address.call"
     )]
     Fixture(FixtureArgs),
+    /// Print a call: how it went, who served it and why, and what each provider charged
+    Show {
+        /// The call
+        call: CallId,
+    },
     /// Delete a call and all that belongs to it: journal, transcript, recording, recorded inputs, log
     Delete(DeleteArgs),
 }
@@ -95,8 +101,37 @@ pub(crate) async fn past_call(config: &Config, command: &PastCall) -> anyhow::Re
         PastCall::Replay(args) if args.are_files() => replay_files(args),
         PastCall::Replay(args) => replay(config, args).await,
         PastCall::Fixture(args) => fixture(config, args).await,
+        PastCall::Show { call } => show(config, *call).await,
         PastCall::Delete(args) => delete(config, args).await,
     }
+}
+
+/// Prints the row of a call, its decisions about providers and its costs. What was said is not printed.
+async fn show(config: &Config, id: CallId) -> anyhow::Result<ExitCode> {
+    let (store, scope) = wiring::open_store(config, &environment).await?;
+    let call = store.call(&scope, id).await?;
+    let costs = store.costs(&scope, id).await?;
+    let journal = store.journal(&scope, id).await?;
+    store.close().await;
+    let ended = call.ended_reason.as_deref().unwrap_or("no end yet");
+    println!("{} over {}: {} ({ended})", call.id, call.carrier, call.state.name());
+    for record in &journal {
+        match &record.entry {
+            Entry::Routed(Routed { stage, provider, reason }) => {
+                println!("  {} {stage} {provider}: {reason}", record.at)
+            }
+            Entry::Fault { stage, class } => println!("  {} fault of {stage}: {class}", record.at),
+            Entry::Saving { step, budget } => {
+                println!("  {} saving {} because of the budget of the {}", record.at, step.name(), budget.name());
+            }
+            _ => {}
+        }
+    }
+    for cost in &costs {
+        println!("  {:4} {:18} {}", cost.stage, cost.provider, cost.cost);
+    }
+    println!("  cost {}", call.cost);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Replays files; needs nothing else.

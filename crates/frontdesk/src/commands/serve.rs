@@ -75,6 +75,8 @@ pub(crate) async fn run(
     let server =
         tokio::spawn(api::server::serve(listener, api::router(app), stop.clone(), Duration::from_secs(GRACE_SECS)));
     wired.node.keep_lines_warm();
+    let node = wired.node.clone();
+    let follower = tokio::spawn(async move { node.follow_settings().await });
     let pruner = tokio::spawn(prune(Arc::clone(&wired.store)));
     let keeper = tokio::spawn(keep(Arc::clone(&wired.store), wired.recordings_dir.clone(), config.retention.clone()));
     signal().await;
@@ -87,6 +89,7 @@ pub(crate) async fn run(
     }
     stop.cancel();
     pruner.abort();
+    follower.abort();
     keeper.abort();
     let patience = Duration::from_secs(GRACE_SECS + 1);
     if tokio::time::timeout(patience, server).await.is_err() {

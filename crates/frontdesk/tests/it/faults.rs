@@ -2,6 +2,7 @@
 //! the agent's turn, and how the call ends. The first provider of a stage fails, a second one behind it is well; a tool and
 //! the platform's API have no second.
 
+mod failover;
 mod line;
 mod world;
 
@@ -22,6 +23,12 @@ use world::{BIKES, BYE, Common, DELIVERY, GOODBYE, HELLO, OPENING, ORDER, REPAIR
 const QUIET_MS: u64 = 1_600;
 /// The caller gives up on a silent agent.
 const PATIENCE: Duration = Duration::from_secs(12);
+/// A provider that refuses or answers an error makes an answer later by no more than this, one that is silent by no more than
+/// the other.
+const SLOWER_ERROR_MS_MAX: u64 = 300;
+const SLOWER_SILENT_MS_MAX: u64 = 1_800;
+/// Calls without a fault, for what is usual.
+const USUAL_CALLS: usize = 8;
 const SILENCE_MS_MAX: u64 = base::limits::DEAD_AIR_MS_MAX;
 /// Calls in progress at once, unless the environment says otherwise: as many as a small machine carries in this build.
 const CALLS_AT_ONCE: usize = 32;
@@ -41,6 +48,9 @@ API have no second. Measured from what arrives at the phone: the longest silence
 the caller's words (or the pick-up) to the first sound, or between two sounds of one turn. A line from the audio cache and the
 waiting sound are sounds; the hiss of the line is none. No row may be above 1,200 ms, and every call must end.
 
+Beside it: how much later than in calls without a fault the first sound of an answer came, the slower one of the two questions. A
+provider that refuses or answers an error may cost 300 ms, one that is silent 1,800 ms.
+
 A slow service answers 3 s late. A half-open connection stays up and says nothing more. `cargo xtask faults` writes this file.
 
 ";
@@ -49,6 +59,8 @@ const TABLE: &str = "FRONTDESK_FAULTS_TABLE";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
+    /// Nothing fails: what the others are measured against.
+    None,
     Stt,
     Llm,
     Tts,
@@ -67,6 +79,7 @@ struct Case {
 impl Case {
     fn title(&self) -> [&'static str; 3] {
         let part = match self.part {
+            Part::None => "nothing",
             Part::Stt => "STT",
             Part::Llm => "LLM",
             Part::Tts => "TTS",
@@ -107,6 +120,8 @@ fn cases() -> Vec<Case> {
 struct Finding {
     case: Case,
     silence: Silence,
+    /// From the end of the caller's words to the first sound of the answer, the longer one of the two questions.
+    waited_ms: Option<u64>,
     /// What the caller was told, in one word for each question.
     answers: String,
     ended: String,
@@ -177,6 +192,7 @@ fn arm(world: &World, case: &Case) {
     match case.part {
         // A stream that stands is hit in a sentence; then the recogniser stays as it is.
         Part::Stt if case.moment == Moment::MidTurn => world.stt.first.faults.set_always(fault),
+        Part::None => {}
         Part::Stt => world.stt.first.faults.set(case.moment, fault),
         Part::Llm => world.llm.first.faults.set(case.moment, fault),
         Part::Tts => world.tts.first.faults.set(case.moment, fault),
@@ -197,7 +213,15 @@ async fn play(common: Arc<Common>, world: World, case: Case) -> Finding {
             Ok(call) => call,
             Err(ended) => {
                 let silence = Silence { ms: 0, place: "no call".into() };
-                return Finding { case, silence, answers: "-".into(), ended, wrong: Vec::new(), was_disturbed: false };
+                return Finding {
+                    case,
+                    silence,
+                    waited_ms: None,
+                    answers: "-".into(),
+                    ended,
+                    wrong: Vec::new(),
+                    was_disturbed: false,
+                };
             }
         }
     } else {
@@ -213,7 +237,8 @@ async fn play(common: Arc<Common>, world: World, case: Case) -> Finding {
     }
     wrong.extend(converse(&mut caller, &case).await);
     let Caller { silence, call, .. } = caller;
-    let (heard, ended) = journal(&common, call.sid()).await;
+    let sid = call.sid().to_owned();
+    let (heard, ended) = journal(&common, &sid).await;
     let answers = heard_of(&case, &heard, &mut wrong);
     if silence.ms > SILENCE_MS_MAX {
         wrong.push(format!("{} ms of silence", silence.ms));
@@ -221,7 +246,8 @@ async fn play(common: Arc<Common>, world: World, case: Case) -> Finding {
     if !wrong.is_empty() {
         wrong.push(heard);
     }
-    Finding { case, silence, answers, ended, wrong, was_disturbed: false }
+    let waited_ms = waited(&common, &sid).await;
+    Finding { case, silence, waited_ms, answers, ended, wrong, was_disturbed: false }
 }
 
 /// Two questions and the goodbye. Answers what went wrong.
@@ -302,18 +328,57 @@ async fn journal(common: &Common, sid: &str) -> (String, String) {
     (String::new(), "never".into())
 }
 
-fn table(findings: &[Finding]) -> String {
+/// How long the caller waited for the answers to the two questions, the longer of the two.
+async fn waited(common: &Common, sid: &str) -> Option<u64> {
+    let route = common.store.route_call("twilio", sid).await.ok()?;
+    let records = common.store.journal(&route.scope, route.call.id).await.ok()?;
+    let answers = [OPENING, DELIVERY, REPAIRS];
+    let waits = records.iter().filter_map(|record| match &record.entry {
+        Entry::AgentTurn { heard, latency: Some(latency), .. }
+            if answers.iter().any(|answer| heard.expose().contains(answer)) =>
+        {
+            latency.heard_ms.max(latency.first_audio_ms)
+        }
+        _ => None,
+    });
+    waits.max()
+}
+
+/// How much longer the caller may wait for an answer because of a fault of a stage that has a second provider.
+fn slower_ms_max(case: &Case) -> Option<u64> {
+    let has_second = matches!(case.part, Part::Stt | Part::Llm | Part::Tts);
+    has_second.then_some(match case.fault {
+        Fault::Refuse | Fault::Status { .. } => SLOWER_ERROR_MS_MAX,
+        _ => SLOWER_SILENT_MS_MAX,
+    })
+}
+
+fn table(findings: &[Finding], usual_ms: u64) -> String {
     let mut text = String::from(
-        "| stage | fault | when | longest silence, ms | where | heard of the answers | end |\n|---|---|---|---|---|---|---|\n",
+        "| stage | fault | when | longest silence, ms | where | answers later by, ms | heard of the answers | end |\n\
+        |---|---|---|---|---|---|---|---|\n",
     );
     for finding in findings {
         let [part, fault, when] = finding.case.title();
         let Finding { silence, answers, ended, .. } = finding;
+        let later = finding.waited_ms.map_or("-".to_owned(), |ms| ms.saturating_sub(usual_ms).to_string());
         // Writing to a string cannot fail.
-        let _ =
-            writeln!(text, "| {part} | {fault} | {when} | {} | {} | {answers} | {ended} |", silence.ms, silence.place);
+        let _ = writeln!(
+            text,
+            "| {part} | {fault} | {when} | {} | {} | {later} | {answers} | {ended} |",
+            silence.ms, silence.place
+        );
     }
     text
+}
+
+fn judge_lateness(finding: &mut Finding, usual_ms: u64) {
+    if let (Some(waited_ms), Some(most_ms)) = (finding.waited_ms, slower_ms_max(&finding.case)) {
+        let later_ms = waited_ms.saturating_sub(usual_ms);
+        if later_ms > most_ms {
+            finding.wrong.push(format!("an answer came {later_ms} ms later than usual, {most_ms} ms are allowed"));
+        }
+    }
 }
 
 async fn play_all(common: &Arc<Common>, cases: Vec<Case>, at_once: usize, pulse: &Pulse) -> Vec<Finding> {
@@ -377,7 +442,14 @@ async fn no_single_fault_leaves_the_caller_in_silence() {
     let at_once = std::env::var(AT_ONCE).ok().and_then(|text| text.parse().ok()).unwrap_or(CALLS_AT_ONCE);
     let pulse = Pulse::start();
     let wanted: Vec<_> = cases().into_iter().filter(|case| case.title().join(" ").contains(&only)).collect();
-    let mut findings = play_all(&common, wanted, at_once, &pulse).await;
+    let calm = Case { part: Part::None, name: "no fault", fault: Fault::Cut, moment: Moment::Start };
+    let usual = (0..USUAL_CALLS).map(|_| calm.clone()).chain(wanted).collect();
+    let mut findings = play_all(&common, usual, at_once, &pulse).await;
+    let mut usual: Vec<u64> = findings.drain(..USUAL_CALLS).filter_map(|one| one.waited_ms).collect();
+    usual.sort_unstable();
+    let usual_ms = usual.get(usual.len() / 2).copied().expect("answers of calls without a fault");
+    println!("without a fault an answer is heard after {usual_ms} ms ({usual:?})");
+    findings.iter_mut().for_each(|finding| judge_lateness(finding, usual_ms));
     for _ in 0..REPEATS_MAX {
         let disturbed = |finding: &Finding| finding.was_disturbed && !finding.wrong.is_empty();
         let again: Vec<_> = findings.iter().filter(|one| disturbed(one)).map(|one| one.case.clone()).collect();
@@ -385,14 +457,15 @@ async fn no_single_fault_leaves_the_caller_in_silence() {
             break;
         }
         println!("{} cases are played again: this machine was late while they were measured", again.len());
-        for found in play_all(&common, again, QUIETLY, &pulse).await {
+        for mut found in play_all(&common, again, QUIETLY, &pulse).await {
+            judge_lateness(&mut found, usual_ms);
             let same = |one: &&mut Finding| one.case.title() == found.case.title();
             if let Some(earlier) = findings.iter_mut().find(same) {
                 *earlier = found;
             }
         }
     }
-    let table = table(&findings);
+    let table = table(&findings, usual_ms);
     println!("{table}");
     if let Some(path) = std::env::var_os(TABLE) {
         std::fs::write(path, format!("{HEAD}{table}")).expect("the table is written");

@@ -6,5 +6,7 @@ mod cloud_call;
 mod faults;
 mod kill;
 mod on_device_call;
+mod providers;
 mod replay;
 mod rig;
+mod vault;

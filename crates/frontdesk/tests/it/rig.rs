@@ -26,8 +26,8 @@ pub const GOODBYE: &str = "Thank you for calling Brightleaf Cycles. Goodbye.";
 const ACCOUNT: &str = "AC00000000000000000000000000000f5d";
 const AUTH_TOKEN: &str = "rig-auth-token-3f9c";
 const STT_KEY: &str = "rig-stt-key-71ab";
-const LLM_KEY: &str = "rig-llm-key-92cd";
-const TTS_KEY: &str = "rig-tts-key-53ef";
+pub const LLM_KEY: &str = "rig-llm-key-92cd";
+pub const TTS_KEY: &str = "rig-tts-key-53ef";
 /// None of these may ever be in a log.
 pub const SECRETS: [&str; 4] = [AUTH_TOKEN, STT_KEY, LLM_KEY, TTS_KEY];
 

@@ -8,8 +8,8 @@ use base::wire::Wire;
 use base::{ErrorClass, UtteranceId};
 use carriers::protocol::MediaCommand;
 use engine::io::{Input, SynthesisInput};
+use model::routing::Stage;
 use providers::tts::TtsOpen;
-use std::sync::Arc;
 
 /// Lines that the engine wants to have ready.
 #[derive(Default)]
@@ -22,14 +22,10 @@ pub(super) struct Prepared {
 impl CallHost {
     /// The voice that this call uses now, at the rate of its line.
     fn renderer(&self) -> Option<Renderer> {
-        let service = Arc::clone(self.routes.voice_now()?);
-        let key = VoiceKey {
-            provider: service.name().into(),
-            voice: self.agent.voice.clone(),
-            language: self.agent.language.clone(),
-            rate_hz: self.mouth.rate_hz(),
-        };
-        Some(Renderer { service, key, bill: self.bill.clone() })
+        let voice = self.routes.voice_now()?;
+        let bill = self.bill.under(Stage::Tts, &voice.provider, false);
+        let (key, service) = VoiceKey::of(voice, self.mouth.rate_hz());
+        Some(Renderer { service, key, bill })
     }
 
     /// Has these lines rendered. A phone platform's rate is known before its audio comes; a page says it with its socket.

@@ -9,8 +9,9 @@ mod perform;
 mod tape;
 mod tools;
 
+use crate::bill::BillLine;
 use crate::node::{AttachError, Shared, refuse};
-use crate::router::Routes;
+use crate::router::{Routes, Tell};
 use crate::service::{Bill, BrainSession, NeuralVadSession, SttCommand, SttSession};
 use crate::socket::{self, Incoming, MediaSocket};
 use base::wire::Wire;
@@ -130,7 +131,14 @@ impl CallHost {
         let offset = crate::replay::begins_at(&setup.past);
         let machine = crate::replay::machine(&setup.agent, setup.call.direction, &setup.past);
         let tape = Tape::new(&shared.settings, &setup.call, &setup.agent, &setup.past);
-        let routes = Routes::new(&shared.services, &setup.agent.brain);
+        let teller = own.clone();
+        let tell: Tell = Arc::new(move |decision| {
+            // A call that is over needs no telling; one that cannot keep up has other sorrows.
+            let _ = teller.try_send(HostMessage::Input(Input::Host(decision)));
+        });
+        let context = shared.call_context(&setup.agent, &setup.call, tell);
+        let routes = Routes::new(&shared.services, &context);
+        let bill = context.bill.clone();
         let channels = Channels { messages: own.clone(), live: live.clone() };
         let host = Self {
             shared,
@@ -151,7 +159,7 @@ impl CallHost {
             brain: None,
             tools: HashMap::new(),
             routes,
-            bill: Bill::default(),
+            bill,
             journal,
             tape,
             messages,
@@ -490,6 +498,12 @@ impl CallHost {
         };
         if let Err(error) = self.shared.store.update_call(&self.scope, self.call.id, &update).await {
             tracing::error!(%error, "the end of the call could not be written");
+        }
+        let costs: Vec<_> = self.bill.lines().into_iter().map(BillLine::into_row).collect();
+        if !costs.is_empty()
+            && let Err(error) = self.shared.store.add_costs(&self.scope, self.call.id, &costs).await
+        {
+            tracing::warn!(%error, "what each provider charged could not be written");
         }
         self.tape.store_rest(&self.shared.store, &self.scope, self.call.id).await;
         metrics::counter!("frontdesk_calls_ended_total", "carrier" => self.call.carrier.clone(), "state" => state.name())

@@ -73,7 +73,7 @@ impl CallHost {
     fn append(&mut self, record: Record) {
         match &record.entry {
             Entry::State { state } => self.note_state(*state),
-            Entry::Fault { stage, .. } => self.routes.blame(stage),
+            Entry::Fault { stage, class } => self.routes.blame(stage, *class),
             _ => {}
         }
         if let Err(error) = self.journal.append(record) {

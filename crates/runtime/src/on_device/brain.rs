@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 /// Retrieve, rerank, gate, say it word for word.
 pub struct LocalBrain {
-    brains: RwLock<HashMap<BusinessId, Arc<Brain>>>,
+    brains: RwLock<HashMap<BusinessId, (u64, Arc<Brain>)>>,
     slots: Arc<Semaphore>,
 }
 
@@ -24,11 +24,13 @@ impl LocalBrain {
 
     /// Sets or replaces what a business's agents answer from. Calls in progress use it from their next turn on.
     pub fn set(&self, business: BusinessId, brain: Arc<Brain>) {
-        self.brains.write().unwrap_or_else(PoisonError::into_inner).insert(business, brain);
+        let mut brains = self.brains.write().unwrap_or_else(PoisonError::into_inner);
+        let version = brains.get(&business).map_or(0, |(version, _)| *version) + 1;
+        brains.insert(business, (version, brain));
     }
 
     fn of(&self, business: BusinessId) -> Option<Arc<Brain>> {
-        self.brains.read().unwrap_or_else(PoisonError::into_inner).get(&business).cloned()
+        self.brains.read().unwrap_or_else(PoisonError::into_inner).get(&business).map(|(_, brain)| Arc::clone(brain))
     }
 }
 
@@ -71,6 +73,10 @@ async fn think(
 }
 
 impl KnowledgeSearch for LocalBrain {
+    fn version(&self, business: BusinessId) -> u64 {
+        self.brains.read().unwrap_or_else(PoisonError::into_inner).get(&business).map_or(0, |(version, _)| *version)
+    }
+
     fn search(&self, business: BusinessId, query: &str) -> Vec<Citation> {
         let Some(brain) = self.of(business) else { return Vec::new() };
         match brain.search(query) {

@@ -15,6 +15,7 @@ pub(crate) mod toy;
 
 pub(crate) use sweep::run as sweep;
 
+use crate::router::VoiceNow;
 use crate::service::{Bill, TtsService, TtsSession};
 use base::limits;
 use media::Resampler;
@@ -34,6 +35,8 @@ const JOIN_SILENT_MS_MAX: u64 = 300;
 pub(crate) struct VoiceKey {
     /// Registry name of who speaks.
     pub(crate) provider: String,
+    /// Model, in the provider's words.
+    pub(crate) model: String,
     /// In the provider's words; `None` for its default.
     pub(crate) voice: Option<String>,
     /// BCP-47.
@@ -43,6 +46,12 @@ pub(crate) struct VoiceKey {
 }
 
 impl VoiceKey {
+    /// A voice at a rate, and who speaks with it.
+    pub(crate) fn of(voice: VoiceNow, rate_hz: u32) -> (Self, Arc<dyn TtsService>) {
+        let VoiceNow { service, provider, model, voice, language } = voice;
+        (Self { provider, model, voice, language, rate_hz }, service)
+    }
+
     fn open(&self) -> TtsOpen {
         let (language, voice) = (self.language.clone(), self.voice.clone());
         TtsOpen { sample_rate_hz: self.rate_hz, language, voice, now_unix_ms: 0 }

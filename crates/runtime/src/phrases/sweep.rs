@@ -1,14 +1,15 @@
 //! The lines of configured agents, kept warm, so that the first call of the day has them.
 
-use super::{Phrases, Renderer, VoiceKey, is_short};
+use super::{Renderer, VoiceKey, is_short};
 use crate::host::PHONE_HZ;
-use crate::service::{Bill, TtsService};
+use crate::node::Shared;
+use crate::service::Bill;
 use base::limits;
 use model::agent::{Agent, Lines};
 use model::business::TenantScope;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use store::{Store, StoreError};
+use store::StoreError;
 
 /// The lines an agent may need at any moment, the most urgent first.
 fn lines_of(agent: &Agent) -> Vec<String> {
@@ -21,34 +22,31 @@ fn lines_of(agent: &Agent) -> Vec<String> {
     lines.into_iter().filter(|line| is_short(line.trim())).cloned().collect()
 }
 
-/// Goes through the agents of all businesses now and then, until the cache is gone.
-pub(crate) async fn run(phrases: Weak<Phrases>, store: Arc<dyn Store>, service: Arc<dyn TtsService>) {
+/// Goes through the agents of all businesses now and then, until the node is gone.
+pub(crate) async fn run(node: Weak<Shared>) {
     loop {
-        let Some(phrases) = phrases.upgrade() else { return };
-        if let Err(error) = sweep(&phrases, store.as_ref(), &service).await {
+        let Some(shared) = node.upgrade() else { return };
+        if let Err(error) = sweep(&shared).await {
             tracing::warn!(%error, "the lines of the agents could not be rendered ahead");
         }
-        drop(phrases);
+        drop(shared);
         tokio::time::sleep(Duration::from_millis(limits::PHRASE_SWEEP_MS)).await;
     }
 }
 
-async fn sweep(phrases: &Arc<Phrases>, store: &dyn Store, service: &Arc<dyn TtsService>) -> Result<(), StoreError> {
+async fn sweep(shared: &Shared) -> Result<(), StoreError> {
+    let store = &shared.store;
     let mut room = limits::PHRASE_VOICES_MAX;
     for business in store.businesses(None).await? {
         let scope = TenantScope { business: business.id };
         for agent in store.agents(&scope, None).await? {
             let Some(left) = room.checked_sub(1) else { return Ok(()) };
             room = left;
-            let agent = agent.agent;
-            let key = VoiceKey {
-                provider: service.name().into(),
-                voice: agent.voice.clone(),
-                language: agent.language.clone(),
-                rate_hz: PHONE_HZ,
-            };
-            let renderer = Renderer { service: Arc::clone(service), key, bill: Bill::default() };
-            phrases.render_all(&renderer, lines_of(&agent)).await;
+            let agent = Arc::new(agent.agent);
+            let Some(voice) = shared.voice_of(&agent) else { continue };
+            let (key, service) = VoiceKey::of(voice, PHONE_HZ);
+            let renderer = Renderer { service, key, bill: Bill::default() };
+            shared.phrases.render_all(&renderer, lines_of(&agent)).await;
         }
     }
     Ok(())

@@ -72,6 +72,7 @@ impl TtsService for Toy {
 }
 
 pub(crate) fn renderer(toy: &Arc<Toy>) -> Renderer {
-    let key = VoiceKey { provider: toy.name.into(), voice: None, language: "en".into(), rate_hz: HZ };
+    let key =
+        VoiceKey { provider: toy.name.into(), model: String::new(), voice: None, language: "en".into(), rate_hz: HZ };
     Renderer { service: Arc::clone(toy) as Arc<dyn TtsService>, key, bill: Bill::default() }
 }

@@ -1,33 +1,38 @@
 //! A brain that is a chain of brains: the first words or the first tool call win.
 
 use super::race::{Move, Race, Rules, Why};
-use super::{Clock, Standing, count_hedge, next_of, tell_switch};
+use super::roster::{CallContext, Line, Roster};
+use super::{Clock, count_hedge, next_of, tell_switch};
+use crate::answers::{Answer, Kind, Question};
 use crate::service::{Bill, BrainService, BrainSession};
 use base::{BusinessId, ErrorClass, Failure, limits};
-use model::generation::{GenerationEvent, GenerationRequest};
+use model::agent::BrainChoice;
+use model::generation::{ChatMessage, Finish, GenerationEvent, GenerationRequest};
+use model::routing::{AnswerCache, Saving};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
-const RULES: Rules =
-    Rules { hedge_ms: limits::HEDGE_LLM_MS, runner_ms_max: limits::LLM_FIRST_TOKEN_MS_MAX, retries: true };
+const RULES: Rules = Rules {
+    hedge_ms: limits::HEDGE_LLM_MS,
+    runner_ms_max: limits::LLM_FIRST_TOKEN_MS_MAX,
+    retries_max: 2,
+    patience_ms: limits::LLM_FIRST_TOKEN_MS_MAX,
+};
 
-pub(super) struct BrainRouter {
-    chain: Arc<[Arc<dyn BrainService>]>,
-    standing: Standing,
-}
+/// What a brain is told when a budget is nearly used up.
+const BE_SHORT: &str = "Answer in one short sentence.";
+
+pub(super) struct BrainRouter(Roster<dyn BrainService>);
 
 impl BrainRouter {
-    pub(super) fn new(chain: Vec<Arc<dyn BrainService>>) -> Self {
-        Self { standing: Standing::new("llm", chain.len()), chain: chain.into() }
+    pub(super) fn new(roster: Roster<dyn BrainService>) -> Self {
+        Self(roster)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.chain.is_empty()
-    }
-
-    pub(super) fn standing(&self) -> &Standing {
-        &self.standing
+    pub(super) fn line(&self) -> Line<dyn BrainService> {
+        self.0.line()
     }
 }
 
@@ -42,10 +47,22 @@ impl BrainService for BrainRouter {
 
     fn generate_billed(&self, business: BusinessId, request: GenerationRequest, bill: &Bill) -> BrainSession {
         let (events, event_receiver) = mpsc::channel(limits::LLM_EVENTS_MAX);
-        let race = Race::new(RULES, self.standing.order(), self.standing.may_hedge());
+        let line = self.0.line();
+        let race = Race::new(RULES, line.standing.order(), line.standing.may_hedge());
+        let request = if line.saving >= Saving::Shorter { shortened(request) } else { request };
+        let context = self.0.context();
+        let documents = context.search.as_ref().map_or(0, |search| search.version(business));
+        let question = match context.agent.providers.cache {
+            // What is free and always says the same need not be kept.
+            AnswerCache { exact: false, alike: None } => None,
+            _ if line.is_free() => None,
+            _ => context.answers.question(business, documents, &request),
+        };
         let run = Run {
-            chain: Arc::clone(&self.chain),
-            standing: self.standing.clone(),
+            line,
+            context: Arc::clone(context),
+            question,
+            meaning: None,
             business,
             request,
             bill: bill.clone(),
@@ -63,14 +80,21 @@ impl BrainService for BrainRouter {
 struct Asked {
     slot: usize,
     provider: usize,
+    asked_ms: u64,
+    /// Why it serves if it does; `None` for the first.
+    why: Option<&'static str>,
     session: BrainSession,
     /// What it said before its first words.
     held: Vec<GenerationEvent>,
 }
 
 struct Run {
-    chain: Arc<[Arc<dyn BrainService>]>,
-    standing: Standing,
+    line: Line<dyn BrainService>,
+    context: Arc<CallContext>,
+    /// What is asked, when its answer may be kept.
+    question: Option<Question>,
+    /// The question as a vector.
+    meaning: Option<Vec<f32>>,
     business: BusinessId,
     request: GenerationRequest,
     bill: Bill,
@@ -90,6 +114,9 @@ enum Outcome {
 
 impl Run {
     async fn run(mut self) {
+        if let Some(answer) = self.remembered().await {
+            return self.give(answer).await;
+        }
         let outcome = self.decide().await;
         if let Some(hedge) = self.race.hedge() {
             let outcome = match &outcome {
@@ -98,7 +125,7 @@ impl Run {
                 Outcome::Nobody(_) => "failed",
                 Outcome::Cancelled => "cancelled",
             };
-            count_hedge(self.standing.stage(), outcome);
+            count_hedge(self.line.standing.stage(), outcome);
         }
         match outcome {
             Outcome::Won(winner) => self.relay(winner).await,
@@ -107,6 +134,44 @@ impl Run {
                 let _ = self.events.send(GenerationEvent::Failed(failure)).await;
             }
             Outcome::Cancelled => {}
+        }
+    }
+
+    /// The answer, when it was given before.
+    async fn remembered(&mut self) -> Option<Answer> {
+        let question = self.question.as_ref()?;
+        let (answers, cache) = (&self.context.answers, self.context.agent.providers.cache);
+        let now_ms = self.context.board.now_ms();
+        if cache.exact {
+            let found = answers.exact(question, now_ms);
+            count_answer(Kind::Exact, if found.is_some() { "hit" } else { "miss" });
+            if found.is_some() {
+                return found;
+            }
+        }
+        let (least, meaning) = (cache.alike?, self.context.meaning.clone()?);
+        let words = question.words.clone();
+        let work = tokio::task::spawn_blocking(move || meaning.embed(&words));
+        let span = Duration::from_millis(limits::MEANING_MS_MAX);
+        let vector = tokio::time::timeout(span, work).await.ok()?.ok()??;
+        let found = answers.alike(question, &vector, least, now_ms);
+        count_answer(Kind::Alike, if found.is_some() { "hit" } else { "miss" });
+        self.meaning = Some(vector);
+        found
+    }
+
+    /// Says an answer that is there already.
+    async fn give(self, answer: Answer) {
+        let Answer { text, citations } = answer;
+        let mut said = vec![GenerationEvent::Started, GenerationEvent::Text { delta: text }];
+        if !citations.is_empty() {
+            said.push(GenerationEvent::Cited { citations });
+        }
+        said.push(GenerationEvent::Done { finish: Finish::Stop });
+        for event in said {
+            if self.events.send(event).await.is_err() {
+                return;
+            }
         }
     }
 
@@ -135,13 +200,16 @@ impl Run {
                 Move::Drop { slot, provider, late } => {
                     self.asked.retain(|asked| asked.slot != slot);
                     if late {
-                        self.standing.blame(provider);
+                        self.line.standing.blame_late(provider);
                     }
                 }
                 Move::Won { slot, provider } => {
-                    self.standing.serves(provider);
                     let at = self.asked.iter().position(|asked| asked.slot == slot)?;
-                    return Some(Outcome::Won(self.asked.swap_remove(at)));
+                    let winner = self.asked.swap_remove(at);
+                    let standing = &self.line.standing;
+                    standing.serves(provider, winner.why);
+                    standing.praise(provider, self.clock.now_ms() - winner.asked_ms);
+                    return Some(Outcome::Won(winner));
                 }
                 Move::GiveUp(failure) => return Some(Outcome::Nobody(failure)),
             }
@@ -150,17 +218,29 @@ impl Run {
     }
 
     fn ask(&mut self, slot: usize, provider: usize, why: Why) {
-        let service = &self.chain[provider];
+        let lane = &self.line.lanes[provider];
+        let standing = &self.line.standing;
         match why {
-            Why::First => self.standing.serves(provider),
+            Why::First => standing.serves(provider, None),
             Why::Late => {
-                self.standing.hedged();
-                tell_switch(self.standing.stage(), service.name(), "late");
+                standing.hedged();
+                tell_switch(standing.stage(), &lane.choice.name, "late");
             }
-            Why::Failed(class) => tell_switch(self.standing.stage(), service.name(), class.name()),
+            Why::Failed(class) => tell_switch(standing.stage(), &lane.choice.name, class.name()),
         }
-        let session = service.generate_billed(self.business, self.request.clone(), &self.bill);
-        self.asked.push(Asked { slot, provider, session, held: Vec::new() });
+        let mut request = self.request.clone();
+        // A model's name means nothing to another provider.
+        if let BrainChoice::Llm { provider, model } = &mut request.brain {
+            *provider = Some(lane.choice.name.clone());
+            *model = lane.choice.model.clone();
+        }
+        if let Some(language) = &lane.choice.language {
+            request.language.clone_from(language);
+        }
+        let bill = standing.bill(&self.bill, provider, why == Why::Late);
+        let session = lane.service.generate_billed(self.business, request, &bill);
+        let asked_ms = self.clock.now_ms();
+        self.asked.push(Asked { slot, provider, asked_ms, why: why.word(), session, held: Vec::new() });
     }
 
     fn on_event(&mut self, at: usize, event: Option<GenerationEvent>) {
@@ -183,14 +263,16 @@ impl Run {
             }
         };
         let Asked { slot, provider, .. } = self.asked.swap_remove(at);
-        self.standing.blame(provider);
+        self.line.standing.blame(provider, &failure);
         self.race.on_failure(self.clock.now_ms(), slot, failure);
     }
 
     /// Passes on what the winner says. What it fails at now was heard in part: the engine knows how to go on.
     async fn relay(self, winner: Asked) {
         let Asked { provider, mut session, held, .. } = winner;
+        let mut draft = Draft::new(self.question.is_some());
         for event in held {
+            draft.note(&event);
             if self.events.send(event).await.is_err() {
                 return;
             }
@@ -201,16 +283,66 @@ impl Run {
                 () = self.events.closed() => return,
                 event = session.events.recv() => event.unwrap_or_else(|| GenerationEvent::Failed(no_end())),
             };
-            let failed = matches!(event, GenerationEvent::Failed(_));
-            let over = failed || matches!(event, GenerationEvent::Done { .. });
-            if failed {
-                self.standing.blame(provider);
+            let over = matches!(event, GenerationEvent::Failed(_) | GenerationEvent::Done { .. });
+            draft.note(&event);
+            if let (Some(question), Some(answer)) = (&self.question, draft.finished(&event)) {
+                let now_ms = self.context.board.now_ms();
+                if self.context.answers.keep(question, answer, self.meaning.clone(), now_ms) {
+                    count_answer(Kind::Exact, "kept");
+                }
+            }
+            if let GenerationEvent::Failed(failure) = &event {
+                self.line.standing.blame(provider, failure);
             }
             if self.events.send(event).await.is_err() || over {
                 return;
             }
         }
     }
+}
+
+/// An answer as it comes, to be kept if it turns out to be nothing but words.
+struct Draft(Option<Answer>);
+
+impl Draft {
+    fn new(is_wanted: bool) -> Self {
+        Self(is_wanted.then(|| Answer { text: String::new(), citations: Vec::new() }))
+    }
+
+    fn note(&mut self, event: &GenerationEvent) {
+        let Some(answer) = &mut self.0 else { return };
+        match event {
+            GenerationEvent::Text { delta } => answer.text.push_str(delta),
+            GenerationEvent::Cited { citations } => answer.citations.extend(citations.iter().cloned()),
+            GenerationEvent::ToolCall { .. } | GenerationEvent::NeedSlot(_) | GenerationEvent::Failed(_) => {
+                self.0 = None;
+            }
+            GenerationEvent::Started | GenerationEvent::Usage(_) | GenerationEvent::Done { .. } => {}
+        }
+    }
+
+    /// The answer, when this event says that it is whole.
+    fn finished(&mut self, event: &GenerationEvent) -> Option<Answer> {
+        let is_whole = matches!(event, GenerationEvent::Done { finish: Finish::Stop });
+        self.0.take_if(|_| is_whole)
+    }
+}
+
+fn count_answer(kind: Kind, outcome: &'static str) {
+    metrics::counter!("frontdesk_answer_cache_total", "kind" => kind.name(), "outcome" => outcome).increment(1);
+}
+
+/// The same request, for an answer that costs less.
+pub(super) fn shortened(mut request: GenerationRequest) -> GenerationRequest {
+    request.tokens_max = request.tokens_max.min(limits::SHORT_ANSWER_TOKENS_MAX);
+    match request.messages.first_mut() {
+        Some(ChatMessage::System { text }) => {
+            text.push_str("\n\n");
+            text.push_str(BE_SHORT);
+        }
+        _ => request.messages.insert(0, ChatMessage::System { text: BE_SHORT.into() }),
+    }
+    request
 }
 
 fn no_end() -> Failure {

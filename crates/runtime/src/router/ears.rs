@@ -3,35 +3,35 @@
 
 use super::kept::Kept;
 use super::race::{Move, Race, Rules, Why};
+use super::roster::{Line, Roster};
 use super::watch::Watch;
-use super::{Clock, Standing, count_hedge, next_of, room, tell_switch};
+use super::{Clock, count_hedge, next_of, room, tell_switch};
 use crate::service::{Bill, SttCommand, SttService, SttSession};
 use base::{ErrorClass, Failure, limits};
+use model::routing::Switches;
 use providers::stt::{SttEvent, SttOpen};
 use std::sync::Arc;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
 /// A stream that does not open keeps nobody waiting while nobody speaks, but the next one may be wanted at any moment.
-const RULES: Rules = Rules { hedge_ms: limits::HEDGE_STT_MS, runner_ms_max: limits::CONNECT_MS_MAX, retries: false };
+const RULES: Rules = Rules {
+    hedge_ms: limits::HEDGE_STT_MS,
+    runner_ms_max: limits::CONNECT_MS_MAX,
+    retries_max: 0, // Rounds take care of that.
+    patience_ms: 0,
+};
 
-pub(super) struct EarsRouter {
-    chain: Arc<[Arc<dyn SttService>]>,
-    standing: Standing,
-}
+pub(super) struct EarsRouter(Roster<dyn SttService>);
 
 impl EarsRouter {
-    pub(super) fn new(chain: Vec<Arc<dyn SttService>>) -> Self {
-        Self { standing: Standing::new("stt", chain.len()), chain: chain.into() }
+    pub(super) fn new(roster: Roster<dyn SttService>) -> Self {
+        Self(roster)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.chain.is_empty()
-    }
-
-    pub(super) fn standing(&self) -> &Standing {
-        &self.standing
+    pub(super) fn line(&self) -> Line<dyn SttService> {
+        self.0.line()
     }
 }
 
@@ -48,8 +48,12 @@ impl SttService for EarsRouter {
         let (command_sender, commands) = mpsc::channel(limits::AUDIO_IN_FRAMES_MAX);
         let (events, event_receiver) = mpsc::channel(limits::EVENTS_PER_MESSAGE_MAX);
         let run = Run {
-            chain: Arc::clone(&self.chain),
-            standing: self.standing.clone(),
+            switches: self.0.context().board.watch(),
+            line: self.0.line(),
+            roster: self.0.clone(),
+            is_old: false,
+            finalize_ms: None,
+            heard_ms: 0,
             bill: bill.clone(),
             commands,
             events,
@@ -74,14 +78,24 @@ impl SttService for EarsRouter {
 struct Stream {
     slot: usize,
     provider: usize,
+    /// Why it serves if it does; `None` for the first.
+    why: Option<&'static str>,
     session: SttSession,
     /// The next command that it has not been given.
     next: u64,
 }
 
 struct Run {
-    chain: Arc<[Arc<dyn SttService>]>,
-    standing: Standing,
+    roster: Roster<dyn SttService>,
+    /// Who may be asked, as decided when the last race began.
+    line: Line<dyn SttService>,
+    switches: watch::Receiver<Arc<Switches>>,
+    /// Something was switched or spent: somebody else may have to serve as soon as nobody speaks.
+    is_old: bool,
+    /// When the final transcript was asked for.
+    finalize_ms: Option<u64>,
+    /// When the caller or the recogniser last said something.
+    heard_ms: u64,
     bill: Bill,
     commands: mpsc::Receiver<SttCommand>,
     events: mpsc::Sender<SttEvent>,
@@ -115,6 +129,7 @@ impl Run {
     }
 
     async fn step(&mut self) -> Result<(), Over> {
+        self.follow_switches();
         self.perform().await?;
         let full = self.pump();
         let deadline = self.deadline();
@@ -125,13 +140,33 @@ impl Run {
             (at, event) = next_of(&mut self.asked, |asked| &mut asked.session.events) => self.on_candidate(at, event).await,
             command = self.commands.recv() => self.on_command(command.ok_or(Over)?),
             () = room(full.as_slice()), if full.is_some() => Ok(()),
+            Ok(()) = self.switches.changed() => {
+                self.is_old = true;
+                Ok(())
+            }
             () = self.clock.until(deadline) => self.on_time(),
+        }
+    }
+
+    /// Somebody else is to listen: changes over while nobody speaks. What is said meanwhile is kept.
+    fn follow_switches(&mut self) {
+        let is_long_quiet = self.clock.now_ms() >= self.heard_ms + limits::STT_SWITCH_QUIET_MS && self.kept.is_quiet();
+        if !self.is_old || self.race.is_some() || !(self.kept.is_idle() || is_long_quiet) {
+            return;
+        }
+        let Some(stream) = &self.current else { return };
+        self.is_old = false;
+        if self.roster.is_superseded(&self.line.lanes[stream.provider]) {
+            self.current = None;
+            self.begin_race();
         }
     }
 
     fn begin_race(&mut self) {
         let now_ms = self.clock.now_ms();
-        let mut race = Race::new(RULES, self.standing.order(), self.standing.may_hedge());
+        self.line = self.roster.line();
+        let standing = &self.line.standing;
+        let mut race = Race::new(RULES, standing.order(), standing.may_hedge());
         race.wait_from(now_ms);
         race.start(now_ms);
         self.race = Some(race);
@@ -145,18 +180,20 @@ impl Run {
                 Move::Drop { slot, provider, late } => {
                     self.asked.retain(|asked| asked.slot != slot);
                     if late {
-                        self.standing.blame(provider);
+                        self.line.standing.blame_late(provider);
                     }
                 }
                 Move::Won { slot, provider } => {
                     self.end_race(|hedge| if hedge == slot { "won" } else { "lost" });
-                    self.standing.serves(provider);
                     let at = self.asked.iter().position(|asked| asked.slot == slot).ok_or(Over)?;
                     let mut winner = self.asked.swap_remove(at);
+                    self.line.standing.serves(provider, winner.why);
                     winner.next = self.kept.begin();
                     self.current = Some(winner);
                     self.is_catching_up = self.is_started;
-                    self.watch.restart(self.clock.now_ms());
+                    let now_ms = self.clock.now_ms();
+                    self.watch.restart(now_ms);
+                    self.finalize_ms = self.finalize_ms.map(|_| now_ms);
                     if !std::mem::replace(&mut self.is_started, true) {
                         self.tell(SttEvent::Started).await?;
                     }
@@ -172,7 +209,7 @@ impl Run {
 
     fn end_race(&mut self, outcome: impl Fn(usize) -> &'static str) {
         if let Some(hedge) = self.race.take().and_then(|race| race.hedge()) {
-            count_hedge(self.standing.stage(), outcome(hedge));
+            count_hedge(self.line.standing.stage(), outcome(hedge));
         }
     }
 
@@ -189,24 +226,33 @@ impl Run {
     }
 
     fn ask(&mut self, slot: usize, provider: usize, why: Why) {
-        let service = &self.chain[provider];
+        let lane = &self.line.lanes[provider];
+        let standing = &self.line.standing;
         match why {
-            Why::First => self.standing.serves(provider),
+            Why::First => standing.serves(provider, None),
             Why::Late => {
-                self.standing.hedged();
-                tell_switch(self.standing.stage(), service.name(), "late");
+                standing.hedged();
+                tell_switch(standing.stage(), &lane.choice.name, "late");
             }
-            Why::Failed(class) => tell_switch(self.standing.stage(), service.name(), class.name()),
+            Why::Failed(class) => tell_switch(standing.stage(), &lane.choice.name, class.name()),
         }
-        let session = service.open_billed(self.open.clone(), &self.bill);
-        self.asked.push(Stream { slot, provider, session, next: 0 });
+        let language = lane.choice.language.clone().unwrap_or_else(|| self.open.language.clone());
+        let open = SttOpen { language, ..self.open.clone() };
+        let session = lane.service.open_billed(open, &standing.bill(&self.bill, provider, why == Why::Late));
+        self.asked.push(Stream { slot, provider, why: why.word(), session, next: 0 });
     }
 
     fn on_command(&mut self, command: SttCommand) -> Result<(), Over> {
         let now_ms = self.clock.now_ms();
         match &command {
-            SttCommand::Speech(begins) => self.watch.on_speech(now_ms, *begins),
-            SttCommand::Finalize => self.watch.on_finalize(now_ms),
+            SttCommand::Speech(begins) => {
+                self.heard_ms = now_ms;
+                self.watch.on_speech(now_ms, *begins);
+            }
+            SttCommand::Finalize => {
+                self.finalize_ms = Some(now_ms);
+                self.watch.on_finalize(now_ms);
+            }
             SttCommand::Audio(_) => {}
         }
         let dropped = self.kept.push(command);
@@ -244,7 +290,7 @@ impl Run {
             }
         };
         let stream = self.asked.swap_remove(at);
-        self.standing.blame(stream.provider);
+        self.line.standing.blame(stream.provider, &failure);
         let now_ms = self.clock.now_ms();
         self.race.iter_mut().for_each(|race| race.on_failure(now_ms, slot, failure.clone()));
         Ok(())
@@ -255,6 +301,7 @@ impl Run {
         match &event {
             Some(SttEvent::Partial { text }) => {
                 self.rounds = 0;
+                self.heard_ms = now_ms;
                 self.watch.on_words(now_ms, true);
                 if !text.is_empty() {
                     self.kept.on_words();
@@ -265,16 +312,21 @@ impl Run {
             }
             Some(SttEvent::Final { finalized, .. }) => {
                 self.rounds = 0;
+                self.heard_ms = now_ms;
                 self.watch.on_final(now_ms, *finalized);
                 self.kept.on_final(*finalized);
                 self.is_catching_up &= !*finalized;
+                if *finalized {
+                    self.praise(now_ms);
+                }
+                self.is_old |= self.roster.context().saving() != self.line.saving;
             }
             Some(SttEvent::Failed(failure)) => {
-                self.lose(failure.class.name());
+                self.lose(failure, failure.class.name());
                 return Ok(());
             }
             None => {
-                self.lose(ErrorClass::Protocol.name());
+                self.lose(&no_end(), ErrorClass::Protocol.name());
                 return Ok(());
             }
             Some(SttEvent::Started | SttEvent::EndOfTurn | SttEvent::Usage { .. }) => {}
@@ -285,12 +337,20 @@ impl Run {
         }
     }
 
+    /// The stream that serves gave the final words it was asked for.
+    fn praise(&mut self, now_ms: u64) {
+        let asked_ms = self.finalize_ms.take();
+        if let (Some(asked_ms), Some(stream)) = (asked_ms, &self.current) {
+            self.line.standing.praise(stream.provider, now_ms - asked_ms);
+        }
+    }
+
     /// The stream that served is gone: whoever is next hears what was kept.
-    fn lose(&mut self, why: &'static str) {
+    fn lose(&mut self, failure: &Failure, why: &'static str) {
         let Some(stream) = self.current.take() else { return };
-        self.standing.blame(stream.provider);
-        let next = self.standing.order().first().map_or("", |next| self.chain[*next].name());
-        tell_switch(self.standing.stage(), next, why);
+        self.line.standing.blame(stream.provider, failure);
+        let next = self.line.standing.order().first().map_or("", |next| &self.line.lanes[*next].choice.name);
+        tell_switch(self.line.standing.stage(), next, why);
         self.begin_race();
     }
 
@@ -302,7 +362,7 @@ impl Run {
     /// A stream is given up for its silence only where somebody else stands at least as well; else its own driver decides.
     fn silence_due(&self) -> Option<u64> {
         let stream = self.current.as_ref()?;
-        self.watch.deadline().filter(|_| self.standing.has_better_than(stream.provider))
+        self.watch.deadline().filter(|_| self.line.standing.has_better_than(stream.provider))
     }
 
     fn on_time(&mut self) -> Result<(), Over> {
@@ -316,7 +376,7 @@ impl Run {
         if self.silence_due().is_some_and(|at| at <= now_ms)
             && let Some(silence) = self.watch.verdict(now_ms)
         {
-            self.lose(silence.name());
+            self.lose(&Failure::new(ErrorClass::Timeout, "the recogniser fell silent"), silence.name());
         }
         Ok(())
     }

@@ -45,6 +45,16 @@ impl Kept {
         self.base + self.commands.len() as u64
     }
 
+    /// Nobody speaks and nothing is owed: another stream could take over unnoticed.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.speaking && !self.owes && !self.finalizing
+    }
+
+    /// Nobody speaks now and no answer is awaited, though a word that was said may not have been told.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.speaking && !self.finalizing
+    }
+
     /// A final transcript was asked for and has not come.
     pub(super) fn is_finalizing(&self) -> bool {
         self.finalizing

@@ -1,27 +1,41 @@
 //! One service per stage, whatever stands behind it: the chain of providers of a call, best first, seen by the call as a
 //! single recogniser, voice and brain that do not fail while one of them lives.
 //!
-//! Decisions are pure: [`race`] (who is asked, when the next one is asked too, who wins), [`kept`] (what a new recogniser
-//! must hear again), [`watch`] (when a recogniser has fallen silent), [`Standing`] (who is asked first next time). The
-//! services around them move events and sleep.
+//! Decisions are pure: [`plan`] (in which order to ask), [`health`] (who is passed over by all calls of the node), [`race`]
+//! (who is asked, when the next one is asked too, who wins), [`kept`] (what a new recogniser must hear again), [`watch`]
+//! (when a recogniser has fallen silent). [`board`] is what all calls share, [`roster`] what one call remembers. The services
+//! around them move events and sleep.
 
+mod board;
 mod brain;
 mod ears;
+mod health;
 mod kept;
+mod plan;
+mod pool;
 mod race;
+mod roster;
+pub mod trial;
 mod voice;
 mod watch;
 
 #[cfg(test)]
+mod call_tests;
+#[cfg(test)]
 mod tests;
+
+pub use board::{Board, LaneKey, LaneView};
+pub use health::Breaker;
+pub use plan::Facts;
+pub(crate) use roster::{CallContext, Tell};
 
 use crate::node::Services;
 use crate::service::{BrainService, SttService, TtsService};
-use base::limits;
+use base::ErrorClass;
 use brain::BrainRouter;
 use ears::EarsRouter;
-use model::agent::BrainChoice;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use roster::Roster;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -35,115 +49,54 @@ pub(crate) struct Routes {
     brain: BrainRouter,
 }
 
+/// The voice that speaks the next utterance unless it fails, with its settings.
+pub(crate) struct VoiceNow {
+    pub(crate) service: Arc<dyn TtsService>,
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    pub(crate) voice: Option<String>,
+    /// BCP-47, or what the provider calls it.
+    pub(crate) language: String,
+}
+
 impl Routes {
-    /// The chains of a call whose agent chose this brain.
-    pub(crate) fn new(services: &Services, choice: &BrainChoice) -> Self {
-        let brains: Vec<_> = services.brains_for(choice).into_iter().cloned().collect();
+    /// The chains of a call.
+    pub(crate) fn new(services: &Services, context: &Arc<CallContext>) -> Self {
         Self {
-            stt: EarsRouter::new(services.stt.clone()),
-            tts: VoiceRouter::new(services.tts.clone()),
-            brain: BrainRouter::new(brains),
+            stt: EarsRouter::new(Roster::new(Arc::clone(context), pool::recognisers(services, context))),
+            tts: VoiceRouter::new(Roster::new(Arc::clone(context), pool::voices(services, context))),
+            brain: BrainRouter::new(Roster::new(Arc::clone(context), pool::brains(services, context))),
         }
     }
 
     /// Speech to text; `None` when nobody offers it.
     pub(crate) fn stt(&self) -> Option<&dyn SttService> {
-        (!self.stt.is_empty()).then_some(&self.stt as &dyn SttService)
+        (!self.stt.line().lanes.is_empty()).then_some(&self.stt as &dyn SttService)
     }
 
     /// Text to speech; `None` when nobody offers it.
     pub(crate) fn tts(&self) -> Option<&dyn TtsService> {
-        (!self.tts.is_empty()).then_some(&self.tts as &dyn TtsService)
+        (!self.tts.line().lanes.is_empty()).then_some(&self.tts as &dyn TtsService)
     }
 
     /// The voice that speaks the next utterance unless it fails.
-    pub(crate) fn voice_now(&self) -> Option<&Arc<dyn TtsService>> {
+    pub(crate) fn voice_now(&self) -> Option<VoiceNow> {
         self.tts.now()
     }
 
     /// A brain; `None` when there is none.
     pub(crate) fn brain(&self) -> Option<&dyn BrainService> {
-        (!self.brain.is_empty()).then_some(&self.brain as &dyn BrainService)
+        (!self.brain.line().lanes.is_empty()).then_some(&self.brain as &dyn BrainService)
     }
 
     /// The engine gave up on whoever serves this stage. A failure that the stage has reported itself counts once.
-    pub(crate) fn blame(&self, stage: &str) {
+    pub(crate) fn blame(&self, stage: &str, class: ErrorClass) {
         match stage {
-            "stt" => self.stt.standing().blame_current(),
-            "tts" => self.tts.standing().blame_current(),
-            "brain" => self.brain.standing().blame_current(),
+            "stt" => self.stt.line().standing.blame_current(class),
+            "tts" => self.tts.line().standing.blame_current(class),
+            "brain" => self.brain.line().standing.blame_current(class),
             _ => {}
         }
-    }
-}
-
-/// What a call remembers of the providers of one stage. Clones are the same memory.
-#[derive(Clone, Debug)]
-struct Standing(Arc<Mutex<Memory>>);
-
-#[derive(Debug)]
-struct Memory {
-    stage: &'static str,
-    failures: Vec<u32>,
-    /// Who serves now, until it fails.
-    current: Option<usize>,
-    hedges: u32,
-}
-
-impl Standing {
-    fn new(stage: &'static str, providers: usize) -> Self {
-        Self(Arc::new(Mutex::new(Memory { stage, failures: vec![0; providers], current: None, hedges: 0 })))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Memory> {
-        // No guarded section can panic half way through a change.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn stage(&self) -> &'static str {
-        self.lock().stage
-    }
-
-    /// In which order to ask: who has failed is asked after all who have not.
-    fn order(&self) -> Vec<usize> {
-        let memory = self.lock();
-        let mut order: Vec<usize> = (0..memory.failures.len()).collect();
-        order.sort_by_key(|provider| memory.failures[*provider]);
-        order
-    }
-
-    fn serves(&self, provider: usize) {
-        self.lock().current = Some(provider);
-    }
-
-    fn blame(&self, provider: usize) {
-        let mut memory = self.lock();
-        if let Some(failures) = memory.failures.get_mut(provider) {
-            *failures += 1;
-        }
-        memory.current.take_if(|current| *current == provider);
-    }
-
-    fn blame_current(&self) {
-        let current = self.lock().current;
-        if let Some(provider) = current {
-            self.blame(provider);
-        }
-    }
-
-    /// Somebody else stands at least as well as this one.
-    fn has_better_than(&self, provider: usize) -> bool {
-        let memory = self.lock();
-        let own = memory.failures.get(provider).copied().unwrap_or_default();
-        memory.failures.iter().enumerate().any(|(other, failures)| other != provider && *failures <= own)
-    }
-
-    fn may_hedge(&self) -> bool {
-        self.lock().hedges < limits::HEDGES_PER_CALL_MAX
-    }
-
-    fn hedged(&self) {
-        self.lock().hedges += 1;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who is asked, when the next one is asked too, and who wins: the same for an answer, a voice and a recognition stream.
 //! Pure: time goes in as milliseconds, moves come out.
 
-use base::{ErrorClass, Failure, Millis};
+use base::{ErrorClass, Failure, Millis, limits};
 use std::collections::VecDeque;
 
 /// How long this kind of race waits.
@@ -11,8 +11,10 @@ pub(super) struct Rules {
     pub(super) hedge_ms: u64,
     /// Without a sign for this long, a runner has failed.
     pub(super) runner_ms_max: u64,
-    /// Whether the only provider is asked once more after a failure that came at once.
-    pub(super) retries: bool,
+    /// How often the only provider is asked again after failures that came at once, and that another attempt may mend.
+    pub(super) retries_max: u32,
+    /// The one who waits gives up after this long; an attempt that could not be in time is not made.
+    pub(super) patience_ms: u64,
 }
 
 /// What the shell must do.
@@ -39,6 +41,17 @@ pub(super) enum Why {
     Failed(ErrorClass),
 }
 
+impl Why {
+    /// In one word; `None` for the first, about whom there is nothing to say.
+    pub(super) const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::First => None,
+            Self::Late => Some("late"),
+            Self::Failed(class) => Some(class.name()),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Runner {
     slot: usize,
@@ -55,7 +68,10 @@ pub(super) struct Race {
     /// Since when somebody waits. A voice that has no text yet keeps nobody waiting.
     waiting_ms: Option<u64>,
     may_hedge: bool,
-    may_retry: bool,
+    retries_left: u32,
+    retries: u32,
+    /// When the only provider is asked again, and after what failure.
+    retry: Option<(u64, usize, ErrorClass)>,
     /// The slot that was asked because another was late.
     hedge: Option<usize>,
     moves: VecDeque<Move>,
@@ -65,7 +81,7 @@ pub(super) struct Race {
 impl Race {
     /// A race among these providers, best first. `may_hedge`: whether the call may still spend on a second opinion.
     pub(super) fn new(rules: Rules, order: Vec<usize>, may_hedge: bool) -> Self {
-        let may_retry = rules.retries && order.len() == 1;
+        let retries_left = if order.len() == 1 { rules.retries_max } else { 0 };
         Self {
             rules,
             untried: order.into(),
@@ -73,7 +89,9 @@ impl Race {
             next_slot: 0,
             waiting_ms: None,
             may_hedge,
-            may_retry,
+            retries_left,
+            retries: 0,
+            retry: None,
             hedge: None,
             moves: VecDeque::new(),
             over: false,
@@ -113,13 +131,31 @@ impl Race {
         if self.over || !self.runners.is_empty() || self.ask_next(now_ms, Why::Failed(failure.class)) {
             return;
         }
-        let at_once = failure.retry_after.is_none() && failure.class != ErrorClass::Timeout;
-        if std::mem::take(&mut self.may_retry) && failure.class.is_retryable() && at_once {
-            self.untried.push_back(runner.provider);
-            self.ask_next(now_ms, Why::Failed(failure.class));
-            return;
+        match self.retry_at(now_ms, &failure) {
+            Some(at) => {
+                self.retries += 1;
+                self.retries_left -= 1;
+                self.retry = Some((at, runner.provider, failure.class));
+                self.retry_when_due(now_ms);
+            }
+            None => self.give_up(failure),
         }
-        self.give_up(failure);
+    }
+
+    /// When another attempt begins, if one makes sense: at once after the first failure, then after growing pauses.
+    fn retry_at(&self, now_ms: u64, failure: &Failure) -> Option<u64> {
+        let can_help = failure.class.is_retryable() && failure.class != ErrorClass::Timeout && self.retries_left > 0;
+        let own_ms = if self.retries == 0 { 0 } else { limits::RETRY_PAUSE_MS << (self.retries - 1).min(8) };
+        let at = now_ms + own_ms.max(failure.retry_after.map_or(0, |after| after.0));
+        let since = self.waiting_ms.unwrap_or(now_ms);
+        (can_help && at + limits::RETRY_ROOM_MS <= since + self.rules.patience_ms).then_some(at)
+    }
+
+    fn retry_when_due(&mut self, now_ms: u64) {
+        if let Some((_, provider, class)) = self.retry.take_if(|(at, ..)| *at <= now_ms) {
+            self.untried.push_back(provider);
+            self.ask_next(now_ms, Why::Failed(class));
+        }
     }
 
     /// Time has passed.
@@ -127,6 +163,7 @@ impl Race {
         if self.over {
             return;
         }
+        self.retry_when_due(now_ms);
         let late: Vec<usize> =
             self.runners.iter().filter(|r| self.due(r).is_some_and(|at| at <= now_ms)).map(|r| r.slot).collect();
         for slot in late {
@@ -147,7 +184,8 @@ impl Race {
         if self.over {
             return None;
         }
-        self.runners.iter().filter_map(|runner| self.due(runner)).chain(self.hedge_due()).min()
+        let retry = self.retry.map(|(at, ..)| at);
+        self.runners.iter().filter_map(|runner| self.due(runner)).chain(self.hedge_due()).chain(retry).min()
     }
 
     /// The next thing to do.
@@ -190,7 +228,7 @@ impl Race {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules { hedge_ms: 700, runner_ms_max: 1_500, retries: true };
+    const RULES: Rules = Rules { hedge_ms: 700, runner_ms_max: 1_500, retries_max: 1, patience_ms: 1_300 };
 
     fn race(providers: usize) -> Race {
         let mut race = Race::new(RULES, (0..providers).collect(), true);
@@ -294,6 +332,38 @@ mod tests {
             race.on_failure(10, 0, hopeless.clone());
             assert_eq!(moves(&mut race), [Move::GiveUp(hopeless)]);
         }
+    }
+
+    #[test]
+    fn further_attempts_come_after_growing_pauses_and_only_where_they_can_be_in_time() {
+        let rules = Rules { retries_max: 9, patience_ms: 1_000, ..RULES };
+        let mut race = Race::new(rules, vec![0], true);
+        race.wait_from(0);
+        race.start(0);
+        let mut asked = vec![0];
+        let mut now = 0;
+        loop {
+            moves(&mut race);
+            race.on_failure(now, asked.len() - 1, failure(ErrorClass::Unavailable));
+            match race.retry {
+                Some((at, ..)) => {
+                    assert_eq!(race.deadline(), Some(at));
+                    race.on_time(at);
+                    now = at;
+                }
+                None if race.over => break,
+                None => {}
+            }
+            asked.push(now);
+        }
+        assert_eq!(asked, [0, 0, 100, 300], "the next would begin at 700 and have no time");
+        assert_eq!(moves(&mut race), [Move::GiveUp(failure(ErrorClass::Unavailable))]);
+        let asks_for_time = Failure { retry_after: Some(Millis(500)), ..failure(ErrorClass::RateLimited) };
+        let mut race = Race::new(rules, vec![0], true);
+        race.wait_from(0);
+        race.start(0);
+        race.on_failure(10, 0, asks_for_time);
+        assert_eq!(race.deadline(), Some(510));
     }
 
     #[test]

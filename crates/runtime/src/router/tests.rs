@@ -2,6 +2,7 @@
 
 use super::brain::BrainRouter;
 use super::ears::EarsRouter;
+use super::roster::Roster;
 use super::voice::VoiceRouter;
 use crate::service::{
     BrainService, BrainSession, SttCommand, SttService, SttSession, TtsCommand, TtsService, TtsSession,
@@ -17,40 +18,40 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 /// The provider's side of one session.
-struct Played<C, E> {
-    who: usize,
+pub(super) struct Played<C, E> {
+    pub(super) who: usize,
     commands: mpsc::Receiver<C>,
     events: mpsc::Sender<E>,
 }
 
 /// Every session that a chain of providers was asked for, in order.
-struct Stage<C, E>(mpsc::Receiver<Played<C, E>>);
+pub(super) struct Stage<C, E>(mpsc::Receiver<Played<C, E>>);
 
 impl<C, E> Stage<C, E> {
-    async fn asked(&mut self) -> Played<C, E> {
+    pub(super) async fn asked(&mut self) -> Played<C, E> {
         timeout(Duration::from_secs(20), self.0.recv()).await.expect("somebody is asked").expect("the chain lives")
     }
 
-    fn nobody_else(&mut self) -> bool {
+    pub(super) fn nobody_else(&mut self) -> bool {
         self.0.try_recv().is_err()
     }
 }
 
 impl<C, E> Played<C, E> {
-    async fn say(&self, event: E) {
+    pub(super) async fn say(&self, event: E) {
         assert!(self.events.send(event).await.is_ok(), "the router listens");
     }
 
-    async fn is_dropped(&self) {
+    pub(super) async fn is_dropped(&self) {
         timeout(Duration::from_secs(5), self.events.closed()).await.expect("it is let go");
     }
 
-    async fn hears(&mut self) -> C {
+    pub(super) async fn hears(&mut self) -> C {
         timeout(Duration::from_secs(20), self.commands.recv()).await.expect("a command in time").expect("a command")
     }
 }
 
-struct Provider<C, E> {
+pub(super) struct Provider<C, E> {
     who: usize,
     rate_hz: u32,
     opened: mpsc::Sender<Played<C, E>>,
@@ -93,9 +94,9 @@ impl SttService for Provider<SttCommand, SttEvent> {
     }
 }
 
-type Chain<C, E> = Vec<Arc<Provider<C, E>>>;
+pub(super) type Chain<C, E> = Vec<Arc<Provider<C, E>>>;
 
-fn chain<C, E>(rates_hz: &[u32]) -> (Chain<C, E>, Stage<C, E>) {
+pub(super) fn chain<C, E>(rates_hz: &[u32]) -> (Chain<C, E>, Stage<C, E>) {
     let (opened, stage) = mpsc::channel(16);
     let provider =
         |(who, rate_hz): (usize, &u32)| Arc::new(Provider { who, rate_hz: *rate_hz, opened: opened.clone() });
@@ -104,20 +105,20 @@ fn chain<C, E>(rates_hz: &[u32]) -> (Chain<C, E>, Stage<C, E>) {
 
 fn brains(count: usize) -> (BrainRouter, Stage<(), GenerationEvent>) {
     let (chain, stage) = chain(&vec![0; count]);
-    (BrainRouter::new(chain.into_iter().map(|one| one as Arc<dyn BrainService>).collect()), stage)
+    (BrainRouter::new(Roster::fixed(chain.into_iter().map(|one| one as Arc<dyn BrainService>).collect())), stage)
 }
 
 fn voices(rates_hz: &[u32]) -> (VoiceRouter, Stage<TtsCommand, TtsEvent>) {
     let (chain, stage) = chain(rates_hz);
-    (VoiceRouter::new(chain.into_iter().map(|one| one as Arc<dyn TtsService>).collect()), stage)
+    (VoiceRouter::new(Roster::fixed(chain.into_iter().map(|one| one as Arc<dyn TtsService>).collect())), stage)
 }
 
 fn ears(count: usize) -> (EarsRouter, Stage<SttCommand, SttEvent>) {
     let (chain, stage) = chain(&vec![0; count]);
-    (EarsRouter::new(chain.into_iter().map(|one| one as Arc<dyn SttService>).collect()), stage)
+    (EarsRouter::new(Roster::fixed(chain.into_iter().map(|one| one as Arc<dyn SttService>).collect())), stage)
 }
 
-fn ask(router: &BrainRouter) -> BrainSession {
+pub(super) fn ask(router: &BrainRouter) -> BrainSession {
     let request = GenerationRequest {
         brain: BrainChoice::Auto,
         messages: Vec::new(),
@@ -129,31 +130,31 @@ fn ask(router: &BrainRouter) -> BrainSession {
     router.generate(BusinessId::generate(), request)
 }
 
-fn speak(router: &VoiceRouter) -> TtsSession {
+pub(super) fn speak(router: &VoiceRouter) -> TtsSession {
     router.open(TtsOpen { sample_rate_hz: 8_000, language: "en".into(), voice: None, now_unix_ms: 0 })
 }
 
-fn listen(router: &EarsRouter) -> SttSession {
+pub(super) fn listen(router: &EarsRouter) -> SttSession {
     router.open(SttOpen { sample_rate_hz: 8_000, language: "en".into(), hints: Vec::new(), now_unix_ms: 0 })
 }
 
-async fn next<T>(events: &mut mpsc::Receiver<T>) -> T {
+pub(super) async fn next<T>(events: &mut mpsc::Receiver<T>) -> T {
     timeout(Duration::from_secs(20), events.recv()).await.expect("an event in time").expect("an event")
 }
 
-fn down() -> Failure {
+pub(super) fn down() -> Failure {
     Failure::new(ErrorClass::Unavailable, "down")
 }
 
-fn text(delta: &str) -> GenerationEvent {
+pub(super) fn text(delta: &str) -> GenerationEvent {
     GenerationEvent::Text { delta: delta.into() }
 }
 
-fn done() -> GenerationEvent {
+pub(super) fn done() -> GenerationEvent {
     GenerationEvent::Done { finish: Finish::Stop }
 }
 
-fn frame(value: i16) -> SttCommand {
+pub(super) fn frame(value: i16) -> SttCommand {
     SttCommand::Audio(vec![value; 160].into())
 }
 
@@ -215,7 +216,7 @@ async fn a_brain_that_fails_among_its_words_is_not_repeated_behind_the_calls_bac
     assert_eq!(next(&mut session.events).await, text("On Saturday"));
     assert_eq!(next(&mut session.events).await, GenerationEvent::Failed(down()));
     assert!(stage.nobody_else());
-    router.standing().blame_current();
+    router.line().standing.blame_current(ErrorClass::Unavailable);
     let _next = ask(&router);
     assert_eq!(stage.asked().await.who, 1, "the failure counts, and the engine's own notice of it not again");
 }

@@ -2,7 +2,8 @@
 //! it. Once audio was heard, a failure is the engine's matter: it knows what the caller heard of the sentence.
 
 use super::race::{Move, Race, Rules, Why};
-use super::{Clock, Standing, count_hedge, next_of, room, tell_switch};
+use super::roster::{Line, Roster};
+use super::{Clock, VoiceNow, count_hedge, next_of, room, tell_switch};
 use crate::service::{Bill, TtsCommand, TtsService, TtsSession};
 use base::{ErrorClass, Failure, limits};
 use media::Resampler;
@@ -13,30 +14,36 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::Instrument;
 
-const RULES: Rules =
-    Rules { hedge_ms: limits::HEDGE_TTS_MS, runner_ms_max: limits::TTS_FIRST_AUDIO_MS_MAX, retries: true };
+const RULES: Rules = Rules {
+    hedge_ms: limits::HEDGE_TTS_MS,
+    runner_ms_max: limits::TTS_FIRST_AUDIO_MS_MAX,
+    retries_max: 3,
+    patience_ms: limits::VOICE_FIRST_AUDIO_MS_MAX - 500,
+};
 
-pub(super) struct VoiceRouter {
-    chain: Arc<[Arc<dyn TtsService>]>,
-    standing: Standing,
-}
+pub(super) struct VoiceRouter(Roster<dyn TtsService>);
 
 impl VoiceRouter {
-    pub(super) fn new(chain: Vec<Arc<dyn TtsService>>) -> Self {
-        Self { standing: Standing::new("tts", chain.len()), chain: chain.into() }
+    pub(super) fn new(roster: Roster<dyn TtsService>) -> Self {
+        Self(roster)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.chain.is_empty()
-    }
-
-    pub(super) fn standing(&self) -> &Standing {
-        &self.standing
+    pub(super) fn line(&self) -> Line<dyn TtsService> {
+        self.0.line()
     }
 
     /// Who is asked first for the next utterance.
-    pub(super) fn now(&self) -> Option<&Arc<dyn TtsService>> {
-        self.chain.get(*self.standing.order().first()?)
+    pub(super) fn now(&self) -> Option<VoiceNow> {
+        let line = self.0.line();
+        let lane = line.lanes.get(*line.standing.order().first()?)?;
+        let language = lane.choice.language.clone();
+        Some(VoiceNow {
+            service: Arc::clone(&lane.service),
+            provider: lane.choice.name.clone(),
+            model: lane.key.model.clone(),
+            voice: lane.choice.voice.clone(),
+            language: language.unwrap_or_else(|| self.0.context().agent.language.clone()),
+        })
     }
 }
 
@@ -53,10 +60,10 @@ impl TtsService for VoiceRouter {
         let (command_sender, commands) = mpsc::channel(limits::TTS_SEGMENTS_MAX);
         let (events, event_receiver) = mpsc::channel(limits::TTS_EVENTS_MAX);
         let clock = Clock::start();
-        let race = Race::new(RULES, self.standing.order(), self.standing.may_hedge());
+        let line = self.0.line();
+        let race = Race::new(RULES, line.standing.order(), line.standing.may_hedge());
         let mut run = Run {
-            chain: Arc::clone(&self.chain),
-            standing: self.standing.clone(),
+            line,
             open,
             bill: bill.clone(),
             commands,
@@ -65,6 +72,7 @@ impl TtsService for VoiceRouter {
             race,
             asked: Vec::new(),
             text: Text::default(),
+            text_ms: None,
             sample_rate_hz: 0,
         };
         // The first is asked here and now: its rate is the rate of the session, whoever wins.
@@ -101,6 +109,9 @@ impl Text {
 struct Asked {
     slot: usize,
     provider: usize,
+    asked_ms: u64,
+    /// Why it serves if it does; `None` for the first.
+    why: Option<&'static str>,
     session: TtsSession,
     /// Where in the text it is.
     next: usize,
@@ -123,8 +134,7 @@ impl Asked {
 }
 
 struct Run {
-    chain: Arc<[Arc<dyn TtsService>]>,
-    standing: Standing,
+    line: Line<dyn TtsService>,
     open: TtsOpen,
     bill: Bill,
     commands: mpsc::Receiver<TtsCommand>,
@@ -133,6 +143,8 @@ struct Run {
     race: Race,
     asked: Vec<Asked>,
     text: Text,
+    /// When the first text came.
+    text_ms: Option<u64>,
     sample_rate_hz: u32,
 }
 
@@ -157,7 +169,7 @@ impl Run {
                 Outcome::Nobody(_) => "failed",
                 Outcome::Cancelled => "cancelled",
             };
-            count_hedge(self.standing.stage(), outcome);
+            count_hedge(self.line.standing.stage(), outcome);
         }
         match outcome {
             Outcome::Won(winner) => self.relay(winner).await,
@@ -186,7 +198,9 @@ impl Run {
                 command = self.commands.recv(), if more && has_room => match command {
                     Some(command) => {
                         if matches!(command, TtsCommand::Segment(_)) {
-                            self.race.wait_from(self.clock.now_ms());
+                            let now_ms = self.clock.now_ms();
+                            self.text_ms.get_or_insert(now_ms);
+                            self.race.wait_from(now_ms);
                         }
                         self.text.commands.push_back(command);
                     }
@@ -206,13 +220,18 @@ impl Run {
                 Move::Drop { slot, provider, late } => {
                     self.asked.retain(|asked| asked.slot != slot);
                     if late {
-                        self.standing.blame(provider);
+                        self.line.standing.blame_late(provider);
                     }
                 }
                 Move::Won { slot, provider } => {
-                    self.standing.serves(provider);
                     let at = self.asked.iter().position(|asked| asked.slot == slot)?;
-                    return Some(Outcome::Won(self.asked.swap_remove(at)));
+                    let winner = self.asked.swap_remove(at);
+                    let standing = &self.line.standing;
+                    standing.serves(provider, winner.why);
+                    if let Some(text_ms) = self.text_ms {
+                        standing.praise(provider, self.clock.now_ms() - winner.asked_ms.max(text_ms));
+                    }
+                    return Some(Outcome::Won(winner));
                 }
                 Move::GiveUp(failure) => return Some(Outcome::Nobody(failure)),
             }
@@ -221,20 +240,24 @@ impl Run {
     }
 
     fn ask(&mut self, slot: usize, provider: usize, why: Why) {
-        let service = &self.chain[provider];
+        let lane = &self.line.lanes[provider];
+        let standing = &self.line.standing;
         match why {
-            Why::First => self.standing.serves(provider),
+            Why::First => standing.serves(provider, None),
             Why::Late => {
-                self.standing.hedged();
-                tell_switch(self.standing.stage(), service.name(), "late");
+                standing.hedged();
+                tell_switch(standing.stage(), &lane.choice.name, "late");
             }
-            Why::Failed(class) => tell_switch(self.standing.stage(), service.name(), class.name()),
+            Why::Failed(class) => tell_switch(standing.stage(), &lane.choice.name, class.name()),
         }
-        let session = service.open_billed(self.open.clone(), &self.bill);
+        let language = lane.choice.language.clone().unwrap_or_else(|| self.open.language.clone());
+        let open = TtsOpen { voice: lane.choice.voice.clone(), language, ..self.open.clone() };
+        let session = lane.service.open_billed(open, &standing.bill(&self.bill, provider, why == Why::Late));
         if self.sample_rate_hz == 0 {
             self.sample_rate_hz = session.sample_rate_hz;
         }
-        self.asked.push(Asked { slot, provider, session, next: 0, held: Vec::new() });
+        let asked_ms = self.clock.now_ms();
+        self.asked.push(Asked { slot, provider, asked_ms, why: why.word(), session, next: 0, held: Vec::new() });
     }
 
     fn on_event(&mut self, at: usize, event: Option<TtsEvent>) {
@@ -253,7 +276,7 @@ impl Run {
             }
         };
         let Asked { slot, provider, .. } = self.asked.swap_remove(at);
-        self.standing.blame(provider);
+        self.line.standing.blame(provider, &failure);
         self.race.on_failure(self.clock.now_ms(), slot, failure);
     }
 
@@ -297,8 +320,8 @@ impl Run {
     /// Says whether more may follow.
     async fn pass_on(&mut self, rates: &mut Rates, event: TtsEvent, provider: usize) -> bool {
         let over = matches!(event, TtsEvent::Done | TtsEvent::Failed(_));
-        if matches!(event, TtsEvent::Failed(_)) {
-            self.standing.blame(provider);
+        if let TtsEvent::Failed(failure) = &event {
+            self.line.standing.blame(provider, failure);
         }
         if over {
             self.commands.close();

@@ -38,6 +38,7 @@ mod stream;
 pub mod tool;
 pub mod transcription;
 pub mod twilio;
+pub mod vault;
 mod vector;
 pub mod voice;
 

@@ -4,6 +4,7 @@
 
 mod calls;
 mod content;
+mod credentials;
 mod journal;
 mod retention;
 pub mod sql;

@@ -37,7 +37,7 @@ impl SqliteStore {
 
     async fn delete_rows(&self, scope: &TenantScope, call: CallId, conversation: Uuid) -> Answer<()> {
         let mut write = self.begin().await?;
-        for statement in FORGET.into_iter().chain([sql::DELETE_CALL]) {
+        for statement in FORGET.into_iter().chain([sql::FORGET_COSTS, sql::DELETE_CALL]) {
             let forget = query(statement).bind(scope.business.0).bind(call.0);
             forget.execute(&mut *write).await.map_err(map_error)?;
         }

@@ -54,6 +54,26 @@ statements! {
     ROUTE_CALL = "SELECT * FROM calls WHERE carrier = $1 AND carrier_ref = $2";
     UNFINISHED_CALLS = "SELECT * FROM calls WHERE ended_at_ms IS NULL AND started_at_ms < $1
         ORDER BY started_at_ms LIMIT $2";
+    ADD_COST = "INSERT INTO call_costs (call, stage, provider, business, cost_usd_micros) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (call, stage, provider) DO UPDATE SET cost_usd_micros = cost_usd_micros + excluded.cost_usd_micros";
+    COSTS = "SELECT stage, provider, cost_usd_micros AS cost FROM call_costs
+        WHERE business = $1 AND call = $2 ORDER BY stage, provider";
+    COSTS_SINCE = "SELECT stage, provider, SUM(call_costs.cost_usd_micros) AS cost FROM call_costs
+        JOIN calls ON calls.id = call_costs.call
+        WHERE calls.business = $1 AND calls.started_at_ms >= $2 GROUP BY stage, provider ORDER BY stage, provider";
+    FORGET_COSTS = "DELETE FROM call_costs WHERE business = $1 AND call = $2";
+
+    PUT_CREDENTIAL = "INSERT INTO credentials (owner, provider, sealed, updated_at_ms) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (owner, provider) DO UPDATE SET sealed = excluded.sealed, updated_at_ms = excluded.updated_at_ms";
+    RESEAL_CREDENTIAL = "UPDATE credentials SET sealed = $3 WHERE owner = $1 AND provider = $2 AND updated_at_ms = $4";
+    CREDENTIALS = "SELECT owner, provider, sealed, updated_at_ms FROM credentials ORDER BY owner, provider LIMIT 10000";
+    DELETE_CREDENTIAL = "DELETE FROM credentials WHERE owner = $1 AND provider = $2";
+
+    SETTING = "SELECT value, version FROM settings WHERE name = $1";
+    PUT_SETTING = "INSERT INTO settings (name, value, version) VALUES ($1, $2, $3)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value, version = excluded.version";
+
+    COST_SINCE = "SELECT COALESCE(SUM(cost_usd_micros), 0) AS cost FROM calls WHERE business = $1 AND started_at_ms >= $2";
     CALL_EXISTS = "SELECT 1 FROM calls WHERE business = $1 AND id = $2";
 
     LOG_CALL = "INSERT INTO call_log (business, call, kind, data, at_ms) VALUES ($1, $2, $3, $4, $5)";

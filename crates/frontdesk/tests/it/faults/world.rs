@@ -149,8 +149,17 @@ fn options(base_url: &str, key: &str) -> ProviderOptions {
     ProviderOptions { api_key: Some(key.into()), base_url, voice, ..ProviderOptions::default() }
 }
 
+/// How much a world can take.
+pub struct Size {
+    pub calls_max: usize,
+}
+
 impl World {
     pub async fn new(common: &Common) -> Self {
+        Self::sized(common, Size { calls_max: 4 }).await
+    }
+
+    pub async fn sized(common: &Common, size: Size) -> Self {
         let at = common.worlds.fetch_add(1, Ordering::Relaxed);
         let line = Arc::new(AtomicUsize::new(0));
         let stt = deepgram::Behaviour { told: Some(Arc::clone(&line)), ..deepgram::Behaviour::script(script()) };
@@ -182,7 +191,7 @@ impl World {
         let phone = TwilioTwin::start(phone).await.expect("a platform");
         let (scope, agent) = settle(common.store.as_ref(), at, &number, &tool.url).await;
         let services = services(common, &stt, &llm, &tts);
-        let node = node(common, services, control(&account, &phone));
+        let node = node(common, &size, services, control(&account, &phone));
         node.keep_lines_warm();
         let stop = serve(&node, scope, listener);
         Self { stt, llm, tts, tool, phone, node, scope, agent, base_url, line, _stop: stop }
@@ -254,8 +263,7 @@ fn services(
         stt: vec![recogniser("first", &stt.first), recogniser("second", &stt.second)],
         tts: vec![voice("first", &tts.first), voice("second", &tts.second)],
         brains: vec![brain("first", &llm.first), brain("second", &llm.second)],
-        judge: None,
-        search: None,
+        ..Services::default()
     }
 }
 
@@ -273,14 +281,15 @@ fn control(account: &str, phone: &TwilioTwin) -> Arc<dyn CarrierControl> {
     (descriptor.control)(&settings).expect("settings that fit").expect("a control")
 }
 
-fn node(common: &Common, services: Services, control: Arc<dyn CarrierControl>) -> Node {
+fn node(common: &Common, size: &Size, services: Services, control: Arc<dyn CarrierControl>) -> Node {
     let settings = NodeSettings {
         public_url: None,
         recordings_dir: std::env::temp_dir(),
-        calls_max: 4,
+        calls_max: size.calls_max,
         inbound_reserve: 0,
         record: false,
         record_inputs: false,
+        budgets: Default::default(),
     };
     let controls = BTreeMap::from([(TWILIO.to_owned(), control)]);
     Node::new(settings, Arc::clone(&common.store), services, Arc::clone(&common.egress), controls)

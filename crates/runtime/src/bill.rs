@@ -1,0 +1,210 @@
+//! What a call costs: by stage, by provider, and what second opinions cost; and what may be spent.
+
+use base::{BusinessId, Money};
+use model::routing::{Budget, Saving, Stage};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No guarded section of this file can panic half way through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the providers of one call have charged so far. Clones are the same bill.
+#[derive(Clone, Debug, Default)]
+pub struct Bill {
+    book: Arc<Book>,
+    /// What is added through this handle is written down under this heading.
+    heading: Option<Arc<Heading>>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    total: AtomicI64,
+    hedged: AtomicI64,
+    lines: Mutex<BTreeMap<(Stage, String), Money>>,
+    /// What the business has spent this month, over all its calls.
+    month: Option<Arc<AtomicI64>>,
+}
+
+#[derive(Debug)]
+struct Heading {
+    stage: Stage,
+    provider: String,
+    is_hedge: bool,
+}
+
+/// What one provider has charged in one stage of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BillLine {
+    /// Which stage.
+    pub stage: Stage,
+    /// Registry name.
+    pub provider: String,
+    /// How much.
+    pub cost: Money,
+}
+
+impl BillLine {
+    pub(crate) fn into_row(self) -> store::StageCost {
+        store::StageCost { stage: self.stage, provider: self.provider, cost: self.cost }
+    }
+}
+
+impl Bill {
+    /// A bill that counts towards what its business has spent this month.
+    pub(crate) fn in_month(month: Arc<AtomicI64>) -> Self {
+        let book = Book { month: Some(month), ..Book::default() };
+        Self { book: Arc::new(book), heading: None }
+    }
+
+    /// The same bill, with what is added through this handle put down to one provider.
+    pub(crate) fn under(&self, stage: Stage, provider: &str, is_hedge: bool) -> Self {
+        let heading = Heading { stage, provider: provider.to_owned(), is_hedge };
+        Self { book: Arc::clone(&self.book), heading: Some(Arc::new(heading)) }
+    }
+
+    /// One more amount.
+    pub fn add(&self, amount: Money) {
+        self.book.total.fetch_add(amount.usd_micros, Ordering::Relaxed);
+        if let Some(month) = &self.book.month {
+            month.fetch_add(amount.usd_micros, Ordering::Relaxed);
+        }
+        let Some(heading) = &self.heading else { return };
+        if heading.is_hedge {
+            self.book.hedged.fetch_add(amount.usd_micros, Ordering::Relaxed);
+        }
+        *lock(&self.book.lines).entry((heading.stage, heading.provider.clone())).or_default() += amount;
+    }
+
+    /// All of it.
+    pub fn total(&self) -> Money {
+        Money::from_usd_micros(self.book.total.load(Ordering::Relaxed))
+    }
+
+    /// What second opinions have cost.
+    pub fn hedged(&self) -> Money {
+        Money::from_usd_micros(self.book.hedged.load(Ordering::Relaxed))
+    }
+
+    /// By stage and provider.
+    pub fn lines(&self) -> Vec<BillLine> {
+        let lines = lock(&self.book.lines);
+        let line = |((stage, provider), cost): (&(Stage, String), &Money)| BillLine {
+            stage: *stage,
+            provider: provider.clone(),
+            cost: *cost,
+        };
+        lines.iter().map(line).collect()
+    }
+}
+
+/// What businesses have spent this month, as far as this node knows.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger(Mutex<HashMap<BusinessId, Month>>);
+
+#[derive(Debug, Default)]
+struct Month {
+    /// Months since the beginning of the Unix era, in UTC.
+    number: i32,
+    spent: Arc<AtomicI64>,
+}
+
+impl Ledger {
+    /// The sum of this business in this month, to count towards.
+    pub(crate) fn month(&self, business: BusinessId, number: i32) -> Arc<AtomicI64> {
+        let mut months = lock(&self.0);
+        let month = months.entry(business).or_default();
+        if month.number != number {
+            *month = Month { number, spent: Arc::default() };
+        }
+        Arc::clone(&month.spent)
+    }
+
+    /// The store knows of this much in finished calls; what this node counted itself may be more.
+    pub(crate) fn at_least(&self, business: BusinessId, number: i32, known: Money) {
+        self.month(business, number).fetch_max(known.usd_micros, Ordering::Relaxed);
+    }
+}
+
+/// What one call may still spend.
+#[derive(Debug)]
+pub(crate) struct Purse {
+    bill: Bill,
+    call: Option<Money>,
+    month: Option<(Arc<AtomicI64>, Money)>,
+    /// The furthest step so far: saving never goes back within a call.
+    step: AtomicU32,
+}
+
+const STEPS: [Saving; 4] = [Saving::None, Saving::Cheaper, Saving::Shorter, Saving::FreeOnly];
+
+impl Purse {
+    pub(crate) fn new(bill: Bill, call: Option<Money>, month: Option<(Arc<AtomicI64>, Money)>) -> Self {
+        Self { bill, call, month, step: AtomicU32::new(0) }
+    }
+
+    /// How far saving goes now, and the budget that made it go further just now, if one did.
+    pub(crate) fn look(&self) -> (Saving, Option<Budget>) {
+        let call = Saving::at(self.bill.total(), self.call);
+        let month = self.month.as_ref().map_or(Saving::None, |(spent, budget)| {
+            Saving::at(Money::from_usd_micros(spent.load(Ordering::Relaxed)), Some(*budget))
+        });
+        let (wanted, budget) = if month > call { (month, Budget::Month) } else { (call, Budget::Call) };
+        let wanted_at = STEPS.iter().position(|step| *step == wanted).unwrap_or(0);
+        let before = self.step.fetch_max(u32::try_from(wanted_at).unwrap_or(0), Ordering::Relaxed) as usize;
+        let now = STEPS[before.max(wanted_at).min(STEPS.len() - 1)];
+        (now, (wanted_at > before).then_some(budget))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd_micros(amount: i64) -> Money {
+        Money::from_usd_micros(amount)
+    }
+
+    #[test]
+    fn a_bill_says_who_charged_what_and_what_second_opinions_cost() {
+        let bill = Bill::default();
+        bill.under(Stage::Llm, "a", false).add(usd_micros(30));
+        bill.under(Stage::Llm, "b", true).add(usd_micros(10));
+        bill.under(Stage::Tts, "c", false).add(usd_micros(5));
+        bill.add(usd_micros(1));
+        assert_eq!((bill.total(), bill.hedged()), (usd_micros(46), usd_micros(10)));
+        let lines: Vec<_> = bill.lines().into_iter().map(|line| (line.provider, line.cost.usd_micros)).collect();
+        assert_eq!(lines, [("a".to_owned(), 30), ("b".to_owned(), 10), ("c".to_owned(), 5)]);
+    }
+
+    #[test]
+    fn a_new_month_begins_at_nothing_and_all_calls_of_a_business_share_one() {
+        let (ledger, business) = (Ledger::default(), BusinessId::generate());
+        let (one, two) = (Bill::in_month(ledger.month(business, 682)), Bill::in_month(ledger.month(business, 682)));
+        one.add(usd_micros(70));
+        two.add(usd_micros(5));
+        assert_eq!(ledger.month(business, 682).load(Ordering::Relaxed), 75);
+        ledger.at_least(business, 682, usd_micros(50));
+        assert_eq!(ledger.month(business, 682).load(Ordering::Relaxed), 75);
+        ledger.at_least(business, 682, usd_micros(100));
+        assert_eq!(ledger.month(business, 682).load(Ordering::Relaxed), 100);
+        assert_eq!(ledger.month(business, 683).load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn each_step_of_saving_is_told_once_and_never_taken_back() {
+        let bill = Bill::default();
+        let month = Arc::new(AtomicI64::new(0));
+        let purse = Purse::new(bill.clone(), Some(usd_micros(100)), Some((Arc::clone(&month), usd_micros(1_000))));
+        assert_eq!(purse.look(), (Saving::None, None));
+        bill.add(usd_micros(75));
+        assert_eq!(purse.look(), (Saving::Cheaper, Some(Budget::Call)));
+        assert_eq!(purse.look(), (Saving::Cheaper, None));
+        month.store(2_000, Ordering::Relaxed);
+        assert_eq!(purse.look(), (Saving::FreeOnly, Some(Budget::Month)));
+        month.store(0, Ordering::Relaxed);
+        assert_eq!(purse.look(), (Saving::FreeOnly, None));
+    }
+}
