@@ -58,6 +58,9 @@ enum Command {
         kind: new_provider::Kind,
         /// Its name in the registry: lower case, digits, underscores.
         name: String,
+        /// What carries its protocol. For gRPC begin with `http` and read the files of the vendors that speak it.
+        #[arg(long, value_enum, default_value_t)]
+        transport: new_provider::Transport,
     },
 }
 
@@ -117,7 +120,7 @@ fn dispatch(command: Command) -> Result<()> {
             browser::browser_test(&root, &run::binary(&root, false)?).map(|_| ())
         }
         Command::Openapi => test::write_openapi(&root),
-        Command::NewProvider { kind, name } => new_provider::run(&root, kind, &name),
+        Command::NewProvider { kind, name, transport } => new_provider::run(&root, kind, &name, transport),
     }
 }
 

@@ -19,6 +19,26 @@ pub enum Kind {
     Tts,
 }
 
+/// What carries the vendor's protocol.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub enum Transport {
+    /// One WebSocket per stream or utterance.
+    #[default]
+    Websocket,
+    /// A request per utterance or sentence. Language always comes this way.
+    Http,
+}
+
+impl Transport {
+    /// Ending of the templates' names.
+    const fn ending(self, kind: Kind) -> &'static str {
+        match (self, kind) {
+            (Self::Websocket, _) | (_, Kind::Llm) => "",
+            (Self::Http, Kind::Stt | Kind::Tts) => "_http",
+        }
+    }
+}
+
 impl Kind {
     const fn name(self) -> &'static str {
         match self {
@@ -30,8 +50,8 @@ impl Kind {
 }
 
 /// Starts a provider and says what comes next.
-pub fn run(root: &Path, kind: Kind, name: &str) -> Result<()> {
-    let written = instantiate(root, kind, name)?;
+pub fn run(root: &Path, kind: Kind, name: &str, transport: Transport) -> Result<()> {
+    let written = instantiate(root, kind, name, transport)?;
     println!("wrote\n  {}\n", written.join("\n  "));
     println!("completing the cassette and trying the laws (compiles crates/providers)");
     let laws = ["test", "--quiet", "-p", "providers", &format!("{}::conformance::{name}::", kind.name())];
@@ -49,8 +69,9 @@ pub fn run(root: &Path, kind: Kind, name: &str) -> Result<()> {
 }
 
 /// Writes the files; returns their paths, the registry last.
-fn instantiate(root: &Path, kind: Kind, name: &str) -> Result<[String; 3]> {
+fn instantiate(root: &Path, kind: Kind, name: &str, transport: Transport) -> Result<[String; 3]> {
     check_name(name)?;
+    let ending = transport.ending(kind);
     let kind = kind.name();
     let code = format!("crates/providers/src/{kind}/{name}.rs");
     let cassette = format!("fixtures/cassettes/{kind}_{name}.txt");
@@ -62,7 +83,9 @@ fn instantiate(root: &Path, kind: Kind, name: &str) -> Result<[String; 3]> {
     }
     let listed = read(root, &registry)?;
     let listed = add_word(&listed, &format!("{kind}_providers"), name).with_context(|| registry.clone())?;
-    for (template, path) in [(format!("provider_{kind}.rs.txt"), &code), (format!("cassette_{kind}.txt"), &cassette)] {
+    for (template, path) in
+        [(format!("provider_{kind}{ending}.rs.txt"), &code), (format!("cassette_{kind}{ending}.txt"), &cassette)]
+    {
         let text = read(root, &format!("fixtures/templates/{template}"))?;
         write(root, path, &fill(&text, name))?;
     }
@@ -131,27 +154,36 @@ mod tests {
     #[test]
     fn every_kind_becomes_valid_code_with_its_name_and_one_word() {
         let copy = copy();
-        for kind in [Kind::Stt, Kind::Llm, Kind::Tts] {
-            let [code, cassette, registry] = instantiate(copy.path(), kind, "acme_9").expect("written");
+        let (socket, http) = (Transport::Websocket, Transport::Http);
+        for (kind, transport, name) in [
+            (Kind::Stt, socket, "acme_9"),
+            (Kind::Llm, socket, "acme_9"),
+            (Kind::Tts, socket, "acme_9"),
+            (Kind::Stt, http, "acme_10"),
+            (Kind::Tts, http, "acme_10"),
+        ] {
+            let [code, cassette, registry] = instantiate(copy.path(), kind, name, transport).expect("written");
             let text = read(copy.path(), &code).expect("code");
             syn::parse_file(&text).expect("valid Rust");
-            assert!(text.contains("ACME_9_API_KEY") && text.contains("acme_9") && !text.contains("NAME"), "{text}");
+            let key = format!("{}_API_KEY", name.to_ascii_uppercase());
+            assert!(text.contains(&key) && text.contains(name) && !text.contains("NAME"), "{text}");
             assert!(!read(copy.path(), &cassette).expect("cassette").is_empty());
             let list = format!("{}_providers! {{", kind.name());
             let registry = read(copy.path(), &registry).expect("registry");
-            let line = registry.lines().find(|line| line.starts_with(&list)).expect("a list").to_owned();
-            assert!(line.ends_with(", acme_9 }"), "{line}");
+            let (words, _) = registry.split_once(&list).and_then(|(_, rest)| rest.split_once('}')).expect("a list");
+            let last = words.split(',').map(str::trim).rfind(|word| !word.is_empty());
+            assert_eq!(last, Some(name), "{words}");
         }
     }
 
     #[test]
     fn nothing_is_overwritten_and_nothing_is_half_written() {
         let copy = copy();
-        instantiate(copy.path(), Kind::Stt, "acme").expect("written");
-        let error = instantiate(copy.path(), Kind::Stt, "acme").expect_err("exists");
+        instantiate(copy.path(), Kind::Stt, "acme", Transport::Http).expect("written");
+        let error = instantiate(copy.path(), Kind::Stt, "acme", Transport::Http).expect_err("exists");
         assert!(error.to_string().contains("exists already"), "{error}");
         for bad in ["", "Acme", "9acme", "ac-me", "../acme"] {
-            assert!(instantiate(copy.path(), Kind::Stt, bad).is_err(), "{bad}");
+            assert!(instantiate(copy.path(), Kind::Stt, bad, Transport::Websocket).is_err(), "{bad}");
         }
     }
 

@@ -167,6 +167,9 @@ async fn a_business_reaches_no_inner_address_however_it_is_spelt() {
             panic!("{host} opened")
         };
         assert_eq!(same, failure, "{host}");
+        let connect = Connect::grpc(format!("https://{host}/acme.Ears/Hear"));
+        let Err(UpgradeError::Failed(same)) = egress.grpc(connect, DEADLINE).await else { panic!("{host} opened") };
+        assert_eq!(same, failure, "{host}");
     }
 }
 

@@ -1,9 +1,11 @@
 //! TLS on loopback: an authority that is trusted, one that is not, a name that is somebody else's.
 
-use base::wire::{Connect, HttpRequest, Method, Wire};
+use base::wire::{Connect, Header, HttpRequest, Method, Wire};
 use base::{ErrorClass, Millis};
 use egress::{Egress, EgressConfig, Policy, UpgradeError, install_crypto};
 use futures_util::{SinkExt, StreamExt};
+use http_body_util::BodyExt;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;
@@ -50,6 +52,11 @@ fn open(server: &Server) -> Connect {
     Connect::websocket(format!("wss://localhost:{}/", server.port))
 }
 
+fn call(port: u16) -> Connect {
+    let headers = vec![Header::secret("authorization", "Bearer sk-1")];
+    Connect { headers, ..Connect::grpc(format!("https://localhost:{port}/acme.Ears/Hear")) }
+}
+
 #[tokio::test]
 async fn requests_and_sockets_are_encrypted_to_whom_we_trust() {
     let server = server("localhost").await;
@@ -83,9 +90,9 @@ async fn requests_and_sockets_are_encrypted_to_whom_we_trust() {
 async fn a_stranger_and_an_impostor_are_refused_before_a_word_is_said() {
     for (server, trusted) in [(server("localhost").await, false), (server("somebody.else").await, true)] {
         let egress = if trusted { trusting(&server) } else { Egress::new(EgressConfig::new(Policy::Operator)) };
-        let (request, connect) = (get(&server), open(&server));
+        let (request, connect, port) = (get(&server), open(&server), server.port);
         let peer = tokio::spawn(async move {
-            for _ in 0..2 {
+            for _ in 0..3 {
                 let (stream, _) = server.listener.accept().await.expect("a connection");
                 assert!(server.acceptor.accept(stream).await.is_err(), "the handshake fails");
             }
@@ -96,6 +103,45 @@ async fn a_stranger_and_an_impostor_are_refused_before_a_word_is_said() {
         let refused = egress.websocket(connect, Millis(5_000)).await;
         let Err(UpgradeError::Failed(failure)) = refused else { panic!("{refused:?}") };
         assert!(failure.detail.contains("certificate"), "{failure}");
+        let refused = egress.grpc(call(port), Millis(5_000)).await;
+        let Err(UpgradeError::Failed(failure)) = refused else { panic!("{refused:?}") };
+        assert!(failure.detail.contains("certificate"), "{failure}");
         peer.await.expect("no panic");
     }
+}
+
+/// Echoes the body of a call, with the connection to itself.
+async fn echo(stream: tokio_rustls::server::TlsStream<tokio::net::TcpStream>) {
+    let service = hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| async move {
+        assert_eq!(request.headers()["te"], "trailers");
+        assert_eq!(request.headers()["authorization"], "Bearer sk-1");
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("grpc-status", 0.into());
+        let body = request.into_body().with_trailers(async move { Some(Ok(trailers)) });
+        let answer = http::Response::builder().header("content-type", "application/grpc");
+        Ok::<_, http::Error>(answer.body(body)?)
+    });
+    let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+}
+
+#[tokio::test]
+async fn calls_are_encrypted_and_share_one_connection() {
+    let server = server("localhost").await;
+    let (egress, port) = (trusting(&server), server.port);
+    let peer = tokio::spawn(async move {
+        let (stream, _) = server.listener.accept().await.expect("a connection");
+        echo(server.acceptor.accept(stream).await.expect("TLS")).await;
+    });
+    let span = Millis(5_000);
+    let mut first = egress.grpc(call(port), span).await.expect("open");
+    let mut second = egress.grpc(call(port), span).await.expect("open");
+    for (call, word) in [(&mut first, "one"), (&mut second, "two")] {
+        call.send(vec![Wire::Binary(word.into()), Wire::End], span).await.expect("sent");
+        assert_eq!(call.recv(span).await.expect("an answer"), Some(Wire::Binary(word.into())));
+        assert_eq!(call.recv(span).await.expect("an end"), Some(Wire::End));
+        assert_eq!(call.recv(Millis(10)).await.expect("nothing"), None, "nothing follows the end");
+    }
+    drop((first, second, egress));
+    peer.await.expect("no panic");
 }

@@ -31,7 +31,7 @@ type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// Every reference in a configuration: in the file, and in the environment names that stand for its keys.
 pub fn references(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let path = file.map_or_else(|| Path::new("frontdesk.toml"), |path| path);
+    let path = file.unwrap_or_else(|| Path::new("frontdesk.toml"));
     // What is wrong with the file is said by whoever reads it for good.
     if let Some(table) = std::fs::read_to_string(path).ok().and_then(|text| text.parse::<Table>().ok()) {
         collect(&toml::Value::Table(table), &mut found);

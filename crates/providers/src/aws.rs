@@ -150,6 +150,12 @@ pub(crate) fn read_event(frame: &[u8]) -> Option<Event> {
     Some(Event { is_exception, kind, body: message.payload().to_vec() })
 }
 
+/// The class of a refused request or upgrade: the exception is named in a header, throttling among the bad requests.
+pub(crate) fn refusal_class(headers: &[(String, String)]) -> Option<ErrorClass> {
+    let named = headers.iter().find(|(name, _)| name == "x-amzn-errortype");
+    named.and_then(|(_, name)| exception_class(name))
+}
+
 /// The class of an exception by its name, wherever it is told.
 pub(crate) fn exception_class(name: &str) -> Option<ErrorClass> {
     Some(match name.split(':').next().unwrap_or_default() {
@@ -165,4 +171,59 @@ pub(crate) fn exception_class(name: &str) -> Option<ErrorClass> {
         | "MissingAuthenticationTokenException" => ErrorClass::Auth,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::ProviderOptions;
+    use crate::stt::SttOpen;
+    use base::Failure;
+    use base::wire::Wire;
+
+    fn options(region: &str) -> ProviderOptions {
+        let mut options = ProviderOptions { api_key: Some("secret".into()), ..ProviderOptions::default() };
+        options.extra.insert("access_key_id".to_owned(), "AKIDEXAMPLE".to_owned());
+        options.extra.insert("region".to_owned(), region.to_owned());
+        options
+    }
+
+    #[test]
+    fn the_region_is_part_of_the_vendors_own_address_and_of_no_other() {
+        let open = SttOpen { sample_rate_hz: 8_000, language: "en-US".into(), hints: Vec::new(), now_unix_ms: 0 };
+        let url = |options: &ProviderOptions| {
+            crate::stt::PROVIDERS.open("aws", options).expect("usable").protocol().connect(&open).url
+        };
+        let own = url(&options("ap-south-1"));
+        assert!(own.starts_with("wss://transcribestreaming.ap-south-1.amazonaws.com:8443/"), "{own}");
+        let mut other = options("ap-south-1");
+        other.base_url = Some("https://vpce.example".to_owned());
+        assert!(url(&other).starts_with("wss://vpce.example/stream-transcription-websocket?"));
+        for wrong in ["evil.example/", "EU", "a b"] {
+            assert!(crate::stt::PROVIDERS.open("aws", &options(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_variable() {
+        let mut options = options("eu-central-1");
+        options.extra.remove("access_key_id");
+        let Err(why) = crate::tts::PROVIDERS.open("aws", &options) else { panic!("it is needed") };
+        assert!(why.to_string().contains("AWS_ACCESS_KEY_ID"), "{why}");
+    }
+
+    #[test]
+    fn exceptions_have_their_class_and_their_words_are_not_repeated() {
+        let mut codec = crate::stt::PROVIDERS.open("aws", &options("eu-central-1")).expect("usable").protocol();
+        let header = |name: &'static str, value: &'static str| EventHeader::new(name, EventValue::String(value.into()));
+        let message = Message::new(&br#"{"Message":"my card is 4111"}"#[..])
+            .add_header(header(":message-type", "exception"))
+            .add_header(header(":exception-type", "LimitExceededException"));
+        let mut frame = Vec::new();
+        write_message_to(&message, &mut frame).expect("small");
+        let mut out = Vec::new();
+        codec.on_message(&Wire::Binary(frame), &mut out);
+        let failure = Failure::new(ErrorClass::RateLimited, "aws reported LimitExceededException");
+        assert_eq!(out, [crate::stt::SttEvent::Failed(failure)]);
+    }
 }

@@ -350,3 +350,115 @@ impl SttProtocol for Recogniser {
         classify_status(status)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Descriptor, ProviderOptions};
+    use aws_lc_rs::encoding::AsDer;
+    use aws_lc_rs::rsa::{KeyPair, KeySize};
+    use aws_lc_rs::signature::KeyPair as _;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use jsonwebtoken::{DecodingKey, Validation};
+    use serde_json::{Value, json};
+
+    static DESCRIPTOR: Descriptor = Descriptor {
+        name: "google",
+        title: "Google",
+        base_url: "https://speech.googleapis.com",
+        key_env: "GOOGLE_CLOUD_API_KEY",
+        extra: &[AUTH],
+        ..Descriptor::NONE
+    };
+
+    fn auth(key: &str, kind: Option<&str>) -> Result<Auth, OptionsError> {
+        let extra = kind.iter().map(|kind| ("auth".to_owned(), (*kind).to_owned())).collect();
+        let options = ProviderOptions { api_key: Some(key.into()), extra, ..ProviderOptions::default() };
+        Auth::new(&Settings::resolve(&DESCRIPTOR, &options)?, "https://speech.googleapis.com/")
+    }
+
+    fn sent(auth: &Auth, now_unix_ms: u64) -> String {
+        let headers = auth.headers(now_unix_ms);
+        let [header] = &headers[..] else { panic!("one header carries the credential") };
+        assert!(!format!("{header:?}").contains("ya29"));
+        format!("{}: {}", header.name, header.value.expose())
+    }
+
+    #[test]
+    fn a_credential_is_sent_as_what_it_looks_like_or_is_said_to_be() {
+        let key = |text, kind| sent(&auth(text, kind).expect("usable"), 0);
+        assert_eq!(key("AIzaKey", None), "x-goog-api-key: AIzaKey");
+        assert_eq!(key("ya29.token", None), "authorization: Bearer ya29.token");
+        assert_eq!(key("opaque", Some("bearer")), "authorization: Bearer opaque");
+        let Err(why) = auth(r#"{"client_email":"a@b","private_key":"hush-hush"}"#, None) else { panic!("no key") };
+        assert!(why.to_string().contains("service account") && !why.to_string().contains("hush"), "{why}");
+    }
+
+    #[test]
+    fn a_service_account_signs_its_own_token_and_uses_it_while_it_is_valid() {
+        let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key");
+        let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair).expect("its form");
+        let pem =
+            format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));
+        let account = json!({"type": "service_account", "client_email": "desk@p.iam.example", "private_key": pem,
+            "private_key_id": "k1"});
+        let auth = auth(&account.to_string(), None).expect("usable");
+        const NOW_MS: u64 = 1_700_000_000_000;
+        let first = sent(&auth, NOW_MS);
+        let token = first.strip_prefix("authorization: Bearer ").expect("a token");
+        let key = DecodingKey::from_rsa_der(pair.public_key().as_ref());
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.set_audience(&["https://speech.googleapis.com/"]);
+        validation.validate_exp = false;
+        let read = jsonwebtoken::decode::<Value>(token, &key, &validation).expect("signed by the account");
+        assert_eq!(read.header.kid.as_deref(), Some("k1"));
+        assert_eq!(read.claims["iss"], "desk@p.iam.example");
+        assert_eq!(read.claims["exp"].as_u64(), Some(NOW_MS / 1_000 + TOKEN_S));
+        assert_eq!(sent(&auth, NOW_MS + 3_000_000), first, "it is used again");
+        assert_ne!(sent(&auth, NOW_MS + 3_400_000), first, "and replaced before it ends");
+    }
+
+    #[test]
+    fn a_stream_is_ended_before_the_service_ends_it_at_a_pause_if_there_is_one() {
+        let mut options = ProviderOptions { api_key: Some("key".into()), ..ProviderOptions::default() };
+        options.extra.insert("project".to_owned(), "p".to_owned());
+        let provider = crate::stt::PROVIDERS.open("google", &options).expect("usable");
+        let open = SttOpen { sample_rate_hz: 8_000, language: "en".into(), hints: Vec::new(), now_unix_ms: 0 };
+        let minute = vec![0; 60 * 8_000];
+        let mut codec = provider.protocol();
+        codec.connect(&open);
+        let mut out = Vec::new();
+        (0..4).for_each(|_| codec.on_audio(&minute, &mut out));
+        assert_eq!(out.last(), Some(&Wire::End));
+        let mut events = Vec::new();
+        codec.on_message(&Wire::End, &mut events);
+        assert_eq!(events, [SttEvent::Usage { audio_ms: 240_000 }], "nobody asked for a final transcript");
+    }
+
+    #[test]
+    fn one_table_of_the_configuration_serves_both_stages() {
+        let mut options = ProviderOptions { api_key: Some("key".into()), ..ProviderOptions::default() };
+        for (key, value) in [("project", "p"), ("speaking_rate", "1.1"), ("encoding", "mulaw")] {
+            options.extra.insert(key.to_owned(), value.to_owned());
+        }
+        crate::stt::PROVIDERS.open("google", &options).expect("usable");
+        crate::tts::PROVIDERS.open("google", &options).expect("usable");
+        options.extra.insert("speed".to_owned(), "1".to_owned());
+        assert!(crate::tts::PROVIDERS.open("google", &options).is_err(), "nobody takes it");
+    }
+
+    #[test]
+    fn the_end_of_its_time_is_no_mistake_of_ours() {
+        let mut options = ProviderOptions { api_key: Some("key".into()), ..ProviderOptions::default() };
+        options.extra.insert("project".to_owned(), "p".to_owned());
+        let codec = crate::stt::PROVIDERS.open("google", &options).expect("usable").protocol();
+        let class = |status, text: &str| codec.classify(status, text);
+        assert_eq!(
+            class(400, "OUT_OF_RANGE: Exceeded maximum allowed stream duration of 305 s."),
+            ErrorClass::Protocol
+        );
+        assert_eq!(class(400, "OUT_OF_RANGE: Audio Timeout Error: Long duration elapsed"), ErrorClass::Timeout);
+        assert_eq!(class(400, "INVALID_ARGUMENT: no such model"), ErrorClass::Invalid);
+    }
+}

@@ -213,6 +213,14 @@ impl fmt::Debug for Settings {
     }
 }
 
+/// Whether a vendor of this name takes an option at another stage: one table of the configuration serves all of them.
+fn is_of_another_stage(name: &str, key: &str) -> bool {
+    let all = crate::stt::PROVIDERS.descriptors().chain(crate::tts::PROVIDERS.descriptors());
+    let all = all.chain(crate::llm::PROVIDERS.descriptors()).chain(crate::embed::PROVIDERS.descriptors());
+    let mut all = all.chain(crate::text::PROVIDERS.descriptors());
+    all.any(|descriptor| descriptor.name == name && descriptor.extra.iter().any(|(known, _)| *known == key))
+}
+
 /// What may be shown of an extra option: one that is called a token or a secret is one.
 fn shown<'a>(key: &str, value: &'a str) -> &'a str {
     if ["token", "secret", "password"].iter().any(|word| key.contains(word)) { "[secret]" } else { value }
@@ -235,7 +243,9 @@ impl Settings {
             Some(_) => return Err(OptionsError::MalformedKey { env: descriptor.key_env }),
         }
         let known: Vec<&str> = descriptor.extra.iter().map(|(key, _)| *key).collect();
-        if let Some(key) = options.extra.keys().find(|key| !known.contains(&key.as_str())) {
+        let is_ours = |key: &&String| known.contains(&key.as_str());
+        if let Some(key) = options.extra.keys().find(|key| !is_ours(key) && !is_of_another_stage(descriptor.name, key))
+        {
             return Err(OptionsError::UnknownOption {
                 title: descriptor.title,
                 key: key.clone(),
@@ -248,7 +258,7 @@ impl Settings {
             key: options.api_key.clone().filter(|key| !key.expose().is_empty()),
             model: options.model.clone().or(descriptor.model.map(str::to_owned)).unwrap_or_default(),
             voice: options.voice.clone().or(descriptor.voice.map(str::to_owned)).unwrap_or_default(),
-            extra: options.extra.clone(),
+            extra: options.extra.iter().filter(|(key, _)| is_ours(key)).map(|(k, v)| (k.clone(), v.clone())).collect(),
         })
     }
 

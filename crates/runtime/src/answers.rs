@@ -110,11 +110,12 @@ impl Answers {
     }
 
     /// The question that a request asks, if its answer may be kept at all. `documents` is the version of what the business's
-    /// agents answer from.
+    /// agents answer from, `brain` who would be asked: two that are compared do not answer for each other.
     pub(crate) fn question(
         &self,
         business: BusinessId,
         documents: u64,
+        brain: &str,
         request: &GenerationRequest,
     ) -> Option<Question> {
         let (last, before) = request.messages.split_last()?;
@@ -131,7 +132,7 @@ impl Answers {
         }
         let words = plain(text.expose());
         let GenerationRequest { tools, language, tokens_max, .. } = request;
-        let frame = serde_json::to_string(&(business, documents, before, tools, language, tokens_max)).ok()?;
+        let frame = serde_json::to_string(&(business, documents, brain, before, tools, language, tokens_max)).ok()?;
         let key = |words: &str| {
             let both = (frame.as_str(), words);
             (self.hashers.0.hash_one(both), self.hashers.1.hash_one(both))
@@ -259,10 +260,10 @@ mod tests {
     #[test]
     fn the_same_words_in_the_same_place_are_answered_again_and_no_other() {
         let answers = Answers::default();
-        let question = answers.question(SHOP, 1, &first("When are you open?")).expect("a question");
+        let question = answers.question(SHOP, 1, "acme", &first("When are you open?")).expect("a question");
         assert!(answers.keep(&question, answer("From ten to four."), None, 0));
         let find = |business, documents, request: &GenerationRequest| {
-            let question = answers.question(business, documents, request)?;
+            let question = answers.question(business, documents, "acme", request)?;
             answers.exact(&question, 1_000).map(|found| found.text)
         };
         assert_eq!(find(SHOP, 1, &first("when are you  open")).as_deref(), Some("From ten to four."));
@@ -273,12 +274,14 @@ mod tests {
             "another business"
         );
         assert_eq!(find(SHOP, 2, &first("When are you open?")), None, "the documents have changed");
+        let other = answers.question(SHOP, 1, "another brain", &first("When are you open?")).expect("a question");
+        assert_eq!(answers.exact(&other, 0), None);
         let other = asked(vec![system("You are Anna."), customer("When are you open?")]);
         assert_eq!(find(SHOP, 1, &other), None, "the agent has changed");
         let later =
             asked(vec![system("You are Robin of Brightleaf."), customer("Hello."), customer("When are you open?")]);
         assert_eq!(find(SHOP, 1, &later), None, "it may mean something else there");
-        let question = answers.question(SHOP, 1, &first("When are you open?")).expect("a question");
+        let question = answers.question(SHOP, 1, "acme", &first("When are you open?")).expect("a question");
         assert_eq!(answers.exact(&question, limits::ANSWER_KEPT_MS_MAX + 1), None, "it is too old");
     }
 
@@ -286,18 +289,18 @@ mod tests {
     fn what_holds_personal_data_or_needs_a_tool_is_never_kept() {
         let answers = Answers::default();
         for words in ["My card is 4111 1111 1111 1111", "Where is my order 48213?", "I am priya@example.com"] {
-            assert_eq!(answers.question(SHOP, 1, &first(words)), None, "{words}");
+            assert_eq!(answers.question(SHOP, 1, "acme", &first(words)), None, "{words}");
         }
         let earlier =
             asked(vec![system("S"), customer("My number is +49 40 555 0170"), customer("When are you open?")]);
-        assert_eq!(answers.question(SHOP, 1, &earlier), None);
+        assert_eq!(answers.question(SHOP, 1, "acme", &earlier), None);
         let result = ChatMessage::ToolResult { id: "1".into(), name: "orders".into(), text: "sent".into() };
         assert_eq!(
-            answers.question(SHOP, 1, &asked(vec![system("S"), customer("Where is it?"), result.clone()])),
+            answers.question(SHOP, 1, "acme", &asked(vec![system("S"), customer("Where is it?"), result.clone()])),
             None
         );
-        assert_eq!(answers.question(SHOP, 1, &asked(vec![system("S"), result, customer("Thanks.")])), None);
-        let question = answers.question(SHOP, 1, &first("Who is it?")).expect("a question");
+        assert_eq!(answers.question(SHOP, 1, "acme", &asked(vec![system("S"), result, customer("Thanks.")])), None);
+        let question = answers.question(SHOP, 1, "acme", &first("Who is it?")).expect("a question");
         assert!(!answers.keep(&question, answer("It goes to priya@example.com."), None, 0));
         assert_eq!(answers.count(), 0);
     }
@@ -305,16 +308,16 @@ mod tests {
     #[test]
     fn a_first_question_that_means_the_same_is_answered_and_one_with_a_name_is_not() {
         let answers = Answers::default();
-        let question = answers.question(SHOP, 1, &first("When are you open?")).expect("a question");
+        let question = answers.question(SHOP, 1, "acme", &first("When are you open?")).expect("a question");
         assert!(answers.keep(&question, answer("From ten to four."), Some(vec![1.0, 0.0]), 0));
         let alike = |words: &str, meaning: [f32; 2]| {
-            let question = answers.question(SHOP, 1, &first(words)).expect("a question");
+            let question = answers.question(SHOP, 1, "acme", &first(words)).expect("a question");
             answers.alike(&question, &meaning, 0.9, 10).map(|found| found.text)
         };
         assert_eq!(alike("What are your hours?", [0.95, 0.3]).as_deref(), Some("From ten to four."));
         assert_eq!(alike("Do you sell helmets?", [0.3, 0.95]), None);
         assert_eq!(alike("Hi, this is Anna Miller, what are your hours?", [0.95, 0.3]), None);
-        let question = answers.question(SHOP, 1, &first("Is he in?")).expect("a question");
+        let question = answers.question(SHOP, 1, "acme", &first("Is he in?")).expect("a question");
         assert!(answers.keep(&question, answer("I think Peter is in."), Some(vec![0.0, 1.0]), 0));
         assert_eq!(alike("Is he there?", [0.0, 1.0]), None, "an answer with a name is for exactly that question");
     }
@@ -324,7 +327,7 @@ mod tests {
         let answers = Answers::default();
         let ask = |number: usize| {
             let words: String = format!("question {}", "x".repeat(number % 50 + 1)) + &"y ".repeat(number / 50);
-            answers.question(SHOP, 1, &first(&words)).expect("a question")
+            answers.question(SHOP, 1, "acme", &first(&words)).expect("a question")
         };
         for number in 0..limits::ANSWERS_MAX + 10 {
             assert!(answers.keep(&ask(number), answer("Yes."), None, 0));

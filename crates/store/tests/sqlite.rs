@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use store::laws::{call_of, caller_turn, tenant};
 use store::{
-    AppendError, CallFilter, Calls, DataKey, Document, Inputs, Journal, JournalWriter, Keyring, Keys, Retention,
-    SqliteOptions, SqliteStore, Store, StoreError, WriterId,
+    AppendError, CallFilter, Calls, Credentials, DataKey, Document, Inputs, Journal, JournalWriter, Keyring, Keys,
+    Owner, Retention, SqliteOptions, SqliteStore, Store, StoreError, WriterId,
 };
 use tempfile::TempDir;
 
@@ -366,4 +366,35 @@ async fn a_line_that_was_changed_or_moved_in_the_file_is_refused() {
     sqlx::query("UPDATE inputs SET call = ?1").bind(other.id.0).execute(&file).await.expect("moved");
     let error = store.inputs(&tenant.scope, other.id, 0).await.expect_err("moved").to_string();
     assert!(error.contains("does not open") && error.contains("another line, call or business"), "{error}");
+}
+
+#[tokio::test]
+async fn credentials_are_sealed_anew_with_a_new_key_and_one_that_was_moved_does_not_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("frontdesk.db");
+    let fields = std::collections::BTreeMap::from([("api_key".to_owned(), Secret::new(CANARY.to_owned()))]);
+    let store = SqliteStore::open(given(&path, 'a', &[])).await.expect("a store");
+    store.put_credential(Owner::Installation, "acme", &fields, 1).await.expect("kept");
+    store.close().await;
+    assert!(!holds(&bytes_of(folder.path()), CANARY), "it is sealed");
+    let store = SqliteStore::open(given(&path, 'b', &[])).await.expect("a store");
+    let error = store.credentials().await.expect_err("no key").to_string();
+    assert!(error.contains("data_keys_old"), "{error}");
+    store.close().await;
+    let store = SqliteStore::open(given(&path, 'b', &['a'])).await.expect("a store");
+    assert_eq!(store.reseal_credentials().await.expect("sealed anew"), 1);
+    store.close().await;
+    let store = SqliteStore::open(given(&path, 'b', &[])).await.expect("a store");
+    assert_eq!(store.credentials().await.expect("it opens")[0].fields["api_key"].expose(), CANARY);
+    let file = sqlx::SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(&path)).await;
+    let file = file.expect("the file");
+    sqlx::query("UPDATE credentials SET provider = 'other'").execute(&file).await.expect("renamed");
+    let error = store.credentials().await.expect_err("renamed").to_string();
+    assert!(error.contains("changed or moved"), "{error}");
+    sqlx::query("UPDATE credentials SET provider = 'acme', owner = x'00000000000000000000000000000009'")
+        .execute(&file)
+        .await
+        .expect("moved");
+    let error = store.credentials().await.expect_err("moved").to_string();
+    assert!(error.contains("does not open"), "{error}");
 }

@@ -97,6 +97,8 @@ export type Entry =
   | { entry: "taken_over" }
   | { entry: "handed_back" }
   | { entry: "fault"; stage: string; class: ErrorClass }
+  | { entry: "routed"; stage: string; provider: string; reason: string }
+  | { entry: "saving"; step: string; budget: string }
   | { entry: "ending"; reason: string }
   | { entry: "ended"; reason: string; state: CallState; duration: number };
 
@@ -136,6 +138,8 @@ export type LiveKind =
     }
   | { event: "tool"; name: string; status: string }
   | { event: "fault"; stage: string; class: ErrorClass }
+  | { event: "routed"; stage: string; provider: string; reason: string }
+  | { event: "saving"; step: string; budget: string }
   | { event: "ended"; reason: string };
 
 export type LiveEvent = { at: number } & LiveKind;

@@ -19,7 +19,9 @@ const NO_VENDORS: [&str; 3] = ["browser", "loopback", "webrtc"];
 /// Vendors whose names are also ordinary words of this code: a program cannot tell them apart.
 const ORDINARY_WORDS: [&str; 2] = ["connect", "zoom"];
 /// Libraries whose names hold that of a vendor.
-const LIBRARIES: [&str; 1] = ["llama_cpp_2"];
+const LIBRARIES: [&str; 3] = ["llama_cpp_2", "aws_lc_rs", "aws-lc-rs"];
+/// A name this short is part of ordinary words ("laws"): it counts only where it stands alone.
+const SHORT_CHARS_MAX: usize = 3;
 /// Where a file is a vendor's own: it may say how its service imitates another one.
 const VENDOR_FILES: &str = "crates/providers/src/";
 /// Simulated vendors, and the rig that measures against them.
@@ -80,7 +82,7 @@ fn named(path: &str, text: &str, vendors: &BTreeSet<String>, is_free: impl Fn(us
     let mut found = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let lower = LIBRARIES.iter().fold(line.to_ascii_lowercase(), |line, library| line.replace(library, ""));
-        let mentioned = others.iter().find(|name| lower.contains(name.as_str()));
+        let mentioned = others.iter().find(|name| mentions(&lower, name));
         if let Some(name) = mentioned.filter(|_| !is_free(index + 1, line)) {
             found.push(Violation::new(
                 path,
@@ -93,12 +95,28 @@ fn named(path: &str, text: &str, vendors: &BTreeSet<String>, is_free: impl Fn(us
     found
 }
 
+/// Whether a line in lower case holds a vendor's name.
+fn mentions(line: &str, name: &str) -> bool {
+    let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic());
+    line.match_indices(name).any(|(at, found)| {
+        let (before, after) = (line[..at].chars().next_back(), line[at + found.len()..].chars().next());
+        name.len() > SHORT_CHARS_MAX || !(is_letter(before) || is_letter(after))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn rust(path: &str, text: &str) -> Source {
         Source::parse(path, text).expect("valid Rust")
+    }
+
+    #[test]
+    fn a_short_name_is_not_found_in_ordinary_words() {
+        assert!(mentions("what aws does", "aws") && mentions("aws_region", "aws") && mentions("// aws", "aws"));
+        assert!(!mentions("the laws of twins", "aws") && !mentions("pub mod laws;", "aws"));
+        assert!(mentions("deepgramlike", "deepgram"));
     }
 
     #[test]

@@ -271,13 +271,12 @@ impl Conversation {
         let shown = if is_code(code) { code } else { "" };
         match code {
             // It was over already, or there was too little to hear.
-            "response_cancel_not_active" => {
-                if self.answer.called_off {
-                    self.answer.active = false;
-                    self.to_ignore = 0;
-                    self.send_queued(out);
-                }
+            "response_cancel_not_active" if self.answer.called_off => {
+                self.answer.active = false;
+                self.to_ignore = 0;
+                self.send_queued(out);
             }
+            "response_cancel_not_active" => {}
             "input_audio_buffer_commit_empty" => events.push(RealtimeEvent::Heard { text: String::new() }),
             "session_expired" | "insufficient_quota" | "credit_balance_exhausted" | "invalid_api_key" => {
                 self.fail(class, format!("the service ended the conversation {shown}"), events);

@@ -5,7 +5,7 @@
 
 use super::{SttEvent, SttOpen, SttProtocol};
 use crate::answer::{classify_status, error_code, is_code};
-use crate::aws::{ACCESS_KEY_ID, SERVICE_REGION, SESSION_TOKEN, Signer, audio_event, exception_class, read_event};
+use crate::aws::{ACCESS_KEY_ID, SERVICE_REGION, SESSION_TOKEN, Signer, audio_event, exception_class, read_event, refusal_class};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
 use base::wire::{Connect, Wire};
@@ -227,6 +227,10 @@ impl SttProtocol for Transcribe {
 
     fn classify(&self, status: u16, body: &str) -> ErrorClass {
         error_code(body).and_then(|name| exception_class(&name)).unwrap_or_else(|| classify_status(status))
+    }
+
+    fn classify_refusal(&self, status: u16, headers: &[(String, String)], body: &str) -> ErrorClass {
+        refusal_class(headers).unwrap_or_else(|| self.classify(status, body))
     }
 }
 

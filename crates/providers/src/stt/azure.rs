@@ -272,7 +272,8 @@ impl SttProtocol for Azure {
         }
         match message {
             Wire::Text(text) => {
-                if self.on_text(text, out).is_err() {
+                let read = self.on_text(text, out);
+                if read.is_err() {
                     self.fail(ErrorClass::Protocol, "azure sent what its protocol does not allow", out);
                 }
             }

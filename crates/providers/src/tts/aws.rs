@@ -5,7 +5,7 @@
 
 use super::{TtsEvent, TtsOpen, TtsProtocol};
 use crate::answer::{classify_status, error_code};
-use crate::aws::{ACCESS_KEY_ID, SERVICE_REGION, SESSION_TOKEN, Signer, exception_class};
+use crate::aws::{ACCESS_KEY_ID, SERVICE_REGION, SESSION_TOKEN, Signer, exception_class, refusal_class};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
 use audio_codec_algorithms::decode_ulaw;
@@ -212,7 +212,6 @@ impl TtsProtocol for Polly {
     }
 
     fn classify_refusal(&self, status: u16, headers: &[(String, String)], body: &str) -> ErrorClass {
-        let named = headers.iter().find(|(name, _)| name == "x-amzn-errortype");
-        named.and_then(|(_, name)| exception_class(name)).unwrap_or_else(|| self.classify(status, body))
+        refusal_class(headers).unwrap_or_else(|| self.classify(status, body))
     }
 }

@@ -56,7 +56,7 @@ impl BrainService for BrainRouter {
             // What is free and always says the same need not be kept.
             AnswerCache { exact: false, alike: None } => None,
             _ if line.is_free() => None,
-            _ => context.answers.question(business, documents, &request),
+            _ => context.answers.question(business, documents, &line.first_name(), &request),
         };
         let run = Run {
             line,

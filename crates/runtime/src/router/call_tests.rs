@@ -232,3 +232,57 @@ fn a_short_answer_is_asked_for_in_words_and_in_tokens() {
     assert_eq!(short.tokens_max, limits::SHORT_ANSWER_TOKENS_MAX);
     assert!(matches!(&short.messages[0], ChatMessage::System { text } if text.contains("one short sentence")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_was_answered_in_another_call_is_answered_again_without_asking() {
+    let board = Arc::new(Board::default());
+    let (chain, mut stage) = brains(2);
+    let (one, _) = context(&board, None);
+    let (mut two, _) = context(&board, None);
+    two.answers = Arc::clone(&one.answers);
+    two.business = one.business;
+    let asks = |router: &BrainRouter, business| {
+        let system = ChatMessage::System { text: "You are Robin.".into() };
+        let customer = ChatMessage::Customer { text: "When are you open?".to_owned().into() };
+        let request = model::generation::GenerationRequest {
+            brain: model::agent::BrainChoice::Auto,
+            messages: vec![system, customer],
+            tools: Vec::new(),
+            awaiting: None,
+            language: "en".into(),
+            tokens_max: 300,
+        };
+        router.generate(business, request)
+    };
+    let business = one.business;
+    let first = BrainRouter::new(Roster::fixed_in(one, chain.clone()));
+    let mut session = asks(&first, business);
+    answers(stage.asked().await).await;
+    while session.events.recv().await.is_some() {}
+    let second = BrainRouter::new(Roster::fixed_in(two, chain.clone()));
+    let mut session = asks(&second, business);
+    assert_eq!(next(&mut session.events).await, GenerationEvent::Started);
+    assert_eq!(next(&mut session.events).await, text("Yes."));
+    assert_eq!(next(&mut session.events).await, done());
+    assert!(stage.nobody_else(), "nobody was asked");
+    let mut foreign = asks(&second, base::BusinessId::generate());
+    stage.asked().await.say(text("No.")).await;
+    assert_eq!(next(&mut foreign.events).await, text("No."), "another business has its own answers");
+}
+
+#[tokio::test(start_paused = true)]
+async fn second_opinions_end_when_they_have_cost_their_share() {
+    let board = Arc::new(Board::default());
+    let (chain, mut stage) = brains(3);
+    let (context, _) = context(&board, None);
+    let bill = context.bill.clone();
+    let router = BrainRouter::new(Roster::fixed_in(context, chain));
+    let _session = ask(&router);
+    let (_late, hedge) = (stage.asked().await, stage.asked().await);
+    answers(hedge).await;
+    bill.under(Stage::Llm, "played-1", true).add(Money::from_usd_micros(limits::HEDGE_COST_USD_MICROS_MAX + 1));
+    let _session = ask(&router);
+    let _asked = stage.asked().await;
+    tokio::time::sleep(Duration::from_millis(limits::HEDGE_LLM_MS + 50)).await;
+    assert!(stage.nobody_else(), "it is waited for");
+}

@@ -191,6 +191,12 @@ pub(crate) struct Line<S: ?Sized> {
 }
 
 impl<S: ?Sized> Line<S> {
+    /// Name and model of the first one.
+    pub(crate) fn first_name(&self) -> String {
+        let first = self.standing.order().first().and_then(|at| self.lanes.get(*at));
+        first.map(|lane| format!("{} {}", lane.key.provider, lane.key.model)).unwrap_or_default()
+    }
+
     /// Whether the first one costs nothing.
     pub(crate) fn is_free(&self) -> bool {
         let first = self.standing.order().first().copied();

@@ -9,3 +9,4 @@ mod matrix;
 mod provider_twins;
 mod twilio_conformance;
 mod twilio_twin;
+mod vault;
