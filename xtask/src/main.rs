@@ -44,8 +44,6 @@ enum Command {
     Bench(Rest),
     /// Play a call for every way in which a provider, a tool or the platform can fail, and write docs/faults.md.
     Faults,
-    /// Write docs/providers.md: every provider, its laws, and which of the vendors' own packages judged it.
-    Providers,
     /// Pull the on-device models, or pass other arguments to `frontdesk models`.
     Models(Rest),
     /// Try the Talk page in Chromium with a fake microphone, against the program as built.
@@ -105,11 +103,6 @@ fn dispatch(command: Command) -> Result<()> {
             .args(["no_single_fault", "--", "--nocapture"])
             .env("FRONTDESK_FAULTS_TABLE", root.join("docs/faults.md"))
             .run(),
-        Command::Providers => {
-            shell::cargo(&root, &["test", "--quiet", "--locked", "-p", "sim", "--test", "it", "matrix::"])
-                .env("FRONTDESK_PROVIDERS_TABLE", root.join("docs/providers.md"))
-                .run()
-        }
         Command::Models(rest) => {
             let args = if rest.args.is_empty() { vec!["pull".to_owned()] } else { rest.args };
             shell::cargo(&root, &["run", "--quiet", "--locked", "-p", "frontdesk", "--", "models"]).args(args).run()

@@ -3,6 +3,7 @@
 mod conformance;
 mod conformance_calls;
 mod conformance_stt;
+mod conformance_tts;
 mod language_conformance;
 mod language_twins;
 mod matrix;

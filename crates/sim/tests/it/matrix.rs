@@ -1,8 +1,8 @@
-//! Which provider was judged by which laws and by whose own package: `docs/providers.md`, written by `cargo xtask providers`.
+//! Which provider obeys which laws, and which official package has judged its twin: `docs/providers.md`, written by this
+//! test with `UPDATE_DOCS=1` and checked by it otherwise.
 
-use providers::options::Descriptor;
-use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use providers::Descriptor;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,134 +15,87 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|why| panic!("{path}: {why}"))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Client {
-    /// `KIND NAME`.
-    providers: Vec<String>,
-    package: String,
-    script: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Clients {
-    client: Vec<Client>,
-}
-
-fn clients() -> Vec<Client> {
-    let clients: Clients = toml::from_str(&read("fixtures/conformance/clients.toml")).expect("a list of clients");
-    clients.client
-}
-
-/// Versions of the packages, as pinned.
-fn versions() -> BTreeMap<String, String> {
-    let requirements = read("fixtures/conformance/requirements.txt");
-    let mut versions: BTreeMap<String, String> = requirements
-        .lines()
-        .filter_map(|line| line.split_once("=="))
-        .map(|(name, version)| (name.to_owned(), version.to_owned()))
-        .collect();
-    let node: serde_json::Value = serde_json::from_str(&read("fixtures/conformance/node/package.json")).expect("JSON");
-    for (name, version) in node["dependencies"].as_object().expect("packages") {
-        versions.insert(name.clone(), version.as_str().expect("a version").to_owned());
+/// Versions of the packages that are pinned, by name.
+fn pinned() -> BTreeMap<String, String> {
+    let mut versions = BTreeMap::new();
+    for line in read("fixtures/conformance/requirements.txt").lines() {
+        if let Some((name, version)) = line.split_once("==") {
+            versions.insert(name.split('[').next().unwrap_or(name).to_owned(), version.trim().to_owned());
+        }
+    }
+    let package: serde_json::Value =
+        serde_json::from_str(&read("fixtures/conformance/node/package.json")).expect("package.json");
+    for (name, version) in package["dependencies"].as_object().expect("dependencies") {
+        versions.insert(name.clone(), version.as_str().unwrap_or_default().to_owned());
     }
     versions
 }
 
-fn listed() -> Vec<(&'static str, &'static str, Vec<&'static Descriptor>)> {
-    vec![
+/// (kind, provider) to the package, its version and the script.
+fn clients() -> BTreeMap<(String, String), String> {
+    let versions = pinned();
+    let mut clients = BTreeMap::new();
+    for line in read("fixtures/conformance/clients.tsv").lines().filter(|line| !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [kind, provider, package, script] = fields[..] else { panic!("four fields: {line}") };
+        let text = read(&format!("fixtures/conformance/{script}"));
+        assert!(!text.is_empty(), "{script}");
+        let version = versions.get(package).unwrap_or_else(|| panic!("{package} is not pinned"));
+        clients.insert((kind.to_owned(), provider.to_owned()), format!("{package} {version} (`{script}`)"));
+    }
+    clients
+}
+
+/// The laws of a kind, as sentences. The list of vendors runs every one of them against every vendor.
+fn laws(kind: &str) -> Vec<String> {
+    let text = read(&format!("crates/providers/src/laws/{kind}.rs"));
+    let body = text.split_once("macro_rules! obeys_the_laws").expect("the laws").1;
+    let names = body.lines().filter_map(|line| line.trim().strip_prefix("fn ")?.split_once('('));
+    names.map(|(name, _)| name.replace('_', " ")).collect()
+}
+
+fn page() -> String {
+    let kinds: [(&str, &str, Vec<&'static Descriptor>); 5] = [
         ("stt", "Speech to text", providers::stt::PROVIDERS.descriptors().collect()),
-        ("tts", "Text to speech", providers::tts::PROVIDERS.descriptors().collect()),
         ("llm", "Language models", providers::llm::PROVIDERS.descriptors().collect()),
-        ("realtime", "Speech to speech", providers::realtime::PROVIDERS.descriptors().collect()),
+        ("tts", "Text to speech", providers::tts::PROVIDERS.descriptors().collect()),
         ("embed", "Embeddings", providers::embed::PROVIDERS.descriptors().collect()),
         ("text", "Text services", providers::text::PROVIDERS.descriptors().collect()),
-    ]
-}
-
-/// The laws of a kind: the tests that the registry makes for every provider in its list.
-fn laws(kind: &str) -> Vec<String> {
-    let source = read(&format!("crates/providers/src/laws/{kind}.rs"));
-    let (_, made) = source.split_once("macro_rules! obeys_the_laws").expect("the laws are a macro");
-    let name = |line: &str| Some(line.trim().strip_prefix("fn ")?.split_once('(')?.0.replace('_', " "));
-    made.lines().filter_map(name).collect()
-}
-
-fn sessions(kind: &str, name: &str) -> usize {
-    read(&format!("fixtures/cassettes/{kind}_{name}.txt")).lines().filter(|line| line.starts_with("open")).count()
-}
-
-fn table() -> String {
-    let (clients, versions) = (clients(), versions());
-    let mut text = String::from(
-        "# Providers\n\nWritten by `cargo xtask providers` from the registry, the laws, the cassettes and the pinned packages of \
-         the vendors. Every\nprovider of a kind is held to every law of that kind by the line that lists it \
-         (`cargo test -p providers`); the vendors' own\npackages are pointed at our twins by \
-         `cargo test -p sim --test it conformance`, and fail where a twin says what the vendor\nwould not. A dash: no package \
-         of the vendor was run. The region is that of the vendor's own address, where its documents name it.\n",
-    );
-    for (kind, title, descriptors) in listed() {
+    ];
+    let mut clients = clients();
+    let mut page = "# Providers\n\nEvery provider is one file in `crates/providers/src`, one recorded session in \
+        `fixtures/cassettes` and one word in the list\nof its kind, and every law of its kind is run against it by that \
+        list (`cargo test -p providers`). Each twin is a real\nserver over loopback; the vendor's own package talks to it \
+        in `cargo test -p sim`. This page is written by\n`UPDATE_DOCS=1 cargo test -p sim --test it matrix` and checked by \
+        the same test.\n"
+        .to_owned();
+    for (kind, title, descriptors) in kinds {
         let laws = laws(kind);
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n## {title}\n\n");
-        text.push_str(
-            "| name | service | default model | region | laws | recorded sessions | vendor's own package |\n",
-        );
-        text.push_str("|---|---|---|---|---|---|---|\n");
-        for descriptor in descriptors {
-            let name = descriptor.name;
-            let own = format!("{kind} {name}");
-            let judges: Vec<String> = clients
-                .iter()
-                .filter(|client| client.providers.contains(&own))
-                .map(|client| format!("{} {}", client.package, versions[&client.package]))
-                .collect();
-            let judge = if judges.is_empty() { "–".to_owned() } else { judges.join(", ") };
-            let region = descriptor.region.map_or("–".to_owned(), |region| format!("{region:?}"));
-            let model = descriptor.model.map_or("–".to_owned(), |model| format!("`{model}`"));
-            let _ = writeln!(
-                text,
-                "| `{name}` | {} | {model} | {region} | all {} | {} | {judge} |",
-                descriptor.title,
-                laws.len(),
-                sessions(kind, name)
-            );
+        let _ = write!(page, "\n## {title}\n\nLaws, each obeyed by every provider of the table:\n\n");
+        laws.iter().for_each(|law| {
+            let _ = writeln!(page, "- {law}");
+        });
+        let _ = write!(page, "\n| name | service | laws | official package |\n|---|---|---|---|\n");
+        for one in descriptors {
+            let cassette = format!("fixtures/cassettes/{kind}_{}.txt", one.name);
+            assert!(root().join(&cassette).exists(), "{cassette}");
+            let client =
+                clients.remove(&(kind.to_owned(), one.name.to_owned())).unwrap_or_else(|| "none runs".to_owned());
+            let count = laws.len();
+            let _ = writeln!(page, "| `{}` | {} | {count} of {count} | {client} |", one.name, one.title);
         }
-        let _ = writeln!(text, "\nThe laws: {}.", laws.join("; "));
     }
-    text
+    assert!(clients.is_empty(), "no such provider: {clients:?}");
+    page
 }
 
 #[test]
-fn every_client_judges_a_provider_that_is_listed_and_a_test_runs_it() {
-    let names: BTreeSet<String> = listed()
-        .into_iter()
-        .flat_map(|(kind, _, all)| all.into_iter().map(move |descriptor| format!("{kind} {}", descriptor.name)))
-        .collect();
-    let tests: String = fs::read_dir(root().join("crates/sim/tests/it"))
-        .expect("tests")
-        .map(|file| fs::read_to_string(file.expect("a file").path()).expect("text"))
-        .collect();
-    let versions = versions();
-    for client in clients() {
-        for provider in &client.providers {
-            assert!(names.contains(provider), "{provider} is not listed");
-        }
-        assert!(versions.contains_key(&client.package), "{} is not pinned", client.package);
-        assert!(root().join("fixtures/conformance").join(&client.script).exists(), "{} is missing", client.script);
-        assert!(tests.contains(&format!("\"{}\"", client.script)), "no test runs {}", client.script);
+fn the_page_of_providers_says_what_is_true() {
+    let (page, path) = (page(), root().join("docs/providers.md"));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &page).expect("written");
     }
-}
-
-#[test]
-fn the_matrix_can_be_written_for_every_provider() {
-    let table = table();
-    for (kind, _, all) in listed() {
-        assert!(laws(kind).len() >= 5, "{kind} has laws");
-        assert!(all.iter().all(|descriptor| table.contains(&format!("| `{}` |", descriptor.name))));
-    }
-    if let Some(path) = std::env::var_os("FRONTDESK_PROVIDERS_TABLE") {
-        fs::write(path, table).expect("the page can be written");
-    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == page, "docs/providers.md is old; UPDATE_DOCS=1 cargo test -p sim --test it matrix");
 }
