@@ -278,3 +278,9 @@ pub const ANSWER_TOKENS_MAX: u32 = 300;
 pub const CALLS_FORGOTTEN_PER_SWEEP_MAX: usize = 5_000;
 /// Lines of one conversation kept in memory; the journal keeps all.
 pub const DIALOG_LINES_MAX: usize = 400;
+/// Pages of a vendor's list of voices that are asked for.
+pub const VOICE_PAGES_MAX: usize = 50;
+/// One page of a vendor's list of voices.
+pub const VOICES_MS_MAX: u64 = 15_000;
+/// Sending recordings to a vendor and getting a cloned voice.
+pub const VOICE_CLONE_MS_MAX: u64 = 120_000;

@@ -61,9 +61,17 @@ impl Egress {
     /// A way out. Never fails: a machine without trusted certificates can still reach loopback, and a request that needs
     /// TLS says what is missing.
     pub fn new(config: EgressConfig) -> Self {
-        let http_tls = tls::client_config(&[b"h2", b"http/1.1"], &config.extra_roots);
-        let socket_tls = tls::client_config(&[b"http/1.1"], &config.extra_roots).map(Arc::new);
-        let grpc_tls = tls::client_config(&[b"h2"], &config.extra_roots).map(Arc::new);
+        // Reading the machine's certificates takes long; what differs is only what is offered to speak.
+        let tls = tls::client_config(&config.extra_roots);
+        let speaking = |protocols: &[&[u8]]| {
+            tls.clone().map(|mut tls| {
+                tls.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+                tls
+            })
+        };
+        let http_tls = speaking(&[b"h2", b"http/1.1"]);
+        let socket_tls = speaking(&[b"http/1.1"]).map(Arc::new);
+        let grpc_tls = speaking(&[b"h2"]).map(Arc::new);
         let encrypted = http_tls.and_then(|tls| http::client(&config, Checked::for_tls(config.policy), Some(tls)));
         let plain = http::client(&config, Checked::Loopback, None);
         Self { config, socket_tls, grpc_tls, grpc_pool: grpc::Pool::default(), encrypted, plain }

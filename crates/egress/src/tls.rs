@@ -14,10 +14,8 @@ pub fn install_crypto() {
     let _ = aws_lc_rs::default_provider().install_default();
 }
 
-pub(crate) fn client_config(
-    protocols: &[&[u8]],
-    extra_roots: &[CertificateDer<'static>],
-) -> Result<ClientConfig, Failure> {
+/// Whom we trust. What is offered to speak is for the caller to add.
+pub(crate) fn client_config(extra_roots: &[CertificateDer<'static>]) -> Result<ClientConfig, Failure> {
     let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
     let unusable = |error: rustls::Error| {
         let why =
@@ -29,7 +27,5 @@ pub(crate) fn client_config(
     let config =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(unusable)?;
     // Not dangerous: the verifier is the platform's own; the builder's shorthand for it takes no further authorities.
-    let mut config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    Ok(config)
+    Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }

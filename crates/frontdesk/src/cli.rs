@@ -61,6 +61,9 @@ enum Command {
     /// List, fetch and check the models of this machine
     #[command(subcommand)]
     Models(commands::models::ModelsCommand),
+    /// List the voices of a provider, clone one
+    #[command(subcommand)]
+    Voices(commands::voices::VoicesCommand),
     /// List, test and switch providers; set their credentials; say who serves an agent
     #[command(subcommand)]
     Providers(commands::providers::ProvidersCommand),
@@ -128,6 +131,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => commands::demo::demo(config, args).await,
             Command::Call(args) => commands::call::call(config, args).await,
             Command::Models(command) => commands::models::models(&config, command).await,
+            Command::Voices(command) => commands::voices::voices(&config, command).await,
             Command::Providers(command) => commands::providers::providers(&config, command).await,
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),

@@ -12,6 +12,8 @@ use model::business::{Number, TenantScope};
 use model::routing::{Region, VoiceMap};
 use model::seed::{Document, Seed};
 use providers::options::{Descriptor, ProviderOptions};
+use providers::registry::Provider;
+use providers::tts::TtsProtocol;
 use runtime::drivers::{HttpBrain, StreamStt, StreamTts};
 use runtime::service::{AudioJudge, BrainService, KnowledgeSearch, SttService, TtsService};
 use runtime::{Budgets, Node, NodeSettings, Services};
@@ -164,6 +166,14 @@ pub fn check_providers(config: &Config, env: Env<'_>) -> anyhow::Result<Stages> 
     tts.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.tts(name).map(drop))?;
     brain.iter().filter(|name| *name != LOCAL && *name != GGUF).try_for_each(|name| cloud.brain(name).map(drop))?;
     Ok(named([stt, tts, brain]))
+}
+
+/// One provider of voices as it is configured, whether or not a stage uses it.
+pub fn voice(config: &Config, env: Env<'_>, name: &str) -> anyhow::Result<Provider<dyn TtsProtocol>> {
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+    let entry = providers::tts::PROVIDERS.find(name)?;
+    let options = Cloud { config, env, egress: &egress, kept: Vec::new() }.options(entry.descriptor)?;
+    Ok(entry.open(&options)?)
 }
 
 /// The public address without a trailing slash, when there is one.
@@ -399,15 +409,16 @@ impl Cloud<'_> {
     fn options(&self, descriptor: &Descriptor) -> anyhow::Result<ProviderOptions> {
         let mut options = ProviderOptions::from_env(descriptor, self.env);
         for (key, setting) in self.config.providers.get(descriptor.name).into_iter().flatten() {
+            let Some(own) = own_key(descriptor, key) else { continue };
             let value = resolve(setting, self.env).with_context(|| format!("providers.{}.{key}", descriptor.name))?;
-            match key.as_str() {
+            match own {
                 "api_key" => options.api_key = Some(value),
                 "base_url" => options.base_url = Some(value.expose().clone()),
                 "model" => options.model = Some(value.expose().clone()),
                 "voice" => options.voice = Some(value.expose().clone()),
                 DATA_REGION | QUALITY => {}
                 _ => {
-                    options.extra.insert(key.clone(), value.expose().clone());
+                    options.extra.insert(own.to_owned(), value.expose().clone());
                 }
             }
         }
@@ -441,6 +452,32 @@ impl Cloud<'_> {
         let service = HttpBrain::new(name, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
         Ok(Arc::new(service.priced_as(&model)))
     }
+}
+
+/// What a key of a provider's table means to one of the stages that it serves. One table is for all of them: the credential
+/// and the address are shared, `model` is of the first of brain, stt and tts, an option is of whom it is documented for, and
+/// `tts_model` and the like are of that stage alone.
+fn own_key<'k>(descriptor: &Descriptor, key: &'k str) -> Option<&'k str> {
+    let name = descriptor.name;
+    let stages = [
+        ("brain_", providers::llm::PROVIDERS.descriptors().find(|one| one.name == name)),
+        ("stt_", providers::stt::PROVIDERS.descriptors().find(|one| one.name == name)),
+        ("tts_", providers::tts::PROVIDERS.descriptors().find(|one| one.name == name)),
+    ];
+    let stages: Vec<_> = stages.into_iter().filter_map(|(prefix, one)| Some((prefix, one?))).collect();
+    let is_own = |one: &Descriptor| std::ptr::eq(one, descriptor);
+    if let Some((prefix, one)) = stages.iter().find(|(prefix, _)| key.starts_with(prefix)) {
+        return is_own(one).then(|| &key[prefix.len()..]);
+    }
+    let documents = |one: &Descriptor| one.extra.iter().any(|(known, _)| *known == key);
+    let means_it = match key {
+        "api_key" | "base_url" => true,
+        "model" => stages.first().is_none_or(|(_, one)| is_own(one)),
+        "voice" => descriptor.voice_env.is_some(),
+        // What nobody documents is a mistake, and said to be one.
+        _ => documents(descriptor) || !stages.iter().any(|(_, one)| documents(one)),
+    };
+    means_it.then_some(key)
 }
 
 fn region(provider: &str, text: &str) -> anyhow::Result<Region> {
@@ -501,6 +538,19 @@ mod tests {
         let env = |_: &str| None;
         let config = load(&Sources { file: Some(file.path()), env: &env, overrides: &[] }).expect("well formed");
         check_providers(&config, &env).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn one_table_of_a_provider_serves_all_its_stages() {
+        let table =
+            "[stt]\nprovider = \"deepgram\"\n[tts]\nprovider = \"deepgram\"\n[providers.deepgram]\napi_key = \"k\"\n";
+        let both =
+            "model = \"nova-3\"\nendpointing_ms = \"300\"\ntts_model = \"aura-1\"\nspeed = \"1.1\"\nvoice = \"luna\"";
+        checked(&format!("{table}{both}")).expect("each stage takes what is its own");
+        let error = checked(&format!("{table}tts_model = \"nova-3\"")).expect_err("no voice");
+        assert!(error.contains("aura-2"), "{error}");
+        let error = checked(&format!("{table}spead = \"1.1\"")).expect_err("misspelt");
+        assert!(error.contains("spead"), "{error}");
     }
 
     #[cfg(not(feature = "gguf"))]

@@ -8,3 +8,4 @@ pub(crate) mod models;
 pub(crate) mod providers;
 pub(crate) mod replay;
 pub(crate) mod serve;
+pub(crate) mod voices;

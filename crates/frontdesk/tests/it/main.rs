@@ -10,3 +10,4 @@ mod providers;
 mod replay;
 mod rig;
 mod vault;
+mod voices;

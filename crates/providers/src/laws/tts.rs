@@ -5,8 +5,9 @@ use super::{Mutation, NOW_UNIX_MS, assert_failure_hides_the_key, assert_no_key, 
 use crate::options::ProviderOptions;
 use crate::registry::Provider;
 use crate::tts::{PROVIDERS, TtsEvent, TtsOpen, TtsProtocol};
+use crate::voices::{CloneRequest, Listing, Sample};
 use base::limits::EVENTS_PER_MESSAGE_MAX;
-use base::wire::{Transport, Wire};
+use base::wire::{HttpRequest, Transport, Wire};
 
 pub(crate) fn provider(name: &str) -> Provider<dyn TtsProtocol> {
     PROVIDERS.open(name, &Cassette::load("tts", name).options()).expect("the cassette's options are usable")
@@ -252,6 +253,42 @@ pub(crate) fn usage_moves(name: &str) {
     }
 }
 
+pub(crate) fn voices_are_asked_for_without_showing_the_key(name: &str) {
+    let provider = provider(name);
+    let clones = provider.descriptor().features.contains(&model::routing::Feature::Cloning);
+    let Some(voices) = provider.protocol().voices() else {
+        assert!(!clones, "what is cloned can be listed");
+        return;
+    };
+    let hides = |request: &HttpRequest| {
+        assert!(request.headers.iter().any(|header| header.value.expose().contains(super::KEY)), "the key is sent");
+        assert_no_key(&request.url);
+        assert_no_key(&format!("{request:?}"));
+        assert!(!String::from_utf8_lossy(&request.body).contains(super::KEY), "the key is in the body");
+    };
+    match voices.list(None) {
+        Listing::Ask(request) => hides(&request),
+        Listing::Known(known) => {
+            let ids: std::collections::BTreeSet<&str> = known.iter().map(|voice| voice.id.as_str()).collect();
+            assert!(!known.is_empty() && ids.len() == known.len() && !ids.contains(""), "each has an id of its own");
+        }
+    }
+    let sample = Sample { file_name: "a.wav".to_owned(), bytes: b"RIFF".to_vec() };
+    let wanted = CloneRequest::new("Ada", "en-US", None, vec![sample], true).expect("complete");
+    let asked = voices.clone_voice(&wanted);
+    assert_eq!(asked.is_some(), clones, "the descriptor says whether voices are cloned");
+    asked.iter().for_each(hides);
+    let echo = format!(r#"{{"voices":"{key}","data":[{{"id":"{key}"}}]}}"#, key = super::KEY);
+    for body in ["", "{}", "[]", "[1]", "null", "{\"voices\":[{}]}", "{\"data\":7}", "<html>", echo.as_str()] {
+        for failure in
+            [voices.listed(body.as_bytes()).err(), voices.cloned(body.as_bytes()).err()].into_iter().flatten()
+        {
+            assert_failure_hides_the_key(&failure);
+        }
+    }
+    super::refusals_have_the_right_class(name, |status, body| voices.classify(status, body));
+}
+
 macro_rules! obeys_the_laws {
     ($name:expr) => {
         use $crate::laws::{self, tts as law};
@@ -283,6 +320,10 @@ macro_rules! obeys_the_laws {
         #[test]
         fn nothing_follows_a_cancel() {
             law::nothing_follows_a_cancel($name);
+        }
+        #[test]
+        fn voices_are_asked_for_without_showing_the_key() {
+            law::voices_are_asked_for_without_showing_the_key($name);
         }
         #[test]
         fn usage_moves_and_has_a_price() {

@@ -173,13 +173,14 @@ impl Usp {
             let words: Vec<Value> = spoken
                 .words
                 .iter()
-                .map(|(word, from, to)| {
+                .filter_map(|(word, from, to)| {
                     // Marks behind a word are told apart from it.
                     let bare = word.trim_end_matches(|c: char| !c.is_alphanumeric());
                     let (from_ms, to_ms) = (format.ms(*from), format.ms(*to));
-                    json!({"Type": "WordBoundary", "Data": {"Offset": from_ms * TICKS_PER_MS,
-                        "Duration": (to_ms - from_ms) * TICKS_PER_MS,
-                        "text": {"Text": bare, "Length": bare.chars().count(), "BoundaryType": "WordBoundary"}}})
+                    let text = json!({"Text": bare, "Length": bare.chars().count(), "BoundaryType": "WordBoundary"});
+                    let data = json!({"Offset": from_ms * TICKS_PER_MS, "Duration": (to_ms - from_ms) * TICKS_PER_MS,
+                        "text": text});
+                    (!bare.is_empty()).then(|| json!({"Type": "WordBoundary", "Data": data}))
                 })
                 .collect();
             messages.insert(messages.len().min(1), self.say("audio.metadata", &json!({"Metadata": words})));

@@ -108,7 +108,13 @@ async fn official_synthesis_client_gets_all_audio() {
     let streamed = 26 * 960;
     assert_eq!(
         lines,
-        [json!({"plain_ulaw_bytes": 5 * 480}), json!({"streamed_samples": streamed}), json!({"refused": 401})]
+        [
+            json!({"plain_ulaw_bytes": 5 * 480}),
+            json!({"timed_samples": 12 * 480, "words": [0, 6 * 60]}),
+            json!({"voices": 120, "cloned": "cloned-00"}),
+            json!({"streamed_samples": streamed}),
+            json!({"refused": 401}),
+        ]
     );
     assert_eq!(twin.record.count("closed"), 1);
     assert!(!twin.record.lines().join("\n").contains(&twin.key), "the record holds no key");

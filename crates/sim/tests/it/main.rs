@@ -3,8 +3,10 @@
 mod conformance;
 mod conformance_calls;
 mod conformance_stt;
+mod conformance_tts;
 mod language_conformance;
 mod language_twins;
+mod matrix;
 mod provider_twins;
 mod twilio_conformance;
 mod twilio_twin;

@@ -5,6 +5,7 @@ mod llm;
 mod matrix;
 mod stt;
 mod tts;
+mod voices;
 
 use egress::{Egress, EgressConfig, Policy};
 use futures_util::{SinkExt, StreamExt};
