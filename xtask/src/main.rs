@@ -40,7 +40,7 @@ enum Command {
     /// calls of this machine; `--trace` prints everything that happened.
     Replay(Rest),
     /// Measure the cost of a call on this machine, beside an echo server; `bench turn` measures how the agent takes turns,
-    /// beside Pipecat. Arguments go to the bench, such as `--calls 20` or `turn --quick --without-pipecat`.
+    /// beside Pipecat; `bench providers` measures what the codecs of the providers cost. Arguments go to the bench, such as `--calls 20` or `turn --quick --without-pipecat`.
     Bench(Rest),
     /// Play a call for every way in which a provider, a tool or the platform can fail, and write docs/faults.md.
     Faults,
@@ -92,8 +92,11 @@ fn dispatch(command: Command) -> Result<()> {
                 .run()
         }
         Command::Bench(rest) => {
-            shell::cargo(&root, &["build", "--quiet", "--locked", "--release", "-p", "frontdesk", "-p", "bench"])
-                .run()?;
+            // The codecs are measured inside the bench; everything else is measured in the program itself.
+            if rest.args.first().is_none_or(|command| command != "providers") {
+                let both = ["build", "--quiet", "--locked", "--release", "-p", "frontdesk", "-p", "bench"];
+                shell::cargo(&root, &both).run()?;
+            }
             shell::cargo(&root, &["run", "--quiet", "--locked", "--release", "-p", "bench", "--"]).args(rest.args).run()
         }
         Command::Faults => shell::cargo(&root, &["test", "--quiet", "--locked", "-p", "frontdesk", "--test", "it"])

@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`measure`]; `docs/benchmarks.md` says what each figure means.
 
+mod codecs;
 mod drive;
 mod echo;
 mod process;
@@ -68,6 +69,8 @@ struct Cli {
 enum Command {
     /// Measure how the agent takes turns, beside another framework with the same callers
     Turn(turn::Options),
+    /// Measure what the codecs of the providers cost, message by message
+    Providers(codecs::Options),
     /// Send every audio message back (the bench starts this itself)
     EchoServer,
 }
@@ -83,6 +86,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         Some(Command::Turn(options)) => {
             let program = program(&cli)?;
             return turn::measure(options, &program).await;
+        }
+        Some(Command::Providers(options)) => {
+            codecs::measure(options)?;
+            return Ok(ExitCode::SUCCESS);
         }
         None => {}
     }

@@ -76,7 +76,7 @@ fn span(value: &str, unit_ms: f64) -> Option<Millis> {
 }
 
 fn retry_in_words(body: &str) -> Option<Millis> {
-    // google.rpc.RetryInfo in its JSON form.
+    // `RetryInfo` of the gRPC error model, in its JSON form.
     if let Some((_, rest)) = body.split_once("\"retryDelay\"") {
         let digits = rest.trim_start_matches([':', ' ', '"']);
         return span(digits.split('s').next()?, 1000.0);

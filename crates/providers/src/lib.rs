@@ -4,11 +4,14 @@
 //! **Must not know**: sockets, clocks, retries, metrics. A codec does no I/O and cannot forget a timeout; the drivers in
 //! `runtime` own all of that, once per transport.
 //!
-//! Start reading at [`stt`], [`llm`] and [`tts`] (the traits; [`embed`] and [`text`] are smaller, [`realtime`] is all three at once), then any vendor file, then `laws` (what every vendor must
-//! obey). A vendor is one file, one cassette in `fixtures/cassettes` and one word in the list of its kind.
+//! Start reading at [`stt`], [`llm`] and [`tts`] (the traits; [`embed`] and [`text`] are smaller, [`realtime`] is all three at
+//! once), then any vendor file, then `laws` (what every vendor must obey). A vendor is one file, one cassette in
+//! `fixtures/cassettes` and one word in the list of its kind.
 
 pub mod answer;
 mod aws;
+#[cfg(any(test, feature = "cassettes"))]
+pub mod cassette;
 pub mod embed;
 mod form;
 mod google;

@@ -1,6 +1,5 @@
 //! The laws: what every vendor must obey. The list of vendors runs them, so a new vendor is held to them at once.
 
-pub(crate) mod cassette;
 pub(crate) mod embed;
 pub(crate) mod llm;
 pub(crate) mod realtime;
@@ -8,18 +7,13 @@ pub(crate) mod stt;
 pub(crate) mod text;
 pub(crate) mod tts;
 
+pub(crate) use crate::cassette::{self, KEY, options};
+
 use crate::answer::refusal;
 use crate::options::{Descriptor, OptionsError, ProviderOptions};
 use base::wire::{Connect, Header, Wire};
 use base::{ErrorClass, Failure, Millis};
 use proptest::prelude::*;
-
-/// The credential of every law. It must show up nowhere.
-pub(crate) const KEY: &str = "sk-NeverShowThis-0123456789";
-
-pub(crate) fn options() -> ProviderOptions {
-    ProviderOptions { api_key: Some(KEY.into()), ..ProviderOptions::default() }
-}
 
 /// A descriptor is complete: it is the configuration schema and the documentation.
 pub(crate) fn descriptor_is_complete(descriptor: &Descriptor) {

@@ -1,7 +1,8 @@
 //! What recognisers of whole utterances over HTTP have in common: an utterance is kept until its final transcript is wanted,
-//! and sent as a WAV file in a form (RFC 7578); the transcript is the answer. Between, they say nothing.
+//! and sent as a WAV file in a form; the transcript is the answer. Between, they say nothing.
 
 use super::{SttEvent, SttOpen, SttProtocol};
+use crate::form::{Part, multipart};
 use base::limits::{STT_ANSWER_BYTES_MAX, STT_PREROLL_MS, STT_UTTERANCE_MS_MAX};
 use base::wire::{Connect, Header, HttpRequest, Method, Wire};
 use base::{ErrorClass, Failure, Secret};
@@ -93,8 +94,10 @@ impl Batch {
         let ms = pcm.len() as u64 * 1_000 / u64::from(self.rate_hz);
         self.billed_ms += ms.max(self.vendor.billed_ms_min);
         let file = wav(&pcm, self.rate_hz);
-        let (boundary, body) = form(&self.fields, &file);
-        let mut headers = vec![Header::plain("content-type", format!("multipart/form-data; boundary={boundary}"))];
+        let mut parts: Vec<Part<'_>> = self.fields.iter().map(|(name, value)| Part::text(name, value)).collect();
+        parts.push(Part::file("file", "speech.wav", "audio/wav", &file));
+        let (content_type, body) = multipart(&parts);
+        let mut headers = vec![Header::plain("content-type", content_type)];
         let key = self.vendor.key.iter();
         headers.extend(key.map(|key| Header::secret("authorization", format!("Bearer {}", key.expose()))));
         HttpRequest { method: Method::Post, url: self.vendor.url.as_str().to_owned(), headers, body }
@@ -157,6 +160,10 @@ impl SttProtocol for Batch {
     }
 
     fn finalize(&mut self, out: &mut Vec<Wire>) {
+        // Who has heard nobody need not ask: that is an answer, too, and the model would make words up.
+        if self.speaking.is_some() && !self.has_speech {
+            return;
+        }
         // What is said on is more of the same breath, or silence.
         self.has_speech = self.speaking == Some(true);
         out.push(Wire::Request(Box::new(self.request())));
@@ -194,29 +201,6 @@ fn wav(pcm: &[i16], rate_hz: u32) -> Vec<u8> {
     });
     written.expect("memory takes what is written, and an utterance is far below the 4 GB of the format");
     file.into_inner()
-}
-
-/// The fields and the file as `multipart/form-data`, with a boundary that occurs in neither.
-fn form(fields: &[(&'static str, String)], file: &[u8]) -> (String, Vec<u8>) {
-    let is_free = |boundary: &str| {
-        let inside = |data: &[u8]| data.windows(boundary.len()).any(|window| window == boundary.as_bytes());
-        !inside(file) && !fields.iter().any(|(_, value)| inside(value.as_bytes()))
-    };
-    let boundary = (0u64..).map(|n| format!("frontdesk-form-boundary-{n}")).find(|boundary| is_free(boundary));
-    let boundary = boundary.expect("a finite form does not hold every number");
-    let mut body = Vec::with_capacity(file.len() + 1_024);
-    for (name, value) in fields {
-        let part = format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-        body.extend_from_slice(part.as_bytes());
-    }
-    let head = format!(
-        "--{boundary}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"speech.wav\"\r\n\
-         content-type: audio/wav\r\n\r\n"
-    );
-    body.extend_from_slice(head.as_bytes());
-    body.extend_from_slice(file);
-    body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-    (boundary, body)
 }
 
 #[derive(Deserialize)]
@@ -275,7 +259,7 @@ mod tests {
         batch.finalize(&mut out);
         let [Wire::Request(request)] = &out[..] else { panic!("{out:?}") };
         let at = request.body.windows(4).position(|window| window == b"RIFF").expect("a file");
-        let end = request.body.len() - b"\r\n--frontdesk-form-boundary-0--\r\n".len();
+        let end = request.body.windows(4).rposition(|window| window == b"\r\n--").expect("an end");
         let samples = hound::WavReader::new(&request.body[at..end]).expect("a WAV file").len();
         samples as usize / 8
     }
@@ -292,7 +276,8 @@ mod tests {
         (0..20).for_each(|_| batch.on_audio(&[0; 160], &mut out));
         let sent = sent_ms(&mut batch);
         assert!((3_000..=4_000).contains(&sent), "{sent}");
-        assert_eq!(sent_ms(&mut batch), 120, "nothing is left, and a little silence is sent for it");
+        batch.finalize(&mut out);
+        assert_eq!(out, [], "nobody spoke since");
     }
 
     #[test]
@@ -313,11 +298,5 @@ mod tests {
         batch.on_message(&Wire::Binary(answer.to_vec()), &mut events);
         batch.on_message(&Wire::End, &mut events);
         assert_eq!(events[0], SttEvent::Final { text: "Hello.".to_owned(), finalized: true });
-    }
-
-    #[test]
-    fn a_boundary_that_occurs_in_the_words_is_not_used() {
-        let fields = [("prompt", "frontdesk-form-boundary-0".to_owned())];
-        assert_eq!(form(&fields, b"").0, "frontdesk-form-boundary-1");
     }
 }

@@ -49,7 +49,8 @@ const CHUNK_MS: u64 = 80;
 /// An idle stream would leave its turn open; there is no message that keeps it alive, so it hears silence.
 const KEEP_ALIVE_MS: u64 = 3_000;
 const SILENCE_MS: u64 = 500;
-/// Messages about the turn after which a final transcript is given even though the service does not say how far it has heard.
+/// Messages about the turn after which a final transcript is given where the service counts time anew in each turn, so that
+/// it does not say how far it has heard.
 const ANSWERS_MAX: u8 = 2;
 
 struct Config {
@@ -106,13 +107,26 @@ struct Flux {
     given: usize,
     partial: String,
     asked: Option<Asked>,
+    /// How far the service has heard, and whether that ever went back.
+    heard_secs: f64,
+    counts_anew: bool,
     over: bool,
 }
 
 impl Flux {
     fn new(config: Arc<Config>) -> Self {
         let feed = Feed::new(config.encoding, CHUNK_MS);
-        Self { config, feed, turn: 0, given: 0, partial: String::new(), asked: None, over: false }
+        Self {
+            config,
+            feed,
+            turn: 0,
+            given: 0,
+            partial: String::new(),
+            asked: None,
+            heard_secs: 0.0,
+            counts_anew: false,
+            over: false,
+        }
     }
 
     fn fail(&mut self, failure: Failure, out: &mut Vec<SttEvent>) {
@@ -127,7 +141,8 @@ impl Flux {
         let words: Vec<&str> = turn.transcript.split_whitespace().collect();
         let fresh = words.get(self.given..).unwrap_or_default().join(" ");
         let ended = turn.event == "EndOfTurn";
-        let may_be_over = ended || turn.event == "EagerEndOfTurn";
+        // The end of an earlier turn, on its way while we asked, has nothing to tell.
+        let may_be_over = (ended || turn.event == "EagerEndOfTurn") && !fresh.is_empty();
         let answers = self.answers(may_be_over, turn.audio_window_end);
         if answers || (ended && !fresh.is_empty()) {
             out.push(SttEvent::Final { text: fresh, finalized: answers });
@@ -149,10 +164,12 @@ impl Flux {
 
     /// Whether this message is the final transcript that we asked for: it covers all that was sent until then.
     fn answers(&mut self, may_be_over: bool, heard_secs: f64) -> bool {
+        self.counts_anew |= heard_secs < self.heard_secs;
+        self.heard_secs = heard_secs;
         let Some(asked) = self.asked.as_mut() else { return false };
         asked.answers = asked.answers.saturating_add(1);
         let heard_all = heard_secs * 1_000.0 >= asked.until_ms as f64;
-        let answers = may_be_over || heard_all || asked.answers >= ANSWERS_MAX;
+        let answers = may_be_over || heard_all || self.counts_anew && asked.answers >= ANSWERS_MAX;
         if answers {
             self.asked = None;
         }

@@ -291,20 +291,20 @@ async fn hear(context: Context, rate: u32, mut socket: WebSocket, course: Course
         }
         for said in said {
             outbox.push(answer, transcript(&said));
-            if !std::mem::replace(&mut struck, true) {
-                if let Some(fault) = context.shared.faults.strike(Moment::MidTurn) {
-                    if let Some(first) = tokio::time::timeout(Duration::from_secs(1), outbox.next()).await.ok() {
-                        let _ = socket.send(first).await;
-                    }
-                    if matches!(fault, Fault::Status { .. }) {
-                        let _ = socket.send(exception("InternalFailureException", "As the test wishes.")).await;
-                    }
-                    match strike_socket(&mut socket, &context.shared, Some(fault), |_| None).await {
-                        Course::Go(delay) => outbox.delay_all_by(delay),
-                        Course::Mute => outbox.mute(),
-                        Course::Over => return,
-                    }
-                }
+            if std::mem::replace(&mut struck, true) {
+                continue;
+            }
+            let Some(fault) = context.shared.faults.strike(Moment::MidTurn) else { continue };
+            if let Ok(first) = tokio::time::timeout(Duration::from_secs(1), outbox.next()).await {
+                let _ = socket.send(first).await;
+            }
+            if matches!(fault, Fault::Status { .. }) {
+                let _ = socket.send(exception("InternalFailureException", "As the test wishes.")).await;
+            }
+            match strike_socket(&mut socket, &context.shared, Some(fault), |_| None).await {
+                Course::Go(delay) => outbox.delay_all_by(delay),
+                Course::Mute => outbox.mute(),
+                Course::Over => return,
             }
         }
     }

@@ -26,11 +26,15 @@ fn has(decisions: &[(String, String, String)], stage: Stage, provider: &str, rea
 }
 
 async fn answered(world: &World) -> Caller<'_> {
-    let call = world.phone.place_call(&format!("{}/carriers/twilio/voice", world.base_url));
-    call.until(Duration::from_secs(8), "the media socket", |record| record.leg().is_some()).await.expect("a line");
-    let mut caller = Caller { world, call, ear: Ear::default(), silence: Silence::default() };
+    let mut caller = connected(world).await;
     caller.hears_out(0, "greeting").await;
     caller
+}
+
+async fn connected(world: &World) -> Caller<'_> {
+    let call = world.phone.place_call(&format!("{}/carriers/twilio/voice", world.base_url));
+    call.until(Duration::from_secs(8), "the media socket", |record| record.leg().is_some()).await.expect("a line");
+    Caller { world, call, ear: Ear::default(), silence: Silence::default() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,7 +78,15 @@ async fn twenty_running_calls_follow_a_switch_and_none_is_dropped() {
     let common = Common::new(dir.path()).await;
     let world = World::sized(&common, Size { calls_max: CALLS }).await;
     world.is_warm().await;
-    let callers = futures_util::future::join_all((0..CALLS).map(|_| answered(&world))).await;
+    let mut callers = Vec::new();
+    for _ in 0..CALLS {
+        callers.push(connected(&world).await);
+    }
+    let greeted = callers.into_iter().map(async |mut caller| {
+        caller.hears_out(0, "greeting").await;
+        caller
+    });
+    let callers = futures_util::future::join_all(greeted).await;
     let callers = each(callers, SATURDAY).await;
     let all = Stage::ALL.map(|stage| (stage, "second".to_owned()));
     let switches = Switches { first: BTreeMap::from(all), ..Switches::default() };

@@ -10,7 +10,6 @@
 //! URL` with its `> header` and `> body` lines, `> end`. Carriage return and line feed inside a text message are written as
 //! their pictures, `␍` and `␊`.
 
-use super::options;
 use crate::options::ProviderOptions;
 use base::wire::{Connect, HeaderValue, HttpRequest, Transport, Wire};
 use base64::Engine;
@@ -19,19 +18,32 @@ use std::path::PathBuf;
 
 /// One line that makes something happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
+    /// A session begins, with this.
     Open(String),
+    /// We do something: a verb and what it takes.
     Act(String, String),
+    /// The service sends something.
     Receive(String),
 }
 
-pub(crate) struct Cassette {
+/// The credential of every replay. It must show up nowhere.
+pub const KEY: &str = "sk-NeverShowThis-0123456789";
+
+/// A credential and nothing else.
+pub fn options() -> ProviderOptions {
+    ProviderOptions { api_key: Some(KEY.into()), ..ProviderOptions::default() }
+}
+
+/// The recorded sessions of one provider.
+pub struct Cassette {
     path: PathBuf,
     text: String,
 }
 
 impl Cassette {
-    pub(crate) fn load(kind: &str, name: &str) -> Self {
+    /// Of a kind (`stt`) and a provider. Whoever replays has the repository at hand.
+    pub fn load(kind: &str, name: &str) -> Self {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/cassettes");
         let path = PathBuf::from(folder).join(format!("{kind}_{name}.txt"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
@@ -39,7 +51,7 @@ impl Cassette {
     }
 
     /// The options that its `set` lines give.
-    pub(crate) fn options(&self) -> ProviderOptions {
+    pub fn options(&self) -> ProviderOptions {
         let mut options = options();
         for line in self.text.lines() {
             let Some((key, value)) = line.strip_prefix("set ").and_then(|rest| rest.split_once(' ')) else { continue };
@@ -53,12 +65,13 @@ impl Cassette {
         options
     }
 
-    pub(crate) fn steps(&self) -> Vec<Step> {
+    /// Everything that happens, in order.
+    pub fn steps(&self) -> Vec<Step> {
         self.text.lines().filter_map(step).collect()
     }
 
     /// The steps of each session.
-    pub(crate) fn sessions(&self) -> Vec<Vec<Step>> {
+    pub fn sessions(&self) -> Vec<Vec<Step>> {
         let mut sessions: Vec<Vec<Step>> = Vec::new();
         for step in self.steps() {
             match (&step, sessions.last_mut()) {
@@ -72,7 +85,7 @@ impl Cassette {
     }
 
     /// Plays every step and compares what comes of it with what is written.
-    pub(crate) fn replay(&self, mut play: impl FnMut(&Step) -> Vec<String>) {
+    pub fn replay(&self, mut play: impl FnMut(&Step) -> Vec<String>) {
         let mut actual = String::new();
         for line in self.text.lines().filter(|line| !line.starts_with(['>', '='])) {
             actual.push_str(line);
@@ -115,7 +128,7 @@ fn step(line: &str) -> Option<Step> {
 }
 
 /// What the service sends, see above.
-pub(crate) fn received(transport: Transport, text: &str) -> Wire {
+pub fn received(transport: Transport, text: &str) -> Wire {
     if text == "end" {
         return Wire::End;
     }
@@ -137,7 +150,7 @@ pub(crate) fn received(transport: Transport, text: &str) -> Wire {
 const SHOWN_BYTES_MAX: usize = 300;
 
 /// What we send, as lines; equal neighbours are counted.
-pub(crate) fn sent(transport: Transport, wires: &[Wire]) -> Vec<String> {
+pub fn sent(transport: Transport, wires: &[Wire]) -> Vec<String> {
     let mut lines: Vec<(String, usize)> = Vec::new();
     for wire in wires {
         let line = match wire {
@@ -161,7 +174,8 @@ pub(crate) fn sent(transport: Transport, wires: &[Wire]) -> Vec<String> {
     lines.into_iter().map(|(line, count)| if count == 1 { line } else { format!("{line} x {count}") }).collect()
 }
 
-pub(crate) fn opened(connect: &Connect) -> Vec<String> {
+/// What a codec asks for when it opens, as lines.
+pub fn opened(connect: &Connect) -> Vec<String> {
     let mut lines = vec![format!("> connect {}", connect.url)];
     lines.extend(header_lines(&connect.headers));
     lines.extend(sent(connect.transport, &connect.first));
@@ -179,7 +193,8 @@ fn request_lines(request: &HttpRequest) -> Vec<String> {
     lines
 }
 
-pub(crate) fn header_lines(headers: &[base::wire::Header]) -> Vec<String> {
+/// Headers, as lines; credentials are not shown.
+pub fn header_lines(headers: &[base::wire::Header]) -> Vec<String> {
     let line = |header: &base::wire::Header| match &header.value {
         HeaderValue::Plain(value) => format!("> header {} {value}", header.name),
         HeaderValue::Secret(secret) => format!("> header {} {secret}", header.name),
