@@ -372,6 +372,9 @@ fn exchanges(cassette: &Cassette) -> anyhow::Result<Vec<(String, Vec<String>)>> 
     cassette.sessions().into_iter().map(exchange).collect()
 }
 
+/// Gives an answer, whole or line by line, to whoever reads it, in the pieces that are measured.
+type Split = fn(&str, &[String], &mut dyn FnMut(&[u8]));
+
 fn brain(clock: &Clock, name: &'static str) -> anyhow::Result<Row> {
     let cassette = Cassette::load("llm", name);
     let provider = llm::PROVIDERS.open(name, &cassette.options())?;
@@ -380,7 +383,7 @@ fn brain(clock: &Clock, name: &'static str) -> anyhow::Result<Row> {
         sessions.push((serde_json::from_str(&open).context("open GENERATION_REQUEST")?, lines.concat(), lines));
     }
     let messages = sessions.iter().flat_map(|(_, _, lines)| lines).filter(|line| !line.trim().is_empty()).count();
-    let play = |pieces: fn(&str, &[String], &mut dyn FnMut(&[u8]))| {
+    let play = |pieces: Split| {
         for (request, body, lines) in &sessions {
             let (mut codec, mut events) = (provider.protocol(), Vec::new());
             black_box(codec.request(request));

@@ -8,7 +8,7 @@ use model::routing::{ProviderChoice, Region, Stage, VoiceMap};
 use providers::options::{Descriptor, ProviderOptions, Settings};
 use providers::pricing;
 use runtime::catalog::{Catalog, CredentialFrom, Entry, Unusable};
-use runtime::drivers::{HttpBrain, StreamStt, StreamTts};
+use runtime::drivers::{HttpBrain, Realtime, StreamStt, StreamTts};
 use runtime::router::Facts;
 use runtime::service::{BrainService, SttService, TtsService};
 use std::collections::{BTreeMap, HashMap};
@@ -313,6 +313,17 @@ impl Catalog for Shelf {
             Built::Tts(service) => Ok(service),
             Built::Stt(_) | Built::Llm(_) => Err(Unusable("it is no voice".into())),
         }
+    }
+
+    fn realtime(&self, business: BusinessId, choice: &ProviderChoice) -> Option<Result<Arc<Realtime>, Unusable>> {
+        let entry = providers::realtime::PROVIDERS.find(&choice.name).ok()?;
+        let (options, ..) = self.options(Stage::Llm, business, choice);
+        let opened = entry.open(&options).map_err(|why| Unusable(why.to_string()));
+        Some(opened.map(|provider| {
+            let model = provider.settings().model().to_owned();
+            let make = Arc::new(move || provider.protocol());
+            Arc::new(Realtime::new(&choice.name, &model, make, Arc::clone(&self.egress)))
+        }))
     }
 
     fn voices(&self) -> Arc<VoiceMap> {

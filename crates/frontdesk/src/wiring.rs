@@ -341,6 +341,7 @@ impl Cloud<'_> {
         let mut known: Vec<&str> = providers::stt::PROVIDERS.descriptors().map(|one| one.name).collect();
         known.extend(providers::tts::PROVIDERS.descriptors().map(|one| one.name));
         known.extend(providers::llm::PROVIDERS.descriptors().map(|one| one.name));
+        known.extend(providers::realtime::PROVIDERS.descriptors().map(|one| one.name));
         match self.config.providers.keys().find(|name| !known.contains(&name.as_str())) {
             Some(name) => bail!("providers.{name}: there is no such provider; known are {}", known.join(", ")),
             None => Ok(()),
@@ -385,7 +386,9 @@ impl Cloud<'_> {
     fn configured(&self) -> anyhow::Result<HashMap<(model::routing::Stage, String), Configured>> {
         let mut all = HashMap::new();
         for stage in model::routing::Stage::ALL {
-            for descriptor in shelf::descriptors(stage) {
+            // A model that hears and speaks is chosen as a brain.
+            let spoken = providers::realtime::PROVIDERS.descriptors().filter(|_| stage == model::routing::Stage::Llm);
+            for descriptor in shelf::descriptors(stage).into_iter().chain(spoken) {
                 let options = self.options(descriptor)?;
                 let region = self.known_better(descriptor, DATA_REGION)?.map(|text| region(descriptor.name, &text));
                 let quality = self.known_better(descriptor, QUALITY)?.map(|text| quality(descriptor.name, &text));

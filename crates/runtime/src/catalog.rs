@@ -1,5 +1,6 @@
 //! Where the services behind provider names come from, for whom and with which credential.
 
+use crate::drivers::Realtime;
 use crate::router::Facts;
 use crate::service::{BrainService, SttService, TtsService};
 use base::BusinessId;
@@ -38,6 +39,10 @@ pub trait Catalog: Send + Sync {
     /// # Errors
     /// As [`Catalog::facts`].
     fn tts(&self, business: BusinessId, choice: &ProviderChoice) -> Result<Arc<dyn TtsService>, Unusable>;
+    /// A model that hears and speaks, when this is one: it takes all stages of a call.
+    fn realtime(&self, _business: BusinessId, _choice: &ProviderChoice) -> Option<Result<Arc<Realtime>, Unusable>> {
+        None
+    }
     /// The same voices at several providers, for all agents.
     fn voices(&self) -> Arc<VoiceMap>;
     /// Everybody there is, configured or not, as this business would use them.

@@ -15,6 +15,7 @@ mod plan;
 mod pool;
 mod race;
 mod roster;
+mod spoken;
 pub mod trial;
 mod voice;
 mod watch;
@@ -34,6 +35,7 @@ use crate::service::{BrainService, SttService, TtsService};
 use base::ErrorClass;
 use brain::BrainRouter;
 use ears::EarsRouter;
+use model::routing::Stage;
 use roster::Roster;
 use std::sync::Arc;
 use std::task::Poll;
@@ -62,10 +64,20 @@ pub(crate) struct VoiceNow {
 impl Routes {
     /// The chains of a call.
     pub(crate) fn new(services: &Services, context: &Arc<CallContext>) -> Self {
+        let (mut stt, mut tts) = (pool::recognisers(services, context), pool::voices(services, context));
+        let mut brains = pool::brains(services, context);
+        let ordinary = || -> Arc<dyn TtsService> {
+            Arc::new(VoiceRouter::new(Roster::new(Arc::clone(context), pool::voices(services, context))))
+        };
+        if let Some((choice, model)) = spoken::model(services, context, ordinary) {
+            stt = spoken::first(stt, Stage::Stt, &choice, model.stt);
+            tts = spoken::first(tts, Stage::Tts, &choice, model.tts);
+            brains = spoken::first(brains, Stage::Llm, &choice, model.brain);
+        }
         Self {
-            stt: EarsRouter::new(Roster::new(Arc::clone(context), pool::recognisers(services, context))),
-            tts: VoiceRouter::new(Roster::new(Arc::clone(context), pool::voices(services, context))),
-            brain: BrainRouter::new(Roster::new(Arc::clone(context), pool::brains(services, context))),
+            stt: EarsRouter::new(Roster::new(Arc::clone(context), stt)),
+            tts: VoiceRouter::new(Roster::new(Arc::clone(context), tts)),
+            brain: BrainRouter::new(Roster::new(Arc::clone(context), brains)),
         }
     }
 

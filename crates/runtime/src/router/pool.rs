@@ -44,6 +44,9 @@ fn pool<S: StageService + ?Sized>(
         let shared = catalog.as_ref().map(|catalog| catalog.voices()).unwrap_or_default();
         let mut pooled = Vec::with_capacity(choices.len());
         for (at, choice) in choices.into_iter().enumerate() {
+            if catalog.as_ref().is_some_and(|catalog| catalog.realtime(business, &choice).is_some()) {
+                continue; // It takes all stages of a call at once, before these.
+            }
             let choice = settle(S::STAGE, &agent, &shared, choice, at == 0);
             let found = match &catalog {
                 Some(catalog) => catalog

@@ -361,11 +361,7 @@ impl Session {
         let Message::Text(text) = message else { return };
         let event = serde_json::from_str::<Value>(text).unwrap_or_default();
         match event["type"].as_str() {
-            Some("response.done") => {
-                if self.active.as_deref() == event["response"]["id"].as_str() {
-                    self.active = None;
-                }
-            }
+            Some("response.done") if self.active.as_deref() == event["response"]["id"].as_str() => self.active = None,
             Some("response.output_audio_transcript.delta") => {
                 let delta = event["delta"].as_str().unwrap_or_default();
                 if let Some(item) = self.items.iter_mut().find(|item| event["item_id"] == item.0.as_str()) {

@@ -25,7 +25,7 @@ impl Default for Roster {
             name: format!("Stock {n}"),
             language: ["en", "de", "hi"][n % 3].to_owned(),
             gender: ["female", "male"][n % 2],
-            preview_url: (n % 2 == 0).then(|| format!("https://previews.example/stock-{n:02}.mp3")),
+            preview_url: n.is_multiple_of(2).then(|| format!("https://previews.example/stock-{n:02}.mp3")),
             cloned: false,
         };
         // More than fit on a page.
@@ -60,11 +60,13 @@ impl Roster {
     }
 }
 
+/// One part of a form: its name, file name, content type and bytes.
+type Part = (String, Option<String>, Option<String>, Vec<u8>);
+
 /// A form with files, read whole.
 #[derive(Debug, Default)]
 pub(crate) struct Form {
-    /// (name, file name, content type, bytes).
-    parts: Vec<(String, Option<String>, Option<String>, Vec<u8>)>,
+    parts: Vec<Part>,
 }
 
 pub(crate) async fn form(mut parts: Multipart) -> Form {
