@@ -31,7 +31,7 @@ pub(super) async fn multi_stream_input(
     let auto_mode = query.iter().any(|(key, value)| key == "auto_mode" && value == "true");
     upgrade.on_upgrade(async move |mut socket| {
         let shared = context.shared.clone();
-        let session = Session { context, format, auto_mode, contexts: BTreeMap::new() };
+        let session = Session { context, format, auto_mode, contexts: BTreeMap::new(), spoke: false };
         let course = strike_socket(&mut socket, &shared, fault, |_| None).await;
         tokio::select! {
             () = session.run(socket, course) => {}
@@ -54,11 +54,13 @@ struct Session {
     format: Format,
     auto_mode: bool,
     contexts: BTreeMap<String, Utterance>,
+    /// Whether anything was sent.
+    spoke: bool,
 }
 
 impl Session {
     async fn run(mut self, mut socket: WebSocket, course: Course) {
-        let (delay, mute) = match course {
+        let (delay, mut mute) = match course {
             Course::Go(delay) => (delay, false),
             Course::Mute => (Duration::ZERO, true),
             Course::Over => return,
@@ -68,6 +70,15 @@ impl Session {
                 (id, message) = next(&mut self.contexts) => {
                     if !mute && socket.send(message).await.is_err() {
                         return;
+                    }
+                    if !std::mem::replace(&mut self.spoke, true) {
+                        match self.strike(&mut socket).await {
+                            Course::Go(later) => {
+                                self.contexts.values_mut().for_each(|one| one.outbox.delay_all_by(delay + later));
+                            }
+                            Course::Mute => mute = true,
+                            Course::Over => return,
+                        }
                     }
                     self.contexts.retain(|known, one| *known != id || !one.closing || !one.outbox.is_empty());
                     continue;
@@ -90,6 +101,16 @@ impl Session {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             }
         }
+    }
+
+    /// A fault when the first audio is out.
+    async fn strike(&mut self, socket: &mut WebSocket) -> Course {
+        let fault = self.context.shared.faults.strike(Moment::MidTurn);
+        let error = |status| {
+            let word = if status == 429 { "system_busy" } else { "internal_error" };
+            Some(json!({"message": "As the test wishes.", "error": word, "code": 1011}).to_string())
+        };
+        strike_socket(socket, &self.context.shared, fault, error).await
     }
 
     /// Returns whether the socket goes on.
