@@ -234,9 +234,7 @@ impl Pause {
             }
             Sound::Digits => (timing.endpoint_digits_ms, expectation.habit_ms),
             // A comma is only a guess of the recogniser; the voice has fallen.
-            Sound::Unfinished if confirmed && is_finished_but_for_a_comma(words) => {
-                (short * 7 / 3, expectation.habit_ms)
-            }
+            Sound::Unfinished if confirmed && is_finished_but_for_a_comma(words) => (2 * short, expectation.habit_ms),
             Sound::Unfinished => (timing.endpoint_ms_max, expectation.habit_ms),
             // The voice rises at the end of a question, and of a word or two the audio model knows little.
             Sound::Finished

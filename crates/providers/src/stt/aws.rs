@@ -41,6 +41,8 @@ const KEEP_ALIVE_MS: u64 = 5_000;
 /// How long a signed address can be used.
 const EXPIRES_S: u64 = 300;
 
+const BROKEN: &str = "aws sent what its protocol does not allow";
+
 struct Config {
     url: Url,
     signer: Signer,
@@ -115,9 +117,8 @@ impl Transcribe {
     }
 
     fn on_frame(&mut self, frame: &[u8], out: &mut Vec<SttEvent>) {
-        let broken = || "aws sent what its protocol does not allow".to_owned();
         let Some(event) = read_event(frame) else {
-            return self.fail(ErrorClass::Protocol, broken(), out);
+            return self.fail(ErrorClass::Protocol, BROKEN.to_owned(), out);
         };
         if event.is_exception {
             let waited = String::from_utf8_lossy(&event.body).contains("no new audio");
@@ -130,7 +131,7 @@ impl Transcribe {
         }
         match serde_json::from_slice::<TranscriptEvent>(&event.body) {
             Ok(event) => self.on_results(event.transcript.results, out),
-            Err(_) => self.fail(ErrorClass::Protocol, broken(), out),
+            Err(_) => self.fail(ErrorClass::Protocol, BROKEN.to_owned(), out),
         }
     }
 
@@ -196,7 +197,8 @@ impl SttProtocol for Transcribe {
                 let class = self.classify(*code, reason);
                 self.fail(class, format!("aws closed with {code} {detail}").trim_end().to_owned(), out);
             }
-            Wire::Text(_) | Wire::Request(_) | Wire::End => {}
+            Wire::Text(_) => self.fail(ErrorClass::Protocol, BROKEN.to_owned(), out),
+            Wire::Request(_) | Wire::End => {}
         }
     }
 

@@ -241,10 +241,10 @@ async fn transcribe(
 }
 
 async fn hear(context: Context, rate: u32, mut socket: WebSocket, course: Course) {
-    let mut outbox = Outbox::default();
+    let (mut outbox, mut muted) = (Outbox::default(), false);
     match course {
         Course::Go(delay) => outbox.delay_all_by(delay),
-        Course::Mute => outbox.mute(),
+        Course::Mute => (outbox, muted) = (muted_outbox(), true),
         Course::Over => return,
     }
     let behaviour = Arc::clone(&context.behaviour);
@@ -254,7 +254,7 @@ async fn hear(context: Context, rate: u32, mut socket: WebSocket, course: Course
     let idle = Duration::from_millis(behaviour.idle_ms);
     let mut idle_at = tokio::time::Instant::now() + idle;
     loop {
-        if closing && outbox.is_empty() {
+        if closing && outbox.is_empty() && !muted {
             return close(&mut socket, 1000, "").await;
         }
         let received = tokio::select! {
@@ -303,11 +303,18 @@ async fn hear(context: Context, rate: u32, mut socket: WebSocket, course: Course
             }
             match strike_socket(&mut socket, &context.shared, Some(fault), |_| None).await {
                 Course::Go(delay) => outbox.delay_all_by(delay),
-                Course::Mute => outbox.mute(),
+                Course::Mute => (outbox, muted) = (muted_outbox(), true),
                 Course::Over => return,
             }
         }
     }
+}
+
+/// Whoever says nothing says no good-bye either.
+fn muted_outbox() -> Outbox {
+    let mut outbox = Outbox::default();
+    outbox.mute();
+    outbox
 }
 
 fn audio_of(frame: &[u8]) -> Option<Vec<u8>> {
