@@ -460,13 +460,8 @@ async fn a_model_that_fails_leads_to_an_apology_and_the_call_goes_on() {
     let server = world.serve().await;
     let person = world.call_in();
     person.hears_greeting().await;
-<<<<<<< HEAD
     // However often it is asked for this turn.
     world.llm.faults.set(Moment::Start, Fault::Status { status: 500, retry_after_s: None });
-=======
-    // The router asks twice more, and the engine asks the router once more: six requests.
-    world.llm.faults.set_times(Moment::Start, Fault::Status { status: 500, retry_after_s: None }, 6);
->>>>>>> main
     let apology = person.asks(SATURDAY).await;
     assert!(apology.waited_ms <= 3_000, "silence for {} ms", apology.waited_ms);
     world.llm.faults.clear();
