@@ -12,6 +12,7 @@ use crate::answer::classify_status;
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
 use crate::voices::{self, Listing, Page, VoiceInfo, Voices};
+use base::time::rfc3339;
 use base::wire::{Connect, Header, Wire};
 use base::{ErrorClass, Failure};
 use model::routing::Feature;
@@ -103,23 +104,6 @@ struct Turn {
     begun_ms: u64,
 }
 
-/// `2026-11-21T09:00:11.589Z` (RFC 3339), by the calendar of days since 1970: Howard Hinnant, "chrono-Compatible Low-Level
-/// Date Algorithms", `civil_from_days`.
-fn timestamp(unix_ms: u64) -> String {
-    let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1_000)
-}
-
 /// The portal shows the address of a region for all services; each service has its own.
 fn at_synthesis(url: &mut Url) {
     let host = url.host_str().unwrap_or_default();
@@ -143,7 +127,7 @@ impl Speech {
     }
 
     fn text_message(&self, path: &str, request_id: &str, content_type: &str, body: &str) -> Wire {
-        let at = timestamp(self.open.now_unix_ms);
+        let at = rfc3339(self.open.now_unix_ms);
         let head = format!("Path: {path}\r\nX-RequestId: {request_id}\r\nX-Timestamp: {at}\r\n");
         Wire::Text(format!("{head}Content-Type: {content_type}\r\n\r\n{body}"))
     }
@@ -440,7 +424,7 @@ mod tests {
             (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
         ] {
-            assert_eq!(timestamp(unix_ms), text);
+            assert_eq!(rfc3339(unix_ms), text);
         }
     }
 
