@@ -45,10 +45,20 @@ impl Add for Millis {
     }
 }
 
-/// A moment as services write it, `2026-11-21T09:00:11.589Z` (RFC 3339), from milliseconds since 1970.
+/// A moment as services write it, `2026-11-21T09:00:11.589Z` (RFC 3339), from milliseconds since 1970. Days become a date
+/// as in Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms".
 pub fn rfc3339(unix_ms: u64) -> String {
-    let moment = i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    format!("{:.3}", moment.unwrap_or(jiff::Timestamp::MAX))
+    let (day, ms) = (unix_ms / 86_400_000 + 719_468, unix_ms % 86_400_000);
+    let (era, of_era) = (day / 146_097, day % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // Years begin in March here, so that the leap day is the last.
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = era * 400 + year_of_era + next;
+    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1_000)
 }
 
 /// An instant of one call: milliseconds since the call began. Monotonic within the call.
