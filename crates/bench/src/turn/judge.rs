@@ -28,6 +28,7 @@ pub struct Turn {
     pub category: String,
     pub text: String,
     pub at_ms: u64,
+    pub to_ms: u64,
     pub line: String,
     /// From the end of the turn to the first sound of the agent, fillers included.
     pub first_sound_ms: Option<u64>,
@@ -232,6 +233,7 @@ impl Line<'_> {
             category: uttered.category.clone(),
             text: uttered.text.clone(),
             at_ms: from,
+            to_ms: to,
             line: self.about(),
             first_sound_ms: first.filter(|_| measured).map(|first| first.saturating_sub(to)),
             answer_ms: answer_at.filter(|_| measured).map(|at| at.saturating_sub(to)),

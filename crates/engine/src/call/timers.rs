@@ -21,6 +21,7 @@ pub(super) enum Timer {
     BargeIn,
     Pause,
     Speech,
+    Wordless,
     Keypad,
     Pickup,
     Idle,
@@ -73,6 +74,9 @@ impl CallMachine {
         earliest.see(Timer::Pickup, self.pickup_deadline());
         let sign = self.hearing.speaking_sign_at().filter(|_| !self.barge_in.is_pending());
         earliest.see(Timer::Speech, sign.map(|at| (at + Millis(self.timing().idle_ms), "speech without end")));
+        if !self.barge_in.is_pending() && !self.is_busy() {
+            earliest.see(Timer::Wordless, self.hearing.wordless_at().map(|at| (at, "sound without words")));
+        }
         if !self.barge_in.is_pending()
             && let Some(Verdict::Wait(at, why)) = self.pause_verdict(self.now)
         {
@@ -130,6 +134,7 @@ impl CallMachine {
             // `settle` looks at the pause after every timer.
             Timer::Pause => {}
             Timer::Speech => self.speech_without_end(now),
+            Timer::Wordless => self.hearing.take_up_pause(),
             Timer::Keypad => self.keypad_done(now),
             Timer::Pickup => self.pickup_timed_out(now),
             Timer::Idle => self.idle(now),
