@@ -25,8 +25,11 @@ const FAR_DB: f32 = -10.0;
 const NEAR_DB: f32 = -4.0;
 /// And so loud is somebody who wants to be heard.
 const LOUD_DB: f32 = 0.5;
-/// A voice weaker than this does not make the agent fall silent before there are words.
+/// A clear voice weaker than this does not make the agent fall silent before there are words, and what may be a crowd behind
+/// the caller does not unless it is as loud as the caller.
 const QUITE_NEAR_DB: f32 = -5.0;
+const AS_NEAR_DB: f32 = -2.0;
+const NO_CROWD_VOICE_MIN: f32 = 0.8;
 /// How long words that say "I am listening" may take to be followed by others.
 const BACK_CHANNEL_MS: u64 = 700;
 /// Words in a row that a caller does not repeat by chance while the agent says them.
@@ -153,7 +156,7 @@ impl BargeIn {
         let is_new = now.since(speech.since).0 < barge_in_ms + BACK_CHANNEL_MS;
         let listens = is_back_channel(words) && (is_final || is_new);
         let is_clear = !speech.is_lull && !listens && speech.may_be_caller() && !speech.is_older;
-        if is_clear && speech.is_near_by(if words_only { NEAR_DB } else { QUITE_NEAR_DB }) && !speech.has_yielded {
+        if is_clear && speech.is_near_by(speech.near_db(words_only)) && !speech.has_yielded {
             speech.has_yielded = true;
             return Look::Yield;
         }
@@ -236,9 +239,19 @@ impl Speech {
         self.is_echo() || no_voice || self.is_somebody_else()
     }
 
+    /// How loud it must be to silence the agent by its length.
+    fn near_db(self, words_only: bool) -> f32 {
+        let may_be_crowd = self.evidence.is_some_and(|overlap| overlap.voice < NO_CROWD_VOICE_MIN);
+        match (may_be_crowd, words_only) {
+            (true, _) => AS_NEAR_DB,
+            (false, true) => NEAR_DB,
+            (false, false) => QUITE_NEAR_DB,
+        }
+    }
+
     /// Nothing speaks against it. Before the caller has been heard for the first time, only a clear voice may be theirs.
     fn may_be_caller(self) -> bool {
-        let is_vague = |overlap: Overlap| overlap.level_db.is_none() && overlap.voice < CLEAR_VOICE_MIN;
+        let is_vague = |overlap: Overlap| overlap.level_db.is_none() && overlap.voice < CERTAIN_VOICE_MIN;
         !self.is_of_no_interest() && !self.evidence.is_some_and(is_vague)
     }
 
@@ -370,7 +383,17 @@ mod tests {
         let now = CallTime(500);
         let unknown = |voice| Overlap { level_db: None, ..overlap(400, 0.0, 0.0, voice) };
         assert_eq!(speaking(Some(unknown(0.5))).look(now, ("", false), 400, 8_000, false), Look::Later);
-        assert_eq!(speaking(Some(unknown(0.8))).look(now, ("", false), 400, 8_000, false), Look::Yield);
+        assert_eq!(speaking(Some(unknown(0.95))).look(now, ("", false), 400, 8_000, false), Look::Yield);
+    }
+
+    #[test]
+    fn a_crowd_must_be_as_loud_as_the_caller_to_silence_the_agent() {
+        let look = |level_db, voice| {
+            speaking(Some(overlap(400, level_db, 0.0, voice))).look(CallTime(500), ("", false), 400, 8_000, false)
+        };
+        assert_eq!(look(-3.0, 0.6), Look::Later);
+        assert_eq!(look(0.5, 0.7), Look::Yield);
+        assert_eq!(look(-4.5, 0.95), Look::Yield, "a clear voice");
     }
 
     #[test]

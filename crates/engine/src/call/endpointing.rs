@@ -2,7 +2,8 @@
 //! opinion, the caller's habits, and whether the final words are there.
 
 use super::finished::{
-    Sound, is_marked, is_only_a_thing, is_open_address, is_question_without_its_mark, is_whole_address, sounds,
+    Sound, is_marked, is_only_a_thing, is_open_address, is_question, is_question_without_its_mark, is_whole_address,
+    sounds,
 };
 use base::limits::STT_FINAL_MS_MAX;
 use base::{CallTime, Millis};
@@ -263,9 +264,12 @@ impl Pause {
             }
             Sound::Unfinished => (timing.endpoint_ms_max, expectation.habit_ms),
             // The voice rises at the end of a question, and of a word or two the audio model knows little.
-            Sound::Finished if doubted && is_marked(words) && (is_few(words) || !self.goes_on()) => {
+            Sound::Finished
+                if doubted && is_marked(words) && (is_few(words) || is_question(words) && !self.goes_on()) =>
+            {
                 (2 * short, expectation.habit_ms * 3 / 4)
             }
+            Sound::Finished if doubted && is_marked(words) && !self.goes_on() => (3 * short, expectation.habit_ms),
             // Unless it was asked for, something follows.
             Sound::Finished if is_only_a_thing(words) && (is_marked(words) || expectation.marks != Some(true)) => {
                 (if expectation.was_asked { 3 * short } else { 4 * short }, expectation.habit_ms)
