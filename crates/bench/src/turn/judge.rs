@@ -472,7 +472,12 @@ fn note_extra(
     };
     // A word that was broken off is said again when the answer goes on.
     let again = |at: usize| heard[at].code == voice.code(told[row - 1].1);
-    let known = |(n, at): &(usize, usize)| *n == 0 && (partial(*at) || again(*at));
+    // And when it is said again, the next word may be broken off in turn.
+    let known = |(n, at): &(usize, usize)| match n {
+        0 => partial(*at) || again(*at),
+        1 => again(extra[0]) && partial(*at),
+        _ => false,
+    };
     let rest: Vec<usize> = extra.iter().copied().enumerate().filter(|one| !known(one)).map(|(_, at)| at).collect();
     if !rest.is_empty() && !fillers.contains(&rest.iter().map(|at| heard[*at].code).collect::<Vec<_>>()) {
         let at_ms = heard[rest[0]].from_ms;
