@@ -12,7 +12,7 @@ const LATE_WORDS_MS: u64 = 600;
 const WORDS_BEHIND_MS: u64 = 200;
 
 /// The first word of speech is shown within this.
-const WORDLESS_MS_MAX: u64 = 700;
+pub(super) const WORDLESS_MS_MAX: u64 = 700;
 
 /// Final words that are asked for in lulls of one turn, and how far apart.
 const LULL_FINALS_MAX: u32 = 12;
@@ -329,6 +329,8 @@ impl Hearing {
     /// The stream is gone or replaced; the words stay.
     pub fn replace_stream(&mut self, stream: SttStreamId) {
         self.stream = Some(stream);
+        // What a new stream does not show says nothing yet.
+        (self.shows_words, self.broken) = (false, None);
         self.used = None;
         self.finals_owed = 0;
         if let Some(pause) = &mut self.pause {

@@ -4,7 +4,7 @@ use super::back_channel::is_back_channel;
 use super::barge_in::Look;
 use super::ending::Then;
 use super::endpointing::{Expectation, Verdict};
-use super::hearing::Words;
+use super::hearing::{WORDLESS_MS_MAX, Words};
 use super::latency::TurnClock;
 use super::thought::Thought;
 use super::{BargeIn, CallMachine, Media};
@@ -323,6 +323,10 @@ impl CallMachine {
                 let by = speech.since + Millis(self.timing().idle_ms);
                 if now < by { self.barge_in.look_again_at(by) } else { self.speech_without_end(now) }
             }
+            BargeIn::Speaking(speech) if self.is_wordless(now, speech.since) && speech.is_unseen() => {
+                // A crowd, before the agent has said a word: the answer does not wait for it to fall silent.
+                self.false_barge_in(now);
+            }
             BargeIn::Speaking(speech) if self.is_giving_notice() => {
                 let idle_ms = self.timing().idle_ms;
                 if now.since(speech.since).0 >= idle_ms {
@@ -345,6 +349,11 @@ impl CallMachine {
             BargeIn::Deciding { .. } => self.false_barge_in(now),
             BargeIn::Quiet => {}
         }
+    }
+
+    /// Whether a recogniser that shows words while they are said has shown none of this sound.
+    fn is_wordless(&self, now: CallTime, since: CallTime) -> bool {
+        self.hearing.shows_words() && !self.hearing.has_words() && now.since(since).0 >= WORDLESS_MS_MAX
     }
 
     /// Falls silent for speech that may be an interruption, and keeps what was not heard for the case that it is none.
