@@ -222,7 +222,7 @@ impl Pause {
 
     /// Whether a recogniser is believed that the turn is over. Many only measure silence: where the words or the voice say
     /// that it goes on, it does.
-    fn is_believed(&self, words: &str, expectation: Expectation) -> bool {
+    pub fn is_believed(&self, words: &str, expectation: Expectation) -> bool {
         let doubted = self.is_doubted();
         let is_whole = is_marked(words) || expectation.marks == Some(false);
         sound_of(words, expectation) == Sound::Finished && is_whole && !doubted && !is_only_a_thing(words)

@@ -12,7 +12,7 @@ const LATE_WORDS_MS: u64 = 600;
 const WORDS_BEHIND_MS: u64 = 200;
 
 /// The first word of speech is shown within this.
-pub(super) const WORDLESS_MS_MAX: u64 = 700;
+pub(super) const WORDLESS_MS_MAX: u64 = 1_000;
 
 /// Final words that are asked for in lulls of one turn, and how far apart.
 const LULL_FINALS_MAX: u32 = 12;
@@ -114,9 +114,11 @@ impl Hearing {
         !was_certain
     }
 
-    /// When it is clear that the sound in the pause was no speech: a recogniser that shows words has shown none of it.
-    pub fn wordless_at(&self) -> Option<CallTime> {
+    /// When it is clear that the sound in a pause that `was_over` but for a moment was no speech: a recogniser that shows words
+    /// has shown none of it.
+    pub fn wordless_at(&self, was_over: impl Fn(&Pause) -> bool) -> Option<CallTime> {
         let broken = self.broken.as_ref().filter(|_| self.shows_words && self.speaking.is_some());
+        let broken = broken.filter(|broken| was_over(&broken.pause));
         let is_open = !self.is_in_pause();
         broken.filter(|_| is_open).map(|broken| broken.at + Millis(WORDLESS_MS_MAX))
     }

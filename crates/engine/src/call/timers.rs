@@ -1,6 +1,6 @@
 //! Which deadline is next, and what happens when it passes.
 
-use super::endpointing::Verdict;
+use super::endpointing::{Pause, Verdict};
 use super::{CallMachine, Media, Phase};
 use base::{CallTime, ErrorClass, Millis};
 
@@ -75,7 +75,10 @@ impl CallMachine {
         let sign = self.hearing.speaking_sign_at().filter(|_| !self.barge_in.is_pending());
         earliest.see(Timer::Speech, sign.map(|at| (at + Millis(self.timing().idle_ms), "speech without end")));
         if !self.barge_in.is_pending() && !self.is_busy() {
-            earliest.see(Timer::Wordless, self.hearing.wordless_at().map(|at| (at, "sound without words")));
+            let words = self.hearing.words();
+            let was_over = |pause: &Pause| pause.is_believed(&words, self.expectation(&words));
+            let wordless_at = self.hearing.wordless_at(was_over);
+            earliest.see(Timer::Wordless, wordless_at.map(|at| (at, "sound without words")));
         }
         if !self.barge_in.is_pending()
             && let Some(Verdict::Wait(at, why)) = self.pause_verdict(self.now)
