@@ -62,6 +62,8 @@ pub(super) struct Speech {
     is_lull: bool,
     /// The agent has fallen silent for it.
     pub has_yielded: bool,
+    /// The recogniser was asked whether there are words in it.
+    is_asked: bool,
     /// It was there before the agent began to speak: the detector takes a crowd or a noise for the caller, and for an
     /// interruption there must be words.
     is_older: bool,
@@ -87,8 +89,16 @@ impl BargeIn {
         };
         let look_at = now + Millis(barge_in_ms);
         let certain_at = now + Millis(barge_in_ms * 2 / 3);
-        let speech =
-            Speech { since, look_at, certain_at, evidence: None, is_lull: false, has_yielded, is_older: false };
+        let speech = Speech {
+            since,
+            look_at,
+            certain_at,
+            evidence: None,
+            is_lull: false,
+            has_yielded,
+            is_asked: false,
+            is_older: false,
+        };
         *self = Self::Speaking(speech);
     }
 
@@ -171,6 +181,12 @@ impl BargeIn {
         }
     }
 
+    pub fn ask_about_words(&mut self) {
+        if let Self::Speaking(speech) = self {
+            speech.is_asked = true;
+        }
+    }
+
     /// Whether it is speech of which no end was reported.
     pub fn is_unending(self) -> bool {
         matches!(self, Self::Speaking(_))
@@ -202,6 +218,9 @@ impl BargeIn {
     /// Whether a recogniser that has no words settles the matter. Where a voice was clearly heard near the phone it may only
     /// be slow, and waiting for its words costs nothing while the agent speaks on.
     pub fn is_decided_by_silence(self) -> bool {
+        if let Self::Speaking(speech) = self {
+            return speech.is_asked && speech.is_unseen();
+        }
         let Self::Deciding { speech, .. } = self else { return false };
         speech.has_yielded || speech.is_of_no_interest() || !speech.is_clear_voice()
     }

@@ -12,7 +12,7 @@ const LATE_WORDS_MS: u64 = 600;
 const WORDS_BEHIND_MS: u64 = 200;
 
 /// The first word of speech is shown within this.
-pub(super) const WORDLESS_MS_MAX: u64 = 1_000;
+pub(super) const WORDLESS_MS_MAX: u64 = 700;
 
 /// Final words that are asked for in lulls of one turn, and how far apart.
 const LULL_FINALS_MAX: u32 = 12;
@@ -59,6 +59,8 @@ pub(super) struct Hearing {
 struct Broken {
     pause: Pause,
     at: CallTime,
+    /// The recogniser was asked whether there are words in the sound.
+    is_asked: bool,
 }
 
 /// Words that an earlier turn has used and that have no final yet.
@@ -99,7 +101,8 @@ impl Hearing {
         if let Some(pause) = self.pause.take().filter(|_| self.has_words()) {
             self.wordless_since.get_or_insert(pause.speech_end);
             self.went_on = Some((now, pause.speech_end));
-            self.broken = Some(Broken { pause, at: now }).filter(|broken| broken.pause.has_final_words());
+            self.broken =
+                Some(Broken { pause, at: now, is_asked: false }).filter(|broken| broken.pause.has_final_words());
         }
     }
 
@@ -118,7 +121,7 @@ impl Hearing {
     /// has shown none of it.
     pub fn wordless_at(&self, was_over: impl Fn(&Pause) -> bool) -> Option<CallTime> {
         let broken = self.broken.as_ref().filter(|_| self.shows_words && self.speaking.is_some());
-        let broken = broken.filter(|broken| was_over(&broken.pause));
+        let broken = broken.filter(|broken| !broken.is_asked && was_over(&broken.pause));
         let is_open = !self.is_in_pause();
         broken.filter(|_| is_open).map(|broken| broken.at + Millis(WORDLESS_MS_MAX))
     }
@@ -128,9 +131,17 @@ impl Hearing {
         self.broken.is_some()
     }
 
-    /// The sound was no speech: the caller has been silent since before it.
-    pub fn take_up_pause(&mut self) {
-        if let Some(broken) = self.broken.take() {
+    /// The recogniser is asked whether there are words in the sound.
+    pub fn sound_asked(&mut self) {
+        self.finals_owed += 1;
+        if let Some(broken) = &mut self.broken {
+            broken.is_asked = true;
+        }
+    }
+
+    /// The recogniser has said that there are none: the caller has been silent since before it.
+    fn take_up_pause(&mut self) {
+        if let Some(broken) = self.broken.take_if(|broken| broken.is_asked) {
             self.pause = Some(broken.pause.in_noise());
         }
     }
@@ -261,6 +272,9 @@ impl Hearing {
     /// The recogniser has answered. An answer to an earlier pause does not settle this one.
     pub fn final_given(&mut self, now: CallTime) {
         self.finals_owed = self.finals_owed.saturating_sub(1);
+        if self.finals_owed == 0 && self.speaking.is_some() && !self.is_in_pause() {
+            self.take_up_pause();
+        }
         if self.finals_owed == 0
             && let Some(pause) = &mut self.pause
         {

@@ -118,6 +118,14 @@ impl CallMachine {
         }
     }
 
+    /// A sound goes on of which no words are shown: the recogniser is asked whether there are any.
+    pub(super) fn ask_about_sound(&mut self) {
+        if let Some(stream) = self.hearing.stream {
+            self.hearing.sound_asked();
+            self.out.push(Output::FinalizeStt { stream });
+        }
+    }
+
     /// Asks for the final words of what was said before this pause, once.
     fn ask_final(&mut self) {
         let was_asked = self.hearing.pause.as_ref().is_some_and(|pause| pause.is_asked);
@@ -324,8 +332,10 @@ impl CallMachine {
                 if now < by { self.barge_in.look_again_at(by) } else { self.speech_without_end(now) }
             }
             BargeIn::Speaking(speech) if self.is_wordless(now, speech.since) && speech.is_unseen() => {
-                // A crowd, before the agent has said a word: the answer does not wait for it to fall silent.
-                self.false_barge_in(now);
+                // A crowd, perhaps, before the agent has said a word: the answer does not wait for it to fall silent.
+                self.barge_in.look_again_at(now + Millis(WORDLESS_STOP_MS_MAX));
+                self.barge_in.ask_about_words();
+                self.ask_about_sound();
             }
             BargeIn::Speaking(speech) if self.is_giving_notice() => {
                 let idle_ms = self.timing().idle_ms;

@@ -137,7 +137,7 @@ impl CallMachine {
             // `settle` looks at the pause after every timer.
             Timer::Pause => {}
             Timer::Speech => self.speech_without_end(now),
-            Timer::Wordless => self.hearing.take_up_pause(),
+            Timer::Wordless => self.ask_about_sound(),
             Timer::Keypad => self.keypad_done(now),
             Timer::Pickup => self.pickup_timed_out(now),
             Timer::Idle => self.idle(now),
