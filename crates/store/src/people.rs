@@ -339,8 +339,13 @@ pub trait Users: Send + Sync {
     /// People, newest first.
     async fn users(&self, scope: &TenantScope, after: Option<Cursor>, rows_max: u32) -> Answer<Page<User>>;
     /// Changes a person, unless the business would have no owner left.
-    async fn change_user(&self, scope: &TenantScope, id: UserId, change: &UserChange, at_ms: i64)
-    -> Answer<UserChanged>;
+    async fn change_user(
+        &self,
+        scope: &TenantScope,
+        id: UserId,
+        change: &UserChange,
+        at_ms: i64,
+    ) -> Answer<UserChanged>;
     /// Who signs in with this address: in the business of this short name, or where it was verified first.
     async fn account(&self, email: &str, business_slug: Option<&str>) -> Answer<Option<Account>>;
     /// One person with what they sign in with.
@@ -390,13 +395,8 @@ pub trait Sessions: Send + Sync {
     /// Ends a session of this person. `false` when there is no such session that is not over.
     async fn end_session(&self, scope: &TenantScope, user: UserId, id: SessionId, at_ms: i64) -> Answer<bool>;
     /// Ends all sessions of a person but this one, and answers how many.
-    async fn end_sessions(
-        &self,
-        scope: &TenantScope,
-        user: UserId,
-        keep: Option<SessionId>,
-        at_ms: i64,
-    ) -> Answer<u64>;
+    async fn end_sessions(&self, scope: &TenantScope, user: UserId, keep: Option<SessionId>, at_ms: i64)
+    -> Answer<u64>;
     /// Forgets sessions that were over before this time, and one-time tokens that expired before it, and answers how many.
     async fn prune_sessions(&self, before_ms: i64) -> Answer<u64>;
 }

@@ -3,11 +3,11 @@
 use super::people::page;
 use crate::args;
 use crate::contract::{Answer, Cursor, Page};
-use crate::db::{Db, DbRow, PAGE, from_json, missing, to_json};
+use crate::db::{Db, DbRow, PAGE, missing, to_json};
 use crate::error::StoreError;
 use crate::people::{
-    AccessKey, AccessKeys, AddressList, Audit, AuditFilter, AuditLine, Audited, EntryRules, IdentityProvider, KeyAccess,
-    KeyKind, NewKey, SecretHash,
+    AccessKey, AccessKeys, AddressList, Audit, AuditFilter, AuditLine, Audited, EntryRules, IdentityProvider,
+    KeyAccess, KeyKind, NewKey, SecretHash,
 };
 use crate::seal::{Row, RowSeal};
 use crate::sql;
@@ -23,10 +23,7 @@ const TOUCH_EVERY_MS: i64 = 60_000;
 
 /// Networks of a row that may have none.
 pub(super) fn read_networks(row: &DbRow) -> Answer<Vec<String>> {
-    match row.get::<Option<String>>("networks")? {
-        Some(text) => from_json("an address list", &text),
-        None => Ok(Vec::new()),
-    }
+    Ok(row.json_option("networks")?.unwrap_or_default())
 }
 
 fn read_key(row: &DbRow) -> Answer<AccessKey> {
@@ -217,7 +214,7 @@ impl EntryRules for SqlStore {
 }
 
 fn read_provider(row: &DbRow) -> Answer<IdentityProvider> {
-    from_json("an identity provider", &row.get::<String>("settings")?)
+    row.json("settings")
 }
 
 fn read_line(row: &DbRow) -> Answer<AuditLine> {
@@ -228,7 +225,7 @@ fn read_line(row: &DbRow) -> Answer<AuditLine> {
         actor_id: row.get("actor_id")?,
         action: row.get("action")?,
         subject: row.get("subject")?,
-        details: from_json("details of an audit line", &row.get::<String>("details")?)?,
+        details: row.json("details")?,
         address: row.get::<Option<String>>("address")?.map(Pii::new),
     })
 }

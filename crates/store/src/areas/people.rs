@@ -23,8 +23,7 @@ const RESET: &str = "reset";
 const USED_TOKEN_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 
 fn read_role(row: &DbRow) -> Answer<Role> {
-    let name: String = row.get("role")?;
-    name.parse().map_err(|_| StoreError::Corrupt("a role".into()))
+    row.word("role")
 }
 
 fn read_user(row: &DbRow) -> Answer<User> {
@@ -185,7 +184,8 @@ impl SqlStore {
         at_ms: i64,
     ) -> Answer<Option<(TenantScope, UserId)>> {
         let reach = Db::across("whose a one-time token is");
-        let Some(row) = self.db.read_one(reach, sql::ONE_TIME_TOKEN, args![hash.as_slice(), RESET, at_ms]).await? else {
+        let Some(row) = self.db.read_one(reach, sql::ONE_TIME_TOKEN, args![hash.as_slice(), RESET, at_ms]).await?
+        else {
             return Ok(None);
         };
         let scope = TenantScope { business: BusinessId(row.get("business")?) };
@@ -424,9 +424,8 @@ impl OneTimeTokens for SqlStore {
         let reach = Db::across("whose a one-time token is");
         let args = args![hash.as_slice(), INVITATION, at_ms];
         let row = self.db.read_one(reach, sql::ONE_TIME_TOKEN, args).await?;
-        let whose = |row: DbRow| {
-            Ok((TenantScope { business: BusinessId(row.get("business")?) }, read_invitation(&row)?))
-        };
+        let whose =
+            |row: DbRow| Ok((TenantScope { business: BusinessId(row.get("business")?) }, read_invitation(&row)?));
         row.map(whose).transpose()
     }
 
