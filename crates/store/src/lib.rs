@@ -38,6 +38,7 @@ pub mod journal_writer;
 pub mod laws;
 pub mod seal;
 pub mod seed;
+pub mod shared;
 pub mod sql;
 mod sql_store;
 
