@@ -37,6 +37,8 @@ pub struct App {
     pub home: TenantScope,
     /// Who may use the API.
     pub access: Arc<Access>,
+    /// How people and programs sign in.
+    pub auth: Arc<auth::Auth>,
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
     /// Where recordings are.
