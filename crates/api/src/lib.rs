@@ -7,12 +7,14 @@
 
 mod access;
 mod assets;
+mod http;
 mod problem;
 mod routes;
 pub mod server;
 mod socket;
 
 pub use access::Access;
+pub use http::HttpSettings;
 pub use problem::Problem;
 pub use routes::document;
 

@@ -16,7 +16,7 @@ pub mod wire;
 
 pub use failure::{ErrorClass, Failure};
 pub use id::{
-    AgentId, BusinessId, CallId, ConversationId, GenerationId, JournalSeq, MarkId, MessageId, NumberId, SttStreamId,
+    AgentId, BusinessId, CallId, ConversationId, CustomerId, GenerationId, JournalSeq, MarkId, MessageId, NumberId, SttStreamId,
     ToolCallId, TurnId, UtteranceId,
 };
 pub use money::Money;
