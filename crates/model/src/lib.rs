@@ -13,6 +13,7 @@ pub mod generation;
 pub mod hours;
 pub mod journal;
 pub mod live;
+pub mod people;
 pub mod routing;
 pub mod seed;
 pub mod tool;

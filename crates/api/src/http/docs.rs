@@ -12,14 +12,9 @@ const DOCUMENT: &str = "/api/v1/openapi.json";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     connect-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
-/// The page is a folder: relative addresses in it need the slash.
+/// Addresses within the page are relative to its folder.
 pub(crate) async fn root() -> Redirect {
-    Redirect::permanent("/api/docs/")
-}
-
-/// The page itself.
-pub(crate) async fn index() -> Response {
-    file("index.html")
+    Redirect::permanent("/api/docs/index.html")
 }
 
 /// A file of the page.

@@ -59,17 +59,21 @@ pub(crate) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let token = crate::config::follow(config.server.api_token.expose(), &environment)
         .map_err(|why| anyhow::anyhow!("server.api_token: {why}"))?;
+    model::people::check_table().map_err(|why| anyhow::anyhow!("the table of permissions: {why}"))?;
     let access = Access {
         token: (!token.expose().is_empty()).then_some(token),
         public_url: wiring::public_url(config),
         trust_proxy: config.server.trust_proxy,
+        origins: config.server.origins.clone(),
     };
     let app = App {
         node: wired.node.clone(),
-        scope: wired.scope,
+        home: wired.scope,
         access: Arc::new(access),
         metrics,
         recordings_dir: wired.recordings_dir.clone().into(),
+        http: Arc::new(wiring::http_settings(config)),
+        shared: Arc::clone(&wired.shared),
     };
     let stop = CancellationToken::new();
     let server =
@@ -108,6 +112,9 @@ async fn prune(store: Arc<dyn store::Store>) {
         tick.tick().await;
         if let Err(error) = store.prune_deliveries(runtime::wall_ms() - REPLAY_KEYS_KEPT_MS).await {
             tracing::warn!(%error, "old deliveries were not forgotten");
+        }
+        if let Err(error) = store.prune_requests(runtime::wall_ms() - limits::IDEMPOTENCY_MS_MAX).await {
+            tracing::warn!(%error, "old idempotency keys were not forgotten");
         }
     }
 }
