@@ -80,7 +80,8 @@ async fn finish(app: &App, name: &RequestName, response: Response) -> Response {
         tracing::error!("an answer to a request with an idempotency key is too large to be kept");
         return Problem::internal().into_response();
     };
-    let kept = KeptAnswer { status: head.status.as_u16(), headers: kept_headers(&head.headers), body: body.to_vec() };
+    let Ok(text) = String::from_utf8(body.to_vec()) else { return Response::from_parts(head, Body::from(body)) };
+    let kept = KeptAnswer { status: head.status.as_u16(), headers: kept_headers(&head.headers), body: text };
     if let Err(error) = store.keep_answer(name, &kept).await {
         // The effect is there and the client gets its answer; a repeat waits until the key's time is over.
         tracing::error!(%error, "the answer under an idempotency key was not kept");

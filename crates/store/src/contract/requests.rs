@@ -37,8 +37,8 @@ pub struct KeptAnswer {
     pub status: u16,
     /// Headers that belong to it.
     pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
+    /// The body: JSON or nothing.
+    pub body: String,
 }
 
 /// What tells one request from another: SHA-256 over its parts, each with its length.
