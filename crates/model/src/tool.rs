@@ -94,10 +94,20 @@ pub enum HttpMethod {
     Post,
     /// Arguments as JSON.
     Put,
-    /// Arguments as JSON.
-    Patch,
     /// Arguments in the address.
     Delete,
+}
+
+impl HttpMethod {
+    /// The method's name (RFC 9110, 9.1).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
 }
 
 /// What carries a tool out.

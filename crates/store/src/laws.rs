@@ -1,5 +1,9 @@
 //! What every store must obey, whatever is below it. [`crate::store_laws!`] makes each law a test of one store.
 
+mod resources;
+
+pub use resources::*;
+
 use crate::contract::{CallFilter, CallUpdate, Cursor, Document, Owner, Role, StageCost, Store, Versioned, WriterId};
 use crate::error::StoreError;
 use crate::seed::{SeedMode, seed};
@@ -42,6 +46,14 @@ macro_rules! store_laws {
             credentials_come_back_to_their_owner_and_provider,
             a_setting_counts_its_changes,
             costs_add_up_by_stage_and_month,
+            a_draft_reaches_calls_only_when_it_is_published,
+            an_agent_with_numbers_stays,
+            a_call_keeps_the_version_it_began_with,
+            a_number_leads_elsewhere_while_nobody_is_there,
+            a_customer_is_found_by_number_address_and_words,
+            what_a_business_says_about_itself_stays_its_own,
+            a_request_with_a_key_has_one_effect,
+            lists_of_calls_and_conversations_are_filtered,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(

@@ -16,21 +16,24 @@ use uuid::Uuid;
 
 fn read_customer(row: &DbRow) -> Answer<VersionedCustomer> {
     let phone: Option<String> = row.get("phone")?;
-    let text = |column: &str| Ok(row.get::<Option<String>>(column)?.map(Pii::new));
     let customer = Customer {
         id: CustomerId(row.get("id")?),
         business: BusinessId(row.get("business")?),
         phone: phone.map(|phone| phone.parse()).transpose().map_err(|_| StoreError::Corrupt("a phone number".into()))?,
-        email: text("email")?,
-        name: text("name")?,
+        email: personal(row, "email")?,
+        name: personal(row, "name")?,
         language: row.get("language")?,
         tags: row.json("tags")?,
         attributes: row.json("attributes")?,
-        notes: text("notes")?,
+        notes: personal(row, "notes")?,
         created_at_ms: row.get("created_at_ms")?,
         updated_at_ms: row.get("updated_at_ms")?,
     };
     Ok(VersionedCustomer { customer, version: row.get("version")? })
+}
+
+fn personal(row: &DbRow, column: &str) -> Answer<Option<Pii<String>>> {
+    Ok(row.get::<Option<String>>(column)?.map(Pii::new))
 }
 
 fn exposed(text: &Option<Pii<String>>) -> Option<&str> {

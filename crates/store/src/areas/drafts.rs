@@ -3,12 +3,12 @@
 use crate::args;
 use crate::contract::drafts::{AgentFilter, AgentVersion, DraftedAgent, Drafts, Publication};
 use crate::contract::{Agents, Answer, Calls, VersionedAgent};
-use crate::db::{DbRow, Tx, from_json, from_word, missing, to_json};
+use crate::db::{DbRow, Tx, missing, to_json};
 use crate::error::StoreError;
 use crate::sql;
 use crate::sql_store::SqlStore;
 use async_trait::async_trait;
-use base::{AgentId, CallId, limits};
+use base::{AgentId, CallId};
 use model::agent::{Agent, AgentStatus};
 use model::business::TenantScope;
 
@@ -18,15 +18,13 @@ const AFTER_ALL_SLUGS: &str = "~";
 fn read_drafted(row: &DbRow) -> Answer<DraftedAgent> {
     let config: Agent = row.json("config")?;
     let version: u32 = row.get("version")?;
-    let draft: Option<String> = row.get("draft")?;
-    let draft = draft.map(|text| from_json("draft", &text)).transpose()?;
-    let status: String = row.get("status")?;
+    let draft: Option<Agent> = row.json_option("draft")?;
     Ok(DraftedAgent {
         draft: draft.unwrap_or_else(|| config.clone()),
         published: (version > 0).then_some(config),
         version,
         revision: row.get("revision")?,
-        status: from_word("agent status", &status)?,
+        status: status_of(row)?,
         updated_at_ms: row.get("updated_at_ms")?,
     })
 }
@@ -42,8 +40,7 @@ fn read_version(row: &DbRow) -> Answer<AgentVersion> {
 }
 
 pub(super) fn status_of(row: &DbRow) -> Answer<AgentStatus> {
-    let status: String = row.get("status")?;
-    from_word("agent status", &status)
+    row.word("status")
 }
 
 /// A text that holds these words, as a pattern of `LIKE`.
@@ -232,11 +229,6 @@ impl Drafts for SqlStore {
             }
         }
     }
-}
-
-/// Rows that a page of this size is asked for with: one more tells whether there is a next page.
-pub(super) fn one_more(rows_max: u32) -> i64 {
-    i64::from(rows_max.clamp(1, limits::PAGE_ROWS_MAX)) + 1
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::args;
 use crate::contract::Answer;
 use crate::contract::lines::{LineFilter, LineRow, Lines};
-use crate::db::{DbRow, from_json, missing, to_json};
+use crate::db::{DbRow, missing, to_json};
 use crate::error::StoreError;
 use crate::sql;
 use crate::sql_store::SqlStore;
@@ -13,7 +13,6 @@ use model::business::{Number, TenantScope};
 
 fn read_line(row: &DbRow) -> Answer<LineRow> {
     let number: String = row.get("number")?;
-    let hours: Option<String> = row.get("hours")?;
     Ok(LineRow {
         number: Number {
             id: NumberId(row.get("id")?),
@@ -23,7 +22,7 @@ fn read_line(row: &DbRow) -> Answer<LineRow> {
             agent: AgentId(row.get("agent")?),
         },
         label: row.get("label")?,
-        hours: hours.map(|text| from_json("hours", &text)).transpose()?,
+        hours: row.json_option("hours")?,
         version: row.get("version")?,
     })
 }

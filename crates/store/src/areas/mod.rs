@@ -3,6 +3,11 @@
 pub(crate) mod calls;
 mod content;
 mod credentials;
+mod customers;
+mod drafts;
 mod journal;
+mod lines;
+mod office;
+mod requests;
 mod retention;
 mod tenants;

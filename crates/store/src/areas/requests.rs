@@ -3,7 +3,8 @@
 use crate::args;
 use crate::contract::Answer;
 use crate::contract::requests::{Begun, KeptAnswer, RequestName, Requests, hash};
-use crate::db::{Db, from_json, to_json};
+use crate::db::{Db, to_json};
+use crate::error::StoreError;
 use crate::seal::{Row, RowSeal};
 use crate::sql;
 use crate::sql_store::SqlStore;
@@ -53,7 +54,8 @@ impl Requests for SqlStore {
             None => Ok(Begun::Running),
             Some(sealed) => {
                 let text = self.request_seal(name).open(line(name), &sealed)?;
-                Ok(Begun::Answered(from_json("answer", &text)?))
+                let unreadable = |_| StoreError::Corrupt("an answer under an idempotency key".into());
+                Ok(Begun::Answered(serde_json::from_str(&text).map_err(unreadable)?))
             }
         }
     }

@@ -12,8 +12,10 @@
 //! are ordered are columns with `COLLATE "C"`; a page goes on after a place by comparing rows: `(at_ms, id) < ($3, $4)`.
 
 mod core;
+mod resources;
 
 pub(crate) use self::core::*;
+pub(crate) use self::resources::*;
 
 use crate::contract::Answer;
 use crate::error::StoreError;
@@ -73,7 +75,7 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The statements of every area.
-const AREAS: &[&[Sql]] = &[core::ALL];
+const AREAS: &[&[Sql]] = &[core::ALL, resources::ALL];
 
 /// Every statement.
 pub fn all() -> impl Iterator<Item = Sql> {
