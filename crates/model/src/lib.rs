@@ -8,7 +8,9 @@
 pub mod agent;
 pub mod business;
 pub mod call;
+pub mod customer;
 pub mod generation;
+pub mod hours;
 pub mod journal;
 pub mod live;
 pub mod people;

@@ -17,6 +17,7 @@ pub mod retention;
 pub mod router;
 pub mod service;
 pub mod socket;
+pub mod tools;
 pub mod voices;
 
 pub use node::{

@@ -1,5 +1,9 @@
 //! What every store must obey, whatever is below it. [`crate::store_laws!`] makes each law a test of one store.
 
+mod resources;
+
+pub use resources::*;
+
 use crate::contract::{CallFilter, CallUpdate, Cursor, Document, Owner, Role, StageCost, Store, Versioned, WriterId};
 use crate::error::StoreError;
 use crate::seed::{SeedMode, seed};
@@ -55,6 +59,14 @@ macro_rules! store_laws {
             a_rotated_key_opens_with_both_secrets_for_a_while,
             entry_rules_come_back_to_their_business,
             the_audit_log_pages_from_the_newest,
+            a_draft_reaches_calls_only_when_it_is_published,
+            an_agent_with_numbers_stays,
+            a_call_keeps_the_version_it_began_with,
+            a_number_leads_elsewhere_while_nobody_is_there,
+            a_customer_is_found_by_number_address_and_words,
+            what_a_business_says_about_itself_stays_its_own,
+            a_request_with_a_key_has_one_effect,
+            lists_of_calls_and_conversations_are_filtered,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(
@@ -318,9 +330,10 @@ pub async fn pages_are_complete_while_calls_arrive(store: Arc<dyn Store>) {
     assert_eq!(seen.len(), 25);
     assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), wanted);
 
-    let filter = CallFilter { state: Some(CallState::Failed), agent: Some(tenant.agent.id) };
+    let filter = CallFilter { state: Some(CallState::Failed), agent: Some(tenant.agent.id), ..CallFilter::default() };
     assert!(store.calls(&tenant.scope, &filter, None, 10).await.expect("a page").rows.is_empty());
-    let filter = CallFilter { state: Some(CallState::Initiated), agent: Some(tenant.agent.id) };
+    let filter =
+        CallFilter { state: Some(CallState::Initiated), agent: Some(tenant.agent.id), ..CallFilter::default() };
     let page = store.calls(&tenant.scope, &filter, None, u32::MAX).await.expect("a page");
     assert!(page.rows.len() > 25 && page.rows.len() <= base::limits::PAGE_ROWS_MAX as usize);
 }

@@ -46,9 +46,9 @@ mod sql_store;
 
 pub use contract::{
     Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
-    Conversations, Costs, Credential, Credentials, Cursor, Document, Inputs, Journal, Message, NumberRoute, Numbers,
-    Owner, Page, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store, Versioned, VersionedAgent,
-    WriterId,
+    ConversationFilter, Conversations, Costs, Credential, Credentials, Cursor, Document, Inputs, Journal, Message,
+    NumberRoute, Numbers, Owner, Page, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store, Versioned,
+    VersionedAgent, WriterId,
 };
 pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;

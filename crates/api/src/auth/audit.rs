@@ -81,7 +81,7 @@ pub(crate) async fn record(
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
     let note = response.extensions().get::<Note>().cloned();
-    let Some(action) = name.filter(|_| response.status().is_success() && changes || note.is_some()) else {
+    let Some(action) = name.filter(|_| (changes && response.status().is_success()) || note.is_some()) else {
         return response;
     };
     let note = note.unwrap_or_default();
@@ -90,8 +90,7 @@ pub(crate) async fn record(
     let subject = note.subject.unwrap_or_else(|| path.trim_start_matches("/api/v1/").to_owned());
     let details = note.details.unwrap_or_else(|| json!({}));
     let address = address.map(|address| address.to_string());
-    let line =
-        Audited { actor, action: &action, subject: &subject, details: &details, address: address.as_deref() };
+    let line = Audited { actor, action: &action, subject: &subject, details: &details, address: address.as_deref() };
     write(&app, scope, &line).await;
     response
 }

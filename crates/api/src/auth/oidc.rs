@@ -185,7 +185,8 @@ impl Oidc {
         code: &str,
     ) -> Result<Identity, Problem> {
         let known = self.known(provider).await?;
-        let answer: TokenAnswer = self.ask(exchange(&known.document, provider, secret, redirect_uri, flow, code)).await?;
+        let answer: TokenAnswer =
+            self.ask(exchange(&known.document, provider, secret, redirect_uri, flow, code)).await?;
         let header = decode_header(&answer.id_token).map_err(|_| refused("the token is none"))?;
         let key = match key_of(&known.keys, header.kid.as_deref()) {
             Some(key) => key.clone(),
@@ -205,7 +206,8 @@ impl Oidc {
         rules.set_audience(&[&provider.client_id]);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         let key = DecodingKey::from_jwk(&key).map_err(|_| refused("its key cannot be used"))?;
-        let claims: Claims = decode(&answer.id_token, &key, &rules).map_err(|error| refused(&error.to_string()))?.claims;
+        let claims: Claims =
+            decode(&answer.id_token, &key, &rules).map_err(|error| refused(&error.to_string()))?.claims;
         identity(provider, flow, claims)
     }
 
@@ -269,7 +271,12 @@ fn refused(why: &str) -> Problem {
 }
 
 fn get(url: String) -> HttpRequest {
-    HttpRequest { method: Method::Get, url, headers: vec![RequestHeader::plain("accept", "application/json")], body: vec![] }
+    HttpRequest {
+        method: Method::Get,
+        url,
+        headers: vec![RequestHeader::plain("accept", "application/json")],
+        body: vec![],
+    }
 }
 
 /// RFC 7636, 4.2.
@@ -310,7 +317,12 @@ fn exchange(
             form.append_pair("client_id", &provider.client_id);
         }
     }
-    HttpRequest { method: Method::Post, url: document.token_endpoint.clone(), headers, body: form.finish().into_bytes() }
+    HttpRequest {
+        method: Method::Post,
+        url: document.token_endpoint.clone(),
+        headers,
+        body: form.finish().into_bytes(),
+    }
 }
 
 fn key_of<'a>(keys: &'a JwkSet, kid: Option<&str>) -> Option<&'a Jwk> {

@@ -37,7 +37,8 @@ impl FromRequestParts<App> for Entry {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let user_agent =
+            parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         Ok(Self {
             address: network::client_address(&app.access, &parts.headers, &parts.extensions),
             user_agent: user_agent.chars().take(USER_AGENT_CHARS_MAX).collect(),

@@ -51,8 +51,8 @@ impl Throttle {
     /// Forgets the attempts on an account: the last one was right.
     pub async fn succeeded(&self, what: &str, account: &str, now_ms: i64) {
         let window = Millis(limits::ATTEMPT_WINDOW_MS);
-        let put = self.shared.put(&format!("{}:since", name(what, account)), now_ms.to_string().as_bytes(), window);
-        if let Err(error) = put.await {
+        let (key, since) = (format!("{}:since", name(what, account)), now_ms.to_string());
+        if let Err(error) = self.shared.put(&key, since.as_bytes(), window).await {
             tracing::debug!(%error, "earlier attempts to sign in go on counting");
         }
     }

@@ -107,6 +107,7 @@ pub(crate) async fn place(
     match placed {
         Ok(id) => Ok((StatusCode::ACCEPTED, Json(PlacedCall { id: id.0 }))),
         Err(DialError::NoCarrier) => Err(Problem::invalid("carrier: not configured, or it cannot place calls")),
+        Err(DialError::OffDuty) => Err(Problem::conflict("the agent was never published, or is switched off")),
         Err(DialError::Refused(RefuseReason::Store(error))) => Err(store_problem(error)),
         Err(DialError::Refused(RefuseReason::Busy | RefuseReason::Draining)) => Err(Problem::busy()),
         Err(DialError::Carrier(failure)) => Err(Problem::bad_gateway(failure.to_string())),

@@ -17,8 +17,8 @@ use model::business::TenantScope;
 use model::people::{Actor, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::people::{IdentityProvider, NewUser};
 use store::StoreError;
+use store::people::{IdentityProvider, NewUser};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -236,7 +236,8 @@ async fn put_provider(
 ) -> Result<IdentityProvider, Problem> {
     let missing = wish.join_role.permissions().iter().find(|one| !caller.may(*one));
     missing.map_or(Ok(()), |missing| Err(Problem::forbidden(missing)))?;
-    let web = |text: &str| url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+    let web =
+        |text: &str| url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
     if !web(&wish.discovery_url) {
         return Err(Problem::invalid("discovery_url: not the address of an identity provider"));
     }
@@ -323,7 +324,8 @@ pub(crate) async fn start(
     let (_, provider, _) = app.node.store().identity_provider(id).await.map_err(store_problem)?;
     let base_url = app.access.base_url(&headers);
     let begun = app.auth.oidc.begin(&provider, &redirect_url(&base_url), return_to, runtime::wall_ms()).await?;
-    let cookie = flow_cookie(&begun.1.seal(app.node.store().keyring())?, limits::IDENTITY_SIGN_IN_MS_MAX / 1000, &base_url);
+    let cookie =
+        flow_cookie(&begun.1.seal(app.node.store().keyring())?, limits::IDENTITY_SIGN_IN_MS_MAX / 1000, &base_url);
     redirect(&begun.0, vec![cookie])
 }
 

@@ -303,13 +303,7 @@ async fn get(app: &App, caller: &Principal, kind: KeyKind, id: &str) -> Result<J
     Ok(Json(key.into()))
 }
 
-async fn rotate(
-    app: &App,
-    caller: &Principal,
-    kind: KeyKind,
-    id: &str,
-    wish: &Rotation,
-) -> Result<Response, Problem> {
+async fn rotate(app: &App, caller: &Principal, kind: KeyKind, id: &str, wish: &Rotation) -> Result<Response, Problem> {
     let key = live(app, caller, kind, id).await?;
     // Whoever gets the new secret can do all that the key can.
     may_give(caller, key.permissions)?;

@@ -364,7 +364,11 @@ pub(crate) async fn disable_mfa(
     Ok((StatusCode::NO_CONTENT, axum::Extension(Note::on(format!("users/{user}")))))
 }
 
-async fn new_recovery_codes(app: &App, scope: &TenantScope, user: UserId) -> Result<impl IntoResponse + use<>, Problem> {
+async fn new_recovery_codes(
+    app: &App,
+    scope: &TenantScope,
+    user: UserId,
+) -> Result<impl IntoResponse + use<>, Problem> {
     let mut codes = Vec::new();
     for _ in 0..limits::RECOVERY_CODES {
         let letters = totp_rs::Secret::from(random::<RECOVERY_BYTES>()?.to_vec()).to_base32();

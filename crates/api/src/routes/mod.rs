@@ -1,11 +1,18 @@
 //! All routes, one file per resource.
 
 mod agents;
+mod audit;
 mod calls;
 mod carriers;
+mod entry;
 mod health;
+mod keys;
+mod me;
+mod oauth;
 mod providers;
 mod recordings;
+mod sign_in;
+mod users;
 mod views;
 
 use crate::App;
@@ -30,6 +37,9 @@ use utoipa_axum::routes;
     ),
     modifiers(&Credentials),
     tags(
+        (name = "auth", description = "Signing in: passwords, second factors, identity providers, tokens."),
+        (name = "people", description = "Who belongs to the business, how they get in, and who did what."),
+        (name = "keys", description = "API keys, and clients of OAuth 2.0."),
         (name = "agents", description = "Who answers."),
         (name = "calls", description = "Calls, their journals, recordings and live events."),
         (name = "providers", description = "Who recognises, thinks and speaks: health, switches, credentials, costs."),
@@ -52,7 +62,7 @@ impl Modify for Credentials {
 }
 
 fn documented() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    people(OpenApiRouter::with_openapi(Document::openapi()))
         .routes(routes!(agents::list))
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::get))
@@ -71,16 +81,69 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(health::metrics))
 }
 
+fn people(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    router
+        .routes(routes!(sign_in::register))
+        .routes(routes!(sign_in::login))
+        .routes(routes!(sign_in::refresh))
+        .routes(routes!(sign_in::logout))
+        .routes(routes!(sign_in::accept_invitation))
+        .routes(routes!(sign_in::reset_password))
+        .routes(routes!(me::me, me::update_me))
+        .routes(routes!(me::change_password))
+        .routes(routes!(me::sessions))
+        .routes(routes!(me::end_session))
+        .routes(routes!(me::begin_mfa))
+        .routes(routes!(me::confirm_mfa))
+        .routes(routes!(me::renew_recovery_codes))
+        .routes(routes!(me::disable_mfa))
+        .routes(routes!(entry::start))
+        .routes(routes!(entry::callback))
+        .routes(routes!(oauth::token))
+        .routes(routes!(users::list))
+        .routes(routes!(users::get, users::update))
+        .routes(routes!(users::allow_reset))
+        .routes(routes!(users::remove_mfa))
+        .routes(routes!(users::sessions, users::end_sessions))
+        .routes(routes!(users::invitations, users::invite))
+        .routes(routes!(users::withdraw))
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::get_key, keys::delete_key))
+        .routes(routes!(keys::rotate_key))
+        .routes(routes!(keys::list_clients, keys::create_client))
+        .routes(routes!(keys::get_client, keys::delete_client))
+        .routes(routes!(keys::rotate_client))
+        .routes(routes!(entry::addresses, entry::put_addresses))
+        .routes(routes!(entry::providers, entry::create_provider))
+        .routes(routes!(entry::change_provider, entry::delete_provider))
+        .routes(routes!(audit::list))
+}
+
+/// Names of the operations, by method and path.
+pub(crate) fn operations() -> crate::auth::audit::Operations {
+    let (_, document) = documented().split_for_parts();
+    crate::auth::audit::operations(&serde_json::to_value(document).unwrap_or_default())
+}
+
 /// The OpenAPI document of this build, as pretty JSON.
 pub fn document() -> String {
     let (_, document) = documented().split_for_parts();
-    document.to_pretty_json().unwrap_or_default() + "\n"
+    completed(&document) + "\n"
+}
+
+/// The document with what all operations have in common.
+fn completed(document: &utoipa::openapi::OpenApi) -> String {
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    crate::http::document::complete(&mut document);
+    serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
 pub(crate) fn all() -> Router<App> {
     let (router, document) = documented().split_for_parts();
-    let document = document.to_pretty_json().unwrap_or_default();
+    let document = completed(&document);
     router
+        .route("/api/docs", get(crate::http::docs::root))
+        .route("/api/docs/{*rest}", get(crate::http::docs::part))
         .route(
             "/api/v1/openapi.json",
             get(move || async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], document) }),
@@ -106,7 +169,7 @@ pub(crate) fn store_problem(error: StoreError) -> Problem {
         StoreError::Unavailable(_) | StoreError::Contended => Problem::unavailable("the database does not answer"),
         StoreError::Full => Problem::unavailable("the disk is full"),
         StoreError::Invalid(why) => Problem::invalid(why),
-        StoreError::Conflict(why) => Problem::invalid(why),
+        StoreError::Conflict(why) => Problem::conflict(why),
         StoreError::Fenced | StoreError::Corrupt(_) | StoreError::Sealed(_) => {
             tracing::error!(%error, "a request failed in the store");
             Problem::internal()

@@ -21,7 +21,10 @@ use utoipa::ToSchema;
 
 /// What a client asks for, as a form.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "only the document reads it: a form is read by hand, so that its errors are those of the standard")]
+#[expect(
+    dead_code,
+    reason = "only the document reads it: a form is read by hand, so that its errors are those of the standard"
+)]
 pub(crate) struct TokenRequest {
     /// `client_credentials`.
     grant_type: String,
@@ -161,7 +164,8 @@ fn read_form(body: &[u8]) -> Result<BTreeMap<String, String>, OAuthError> {
 /// Id and secret of the client, from one place (RFC 6749, 2.3).
 fn client(headers: &HeaderMap, form: &BTreeMap<String, String>) -> Result<(String, String), OAuthError> {
     let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let basic = basic.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+    let basic =
+        basic.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
     if let Some((_, encoded)) = basic {
         if form.contains_key("client_secret") {
             return Err(OAuthError::new("invalid_request", "the client authenticates in two ways"));

@@ -83,8 +83,14 @@ pub(crate) async fn register(
     let password_hash = Some(app.auth.passwords.hash(wish.password).await?);
     let business = Business { id: BusinessId::generate(), slug, name: business_name, time_zone };
     let role = Role::Owner;
-    let owner =
-        NewUser { id: UserId::generate(), email: Pii::new(email), name: Pii::new(name), role, password_hash, verified: false };
+    let owner = NewUser {
+        id: UserId::generate(),
+        email: Pii::new(email),
+        name: Pii::new(name),
+        role,
+        password_hash,
+        verified: false,
+    };
     app.node.store().register(&business, &owner, runtime::wall_ms()).await.map_err(|error| match error {
         store::StoreError::Conflict(_) => Problem::conflict("slug: another business has this short name"),
         other => store_problem(other),
@@ -180,8 +186,9 @@ fn note_failure(app: &App, account: Option<&Account>, entry: &Entry, why: &'stat
 
 /// A refresh token; a page leaves it out and sends its cookie.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Refresh {
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     refresh_token: Option<Secret<String>>,
 }
@@ -213,7 +220,8 @@ pub(crate) async fn refresh(
             let (subject, details) = (format!("sessions/{session}"), json!({}));
             let action = "refresh_token_reused";
             let address = entry.address_text();
-            let line = Audited { actor: None, action, subject: &subject, details: &details, address: address.as_deref() };
+            let line =
+                Audited { actor: None, action, subject: &subject, details: &details, address: address.as_deref() };
             crate::auth::audit::write(&app, scope, &line).await;
             Err(Problem::sign_in_failed())
         }
@@ -328,7 +336,11 @@ pub(super) fn read_email(text: &str) -> Result<String, Problem> {
         !name.is_empty() && host.contains('.') && !host.contains('@') && !host.starts_with('.') && !host.ends_with('.')
     });
     let clean = !email.chars().any(|one| one.is_whitespace() || one.is_control());
-    if shaped && clean && email.len() <= 254 { Ok(email) } else { Err(Problem::invalid("email: not an e-mail address")) }
+    if shaped && clean && email.len() <= 254 {
+        Ok(email)
+    } else {
+        Err(Problem::invalid("email: not an e-mail address"))
+    }
 }
 
 /// A name as people write it.

@@ -64,6 +64,7 @@ pub(crate) async fn run(
         token: (!token.expose().is_empty()).then_some(token),
         public_url: wiring::public_url(config),
         trust_proxy: config.server.trust_proxy,
+        origins: config.server.origins.clone(),
     };
     let app = App {
         node: wired.node.clone(),
@@ -71,6 +72,8 @@ pub(crate) async fn run(
         access: Arc::new(access),
         metrics,
         recordings_dir: wired.recordings_dir.clone().into(),
+        http: Arc::new(wiring::http_settings(config)),
+        shared: Arc::clone(&wired.shared),
     };
     let stop = CancellationToken::new();
     let server =
@@ -109,6 +112,9 @@ async fn prune(store: Arc<dyn store::Store>) {
         tick.tick().await;
         if let Err(error) = store.prune_deliveries(runtime::wall_ms() - REPLAY_KEYS_KEPT_MS).await {
             tracing::warn!(%error, "old deliveries were not forgotten");
+        }
+        if let Err(error) = store.prune_requests(runtime::wall_ms() - limits::IDEMPOTENCY_MS_MAX).await {
+            tracing::warn!(%error, "old idempotency keys were not forgotten");
         }
     }
 }

@@ -14,9 +14,11 @@
 
 mod core;
 mod people;
+mod resources;
 
 pub(crate) use self::core::*;
 pub(crate) use self::people::*;
+pub(crate) use self::resources::*;
 
 use crate::contract::Answer;
 use crate::error::StoreError;
@@ -76,7 +78,7 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The statements of every area.
-const AREAS: &[&[Sql]] = &[core::ALL, people::ALL];
+const AREAS: &[&[Sql]] = &[core::ALL, people::ALL, resources::ALL];
 
 /// Every statement.
 pub fn all() -> impl Iterator<Item = Sql> {
