@@ -18,6 +18,7 @@ pub use access::Access;
 pub use http::HttpSettings;
 pub use problem::Problem;
 pub use routes::document;
+pub use routes::test_calls::{TestCallError, TestCaller};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -51,6 +52,8 @@ pub struct App {
     pub http: Arc<HttpSettings>,
     /// What nodes share: counters of rates.
     pub shared: Arc<dyn store::shared::Shared>,
+    /// Who makes test calls; `None`: nobody.
+    pub test_caller: Option<Arc<dyn TestCaller>>,
 }
 
 /// Everything this server answers.

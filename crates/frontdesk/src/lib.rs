@@ -12,6 +12,7 @@ pub mod on_device;
 pub mod shelf;
 pub mod telemetry;
 pub mod vault;
+pub mod test_calls;
 pub mod wiring;
 
 pub use cli::run;

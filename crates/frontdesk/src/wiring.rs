@@ -98,6 +98,9 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     };
     let controls = carrier_controls(config, env)?;
     let node = Node::new(settings, Arc::clone(&store), services, egress, controls);
+    if !config.tools.private_addresses {
+        node.confine_tools(Arc::new(Egress::new(EgressConfig::new(Policy::Tenant))));
+    }
     node.load_settings().await.context("switches and credentials of providers")?;
     Ok(Wired { node, store, scope, on_device, recordings_dir, stages })
 }
@@ -174,6 +177,11 @@ pub fn voice(config: &Config, env: Env<'_>, name: &str) -> anyhow::Result<Provid
     let entry = providers::tts::PROVIDERS.find(name)?;
     let options = Cloud { config, env, egress: &egress, kept: Vec::new() }.options(entry.descriptor)?;
     Ok(entry.open(&options)?)
+}
+
+/// What an operator decides about the API.
+pub fn http_settings(config: &Config) -> api::HttpSettings {
+    api::HttpSettings { origins: config.api.origins.clone(), requests_per_minute: config.api.requests_per_minute }
 }
 
 /// The public address without a trailing slash, when there is one.

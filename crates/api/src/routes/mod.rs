@@ -1,30 +1,42 @@
 //! All routes, one file per resource.
 
 mod agents;
-mod audit;
+mod business;
 mod calls;
 mod carriers;
-mod entry;
+mod conversations;
+mod customers;
+mod fields;
 mod health;
-mod keys;
-mod me;
-mod oauth;
+mod numbers;
+mod people;
 mod providers;
 mod recordings;
-mod sign_in;
-mod users;
+mod shapes;
+pub(crate) mod test_calls;
+mod tools;
+mod transcripts;
+mod values;
+mod versions;
 mod views;
+
+pub(crate) use fields::{
+    Id, Name, check_key, check_language, check_slug, check_text, customer_text, deleted, dialled, merged, merged_value,
+    sane, stale_or, unknown_field,
+};
 
 use crate::App;
 use crate::problem::Problem;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use base::limits;
 use store::StoreError;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 #[derive(OpenApi)]
@@ -40,7 +52,13 @@ use utoipa_axum::routes;
         (name = "auth", description = "Signing in: passwords, second factors, identity providers, tokens."),
         (name = "people", description = "Who belongs to the business, how they get in, and who did what."),
         (name = "keys", description = "API keys, and clients of OAuth 2.0."),
-        (name = "agents", description = "Who answers."),
+        (name = "business", description = "What the business tells about itself."),
+        (name = "agents", description = "Who answers: drafts, published versions, status."),
+        (name = "tools", description = "What agents may do, and the credentials of the services they ask."),
+        (name = "numbers", description = "Which agent answers which number, and when."),
+        (name = "customers", description = "Who calls, and what is known of them."),
+        (name = "conversations", description = "What was said."),
+        (name = "configuration", description = "Settings and feature flags of the business."),
         (name = "calls", description = "Calls, their journals, recordings and live events."),
         (name = "providers", description = "Who recognises, thinks and speaks: health, switches, credentials, costs."),
         (name = "operations", description = "Health and metrics.")
@@ -62,12 +80,39 @@ impl Modify for Credentials {
 }
 
 fn documented() -> OpenApiRouter<App> {
-    people(OpenApiRouter::with_openapi(Document::openapi()))
-        .routes(routes!(agents::list))
+    people::routes(OpenApiRouter::with_openapi(Document::openapi()))
+        .routes(routes!(business::get, business::update).layer(wide()))
+        .routes(routes!(agents::list, agents::create).layer(wide()))
+        .routes(routes!(agents::get, agents::update, agents::delete).layer(wide()))
+        .routes(routes!(agents::set_status))
+        .routes(routes!(agents::publish))
+        .routes(routes!(versions::roll_back))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::get))
+        .routes(routes!(versions::diff))
+        .routes(routes!(tools::list))
+        .routes(routes!(tools::put, tools::delete).layer(wide()))
+        .routes(routes!(tools::test))
+        .routes(routes!(tools::credentials))
+        .routes(routes!(tools::put_credential, tools::delete_credential))
+        .routes(routes!(numbers::list, numbers::create))
+        .routes(routes!(numbers::get, numbers::update, numbers::delete))
+        .routes(routes!(customers::list, customers::upsert).layer(wide()))
+        .routes(routes!(customers::get, customers::update, customers::delete).layer(wide()))
+        .routes(routes!(customers::history))
+        .routes(routes!(conversations::list))
+        .routes(routes!(conversations::get))
+        .routes(routes!(conversations::messages))
+        .routes(routes!(values::settings))
+        .routes(routes!(values::get_setting, values::put_setting, values::delete_setting))
+        .routes(routes!(test_calls::create))
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::get))
         .routes(routes!(calls::end))
+        .routes(routes!(calls::transfer))
         .routes(routes!(calls::events))
+        .routes(routes!(transcripts::get))
+        .routes(routes!(transcripts::log))
         .routes(routes!(recordings::get))
         .routes(routes!(providers::list))
         .routes(routes!(providers::switches, providers::put_switches))
@@ -81,48 +126,15 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(health::metrics))
 }
 
-fn people(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
-    router
-        .routes(routes!(sign_in::register))
-        .routes(routes!(sign_in::login))
-        .routes(routes!(sign_in::refresh))
-        .routes(routes!(sign_in::logout))
-        .routes(routes!(sign_in::accept_invitation))
-        .routes(routes!(sign_in::reset_password))
-        .routes(routes!(me::me, me::update_me))
-        .routes(routes!(me::change_password))
-        .routes(routes!(me::sessions))
-        .routes(routes!(me::end_session))
-        .routes(routes!(me::begin_mfa))
-        .routes(routes!(me::confirm_mfa))
-        .routes(routes!(me::renew_recovery_codes))
-        .routes(routes!(me::disable_mfa))
-        .routes(routes!(entry::start))
-        .routes(routes!(entry::callback))
-        .routes(routes!(oauth::token))
-        .routes(routes!(users::list))
-        .routes(routes!(users::get, users::update))
-        .routes(routes!(users::allow_reset))
-        .routes(routes!(users::remove_mfa))
-        .routes(routes!(users::sessions, users::end_sessions))
-        .routes(routes!(users::invitations, users::invite))
-        .routes(routes!(users::withdraw))
-        .routes(routes!(keys::list_keys, keys::create_key))
-        .routes(routes!(keys::get_key, keys::delete_key))
-        .routes(routes!(keys::rotate_key))
-        .routes(routes!(keys::list_clients, keys::create_client))
-        .routes(routes!(keys::get_client, keys::delete_client))
-        .routes(routes!(keys::rotate_client))
-        .routes(routes!(entry::addresses, entry::put_addresses))
-        .routes(routes!(entry::providers, entry::create_provider))
-        .routes(routes!(entry::change_provider, entry::delete_provider))
-        .routes(routes!(audit::list))
-}
-
 /// Names of the operations, by method and path.
 pub(crate) fn operations() -> crate::auth::audit::Operations {
     let (_, document) = documented().split_for_parts();
     crate::auth::audit::operations(&serde_json::to_value(document).unwrap_or_default())
+}
+
+/// For bodies that hold more than a form: personas, lines, tools, notes.
+fn wide() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(limits::AGENT_BODY_BYTES_MAX)
 }
 
 /// The OpenAPI document of this build, as pretty JSON.
@@ -148,6 +160,7 @@ pub(crate) fn all() -> Router<App> {
             "/api/v1/openapi.json",
             get(move || async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], document) }),
         )
+        .route("/api/v1/voice/test-call", post(test_calls::moved))
         .route("/carriers/{carrier}/voice", post(carriers::voice))
         .route("/carriers/{carrier}/status", post(carriers::status))
         .route("/carriers/{carrier}/media", get(carriers::media))

@@ -347,8 +347,8 @@ pub(crate) struct AgentProvidersView {
 }
 
 /// Reads who serves an agent's calls.
-#[utoipa::path(get, path = "/api/v1/agents/{slug}/providers", tag = "providers", operation_id = "get_agent_providers", security(("bearer" = ["agents:read"])),
-    params(("slug" = String, Path, description = "Short name of the agent")), responses(
+#[utoipa::path(get, path = "/api/v1/agents/{agent}/providers", tag = "providers", operation_id = "get_agent_providers", security(("bearer" = ["agents:read"])),
+    params(("agent" = String, Path, description = "Short name of the agent")), responses(
     (status = 200, description = "Who serves it", body = AgentProvidersView),
     (status = 404, description = "No such agent", body = Problem),
     (status = 503, description = "The database does not answer", body = Problem)
@@ -363,8 +363,8 @@ pub(crate) async fn agent(
 }
 
 /// Sets who serves an agent's calls, from the next one on.
-#[utoipa::path(put, path = "/api/v1/agents/{slug}/providers", tag = "providers", operation_id = "put_agent_providers", security(("bearer" = ["agents:write"])),
-    params(("slug" = String, Path, description = "Short name of the agent")), request_body = Object, responses(
+#[utoipa::path(put, path = "/api/v1/agents/{agent}/providers", tag = "providers", operation_id = "put_agent_providers", security(("bearer" = ["agents:write"])),
+    params(("agent" = String, Path, description = "Short name of the agent")), request_body = Object, responses(
     (status = 200, description = "Who serves it now", body = AgentProvidersView),
     (status = 404, description = "No such agent", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),

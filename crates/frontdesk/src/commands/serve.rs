@@ -64,7 +64,7 @@ pub(crate) async fn run(
         token: (!token.expose().is_empty()).then_some(token),
         public_url: wiring::public_url(config),
         trust_proxy: config.server.trust_proxy,
-        origins: config.server.origins.clone(),
+        origins: config.api.origins.clone(),
     };
     let app = App {
         node: wired.node.clone(),
@@ -73,7 +73,8 @@ pub(crate) async fn run(
         metrics,
         recordings_dir: wired.recordings_dir.clone().into(),
         http: Arc::new(wiring::http_settings(config)),
-        shared: Arc::clone(&wired.shared),
+        shared: Arc::new(store::shared::Memory::default()),
+        test_caller: Some(Arc::new(crate::test_calls::Loopback::new(wired.node.clone()))),
     };
     let stop = CancellationToken::new();
     let server =
