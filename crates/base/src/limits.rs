@@ -305,3 +305,16 @@ pub const SHARED_ENTRIES_MAX: usize = 100_000;
 pub const SHARED_KEY_BYTES_MAX: usize = 256;
 /// Bytes of a value or a message.
 pub const SHARED_VALUE_BYTES_MAX: usize = 256 * 1024;
+
+/// Storage of objects answers within this: the head of an object, a part of one, a deletion.
+pub const OBJECT_MS_MAX: u64 = 20_000;
+/// Part of an object that is sent at once; smaller objects go in one request. Services want at least 5 MiB.
+pub const OBJECT_PART_BYTES: usize = 8 * 1024 * 1024;
+/// Parts of one object that are on their way at once.
+pub const OBJECT_PARTS_MAX: usize = 2;
+/// Requests to storage are repeated for this long before they have failed.
+pub const OBJECT_RETRY_MS_MAX: u64 = 10_000;
+/// Bytes of one object.
+pub const OBJECT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// Recordings that could not be brought to storage are tried again this often.
+pub const SPOOL_SWEEP_MS: u64 = 60_000;

@@ -8,9 +8,11 @@
 pub mod agent;
 pub mod business;
 pub mod call;
+pub mod flags;
 pub mod generation;
 pub mod journal;
 pub mod live;
+pub mod node;
 pub mod people;
 pub mod routing;
 pub mod seed;

@@ -10,6 +10,7 @@ pub mod contract;
 pub mod error;
 pub mod journal_writer;
 pub mod laws;
+pub mod objects;
 pub mod seal;
 pub mod seed;
 pub mod shared;
