@@ -6,6 +6,7 @@
 //! method ends within [`base::limits::STATEMENT_MS_MAX`] plus [`base::limits::POOL_WAIT_MS_MAX`].
 
 use crate::error::StoreError;
+use crate::nodes::Nodes;
 use crate::people::{AccessKeys, Audit, EntryRules, OneTimeTokens, SecondFactors, Sessions, Users};
 use crate::seal::Keyring;
 use async_trait::async_trait;
@@ -545,6 +546,7 @@ pub trait Store:
     + AccessKeys
     + EntryRules
     + Audit
+    + Nodes
 {
     /// What seals rows, and what other keys of the installation are derived from.
     fn keyring(&self) -> &Keyring;
