@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::contract::{Answer, Inputs, Journal, WriterId};
-use crate::db::{DbRow, PAGE, Tx, missing, to_i64, to_json};
+use crate::db::{Args, DbRow, PAGE, missing, to_i64, to_json};
 use crate::error::StoreError;
 use crate::seal::{Row, RowSeal};
 use crate::sql;
@@ -52,14 +52,8 @@ fn said(entry: &Entry) -> Option<Said<'_>> {
     }
 }
 
-async fn write_message(
-    tx: &mut Tx,
-    scope: &TenantScope,
-    conversation: Uuid,
-    record: &Record,
-    said: Said<'_>,
-) -> Answer<()> {
-    let args = args![
+fn message<'a>(scope: &TenantScope, conversation: Uuid, record: &Record, said: &Said<'a>) -> Answer<Args<'a>> {
+    Ok(args![
         MessageId::generate().0,
         scope.business.0,
         conversation,
@@ -71,8 +65,7 @@ async fn write_message(
         to_json(&said.citations)?,
         said.latency.map(to_json).transpose()?,
         to_i64(record.at.0)?,
-    ];
-    tx.write(sql::INSERT_MESSAGE, args).await.map(drop)
+    ])
 }
 
 impl SqlStore {
@@ -96,21 +89,17 @@ impl SqlStore {
             let repeated = !records.is_empty() && ours == records.len() as u64;
             return if repeated { Ok(wanted) } else { Err(StoreError::Fenced) };
         }
+        let (mut entries, mut messages) = (Vec::new(), Vec::new());
         for record in records {
-            let args = args![
-                call.0,
-                to_i64(record.seq.0)?,
-                scope.business.0,
-                to_i64(record.at.0)?,
-                VERSION,
-                writer.0,
-                to_json(&record.entry)?,
-            ];
-            tx.write(sql::APPEND, args).await?;
+            let (seq, at_ms) = (to_i64(record.seq.0)?, to_i64(record.at.0)?);
+            let entry = to_json(&record.entry)?;
+            entries.push(args![call.0, seq, scope.business.0, at_ms, VERSION, writer.0, entry]);
             if let Some(said) = said(&record.entry) {
-                write_message(&mut tx, scope, conversation, record, said).await?;
+                messages.push(message(scope, conversation, record, &said)?);
             }
         }
+        tx.write_many(sql::APPEND, entries).await?;
+        tx.write_many(sql::INSERT_MESSAGE, messages).await?;
         tx.commit().await?;
         Ok(wanted)
     }
@@ -121,12 +110,11 @@ impl SqlStore {
 
     async fn write_inputs(&self, scope: &TenantScope, call: CallId, first: u64, lines: &[String]) -> Answer<()> {
         let seal = self.input_seal(scope, call);
-        let sealed: Vec<(u64, Vec<u8>)> =
-            (first..).zip(lines).map(|(seq, line)| Ok((seq, seal.seal(seq, line)?))).collect::<Answer<_>>()?;
+        let line =
+            |(seq, line): (u64, &String)| Ok(args![call.0, to_i64(seq)?, scope.business.0, seal.seal(seq, line)?]);
+        let sealed = (first..).zip(lines).map(line).collect::<Answer<Vec<_>>>()?;
         let mut tx = self.db.begin(scope).await?;
-        for (seq, line) in sealed {
-            tx.write(sql::APPEND_INPUT, args![call.0, to_i64(seq)?, scope.business.0, line]).await?;
-        }
+        tx.write_many(sql::APPEND_INPUT, sealed).await?;
         tx.commit().await
     }
 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! What differs without looking so: a sum of `bigint` is no `bigint` on PostgreSQL (`CAST(… AS BIGINT)`); within
-//! `DO UPDATE SET` a column of the row is named with its table; `$2 IS NULL` alone does not tell a type; texts by which pages
+//! `DO UPDATE SET` a column of the row is named with its table; a placeholder's type is told by where it stands first
+//! (`(state = $2 OR $2 IS NULL)`, not the other way around); texts by which pages
 //! are ordered are columns with `COLLATE "C"`; a page goes on after a place by comparing rows: `(at_ms, id) < ($3, $4)`.
 
 mod core;
