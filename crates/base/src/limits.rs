@@ -343,11 +343,17 @@ pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 2 * 1024;
 pub const WEBHOOKS_POLL_MS: u64 = 5_000;
 /// Deliveries and their attempts are kept for this long.
 pub const DELIVERIES_KEPT_MS: u64 = 14 * 24 * 60 * 60 * 1_000;
+/// Bytes of the address of a webhook endpoint.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2 * 1024;
 /// Deliveries that one replay makes.
 pub const REPLAY_DELIVERIES_MAX: usize = 1_000;
 /// Rows that one step of a clean-up deletes.
 pub const PRUNE_ROWS_MAX: u32 = 1_000;
 /// A call without an end that began longer ago does not count as going on.
 pub const OPEN_CALL_MS_MAX: u64 = 4 * 60 * 60 * 1_000;
-/// What a node knows of a business's plan and usage is asked for again after this.
-pub const ALLOWANCE_KEPT_MS: u64 = 2_000;
+/// The longest pause that an endpoint's `Retry-After` can impose.
+pub const WEBHOOK_RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
+/// Deliveries that one node makes at once, and as many again of those that have failed before.
+pub const WEBHOOKS_AT_ONCE_MAX: usize = 16;
+/// Listening for hints of other nodes is begun again after this.
+pub const EVENT_HINTS_RETRY_MS: u64 = 5_000;

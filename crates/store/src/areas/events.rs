@@ -199,10 +199,6 @@ impl Events for SqlStore {
         self.bells.events.subscribe()
     }
 
-    fn ring_event_bell(&self, business: BusinessId) {
-        self.bells.ring_events(business);
-    }
-
     async fn emit(
         &self,
         scope: &TenantScope,

@@ -26,8 +26,6 @@ pub trait Events: Send + Sync {
     /// Rings with the business whenever this process has written events of it. A hint: what it says may be read already,
     /// and events of other processes ring nothing.
     fn event_bell(&self) -> broadcast::Receiver<BusinessId>;
-    /// Rings that bell for a business: another process has said that there are events.
-    fn ring_event_bell(&self, business: BusinessId);
     /// Writes an event that belongs to no other change and answers its place.
     async fn emit(
         &self,
