@@ -12,6 +12,7 @@ pub mod event;
 pub mod generation;
 pub mod journal;
 pub mod live;
+pub mod people;
 pub mod plan;
 pub mod routing;
 pub mod seed;

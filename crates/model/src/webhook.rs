@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn attempts_follow_the_schedule_of_the_specification_and_end_after_three_days() {
-        let pauses: Vec<u64> = (0..10).filter_map(|attempts| pause_after(attempts, 0)).map(|pause| pause.0 / 1_000).collect();
+        let pauses: Vec<u64> =
+            (0..10).filter_map(|attempts| pause_after(attempts, 0)).map(|pause| pause.0 / 1_000).collect();
         assert_eq!(pauses, [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]);
         assert_eq!(pause_after(10, 0), None);
         assert_eq!(pause_after(1, 499), Some(Millis(5_499)));

@@ -1,16 +1,16 @@
 //! Live events: written by the transactions of what they tell, read in order, pruned and erased.
 
-use super::SqlStore;
 use super::calls::read_call;
 use crate::args;
 use crate::contract::{Answer, EventRange, Events};
-use crate::db::{Db, DbRow, Tx, from_json, from_word, to_i64, to_json};
+use crate::db::{Db, DbRow, Tx, to_i64, to_json};
 use crate::sql;
+use crate::sql_store::SqlStore;
 use async_trait::async_trait;
 use base::{BusinessId, CallId, Pii, TurnId, limits};
 use model::business::TenantScope;
 use model::call::Call;
-use model::event::{CallFacts, Event, EventKind, LiveCall, Snapshot, Speaker, TurnFacts};
+use model::event::{CallFacts, Event, EventKind, LiveCall, Snapshot, TurnFacts};
 use model::plan::{AlertFacts, Usage, UsageFacts, alerts};
 use serde::Serialize;
 use serde_json::Value;
@@ -118,13 +118,7 @@ pub(super) async fn call_changed(
 }
 
 /// Adds to the usage of a business and answers the events of it.
-async fn count(
-    tx: &mut Tx,
-    scope: &TenantScope,
-    call: CallId,
-    added: Usage,
-    ended_at_ms: i64,
-) -> Answer<Vec<Fresh>> {
+async fn count(tx: &mut Tx, scope: &TenantScope, call: CallId, added: Usage, ended_at_ms: i64) -> Answer<Vec<Fresh>> {
     let business = scope.business.0;
     // Two calls that end at once must not both see the month without the other: whoever holds the head counts alone.
     tx.read(sql::BUMP_EVENTS, args![business, 0_i64]).await?;
@@ -189,7 +183,7 @@ pub(super) fn read_event(row: &DbRow) -> Answer<Event> {
         kind: row.get("kind")?,
         subject: row.get("subject")?,
         at_ms: row.get("at_ms")?,
-        data: from_json("event", &row.get::<String>("data")?)?,
+        data: row.json("data")?,
     })
 }
 
@@ -199,14 +193,7 @@ impl Events for SqlStore {
         self.bells.events.subscribe()
     }
 
-    async fn emit(
-        &self,
-        scope: &TenantScope,
-        kind: EventKind,
-        subject: Uuid,
-        data: &Value,
-        at_ms: i64,
-    ) -> Answer<u64> {
+    async fn emit(&self, scope: &TenantScope, kind: EventKind, subject: Uuid, data: &Value, at_ms: i64) -> Answer<u64> {
         let fresh = [Fresh::new(kind, subject, data)?];
         let mut tx = self.db.begin(scope).await?;
         let seq = write(&mut tx, scope, &fresh, at_ms).await?;
@@ -245,7 +232,8 @@ impl Events for SqlStore {
             after = last.get("business")?;
             for head in &heads {
                 let scope = TenantScope { business: BusinessId(head.get("business")?) };
-                pruned += self.prune_business(&scope, head.get("seq")?, head.get("floor")?, before_ms, kept_max).await?;
+                pruned +=
+                    self.prune_business(&scope, head.get("seq")?, head.get("floor")?, before_ms, kept_max).await?;
             }
         }
     }
@@ -292,7 +280,7 @@ fn read_snapshot(rows: &[DbRow]) -> Answer<Snapshot> {
                 call: CallId(id),
                 seq,
                 turn: TurnId(row.get("said_turn")?),
-                role: from_word::<Speaker>("role", &row.get::<String>("said_role")?)?,
+                role: row.word("said_role")?,
                 text: Pii::new(row.get("said_text")?),
                 complete: row.get("said_complete")?,
                 at_call_ms: row.get("said_at_ms")?,

@@ -1,11 +1,11 @@
 //! Durable jobs and the calendar.
 
-use super::SqlStore;
 use crate::args;
 use crate::contract::{After, Answer, Cursor, DeadJob, Job, JobCount, Jobs, NewJob, Page};
-use crate::db::{Db, DbRow, Reach, Tx, from_json, to_i64, to_json};
+use crate::db::{Db, DbRow, Reach, Tx, to_i64, to_json};
 use crate::error::StoreError;
 use crate::sql;
+use crate::sql_store::SqlStore;
 use async_trait::async_trait;
 use base::{BusinessId, limits};
 use tokio::sync::watch;
@@ -31,7 +31,7 @@ fn read_job(row: &DbRow, lease: Uuid) -> Answer<Job> {
         id: row.get("id")?,
         kind: row.get("kind")?,
         business: row.get::<Option<Uuid>>("business")?.map(BusinessId),
-        payload: from_json("job", &row.get::<String>("payload")?)?,
+        payload: row.json("payload")?,
         attempt: row.get("attempts")?,
         attempts_max: row.get("attempts_max")?,
         created_at_ms: row.get("created_at_ms")?,
@@ -44,7 +44,7 @@ fn read_dead(row: &DbRow) -> Answer<DeadJob> {
         id: row.get("id")?,
         kind: row.get("kind")?,
         business: row.get::<Option<Uuid>>("business")?.map(BusinessId),
-        payload: from_json("job", &row.get::<String>("payload")?)?,
+        payload: row.json("payload")?,
         attempts: row.get("attempts")?,
         error: row.get("error")?,
         died_at_ms: row.get("due_at_ms")?,

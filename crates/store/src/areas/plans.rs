@@ -1,12 +1,12 @@
 //! Subscriptions and usage. Counting itself happens where calls change: [`super::events::call_changed`].
 
-use super::SqlStore;
 use super::events::{self, Fresh, read_usage};
 use crate::args;
 use crate::contract::{Answer, DayUsage, Plans};
 use crate::db::{Db, DbRow, to_i64};
 use crate::error::StoreError;
 use crate::sql;
+use crate::sql_store::SqlStore;
 use async_trait::async_trait;
 use model::business::TenantScope;
 use model::event::EventKind;

@@ -1,15 +1,14 @@
 //! Webhook endpoints, deliveries and attempts.
 
 use super::events::{self, Fresh, read_event};
-use super::{SqlStore, jobs};
+use super::jobs;
 use crate::args;
-use crate::contract::{
-    Answer, Cursor, DELIVER_JOB, EndpointChange, NewJob, Page, RETRY_JOB, Verdict, Webhooks,
-};
-use crate::db::{Db, DbRow, PAGE, Tx, from_json, from_word, missing, to_i64, to_json};
+use crate::contract::{Answer, Cursor, DELIVER_JOB, EndpointChange, NewJob, Page, RETRY_JOB, Verdict, Webhooks};
+use crate::db::{Db, DbRow, PAGE, Tx, missing, to_i64, to_json};
 use crate::error::StoreError;
 use crate::seal::{Row, RowSeal};
 use crate::sql;
+use crate::sql_store::SqlStore;
 use async_trait::async_trait;
 use base::{BusinessId, Secret, limits};
 use model::business::TenantScope;
@@ -25,7 +24,7 @@ fn read_endpoint(row: &DbRow) -> Answer<Endpoint> {
         id: row.get("id")?,
         url: row.get("url")?,
         description: row.get("description")?,
-        kinds: from_json("kinds", &row.get::<String>("kinds")?)?,
+        kinds: row.json("kinds")?,
         enabled: row.get("enabled")?,
         disabled_reason: row.get("disabled_reason")?,
         failing_since_ms: row.get("failing_since_ms")?,
@@ -45,7 +44,7 @@ fn read_delivery(row: &DbRow) -> Answer<Delivery> {
         subject: row.get("subject")?,
         message: row.get("message")?,
         body: row.get("body")?,
-        state: from_word("state", &row.get::<String>("state")?)?,
+        state: row.word("state")?,
         attempts: row.get("attempts")?,
         next_at_ms: row.get("next_at_ms")?,
         created_at_ms: row.get("created_at_ms")?,
@@ -213,7 +212,8 @@ impl Webhooks for SqlStore {
         old_until_ms: i64,
     ) -> Answer<Endpoint> {
         let sealed = self.webhook_seal(scope, id).seal(LINE, secret.expose())?;
-        let rows = self.db.write_rows(scope, sql::ROTATE_SECRET, args![scope.business.0, id, sealed, old_until_ms]).await?;
+        let rows =
+            self.db.write_rows(scope, sql::ROTATE_SECRET, args![scope.business.0, id, sealed, old_until_ms]).await?;
         read_endpoint(rows.first().ok_or(missing("endpoint"))?)
     }
 
@@ -345,13 +345,7 @@ impl Webhooks for SqlStore {
         self.db.write(across, sql::PRUNE_DELIVERIES_LOG, args![before_ms, limits::PRUNE_ROWS_MAX]).await
     }
 
-    async fn events_since(
-        &self,
-        scope: &TenantScope,
-        since_ms: i64,
-        after: u64,
-        rows_max: u32,
-    ) -> Answer<Vec<Event>> {
+    async fn events_since(&self, scope: &TenantScope, since_ms: i64, after: u64, rows_max: u32) -> Answer<Vec<Event>> {
         let rows_max = rows_max.clamp(1, limits::PAGE_ROWS_MAX);
         let args = args![scope.business.0, to_i64(after)?, since_ms, rows_max];
         let rows = self.db.read(scope, sql::EVENTS_SINCE, args).await?;

@@ -27,14 +27,7 @@ pub trait Events: Send + Sync {
     /// and events of other processes ring nothing.
     fn event_bell(&self) -> broadcast::Receiver<BusinessId>;
     /// Writes an event that belongs to no other change and answers its place.
-    async fn emit(
-        &self,
-        scope: &TenantScope,
-        kind: EventKind,
-        subject: Uuid,
-        data: &Value,
-        at_ms: i64,
-    ) -> Answer<u64>;
+    async fn emit(&self, scope: &TenantScope, kind: EventKind, subject: Uuid, data: &Value, at_ms: i64) -> Answer<u64>;
     /// Which events there are.
     async fn event_range(&self, scope: &TenantScope) -> Answer<EventRange>;
     /// Events after this place, in order, at most `rows_max` and [`base::limits::PAGE_ROWS_MAX`]. The first one is

@@ -118,11 +118,5 @@ pub trait Webhooks: Send + Sync {
     /// answers how many.
     async fn prune_webhook_log(&self, before_ms: i64) -> Answer<u64>;
     /// Events from this time on that this endpoint wants, oldest first, at most `events_max`: for a replay.
-    async fn events_since(
-        &self,
-        scope: &TenantScope,
-        since_ms: i64,
-        after: u64,
-        rows_max: u32,
-    ) -> Answer<Vec<Event>>;
+    async fn events_since(&self, scope: &TenantScope, since_ms: i64, after: u64, rows_max: u32) -> Answer<Vec<Event>>;
 }

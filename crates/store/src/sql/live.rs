@@ -13,7 +13,9 @@ statements! {
     ERASE_TURN_EVENTS = "UPDATE events SET kind = 'erased', data = '{}'
         WHERE business = $1 AND subject = $2 AND kind = 'transcript.turn'";
     ERASE_EVENTS = "UPDATE events SET kind = 'erased', data = '{}' WHERE business = $1 AND subject = $2";
-    SNAPSHOT = "SELECT (SELECT seq FROM event_heads WHERE business = $1) AS head, live.*,
+    SNAPSHOT = "SELECT (SELECT seq FROM event_heads WHERE business = $1) AS head, live.id, live.business, live.agent, live.conversation, live.direction,
+            live.carrier, live.carrier_ref, live.customer, live.number, live.state, live.started_at_ms, live.answered_at_ms,
+            live.ended_at_ms, live.ended_reason, live.recording, live.cost_usd_micros,
             messages.seq AS said_seq, messages.turn AS said_turn, messages.role AS said_role, messages.text AS said_text,
             messages.complete AS said_complete, messages.at_ms AS said_at_ms
         FROM (SELECT 1 AS one) AS here
@@ -75,22 +77,34 @@ statements! {
             failing_since_ms, secret, old_secret, old_secret_until_ms, created_at_ms, version, cursor_seq)
         VALUES ($1, $2, $3, $4, $5, $6, NULL, NULL, $7, NULL, NULL, $8, 1,
             COALESCE((SELECT seq FROM event_heads WHERE business = $2), 0))
-        RETURNING *";
-    ENDPOINT = "SELECT * FROM webhook_endpoints WHERE business = $1 AND id = $2";
-    LOCK_ENDPOINT = locking "SELECT * FROM webhook_endpoints WHERE business = $1 AND id = $2";
-    ENDPOINTS = "SELECT * FROM webhook_endpoints WHERE business = $1 ORDER BY created_at_ms, id LIMIT $2";
+        RETURNING id, business, url, description, kinds, enabled, disabled_reason, failing_since_ms, old_secret_until_ms,
+            created_at_ms, version, cursor_seq";
+    ENDPOINT = "SELECT id, business, url, description, kinds, enabled, disabled_reason, failing_since_ms, old_secret_until_ms,
+            created_at_ms, version, cursor_seq
+        FROM webhook_endpoints WHERE business = $1 AND id = $2";
+    LOCK_ENDPOINT = locking "SELECT id, business, url, description, kinds, enabled, disabled_reason, failing_since_ms, old_secret_until_ms,
+            created_at_ms, version, cursor_seq
+        FROM webhook_endpoints WHERE business = $1 AND id = $2";
+    ENDPOINTS = "SELECT id, business, url, description, kinds, enabled, disabled_reason, failing_since_ms, old_secret_until_ms,
+            created_at_ms, version, cursor_seq
+        FROM webhook_endpoints WHERE business = $1 ORDER BY created_at_ms, id LIMIT $2";
     UPDATE_ENDPOINT = "UPDATE webhook_endpoints SET url = $3, description = $4, kinds = $5, enabled = $6, disabled_reason = $7,
             failing_since_ms = $8, cursor_seq = $9, version = version + 1
-        WHERE business = $1 AND id = $2 RETURNING *";
+        WHERE business = $1 AND id = $2 RETURNING id, business, url, description, kinds, enabled, disabled_reason, failing_since_ms, old_secret_until_ms,
+            created_at_ms, version, cursor_seq";
     DELETE_ENDPOINT = "DELETE FROM webhook_endpoints WHERE business = $1 AND id = $2";
     DISABLE_ENDPOINT = "UPDATE webhook_endpoints SET enabled = $3, disabled_reason = $4, version = version + 1
-        WHERE business = $1 AND id = $2 AND enabled RETURNING *";
+        WHERE business = $1 AND id = $2 AND enabled RETURNING id, business, url, description, kinds, enabled, disabled_reason, failing_since_ms, old_secret_until_ms,
+            created_at_ms, version, cursor_seq";
     ROTATE_SECRET = "UPDATE webhook_endpoints SET old_secret = secret, old_secret_until_ms = $4, secret = $3,
             version = version + 1
-        WHERE business = $1 AND id = $2 RETURNING *";
+        WHERE business = $1 AND id = $2 RETURNING id, business, url, description, kinds, enabled, disabled_reason, failing_since_ms, old_secret_until_ms,
+            created_at_ms, version, cursor_seq";
     ENDPOINT_SECRETS = "SELECT secret, CASE WHEN old_secret_until_ms > $3 THEN old_secret END AS old_secret
         FROM webhook_endpoints WHERE business = $1 AND id = $2";
-    ENDPOINTS_BEHIND = "SELECT webhook_endpoints.* FROM webhook_endpoints
+    ENDPOINTS_BEHIND = "SELECT id, webhook_endpoints.business, url, description, kinds, enabled, disabled_reason, failing_since_ms,
+            old_secret_until_ms, created_at_ms, version, cursor_seq
+        FROM webhook_endpoints
         JOIN event_heads ON event_heads.business = webhook_endpoints.business
         WHERE webhook_endpoints.enabled AND webhook_endpoints.cursor_seq < event_heads.seq AND webhook_endpoints.id > $1
         ORDER BY webhook_endpoints.id LIMIT $2";
@@ -98,8 +112,10 @@ statements! {
         WHERE business = $1 AND id = $2 AND cursor_seq = $3 AND enabled";
     INSERT_DELIVERY = "INSERT INTO webhook_deliveries (id, business, endpoint, seq, kind, subject, message, body, state,
             attempts, next_at_ms, created_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    DELIVERY = "SELECT * FROM webhook_deliveries WHERE business = $1 AND endpoint = $2 AND id = $3";
-    DELIVERIES = "SELECT * FROM webhook_deliveries WHERE business = $1 AND endpoint = $2 AND ($3 = '' OR state = $3)
+    DELIVERY = "SELECT id, endpoint, seq, kind, subject, message, body, state, attempts, next_at_ms, created_at_ms
+        FROM webhook_deliveries WHERE business = $1 AND endpoint = $2 AND id = $3";
+    DELIVERIES = "SELECT id, endpoint, seq, kind, subject, message, body, state, attempts, next_at_ms, created_at_ms
+        FROM webhook_deliveries WHERE business = $1 AND endpoint = $2 AND ($3 = '' OR state = $3)
             AND (created_at_ms, id) < ($4, $5)
         ORDER BY created_at_ms DESC, id DESC LIMIT $6";
     UPDATE_DELIVERY = "UPDATE webhook_deliveries SET state = $3, attempts = $4, next_at_ms = $5

@@ -1,0 +1,12 @@
+//! What a store can do, by area: each file implements some of the traits of [`crate::contract`] over [`crate::db`].
+
+pub(crate) mod calls;
+mod content;
+mod credentials;
+pub(crate) mod events;
+mod jobs;
+mod journal;
+mod plans;
+mod retention;
+mod tenants;
+mod webhooks;
