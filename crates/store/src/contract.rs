@@ -16,6 +16,8 @@ pub use plans::{DayUsage, Plans};
 pub use webhooks::{DELIVER_JOB, EndpointChange, RETRY_JOB, Verdict, Webhooks};
 
 use crate::error::StoreError;
+use crate::people::{AccessKeys, Audit, EntryRules, OneTimeTokens, SecondFactors, Sessions, Users};
+use crate::seal::Keyring;
 use async_trait::async_trait;
 use base::{AgentId, BusinessId, CallId, CallTime, ConversationId, JournalSeq, MessageId, Money, NumberId};
 use base::{PhoneNumber, Pii, Secret, TurnId, limits};
@@ -550,7 +552,16 @@ pub trait Store:
     + Jobs
     + Webhooks
     + Plans
+    + Users
+    + SecondFactors
+    + Sessions
+    + OneTimeTokens
+    + AccessKeys
+    + EntryRules
+    + Audit
 {
+    /// What seals rows, and what other keys of the installation are derived from.
+    fn keyring(&self) -> &Keyring;
     /// Whether the database answers and can be written to.
     async fn check(&self) -> Answer<()>;
     /// Finishes what is under way and closes.

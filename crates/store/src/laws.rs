@@ -21,6 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use crate::people_laws::*;
+
 /// Makes every law a test. The argument is an expression that answers a future of `(Arc<dyn Store>, guard)`; the guard
 /// lives as long as the test.
 #[macro_export]
@@ -60,6 +62,17 @@ macro_rules! store_laws {
             an_endpoint_that_fails_is_noticed_and_switched_off_with_an_event,
             usage_is_the_sum_of_the_calls,
             an_alert_is_given_once_when_a_share_of_the_plan_is_used,
+            people_of_another_business_answer_as_missing,
+            the_last_owner_stays,
+            an_address_leads_to_the_account_that_was_verified_first,
+            a_refresh_token_works_once_and_its_copy_ends_the_session,
+            who_may_no_longer_sign_in_is_signed_out,
+            a_code_of_a_second_factor_counts_once,
+            an_invitation_makes_one_user,
+            a_reset_sets_one_password_and_ends_sessions,
+            a_rotated_key_opens_with_both_secrets_for_a_while,
+            entry_rules_come_back_to_their_business,
+            the_audit_log_pages_from_the_newest,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(

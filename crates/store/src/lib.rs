@@ -36,6 +36,8 @@ pub mod db;
 pub mod error;
 pub mod journal_writer;
 pub mod laws;
+pub mod people;
+mod people_laws;
 pub mod seal;
 pub mod seed;
 pub mod shared;

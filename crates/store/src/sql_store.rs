@@ -78,6 +78,10 @@ impl SqlStore {
 
 #[async_trait]
 impl Store for SqlStore {
+    fn keyring(&self) -> &Keyring {
+        &self.keys
+    }
+
     async fn check(&self) -> Answer<()> {
         let reach = Db::across("asks whether the database answers");
         self.db.read(reach, sql::CHECK, Args::new()).await?;

@@ -79,10 +79,9 @@ pub(super) async fn write(tx: &mut Tx, scope: &TenantScope, fresh: &[Fresh], at_
     let business = scope.business.0;
     let row = tx.read_one(sql::BUMP_EVENTS, args![business, count]).await?;
     let head: i64 = row.ok_or(crate::db::missing("business"))?.get("seq")?;
-    for (seq, event) in (head - count + 1..).zip(fresh) {
-        let args = args![business, seq, event.kind.name(), event.subject, at_ms, &event.data];
-        tx.write(sql::INSERT_EVENT, args).await?;
-    }
+    let row =
+        |(seq, event): (i64, &Fresh)| args![business, seq, event.kind.name(), event.subject, at_ms, event.data.clone()];
+    tx.write_many(sql::INSERT_EVENT, (head - count + 1..).zip(fresh).map(row).collect()).await?;
     u64::try_from(head).map_err(|_| crate::error::StoreError::Corrupt("a negative place".into()))
 }
 

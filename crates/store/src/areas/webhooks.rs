@@ -4,7 +4,7 @@ use super::events::{self, Fresh, read_event};
 use super::jobs;
 use crate::args;
 use crate::contract::{Answer, Cursor, DELIVER_JOB, EndpointChange, NewJob, Page, RETRY_JOB, Verdict, Webhooks};
-use crate::db::{Db, DbRow, PAGE, Tx, missing, to_i64, to_json};
+use crate::db::{Args, Db, DbRow, PAGE, Tx, missing, to_i64, to_json};
 use crate::error::StoreError;
 use crate::seal::{Row, RowSeal};
 use crate::sql;
@@ -63,37 +63,39 @@ fn read_attempt(row: &DbRow) -> Answer<Attempt> {
     })
 }
 
-async fn insert_delivery(tx: &mut Tx, scope: &TenantScope, delivery: &Delivery) -> Answer<()> {
-    let args = args![
+fn delivery_row(scope: &TenantScope, delivery: &Delivery) -> Answer<Args<'static>> {
+    Ok(args![
         delivery.id,
         scope.business.0,
         delivery.endpoint,
         to_i64(delivery.seq)?,
-        &delivery.kind,
+        delivery.kind.clone(),
         delivery.subject,
-        &delivery.message,
-        &delivery.body,
+        delivery.message.clone(),
+        delivery.body.clone(),
         delivery.state.name(),
         delivery.attempts,
         delivery.next_at_ms,
         delivery.created_at_ms,
-    ];
-    tx.write(sql::INSERT_DELIVERY, args).await.map(drop)
+    ])
 }
 
-/// Asks for a delivery. The schedule is the delivery's own; the job only must not give up before it.
-async fn insert_job(tx: &mut Tx, scope: &TenantScope, delivery: &Delivery, is_failing: bool) -> Answer<()> {
-    let kind = if is_failing { RETRY_JOB } else { DELIVER_JOB };
-    let payload = serde_json::json!({ "endpoint": delivery.endpoint, "delivery": delivery.id });
-    let job = NewJob {
-        kind: kind.to_owned(),
-        business: Some(scope.business),
-        payload,
-        run_at_ms: delivery.next_at_ms.unwrap_or(delivery.created_at_ms),
-        attempts_max: 2 * SCHEDULE.len() as u32,
-        unique: None,
-    };
-    jobs::insert(tx, &job, delivery.created_at_ms).await.map(drop)
+/// Keeps deliveries and asks for them. The schedule is the delivery's own; the job only must not give up before it.
+async fn insert_deliveries(tx: &mut Tx, scope: &TenantScope, deliveries: &[Delivery], is_failing: bool) -> Answer<()> {
+    let rows = deliveries.iter().map(|delivery| delivery_row(scope, delivery)).collect::<Answer<Vec<_>>>()?;
+    tx.write_many(sql::INSERT_DELIVERY, rows).await?;
+    for delivery in deliveries {
+        let job = NewJob {
+            kind: if is_failing { RETRY_JOB } else { DELIVER_JOB }.to_owned(),
+            business: Some(scope.business),
+            payload: serde_json::json!({ "endpoint": delivery.endpoint, "delivery": delivery.id }),
+            run_at_ms: delivery.next_at_ms.unwrap_or(delivery.created_at_ms),
+            attempts_max: 2 * SCHEDULE.len() as u32,
+            unique: None,
+        };
+        jobs::insert(tx, &job, delivery.created_at_ms).await?;
+    }
+    Ok(())
 }
 
 impl SqlStore {
@@ -248,10 +250,7 @@ impl Webhooks for SqlStore {
         if tx.write(sql::MOVE_CURSOR, args).await? == 0 {
             return Ok(false);
         }
-        for delivery in deliveries {
-            insert_delivery(&mut tx, scope, delivery).await?;
-            insert_job(&mut tx, scope, delivery, endpoint.failing_since_ms.is_some()).await?;
-        }
+        insert_deliveries(&mut tx, scope, deliveries, endpoint.failing_since_ms.is_some()).await?;
         tx.commit().await?;
         self.bells.ring_jobs();
         Ok(true)
@@ -260,10 +259,7 @@ impl Webhooks for SqlStore {
     async fn add_deliveries(&self, scope: &TenantScope, endpoint: Uuid, deliveries: &[Delivery]) -> Answer<()> {
         let mut tx = self.db.begin(scope).await?;
         tx.read_one(sql::LOCK_ENDPOINT, args![scope.business.0, endpoint]).await?.ok_or(missing("endpoint"))?;
-        for delivery in deliveries {
-            insert_delivery(&mut tx, scope, delivery).await?;
-            insert_job(&mut tx, scope, delivery, true).await?;
-        }
+        insert_deliveries(&mut tx, scope, deliveries, true).await?;
         tx.commit().await?;
         self.bells.ring_jobs();
         Ok(())
@@ -271,7 +267,7 @@ impl Webhooks for SqlStore {
 
     async fn add_test_delivery(&self, scope: &TenantScope, delivery: &Delivery) -> Answer<()> {
         let mut tx = self.db.begin(scope).await?;
-        insert_delivery(&mut tx, scope, delivery).await?;
+        tx.write(sql::INSERT_DELIVERY, delivery_row(scope, delivery)?).await?;
         tx.commit().await
     }
 

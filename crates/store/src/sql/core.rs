@@ -49,7 +49,7 @@ statements! {
     CALLS = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
             answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
             FROM calls WHERE business = $1
-            AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR agent = $3)
+            AND (state = $2 OR $2 IS NULL) AND (agent = $3 OR $3 IS NULL)
             AND (started_at_ms, id) < ($4, $5)
         ORDER BY started_at_ms DESC, id DESC LIMIT $6";
     ROUTE_CALL = sqlite "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
