@@ -55,7 +55,7 @@ statements! {
     RETRY_FAILED_JOB = "UPDATE jobs SET lease = NULL, error = $5,
             state = CASE WHEN attempts >= attempts_max THEN 'dead' ELSE 'ready' END,
             unique_key = CASE WHEN attempts >= attempts_max THEN NULL ELSE unique_key END,
-            due_at_ms = CASE WHEN attempts >= attempts_max THEN $4 ELSE $3 END
+            due_at_ms = CASE WHEN attempts >= attempts_max THEN CAST($4 AS BIGINT) ELSE CAST($3 AS BIGINT) END
         WHERE id = $1 AND lease = $2";
     REPEAT_JOB = "UPDATE jobs SET lease = NULL, error = $4, state = 'ready', attempts = attempts - 1, due_at_ms = $3
         WHERE id = $1 AND lease = $2";
