@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::seed::SeedMode;
-use store::{Credential, Owner, SqliteOptions, SqlStore, Store};
+use store::{Credential, Owner, SqlStore, SqliteOptions, Store};
 
 /// The demonstration business as it is shipped.
 const DEMO: &str = include_str!("../../../fixtures/demo/business.toml");

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use base::JournalSeq;
     use store::laws::{Tenant, call_of, caller_turn, tenant};
-    use store::{CallUpdate, SqliteOptions, SqlStore, WriterId};
+    use store::{CallUpdate, SqlStore, SqliteOptions, WriterId};
 
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 

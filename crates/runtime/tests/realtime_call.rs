@@ -24,7 +24,7 @@ use std::f64::consts::TAU;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Credential, SqliteOptions, SqlStore, Store};
+use store::{Credential, SqlStore, SqliteOptions, Store};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 const GREETING: &str = "Hello.";

@@ -11,7 +11,20 @@ pub mod lines;
 pub mod office;
 pub mod requests;
 
+mod events;
+mod jobs;
+mod plans;
+mod webhooks;
+
+pub use events::{EventRange, Events};
+pub use jobs::{After, DeadJob, Job, JobCount, Jobs, NewJob};
+pub use plans::{DayUsage, Plans};
+pub use webhooks::{DELIVER_JOB, EndpointChange, RETRY_JOB, Verdict, Webhooks};
+
 use crate::error::StoreError;
+use crate::nodes::Nodes;
+use crate::people::{AccessKeys, Audit, EntryRules, OneTimeTokens, SecondFactors, Sessions, Users};
+use crate::seal::Keyring;
 use async_trait::async_trait;
 use base::{AgentId, BusinessId, CallId, CallTime, ConversationId, JournalSeq, MessageId, Money, NumberId};
 use base::{PhoneNumber, Pii, Secret, TurnId, limits};
@@ -593,7 +606,21 @@ pub trait Store:
     + customers::Customers
     + office::Office
     + requests::Requests
+    + Events
+    + Jobs
+    + Webhooks
+    + Plans
+    + Users
+    + SecondFactors
+    + Sessions
+    + OneTimeTokens
+    + AccessKeys
+    + EntryRules
+    + Audit
+    + Nodes
 {
+    /// What seals rows, and what other keys of the installation are derived from.
+    fn keyring(&self) -> &Keyring;
     /// Whether the database answers and can be written to.
     async fn check(&self) -> Answer<()>;
     /// Finishes what is under way and closes.
