@@ -11,7 +11,18 @@ pub mod lines;
 pub mod office;
 pub mod requests;
 
+mod events;
+mod jobs;
+mod plans;
+mod webhooks;
+
+pub use events::{EventRange, Events};
+pub use jobs::{After, DeadJob, Job, JobCount, Jobs, NewJob};
+pub use plans::{DayUsage, Plans};
+pub use webhooks::{DELIVER_JOB, EndpointChange, RETRY_JOB, Verdict, Webhooks};
+
 use crate::error::StoreError;
+use crate::nodes::Nodes;
 use crate::people::{AccessKeys, Audit, EntryRules, OneTimeTokens, SecondFactors, Sessions, Users};
 use crate::seal::Keyring;
 use async_trait::async_trait;
@@ -590,6 +601,15 @@ pub trait Store:
     + Credentials
     + Settings
     + Costs
+    + drafts::Drafts
+    + lines::Lines
+    + customers::Customers
+    + office::Office
+    + requests::Requests
+    + Events
+    + Jobs
+    + Webhooks
+    + Plans
     + Users
     + SecondFactors
     + Sessions
@@ -597,11 +617,7 @@ pub trait Store:
     + AccessKeys
     + EntryRules
     + Audit
-    + drafts::Drafts
-    + lines::Lines
-    + customers::Customers
-    + office::Office
-    + requests::Requests
+    + Nodes
 {
     /// What seals rows, and what other keys of the installation are derived from.
     fn keyring(&self) -> &Keyring;

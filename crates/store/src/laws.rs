@@ -3,6 +3,9 @@
 mod resources;
 
 pub use resources::*;
+mod live;
+
+pub use live::*;
 
 use crate::contract::{CallFilter, CallUpdate, Cursor, Document, Owner, Role, StageCost, Store, Versioned, WriterId};
 use crate::error::StoreError;
@@ -21,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use crate::nodes_laws::*;
 pub use crate::people_laws::*;
 
 /// Makes every law a test. The argument is an expression that answers a future of `(Arc<dyn Store>, guard)`; the guard
@@ -48,6 +52,34 @@ macro_rules! store_laws {
             credentials_come_back_to_their_owner_and_provider,
             a_setting_counts_its_changes,
             costs_add_up_by_stage_and_month,
+            a_draft_reaches_calls_only_when_it_is_published,
+            an_agent_with_numbers_stays,
+            a_call_keeps_the_version_it_began_with,
+            a_number_leads_elsewhere_while_nobody_is_there,
+            a_customer_is_found_by_number_address_and_words,
+            what_a_business_says_about_itself_stays_its_own,
+            a_request_with_a_key_has_one_effect,
+            lists_of_calls_and_conversations_are_filtered,
+            a_node_is_there_while_its_lease_runs,
+            a_node_learns_that_it_should_drain,
+            a_process_that_was_replaced_has_no_lease_any_more,
+            a_call_has_one_node,
+            the_node_of_a_call_is_seen_by_its_business_alone,
+            the_calls_of_a_dead_node_are_found,
+            each_change_of_a_call_is_told_once_and_in_order,
+            no_event_appears_behind_one_that_was_read,
+            a_snapshot_and_what_follows_is_a_fresh_snapshot,
+            old_events_go_and_the_range_says_which,
+            what_is_forgotten_is_gone_from_the_events_too,
+            each_job_is_done_once_however_many_workers_there_are,
+            a_job_of_a_dead_worker_is_taken_after_its_lease,
+            a_job_that_keeps_failing_becomes_a_dead_letter,
+            a_unique_job_and_an_entry_of_the_calendar_come_once,
+            a_secret_of_a_webhook_is_replaced_with_an_overlap,
+            an_event_becomes_one_delivery_whoever_looks,
+            an_endpoint_that_fails_is_noticed_and_switched_off_with_an_event,
+            usage_is_the_sum_of_the_calls,
+            an_alert_is_given_once_when_a_share_of_the_plan_is_used,
             people_of_another_business_answer_as_missing,
             the_last_owner_stays,
             an_address_leads_to_the_account_that_was_verified_first,
@@ -59,14 +91,6 @@ macro_rules! store_laws {
             a_rotated_key_opens_with_both_secrets_for_a_while,
             entry_rules_come_back_to_their_business,
             the_audit_log_pages_from_the_newest,
-            a_draft_reaches_calls_only_when_it_is_published,
-            an_agent_with_numbers_stays,
-            a_call_keeps_the_version_it_began_with,
-            a_number_leads_elsewhere_while_nobody_is_there,
-            a_customer_is_found_by_number_address_and_words,
-            what_a_business_says_about_itself_stays_its_own,
-            a_request_with_a_key_has_one_effect,
-            lists_of_calls_and_conversations_are_filtered,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(

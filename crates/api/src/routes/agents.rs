@@ -5,8 +5,8 @@ use crate::App;
 use crate::auth::{Allowed, may};
 use crate::http::{Body, IfMatch, List, Listed, MaybeBody, Params, Tagged, body, page, rate};
 use crate::problem::Problem;
-use axum::extract::{OriginalUri, State};
-use axum::http::{StatusCode, header};
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base::{AgentId, limits};
 use model::agent::{Agent, AgentStatus};
@@ -210,7 +210,7 @@ pub(super) async fn find(store: &dyn Store, scope: &TenantScope, name: &str) -> 
 pub(crate) async fn list(
     State(app): State<App>,
     caller: Allowed<may::AgentsRead>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Params(query): Params<AgentQuery>,
 ) -> Result<Listed<AgentView>, Problem> {
     let wanted = page::rows(query.limit)?;

@@ -7,9 +7,9 @@ use crate::auth::{Allowed, may};
 use crate::http::{Body, List, Listed, Params, page};
 use crate::problem::Problem;
 use axum::Json;
-use axum::extract::{FromRequestParts, OriginalUri, Path, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use base::{AgentId, CallId, PhoneNumber, limits};
 use engine::io::{DeskInput, Input};
@@ -68,7 +68,7 @@ pub(crate) enum CallSort {
 pub(crate) async fn list(
     State(app): State<App>,
     caller: Allowed<may::CallsRead>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Params(query): Params<CallQuery>,
 ) -> Result<Listed<CallView>, Problem> {
     let wanted = page::rows(query.limit)?;

@@ -6,7 +6,8 @@ use crate::auth::{Allowed, may};
 use crate::http::{List, Listed, Params, page};
 use crate::problem::Problem;
 use axum::Json;
-use axum::extract::{OriginalUri, State};
+use axum::http::Uri;
+use axum::extract::State;
 use base::{AgentId, ConversationId, Pii, limits};
 use serde::{Deserialize, Serialize};
 use store::{Conversation, ConversationFilter, Cursor, Message, Role};
@@ -114,7 +115,7 @@ pub(crate) struct ConversationQuery {
 pub(crate) async fn list(
     State(app): State<App>,
     caller: Allowed<may::ConversationsRead>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Params(query): Params<ConversationQuery>,
 ) -> Result<Listed<ConversationView>, Problem> {
     let wanted = page::rows(query.limit)?;
@@ -169,7 +170,7 @@ pub(crate) async fn messages(
     State(app): State<App>,
     caller: Allowed<may::ConversationsRead>,
     super::Id(id): super::Id<ConversationId>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Params(query): Params<MessageQuery>,
 ) -> Result<Listed<MessageView>, Problem> {
     let wanted = page::rows(query.limit)?;

@@ -6,8 +6,8 @@ use crate::App;
 use crate::auth::{Allowed, may};
 use crate::http::{Body, IfMatch, List, Listed, Params, Tagged, page};
 use crate::problem::Problem;
-use axum::extract::{OriginalUri, State};
-use axum::http::{StatusCode, header};
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base::{CustomerId, PhoneNumber, Pii, limits};
 use model::customer::Customer;
@@ -190,7 +190,7 @@ pub(crate) enum CustomerSort {
 pub(crate) async fn list(
     State(app): State<App>,
     caller: Allowed<may::CustomersRead>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Params(query): Params<CustomerQuery>,
 ) -> Result<Listed<CustomerView>, Problem> {
     let wanted = page::rows(query.limit)?;
@@ -328,7 +328,7 @@ pub(crate) async fn history(
     State(app): State<App>,
     caller: Allowed<may::CustomersRead>,
     super::Id(id): super::Id<CustomerId>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Params(query): Params<HistoryQuery>,
 ) -> Result<Listed<CallView>, Problem> {
     let wanted = page::rows(query.limit)?;

@@ -5,8 +5,8 @@ use crate::App;
 use crate::auth::{Allowed, may};
 use crate::http::{Body, IfMatch, List, Listed, Params, Tagged, page};
 use crate::problem::Problem;
-use axum::extract::{OriginalUri, State};
-use axum::http::{StatusCode, header};
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base::{AgentId, NumberId, PhoneNumber};
 use model::business::{Number, TenantScope};
@@ -123,7 +123,7 @@ pub(crate) struct NumberQuery {
 pub(crate) async fn list(
     State(app): State<App>,
     caller: Allowed<may::NumbersRead>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Params(query): Params<NumberQuery>,
 ) -> Result<Listed<NumberView>, Problem> {
     let wanted = page::rows(query.limit)?;

@@ -6,8 +6,8 @@ use crate::auth::{Allowed, may};
 use crate::http::{List, Listed, Params, page};
 use crate::problem::Problem;
 use axum::Json;
-use axum::extract::{OriginalUri, State};
-use axum::http::header;
+use axum::extract::State;
+use axum::http::{header, Uri};
 use axum::response::{IntoResponse, Response};
 use base::{CallId, limits};
 use serde::{Deserialize, Serialize};
@@ -127,7 +127,7 @@ pub(crate) async fn log(
     State(app): State<App>,
     caller: Allowed<may::CallsRead>,
     super::Id(id): super::Id<CallId>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Params(query): Params<LogQuery>,
 ) -> Result<Listed<CallEventView>, Problem> {
     let wanted = page::rows(query.limit)?;

@@ -5,8 +5,8 @@ use crate::App;
 use crate::auth::{Allowed, may};
 use crate::http::{Body, IfMatch, List, Listed, Params, Tagged, page};
 use crate::problem::Problem;
-use axum::extract::{OriginalUri, State};
-use axum::http::StatusCode;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::contract::office::ValueKind;
@@ -58,7 +58,7 @@ fn setting(name: String, known: &Versioned) -> Result<SettingView, Problem> {
 pub(crate) async fn settings(
     State(app): State<App>,
     caller: Allowed<may::ConfigRead>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Params(query): Params<ValueQuery>,
 ) -> Result<Listed<SettingView>, Problem> {
     let wanted = page::rows(query.limit)?;

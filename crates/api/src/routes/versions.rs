@@ -6,7 +6,8 @@ use crate::auth::{Allowed, may};
 use crate::http::{Body, IfMatch, List, Listed, Params, page, rate};
 use crate::problem::Problem;
 use axum::Json;
-use axum::extract::{OriginalUri, Path, State};
+use axum::http::Uri;
+use axum::extract::{Path, State};
 use model::agent::Agent;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -66,7 +67,7 @@ pub(crate) async fn list(
     State(app): State<App>,
     caller: Allowed<may::AgentsRead>,
     super::Name(name): super::Name,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Params(query): Params<VersionQuery>,
 ) -> Result<Listed<VersionView>, Problem> {
     let wanted = page::rows(query.limit)?;

@@ -36,7 +36,7 @@ statements! {
     LINE = "SELECT id, business, number, carrier, agent, label, hours, version FROM numbers WHERE business = $1 AND id = $2";
     LINE_TO_CHANGE = locking "SELECT version FROM numbers WHERE business = $1 AND id = $2";
     LINES = "SELECT id, business, number, carrier, agent, label, hours, version FROM numbers
-        WHERE business = $1 AND number > $2 AND ($3 IS NULL OR agent = $3) AND ($4 IS NULL OR carrier = $4)
+        WHERE business = $1 AND number > $2 AND (agent = $3 OR $3 IS NULL) AND (carrier = $4 OR $4 IS NULL)
         ORDER BY number LIMIT $5";
     UPDATE_LINE = "UPDATE numbers SET number = $3, carrier = $4, agent = $5, label = $6, hours = $7, version = version + 1
         WHERE business = $1 AND id = $2";
@@ -51,12 +51,12 @@ statements! {
             notes = $9, search = $10, updated_at_ms = $11, version = version + 1 WHERE business = $1 AND id = $2";
     CUSTOMERS = "SELECT id, business, phone, email, name, language, tags, attributes, notes, created_at_ms, updated_at_ms,
             version FROM customers
-        WHERE business = $1 AND ($2 IS NULL OR phone = $2) AND ($3 IS NULL OR email = $3)
+        WHERE business = $1 AND (phone = $2 OR $2 IS NULL) AND (email = $3 OR $3 IS NULL)
             AND ($4 IS NULL OR search LIKE $4 ESCAPE '\\') AND ($5 IS NULL OR tags LIKE $5 ESCAPE '\\')
             AND (updated_at_ms, id) < ($6, $7) ORDER BY updated_at_ms DESC, id DESC LIMIT $8";
     CUSTOMERS_UP = "SELECT id, business, phone, email, name, language, tags, attributes, notes, created_at_ms, updated_at_ms,
             version FROM customers
-        WHERE business = $1 AND ($2 IS NULL OR phone = $2) AND ($3 IS NULL OR email = $3)
+        WHERE business = $1 AND (phone = $2 OR $2 IS NULL) AND (email = $3 OR $3 IS NULL)
             AND ($4 IS NULL OR search LIKE $4 ESCAPE '\\') AND ($5 IS NULL OR tags LIKE $5 ESCAPE '\\')
             AND (updated_at_ms, id) > ($6, $7) ORDER BY updated_at_ms, id LIMIT $8";
     DELETE_CUSTOMER = "DELETE FROM customers WHERE business = $1 AND id = $2";
@@ -96,26 +96,26 @@ statements! {
 
     CALLS_DOWN = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state,
             started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros FROM calls
-        WHERE business = $1 AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR agent = $3)
-            AND ($4 IS NULL OR direction = $4) AND ($5 IS NULL OR number = $5) AND ($6 IS NULL OR customer = $6)
+        WHERE business = $1 AND (state = $2 OR $2 IS NULL) AND (agent = $3 OR $3 IS NULL)
+            AND (direction = $4 OR $4 IS NULL) AND (number = $5 OR $5 IS NULL) AND (customer = $6 OR $6 IS NULL)
             AND started_at_ms >= $7 AND started_at_ms < $8 AND (started_at_ms, id) < ($9, $10)
         ORDER BY started_at_ms DESC, id DESC LIMIT $11";
     CALLS_UP = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state,
             started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros FROM calls
-        WHERE business = $1 AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR agent = $3)
-            AND ($4 IS NULL OR direction = $4) AND ($5 IS NULL OR number = $5) AND ($6 IS NULL OR customer = $6)
+        WHERE business = $1 AND (state = $2 OR $2 IS NULL) AND (agent = $3 OR $3 IS NULL)
+            AND (direction = $4 OR $4 IS NULL) AND (number = $5 OR $5 IS NULL) AND (customer = $6 OR $6 IS NULL)
             AND started_at_ms >= $7 AND started_at_ms < $8 AND (started_at_ms, id) > ($9, $10)
         ORDER BY started_at_ms, id LIMIT $11";
     CONVERSATIONS_DOWN = "SELECT id, business, agent, customer, started_at_ms, ended_at_ms FROM conversations
-        WHERE business = $1 AND ($2 IS NULL OR agent = $2) AND ($3 IS NULL OR customer = $3)
-            AND ($4 IS NULL OR EXISTS (SELECT 1 FROM messages WHERE messages.business = conversations.business
-                AND messages.conversation = conversations.id AND LOWER(messages.text) LIKE $4 ESCAPE '\\'))
+        WHERE business = $1 AND (agent = $2 OR $2 IS NULL) AND (customer = $3 OR $3 IS NULL)
+            AND (EXISTS (SELECT 1 FROM messages WHERE messages.business = conversations.business
+                AND messages.conversation = conversations.id AND LOWER(messages.text) LIKE $4 ESCAPE '\\') OR $4 IS NULL)
             AND started_at_ms >= $5 AND started_at_ms < $6 AND (started_at_ms, id) < ($7, $8)
         ORDER BY started_at_ms DESC, id DESC LIMIT $9";
     CONVERSATIONS_UP = "SELECT id, business, agent, customer, started_at_ms, ended_at_ms FROM conversations
-        WHERE business = $1 AND ($2 IS NULL OR agent = $2) AND ($3 IS NULL OR customer = $3)
-            AND ($4 IS NULL OR EXISTS (SELECT 1 FROM messages WHERE messages.business = conversations.business
-                AND messages.conversation = conversations.id AND LOWER(messages.text) LIKE $4 ESCAPE '\\'))
+        WHERE business = $1 AND (agent = $2 OR $2 IS NULL) AND (customer = $3 OR $3 IS NULL)
+            AND (EXISTS (SELECT 1 FROM messages WHERE messages.business = conversations.business
+                AND messages.conversation = conversations.id AND LOWER(messages.text) LIKE $4 ESCAPE '\\') OR $4 IS NULL)
             AND started_at_ms >= $5 AND started_at_ms < $6 AND (started_at_ms, id) > ($7, $8)
         ORDER BY started_at_ms, id LIMIT $9";
 }
