@@ -15,7 +15,7 @@ pub mod server;
 mod socket;
 
 pub use access::Access;
-pub use http::HttpSettings;
+pub use crate::http::HttpSettings;
 pub use problem::Problem;
 pub use routes::document;
 pub use routes::test_calls::{TestCallError, TestCaller};

@@ -76,9 +76,9 @@ pub(crate) struct ParameterShape {
 }
 
 /// What the values of an argument look like.
-#[derive(ToSchema)]
-#[schema(as = ToolParameterKind, rename_all = "snake_case")]
-#[serde(tag = "kind")]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ToolParameterKind)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(dead_code, reason = "describes model::tool::ParameterKind")]
 pub(crate) enum KindShape {
     /// Free text that the customer said.
@@ -97,7 +97,7 @@ pub(crate) enum KindShape {
 }
 
 /// One value of a choice.
-#[derive(ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = ToolChoice)]
 #[expect(dead_code, reason = "describes model::tool::ChoiceOption")]
 pub(crate) struct OptionShape {
@@ -108,9 +108,9 @@ pub(crate) struct OptionShape {
 }
 
 /// What carries a tool out.
-#[derive(ToSchema)]
-#[schema(as = ToolAction, rename_all = "snake_case")]
-#[serde(tag = "kind")]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ToolAction)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(dead_code, reason = "describes model::tool::ToolAction")]
 pub(crate) enum ActionShape {
     /// Looks a row up in a table of the business.
@@ -144,8 +144,8 @@ pub(crate) enum ActionShape {
 }
 
 /// How a service is asked: with the arguments in the address (`GET`, `DELETE`) or as JSON.
-#[derive(ToSchema)]
-#[schema(rename_all = "UPPERCASE")]
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
 #[expect(dead_code, reason = "describes model::tool::HttpMethod")]
 pub(crate) enum MethodShape {
     Get,

@@ -52,12 +52,12 @@ statements! {
     CUSTOMERS = "SELECT id, business, phone, email, name, language, tags, attributes, notes, created_at_ms, updated_at_ms,
             version FROM customers
         WHERE business = $1 AND (phone = $2 OR $2 IS NULL) AND (email = $3 OR $3 IS NULL)
-            AND ($4 IS NULL OR search LIKE $4 ESCAPE '\\') AND ($5 IS NULL OR tags LIKE $5 ESCAPE '\\')
+            AND (search LIKE $4 ESCAPE '\\' OR $4 IS NULL) AND (tags LIKE $5 ESCAPE '\\' OR $5 IS NULL)
             AND (updated_at_ms, id) < ($6, $7) ORDER BY updated_at_ms DESC, id DESC LIMIT $8";
     CUSTOMERS_UP = "SELECT id, business, phone, email, name, language, tags, attributes, notes, created_at_ms, updated_at_ms,
             version FROM customers
         WHERE business = $1 AND (phone = $2 OR $2 IS NULL) AND (email = $3 OR $3 IS NULL)
-            AND ($4 IS NULL OR search LIKE $4 ESCAPE '\\') AND ($5 IS NULL OR tags LIKE $5 ESCAPE '\\')
+            AND (search LIKE $4 ESCAPE '\\' OR $4 IS NULL) AND (tags LIKE $5 ESCAPE '\\' OR $5 IS NULL)
             AND (updated_at_ms, id) > ($6, $7) ORDER BY updated_at_ms, id LIMIT $8";
     DELETE_CUSTOMER = "DELETE FROM customers WHERE business = $1 AND id = $2";
 
