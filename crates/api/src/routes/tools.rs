@@ -99,7 +99,6 @@ pub(crate) enum KindShape {
 /// One value of a choice.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ToolChoice)]
-#[expect(dead_code, reason = "describes model::tool::ChoiceOption")]
 pub(crate) struct OptionShape {
     value: String,
     /// Words by which customers mean it.

@@ -8,6 +8,7 @@ mod kill;
 mod on_device_call;
 mod providers;
 mod replay;
+mod quick_start;
 mod rig;
 mod vault;
 mod voices;
