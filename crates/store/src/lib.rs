@@ -55,4 +55,4 @@ pub use error::StoreError;
 pub use journal_writer::{AppendError, JournalWriter};
 pub use seal::{DataKey, KeyError, Keyring};
 pub use seed::{SeedMode, seed};
-pub use sql_store::{SqlStore, StoreOptions};
+pub use sql_store::{Report, SqlStore, StoreOptions};
