@@ -77,6 +77,14 @@ impl Egress {
         Self { config, socket_tls, grpc_tls, grpc_pool: grpc::Pool::default(), encrypted, plain }
     }
 
+    /// Whether an address could be asked, as far as it tells by itself: nobody is asked, and no name looked up.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check_url(&self, url: &str) -> Result<(), Failure> {
+        address::Target::parse(self.config.policy, url, ("http", "https")).map(drop)
+    }
+
     /// Where requests of this way out may go.
     pub fn policy(&self) -> Policy {
         self.config.policy

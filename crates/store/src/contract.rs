@@ -5,6 +5,16 @@
 //! is ([`Numbers::route_number`], [`Calls::route_call`], [`Calls::unfinished_calls`]): they answer with the scope. Every
 //! method ends within [`base::limits::STATEMENT_MS_MAX`] plus [`base::limits::POOL_WAIT_MS_MAX`].
 
+mod events;
+mod jobs;
+mod plans;
+mod webhooks;
+
+pub use events::{EventRange, Events};
+pub use jobs::{After, DeadJob, Job, JobCount, Jobs, NewJob};
+pub use plans::{DayUsage, Plans};
+pub use webhooks::{DELIVER_JOB, EndpointChange, RETRY_JOB, Verdict, Webhooks};
+
 use crate::error::StoreError;
 use crate::people::{AccessKeys, Audit, EntryRules, OneTimeTokens, SecondFactors, Sessions, Users};
 use crate::seal::Keyring;
@@ -538,6 +548,10 @@ pub trait Store:
     + Credentials
     + Settings
     + Costs
+    + Events
+    + Jobs
+    + Webhooks
+    + Plans
     + Users
     + SecondFactors
     + Sessions

@@ -1,5 +1,6 @@
 //! The store over a database of either engine.
 
+use crate::areas::events::Bells;
 use crate::args;
 use crate::contract::{Answer, Store};
 use crate::db::postgres::{Postgres, PostgresOptions};
@@ -77,6 +78,7 @@ pub struct Report {
 pub struct SqlStore {
     pub(crate) db: Db,
     pub(crate) keys: Keyring,
+    pub(crate) bells: Bells,
 }
 
 impl SqlStore {
@@ -90,11 +92,11 @@ impl SqlStore {
                     })?;
                 }
                 let keys = options.keys.keyring(&options.key_file())?;
-                Ok(Self { db: Db::Sqlite(Sqlite::open(&options).await?), keys })
+                Ok(Self { db: Db::Sqlite(Sqlite::open(&options).await?), keys, bells: Bells::default() })
             }
             StoreOptions::Postgres(options) => {
                 let keys = options.keys.keyring(&options.key_file)?;
-                Ok(Self { db: Db::Postgres(Postgres::open(&options).await?), keys })
+                Ok(Self { db: Db::Postgres(Postgres::open(&options).await?), keys, bells: Bells::default() })
             }
         }
     }
@@ -142,7 +144,7 @@ impl Store for SqlStore {
             return Ok(0);
         }
         let reach = Db::across("partitions are for all businesses");
-        let months = args![i64::from(limits::PARTITIONS_AHEAD_MONTHS)];
+        let months = args![1_i64, i64::from(limits::PARTITIONS_AHEAD_MONTHS)];
         let made = self.db.write_rows(reach, sql::MAKE_PARTITIONS, months).await?;
         made.first().map_or(Ok(0), |row| row.get("made"))
     }
