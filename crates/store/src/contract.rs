@@ -16,6 +16,7 @@ pub use plans::{DayUsage, Plans};
 pub use webhooks::{DELIVER_JOB, EndpointChange, RETRY_JOB, Verdict, Webhooks};
 
 use crate::error::StoreError;
+use crate::nodes::Nodes;
 use crate::people::{AccessKeys, Audit, EntryRules, OneTimeTokens, SecondFactors, Sessions, Users};
 use crate::seal::Keyring;
 use async_trait::async_trait;
@@ -559,6 +560,7 @@ pub trait Store:
     + AccessKeys
     + EntryRules
     + Audit
+    + Nodes
 {
     /// What seals rows, and what other keys of the installation are derived from.
     fn keyring(&self) -> &Keyring;

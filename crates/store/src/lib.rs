@@ -37,6 +37,9 @@ pub mod error;
 pub mod fill;
 pub mod journal_writer;
 pub mod laws;
+pub mod nodes;
+mod nodes_laws;
+pub mod objects;
 pub mod people;
 mod people_laws;
 pub mod seal;
@@ -55,6 +58,7 @@ pub use contract::{
 pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;
 pub use journal_writer::{AppendError, JournalWriter};
+pub use nodes::Nodes;
 pub use seal::{DataKey, KeyError, Keyring};
 pub use seed::{SeedMode, seed};
 pub use sql_store::{Report, SqlStore, StoreOptions};
