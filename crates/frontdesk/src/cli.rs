@@ -67,7 +67,7 @@ enum Command {
     /// List, test and switch providers; set their credentials; say who serves an agent
     #[command(subcommand)]
     Providers(commands::providers::ProvidersCommand),
-    /// Create businesses, people and keys, straight in the database
+    /// For the operator of the installation: create businesses, people and keys; fill a database to measure it
     #[command(subcommand)]
     Admin(commands::admin::AdminCommand),
     /// Say what is missing and the command that mends it

@@ -7,6 +7,7 @@ mod carriers;
 mod conversations;
 mod customers;
 mod fields;
+mod flags;
 mod health;
 mod numbers;
 mod people;
@@ -105,6 +106,9 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(conversations::messages))
         .routes(routes!(values::settings))
         .routes(routes!(values::get_setting, values::put_setting, values::delete_setting))
+        .routes(routes!(flags::list))
+        .routes(routes!(flags::get, flags::put, flags::delete))
+        .routes(routes!(flags::evaluate))
         .routes(routes!(test_calls::create))
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::get))

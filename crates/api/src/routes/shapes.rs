@@ -1,5 +1,6 @@
 //! Shapes of domain types for the OpenAPI document alone: the domain knows nothing of it. A test holds each against its type.
 
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// When somebody is there.
@@ -68,9 +69,9 @@ pub(crate) enum WeekdayShape {
 }
 
 /// Where a call goes while nobody is there: to another agent, or to a message.
-#[derive(ToSchema)]
-#[schema(as = Closed, rename_all = "snake_case")]
-#[serde(tag = "kind")]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Closed)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(dead_code, reason = "describes model::hours::Closed")]
 pub(crate) enum ClosedShape {
     /// Another agent answers.

@@ -76,9 +76,9 @@ pub(crate) struct ParameterShape {
 }
 
 /// What the values of an argument look like.
-#[derive(ToSchema)]
-#[schema(as = ToolParameterKind, rename_all = "snake_case")]
-#[serde(tag = "kind")]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ToolParameterKind)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(dead_code, reason = "describes model::tool::ParameterKind")]
 pub(crate) enum KindShape {
     /// Free text that the customer said.
@@ -95,9 +95,8 @@ pub(crate) enum KindShape {
 }
 
 /// One value of a choice.
-#[derive(ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = ToolChoice)]
-#[expect(dead_code, reason = "describes model::tool::ChoiceOption")]
 pub(crate) struct OptionShape {
     value: String,
     /// Words by which customers mean it.
@@ -106,9 +105,9 @@ pub(crate) struct OptionShape {
 }
 
 /// What carries a tool out.
-#[derive(ToSchema)]
-#[schema(as = ToolAction, rename_all = "snake_case")]
-#[serde(tag = "kind")]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ToolAction)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(dead_code, reason = "describes model::tool::ToolAction")]
 pub(crate) enum ActionShape {
     /// Looks a row up in a table of the business.
@@ -138,8 +137,8 @@ pub(crate) enum ActionShape {
 }
 
 /// How a service is asked: with the arguments in the address (`GET`, `DELETE`) or as JSON.
-#[derive(ToSchema)]
-#[schema(rename_all = "UPPERCASE")]
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
 #[expect(dead_code, reason = "describes model::tool::HttpMethod")]
 pub(crate) enum MethodShape {
     Get,

@@ -7,7 +7,7 @@ use crate::http::{List, Listed, Params, page};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{header, Uri};
+use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use base::{CallId, limits};
 use serde::{Deserialize, Serialize};

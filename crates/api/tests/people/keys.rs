@@ -68,7 +68,8 @@ async fn a_key_of_another_business_does_not_exist(rig: Rig) {
     let (id, _) = make(&rig, &owner.token, "keys", json!(["audit:read"])).await;
     for (method, path) in [("GET", ""), ("POST", "/rotate"), ("DELETE", "")] {
         let theirs = rig.ask(&other.token, method, &format!("/api/v1/keys/{id}{path}"), None).await;
-        let nobodys = rig.ask(&other.token, method, &format!("/api/v1/keys/{}{path}", uuid::Uuid::now_v7()), None).await;
+        let nobodys =
+            rig.ask(&other.token, method, &format!("/api/v1/keys/{}{path}", uuid::Uuid::now_v7()), None).await;
         assert_eq!(theirs.status, StatusCode::NOT_FOUND);
         assert_eq!(theirs.seen(), nobodys.seen(), "{method} {path}");
     }

@@ -54,8 +54,13 @@ fn filled(path: &str, value: &str) -> String {
 }
 
 fn verdict(operation: &Operation, reply: &Reply) -> &'static str {
-    let code = if reply.text.is_empty() { String::new() } else { reply.seen().1["code"].as_str().unwrap_or_default().into() };
-    assert!(!reply.status.is_server_error() || reply.status == StatusCode::SERVICE_UNAVAILABLE, "{}: {reply:?}", operation.id);
+    let code =
+        if reply.text.is_empty() { String::new() } else { reply.seen().1["code"].as_str().unwrap_or_default().into() };
+    assert!(
+        !reply.status.is_server_error() || reply.status == StatusCode::SERVICE_UNAVAILABLE,
+        "{}: {reply:?}",
+        operation.id
+    );
     match (reply.status.as_u16(), code.as_str()) {
         (401, "unauthorized") => "401",
         (403, "forbidden") => "-",
@@ -71,7 +76,9 @@ async fn every_operation_is_open_to_whom_the_matrix_says_and_to_nobody_else() {
     for role in Role::ALL {
         people.insert(role, rig.person(&owner.scope, role).await);
     }
-    let mut table = String::from("# operation, method, path, permission; nobody, then every role: x may, - may not, 401 must sign in\n");
+    let mut table = String::from(
+        "# operation, method, path, permission; nobody, then every role: x may, - may not, 401 must sign in\n",
+    );
     for operation in operations() {
         let path = filled(&operation.path, &uuid::Uuid::nil().to_string());
         let body = operation.body.then(|| json!({}));
@@ -104,7 +111,10 @@ async fn every_operation_is_open_to_whom_the_matrix_says_and_to_nobody_else() {
     let (now, known): (BTreeSet<&str>, BTreeSet<&str>) = (table.lines().collect(), GOLDEN.lines().collect());
     let (new, gone): (Vec<_>, Vec<_>) = (now.difference(&known).collect(), known.difference(&now).collect());
     let how = "FRONTDESK_GOLDEN=write cargo test -p api --test people matrix";
-    assert!(new.is_empty() && gone.is_empty(), "the matrix differs; read it, then `{how}`\nnew: {new:#?}\ngone: {gone:#?}");
+    assert!(
+        new.is_empty() && gone.is_empty(),
+        "the matrix differs; read it, then `{how}`\nnew: {new:#?}\ngone: {gone:#?}"
+    );
 }
 
 #[test]
@@ -146,7 +156,10 @@ async fn what_another_business_has_answers_byte_for_byte_as_missing() {
         };
         assert_eq!(ask(&sample.theirs).await, ask(&sample.missing).await, "{} {}", operation.method, operation.path);
     }
-    assert!(lacking.is_empty(), "tests/people/samples.rs makes nothing of the kind that these paths name: {lacking:#?}");
+    assert!(
+        lacking.is_empty(),
+        "tests/people/samples.rs makes nothing of the kind that these paths name: {lacking:#?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -98,7 +98,8 @@ async fn token(State(twin): State<Twin>, Form(form): Form<HashMap<String, String
             return (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant"})));
         }
         let now = runtime::wall_ms() / 1000;
-        let mut claims = json!({"iss": says.issuer, "aud": "frontdesk", "exp": now + 300, "iat": now, "nonce": says.nonce});
+        let mut claims =
+            json!({"iss": says.issuer, "aud": "frontdesk", "exp": now + 300, "iat": now, "nonce": says.nonce});
         for (name, value) in says.claims.as_object().expect("claims") {
             claims[name] = value.clone();
         }
@@ -110,7 +111,8 @@ async fn token(State(twin): State<Twin>, Form(form): Form<HashMap<String, String
 
 /// Sets a provider up and answers its id.
 async fn set_up(rig: &Rig, owner: &Owner, twin: &Twin, more: Value) -> String {
-    let mut wish = json!({"name": "Work", "discovery_url": twin.url, "client_id": "frontdesk", "client_secret": "s3cret"});
+    let mut wish =
+        json!({"name": "Work", "discovery_url": twin.url, "client_id": "frontdesk", "client_secret": "s3cret"});
     for (name, value) in more.as_object().expect("fields") {
         wish[name] = value.clone();
     }
@@ -148,7 +150,10 @@ async fn a_person_signs_in_where_their_company_says_who_they_are(rig: Rig) {
     let jar: Vec<&str> = joined.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
     let jar: Vec<&str> = jar.iter().filter_map(|cookie| cookie.split(';').next()).collect();
     let me = rig.send("GET", "/api/v1/auth/me", &[("cookie", &jar.join("; "))], None).await.good().json();
-    assert_eq!((me["user"]["email"].as_str(), me["user"]["role"].as_str()), (Some("mira@shop.example"), Some("operator")));
+    assert_eq!(
+        (me["user"]["email"].as_str(), me["user"]["role"].as_str()),
+        (Some("mira@shop.example"), Some("operator"))
+    );
     // The subject is who it is from now on, whatever becomes of the address.
     twin.with(|says| says.claims["email"] = json!("new@elsewhere.example"));
     assert_eq!(sign_in(&rig, &twin, &provider).await.status, StatusCode::SEE_OTHER);
@@ -186,7 +191,8 @@ async fn a_token_that_is_not_for_this_sign_in_is_refused(rig: Rig) {
     assert_eq!(sign_in(&rig, &twin, &provider).await.status, StatusCode::UNAUTHORIZED);
     let without_cookie = rig.send("GET", "/api/v1/auth/oidc/callback?code=good&state=x", &[], None).await;
     assert_eq!(without_cookie.status, StatusCode::UNAUTHORIZED);
-    let away = rig.send("GET", &format!("/api/v1/auth/oidc/{provider}/start?return_to=//evil.example"), &[], None).await;
+    let away =
+        rig.send("GET", &format!("/api/v1/auth/oidc/{provider}/start?return_to=//evil.example"), &[], None).await;
     assert_eq!(away.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
@@ -201,7 +207,8 @@ async fn a_directory_with_policies_and_its_own_issuer_is_understood(rig: Rig) {
     let unnamed = set_up(&rig, &owner, &twin, json!({"join_domains": ["shop.example"]})).await;
     let start = rig.send("GET", &format!("/api/v1/auth/oidc/{unnamed}/start"), &[], None).await;
     assert_eq!(start.status, StatusCode::UNAUTHORIZED, "another issuer has to be named");
-    let named = json!({"issuer": issuer, "policy": "b2c_1_signin", "trust_email": true, "join_domains": ["shop.example"]});
+    let named =
+        json!({"issuer": issuer, "policy": "b2c_1_signin", "trust_email": true, "join_domains": ["shop.example"]});
     let provider = set_up(&rig, &owner, &twin, named).await;
     assert_eq!(sign_in(&rig, &twin, &provider).await.status, StatusCode::SEE_OTHER);
     twin.with(|says| says.claims["tfp"] = json!("B2C_1_PasswordReset"));

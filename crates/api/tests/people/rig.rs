@@ -110,11 +110,16 @@ impl Rig {
         };
         // A twin of an identity provider is on this machine.
         let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator)));
-        let node = Node::new(node_settings, Arc::clone(&store), Services::default(), Arc::clone(&egress), BTreeMap::new());
+        let node =
+            Node::new(node_settings, Arc::clone(&store), Services::default(), Arc::clone(&egress), BTreeMap::new());
         let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
         let home = TenantScope { business: base::BusinessId::generate() };
-        let business =
-            model::business::Business { id: home.business, slug: "home".into(), name: "Home".into(), time_zone: "UTC".into() };
+        let business = model::business::Business {
+            id: home.business,
+            slug: "home".into(),
+            name: "Home".into(),
+            time_zone: "UTC".into(),
+        };
         store.put_business(&home, &business).await.expect("a business");
         let app = App {
             auth: Arc::new(Auth::new(settings, store.keyring(), Arc::clone(&shared), egress)),

@@ -31,7 +31,8 @@ async fn a_business_registers_and_its_owner_signs_in(rig: Rig) {
     assert_eq!(me["user"]["email"], "owner@shop.example");
     assert!(me["permissions"].as_array().expect("a list").contains(&json!("plan:manage")));
     assert!(!me["permissions"].as_array().expect("a list").contains(&json!("installation:manage")));
-    let again = json!({"business_name": "x", "slug": "shop", "email": "x@y.example", "name": "X", "password": PASSWORD});
+    let again =
+        json!({"business_name": "x", "slug": "shop", "email": "x@y.example", "name": "X", "password": PASSWORD});
     let taken = rig.open("/api/v1/auth/register", again).await;
     assert_eq!((taken.status, taken.code().as_str()), (StatusCode::CONFLICT, "conflict"));
     let weak = json!({"business_name": "x", "slug": "other", "email": "x@y.example", "name": "X", "password": "short"});
@@ -95,7 +96,8 @@ async fn a_session_that_is_ended_opens_nothing_at_once(rig: Rig) {
     let sessions = rig.ask(&owner.token, "GET", "/api/v1/auth/sessions", None).await.good().json();
     let items = sessions["items"].as_array().expect("a list");
     assert_eq!(items.len(), 2);
-    let theirs = items.iter().find(|one| one["current"] == false).expect("the other one")["id"].as_str().expect("an id");
+    let theirs =
+        items.iter().find(|one| one["current"] == false).expect("the other one")["id"].as_str().expect("an id");
     let path = format!("/api/v1/auth/sessions/{theirs}");
     rig.ask(&owner.token, "DELETE", &path, None).await.good();
     assert_eq!(rig.ask(&other, "GET", "/api/v1/auth/me", None).await.status, StatusCode::UNAUTHORIZED);
@@ -127,10 +129,13 @@ async fn an_invited_person_joins_once_with_the_role_they_were_given(rig: Rig) {
     assert_eq!(listed["items"][0]["email"], "noor@shop.example");
     assert!(listed["items"][0].get("token").is_none(), "a token is shown once");
     let accept = json!({"token": made["token"], "name": "Noor", "password": "noor has a long one"});
-    assert!(rig.open("/api/v1/auth/invitations/accept", accept.clone()).await.status == StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        rig.open("/api/v1/auth/invitations/accept", accept.clone()).await.status == StatusCode::UNPROCESSABLE_ENTITY
+    );
     let accept = json!({"token": made["token"], "name": "Noor", "password": PASSWORD});
     let joined = rig.open("/api/v1/auth/invitations/accept", accept.clone()).await.good().json();
-    let me = rig.ask(joined["access_token"].as_str().expect("a token"), "GET", "/api/v1/auth/me", None).await.good().json();
+    let me =
+        rig.ask(joined["access_token"].as_str().expect("a token"), "GET", "/api/v1/auth/me", None).await.good().json();
     assert_eq!((me["user"]["role"].as_str(), me["user"]["email_verified"].as_bool()), (Some("operator"), Some(true)));
     let again = rig.open("/api/v1/auth/invitations/accept", accept).await;
     assert_eq!((again.status, again.code().as_str()), (StatusCode::GONE, "token_void"));
@@ -202,7 +207,8 @@ async fn a_second_factor_is_asked_for_and_its_codes_count_once(rig: Rig) {
     let begun = rig.ask(&owner.token, "POST", "/api/v1/auth/mfa", None).await.good().json();
     let secret = begun["secret"].as_str().expect("a secret");
     assert!(begun["url"].as_str().is_some_and(|url| url.starts_with("otpauth://totp/Frontdesk")));
-    let confirm = async |code: &str| rig.ask(&owner.token, "POST", "/api/v1/auth/mfa/confirm", Some(json!({"code": code}))).await;
+    let confirm =
+        async |code: &str| rig.ask(&owner.token, "POST", "/api/v1/auth/mfa/confirm", Some(json!({"code": code}))).await;
     rig.sign_in("owner@shop.example", PASSWORD).await;
     let first = code(secret, -1);
     let wrong = if first == "000000" { "000001" } else { "000000" };
@@ -245,10 +251,14 @@ async fn a_page_carries_its_tokens_in_cookies_that_other_sites_cannot_use(rig: R
     let wish = json!({"email": "owner@shop.example", "password": PASSWORD, "cookies": true});
     let reply = rig.send("POST", "/api/v1/auth/login", &[("x-forwarded-proto", "https")], Some(&wish)).await.good();
     assert!(reply.json().get("access_token").is_none() && reply.json().get("refresh_token").is_none());
-    let cookies: Vec<&str> = reply.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
+    let cookies: Vec<&str> =
+        reply.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
     assert_eq!(cookies.len(), 2);
     for cookie in &cookies {
-        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Secure"), "{cookie}");
+        assert!(
+            cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Secure"),
+            "{cookie}"
+        );
     }
     let jar: Vec<&str> = cookies.iter().filter_map(|cookie| cookie.split(';').next()).collect();
     let jar = jar.join("; ");
@@ -262,7 +272,12 @@ async fn a_page_carries_its_tokens_in_cookies_that_other_sites_cannot_use(rig: R
     let renewed = rig.send("POST", "/api/v1/auth/refresh", &ours, None).await.good();
     assert_eq!(renewed.headers.get_all("set-cookie").iter().count(), 2);
     let out = rig.send("POST", "/api/v1/auth/logout", &ours, None).await.good();
-    assert!(out.headers.get_all("set-cookie").iter().all(|value| value.to_str().is_ok_and(|text| text.contains("Max-Age=0"))));
+    assert!(
+        out.headers
+            .get_all("set-cookie")
+            .iter()
+            .all(|value| value.to_str().is_ok_and(|text| text.contains("Max-Age=0")))
+    );
 }
 
 async fn an_address_list_keeps_everybody_else_out(rig: Rig) {
@@ -301,11 +316,18 @@ async fn what_is_done_stands_in_the_audit_log(rig: Rig) {
     let log = rig.ask(&owner.token, "GET", "/api/v1/audit?action=update_user", None).await.good().json();
     let lines = log["items"].as_array().expect("lines");
     assert_eq!(lines.len(), 1, "what was refused changed nothing: {lines:?}");
-    assert_eq!((lines[0]["actor"].as_str(), lines[0]["actor_id"].as_str()), (Some("user"), Some(&*owner.user.to_string())));
-    assert_eq!((lines[0]["subject"].as_str(), lines[0]["address"].as_str()), (Some(&*format!("users/{id}")), Some("127.0.0.1")));
+    assert_eq!(
+        (lines[0]["actor"].as_str(), lines[0]["actor_id"].as_str()),
+        (Some("user"), Some(&*owner.user.to_string()))
+    );
+    assert_eq!(
+        (lines[0]["subject"].as_str(), lines[0]["address"].as_str()),
+        (Some(&*format!("users/{id}")), Some("127.0.0.1"))
+    );
     assert_eq!(lines[0]["details"]["role"], "operator");
     let log = rig.ask(&owner.token, "GET", "/api/v1/audit?limit=100", None).await.good().json();
-    let actions: Vec<&str> = log["items"].as_array().expect("lines").iter().filter_map(|line| line["action"].as_str()).collect();
+    let actions: Vec<&str> =
+        log["items"].as_array().expect("lines").iter().filter_map(|line| line["action"].as_str()).collect();
     assert!(actions.contains(&"register") && actions.contains(&"login"), "{actions:?}");
     assert!(!log.to_string().contains(PASSWORD));
     let theirs = rig.ask(&other.token, "GET", "/api/v1/audit?action=update_user", None).await.good().json();

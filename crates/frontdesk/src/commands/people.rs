@@ -91,10 +91,14 @@ fn read_permissions(text: &str) -> Result<PermissionSet, String> {
 pub(crate) async fn people(config: &Config, command: PeopleCommand) -> anyhow::Result<ExitCode> {
     let store = wiring::open_database(config, &environment).await?;
     match command {
-        PeopleCommand::CreateBusiness { slug, name, time_zone } => create_business(&*store, slug, name, time_zone).await?,
+        PeopleCommand::CreateBusiness { slug, name, time_zone } => {
+            create_business(&*store, slug, name, time_zone).await?
+        }
         PeopleCommand::CreateUser(args) => create_user(&*store, args).await?,
         PeopleCommand::CreateKey(args) => create_key(&*store, args).await?,
-        PeopleCommand::ResetPassword { email, business } => reset_password(&*store, &email, business.as_deref()).await?,
+        PeopleCommand::ResetPassword { email, business } => {
+            reset_password(&*store, &email, business.as_deref()).await?
+        }
         PeopleCommand::List { business: None } => list_businesses(&*store).await?,
         PeopleCommand::List { business: Some(slug) } => list_business(&*store, &slug).await?,
     }

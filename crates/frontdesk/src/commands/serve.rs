@@ -122,6 +122,11 @@ async fn prune(store: Arc<dyn store::Store>) {
         if let Err(error) = store.prune_requests(runtime::wall_ms() - limits::IDEMPOTENCY_MS_MAX).await {
             tracing::warn!(%error, "old idempotency keys were not forgotten");
         }
+        match store.make_room().await {
+            Ok(0) => {}
+            Ok(partitions) => tracing::info!(partitions, "the database has room for the months to come"),
+            Err(error) => tracing::warn!(%error, "no room was made for the months to come; the next try follows"),
+        }
     }
 }
 
