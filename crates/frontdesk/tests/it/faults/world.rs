@@ -298,10 +298,13 @@ fn node(common: &Common, size: &Size, services: Services, control: Arc<dyn Carri
 fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
     let app = App {
         node: node.clone(),
-        scope,
+        home: scope,
         access: Arc::new(Access::default()),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         recordings_dir: std::env::temp_dir().into(),
+        http: Arc::default(),
+        shared: Arc::new(store::shared::Memory::default()),
+        test_caller: None,
     };
     let stop = CancellationToken::new();
     tokio::spawn(api::server::serve(listener, api::router(app), stop.clone(), Duration::from_secs(1)));
