@@ -14,8 +14,8 @@ mod routes;
 pub mod server;
 mod socket;
 
-pub use access::Access;
 pub use crate::http::HttpSettings;
+pub use access::Access;
 pub use problem::Problem;
 pub use routes::document;
 pub use routes::test_calls::{TestCallError, TestCaller};

@@ -106,8 +106,7 @@ impl Problem {
 
     /// The request with this idempotency key has not been answered yet.
     pub fn in_progress() -> Self {
-        let mut problem =
-            Self::new(StatusCode::CONFLICT, "in_progress", "The same request has not been answered yet");
+        let mut problem = Self::new(StatusCode::CONFLICT, "in_progress", "The same request has not been answered yet");
         problem.retry_after_secs = Some(1);
         problem
     }
@@ -168,7 +167,9 @@ impl Problem {
             StatusCode::SERVICE_UNAVAILABLE => Self::unavailable("the service is busy"),
             StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => Self::timeout(),
             status if status.is_server_error() => Self::internal(),
-            status => Self { status: status.as_u16(), ..Self::invalid("the request is not one that this server understands") },
+            status => {
+                Self { status: status.as_u16(), ..Self::invalid("the request is not one that this server understands") }
+            }
         }
     }
 

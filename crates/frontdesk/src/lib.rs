@@ -11,8 +11,8 @@ pub mod config;
 pub mod on_device;
 pub mod shelf;
 pub mod telemetry;
-pub mod vault;
 pub mod test_calls;
+pub mod vault;
 pub mod wiring;
 
 pub use cli::run;

@@ -356,7 +356,8 @@ pub async fn pages_are_complete_while_calls_arrive(store: Arc<dyn Store>) {
 
     let filter = CallFilter { state: Some(CallState::Failed), agent: Some(tenant.agent.id), ..CallFilter::default() };
     assert!(store.calls(&tenant.scope, &filter, None, 10).await.expect("a page").rows.is_empty());
-    let filter = CallFilter { state: Some(CallState::Initiated), agent: Some(tenant.agent.id), ..CallFilter::default() };
+    let filter =
+        CallFilter { state: Some(CallState::Initiated), agent: Some(tenant.agent.id), ..CallFilter::default() };
     let page = store.calls(&tenant.scope, &filter, None, u32::MAX).await.expect("a page");
     assert!(page.rows.len() > 25 && page.rows.len() <= base::limits::PAGE_ROWS_MAX as usize);
 }

@@ -52,7 +52,8 @@ async fn answer(
         head.uri.path_and_query().map_or("", |path| path.as_str()).as_bytes(),
         &body,
     ]);
-    let name = RequestName { scope: principal.scope, actor: super::rate::actor_name(principal.actor), key: key.to_owned() };
+    let name =
+        RequestName { scope: principal.scope, actor: super::rate::actor_name(principal.actor), key: key.to_owned() };
     let store = app.node.store();
     match store.begin_request(&name, &hash, runtime::wall_ms()).await.map_err(crate::routes::store_problem)? {
         Begun::First => {}

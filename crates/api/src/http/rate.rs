@@ -72,11 +72,7 @@ struct Standing {
 }
 
 /// Counts the request, refuses one too many, and says how many are left.
-pub(crate) async fn limit(
-    State((app, quotas)): State<(App, Arc<Quotas>)>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn limit(State((app, quotas)): State<(App, Arc<Quotas>)>, request: Request, next: Next) -> Response {
     let principal = request.extensions().get::<Principal>().copied();
     let counted = principal.filter(|principal| principal.actor != Actor::Installation);
     let Some(principal) = counted.filter(|_| request.uri().path().starts_with("/api/")) else {

@@ -45,7 +45,8 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
     let method = request.method().clone();
     // The route and never the address: an address may name a customer.
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!("request", id = id.as_str(), method = method.as_str(), route);
     let began = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;

@@ -294,7 +294,10 @@ pub(super) async fn put_draft(
     now: u32,
 ) -> Result<Tagged<AgentDetail>, Problem> {
     let written = app.node.store().put_draft(scope, agent, expected, runtime::wall_ms()).await;
-    tagged(&written.map_err(|error| if expected.is_some() { super::stale_or(error, now) } else { store_problem(error) })?)
+    tagged(
+        &written
+            .map_err(|error| if expected.is_some() { super::stale_or(error, now) } else { store_problem(error) })?,
+    )
 }
 
 /// Deletes an agent: its past calls still name it, nothing else does.

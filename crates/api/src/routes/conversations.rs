@@ -6,8 +6,8 @@ use crate::auth::{Allowed, may};
 use crate::http::{List, Listed, Params, page};
 use crate::problem::Problem;
 use axum::Json;
-use axum::http::Uri;
 use axum::extract::State;
+use axum::http::Uri;
 use base::{AgentId, ConversationId, Pii, limits};
 use serde::{Deserialize, Serialize};
 use store::{Conversation, ConversationFilter, Cursor, Message, Role};
@@ -124,7 +124,8 @@ pub(crate) async fn list(
         super::check_text("q", words, 2, 100)?;
     }
     // A search reads what was said: it is given a bound where nobody gives one.
-    let since = query.q.as_ref().map(|_| query.to_ms.unwrap_or_else(runtime::wall_ms).saturating_sub(limits::SEARCH_SPAN_MS));
+    let since =
+        query.q.as_ref().map(|_| query.to_ms.unwrap_or_else(runtime::wall_ms).saturating_sub(limits::SEARCH_SPAN_MS));
     let filter = ConversationFilter {
         agent: query.agent.map(AgentId),
         customer: query.customer.as_deref().map(super::customer_text),

@@ -105,7 +105,8 @@ pub(crate) fn check_text(field: &str, text: &str, chars_min: usize, chars_max: u
 /// A short name: lower-case letters, digits and hyphens.
 pub(crate) fn check_slug(field: &str, text: &str) -> Result<(), Problem> {
     let sign = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let fits = (1..=63).contains(&text.len()) && text.chars().all(sign) && !text.starts_with('-') && !text.ends_with('-');
+    let fits =
+        (1..=63).contains(&text.len()) && text.chars().all(sign) && !text.starts_with('-') && !text.ends_with('-');
     if fits {
         return Ok(());
     }
@@ -116,7 +117,11 @@ pub(crate) fn check_slug(field: &str, text: &str) -> Result<(), Problem> {
 pub(crate) fn check_key(field: &str, text: &str) -> Result<(), Problem> {
     let sign = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let fits = (1..=100).contains(&text.len()) && text.chars().all(sign);
-    if fits { Ok(()) } else { Err(Problem::invalid(format!("{field}: 1 to 100 letters, digits, dots, hyphens, underscores"))) }
+    if fits {
+        Ok(())
+    } else {
+        Err(Problem::invalid(format!("{field}: 1 to 100 letters, digits, dots, hyphens, underscores")))
+    }
 }
 
 /// A language tag in the form of BCP 47.

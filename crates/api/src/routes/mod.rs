@@ -217,7 +217,10 @@ mod tests {
                 }
                 assert!(!path.contains('{') || responses.contains_key("404"), "{at}: 404 is missing");
                 let reads_body = operation.get("requestBody").is_some();
-                assert!(!reads_body || ["413", "415", "422"].iter().all(|status| responses.contains_key(*status)), "{at}");
+                assert!(
+                    !reads_body || ["413", "415", "422"].iter().all(|status| responses.contains_key(*status)),
+                    "{at}"
+                );
             }
         }
         assert!(ids.len() > 50, "{}", ids.len());

@@ -129,8 +129,7 @@ pub(crate) async fn list(
     let wanted = page::rows(query.limit)?;
     let filter = LineFilter { agent: query.agent.map(AgentId), carrier: query.carrier.as_deref() };
     let lines = app.node.store().lines(&caller.scope, filter, query.cursor.as_deref(), wanted + 1).await;
-    let (rows, next) =
-        page::cut(lines.map_err(store_problem)?, wanted, |line| line.number.number.expose().to_owned());
+    let (rows, next) = page::cut(lines.map_err(store_problem)?, wanted, |line| line.number.number.expose().to_owned());
     Ok(Listed::new(rows.into_iter().map(NumberView::from).collect(), next, uri))
 }
 

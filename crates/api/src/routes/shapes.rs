@@ -75,9 +75,7 @@ pub(crate) enum WeekdayShape {
 #[expect(dead_code, reason = "describes model::hours::Closed")]
 pub(crate) enum ClosedShape {
     /// Another agent answers.
-    Agent {
-        agent: uuid::Uuid,
-    },
+    Agent { agent: uuid::Uuid },
     /// The platform says this in its own voice and hangs up.
     Message {
         #[schema(min_length = 1, max_length = 1000)]

@@ -89,9 +89,7 @@ pub(crate) enum KindShape {
         regex: String,
     },
     /// One of these values.
-    Choice {
-        options: Vec<OptionShape>,
-    },
+    Choice { options: Vec<OptionShape> },
     /// A day: a weekday, today, tomorrow or a date.
     Day,
 }
@@ -113,13 +111,9 @@ pub(crate) struct OptionShape {
 #[expect(dead_code, reason = "describes model::tool::ToolAction")]
 pub(crate) enum ActionShape {
     /// Looks a row up in a table of the business.
-    Lookup {
-        table: String,
-    },
+    Lookup { table: String },
     /// Writes a row into a table of the business.
-    Record {
-        table: String,
-    },
+    Record { table: String },
     /// Asks a service of the business.
     Http {
         #[schema(example = "https://api.example.com/orders")]

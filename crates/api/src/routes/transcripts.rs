@@ -7,7 +7,7 @@ use crate::http::{List, Listed, Params, page};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{header, Uri};
+use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use base::{CallId, limits};
 use serde::{Deserialize, Serialize};
@@ -136,7 +136,8 @@ pub(crate) async fn log(
     let has_more = rows.len() > wanted as usize || rows.len() == limits::PAGE_ROWS_MAX as usize;
     rows.truncate(wanted as usize);
     let next = rows.last().filter(|_| has_more).map(|row| row.id);
-    let views = rows.into_iter().map(|row| CallEventView { id: row.id, kind: row.kind, data: row.data, at_ms: row.at_ms });
+    let views =
+        rows.into_iter().map(|row| CallEventView { id: row.id, kind: row.kind, data: row.data, at_ms: row.at_ms });
     Ok(Listed::new(views.collect(), next, uri))
 }
 

@@ -18,10 +18,14 @@ async fn an_agent_is_drafted_published_changed_and_taken_back() {
     assert_eq!((published.status, &published.json()["version"]), (StatusCode::OK, &json!(1)), "{published:?}");
     let change = json!({ "lines": { "greeting": "Hi." }, "timing": { "endpoint_ms": 400 } });
     let changed = rig.change("PATCH", "/api/v1/agents/front", &change).await.json();
-    assert_eq!((&changed["changed"], &changed["greeting"], &changed["version"]), (&json!(true), &json!("Hi."), &json!(1)));
+    assert_eq!(
+        (&changed["changed"], &changed["greeting"], &changed["version"]),
+        (&json!(true), &json!("Hi."), &json!(1))
+    );
     assert_eq!(changed["draft"]["lines"]["goodbye"], agent["draft"]["lines"]["goodbye"], "what is left out stays");
     let diff = rig.get("/api/v1/agents/front/versions/1/diff").await.json();
-    let paths: Vec<&str> = diff["patch"].as_array().expect("steps").iter().filter_map(|step| step["path"].as_str()).collect();
+    let paths: Vec<&str> =
+        diff["patch"].as_array().expect("steps").iter().filter_map(|step| step["path"].as_str()).collect();
     assert!(paths.contains(&"/lines/greeting") && paths.contains(&"/timing/endpoint_ms"), "{diff}");
     let second = rig.send(SHOP, "POST", "/api/v1/agents/front/publish", &[], None).await;
     assert_eq!(second.json()["version"], 2, "{second:?}");

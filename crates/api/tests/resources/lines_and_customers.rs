@@ -17,7 +17,10 @@ async fn a_number_leads_to_its_agent_and_elsewhere_while_nobody_is_there() {
     assert_eq!(rig.post("/api/v1/numbers", &new).await.problem(), "conflict");
     let at = made.header("location").to_owned();
     let open = rig.change("PATCH", &at, &json!({ "hours": null, "label": "Front desk" })).await;
-    assert_eq!((&open.json()["hours"], &open.json()["label"], &open.json()["version"]), (&json!(null), &json!("Front desk"), &json!(2)));
+    assert_eq!(
+        (&open.json()["hours"], &open.json()["label"], &open.json()["version"]),
+        (&json!(null), &json!("Front desk"), &json!(2))
+    );
     let cases = [
         json!({ "agent": uuid() }),
         json!({ "hours": { "closed": { "kind": "agent", "agent": uuid() } } }),
@@ -95,13 +98,19 @@ async fn a_conversation_is_found_by_what_was_said_and_read_as_a_script() {
     let at = format!("/api/v1/conversations/{}", call.conversation);
     assert_eq!(rig.get(&at).await.json()["customer"], "+4915550100");
     let messages = rig.get(&format!("{at}/messages")).await.json();
-    assert_eq!((&messages["items"][0]["role"], &messages["items"][0]["text"]), (&json!("customer"), &json!("My bell is broken")));
+    assert_eq!(
+        (&messages["items"][0]["role"], &messages["items"][0]["text"]),
+        (&json!("customer"), &json!("My bell is broken"))
+    );
     let call_at = format!("/api/v1/calls/{}", call.id);
     assert_eq!(rig.get(&format!("{call_at}/transcript")).await.json()["messages"][0]["text"], "My bell is broken");
     let text = rig.get(&format!("{call_at}/transcript?format=text")).await;
     assert_eq!(text.text, "00:01 customer: My bell is broken\n");
     assert_eq!(rig.get(&format!("{call_at}/log")).await.json()["items"], json!([]));
-    assert_eq!(rig.get("/api/v1/calls?customer=%2B4915550100&direction=inbound").await.json()["items"][0]["id"], json!(call.id.0));
+    assert_eq!(
+        rig.get("/api/v1/calls?customer=%2B4915550100&direction=inbound").await.json()["items"][0]["id"],
+        json!(call.id.0)
+    );
     assert_eq!(rig.get("/api/v1/calls?direction=outbound").await.json()["items"], json!([]));
     for path in [at.clone(), format!("{at}/messages"), format!("{call_at}/transcript"), format!("{call_at}/log")] {
         assert_eq!(rig.send(RIVAL, "GET", &path, &[], None).await.problem(), "not_found", "{path}");
@@ -118,7 +127,9 @@ async fn the_profile_and_settings_belong_to_one_business() {
         "hours": { "week": [{ "days": ["monday", "friday"], "from": "09:00", "to": "17:30" }] } });
     let changed = rig.change("PATCH", "/api/v1/business", &change).await;
     assert_eq!((&changed.json()["name"], &changed.json()["version"]), (&json!("Brightleaf"), &json!(2)), "{changed:?}");
-    for wrong in [json!({ "time_zone": "Mars" }), json!({ "name": null }), json!({ "slug": "x" }), json!({ "phone": "1" })] {
+    for wrong in
+        [json!({ "time_zone": "Mars" }), json!({ "name": null }), json!({ "slug": "x" }), json!({ "phone": "1" })]
+    {
         assert_eq!(rig.change("PATCH", "/api/v1/business", &wrong).await.problem(), "invalid", "{wrong}");
     }
     let theirs = rig.send(RIVAL, "GET", "/api/v1/business", &[], None).await.json();

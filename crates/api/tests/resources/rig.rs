@@ -126,7 +126,14 @@ impl Rig {
     }
 
     /// Sends a request; `who` is the short name of the business.
-    pub async fn send(&self, who: &str, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Reply {
+    pub async fn send(
+        &self,
+        who: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Reply {
         let method: Method = method.parse().expect("a method");
         let mut request = Request::builder().method(method).uri(path).header("host", "localhost:8080");
         request = request.header("frontdesk-business", who);

@@ -38,9 +38,15 @@ async fn a_tool_is_tried_once_and_its_secret_is_never_shown() {
     let action = json!({ "kind": "http", "url": format!("{url}/orders"), "credential": "crm", "timeout_ms": 2000 });
     let put = rig.change("PUT", "/api/v1/agents/front/tools/order_status", &tool("order_status", &action)).await;
     assert_eq!((put.status, &put.json()["changed"]), (StatusCode::OK, &json!(true)), "{put:?}");
-    let tried = rig.post("/api/v1/agents/front/tools/order_status/test", &json!({ "arguments": { "order": "BL123456" } })).await;
+    let tried = rig
+        .post("/api/v1/agents/front/tools/order_status/test", &json!({ "arguments": { "order": "BL123456" } }))
+        .await;
     let trial = tried.json();
-    assert_eq!((&trial["ok"], &trial["status"], &trial["request"]["method"]), (&json!(true), &json!(200), &json!("POST")), "{trial}");
+    assert_eq!(
+        (&trial["ok"], &trial["status"], &trial["request"]["method"]),
+        (&json!(true), &json!(200), &json!("POST")),
+        "{trial}"
+    );
     assert_eq!(trial["request"]["body"], r#"{"order":"BL123456"}"#);
     assert_eq!(trial["request"]["headers"]["authorization"], "[secret]");
     assert!(!tried.text.contains("s3cret-t0ken"), "the service's own echo is masked, too: {trial}");
@@ -103,7 +109,9 @@ async fn a_tool_that_makes_no_sense_is_refused() {
         let reply = rig.change("PUT", "/api/v1/agents/front/tools/look", &case).await;
         assert_eq!(reply.problem(), "invalid", "{case}: {reply:?}");
     }
-    for wrong in [json!({ "kind": "bearer", "token": "a b" }), json!({ "kind": "header", "header": "host", "value": "x" })] {
+    for wrong in
+        [json!({ "kind": "bearer", "token": "a b" }), json!({ "kind": "header", "header": "host", "value": "x" })]
+    {
         assert_eq!(rig.change("PUT", "/api/v1/tool-credentials/crm", &wrong).await.problem(), "invalid", "{wrong}");
     }
 }

@@ -5,8 +5,7 @@ use super::events;
 use crate::args;
 use crate::contract::{
     Answer, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Conversation, ConversationFilter,
-    Conversations, Cursor,
-    Message, Page,
+    Conversations, Cursor, Message, Page,
 };
 use crate::db::{Db, DbRow, PAGE, missing, to_i64, to_json};
 use crate::error::StoreError;

@@ -19,7 +19,10 @@ fn read_customer(row: &DbRow) -> Answer<VersionedCustomer> {
     let customer = Customer {
         id: CustomerId(row.get("id")?),
         business: BusinessId(row.get("business")?),
-        phone: phone.map(|phone| phone.parse()).transpose().map_err(|_| StoreError::Corrupt("a phone number".into()))?,
+        phone: phone
+            .map(|phone| phone.parse())
+            .transpose()
+            .map_err(|_| StoreError::Corrupt("a phone number".into()))?,
         email: personal(row, "email")?,
         name: personal(row, "name")?,
         language: row.get("language")?,

@@ -60,7 +60,10 @@ async fn to_change(tx: &mut Tx, scope: &TenantScope, id: AgentId, expected: Opti
     let row = tx.read_one(sql::DRAFTED_TO_CHANGE, args![scope.business.0, id.0]).await?.ok_or(missing("agent"))?;
     let known = read_drafted(&row)?;
     if expected.is_some_and(|expected| expected != known.revision) {
-        return Err(StoreError::Conflict(format!("the agent was changed meanwhile: it is at revision {}", known.revision)));
+        return Err(StoreError::Conflict(format!(
+            "the agent was changed meanwhile: it is at revision {}",
+            known.revision
+        )));
     }
     Ok(known)
 }
@@ -84,7 +87,8 @@ async fn publish_in(
     let id = agent.id.0;
     tx.write(sql::PUBLISH, args![scope.business.0, id, &config, publication.at_ms]).await?;
     let Publication { note, by, at_ms } = publication;
-    tx.write(sql::INSERT_VERSION, args![id, known.version + 1, scope.business.0, &config, note, Some(by), at_ms]).await?;
+    tx.write(sql::INSERT_VERSION, args![id, known.version + 1, scope.business.0, &config, note, Some(by), at_ms])
+        .await?;
     Ok(())
 }
 
@@ -219,9 +223,11 @@ impl Drafts for SqlStore {
     async fn agent_of_call(&self, scope: &TenantScope, call: CallId) -> Answer<VersionedAgent> {
         let row = self.db.read_one(scope, sql::AGENT_OF_CALL, args![scope.business.0, call.0]).await?;
         match row {
-            Some(row) => {
-                Ok(VersionedAgent { agent: row.json("config")?, version: row.get("version")?, status: status_of(&row)? })
-            }
+            Some(row) => Ok(VersionedAgent {
+                agent: row.json("config")?,
+                version: row.get("version")?,
+                status: status_of(&row)?,
+            }),
             // A call from before versions were written down.
             None => {
                 let agent = self.call(scope, call).await?.agent;

@@ -112,7 +112,8 @@ pub async fn a_number_leads_elsewhere_while_nobody_is_there(store: Arc<dyn Store
     assert!(conflicts(store.update_line(&one.scope, &line, Some(1)).await));
     let read = store.line(&one.scope, one.number.id).await.expect("a line");
     assert_eq!((read.version, read.hours, read.label), (2, line.hours.clone(), line.label.clone()));
-    let taken = LineRow { number: model::business::Number { id: NumberId::generate(), ..one.number.clone() }, ..line.clone() };
+    let taken =
+        LineRow { number: model::business::Number { id: NumberId::generate(), ..one.number.clone() }, ..line.clone() };
     assert!(conflicts(store.create_line(&one.scope, &taken).await));
     let mut stolen = taken.clone();
     (stolen.number.business, stolen.number.carrier) = (other.scope.business, "other".into());
@@ -225,7 +226,9 @@ pub async fn a_request_with_a_key_has_one_effect(store: Arc<dyn Store>) {
     store.release_request(&name).await.expect("an answer stays");
     assert_eq!(store.begin_request(&name, b"b", 1_003).await, Ok(Begun::Answered(answer)));
     assert_eq!(store.begin_request(&name, b"c", 1_004).await, Ok(Begun::Other));
-    for free in [RequestName { actor: "key:2".into(), ..name.clone() }, RequestName { scope: other.scope, ..name.clone() }] {
+    for free in
+        [RequestName { actor: "key:2".into(), ..name.clone() }, RequestName { scope: other.scope, ..name.clone() }]
+    {
         assert_eq!(store.begin_request(&free, b"c", 1_005).await, Ok(Begun::First));
         let late_ms = 1_006 + limits::IDEMPOTENCY_RUNNING_MS_MAX;
         assert_eq!(store.begin_request(&free, b"c", late_ms).await, Ok(Begun::First), "its process died");

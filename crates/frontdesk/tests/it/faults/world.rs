@@ -112,7 +112,13 @@ fn tools(url: &str) -> Vec<ToolSpec> {
         required: true,
         ask: None,
     };
-    let delivery = ToolSpec { parameters: vec![order], ..spec("delivery", ToolAction::Http { url: url.into(), method: Default::default(), credential: None, timeout_ms: None }) };
+    let delivery = ToolSpec {
+        parameters: vec![order],
+        ..spec(
+            "delivery",
+            ToolAction::Http { url: url.into(), method: Default::default(), credential: None, timeout_ms: None },
+        )
+    };
     vec![delivery, spec("end_call", ToolAction::EndCall)]
 }
 
