@@ -11,6 +11,8 @@ pub mod call;
 pub mod generation;
 pub mod journal;
 pub mod live;
+pub mod passage;
 pub mod routing;
 pub mod seed;
+pub mod sentences;
 pub mod tool;
