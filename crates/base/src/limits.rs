@@ -206,6 +206,22 @@ pub const REALTIME_COMMANDS_MAX: usize = 32;
 pub const STATEMENT_MS_MAX: u64 = 2_000;
 /// Waiting for a database connection.
 pub const POOL_WAIT_MS_MAX: u64 = 1_000;
+/// Connections of one node to a PostgreSQL server, unless configured otherwise.
+pub const POSTGRES_CONNECTIONS_MAX: u32 = 16;
+/// A connection to PostgreSQL that nobody uses is closed after this.
+pub const POSTGRES_IDLE_MS_MAX: u64 = 600_000;
+/// A connection to PostgreSQL is replaced after this, so that a server that was added gets its share.
+pub const POSTGRES_CONNECTION_MS_MAX: u64 = 1_800_000;
+/// A node that starts waits for its PostgreSQL server.
+pub const POSTGRES_START_MS_MAX: u64 = 30_000;
+/// A replica answers a list within this, or the primary does.
+pub const REPLICA_MS_MAX: u64 = 700;
+/// A replica that did not answer is left alone for this long.
+pub const REPLICA_AWAY_MS: u64 = 5_000;
+/// Statements that a database connection keeps prepared.
+pub const STATEMENTS_PREPARED_MAX: usize = 512;
+/// All migrations of a database, or waiting for another node that runs them.
+pub const MIGRATION_MS_MAX: u64 = 3_600_000;
 /// A driver closes its vendor connection within this after a cancel, or is aborted.
 pub const CANCEL_MS_MAX: u64 = 500;
 /// A provider control request (dial, hang-up).
@@ -339,3 +355,23 @@ pub const CRAWL_QUEUE_MAX: usize = 10_000;
 pub const CRAWL_PAUSE_MS_MAX: u64 = 5_000;
 /// Site maps of one site, those within others included.
 pub const CRAWL_SITEMAPS_MAX: usize = 20;
+/// One request to what nodes share. Longer, and the node's own memory answers.
+pub const SHARED_MS_MAX: u64 = 250;
+/// Opening a connection to what nodes share.
+pub const SHARED_CONNECT_MS_MAX: u64 = 1_000;
+/// While what nodes share is away, it is asked this often whether it is back.
+pub const SHARED_PROBE_MS: u64 = 250;
+/// A connection that listens is asked this often whether it lives.
+pub const SHARED_PING_MS: u64 = 2_000;
+/// Messages of one channel that wait for one listener; a slower one is told that it missed some.
+pub const SHARED_MESSAGES_MAX: usize = 256;
+/// Channels that one node listens to.
+pub const SHARED_CHANNELS_MAX: usize = 10_000;
+/// Wishes to listen that wait for the connection.
+pub const SHARED_WISHES_MAX: usize = 256;
+/// Entries that a node keeps in its own memory instead.
+pub const SHARED_ENTRIES_MAX: usize = 100_000;
+/// Bytes of a key or of the name of a channel.
+pub const SHARED_KEY_BYTES_MAX: usize = 256;
+/// Bytes of a value or a message.
+pub const SHARED_VALUE_BYTES_MAX: usize = 256 * 1024;

@@ -12,6 +12,7 @@ pub mod generation;
 pub mod journal;
 pub mod live;
 pub mod passage;
+pub mod people;
 pub mod routing;
 pub mod seed;
 pub mod sentences;

@@ -6,6 +6,8 @@
 //! method ends within [`base::limits::STATEMENT_MS_MAX`] plus [`base::limits::POOL_WAIT_MS_MAX`].
 
 use crate::error::StoreError;
+use crate::people::{AccessKeys, Audit, EntryRules, OneTimeTokens, SecondFactors, Sessions, Users};
+use crate::seal::Keyring;
 use async_trait::async_trait;
 use base::{AgentId, BusinessId, CallId, CallTime, ConversationId, JournalSeq, MessageId, Money, NumberId};
 use base::{PhoneNumber, Pii, Secret, TurnId, limits};
@@ -536,7 +538,16 @@ pub trait Store:
     + Credentials
     + Settings
     + Costs
+    + Users
+    + SecondFactors
+    + Sessions
+    + OneTimeTokens
+    + AccessKeys
+    + EntryRules
+    + Audit
 {
+    /// What seals rows, and what other keys of the installation are derived from.
+    fn keyring(&self) -> &Keyring;
     /// Whether the database answers and can be written to.
     async fn check(&self) -> Answer<()>;
     /// Finishes what is under way and closes.

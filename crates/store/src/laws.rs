@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use crate::people_laws::*;
+
 /// Makes every law a test. The argument is an expression that answers a future of `(Arc<dyn Store>, guard)`; the guard
 /// lives as long as the test.
 #[macro_export]
@@ -42,6 +44,17 @@ macro_rules! store_laws {
             credentials_come_back_to_their_owner_and_provider,
             a_setting_counts_its_changes,
             costs_add_up_by_stage_and_month,
+            people_of_another_business_answer_as_missing,
+            the_last_owner_stays,
+            an_address_leads_to_the_account_that_was_verified_first,
+            a_refresh_token_works_once_and_its_copy_ends_the_session,
+            who_may_no_longer_sign_in_is_signed_out,
+            a_code_of_a_second_factor_counts_once,
+            an_invitation_makes_one_user,
+            a_reset_sets_one_password_and_ends_sessions,
+            a_rotated_key_opens_with_both_secrets_for_a_while,
+            entry_rules_come_back_to_their_business,
+            the_audit_log_pages_from_the_newest,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(

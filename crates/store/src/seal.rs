@@ -230,6 +230,19 @@ impl Keyring {
         self.current.id
     }
 
+    /// A key of 32 bytes for another purpose than sealing, from each data key: the current one first, each with the id of
+    /// the data key that it comes from.
+    pub fn derive(&self, purpose: &'static str) -> Vec<(KeyId, Secret<[u8; 32]>)> {
+        let derived = |key: &DataKey| {
+            let mut bytes = [0; 32];
+            let okm =
+                key.root.expand(&[b"purpose", purpose.as_bytes()], HKDF_SHA256).and_then(|okm| okm.fill(&mut bytes));
+            okm.expect("32 bytes are below the bound of HKDF");
+            (key.id, Secret::new(bytes))
+        };
+        std::iter::once(&self.current).chain(&self.old).map(derived).collect()
+    }
+
     /// Everything to seal and open lines of one row.
     pub fn row(&self, row: Row) -> RowSeal {
         let keys = std::iter::once(&self.current).chain(&self.old).map(|key| (key.id, key.row_key(&row))).collect();

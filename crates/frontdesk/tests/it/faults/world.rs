@@ -57,7 +57,7 @@ pub struct Common {
 impl Common {
     pub async fn new(dir: &Path) -> Self {
         egress::install_crypto();
-        let store = store::SqliteStore::open(store::SqliteOptions::new(dir.join("frontdesk.db"))).await;
+        let store = store::SqlStore::open(store::SqliteOptions::new(dir.join("frontdesk.db"))).await;
         let egress = Egress::new(EgressConfig::new(Policy::Operator));
         Self { egress: Arc::new(egress), store: Arc::new(store.expect("a database")), worlds: AtomicUsize::new(0) }
     }

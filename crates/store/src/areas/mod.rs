@@ -1,0 +1,10 @@
+//! What a store can do, by area: each file implements some of the traits of [`crate::contract`] over [`crate::db`].
+
+mod access;
+pub(crate) mod calls;
+mod content;
+mod credentials;
+mod journal;
+mod people;
+mod retention;
+mod tenants;
