@@ -333,6 +333,8 @@ pub const KNOWLEDGE_DOCUMENTS_MAX: usize = 5_000;
 pub const KNOWLEDGE_BUSINESSES_LOADED_MAX: usize = 256;
 /// Bytes of the documents that one node keeps in memory.
 pub const KNOWLEDGE_BYTES_LOADED_MAX: usize = 512 * 1024 * 1024;
+/// Businesses whose documents are loaded before the first call; of the others, when somebody asks.
+pub const KNOWLEDGE_BUSINESSES_WARMED_MAX: usize = 16;
 /// Documents of a business that nobody asked for this long leave the memory.
 pub const KNOWLEDGE_IDLE_MS_MAX: u64 = 900_000;
 /// A node looks this often whether the documents of a business in use have changed.

@@ -34,7 +34,7 @@ pub fn chunks(document: &Structured) -> Vec<Chunk> {
     let mut cutter = Cutter::default();
     for block in &document.blocks {
         match &block.part {
-            Part::Heading { level, text } => cutter.heading(*level, text, document.title.as_deref()),
+            Part::Heading { level, text } => cutter.heading(*level, text, document.own_title()),
             Part::Paragraph(text) => cutter.add(block.page, sentences(text).into_iter().map(str::to_owned), true),
             Part::List(items) => cutter.add(block.page, items.iter().cloned(), true),
             Part::Table { header, rows } => {
@@ -240,7 +240,10 @@ mod tests {
         let found = chunks(&document(vec![heading(1, "Long"), text(60)]));
         assert!(found.len() > 3, "{}", found.len());
         for pair in found.windows(2) {
-            assert!(pair[0].units.contains(&pair[1].units[0]) && pair[1].units.contains(&pair[0].units[pair[0].units.len() - 1]));
+            assert!(
+                pair[0].units.contains(&pair[1].units[0])
+                    && pair[1].units.contains(&pair[0].units[pair[0].units.len() - 1])
+            );
         }
         for chunk in &found {
             let size: usize = chunk.units.iter().map(|unit| tokens(unit)).sum();
@@ -257,7 +260,12 @@ mod tests {
             Part::Table { header: vec!["Part".into(), "Price".into()], rows },
         ]));
         assert!(found.len() > 2);
-        assert!(found.iter().flat_map(|chunk| &chunk.units).all(|row| row.starts_with("Part: Part") && row.contains("; Price: ")));
+        assert!(
+            found
+                .iter()
+                .flat_map(|chunk| &chunk.units)
+                .all(|row| row.starts_with("Part: Part") && row.contains("; Price: "))
+        );
         let all: usize = found.iter().map(|chunk| chunk.units.len()).sum();
         assert_eq!(all, 80, "no row twice, none lost");
     }
@@ -286,7 +294,9 @@ mod tests {
     #[test]
     fn a_word_without_end_is_cut() {
         let found = chunks(&document(vec![Part::Paragraph("x".repeat(10_000))]));
-        assert!(found.iter().flat_map(|chunk| &chunk.units).all(|unit| tokens(unit) <= limits::KNOWLEDGE_CHUNK_TOKENS_MAX));
+        assert!(
+            found.iter().flat_map(|chunk| &chunk.units).all(|unit| tokens(unit) <= limits::KNOWLEDGE_CHUNK_TOKENS_MAX)
+        );
         assert_eq!(found.iter().flat_map(|chunk| &chunk.units).map(|unit| unit.len()).sum::<usize>(), 10_000);
     }
 }

@@ -54,6 +54,9 @@ pub struct Structured {
     pub pages: u32,
     /// Its parts in reading order.
     pub blocks: Vec<Block>,
+    /// Addresses that a page links to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
 }
 
 /// One part of a document.
@@ -93,7 +96,7 @@ pub enum Part {
 impl Structured {
     /// One without content.
     pub const fn new(kind: Kind) -> Self {
-        Self { kind, title: None, pages: 0, blocks: Vec::new() }
+        Self { kind, title: None, pages: 0, blocks: Vec::new(), links: Vec::new() }
     }
 
     /// Adds a part; white space is evened out, and what has no words is left out.
@@ -136,6 +139,15 @@ impl Structured {
             }
             None => self.push(page, Part::Table { header, rows }),
         }
+    }
+
+    /// The title that the document gives itself as a whole: that of a page or a message, or its only heading of the first
+    /// level.
+    pub fn own_title(&self) -> Option<&str> {
+        let is_first = |block: &&Block| matches!(block.part, Part::Heading { level: 1, .. });
+        let says_so = matches!(self.kind, Kind::Html | Kind::Mail);
+        let single = self.blocks.iter().filter(is_first).count() == 1;
+        self.title.as_deref().filter(|_| says_so || single)
     }
 
     /// Characters of all parts.
@@ -199,20 +211,16 @@ mod tests {
         let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
         document.push_table(None, vec![row("Question", "Answer"), row("Are you open?", "Yes.")]);
         let parts: Vec<&Part> = document.blocks.iter().map(|block| &block.part).collect();
-        assert_eq!(
-            parts,
-            [
-                &Part::Heading { level: 2, text: "Are you open?".into() },
-                &Part::Paragraph("Yes.".into())
-            ]
-        );
+        assert_eq!(parts, [&Part::Heading { level: 2, text: "Are you open?".into() }, &Part::Paragraph("Yes.".into())]);
     }
 
     #[test]
     fn a_first_row_of_numbers_names_no_columns() {
         let mut document = Structured::new(Kind::Csv);
         document.push_table(None, vec![vec!["1".into(), "2".into()], vec!["3".into(), "4".into()]]);
-        assert!(matches!(&document.blocks[0].part, Part::Table { header, rows } if header.is_empty() && rows.len() == 2));
+        assert!(
+            matches!(&document.blocks[0].part, Part::Table { header, rows } if header.is_empty() && rows.len() == 2)
+        );
     }
 
     #[test]

@@ -89,8 +89,7 @@ pub fn docx() -> Vec<u8> {
 /// One slide.
 pub fn pptx() -> Vec<u8> {
     let shape = |kind: &str, paragraphs: &[&str]| {
-        let text: String =
-            paragraphs.iter().map(|text| format!("<a:p><a:r><a:t>{text}</a:t></a:r></a:p>")).collect();
+        let text: String = paragraphs.iter().map(|text| format!("<a:p><a:r><a:t>{text}</a:t></a:r></a:p>")).collect();
         format!("<p:sp><p:nvSpPr><p:nvPr><p:ph type=\"{kind}\"/></p:nvPr></p:nvSpPr><p:txBody>{text}</p:txBody></p:sp>")
     };
     let slide = format!(
@@ -98,7 +97,10 @@ pub fn pptx() -> Vec<u8> {
         shape("ctrTitle", &["Winter offer"]),
         shape("body", &["Ten percent off", "Until March"])
     );
-    archive(&[("ppt/presentation.xml", b"<p:presentation xmlns:p=\"p\"/>"), ("ppt/slides/slide1.xml", slide.as_bytes())])
+    archive(&[
+        ("ppt/presentation.xml", b"<p:presentation xmlns:p=\"p\"/>"),
+        ("ppt/slides/slide1.xml", slide.as_bytes()),
+    ])
 }
 
 /// A sheet with a date.

@@ -9,9 +9,13 @@
 
 pub mod child;
 pub mod chunk;
+pub mod crawl;
 pub mod document;
+pub mod evaluation;
 #[cfg(test)]
 mod fixtures;
+pub mod gaps;
+pub mod ingest;
 pub mod parse;
 pub mod refusal;
 pub mod sniff;

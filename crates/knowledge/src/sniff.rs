@@ -9,7 +9,10 @@ const HEAD_BYTES: usize = 4096;
 
 /// Beginnings of files that we know and do not read, and what to say.
 const FOREIGN: &[(&[u8], &str)] = &[
-    (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "an old or password-protected Office file; save it as .docx, .xlsx or .pptx without a password"),
+    (
+        b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1",
+        "an old or password-protected Office file; save it as .docx, .xlsx or .pptx without a password",
+    ),
     (b"\x89PNG", "a picture; pictures are not read"),
     (b"\xFF\xD8\xFF", "a picture; pictures are not read"),
     (b"GIF8", "a picture; pictures are not read"),
@@ -48,7 +51,8 @@ pub fn sniff(bytes: &[u8], name: &str) -> Result<Kind, Refusal> {
     }
     if let Some((_, what)) = FOREIGN.iter().find(|(magic, what)| {
         // Two printable bytes are also the beginning of words.
-        head.starts_with(magic) && (magic.len() > 2 || what.starts_with("a compressed") || !is_text(head) || *magic == b"#!")
+        head.starts_with(magic)
+            && (magic.len() > 2 || what.starts_with("a compressed") || !is_text(head) || *magic == b"#!")
     }) {
         return Err(foreign(what));
     }
@@ -169,7 +173,13 @@ mod tests {
 
     #[test]
     fn what_is_not_read_is_named() {
-        for bytes in [&b"\x89PNG\r\n\x1a\n"[..], b"MZ\x90\x00\x03\x00", b"\x7FELF\x02", b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", b"#!/bin/sh\nrm"] {
+        for bytes in [
+            &b"\x89PNG\r\n\x1a\n"[..],
+            b"MZ\x90\x00\x03\x00",
+            b"\x7FELF\x02",
+            b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1",
+            b"#!/bin/sh\nrm",
+        ] {
             assert!(matches!(sniff(bytes, "invoice.pdf"), Err(Refusal::Kind(_))), "{bytes:?}");
         }
         assert!(matches!(sniff(b"ab\0\x01\x02", "a.txt"), Err(Refusal::Kind(_))));

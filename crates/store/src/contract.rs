@@ -534,6 +534,7 @@ pub trait Store:
     + Recordings
     + Retention
     + Content
+    + crate::knowledge::KnowledgeBase
     + ReplayKeys
     + Credentials
     + Settings

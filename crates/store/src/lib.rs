@@ -35,6 +35,8 @@ pub mod contract;
 pub mod db;
 pub mod error;
 pub mod journal_writer;
+pub mod knowledge;
+mod knowledge_laws;
 pub mod laws;
 pub mod people;
 mod people_laws;
@@ -53,6 +55,7 @@ pub use contract::{
 pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;
 pub use journal_writer::{AppendError, JournalWriter};
+pub use knowledge::KnowledgeBase;
 pub use seal::{DataKey, KeyError, Keyring};
 pub use seed::{SeedMode, seed};
 pub use sql_store::{SqlStore, StoreOptions};

@@ -4,6 +4,7 @@ pub(crate) mod call;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod knowledge;
 pub(crate) mod models;
 pub(crate) mod providers;
 pub(crate) mod replay;

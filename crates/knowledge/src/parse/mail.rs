@@ -7,9 +7,8 @@ use mail_parser::{MessageParser, MimeHeaders};
 
 /// Reads an e-mail.
 pub fn parse(bytes: &[u8]) -> Result<Structured, Refusal> {
-    let message = MessageParser::default()
-        .parse(bytes)
-        .ok_or_else(|| Refusal::Broken("the e-mail cannot be read".into()))?;
+    let message =
+        MessageParser::default().parse(bytes).ok_or_else(|| Refusal::Broken("the e-mail cannot be read".into()))?;
     let mut document = Structured::new(Kind::Mail);
     document.title = message.subject().map(crate::document::even).filter(|title| !title.is_empty());
     if let Some(title) = document.title.clone() {
@@ -25,7 +24,8 @@ pub fn parse(bytes: &[u8]) -> Result<Structured, Refusal> {
         (None, None) => Structured::new(Kind::Mail),
     };
     document.blocks.extend(body.blocks);
-    let names: Vec<String> = message.attachments().filter_map(|part| part.attachment_name().map(str::to_owned)).collect();
+    let names: Vec<String> =
+        message.attachments().filter_map(|part| part.attachment_name().map(str::to_owned)).collect();
     if !names.is_empty() {
         document.push(None, Part::Paragraph(format!("Attachments: {}.", names.join(", "))));
     }

@@ -18,7 +18,8 @@ pub fn plain(text: &str) -> Structured {
     let mut document = Structured::new(Kind::Text);
     for paragraph in text.replace("\r\n", "\n").split("\n\n") {
         let lines: Vec<&str> = paragraph.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        let item = |line: &&str| ["- ", "* ", "• ", "– "].iter().find_map(|mark| line.strip_prefix(mark)).map(str::to_owned);
+        let item =
+            |line: &&str| ["- ", "* ", "• ", "– "].iter().find_map(|mark| line.strip_prefix(mark)).map(str::to_owned);
         let items: Vec<String> = lines.iter().filter_map(item).collect();
         if !items.is_empty() && items.len() == lines.len() {
             document.push(None, Part::List(items));

@@ -32,7 +32,10 @@ pub fn parse(bytes: &[u8]) -> Result<Structured, Refusal> {
         return Err(broken("it has no pages".into()));
     }
     if pages > limits::KNOWLEDGE_PAGES_MAX {
-        return Err(Refusal::Kind(format!("the PDF has {pages} pages; at most {} are read", limits::KNOWLEDGE_PAGES_MAX)));
+        return Err(Refusal::Kind(format!(
+            "the PDF has {pages} pages; at most {} are read",
+            limits::KNOWLEDGE_PAGES_MAX
+        )));
     }
     let mut lines = Lines::default();
     pdf_extract::output_doc(&pdf, &mut lines).map_err(|error| broken(error.to_string()))?;
@@ -130,7 +133,8 @@ impl OutputDev for Lines {
 
 /// Without page numbers, and without lines that stand on most pages: running heads and feet.
 fn without_running_heads(lines: Vec<Line>, pages: u32) -> Vec<Line> {
-    let shape = |line: &Line| even(&line.text).chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect::<String>();
+    let shape =
+        |line: &Line| even(&line.text).chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect::<String>();
     let mut seen: std::collections::HashMap<String, std::collections::HashSet<u32>> = std::collections::HashMap::new();
     for line in &lines {
         seen.entry(shape(line)).or_default().insert(line.page);
@@ -158,7 +162,8 @@ fn body_size(lines: &[Line]) -> f64 {
 
 fn build(lines: &[Line], document: &mut Structured) {
     let body = body_size(lines);
-    let mut sizes: Vec<i64> = lines.iter().filter(|line| is_heading(line, body)).map(|line| line.size.round() as i64).collect();
+    let mut sizes: Vec<i64> =
+        lines.iter().filter(|line| is_heading(line, body)).map(|line| line.size.round() as i64).collect();
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     sizes.dedup();
     let mut paragraph: Vec<&Line> = Vec::new();
@@ -193,7 +198,10 @@ fn build(lines: &[Line], document: &mut Structured) {
 /// Larger than the text, short, and no sentence.
 fn is_heading(line: &Line, body: f64) -> bool {
     let text = line.text.trim();
-    line.size > body * 1.12 && text.chars().count() <= 120 && text.chars().any(char::is_alphabetic) && !text.ends_with(',')
+    line.size > body * 1.12
+        && text.chars().count() <= 120
+        && text.chars().any(char::is_alphabetic)
+        && !text.ends_with(',')
 }
 
 fn begins_anew(before: &Line, line: &Line, body: f64) -> bool {

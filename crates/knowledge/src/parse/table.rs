@@ -15,9 +15,13 @@ const SAMPLE_ROWS: usize = 50;
 /// What separates the values of a text, when it is a table at all: every row has the same number of at least two cells.
 pub(crate) fn separator(text: &str) -> Option<u8> {
     let fits = |separator: &u8| {
-        let mut reader =
-            csv::ReaderBuilder::new().delimiter(*separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
-        let widths: Vec<usize> = reader.records().take(SAMPLE_ROWS).map_while(Result::ok).map(|row| row.len()).collect();
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(*separator)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(text.as_bytes());
+        let widths: Vec<usize> =
+            reader.records().take(SAMPLE_ROWS).map_while(Result::ok).map(|row| row.len()).collect();
         // Two lines of prose may have a comma each; three that are alike are a table.
         widths.len() >= 3 && widths[0] >= 2 && widths.iter().all(|width| *width == widths[0])
     };

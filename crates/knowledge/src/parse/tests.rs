@@ -20,7 +20,11 @@ fn outline(document: &Structured) -> Vec<String> {
                 Part::Paragraph(text) => format!("{page}{text}"),
                 Part::List(items) => format!("{page}- {}", items.join(" | ")),
                 Part::Table { header, rows } => {
-                    format!("{page}[{}] {}", header.join(","), rows.iter().map(|row| row.join(",")).collect::<Vec<_>>().join(" / "))
+                    format!(
+                        "{page}[{}] {}",
+                        header.join(","),
+                        rows.iter().map(|row| row.join(",")).collect::<Vec<_>>().join(" / ")
+                    )
                 }
             }
         })
@@ -101,6 +105,7 @@ fn a_web_page_gives_its_text_and_nothing_of_its_scripts_or_navigation() {
         <noscript>enable it</noscript><form><input value='secret'></form><footer>Imprint</footer></body></html>";
     let document = read(page.as_bytes(), "index.php");
     assert_eq!(document.title.as_deref(), Some("Help & hours"));
+    assert_eq!(document.links, ["/"]);
     assert_eq!(outline(&document), ["# Help", "Open daily.", "[Day,Hours] Monday,9 to 17"]);
 }
 
@@ -114,7 +119,8 @@ fn an_e_mail_gives_subject_day_and_its_own_words() {
 
 #[test]
 fn markdown_and_text_keep_their_structure() {
-    let document = read(b"# Shop\n\n## Hours\nOpen *daily*.\n\n- one\n- two\n  - inner\n\n<script>x()</script>\n\nEnd.", "a.md");
+    let document =
+        read(b"# Shop\n\n## Hours\nOpen *daily*.\n\n- one\n- two\n  - inner\n\n<script>x()</script>\n\nEnd.", "a.md");
     assert_eq!(outline(&document), ["# Shop", "## Hours", "Open daily.", "- one | two | inner", "End."]);
     let document = read(b"First part\ngoes on.\n\n- a\n- b\n", "a.txt");
     assert_eq!(outline(&document), ["First part goes on.", "- a | b"]);

@@ -37,7 +37,8 @@ async fn a_parser_that_takes_too_long_is_killed() {
     // `cat` into a pipe that nobody closes would wait for ever; `yes` never ends.
     let slow = Parser::new("/usr/bin/tail", &["-f", "/dev/null"]);
     let began = Instant::now();
-    let refusal = slow.limited(Duration::from_millis(300), 1 << 30).parse(b"text", "a.txt").await.expect_err("it hangs");
+    let refusal =
+        slow.limited(Duration::from_millis(300), 1 << 30).parse(b"text", "a.txt").await.expect_err("it hangs");
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(matches!(refusal, Refusal::Slow { .. } | Refusal::Crashed(_)), "{refusal}");
 }
@@ -56,10 +57,30 @@ fn wide_sheet() -> Vec<u8> {
     let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     let relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let parts = [
-        ("_rels/.rels", format!("<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"rId1\" Type=\"{relations}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>")),
-        ("xl/workbook.xml", format!("<workbook xmlns=\"{main}\" xmlns:r=\"{relations}\"><sheets><sheet name=\"A\" sheetId=\"1\" r:id=\"rId1\"/></sheets></workbook>")),
-        ("xl/_rels/workbook.xml.rels", format!("<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"rId1\" Type=\"{relations}/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>")),
-        ("xl/worksheets/sheet1.xml", format!("<worksheet xmlns=\"{main}\"><sheetData><row r=\"1\"><c r=\"A1\"><v>1</v></c></row><row r=\"1048576\"><c r=\"XFD1048576\"><v>2</v></c></row></sheetData></worksheet>")),
+        (
+            "_rels/.rels",
+            format!(
+                "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"rId1\" Type=\"{relations}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"
+            ),
+        ),
+        (
+            "xl/workbook.xml",
+            format!(
+                "<workbook xmlns=\"{main}\" xmlns:r=\"{relations}\"><sheets><sheet name=\"A\" sheetId=\"1\" r:id=\"rId1\"/></sheets></workbook>"
+            ),
+        ),
+        (
+            "xl/_rels/workbook.xml.rels",
+            format!(
+                "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"rId1\" Type=\"{relations}/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>"
+            ),
+        ),
+        (
+            "xl/worksheets/sheet1.xml",
+            format!(
+                "<worksheet xmlns=\"{main}\"><sheetData><row r=\"1\"><c r=\"A1\"><v>1</v></c></row><row r=\"1048576\"><c r=\"XFD1048576\"><v>2</v></c></row></sheetData></worksheet>"
+            ),
+        ),
     ];
     for (name, text) in parts {
         writer.start_file(name, options).unwrap();
@@ -88,7 +109,9 @@ async fn the_child_sees_no_keys_of_ours() {
 async fn damaged_files_of_every_kind_are_refused_with_a_reason() {
     let parser = parser();
     let pdf = b"%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n3 0 obj<</Type/Page/Parent 2 0 R/Contents 9 0 R>>endobj\ntrailer<</Root 1 0 R>>";
-    for (name, bytes) in [("a.pdf", &pdf[..]), ("a.docx", b"PK\x03\x04broken"), ("a.png", b"\x89PNG\r\n\x1a\n"), ("a.txt", b"")] {
+    for (name, bytes) in
+        [("a.pdf", &pdf[..]), ("a.docx", b"PK\x03\x04broken"), ("a.png", b"\x89PNG\r\n\x1a\n"), ("a.txt", b"")]
+    {
         let refusal = parser.parse(bytes, name).await.expect_err(name);
         assert!(!refusal.to_string().is_empty() && refusal.code() != "parser_unavailable", "{name}: {refusal}");
     }

@@ -2,3 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod child;
+mod crawl;
+mod ingest;
+mod shop;

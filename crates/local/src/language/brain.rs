@@ -292,6 +292,11 @@ impl Brain {
         })
     }
 
+    /// What the brain answers from.
+    pub fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
+    }
+
     /// The sections the brain answers from.
     pub fn sections(&self) -> &[Passage] {
         self.knowledge.sections()

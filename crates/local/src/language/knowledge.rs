@@ -64,9 +64,15 @@ pub struct SearchOutcome {
 impl Knowledge {
     /// Reads, embeds and indexes documents; about 9 ms a sentence.
     pub fn build(models: &LanguageModels, documents: &[Document], gate: Gate) -> Result<Self, LanguageError> {
-        let sections: Vec<Passage> = documents.iter().flat_map(sections).collect();
-        let vectors =
-            sections.iter().map(|section| models.embedder.embed_all(&section.embedded())).collect::<Result<Vec<_>, _>>()?;
+        Self::embed(models, documents.iter().flat_map(sections).collect(), gate)
+    }
+
+    /// Embeds and indexes passages.
+    pub fn embed(models: &LanguageModels, sections: Vec<Passage>, gate: Gate) -> Result<Self, LanguageError> {
+        let vectors = sections
+            .iter()
+            .map(|section| models.embedder.embed_all(&section.embedded()))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Self::assemble(sections.into_iter().zip(vectors), gate))
     }
 
@@ -187,7 +193,8 @@ impl Knowledge {
         let found = &self.sections[section];
         let lengths: Vec<usize> = found.sentences.iter().map(|sentence| words(sentence).len()).collect();
         let nearness: Vec<f32> = self.sentences_of(section).iter().map(|vector| cosine(query, vector)).collect();
-        let best = (0..nearness.len()).max_by(|&a, &b| nearness[a].total_cmp(&nearness[b]).then(b.cmp(&a))).unwrap_or(0);
+        let best =
+            (0..nearness.len()).max_by(|&a, &b| nearness[a].total_cmp(&nearness[b]).then(b.cmp(&a))).unwrap_or(0);
         let (mut from, mut to) = (best, best + 1);
         let mut total = lengths.get(best).copied().unwrap_or(0);
         while from > 0 || to < lengths.len() {

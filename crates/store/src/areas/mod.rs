@@ -5,6 +5,7 @@ pub(crate) mod calls;
 mod content;
 mod credentials;
 mod journal;
+mod knowledge;
 mod people;
 mod retention;
 mod tenants;

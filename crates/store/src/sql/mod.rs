@@ -13,9 +13,11 @@
 //! are ordered are columns with `COLLATE "C"`; a page goes on after a place by comparing rows: `(at_ms, id) < ($3, $4)`.
 
 mod core;
+mod knowledge;
 mod people;
 
 pub(crate) use self::core::*;
+pub(crate) use self::knowledge::*;
 pub(crate) use self::people::*;
 
 use crate::contract::Answer;
@@ -76,7 +78,7 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The statements of every area.
-const AREAS: &[&[Sql]] = &[core::ALL, people::ALL];
+const AREAS: &[&[Sql]] = &[core::ALL, knowledge::ALL, people::ALL];
 
 /// Every statement.
 pub fn all() -> impl Iterator<Item = Sql> {
