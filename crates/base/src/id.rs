@@ -57,6 +57,8 @@ row_ids! {
     DocumentId,
     /// A question that found no answer.
     GapId,
+    /// A node: one life of one process.
+    NodeId,
 }
 
 macro_rules! counters {

@@ -5,7 +5,18 @@
 //! is ([`Numbers::route_number`], [`Calls::route_call`], [`Calls::unfinished_calls`]): they answer with the scope. Every
 //! method ends within [`base::limits::STATEMENT_MS_MAX`] plus [`base::limits::POOL_WAIT_MS_MAX`].
 
+mod events;
+mod jobs;
+mod plans;
+mod webhooks;
+
+pub use events::{EventRange, Events};
+pub use jobs::{After, DeadJob, Job, JobCount, Jobs, NewJob};
+pub use plans::{DayUsage, Plans};
+pub use webhooks::{DELIVER_JOB, EndpointChange, RETRY_JOB, Verdict, Webhooks};
+
 use crate::error::StoreError;
+use crate::nodes::Nodes;
 use crate::people::{AccessKeys, Audit, EntryRules, OneTimeTokens, SecondFactors, Sessions, Users};
 use crate::seal::Keyring;
 use async_trait::async_trait;
@@ -539,6 +550,10 @@ pub trait Store:
     + Credentials
     + Settings
     + Costs
+    + Events
+    + Jobs
+    + Webhooks
+    + Plans
     + Users
     + SecondFactors
     + Sessions
@@ -546,6 +561,7 @@ pub trait Store:
     + AccessKeys
     + EntryRules
     + Audit
+    + Nodes
 {
     /// What seals rows, and what other keys of the installation are derived from.
     fn keyring(&self) -> &Keyring;

@@ -38,6 +38,9 @@ pub mod journal_writer;
 pub mod knowledge;
 mod knowledge_laws;
 pub mod laws;
+pub mod nodes;
+mod nodes_laws;
+pub mod objects;
 pub mod people;
 mod people_laws;
 pub mod seal;
@@ -47,15 +50,17 @@ pub mod sql;
 mod sql_store;
 
 pub use contract::{
-    Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
-    Conversations, Costs, Credential, Credentials, Cursor, Document, Inputs, Journal, Message, NumberRoute, Numbers,
-    Owner, Page, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store, Versioned, VersionedAgent,
-    WriterId,
+    After, Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
+    Conversations, Costs, Credential, Credentials, Cursor, DELIVER_JOB, DayUsage, DeadJob, Document, EndpointChange,
+    EventRange, Events, Inputs, Job, JobCount, Jobs, Journal, Message, NewJob, NumberRoute, Numbers, Owner, Page,
+    Plans, RETRY_JOB, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store, Verdict, Versioned,
+    VersionedAgent, Webhooks, WriterId,
 };
 pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;
 pub use journal_writer::{AppendError, JournalWriter};
 pub use knowledge::KnowledgeBase;
+pub use nodes::Nodes;
 pub use seal::{DataKey, KeyError, Keyring};
 pub use seed::{SeedMode, seed};
 pub use sql_store::{SqlStore, StoreOptions};

@@ -1,5 +1,6 @@
 //! The store over a database of either engine.
 
+use crate::areas::events::Bells;
 use crate::contract::{Answer, Store};
 use crate::db::postgres::{Postgres, PostgresOptions};
 use crate::db::sqlite::{Sqlite, SqliteOptions};
@@ -35,6 +36,7 @@ impl From<PostgresOptions> for StoreOptions {
 pub struct SqlStore {
     pub(crate) db: Db,
     pub(crate) keys: Keyring,
+    pub(crate) bells: Bells,
 }
 
 impl SqlStore {
@@ -48,11 +50,11 @@ impl SqlStore {
                     })?;
                 }
                 let keys = options.keys.keyring(&options.key_file())?;
-                Ok(Self { db: Db::Sqlite(Sqlite::open(&options).await?), keys })
+                Ok(Self { db: Db::Sqlite(Sqlite::open(&options).await?), keys, bells: Bells::default() })
             }
             StoreOptions::Postgres(options) => {
                 let keys = options.keys.keyring(&options.key_file)?;
-                Ok(Self { db: Db::Postgres(Postgres::open(&options).await?), keys })
+                Ok(Self { db: Db::Postgres(Postgres::open(&options).await?), keys, bells: Bells::default() })
             }
         }
     }

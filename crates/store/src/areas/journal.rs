@@ -1,5 +1,6 @@
 //! Journals and recorded inputs.
 
+use super::events::{self, Fresh};
 use crate::args;
 use crate::contract::{Answer, Inputs, Journal, WriterId};
 use crate::db::{Args, DbRow, PAGE, missing, to_i64, to_json};
@@ -10,6 +11,7 @@ use crate::sql_store::SqlStore;
 use async_trait::async_trait;
 use base::{CallId, CallTime, JournalSeq, MessageId, TurnId};
 use model::business::TenantScope;
+use model::event::{Speaker, TurnFacts};
 use model::generation::Citation;
 use model::journal::{Entry, Record, TurnLatency};
 use uuid::Uuid;
@@ -52,6 +54,19 @@ fn said(entry: &Entry) -> Option<Said<'_>> {
     }
 }
 
+/// What the outside learns of it.
+fn turn(call: CallId, record: &Record, said: &Said<'_>) -> TurnFacts {
+    TurnFacts {
+        call,
+        seq: record.seq.0,
+        turn: said.turn,
+        role: if said.role == "customer" { Speaker::Customer } else { Speaker::Agent },
+        text: said.text.into(),
+        complete: said.complete,
+        at_call_ms: record.at.0,
+    }
+}
+
 fn message<'a>(scope: &TenantScope, conversation: Uuid, record: &Record, said: &Said<'a>) -> Answer<Args<'a>> {
     Ok(args![
         MessageId::generate().0,
@@ -89,18 +104,23 @@ impl SqlStore {
             let repeated = !records.is_empty() && ours == records.len() as u64;
             return if repeated { Ok(wanted) } else { Err(StoreError::Fenced) };
         }
-        let (mut entries, mut messages) = (Vec::new(), Vec::new());
+        let (mut entries, mut messages, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for record in records {
             let (seq, at_ms) = (to_i64(record.seq.0)?, to_i64(record.at.0)?);
             let entry = to_json(&record.entry)?;
             entries.push(args![call.0, seq, scope.business.0, at_ms, VERSION, writer.0, entry]);
             if let Some(said) = said(&record.entry) {
+                told.push(Fresh::turn(&turn(call, record, &said))?);
                 messages.push(message(scope, conversation, record, &said)?);
             }
         }
         tx.write_many(sql::APPEND, entries).await?;
         tx.write_many(sql::INSERT_MESSAGE, messages).await?;
+        events::write(&mut tx, scope, &told, events::wall_ms()).await?;
         tx.commit().await?;
+        if !told.is_empty() {
+            self.bells.ring_events(scope.business);
+        }
         Ok(wanted)
     }
 

@@ -14,10 +14,14 @@
 
 mod core;
 mod knowledge;
+mod live;
+mod nodes;
 mod people;
 
 pub(crate) use self::core::*;
 pub(crate) use self::knowledge::*;
+pub(crate) use self::live::*;
+pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
 
 use crate::contract::Answer;
@@ -78,7 +82,7 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The statements of every area.
-const AREAS: &[&[Sql]] = &[core::ALL, knowledge::ALL, people::ALL];
+const AREAS: &[&[Sql]] = &[core::ALL, knowledge::ALL, live::ALL, nodes::ALL, people::ALL];
 
 /// Every statement.
 pub fn all() -> impl Iterator<Item = Sql> {
