@@ -8,6 +8,8 @@ use anyhow::Result;
 use std::path::Path;
 
 const CONFIGURATION: &str = "fixtures/api/schemathesis.toml";
+/// As long as it may look.
+const SECS_MAX: &str = "110";
 /// The same requests each time.
 const SEED: &str = "20261121";
 
@@ -21,7 +23,8 @@ pub fn api_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     let server = Server::start(root, frontdesk, address, home.path(), &log)?;
     let document = format!("http://{address}/api/v1/openapi.json");
     let judge = ["-m", "schemathesis.cli", "--config-file", CONFIGURATION, "run", &document, "--seed", SEED];
-    let judged = server.wait_until_ready().and_then(|()| cmd(root, &python, &judge).run());
+    let bounds = ["--max-time", SECS_MAX, "--generation-deterministic", "--no-shrink", "--request-timeout", "10"];
+    let judged = server.wait_until_ready().and_then(|()| cmd(root, &python, &judge).args(bounds).run());
     drop(server);
     if judged.is_err() {
         last_lines(&log);

@@ -83,7 +83,9 @@ fn all(root: &Path, steps: &mut Steps, closing: &mut Vec<String>) -> Result<()> 
     steps.step("deliberate defects", "the simulator finds every one of them", || {
         cargo(root, SIMULATOR).args(["--mutants", "--seeds", HUNTED_CALLS]).run().map(|()| Outcome::Done)
     })?;
-    steps.step("api", "others' programs read the document and try the running server", || api::api_test(root, &frontdesk))?;
+    steps.step("api", "others' programs read the document and try the running server", || {
+        api::api_test(root, &frontdesk)
+    })?;
     steps.step("browser", "the Talk page in Chromium with a fake microphone, against the real binary", || {
         browser::browser_test(root, &frontdesk)
     })

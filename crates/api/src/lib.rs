@@ -71,7 +71,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state((app.clone(), routes::operations()), auth::audit::record))
         .layer(from_fn_with_state(app.clone(), http::idempotency::once))
         .layer(from_fn(http::etag::not_modified))
-        .layer(from_fn_with_state(app.clone(), http::rate::limit))
+        .layer(from_fn_with_state((app.clone(), Arc::<http::rate::Quotas>::default()), http::rate::limit))
         .layer(from_fn_with_state(app.clone(), access::guard))
         .layer(from_fn(http::deadline::enforce))
         .layer(from_fn(http::request::observe))

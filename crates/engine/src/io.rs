@@ -2,7 +2,8 @@
 //! so that a call can be recorded and replayed.
 
 use base::{
-    CallTime, ErrorClass, Failure, GenerationId, JournalSeq, PhoneNumber, Pii, SttStreamId, ToolCallId, TurnId, UtteranceId,
+    CallTime, ErrorClass, Failure, GenerationId, JournalSeq, PhoneNumber, Pii, SttStreamId, ToolCallId, TurnId,
+    UtteranceId,
 };
 use model::call::CallState;
 use model::generation::{GenerationEvent, GenerationRequest};

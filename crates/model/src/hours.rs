@@ -33,15 +33,8 @@ pub enum Weekday {
 
 impl Weekday {
     /// In the order of ISO 8601.
-    pub const ALL: [Self; 7] = [
-        Self::Monday,
-        Self::Tuesday,
-        Self::Wednesday,
-        Self::Thursday,
-        Self::Friday,
-        Self::Saturday,
-        Self::Sunday,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Monday, Self::Tuesday, Self::Wednesday, Self::Thursday, Self::Friday, Self::Saturday, Self::Sunday];
 
     fn before(self) -> Self {
         Self::ALL[(self as usize + 6) % 7]

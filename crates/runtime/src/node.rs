@@ -6,8 +6,8 @@ mod outbound;
 pub mod providers;
 
 pub use doors::AttachError;
-pub use duty::local_moment;
 pub(crate) use doors::refuse;
+pub use duty::local_moment;
 pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
 

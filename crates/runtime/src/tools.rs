@@ -206,7 +206,8 @@ mod tests {
         };
         let basic = authentication(&fields(&[("kind", "basic"), ("user", "u"), ("password", "p")])).expect("a header");
         assert_eq!(basic.value.expose(), "Basic dTpw");
-        let own = authentication(&fields(&[("kind", "header"), ("header", "x-key"), ("value", "k")])).expect("a header");
+        let own =
+            authentication(&fields(&[("kind", "header"), ("header", "x-key"), ("value", "k")])).expect("a header");
         assert_eq!((own.name.as_ref(), own.value.expose()), ("x-key", "k"));
         assert_eq!(masked(&own).1, MASK);
         assert_eq!(secret_of(&basic).as_deref(), Some("dTpw"));

@@ -597,6 +597,7 @@ pub trait Store:
     + Recordings
     + Retention
     + Content
+    + crate::knowledge::KnowledgeBase
     + ReplayKeys
     + Credentials
     + Settings

@@ -36,6 +36,8 @@ pub mod db;
 pub mod error;
 pub mod fill;
 pub mod journal_writer;
+pub mod knowledge;
+mod knowledge_laws;
 pub mod laws;
 pub mod nodes;
 mod nodes_laws;
@@ -50,14 +52,15 @@ mod sql_store;
 
 pub use contract::{
     After, Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
-    ConversationFilter, Conversations, Costs, Credential, Credentials, Cursor, DELIVER_JOB, DayUsage, DeadJob, Document, EndpointChange,
-    EventRange, Events, Inputs, Job, JobCount, Jobs, Journal, Message, NewJob, NumberRoute, Numbers, Owner, Page,
-    Plans, RETRY_JOB, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store, Verdict, Versioned,
-    VersionedAgent, Webhooks, WriterId,
+    ConversationFilter, Conversations, Costs, Credential, Credentials, Cursor, DELIVER_JOB, DayUsage, DeadJob,
+    Document, EndpointChange, EventRange, Events, Inputs, Job, JobCount, Jobs, Journal, Message, NewJob, NumberRoute,
+    Numbers, Owner, Page, Plans, RETRY_JOB, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store,
+    Verdict, Versioned, VersionedAgent, Webhooks, WriterId,
 };
 pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;
 pub use journal_writer::{AppendError, JournalWriter};
+pub use knowledge::KnowledgeBase;
 pub use nodes::Nodes;
 pub use seal::{DataKey, KeyError, Keyring};
 pub use seed::{SeedMode, seed};

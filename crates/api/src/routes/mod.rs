@@ -196,9 +196,43 @@ pub(crate) fn store_problem(error: StoreError) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+
     #[test]
     fn the_committed_document_is_the_one_of_this_build() {
         let committed = include_str!("../../../../openapi.json");
         assert!(committed == super::document(), "run `cargo run -p frontdesk -- openapi > openapi.json`");
+    }
+
+    #[test]
+    fn every_operation_says_what_it_is_and_how_it_refuses() {
+        let document: Value = serde_json::from_str(&super::document()).expect("JSON");
+        let mut ids = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("operations") {
+                let at = format!("{method} {path}");
+                let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{at}: no operationId"));
+                assert!(ids.insert(id.to_owned()), "{at}: {id} is used twice");
+                assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{at}: no summary");
+                if !path.starts_with("/api/v1/") {
+                    continue;
+                }
+                let responses = operation["responses"].as_object().expect("responses");
+                for status in ["429", "500", "503", "504"] {
+                    assert!(responses.contains_key(status), "{at}: {status} is missing");
+                }
+                if operation["security"].as_array().is_some_and(|security| !security.is_empty()) {
+                    assert!(responses.contains_key("401") && responses.contains_key("403"), "{at}: no 401 or 403");
+                }
+                assert!(!path.contains('{') || responses.contains_key("404"), "{at}: 404 is missing");
+                let reads_body = operation.get("requestBody").is_some();
+                assert!(
+                    !reads_body || ["413", "415", "422"].iter().all(|status| responses.contains_key(*status)),
+                    "{at}"
+                );
+            }
+        }
+        assert!(ids.len() > 50, "{}", ids.len());
     }
 }

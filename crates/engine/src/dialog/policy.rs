@@ -91,10 +91,14 @@ pub fn judge<'a>(
 pub fn check_kind(kind: &ParameterKind) -> Result<(), &'static str> {
     match kind {
         ParameterKind::Pattern { regex } if pattern(regex).is_none() => Err("this is no regular expression"),
-        ParameterKind::Choice { options } if options.is_empty() || options.iter().any(|one| one.value.trim().is_empty()) => {
+        ParameterKind::Choice { options }
+            if options.is_empty() || options.iter().any(|one| one.value.trim().is_empty()) =>
+        {
             Err("a choice has at least one value, and none that is empty")
         }
-        ParameterKind::Text | ParameterKind::Pattern { .. } | ParameterKind::Choice { .. } | ParameterKind::Day => Ok(()),
+        ParameterKind::Text | ParameterKind::Pattern { .. } | ParameterKind::Choice { .. } | ParameterKind::Day => {
+            Ok(())
+        }
     }
 }
 

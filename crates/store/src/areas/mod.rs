@@ -9,6 +9,7 @@ mod drafts;
 pub(crate) mod events;
 mod jobs;
 mod journal;
+mod knowledge;
 mod lines;
 mod nodes;
 mod office;
