@@ -5,6 +5,7 @@
 use crate::rig::{Owner, Rig};
 use model::people::Role;
 use serde_json::{Value, json};
+use store::laws::Tenant;
 
 /// A value for the parameters of a path.
 pub struct Sample {
@@ -26,8 +27,18 @@ impl Made {
     }
 }
 
+/// A business with an agent and a number, and its owner.
+pub async fn business(rig: &Rig) -> (Owner, Tenant) {
+    let tenant = store::laws::tenant(rig.store.as_ref(), "third", "+49405550170").await;
+    let user = rig.person(&tenant.scope, Role::Owner).await;
+    let token = rig.session(&tenant.scope, user).await;
+    (Owner { scope: tenant.scope, user, token }, tenant)
+}
+
 /// Makes one of each kind for this business.
-pub async fn made(rig: &Rig, owner: &Owner) -> Made {
+pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
+    let call = store::laws::call_of(tenant, crate::rig::now_ms());
+    rig.store.create_call(&tenant.scope, &call).await.expect("a call");
     let nobody = || uuid::Uuid::now_v7().to_string();
     let make = async |path: &str, body: Value, place: &str| {
         let made = rig.ask(&owner.token, "POST", path, Some(body)).await.good().json();
@@ -50,12 +61,17 @@ pub async fn made(rig: &Rig, owner: &Owner) -> Made {
         sample("/api/v1/keys/", make("/api/v1/keys", key.clone(), "/key/id").await),
         sample("/api/v1/clients/", make("/api/v1/clients", key, "/key/id").await),
         sample("/api/v1/identity-providers/", make("/api/v1/identity-providers", provider, "/id").await),
-        // Of nobody: what has to be placed by a phone platform first.
-        sample("/api/v1/calls/", nobody()),
-        sample("/api/v1/conversations/", nobody()),
-        named("/api/v1/agents/", "front"),
-        named("/api/v1/credentials/", "business"),
-        named("/api/v1/providers/", "stt"),
+        sample("/api/v1/calls/", call.id.to_string()),
+        sample("/api/v1/conversations/", call.conversation.to_string()),
+        sample("/api/v1/agents/", tenant.agent.id.to_string()),
+        sample("/api/v1/numbers/", tenant.number.id.to_string()),
+        sample("/api/v1/customers/", nobody()),
+        // Words of a closed list, or names that each business has of its own.
+        named("/api/v1/configuration/"),
+        named("/api/v1/flags/"),
+        named("/api/v1/tool-credentials/"),
+        named("/api/v1/credentials/"),
+        named("/api/v1/providers/"),
     ])
 }
 
