@@ -54,6 +54,10 @@ pub(crate) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if holds_nul(bytes) {
         return Err(Problem::invalid("a text holds the character U+0000, which no value may have"));
     }
+    // A list would be taken for a structure without names.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Problem::invalid("the body must be a JSON object"));
+    }
     let read = Json::<T>::from_bytes(bytes);
     read.map(|Json(value)| value).map_err(|rejection| Problem::invalid(rejection.body_text()))
 }
@@ -104,5 +108,6 @@ mod tests {
         assert!(holds_nul(br#"{"a":["x\u0000y"]}"#));
         assert!(!holds_nul(br#"{"a":"x\\u0000y"}"#));
         assert!(parsed::<Value>(br#"{"\u0000":1}"#).is_err());
+        assert!(parsed::<Value>(b"[]").is_err() && parsed::<Value>(b" {}").is_ok());
     }
 }

@@ -17,7 +17,7 @@ use runtime::node::providers::advice;
 use runtime::router::LaneView;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use store::Owner;
+use store::{Owner, StoreError};
 use utoipa::{IntoParams, ToSchema};
 
 /// A provider of one stage.
@@ -441,7 +441,8 @@ pub(crate) async fn costs(
 
 fn provider_problem(error: ProviderError) -> Problem {
     match error {
-        ProviderError::Invalid(why) => Problem::invalid(why),
+        // Clients know a change that came too late by this code.
+        ProviderError::Invalid(why) | ProviderError::Store(StoreError::Conflict(why)) => Problem::invalid(why),
         ProviderError::Store(error) => store_problem(error),
     }
 }
