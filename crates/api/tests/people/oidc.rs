@@ -5,7 +5,7 @@ use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use axum::Router;
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Json;
 use axum::routing::{get, post};
@@ -89,7 +89,8 @@ async fn keys(State(twin): State<Twin>) -> Json<Value> {
     Json(json!({"keys": twin.with(|says| says.published.clone())}))
 }
 
-async fn token(State(twin): State<Twin>, Form(form): Form<HashMap<String, String>>) -> (StatusCode, Json<Value>) {
+async fn token(State(twin): State<Twin>, form: String) -> (StatusCode, Json<Value>) {
+    let form: HashMap<String, String> = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
     let field = |name: &str| form.get(name).cloned().unwrap_or_default();
     let challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, field("code_verifier").as_bytes()));
     let known = field("client_secret") == "s3cret" && field("code") == "good" && field("client_id") == "frontdesk";

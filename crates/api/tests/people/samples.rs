@@ -49,8 +49,7 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
     let sessions = rig.ask(&owner.token, "GET", "/api/v1/auth/sessions", None).await.good().json();
     let session = sessions["items"][0]["id"].as_str().expect("an id").to_owned();
     let sample = |prefix: &'static str, theirs: String| Sample { prefix, theirs, missing: nobody() };
-    let named =
-        |prefix: &'static str, theirs: &str| Sample { prefix, theirs: theirs.into(), missing: "nothing".into() };
+    let named = |prefix: &'static str| Sample { prefix, theirs: "nothing".into(), missing: "nothing".into() };
     Made(vec![
         sample("/api/v1/auth/sessions/", session),
         sample("/api/v1/users/", rig.person(&owner.scope, Role::Analyst).await.to_string()),
