@@ -6,6 +6,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use model::webhook::Kinds;
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 use store::laws::{Tenant, call_of, tenant};
@@ -214,4 +216,51 @@ async fn an_address_inside_our_network_is_refused_before_anybody_is_asked() {
     let (delivery, attempt) = strict.test(&office.shop.scope, office.endpoint.id).await.expect("tested");
     assert_eq!((delivery.state, attempt.status), (DeliveryState::Failed, None));
     assert_eq!(office.listener.received(), []);
+}
+
+/// What the official package says of messages.
+async fn judged(secret: &base::Secret<String>, messages: &[Value]) -> Vec<Value> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let named = std::env::var_os("FRONTDESK_CONFORMANCE_PYTHON").map(std::path::PathBuf::from);
+    let python = named.unwrap_or_else(|| root.join(".frontdesk/conformance/bin/python"));
+    let why = "it holds the official packages, and `cargo xtask test` installs it";
+    assert!(python.exists(), "{} is missing: {why}", python.display());
+    let child = tokio::process::Command::new(python)
+        .arg(root.join("fixtures/conformance/standard_webhooks.py"))
+        .arg(secret.expose())
+        .args(messages.iter().map(Value::to_string))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(90), child).await.expect("it ends").expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8_lossy(&output.stdout);
+    lines.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_package_accepts_what_we_sign_and_refuses_what_somebody_changed() {
+    let office = Office::open().await;
+    let scope = &office.shop.scope;
+    let secret = sign::new_secret().expect("a secret");
+    let until = crate::wall_ms() + 60_000;
+    office.store.rotate_endpoint_secret(scope, office.endpoint.id, &secret, until).await.expect("rotated");
+    office.call().await;
+    assert_eq!(office.webhooks.fan_out().await, Ok(1));
+    assert_eq!(office.work(DELIVER_JOB, crate::wall_ms()).await, 1);
+    let received = office.listener.received();
+    let (id, timestamp, signature, body) = &received[0];
+    let genuine = json!({ "id": id, "timestamp": timestamp, "signature": signature, "body": body });
+    let mut forged = genuine.clone();
+    forged["body"] = json!(body.replace("call.created", "call.deleted"));
+    let mut old = genuine.clone();
+    old["timestamp"] = json!((timestamp.parse::<i64>().expect("seconds") - 600).to_string());
+    let accepted = json!({ "genuine": true, "type": "call.created" });
+    // During the overlap both secrets verify.
+    for secret in [&secret, &office.secret] {
+        let lines = judged(secret, &[genuine.clone(), forged.clone(), old.clone()]).await;
+        assert_eq!(lines[0], accepted);
+        assert!(lines[1..].iter().all(|line| line["genuine"] == json!(false)), "{lines:?}");
+    }
 }
