@@ -218,6 +218,8 @@ pub const POSTGRES_START_MS_MAX: u64 = 30_000;
 pub const REPLICA_MS_MAX: u64 = 700;
 /// A replica that did not answer is left alone for this long.
 pub const REPLICA_AWAY_MS: u64 = 5_000;
+/// Months for which partitions of a database are made ahead.
+pub const PARTITIONS_AHEAD_MONTHS: u32 = 3;
 /// Statements that a database connection keeps prepared.
 pub const STATEMENTS_PREPARED_MAX: usize = 512;
 /// All migrations of a database, or waiting for another node that runs them.
@@ -321,6 +323,40 @@ pub const SHARED_ENTRIES_MAX: usize = 100_000;
 pub const SHARED_KEY_BYTES_MAX: usize = 256;
 /// Bytes of a value or a message.
 pub const SHARED_VALUE_BYTES_MAX: usize = 256 * 1024;
+
+/// Storage of objects answers within this: the head of an object, a part of one, a deletion.
+pub const OBJECT_MS_MAX: u64 = 20_000;
+/// Part of an object that is sent at once; smaller objects go in one request. Services want at least 5 MiB.
+pub const OBJECT_PART_BYTES: usize = 8 * 1024 * 1024;
+/// Parts of one object that are on their way at once.
+pub const OBJECT_PARTS_MAX: usize = 2;
+/// Requests to storage are repeated for this long before they have failed.
+pub const OBJECT_RETRY_MS_MAX: u64 = 10_000;
+/// Bytes of one object.
+pub const OBJECT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// Recordings that could not be brought to storage are tried again this often.
+pub const SPOOL_SWEEP_MS: u64 = 60_000;
+
+/// A node is there for this long after it last said so.
+pub const NODE_LEASE_MS: u64 = 8_000;
+/// A node says that it is there this often.
+pub const NODE_BEAT_MS: u64 = 2_000;
+/// A node of which nothing is left is remembered for this long, for people who look.
+pub const NODE_REMEMBERED_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Another node answers within this; a caller may be waiting.
+pub const PEER_MS_MAX: u64 = 1_000;
+/// Another node gives a call up within this: it writes the call's journal first.
+pub const PEER_YIELD_MS_MAX: u64 = 3_000;
+/// Another node dials within this.
+pub const PEER_DIAL_MS_MAX: u64 = CARRIER_REQUEST_MS_MAX + STATEMENT_MS_MAX;
+/// A request between nodes is this old at most, by their clocks.
+pub const PEER_AGE_MS_MAX: i64 = 60_000;
+/// Body of a request between nodes.
+pub const PEER_BODY_BYTES_MAX: usize = 64 * 1024;
+/// A node that is watched says at least this often that it is there.
+pub const PEER_WATCH_ALIVE_MS: u64 = 3_000;
+/// Before a node stops, calls that another one can go on with are handed over this early.
+pub const HAND_OVER_MS: u64 = 5_000;
 /// Turns of a live call that a snapshot shows, the last ones.
 pub const SNAPSHOT_TURNS_MAX: usize = 10;
 /// Live calls that a snapshot shows.

@@ -73,7 +73,7 @@ impl Egress {
         let socket_tls = speaking(&[b"http/1.1"]).map(Arc::new);
         let grpc_tls = speaking(&[b"h2"]).map(Arc::new);
         let encrypted = http_tls.and_then(|tls| http::client(&config, Checked::for_tls(config.policy), Some(tls)));
-        let plain = http::client(&config, Checked::Loopback, None);
+        let plain = http::client(&config, Checked::for_plain(config.policy), None);
         Self { config, socket_tls, grpc_tls, grpc_pool: grpc::Pool::default(), encrypted, plain }
     }
 

@@ -16,6 +16,7 @@ pub use plans::{DayUsage, Plans};
 pub use webhooks::{DELIVER_JOB, EndpointChange, RETRY_JOB, Verdict, Webhooks};
 
 use crate::error::StoreError;
+use crate::nodes::Nodes;
 use crate::people::{AccessKeys, Audit, EntryRules, OneTimeTokens, SecondFactors, Sessions, Users};
 use crate::seal::Keyring;
 use async_trait::async_trait;
@@ -559,11 +560,15 @@ pub trait Store:
     + AccessKeys
     + EntryRules
     + Audit
+    + Nodes
 {
     /// What seals rows, and what other keys of the installation are derived from.
     fn keyring(&self) -> &Keyring;
     /// Whether the database answers and can be written to.
     async fn check(&self) -> Answer<()>;
+    /// Makes ahead of time what the months to come need, and answers how much of it is new. For a worker that comes by
+    /// some times a day; nothing is refused when it does not.
+    async fn make_room(&self) -> Answer<u64>;
     /// Finishes what is under way and closes.
     async fn close(&self);
 }

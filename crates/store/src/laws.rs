@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use crate::nodes_laws::*;
 pub use crate::people_laws::*;
 
 /// Makes every law a test. The argument is an expression that answers a future of `(Arc<dyn Store>, guard)`; the guard
@@ -48,6 +49,12 @@ macro_rules! store_laws {
             credentials_come_back_to_their_owner_and_provider,
             a_setting_counts_its_changes,
             costs_add_up_by_stage_and_month,
+            a_node_is_there_while_its_lease_runs,
+            a_node_learns_that_it_should_drain,
+            a_process_that_was_replaced_has_no_lease_any_more,
+            a_call_has_one_node,
+            the_node_of_a_call_is_seen_by_its_business_alone,
+            the_calls_of_a_dead_node_are_found,
             each_change_of_a_call_is_told_once_and_in_order,
             no_event_appears_behind_one_that_was_read,
             a_snapshot_and_what_follows_is_a_fresh_snapshot,

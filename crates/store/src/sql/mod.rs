@@ -14,10 +14,12 @@
 
 mod core;
 mod live;
+mod nodes;
 mod people;
 
 pub(crate) use self::core::*;
 pub(crate) use self::live::*;
+pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
 
 use crate::contract::Answer;
@@ -78,7 +80,7 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The statements of every area.
-const AREAS: &[&[Sql]] = &[core::ALL, live::ALL, people::ALL];
+const AREAS: &[&[Sql]] = &[core::ALL, live::ALL, nodes::ALL, people::ALL];
 
 /// Every statement.
 pub fn all() -> impl Iterator<Item = Sql> {
