@@ -105,6 +105,9 @@ pub const HEDGE_TTS_MS: u64 = 450;
 pub const HEDGE_STT_MS: u64 = 500;
 /// A final transcript that was asked for and has not come after this is asked of the next recogniser.
 pub const HEDGE_STT_FINAL_MS: u64 = 450;
+/// The same for a recogniser of whole utterances, which begins to read when all is said, as long as nobody knows how fast it
+/// usually is; and the most that any recogniser is waited for where somebody else could be asked.
+pub const HEDGE_STT_FINAL_WHOLE_MS: u64 = 1_200;
 /// A recogniser that tells words as they are spoken and has told none of a speaking caller for this long is replaced.
 pub const HEDGE_STT_WORDS_MS: u64 = 2_000;
 /// Second opinions that one stage may ask for in one call because the first was late; each is paid for.

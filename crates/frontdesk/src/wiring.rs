@@ -67,7 +67,7 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     take_numbers(config, store.as_ref(), &scope).await?;
     let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
 
-    let kept = store.credentials().await.context("the credentials of providers; see secrets.data_keys_old")?;
+    let kept = store.credentials().await.context("the credentials of providers")?;
     let cloud = Cloud { config, env, egress: &egress, kept };
     let [stt, tts, brain] = cloud.chains()?;
     let on_device = load_on_device(config, [&stt, &tts, &brain]).await?;
@@ -168,12 +168,17 @@ pub fn check_providers(config: &Config, env: Env<'_>) -> anyhow::Result<Stages> 
     Ok(named([stt, tts, brain]))
 }
 
-/// One provider of voices as it is configured, whether or not a stage uses it.
-pub fn voice(config: &Config, env: Env<'_>, name: &str) -> anyhow::Result<Provider<dyn TtsProtocol>> {
-    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+/// One provider of voices with the credential that calls of the installation's business use, whether or not a stage uses it.
+pub async fn voice(config: &Config, env: Env<'_>, name: &str) -> anyhow::Result<Provider<dyn TtsProtocol>> {
     let entry = providers::tts::PROVIDERS.find(name)?;
-    let options = Cloud { config, env, egress: &egress, kept: Vec::new() }.options(entry.descriptor)?;
-    Ok(entry.open(&options)?)
+    let (store, scope) = open_store(config, env).await?;
+    let kept = store.credentials().await.context("the credentials of providers");
+    store.close().await;
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+    let plain = Cloud { config, env, egress: &egress, kept: Vec::new() };
+    let shelf = Shelf::new(plain.configured()?, None, Arc::clone(&egress), VoiceMap(config.voices.clone()));
+    shelf.take_credentials(kept?);
+    Ok(entry.open(&shelf.voice_options(scope.business, name)?)?)
 }
 
 /// The public address without a trailing slash, when there is one.
@@ -422,7 +427,8 @@ impl Cloud<'_> {
                 }
             }
         }
-        let of_all = self.kept.iter().find(|one| one.owner == Owner::Installation && one.provider == descriptor.name);
+        let is_own = |one: &&Credential| one.owner == Owner::Installation && one.provider == descriptor.name;
+        let of_all = self.kept.iter().find(is_own);
         for (key, value) in of_all.into_iter().flat_map(|one| &one.fields) {
             shelf::put(&mut options, key, value.clone());
         }

@@ -45,6 +45,11 @@ pub trait SttService: Send + Sync {
     fn open_billed(&self, open: SttOpen, _bill: &Bill) -> SttSession {
         self.open(open)
     }
+    /// Whether it begins to read when an utterance is over: it says nothing before, takes longer for the final words, and
+    /// cannot be asked for them in a mere lull without cutting the utterance in two.
+    fn hears_whole_utterances(&self) -> bool {
+        false
+    }
 }
 
 /// What is pushed into a synthesis session.

@@ -401,6 +401,11 @@ impl Standing {
         self.context.tell(HostInput::Routed(routed));
     }
 
+    /// How long it takes of late, over all calls.
+    pub(crate) fn latency_ms(&self, provider: usize) -> Option<u64> {
+        self.keys.get(provider).and_then(|(_, key)| self.context.board.latency_ms(key))
+    }
+
     /// It did what it should; the first of it came after this time.
     pub(crate) fn praise(&self, provider: usize, latency_ms: u64) {
         if let Some((_, key)) = self.keys.get(provider) {
