@@ -5,12 +5,15 @@
 //! server on somebody's laptop by a name that resolves to it.
 
 use crate::App;
+use crate::auth::{self, Actor, Principal};
 use crate::problem::Problem;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base::Secret;
+use model::business::TenantScope;
+use model::people::PermissionSet;
 use subtle::ConstantTimeEq;
 
 const COOKIE: &str = "frontdesk_token";
@@ -43,7 +46,9 @@ impl Access {
     }
 
     fn has_token(&self, headers: &HeaderMap) -> bool {
-        let Some(wanted) = &self.token else { return true };
+        let Some(wanted) = &self.token else {
+            return self.is_at_home(headers) && !headers.contains_key(header::AUTHORIZATION);
+        };
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
         let cookie = headers.get(header::COOKIE).and_then(|value| value.to_str().ok()).and_then(|cookies| {
@@ -58,10 +63,14 @@ impl Access {
             return true; // The token protects; names are the operator's business.
         }
         let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
-        let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
         let ours = self.public_url.as_deref().and_then(host_of).is_some_and(|public| public == host);
-        ours || matches!(name, "localhost" | "[::1]")
-            || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+        ours || is_loopback(host_name(headers))
+    }
+
+    /// Whether it comes from this machine and through no proxy: then nobody else can have sent it.
+    fn is_at_home(&self, headers: &HeaderMap) -> bool {
+        let proxied = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+        is_loopback(host_name(headers)) && !proxied.iter().any(|name| headers.contains_key(*name))
     }
 
     /// Whether a browser sent it from a page of ours. Programs send no origin.
@@ -73,6 +82,18 @@ impl Access {
     }
 }
 
+fn host_name(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map(|(name, _)| name);
+    Some(name.unwrap_or(host))
+}
+
+fn is_loopback(name: Option<&str>) -> bool {
+    name.is_some_and(|name| {
+        matches!(name, "localhost" | "[::1]") || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
 fn host_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     Some(rest.split('/').next().unwrap_or(rest))
@@ -82,32 +103,60 @@ fn same(given: &str, wanted: &str) -> bool {
     given.as_bytes().ct_eq(wanted.as_bytes()).into()
 }
 
-/// Lets requests through that may pass, and turns the token in a page's address into a cookie.
-pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Names the business that the installation acts for, by its short name.
+const BUSINESS: HeaderName = HeaderName::from_static("frontdesk-business");
+
+/// Finds out who asks, lets requests through that may pass, and turns the token in a page's address into a cookie.
+pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let open = matches!(path, "/healthz" | "/readyz");
+    let health = matches!(path, "/healthz" | "/readyz");
     let signed = path
         .strip_prefix("/carriers/")
         .is_some_and(|rest| rest.split('/').next().is_some_and(|carrier| app.node.is_signed_carrier(carrier)));
-    if open || signed {
+    if health || signed {
         return next.run(request).await;
     }
     if !app.access.knows_host(request.headers()) || !app.access.same_origin(request.headers()) {
         return Problem::foreign_origin().into_response();
     }
-    if app.access.has_token(request.headers()) {
-        return next.run(request).await;
+    let is_page = request.extensions().get::<MatchedPath>().is_none();
+    if let Some(given) = token_in_address(request.uri()).filter(|_| is_page) {
+        let right = app.access.token.as_ref().is_some_and(|wanted| same(&given, wanted.expose()));
+        return if right { remember(&given) } else { Problem::unauthorized().into_response() };
     }
-    match token_in_address(request.uri())
-        .filter(|given| app.access.token.as_ref().is_some_and(|wanted| same(given, wanted.expose())))
-    {
-        Some(token) => remember(&token),
-        None => {
-            let mut response = Problem::unauthorized().into_response();
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            response
+    match principal(&app, request.headers()).await {
+        Ok(Some(principal)) => {
+            request.extensions_mut().insert(principal);
+            next.run(request).await
         }
+        Ok(None) if is_open(&request) => next.run(request).await,
+        Ok(None) => Problem::unauthorized().into_response(),
+        Err(problem) => problem.into_response(),
     }
+}
+
+/// Whether a request may pass without a credential. Pages hold no secrets: what they show comes from the API.
+fn is_open(request: &Request) -> bool {
+    match request.extensions().get::<MatchedPath>() {
+        Some(route) => auth::public::is_public(request.method(), route.as_str()),
+        None => true,
+    }
+}
+
+/// Who asks. `None` when the request says nothing about that.
+async fn principal(app: &App, headers: &HeaderMap) -> Result<Option<Principal>, Problem> {
+    if !app.access.has_token(headers) {
+        return if headers.contains_key(header::AUTHORIZATION) { Err(Problem::unauthorized()) } else { Ok(None) };
+    }
+    let scope = match headers.get(BUSINESS) {
+        None => app.home,
+        Some(slug) => {
+            let slug = slug.to_str().map_err(|_| Problem::invalid("Frontdesk-Business: not a short name"))?;
+            let found = app.node.store().business_by_slug(slug).await.map_err(crate::routes::store_problem)?;
+            TenantScope { business: found.id }
+        }
+    };
+    Ok(Some(Principal { scope, actor: Actor::Installation, granted: PermissionSet::all() }))
 }
 
 fn token_in_address(uri: &Uri) -> Option<String> {

@@ -7,6 +7,7 @@
 
 mod access;
 mod assets;
+pub mod auth;
 mod problem;
 mod routes;
 pub mod server;
@@ -31,8 +32,9 @@ use tower_http::set_header::SetResponseHeaderLayer;
 pub struct App {
     /// The calls of this process.
     pub node: Node,
-    /// The business of this installation.
-    pub scope: TenantScope,
+    /// The business that the installation acts for unless it names another one. Handlers take theirs from
+    /// [`auth::Principal::scope`].
+    pub home: TenantScope,
     /// Who may use the API.
     pub access: Arc<Access>,
     /// Renders `/metrics`.

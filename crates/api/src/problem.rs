@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use model::people::Permission;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -46,7 +47,13 @@ impl Problem {
 
     /// No or a wrong credential.
     pub fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid bearer token is needed")
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid credential is needed")
+    }
+
+    /// The credential is valid and does not allow this.
+    pub fn forbidden(needed: Permission) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "The credential does not allow this")
+            .detail(format!("this needs the permission {needed}"))
     }
 
     /// The request comes from a page or a name that this server does not serve.
@@ -110,6 +117,9 @@ impl IntoResponse for Problem {
         let mut response = (status, axum::Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.entry(header::WWW_AUTHENTICATE).or_insert(HeaderValue::from_static("Bearer"));
+        }
         if let Some(secs) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
         }

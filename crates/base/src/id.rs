@@ -47,6 +47,12 @@ row_ids! {
     ConversationId,
     /// A message of a conversation.
     MessageId,
+    /// A person of a business.
+    UserId,
+    /// One time that a person has signed in.
+    SessionId,
+    /// An API key or a client of OAuth 2.0.
+    AccessKeyId,
 }
 
 macro_rules! counters {

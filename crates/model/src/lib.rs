@@ -11,6 +11,7 @@ pub mod call;
 pub mod generation;
 pub mod journal;
 pub mod live;
+pub mod people;
 pub mod routing;
 pub mod seed;
 pub mod tool;

@@ -3,6 +3,7 @@
 use super::views::{CallDetail, CallList, PlaceCall, PlacedCall};
 use super::{not_read, store_problem};
 use crate::App;
+use crate::auth::{Allowed, may};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -33,13 +34,14 @@ pub(crate) struct PageQuery {
 }
 
 /// Lists calls, newest first.
-#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", operation_id = "list_calls", params(PageQuery), responses(
+#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", operation_id = "list_calls", security(("bearer" = ["calls:read"])), params(PageQuery), responses(
     (status = 200, description = "One page of calls", body = CallList),
     (status = 422, description = "The query, the limit or the cursor is not valid", body = Problem),
     (status = 503, description = "The database does not answer", body = Problem)
 ))]
 pub(crate) async fn list(
     State(app): State<App>,
+    caller: Allowed<may::CallsRead>,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<CallList>, Problem> {
     let Query(query) = query.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
@@ -49,7 +51,7 @@ pub(crate) async fn list(
     }
     let after = query.cursor.map(|cursor| cursor.parse()).transpose().map_err(store_problem)?;
     let filter = CallFilter::default();
-    let page = app.node.store().calls(&app.scope, &filter, after, limit).await.map_err(store_problem)?;
+    let page = app.node.store().calls(&caller.scope, &filter, after, limit).await.map_err(store_problem)?;
     Ok(Json(CallList {
         items: page.rows.into_iter().map(Into::into).collect(),
         next_cursor: page.next.map(|cursor| cursor.to_string()),
@@ -57,23 +59,27 @@ pub(crate) async fn list(
 }
 
 /// Reads a call and its journal.
-#[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", operation_id = "get_call",
+#[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", operation_id = "get_call", security(("bearer" = ["calls:read"])),
     params(("id" = uuid::Uuid, Path, description = "The call")), responses(
     (status = 200, description = "The call and what happened in it", body = CallDetail),
     (status = 404, description = "No such call", body = Problem),
     (status = 503, description = "The database does not answer", body = Problem)
 ))]
-pub(crate) async fn get(State(app): State<App>, CallPath(id): CallPath) -> Result<Json<CallDetail>, Problem> {
+pub(crate) async fn get(
+    State(app): State<App>,
+    caller: Allowed<may::CallsRead>,
+    CallPath(id): CallPath,
+) -> Result<Json<CallDetail>, Problem> {
     let store = app.node.store();
-    let call = store.call(&app.scope, id).await.map_err(store_problem)?;
-    let journal = store.journal(&app.scope, id).await.map_err(store_problem)?;
-    let costs = store.costs(&app.scope, id).await.map_err(store_problem)?;
-    let live = app.node.watch(&app.scope, id).is_some();
+    let call = store.call(&caller.scope, id).await.map_err(store_problem)?;
+    let journal = store.journal(&caller.scope, id).await.map_err(store_problem)?;
+    let costs = store.costs(&caller.scope, id).await.map_err(store_problem)?;
+    let live = app.node.watch(&caller.scope, id).is_some();
     Ok(Json(CallDetail { call: call.into(), live, costs: costs.into_iter().map(Into::into).collect(), journal }))
 }
 
 /// Places a call.
-#[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "place_call", request_body = PlaceCall, responses(
+#[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "place_call", security(("bearer" = ["calls:place"])), request_body = PlaceCall, responses(
     (status = 202, description = "The phone platform was asked; follow the call by its id", body = PlacedCall),
     (status = 404, description = "No such agent", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
@@ -83,6 +89,7 @@ pub(crate) async fn get(State(app): State<App>, CallPath(id): CallPath) -> Resul
 ))]
 pub(crate) async fn place(
     State(app): State<App>,
+    caller: Allowed<may::CallsPlace>,
     headers: HeaderMap,
     body: Result<Json<PlaceCall>, JsonRejection>,
 ) -> Result<(StatusCode, Json<PlacedCall>), Problem> {
@@ -90,13 +97,13 @@ pub(crate) async fn place(
     let to: PhoneNumber = place.to.parse().map_err(|error| Problem::invalid(format!("to: {error}")))?;
     let from: PhoneNumber = place.from.parse().map_err(|error| Problem::invalid(format!("from: {error}")))?;
     let store = app.node.store();
-    let agent = store.agent_by_slug(&app.scope, &place.agent).await.map_err(store_problem)?.agent.id;
-    let numbers = store.numbers(&app.scope, None).await.map_err(store_problem)?;
+    let agent = store.agent_by_slug(&caller.scope, &place.agent).await.map_err(store_problem)?.agent.id;
+    let numbers = store.numbers(&caller.scope, None).await.map_err(store_problem)?;
     let ours = numbers.into_iter().find(|number| number.number == from);
     let ours = ours.ok_or_else(|| Problem::invalid("from: this is not a number of the business"))?;
     let carrier = place.carrier.unwrap_or(ours.carrier);
     let base_url = app.access.base_url(&headers);
-    let placed = app.node.dial(app.scope, DialRequest { carrier, agent, to, from, base_url }).await;
+    let placed = app.node.dial(caller.scope, DialRequest { carrier, agent, to, from, base_url }).await;
     match placed {
         Ok(id) => Ok((StatusCode::ACCEPTED, Json(PlacedCall { id: id.0 }))),
         Err(DialError::NoCarrier) => Err(Problem::invalid("carrier: not configured, or it cannot place calls")),
@@ -107,27 +114,32 @@ pub(crate) async fn place(
 }
 
 /// Ends a live call: the agent says goodbye and hangs up.
-#[utoipa::path(post, path = "/api/v1/calls/{id}/end", tag = "calls", operation_id = "end_call",
+#[utoipa::path(post, path = "/api/v1/calls/{id}/end", tag = "calls", operation_id = "end_call", security(("bearer" = ["calls:control"])),
     params(("id" = uuid::Uuid, Path, description = "The call")), responses(
     (status = 202, description = "The call is ending"),
     (status = 404, description = "No such live call", body = Problem)
 ))]
-pub(crate) async fn end(State(app): State<App>, CallPath(id): CallPath) -> Result<StatusCode, Problem> {
-    let told = app.node.tell(&app.scope, id, Input::Desk(DeskInput::End)).await;
+pub(crate) async fn end(
+    State(app): State<App>,
+    caller: Allowed<may::CallsControl>,
+    CallPath(id): CallPath,
+) -> Result<StatusCode, Problem> {
+    let told = app.node.tell(&caller.scope, id, Input::Desk(DeskInput::End)).await;
     if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
 }
 
 /// Follows a live call as server-sent events.
-#[utoipa::path(get, path = "/api/v1/calls/{id}/events", tag = "calls", operation_id = "watch_call",
+#[utoipa::path(get, path = "/api/v1/calls/{id}/events", tag = "calls", operation_id = "watch_call", security(("bearer" = ["calls:read"])),
     params(("id" = uuid::Uuid, Path, description = "The call")), responses(
     (status = 200, description = "Live events until the call ends, as `data:` lines of JSON", content_type = "text/event-stream"),
     (status = 404, description = "No such live call", body = Problem)
 ))]
 pub(crate) async fn events(
     State(app): State<App>,
+    caller: Allowed<may::CallsRead>,
     CallPath(id): CallPath,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let receiver = app.node.watch(&app.scope, id).ok_or_else(Problem::not_found)?;
+    let receiver = app.node.watch(&caller.scope, id).ok_or_else(Problem::not_found)?;
     let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
         loop {
             match receiver.recv().await {

@@ -15,7 +15,8 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use store::StoreError;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,9 +24,11 @@ use utoipa_axum::routes;
 #[openapi(
     info(
         title = "Frontdesk",
-        description = "Agents that answer and place a company's calls. Errors are problem documents (RFC 9457).",
+        description = "Agents that answer and place a company's calls. Errors are problem documents (RFC 9457). What an operation \
+            needs stands in its `security`: the permissions of docs/access.md.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
+    modifiers(&Credentials),
     tags(
         (name = "agents", description = "Who answers."),
         (name = "calls", description = "Calls, their journals, recordings and live events."),
@@ -34,6 +37,19 @@ use utoipa_axum::routes;
     )
 )]
 struct Document;
+
+/// How a request says who makes it.
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "An access token, an API key, or the token of the installation. Pages send the same in a cookie.",
+        ));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+    }
+}
 
 fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
@@ -84,7 +100,7 @@ fn not_read(rejection: JsonRejection) -> Problem {
 }
 
 /// What a failing store means to a client.
-fn store_problem(error: StoreError) -> Problem {
+pub(crate) fn store_problem(error: StoreError) -> Problem {
     match error {
         StoreError::NotFound(_) => Problem::not_found(),
         StoreError::Unavailable(_) => Problem::unavailable("the database does not answer"),

@@ -59,6 +59,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let token = crate::config::follow(config.server.api_token.expose(), &environment)
         .map_err(|why| anyhow::anyhow!("server.api_token: {why}"))?;
+    model::people::check_table().map_err(|why| anyhow::anyhow!("the table of permissions: {why}"))?;
     let access = Access {
         token: (!token.expose().is_empty()).then_some(token),
         public_url: wiring::public_url(config),
@@ -66,7 +67,7 @@ pub(crate) async fn run(
     };
     let app = App {
         node: wired.node.clone(),
-        scope: wired.scope,
+        home: wired.scope,
         access: Arc::new(access),
         metrics,
         recordings_dir: wired.recordings_dir.clone().into(),

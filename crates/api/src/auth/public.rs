@@ -1,0 +1,19 @@
+//! What anybody may ask for without a credential. This list only shrinks; a test compares it with a committed one.
+
+use axum::http::Method;
+
+/// Operations without a credential: method and path as routed. Phone platforms prove themselves by their signatures, and
+/// are not listed here.
+pub(crate) const OPERATIONS: &[(&str, &str)] = &[
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/api/v1/openapi.json"),
+    ("GET", "/api/docs"),
+    ("GET", "/api/docs/{*rest}"),
+];
+
+/// Whether anybody may ask for this.
+pub(crate) fn is_public(method: &Method, route: &str) -> bool {
+    let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+    OPERATIONS.iter().any(|(known, path)| *known == method && *path == route)
+}
