@@ -88,10 +88,12 @@ fn all(root: &Path, steps: &mut Steps, closing: &mut Vec<String>) -> Result<()> 
     })
 }
 
+/// What tests run for real, with the Debian package that holds each.
+const TEST_PROGRAMS: [(&str, &str); 4] =
+    [("cc", "build-essential"), ("python3", "python3"), ("chromium", "chromium"), ("redis-server", "redis-server")];
+
 fn set_up(root: &Path, steps: &mut Steps) -> Result<()> {
-    steps.step("tools", "a C compiler, Python, a browser", || {
-        setup::programs(root, &[("cc", "build-essential"), ("python3", "python3"), ("chromium", "chromium")])
-    })?;
+    steps.step("tools", "a C compiler, Python, a browser, a Redis server", || setup::programs(root, &TEST_PROGRAMS))?;
     steps.step("conformance packages", "the vendors' own clients judge our codecs and twins", || {
         setup::conformance(root)
     })?;

@@ -287,3 +287,24 @@ pub const VOICE_PAGES_MAX: usize = 50;
 pub const VOICES_MS_MAX: u64 = 15_000;
 /// Sending recordings to a vendor and getting a cloned voice.
 pub const VOICE_CLONE_MS_MAX: u64 = 120_000;
+
+/// One request to what nodes share. Longer, and the node's own memory answers.
+pub const SHARED_MS_MAX: u64 = 250;
+/// Opening a connection to what nodes share.
+pub const SHARED_CONNECT_MS_MAX: u64 = 1_000;
+/// While what nodes share is away, it is asked this often whether it is back.
+pub const SHARED_PROBE_MS: u64 = 250;
+/// A connection that listens is asked this often whether it lives.
+pub const SHARED_PING_MS: u64 = 2_000;
+/// Messages of one channel that wait for one listener; a slower one is told that it missed some.
+pub const SHARED_MESSAGES_MAX: usize = 256;
+/// Channels that one node listens to.
+pub const SHARED_CHANNELS_MAX: usize = 10_000;
+/// Wishes to listen that wait for the connection.
+pub const SHARED_WISHES_MAX: usize = 256;
+/// Entries that a node keeps in its own memory instead.
+pub const SHARED_ENTRIES_MAX: usize = 100_000;
+/// Bytes of a key or of the name of a channel.
+pub const SHARED_KEY_BYTES_MAX: usize = 256;
+/// Bytes of a value or a message.
+pub const SHARED_VALUE_BYTES_MAX: usize = 256 * 1024;

@@ -12,6 +12,7 @@ pub mod journal_writer;
 pub mod laws;
 pub mod seal;
 pub mod seed;
+pub mod shared;
 pub mod sqlite;
 
 pub use contract::{
