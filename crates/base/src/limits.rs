@@ -199,6 +199,14 @@ pub const EMBED_TEXTS_MAX: usize = 4_096;
 pub const EMBED_TEXT_CHARS_MAX: usize = 8_000;
 /// One request to a service that reads texts.
 pub const TEXT_MS_MAX: u64 = 4_000;
+/// Characters of what a customer said that are read when the call is over: what services take at once.
+pub const READING_CHARS_MAX: usize = 5_000;
+/// Things that are noted of those that a customer named.
+pub const READING_ENTITIES_MAX: usize = 50;
+/// Reading one call that is over, all of it.
+pub const READING_MS_MAX: u64 = 15_000;
+/// Calls of a node that are read at once.
+pub const READINGS_MAX: usize = 8;
 /// Texts that one caller may have read at once.
 pub const TEXT_ITEMS_MAX: usize = 1_024;
 /// Audio of an answer that a model speaks itself and that was not played yet; more of it calls the answer off.
@@ -272,7 +280,7 @@ pub const ANSWER_KEPT_CHARS_MAX: usize = 1_200;
 /// How long an answer is given again.
 pub const ANSWER_KEPT_MS_MAX: u64 = 900_000;
 /// Finding out what a question means, before the brain is asked after all.
-pub const MEANING_MS_MAX: u64 = 60;
+pub const MEANING_MS_MAX: u64 = 150;
 /// Tokens of one answer when a budget is nearly used up.
 pub const SHORT_ANSWER_TOKENS_MAX: u32 = 90;
 /// Tokens of one answer: what is spoken must be short.

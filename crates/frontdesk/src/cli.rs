@@ -67,6 +67,9 @@ enum Command {
     /// List, test and switch providers; set their credentials; say who serves an agent
     #[command(subcommand)]
     Providers(commands::providers::ProvidersCommand),
+    /// Have texts read: language, sentiment, what they name, personal data; or translate them
+    #[command(subcommand)]
+    Text(commands::text::TextCommand),
     /// Say what is missing and the command that mends it
     Doctor,
     /// Check the configuration, print the defaults, list providers
@@ -133,6 +136,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Models(command) => commands::models::models(&config, command).await,
             Command::Voices(command) => commands::voices::voices(&config, command).await,
             Command::Providers(command) => commands::providers::providers(&config, command).await,
+            Command::Text(command) => commands::text::text(&config, command).await,
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),
             Command::Inputs(args) => commands::replay::inputs(&config, &args).await,

@@ -11,7 +11,7 @@ use runtime::catalog::{Catalog, CredentialFrom, Entry, Unusable};
 use runtime::drivers::{HttpBrain, Realtime, StreamStt, StreamTts};
 use runtime::router::Facts;
 use runtime::service::{BrainService, SttService, TtsService};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use store::{Credential, Owner};
 
@@ -137,8 +137,8 @@ impl Shelf {
         let mut account = None;
         if let Some((owner, fields)) = self.credential(business, &choice.name) {
             let name = &choice.name;
-            let mut fields =
-                fields.map_err(|why| Unusable(format!("the credential of {name} does not open: {why}; set it again")))?;
+            let mut fields = fields
+                .map_err(|why| Unusable(format!("the credential of {name} does not open: {why}; set it again")))?;
             from = match owner {
                 Owner::Installation => CredentialFrom::Installation,
                 Owner::Business(business) => {
@@ -378,9 +378,15 @@ impl Catalog for Shelf {
     }
 
     fn check_credential(&self, owner: Owner, provider: &str, fields: &Fields) -> Result<(), Unusable> {
-        let known: Vec<_> = Stage::ALL.into_iter().filter_map(|stage| self.descriptor(stage, provider).ok()).collect();
+        let everybody = || {
+            let beside = providers::embed::PROVIDERS.descriptors().chain(providers::text::PROVIDERS.descriptors());
+            let beside = beside.chain(providers::realtime::PROVIDERS.descriptors());
+            Stage::ALL.into_iter().flat_map(descriptors).chain(beside)
+        };
+        let known: Vec<_> = everybody().filter(|one| one.name == provider).collect();
         if known.is_empty() {
-            let all: Vec<&str> = Stage::ALL.into_iter().flat_map(descriptors).map(|one| one.name).collect();
+            let all: BTreeSet<&str> = everybody().map(|one| one.name).collect();
+            let all: Vec<&str> = all.into_iter().collect();
             return Err(Unusable(format!("there is no provider {provider:?}; there are {}", all.join(", "))));
         }
         if let (Owner::Business(_), Some(key)) = (owner, fields.keys().find(|key| is_address(key))) {

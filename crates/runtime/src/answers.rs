@@ -4,18 +4,13 @@
 //! Never kept: what came after a tool was used or asks for one, what was cut off, and what holds personal data. An answer
 //! belongs to the instructions, the tools and the documents it was given with; when one of them changes it is not found.
 
+use crate::reading::Meaning;
 use base::{BusinessId, limits};
 use local::language::pii;
 use model::generation::{ChatMessage, Citation, GenerationRequest};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Finds out what a text means. Blocking work; the caller gives it a thread.
-pub trait Meaning: Send + Sync {
-    /// A vector of length one, so that a dot product is a cosine.
-    fn embed(&self, text: &str) -> Option<Vec<f32>>;
-}
 
 /// Two keyed hashes: nobody can make two requests meet.
 type Key = (u64, u64);
@@ -27,6 +22,13 @@ pub(crate) struct Question {
     /// Everything but the words, when the question stands alone: the first of its call.
     frame: Option<Key>,
     pub(crate) words: String,
+}
+
+impl Question {
+    /// Whether it may have the answer to a question that means the same.
+    pub(crate) fn stands_alone(&self) -> bool {
+        self.frame.is_some()
+    }
 }
 
 /// An answer, whole.
@@ -58,7 +60,7 @@ struct Kept {
     used: u64,
     bytes: usize,
     /// What it answers, for questions that mean the same.
-    meaning: Option<(Key, Vec<f32>)>,
+    meaning: Option<(Key, Meaning)>,
 }
 
 #[derive(Default)]
@@ -160,15 +162,15 @@ impl Answers {
     }
 
     /// The answer to what is most alike, when it is at least so much alike.
-    pub(crate) fn alike(&self, question: &Question, meaning: &[f32], least: f32, now_ms: u64) -> Option<Answer> {
+    pub(crate) fn alike(&self, question: &Question, meaning: &Meaning, least: f32, now_ms: u64) -> Option<Answer> {
         let frame = question.frame?;
         let mut inner = self.lock();
         inner.clock += 1;
         let clock = inner.clock;
         let fresh = inner.of.values_mut().filter(|kept| is_fresh(kept, now_ms));
         let scored = fresh.filter_map(|kept| {
-            let (of, vector) = kept.meaning.as_ref()?;
-            let cosine: f32 = vector.iter().zip(meaning).map(|(a, b)| a * b).sum();
+            let (of, known) = kept.meaning.as_ref()?;
+            let cosine = known.alike(meaning)?;
             (*of == frame && cosine >= least).then_some((cosine, kept))
         });
         let (_, best) = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
@@ -177,13 +179,13 @@ impl Answers {
     }
 
     /// Keeps an answer. `meaning` is the question's vector, when alike questions may have it.
-    pub(crate) fn keep(&self, question: &Question, answer: Answer, meaning: Option<Vec<f32>>, now_ms: u64) -> bool {
+    pub(crate) fn keep(&self, question: &Question, answer: Answer, meaning: Option<Meaning>, now_ms: u64) -> bool {
         let is_long = answer.text.chars().count() > limits::ANSWER_KEPT_CHARS_MAX;
         if is_long || answer.text.trim().is_empty() || has_personal_data(&answer.text) {
             return false;
         }
         let quotes: usize = answer.citations.iter().map(|one| one.quote.len() + one.document.len()).sum();
-        let bytes = 128 + answer.text.len() + quotes + meaning.as_ref().map_or(0, |vector| vector.len() * 4);
+        let bytes = 128 + answer.text.len() + quotes + meaning.as_ref().map_or(0, |meaning| meaning.vector.len() * 4);
         let meaning = question.frame.zip(meaning).filter(|_| !may_name_somebody(&answer.text, ""));
         let mut inner = self.lock();
         inner.clock += 1;
@@ -305,20 +307,26 @@ mod tests {
         assert_eq!(answers.count(), 0);
     }
 
+    fn meaning(vector: [f32; 2]) -> Meaning {
+        Meaning { space: "local/one".into(), vector: vector.into() }
+    }
+
     #[test]
     fn a_first_question_that_means_the_same_is_answered_and_one_with_a_name_is_not() {
         let answers = Answers::default();
         let question = answers.question(SHOP, 1, "acme", &first("When are you open?")).expect("a question");
-        assert!(answers.keep(&question, answer("From ten to four."), Some(vec![1.0, 0.0]), 0));
-        let alike = |words: &str, meaning: [f32; 2]| {
+        assert!(answers.keep(&question, answer("From ten to four."), Some(meaning([1.0, 0.0])), 0));
+        let alike = |words: &str, vector: [f32; 2]| {
             let question = answers.question(SHOP, 1, "acme", &first(words)).expect("a question");
-            answers.alike(&question, &meaning, 0.9, 10).map(|found| found.text)
+            let other = Meaning { space: "acme/two".into(), ..meaning(vector) };
+            assert_eq!(answers.alike(&question, &other, 0.0, 10), None, "another model's vectors say nothing");
+            answers.alike(&question, &meaning(vector), 0.9, 10).map(|found| found.text)
         };
         assert_eq!(alike("What are your hours?", [0.95, 0.3]).as_deref(), Some("From ten to four."));
         assert_eq!(alike("Do you sell helmets?", [0.3, 0.95]), None);
         assert_eq!(alike("Hi, this is Anna Miller, what are your hours?", [0.95, 0.3]), None);
         let question = answers.question(SHOP, 1, "acme", &first("Is he in?")).expect("a question");
-        assert!(answers.keep(&question, answer("I think Peter is in."), Some(vec![0.0, 1.0]), 0));
+        assert!(answers.keep(&question, answer("I think Peter is in."), Some(meaning([0.0, 1.0])), 0));
         assert_eq!(alike("Is he there?", [0.0, 1.0]), None, "an answer with a name is for exactly that question");
     }
 

@@ -14,7 +14,7 @@ use model::business::{Business, Number, TenantScope};
 use model::call::{Call, CallState};
 use model::generation::Citation;
 use model::journal::{Record, TurnLatency};
-use model::routing::Stage;
+use model::routing::CostStage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -501,7 +501,7 @@ pub trait Settings: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageCost {
     /// Which stage.
-    pub stage: Stage,
+    pub stage: CostStage,
     /// Registry name.
     pub provider: String,
     /// How much.

@@ -398,7 +398,7 @@ pub(crate) struct CostQuery {
 /// What one provider charged in one stage.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StageCostView {
-    /// `stt`, `llm` or `tts`.
+    /// `stt`, `llm`, `tts`, `embed` or `text`.
     stage: &'static str,
     /// Registry name.
     provider: String,

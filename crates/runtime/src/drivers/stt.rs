@@ -325,7 +325,7 @@ impl Session {
             }
         }
         link.send(out).await.map_err(End::Failed)?;
-        self.settle(link).await
+        self.settle(link.line.is_idle()).await
     }
 
     fn finalize(&mut self, link: &mut Link, out: &mut Vec<Wire>) {
@@ -334,8 +334,8 @@ impl Session {
     }
 
     /// A recogniser of whole utterances that has nothing to ask has its answers already.
-    async fn settle(&mut self, link: &Link) -> Result<(), End> {
-        while self.finals.owed > 0 && !self.finals.wait && link.line.is_idle() {
+    async fn settle(&mut self, is_idle: bool) -> Result<(), End> {
+        while is_idle && self.finals.owed > 0 && !self.finals.wait {
             let event = self.note(SttEvent::Final { text: String::new(), finalized: true });
             self.events.send(event).await.map_err(|_| End::Cancelled)?;
         }
@@ -363,7 +363,7 @@ impl Session {
         if *message == Wire::End && link.transport == Transport::Grpc && !link.draining {
             return Err(End::Failed(ended_failure(&self.meter.provider)));
         }
-        self.settle(link).await
+        self.settle(link.line.is_idle()).await
     }
 
     /// Learns from an event what the driver must know.
