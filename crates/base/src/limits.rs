@@ -217,6 +217,22 @@ pub const REALTIME_COMMANDS_MAX: usize = 32;
 pub const STATEMENT_MS_MAX: u64 = 2_000;
 /// Waiting for a database connection.
 pub const POOL_WAIT_MS_MAX: u64 = 1_000;
+/// Connections of one node to a PostgreSQL server, unless configured otherwise.
+pub const POSTGRES_CONNECTIONS_MAX: u32 = 16;
+/// A connection to PostgreSQL that nobody uses is closed after this.
+pub const POSTGRES_IDLE_MS_MAX: u64 = 600_000;
+/// A connection to PostgreSQL is replaced after this, so that a server that was added gets its share.
+pub const POSTGRES_CONNECTION_MS_MAX: u64 = 1_800_000;
+/// A node that starts waits for its PostgreSQL server.
+pub const POSTGRES_START_MS_MAX: u64 = 30_000;
+/// A replica answers a list within this, or the primary does.
+pub const REPLICA_MS_MAX: u64 = 700;
+/// A replica that did not answer is left alone for this long.
+pub const REPLICA_AWAY_MS: u64 = 5_000;
+/// Statements that a database connection keeps prepared.
+pub const STATEMENTS_PREPARED_MAX: usize = 512;
+/// All migrations of a database, or waiting for another node that runs them.
+pub const MIGRATION_MS_MAX: u64 = 3_600_000;
 /// A driver closes its vendor connection within this after a cancel, or is aborted.
 pub const CANCEL_MS_MAX: u64 = 500;
 /// A provider control request (dial, hang-up).

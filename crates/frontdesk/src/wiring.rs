@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::seed::SeedMode;
-use store::{Credential, Owner, SqliteOptions, SqliteStore, Store};
+use store::{Credential, Owner, SqlStore, SqliteOptions, Store};
 use tokio::sync::Semaphore;
 
 /// The demonstration business as it is shipped.
@@ -138,7 +138,7 @@ pub async fn open_store(config: &Config, env: Env<'_>) -> anyhow::Result<(Arc<dy
     egress::install_crypto();
     let options = store_options(config, env)?;
     let database = options.path.clone();
-    let sqlite = SqliteStore::open(options).await;
+    let sqlite = SqlStore::open(options).await;
     let store: Arc<dyn Store> =
         Arc::new(sqlite.with_context(|| format!("the database {} cannot be opened", database.display()))?);
     let scope = business(store.as_ref(), config.data.demo).await?;

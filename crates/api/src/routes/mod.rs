@@ -103,7 +103,7 @@ fn not_read(rejection: JsonRejection) -> Problem {
 pub(crate) fn store_problem(error: StoreError) -> Problem {
     match error {
         StoreError::NotFound(_) => Problem::not_found(),
-        StoreError::Unavailable(_) => Problem::unavailable("the database does not answer"),
+        StoreError::Unavailable(_) | StoreError::Contended => Problem::unavailable("the database does not answer"),
         StoreError::Full => Problem::unavailable("the disk is full"),
         StoreError::Invalid(why) => Problem::invalid(why),
         StoreError::Conflict(why) => Problem::invalid(why),

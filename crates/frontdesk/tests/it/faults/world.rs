@@ -57,7 +57,7 @@ pub struct Common {
 impl Common {
     pub async fn new(dir: &Path) -> Self {
         egress::install_crypto();
-        let store = store::SqliteStore::open(store::SqliteOptions::new(dir.join("frontdesk.db"))).await;
+        let store = store::SqlStore::open(store::SqliteOptions::new(dir.join("frontdesk.db"))).await;
         let egress = Egress::new(EgressConfig::new(Policy::Operator));
         Self { egress: Arc::new(egress), store: Arc::new(store.expect("a database")), worlds: AtomicUsize::new(0) }
     }
@@ -298,7 +298,7 @@ fn node(common: &Common, size: &Size, services: Services, control: Arc<dyn Carri
 fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
     let app = App {
         node: node.clone(),
-        scope,
+        home: scope,
         access: Arc::new(Access::default()),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         recordings_dir: std::env::temp_dir().into(),

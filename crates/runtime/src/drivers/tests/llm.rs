@@ -45,7 +45,7 @@ impl LlmProtocol for Toy {
     }
     fn on_end(&mut self, _: &mut Vec<GenerationEvent>) {}
     fn usage_so_far(&self) -> TokenUsage {
-        TokenUsage { input: 1_000_000, cached: 0, output: 0 }
+        TokenUsage { input: 1_000_000, cached: 0, cache_writes: 0, output: 0 }
     }
     fn classify(&self, status: u16, _: &str) -> ErrorClass {
         providers::answer::classify_status(status)
@@ -240,7 +240,7 @@ async fn a_generation_that_was_called_off_is_billed() {
     drop(session);
     drop(stream);
     gone(before).await;
-    let usage = TokenUsage { input: 1_000_000, cached: 0, output: 0 };
+    let usage = TokenUsage { input: 1_000_000, cached: 0, cache_writes: 0, output: 0 };
     let cost = providers::pricing::llm_cost(&price.provider, &price.model, usage).expect("a cost");
     assert_eq!(measured.value("frontdesk_provider_cost_usd_micros_total", &["llm"]), cost.usd_micros as f64);
 }

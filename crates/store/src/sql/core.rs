@@ -1,17 +1,11 @@
-//! Every statement, so that one test can prepare them all. Placeholders and clauses mean the same on PostgreSQL.
+//! Businesses, agents, numbers, calls, journals, conversations, what tools look up, credentials, settings, costs.
 
-macro_rules! statements {
-    ($($name:ident = $sql:literal;)*) => {
-        $(pub(super) const $name: &str = $sql;)*
-        /// Name and text of every statement.
-        pub const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
-    };
-}
+use super::statements;
 
 statements! {
     CHECK = "SELECT 1";
-    SCHEMA_VERSION = "PRAGMA schema_version";
-    CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)";
+    SCHEMA_VERSION = sqlite "PRAGMA schema_version";
+    CHECKPOINT = sqlite "PRAGMA wal_checkpoint(TRUNCATE)";
 
     PUT_BUSINESS = "INSERT INTO businesses (id, slug, name, time_zone) VALUES ($1, $2, $3, $4)
         ON CONFLICT (id) DO UPDATE SET slug = excluded.slug, name = excluded.name, time_zone = excluded.time_zone";
@@ -19,7 +13,7 @@ statements! {
     BUSINESS_BY_SLUG = "SELECT id, slug, name, time_zone FROM businesses WHERE slug = $1";
     BUSINESSES = "SELECT id, slug, name, time_zone FROM businesses WHERE slug > $1 ORDER BY slug LIMIT $2";
 
-    AGENT_VERSION = "SELECT version FROM agents WHERE business = $1 AND id = $2";
+    AGENT_TO_CHANGE = locking "SELECT version FROM agents WHERE business = $1 AND id = $2";
     INSERT_AGENT = "INSERT INTO agents (id, business, slug, config, version) VALUES ($1, $2, $3, $4, 1)";
     UPDATE_AGENT = "UPDATE agents SET slug = $3, config = $4, version = version + 1 WHERE id = $1 AND business = $2";
     AGENT = "SELECT config, version FROM agents WHERE business = $1 AND id = $2";
@@ -46,19 +40,34 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     UPDATE_CALL = "UPDATE calls SET carrier_ref = $3, state = $4, answered_at_ms = $5, ended_at_ms = $6, ended_reason = $7,
             recording = $8, cost_usd_micros = $9 WHERE business = $1 AND id = $2";
-    CALL = "SELECT * FROM calls WHERE business = $1 AND id = $2";
-    CALLS = "SELECT * FROM calls WHERE business = $1
+    CALL = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
+            FROM calls WHERE business = $1 AND id = $2";
+    CALL_TO_CHANGE = locking "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
+            FROM calls WHERE business = $1 AND id = $2";
+    CALLS = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
+            FROM calls WHERE business = $1
             AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR agent = $3)
-            AND (started_at_ms < $4 OR (started_at_ms = $4 AND id < $5))
+            AND (started_at_ms, id) < ($4, $5)
         ORDER BY started_at_ms DESC, id DESC LIMIT $6";
-    ROUTE_CALL = "SELECT * FROM calls WHERE carrier = $1 AND carrier_ref = $2";
-    UNFINISHED_CALLS = "SELECT * FROM calls WHERE ended_at_ms IS NULL AND started_at_ms < $1
+    ROUTE_CALL = sqlite "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
+            FROM calls WHERE carrier = $1 AND carrier_ref = $2"
+        postgres "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
+            FROM calls
+            WHERE id = (SELECT call FROM carrier_refs WHERE carrier_refs.carrier = $1 AND carrier_refs.carrier_ref = $2)";
+    UNFINISHED_CALLS = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
+            FROM calls WHERE ended_at_ms IS NULL AND started_at_ms < $1
         ORDER BY started_at_ms LIMIT $2";
     ADD_COST = "INSERT INTO call_costs (call, stage, provider, business, cost_usd_micros) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (call, stage, provider) DO UPDATE SET cost_usd_micros = cost_usd_micros + excluded.cost_usd_micros";
+        ON CONFLICT (call, stage, provider) DO UPDATE SET cost_usd_micros = call_costs.cost_usd_micros + excluded.cost_usd_micros";
     COSTS = "SELECT stage, provider, cost_usd_micros AS cost FROM call_costs
         WHERE business = $1 AND call = $2 ORDER BY stage, provider";
-    COSTS_SINCE = "SELECT stage, provider, SUM(call_costs.cost_usd_micros) AS cost FROM call_costs
+    COSTS_SINCE = "SELECT stage, provider, CAST(SUM(call_costs.cost_usd_micros) AS BIGINT) AS cost FROM call_costs
         JOIN calls ON calls.id = call_costs.call
         WHERE calls.business = $1 AND calls.started_at_ms >= $2 GROUP BY stage, provider ORDER BY stage, provider";
     FORGET_COSTS = "DELETE FROM call_costs WHERE business = $1 AND call = $2";
@@ -70,10 +79,11 @@ statements! {
     DELETE_CREDENTIAL = "DELETE FROM credentials WHERE owner = $1 AND provider = $2";
 
     SETTING = "SELECT value, version FROM settings WHERE name = $1";
-    PUT_SETTING = "INSERT INTO settings (name, value, version) VALUES ($1, $2, $3)
-        ON CONFLICT (name) DO UPDATE SET value = excluded.value, version = excluded.version";
+    SETTING_TO_CHANGE = locking "SELECT version FROM settings WHERE name = $1";
+    INSERT_SETTING = "INSERT INTO settings (name, value, version) VALUES ($1, $2, 1)";
+    UPDATE_SETTING = "UPDATE settings SET value = $2, version = version + 1 WHERE name = $1";
 
-    COST_SINCE = "SELECT COALESCE(SUM(cost_usd_micros), 0) AS cost FROM calls WHERE business = $1 AND started_at_ms >= $2";
+    COST_SINCE = "SELECT CAST(COALESCE(SUM(cost_usd_micros), 0) AS BIGINT) AS cost FROM calls WHERE business = $1 AND started_at_ms >= $2";
     CALL_EXISTS = "SELECT 1 FROM calls WHERE business = $1 AND id = $2";
 
     LOG_CALL = "INSERT INTO call_log (business, call, kind, data, at_ms) VALUES ($1, $2, $3, $4, $5)";
@@ -82,7 +92,8 @@ statements! {
 
     JOURNAL_END = "SELECT conversation, COALESCE((SELECT MAX(seq) FROM journal WHERE journal.call = calls.id), 0) AS last
         FROM calls WHERE business = $1 AND id = $2";
-    JOURNAL_WRITTEN = "SELECT COUNT(*) AS count FROM journal WHERE call = $1 AND seq > $2 AND seq <= $3 AND writer = $4";
+    JOURNAL_WRITTEN = "SELECT COUNT(*) AS count FROM journal
+        WHERE business = $1 AND call = $2 AND seq > $3 AND seq <= $4 AND writer = $5";
     APPEND = "INSERT INTO journal (call, seq, business, at_ms, version, writer, entry)
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     JOURNAL_AFTER = "SELECT seq, at_ms, version, entry FROM journal
@@ -100,8 +111,10 @@ statements! {
         ON CONFLICT (call, name) DO NOTHING";
     RECORDINGS = "SELECT name FROM recordings WHERE business = $1 AND call = $2 ORDER BY opened_at_ms, name LIMIT $3";
 
-    CALLS_TO_FORGET = "SELECT * FROM calls WHERE forgotten_at_ms IS NULL
-            AND (started_at_ms > $2 OR (started_at_ms = $2 AND id > $3))
+    CALLS_TO_FORGET = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
+            FROM calls WHERE forgotten_at_ms IS NULL
+            AND (started_at_ms, id) > ($2, $3)
             AND started_at_ms < $1 AND COALESCE(ended_at_ms, started_at_ms) < $1
         ORDER BY started_at_ms, id LIMIT $4";
     FORGET_INPUTS = "DELETE FROM inputs WHERE call = $2 AND business = $1 AND seq IN
@@ -120,12 +133,18 @@ statements! {
     DOCUMENT = "SELECT slug, title, text FROM documents WHERE business = $1 AND slug = $2";
     DOCUMENTS = "SELECT slug, title, text FROM documents WHERE business = $1 AND slug > $2 ORDER BY slug LIMIT $3";
 
-    ROW = "SELECT data FROM business_rows WHERE business = $1 AND name = $2 AND key = $3";
-    PUT_ROW = "INSERT INTO business_rows (business, name, key, data) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (business, name, key) DO UPDATE SET data = excluded.data";
+    // SQLite compares keys without regard to case by their collation, PostgreSQL by a column made of them.
+    ROW = sqlite "SELECT data FROM business_rows WHERE business = $1 AND name = $2 AND key = $3"
+        postgres "SELECT data FROM business_rows WHERE business = $1 AND name = $2 AND folded = lower($3 COLLATE \"C\")";
+    PUT_ROW = sqlite "INSERT INTO business_rows (business, name, key, data) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (business, name, key) DO UPDATE SET data = excluded.data"
+        postgres "INSERT INTO business_rows (business, name, key, data) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (business, name, folded) DO UPDATE SET data = excluded.data";
     INSERT_ROW = "INSERT INTO business_rows (business, name, key, data) VALUES ($1, $2, $3, $4)";
-    ROWS = "SELECT key, data FROM business_rows
-        WHERE business = $1 AND name = $2 AND key > $3 ORDER BY key LIMIT $4";
+    ROWS = sqlite "SELECT key, data FROM business_rows
+            WHERE business = $1 AND name = $2 AND key > $3 ORDER BY key LIMIT $4"
+        postgres "SELECT key, data FROM business_rows
+            WHERE business = $1 AND name = $2 AND folded > lower($3 COLLATE \"C\") ORDER BY folded LIMIT $4";
 
     SEE_DELIVERY = "INSERT INTO replay_keys (carrier, key, first_seen_ms) VALUES ($1, $2, $3)
         ON CONFLICT (carrier, key) DO NOTHING";

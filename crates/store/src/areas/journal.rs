@@ -1,16 +1,17 @@
 //! Journals and recorded inputs.
 
-use super::{PAGE, SqliteStore, Write, from_json, get, map_error, missing, sql, to_i64, to_json, to_u64, within};
+use crate::args;
 use crate::contract::{Answer, Inputs, Journal, WriterId};
+use crate::db::{DbRow, PAGE, Tx, missing, to_i64, to_json};
 use crate::error::StoreError;
 use crate::seal::{Row, RowSeal};
+use crate::sql;
+use crate::sql_store::SqlStore;
 use async_trait::async_trait;
 use base::{CallId, CallTime, JournalSeq, MessageId, TurnId};
 use model::business::TenantScope;
 use model::generation::Citation;
 use model::journal::{Entry, Record, TurnLatency};
-use sqlx::query;
-use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 /// The form in which entries are written. A reader that meets a higher one stops instead of guessing.
@@ -52,29 +53,29 @@ fn said(entry: &Entry) -> Option<Said<'_>> {
 }
 
 async fn write_message(
-    write: &mut Write,
+    tx: &mut Tx,
     scope: &TenantScope,
     conversation: Uuid,
     record: &Record,
     said: Said<'_>,
 ) -> Answer<()> {
-    let insert = query(sql::INSERT_MESSAGE)
-        .bind(MessageId::generate().0)
-        .bind(scope.business.0)
-        .bind(conversation)
-        .bind(to_i64(record.seq.0)?)
-        .bind(to_i64(said.turn.0)?)
-        .bind(said.role)
-        .bind(said.text)
-        .bind(said.complete)
-        .bind(to_json(&said.citations)?)
-        .bind(said.latency.map(to_json).transpose()?)
-        .bind(to_i64(record.at.0)?);
-    insert.execute(&mut **write).await.map_err(map_error)?;
-    Ok(())
+    let args = args![
+        MessageId::generate().0,
+        scope.business.0,
+        conversation,
+        to_i64(record.seq.0)?,
+        to_i64(said.turn.0)?,
+        said.role,
+        said.text,
+        said.complete,
+        to_json(&said.citations)?,
+        said.latency.map(to_json).transpose()?,
+        to_i64(record.at.0)?,
+    ];
+    tx.write(sql::INSERT_MESSAGE, args).await.map(drop)
 }
 
-impl SqliteStore {
+impl SqlStore {
     async fn write_records(
         &self,
         scope: &TenantScope,
@@ -83,34 +84,34 @@ impl SqliteStore {
         expected: JournalSeq,
         records: &[Record],
     ) -> Answer<JournalSeq> {
-        let mut write = self.begin().await?;
-        let find = query(sql::JOURNAL_END).bind(scope.business.0).bind(call.0);
-        let end = find.fetch_optional(&mut *write).await.map_err(map_error)?.ok_or(missing("call"))?;
-        let conversation: Uuid = get(&end, "conversation")?;
-        let last = JournalSeq(to_u64(get(&end, "last")?)?);
+        let mut tx = self.db.begin(scope).await?;
+        let end = tx.read_one(sql::JOURNAL_END, args![scope.business.0, call.0]).await?.ok_or(missing("call"))?;
+        let conversation: Uuid = end.get("conversation")?;
+        let last = JournalSeq(end.get("last")?);
         let wanted = JournalSeq(expected.0 + records.len() as u64);
         if last != expected {
-            let count = query(sql::JOURNAL_WRITTEN).bind(call.0).bind(to_i64(expected.0)?).bind(to_i64(wanted.0)?);
-            let row = count.bind(writer.0).fetch_one(&mut *write).await.map_err(map_error)?;
-            let ours: i64 = get(&row, "count")?;
-            let repeated = !records.is_empty() && ours == to_i64(records.len() as u64)?;
+            let places = args![scope.business.0, call.0, to_i64(expected.0)?, to_i64(wanted.0)?, writer.0];
+            let row = tx.read_one(sql::JOURNAL_WRITTEN, places).await?;
+            let ours: u64 = row.map_or(Ok(0), |row| row.get("count"))?;
+            let repeated = !records.is_empty() && ours == records.len() as u64;
             return if repeated { Ok(wanted) } else { Err(StoreError::Fenced) };
         }
         for record in records {
-            let append = query(sql::APPEND)
-                .bind(call.0)
-                .bind(to_i64(record.seq.0)?)
-                .bind(scope.business.0)
-                .bind(to_i64(record.at.0)?)
-                .bind(VERSION)
-                .bind(writer.0)
-                .bind(to_json(&record.entry)?);
-            append.execute(&mut *write).await.map_err(map_error)?;
+            let args = args![
+                call.0,
+                to_i64(record.seq.0)?,
+                scope.business.0,
+                to_i64(record.at.0)?,
+                VERSION,
+                writer.0,
+                to_json(&record.entry)?,
+            ];
+            tx.write(sql::APPEND, args).await?;
             if let Some(said) = said(&record.entry) {
-                write_message(&mut write, scope, conversation, record, said).await?;
+                write_message(&mut tx, scope, conversation, record, said).await?;
             }
         }
-        write.commit().await.map_err(map_error)?;
+        tx.commit().await?;
         Ok(wanted)
     }
 
@@ -122,29 +123,24 @@ impl SqliteStore {
         let seal = self.input_seal(scope, call);
         let sealed: Vec<(u64, Vec<u8>)> =
             (first..).zip(lines).map(|(seq, line)| Ok((seq, seal.seal(seq, line)?))).collect::<Answer<_>>()?;
-        let mut write = self.begin().await?;
+        let mut tx = self.db.begin(scope).await?;
         for (seq, line) in sealed {
-            let add = query(sql::APPEND_INPUT).bind(call.0).bind(to_i64(seq)?).bind(scope.business.0).bind(line);
-            add.execute(&mut *write).await.map_err(map_error)?;
+            tx.write(sql::APPEND_INPUT, args![call.0, to_i64(seq)?, scope.business.0, line]).await?;
         }
-        write.commit().await.map_err(map_error)
+        tx.commit().await
     }
 }
 
-fn read_record(row: &SqliteRow) -> Answer<Record> {
-    let version: u32 = get(row, "version")?;
+fn read_record(row: &DbRow) -> Answer<Record> {
+    let version: u32 = row.get("version")?;
     if version > VERSION {
         return Err(StoreError::Corrupt(format!("journal entries of version {version} are newer than this program")));
     }
-    Ok(Record {
-        seq: JournalSeq(to_u64(get(row, "seq")?)?),
-        at: CallTime(to_u64(get(row, "at_ms")?)?),
-        entry: from_json("journal entry", get(row, "entry")?)?,
-    })
+    Ok(Record { seq: JournalSeq(row.get("seq")?), at: CallTime(row.get("at_ms")?), entry: row.json("entry")? })
 }
 
 #[async_trait]
-impl Journal for SqliteStore {
+impl Journal for SqlStore {
     async fn append(
         &self,
         scope: &TenantScope,
@@ -157,12 +153,17 @@ impl Journal for SqliteStore {
         if !in_order {
             return Err(StoreError::Invalid("journal entries leave a gap"));
         }
-        within(self.write_records(scope, call, writer, expected, records)).await
+        let write = || self.write_records(scope, call, writer, expected, records);
+        match self.db.retrying(write).await {
+            // Somebody wrote these places since they were looked at. Looking again tells whether it was we.
+            Err(StoreError::Conflict(_)) => self.db.retrying(write).await,
+            done => done,
+        }
     }
 
     async fn journal_after(&self, scope: &TenantScope, call: CallId, after: JournalSeq) -> Answer<Vec<Record>> {
-        let find = query(sql::JOURNAL_AFTER).bind(scope.business.0).bind(call.0).bind(to_i64(after.0)?).bind(PAGE);
-        let rows = within(async { find.fetch_all(&self.readers).await.map_err(map_error) }).await?;
+        let args = args![scope.business.0, call.0, to_i64(after.0)?, PAGE];
+        let rows = self.db.read(scope, sql::JOURNAL_AFTER, args).await?;
         if rows.is_empty() {
             self.need_call(scope, call).await?;
         }
@@ -171,21 +172,21 @@ impl Journal for SqliteStore {
 }
 
 #[async_trait]
-impl Inputs for SqliteStore {
+impl Inputs for SqlStore {
     async fn append_inputs(&self, scope: &TenantScope, call: CallId, first: u64, lines: &[String]) -> Answer<()> {
-        within(self.write_inputs(scope, call, first, lines)).await
+        self.write_inputs(scope, call, first, lines).await
     }
 
     async fn inputs(&self, scope: &TenantScope, call: CallId, from: u64) -> Answer<Vec<(u64, String)>> {
-        let find = query(sql::INPUTS).bind(scope.business.0).bind(call.0).bind(to_i64(from)?).bind(PAGE);
-        let rows = within(async { find.fetch_all(&self.readers).await.map_err(map_error) }).await?;
+        let args = args![scope.business.0, call.0, to_i64(from)?, PAGE];
+        let rows = self.db.read(scope, sql::INPUTS, args).await?;
         if rows.is_empty() {
             self.need_call(scope, call).await?;
         }
         let seal = self.input_seal(scope, call);
-        let open = |row: &SqliteRow| {
-            let seq = to_u64(get(row, "seq")?)?;
-            Ok((seq, seal.open(seq, get(row, "sealed")?)?))
+        let open = |row: &DbRow| {
+            let seq: u64 = row.get("seq")?;
+            Ok((seq, seal.open(seq, &row.get::<Vec<u8>>("sealed")?)?))
         };
         rows.iter().map(open).collect()
     }
