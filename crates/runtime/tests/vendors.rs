@@ -241,3 +241,22 @@ async fn a_voice_that_fails_fails_in_its_class_and_in_time() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_vendor_that_asks_to_be_left_alone_is_over_every_transport() {
+    for name in ["google", "google_v1", "aws"] {
+        let twin = Twin::of(name).await;
+        twin.faults().set_times(Moment::Start, Fault::Status { status: 429, retry_after_s: Some(3) }, 1);
+        let mut session = twin.listen(name);
+        let refused = loop {
+            if let SttEvent::Failed(failure) = next(&mut session.events).await {
+                break failure;
+            }
+        };
+        assert_eq!(
+            (refused.class, refused.retry_after),
+            (ErrorClass::RateLimited, Some(base::Millis(3_000))),
+            "{name}: {refused}"
+        );
+    }
+}
