@@ -92,6 +92,8 @@ pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
 
 /// Opening a connection to a provider.
 pub const CONNECT_MS_MAX: u64 = 2_000;
+/// A connection to a brain is opened ahead when none was used for this long; kept ones live longer.
+pub const WARM_EVERY_MS: u64 = 20_000;
 /// First token of a generation.
 pub const LLM_FIRST_TOKEN_MS_MAX: u64 = 1_500;
 /// A model on this machine rephrases a passage within this, counted from the request, or the passage is spoken as it stands:

@@ -102,6 +102,8 @@ pub trait BrainService: Send + Sync {
     fn generate_billed(&self, business: base::BusinessId, request: GenerationRequest, _bill: &Bill) -> BrainSession {
         self.generate(business, request)
     }
+    /// Opens a connection ahead, so that the first question of a call does not wait for one. Asks the model nothing.
+    fn warm(&self) {}
 }
 
 /// Finds passages of a business's documents, for brains that look things up by a tool.

@@ -140,6 +140,7 @@ impl CallHost {
         });
         let context = shared.call_context(&setup.agent, &setup.call, tell);
         let routes = Routes::new(&shared.services, &context);
+        routes.warm();
         let bill = context.bill.clone();
         let channels = Channels { messages: own.clone(), live: live.clone() };
         let host = Self {

@@ -93,6 +93,25 @@ fn text(delta: &str) -> GenerationEvent {
 }
 
 #[tokio::test]
+async fn the_first_question_finds_a_connection_that_was_opened_ahead() {
+    let server = server().await;
+    let brain = brain(&server);
+    let knocked = brain.knock(&format!("http://{}/v1/chat", server.address)).expect("nobody was asked yet");
+    let mut stream = server.accept().await;
+    let request = read_request(&mut stream).await;
+    assert!(request.starts_with("GET / "), "the model is asked nothing: {request}");
+    stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await.expect("sent");
+    knocked.await.expect("it ends");
+    let mut session = ask(&brain);
+    let request = read_request(&mut stream).await;
+    assert!(request.starts_with("POST /v1/chat "), "over the same connection: {request}");
+    stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nT:Yes\nD\n").await.expect("sent");
+    assert_eq!(next(&mut session.events).await, GenerationEvent::Started);
+    // Who was asked a moment ago need not be knocked at.
+    assert!(brain.knock(&format!("http://{}/v1/chat", server.address)).is_none());
+}
+
+#[tokio::test]
 async fn an_answer_streams_to_its_end() {
     let (server, measured) = (server().await, metrics());
     let _guard = ::metrics::set_default_local_recorder(&measured.recorder);
