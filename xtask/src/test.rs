@@ -89,11 +89,18 @@ fn all(root: &Path, steps: &mut Steps, closing: &mut Vec<String>) -> Result<()> 
 }
 
 /// What tests run for real, with the Debian package that holds each.
-const TEST_PROGRAMS: [(&str, &str); 4] =
-    [("cc", "build-essential"), ("python3", "python3"), ("chromium", "chromium"), ("redis-server", "redis-server")];
+const TEST_PROGRAMS: [(&str, &str); 5] = [
+    ("cc", "build-essential"),
+    ("python3", "python3"),
+    ("chromium", "chromium"),
+    ("redis-server", "redis-server"),
+    ("initdb", "postgresql"),
+];
 
 fn set_up(root: &Path, steps: &mut Steps) -> Result<()> {
-    steps.step("tools", "a C compiler, Python, a browser, a Redis server", || setup::programs(root, &TEST_PROGRAMS))?;
+    steps.step("tools", "a C compiler, Python, a browser, servers of Redis and PostgreSQL", || {
+        setup::programs(root, &TEST_PROGRAMS)
+    })?;
     steps.step("conformance packages", "the vendors' own clients judge our codecs and twins", || {
         setup::conformance(root)
     })?;

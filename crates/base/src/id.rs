@@ -53,6 +53,8 @@ row_ids! {
     SessionId,
     /// An API key or a client of OAuth 2.0.
     AccessKeyId,
+    /// A node: one life of one process.
+    NodeId,
 }
 
 macro_rules! counters {

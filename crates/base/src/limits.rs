@@ -231,6 +231,8 @@ pub const POSTGRES_START_MS_MAX: u64 = 30_000;
 pub const REPLICA_MS_MAX: u64 = 700;
 /// A replica that did not answer is left alone for this long.
 pub const REPLICA_AWAY_MS: u64 = 5_000;
+/// Months for which partitions of a database are made ahead.
+pub const PARTITIONS_AHEAD_MONTHS: u32 = 3;
 /// Statements that a database connection keeps prepared.
 pub const STATEMENTS_PREPARED_MAX: usize = 512;
 /// All migrations of a database, or waiting for another node that runs them.
@@ -334,3 +336,109 @@ pub const SHARED_ENTRIES_MAX: usize = 100_000;
 pub const SHARED_KEY_BYTES_MAX: usize = 256;
 /// Bytes of a value or a message.
 pub const SHARED_VALUE_BYTES_MAX: usize = 256 * 1024;
+
+/// Storage of objects answers within this: the head of an object, a part of one, a deletion.
+pub const OBJECT_MS_MAX: u64 = 20_000;
+/// Part of an object that is sent at once; smaller objects go in one request. Services want at least 5 MiB.
+pub const OBJECT_PART_BYTES: usize = 8 * 1024 * 1024;
+/// Parts of one object that are on their way at once.
+pub const OBJECT_PARTS_MAX: usize = 2;
+/// Requests to storage are repeated for this long before they have failed.
+pub const OBJECT_RETRY_MS_MAX: u64 = 10_000;
+/// Bytes of one object.
+pub const OBJECT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// Recordings that could not be brought to storage are tried again this often.
+pub const SPOOL_SWEEP_MS: u64 = 60_000;
+
+/// A node is there for this long after it last said so.
+pub const NODE_LEASE_MS: u64 = 8_000;
+/// A node says that it is there this often.
+pub const NODE_BEAT_MS: u64 = 2_000;
+/// A node of which nothing is left is remembered for this long, for people who look.
+pub const NODE_REMEMBERED_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Another node answers within this; a caller may be waiting.
+pub const PEER_MS_MAX: u64 = 1_000;
+/// Another node gives a call up within this: it writes the call's journal first.
+pub const PEER_YIELD_MS_MAX: u64 = 3_000;
+/// Another node dials within this.
+pub const PEER_DIAL_MS_MAX: u64 = CARRIER_REQUEST_MS_MAX + STATEMENT_MS_MAX;
+/// A request between nodes is this old at most, by their clocks.
+pub const PEER_AGE_MS_MAX: i64 = 60_000;
+/// Body of a request between nodes.
+pub const PEER_BODY_BYTES_MAX: usize = 64 * 1024;
+/// A node that is watched says at least this often that it is there.
+pub const PEER_WATCH_ALIVE_MS: u64 = 3_000;
+/// Before a node stops, calls that another one can go on with are handed over this early.
+pub const HAND_OVER_MS: u64 = 5_000;
+/// Turns of a live call that a snapshot shows, the last ones.
+pub const SNAPSHOT_TURNS_MAX: usize = 10;
+/// Live calls that a snapshot shows.
+pub const SNAPSHOT_CALLS_MAX: usize = 1_000;
+/// Events are kept for this long; who comes later takes a snapshot.
+pub const EVENTS_KEPT_MS: u64 = 3 * 24 * 60 * 60 * 1_000;
+/// Events of one business that are kept, however young.
+pub const EVENTS_KEPT_MAX: u64 = 1_000_000;
+/// Without a hint that there are new ones, events are looked for this often while somebody listens.
+pub const EVENTS_POLL_MS: u64 = 2_000;
+/// Events that listeners of one business can be behind before they read from the database.
+pub const EVENTS_AHEAD_MAX: usize = 256;
+/// Hints about new events that wait for one listener; more makes it look at everything.
+pub const EVENT_HINTS_MAX: usize = 1_024;
+/// Events that wait for one connection.
+pub const EVENTS_PER_CONNECTION_MAX: usize = 64;
+/// Connections of one business that follow its events, on one node.
+pub const EVENT_STREAMS_PER_BUSINESS_MAX: usize = 100;
+/// Connections that follow events, on one node.
+pub const EVENT_STREAMS_MAX: usize = 2_000;
+/// A connection without an event is told this often that it lives.
+pub const EVENTS_KEEP_ALIVE_MS: u64 = 15_000;
+/// A socket from which nothing came for this long, not even an answer to a ping, is taken for dead.
+pub const EVENTS_SILENT_MS_MAX: u64 = 60_000;
+/// One message from a listener on an event socket.
+pub const EVENTS_MESSAGE_BYTES_MAX: usize = 4 * 1024;
+/// Jobs that one node works on at once.
+pub const JOBS_AT_ONCE_MAX: usize = 16;
+/// Jobs that are claimed in one go.
+pub const JOBS_CLAIMED_MAX: u32 = 16;
+/// A job whose worker has not said for this long that it lives is given to another one.
+pub const JOB_LEASE_MS: u64 = 60_000;
+/// Without a hint that there are new ones, jobs are looked for this often.
+pub const JOBS_POLL_MS: u64 = 1_000;
+/// Attempts at a job unless it says otherwise; then it is a dead letter.
+pub const JOB_ATTEMPTS_MAX: u32 = 8;
+/// First pause before a job that failed is tried again; doubles up to [`JOB_RETRY_MS_MAX`].
+pub const JOB_RETRY_MS: u64 = 1_000;
+/// Longest pause before a job that failed is tried again.
+pub const JOB_RETRY_MS_MAX: u64 = 15 * 60 * 1_000;
+/// Bytes of what a job is told.
+pub const JOB_PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+/// Characters of why a job failed that are kept.
+pub const JOB_ERROR_CHARS_MAX: usize = 500;
+/// Dead letters are kept for this long.
+pub const JOBS_DEAD_KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// Entries of the calendar are looked through this often.
+pub const CRON_TICK_MS: u64 = 15_000;
+/// Webhook endpoints of a business whose plan does not say how many.
+pub const WEBHOOKS_PER_BUSINESS_MAX: u32 = 50;
+/// One attempt to deliver a message, whole.
+pub const WEBHOOK_MS_MAX: u64 = 15_000;
+/// What of an endpoint's answer is read and kept.
+pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 2 * 1024;
+/// Endpoints with new events are looked for this often without a hint.
+pub const WEBHOOKS_POLL_MS: u64 = 5_000;
+/// Deliveries and their attempts are kept for this long.
+pub const DELIVERIES_KEPT_MS: u64 = 14 * 24 * 60 * 60 * 1_000;
+/// Bytes of the address of a webhook endpoint.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2 * 1024;
+/// Deliveries that one replay makes.
+pub const REPLAY_DELIVERIES_MAX: usize = 1_000;
+/// Rows that one step of a clean-up deletes.
+pub const PRUNE_ROWS_MAX: u32 = 1_000;
+/// A call without an end that began longer ago does not count as going on.
+pub const OPEN_CALL_MS_MAX: u64 = 4 * 60 * 60 * 1_000;
+/// The longest pause that an endpoint's `Retry-After` can impose.
+pub const WEBHOOK_RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
+/// Deliveries that one node makes at once, and as many again of those that have failed before.
+pub const WEBHOOKS_AT_ONCE_MAX: usize = 16;
+/// Listening for hints of other nodes is begun again after this.
+pub const EVENT_HINTS_RETRY_MS: u64 = 5_000;

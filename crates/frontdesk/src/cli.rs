@@ -70,6 +70,9 @@ enum Command {
     /// Have texts read: language, sentiment, what they name, personal data; or translate them
     #[command(subcommand)]
     Text(commands::text::TextCommand),
+    /// For the operator of the installation: fill a database to measure it
+    #[command(subcommand)]
+    Admin(commands::admin::AdminCommand),
     /// Say what is missing and the command that mends it
     Doctor,
     /// Check the configuration, print the defaults, list providers
@@ -137,6 +140,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Voices(command) => commands::voices::voices(&config, command).await,
             Command::Providers(command) => commands::providers::providers(&config, command).await,
             Command::Text(command) => commands::text::text(&config, command).await,
+            Command::Admin(command) => commands::admin::admin(&config, &command).await,
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),
             Command::Inputs(args) => commands::replay::inputs(&config, &args).await,

@@ -8,10 +8,15 @@
 pub mod agent;
 pub mod business;
 pub mod call;
+pub mod event;
+pub mod flags;
 pub mod generation;
 pub mod journal;
 pub mod live;
+pub mod node;
 pub mod people;
+pub mod plan;
 pub mod routing;
 pub mod seed;
 pub mod tool;
+pub mod webhook;

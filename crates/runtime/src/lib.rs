@@ -8,6 +8,7 @@ pub mod answers;
 mod bill;
 pub mod catalog;
 pub mod drivers;
+pub mod events;
 mod host;
 pub mod node;
 pub mod on_device;
@@ -19,6 +20,8 @@ pub mod router;
 pub mod service;
 pub mod socket;
 pub mod voices;
+pub mod webhooks;
+pub mod work;
 
 pub use node::{
     AttachError, Budgets, DialError, DialRequest, MaskedCredential, Node, NodeSettings, ProviderError, RefuseReason,

@@ -5,7 +5,20 @@
 //! is ([`Numbers::route_number`], [`Calls::route_call`], [`Calls::unfinished_calls`]): they answer with the scope. Every
 //! method ends within [`base::limits::STATEMENT_MS_MAX`] plus [`base::limits::POOL_WAIT_MS_MAX`].
 
+mod events;
+mod jobs;
+mod plans;
+mod webhooks;
+
+pub use events::{EventRange, Events};
+pub use jobs::{After, DeadJob, Job, JobCount, Jobs, NewJob};
+pub use plans::{DayUsage, Plans};
+pub use webhooks::{DELIVER_JOB, EndpointChange, RETRY_JOB, Verdict, Webhooks};
+
 use crate::error::StoreError;
+use crate::nodes::Nodes;
+use crate::people::{AccessKeys, Audit, EntryRules, OneTimeTokens, SecondFactors, Sessions, Users};
+use crate::seal::Keyring;
 use async_trait::async_trait;
 use base::{AgentId, BusinessId, CallId, CallTime, ConversationId, JournalSeq, MessageId, Money, NumberId};
 use base::{PhoneNumber, Pii, Secret, TurnId, limits};
@@ -539,9 +552,26 @@ pub trait Store:
     + Credentials
     + Settings
     + Costs
+    + Events
+    + Jobs
+    + Webhooks
+    + Plans
+    + Users
+    + SecondFactors
+    + Sessions
+    + OneTimeTokens
+    + AccessKeys
+    + EntryRules
+    + Audit
+    + Nodes
 {
+    /// What seals rows, and what other keys of the installation are derived from.
+    fn keyring(&self) -> &Keyring;
     /// Whether the database answers and can be written to.
     async fn check(&self) -> Answer<()>;
+    /// Makes ahead of time what the months to come need, and answers how much of it is new. For a worker that comes by
+    /// some times a day; nothing is refused when it does not.
+    async fn make_room(&self) -> Answer<u64>;
     /// Finishes what is under way and closes.
     async fn close(&self);
 }

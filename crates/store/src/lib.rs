@@ -34,8 +34,14 @@ mod areas;
 pub mod contract;
 pub mod db;
 pub mod error;
+pub mod fill;
 pub mod journal_writer;
 pub mod laws;
+pub mod nodes;
+mod nodes_laws;
+pub mod objects;
+pub mod people;
+mod people_laws;
 pub mod seal;
 pub mod seed;
 pub mod shared;
@@ -43,14 +49,16 @@ pub mod sql;
 mod sql_store;
 
 pub use contract::{
-    Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
-    Conversations, Costs, Credential, Credentials, Cursor, Document, Inputs, Journal, Message, NumberRoute, Numbers,
-    Owner, Page, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store, Versioned, VersionedAgent,
-    WriterId,
+    After, Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
+    Conversations, Costs, Credential, Credentials, Cursor, DELIVER_JOB, DayUsage, DeadJob, Document, EndpointChange,
+    EventRange, Events, Inputs, Job, JobCount, Jobs, Journal, Message, NewJob, NumberRoute, Numbers, Owner, Page,
+    Plans, RETRY_JOB, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store, Verdict, Versioned,
+    VersionedAgent, Webhooks, WriterId,
 };
 pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;
 pub use journal_writer::{AppendError, JournalWriter};
+pub use nodes::Nodes;
 pub use seal::{DataKey, KeyError, Keyring};
 pub use seed::{SeedMode, seed};
-pub use sql_store::{SqlStore, StoreOptions};
+pub use sql_store::{Report, SqlStore, StoreOptions};

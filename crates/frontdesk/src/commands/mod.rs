@@ -1,9 +1,11 @@
 //! One file per command.
 
+pub(crate) mod admin;
 pub(crate) mod call;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod fill;
 pub(crate) mod models;
 pub(crate) mod providers;
 pub(crate) mod replay;

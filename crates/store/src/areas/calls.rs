@@ -1,5 +1,6 @@
 //! Calls, the log around them, and conversations.
 
+use super::events;
 use crate::args;
 use crate::contract::{
     Answer, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Conversation, Conversations, Cursor,
@@ -23,7 +24,7 @@ const fn direction_name(direction: Direction) -> &'static str {
     }
 }
 
-fn read_call(row: &DbRow) -> Answer<Call> {
+pub(crate) fn read_call(row: &DbRow) -> Answer<Call> {
     let customer: Option<String> = row.get("customer")?;
     Ok(Call {
         id: CallId(row.get("id")?),
@@ -74,7 +75,8 @@ impl SqlStore {
     async fn write_update(&self, scope: &TenantScope, id: CallId, update: &CallUpdate) -> Answer<Call> {
         let mut tx = self.db.begin(scope).await?;
         let row = tx.read_one(sql::CALL_TO_CHANGE, args![scope.business.0, id.0]).await?.ok_or(missing("call"))?;
-        let call = apply(read_call(&row)?, update)?;
+        let before = read_call(&row)?;
+        let call = apply(before.clone(), update)?;
         let args = args![
             scope.business.0,
             id.0,
@@ -90,7 +92,11 @@ impl SqlStore {
         if let Some(ended_at_ms) = call.ended_at_ms {
             tx.write(sql::END_CONVERSATION, args![scope.business.0, call.conversation.0, ended_at_ms]).await?;
         }
+        let told = events::call_changed(&mut tx, scope, Some(&before), &call).await?;
         tx.commit().await?;
+        if told {
+            self.bells.ring_events(scope.business);
+        }
         Ok(call)
     }
 
@@ -118,7 +124,10 @@ impl SqlStore {
             call.cost.usd_micros,
         ];
         tx.write(sql::INSERT_CALL, args).await?;
-        tx.commit().await
+        events::call_changed(&mut tx, scope, None, call).await?;
+        tx.commit().await?;
+        self.bells.ring_events(scope.business);
+        Ok(())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Journals and recorded inputs.
 
+use super::events::{self, Fresh};
 use crate::args;
 use crate::contract::{Answer, Inputs, Journal, WriterId};
-use crate::db::{DbRow, PAGE, Tx, missing, to_i64, to_json};
+use crate::db::{Args, DbRow, PAGE, missing, to_i64, to_json};
 use crate::error::StoreError;
 use crate::seal::{Row, RowSeal};
 use crate::sql;
@@ -10,6 +11,7 @@ use crate::sql_store::SqlStore;
 use async_trait::async_trait;
 use base::{CallId, CallTime, JournalSeq, MessageId, TurnId};
 use model::business::TenantScope;
+use model::event::{Speaker, TurnFacts};
 use model::generation::Citation;
 use model::journal::{Entry, Record, TurnLatency};
 use uuid::Uuid;
@@ -52,14 +54,21 @@ fn said(entry: &Entry) -> Option<Said<'_>> {
     }
 }
 
-async fn write_message(
-    tx: &mut Tx,
-    scope: &TenantScope,
-    conversation: Uuid,
-    record: &Record,
-    said: Said<'_>,
-) -> Answer<()> {
-    let args = args![
+/// What the outside learns of it.
+fn turn(call: CallId, record: &Record, said: &Said<'_>) -> TurnFacts {
+    TurnFacts {
+        call,
+        seq: record.seq.0,
+        turn: said.turn,
+        role: if said.role == "customer" { Speaker::Customer } else { Speaker::Agent },
+        text: said.text.into(),
+        complete: said.complete,
+        at_call_ms: record.at.0,
+    }
+}
+
+fn message<'a>(scope: &TenantScope, conversation: Uuid, record: &Record, said: &Said<'a>) -> Answer<Args<'a>> {
+    Ok(args![
         MessageId::generate().0,
         scope.business.0,
         conversation,
@@ -71,8 +80,7 @@ async fn write_message(
         to_json(&said.citations)?,
         said.latency.map(to_json).transpose()?,
         to_i64(record.at.0)?,
-    ];
-    tx.write(sql::INSERT_MESSAGE, args).await.map(drop)
+    ])
 }
 
 impl SqlStore {
@@ -96,22 +104,23 @@ impl SqlStore {
             let repeated = !records.is_empty() && ours == records.len() as u64;
             return if repeated { Ok(wanted) } else { Err(StoreError::Fenced) };
         }
+        let (mut entries, mut messages, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for record in records {
-            let args = args![
-                call.0,
-                to_i64(record.seq.0)?,
-                scope.business.0,
-                to_i64(record.at.0)?,
-                VERSION,
-                writer.0,
-                to_json(&record.entry)?,
-            ];
-            tx.write(sql::APPEND, args).await?;
+            let (seq, at_ms) = (to_i64(record.seq.0)?, to_i64(record.at.0)?);
+            let entry = to_json(&record.entry)?;
+            entries.push(args![call.0, seq, scope.business.0, at_ms, VERSION, writer.0, entry]);
             if let Some(said) = said(&record.entry) {
-                write_message(&mut tx, scope, conversation, record, said).await?;
+                told.push(Fresh::turn(&turn(call, record, &said))?);
+                messages.push(message(scope, conversation, record, &said)?);
             }
         }
+        tx.write_many(sql::APPEND, entries).await?;
+        tx.write_many(sql::INSERT_MESSAGE, messages).await?;
+        events::write(&mut tx, scope, &told, events::wall_ms()).await?;
         tx.commit().await?;
+        if !told.is_empty() {
+            self.bells.ring_events(scope.business);
+        }
         Ok(wanted)
     }
 
@@ -121,12 +130,11 @@ impl SqlStore {
 
     async fn write_inputs(&self, scope: &TenantScope, call: CallId, first: u64, lines: &[String]) -> Answer<()> {
         let seal = self.input_seal(scope, call);
-        let sealed: Vec<(u64, Vec<u8>)> =
-            (first..).zip(lines).map(|(seq, line)| Ok((seq, seal.seal(seq, line)?))).collect::<Answer<_>>()?;
+        let line =
+            |(seq, line): (u64, &String)| Ok(args![call.0, to_i64(seq)?, scope.business.0, seal.seal(seq, line)?]);
+        let sealed = (first..).zip(lines).map(line).collect::<Answer<Vec<_>>>()?;
         let mut tx = self.db.begin(scope).await?;
-        for (seq, line) in sealed {
-            tx.write(sql::APPEND_INPUT, args![call.0, to_i64(seq)?, scope.business.0, line]).await?;
-        }
+        tx.write_many(sql::APPEND_INPUT, sealed).await?;
         tx.commit().await
     }
 }

@@ -1,6 +1,7 @@
 //! Recordings by name, and the end of what is kept.
 
 use super::calls::read_route;
+use super::events;
 use crate::args;
 use crate::contract::{Answer, CallRoute, Cursor, Recordings, Retention};
 use crate::db::{Db, PAGE};
@@ -27,6 +28,7 @@ impl SqlStore {
             tx.write(statement, args![scope.business.0, call.0]).await?;
         }
         tx.write(sql::MARK_FORGOTTEN, args![scope.business.0, call.0, at_ms]).await?;
+        events::forget_words(&mut tx, scope, call, at_ms).await?;
         tx.commit().await
     }
 
@@ -36,6 +38,7 @@ impl SqlStore {
             tx.write(statement, args![scope.business.0, call.0]).await?;
         }
         tx.write(sql::DELETE_CONVERSATION, args![scope.business.0, conversation]).await?;
+        events::forget_call(&mut tx, scope, call).await?;
         tx.commit().await
     }
 }
@@ -68,7 +71,9 @@ impl Retention for SqlStore {
     async fn forget_call(&self, scope: &TenantScope, call: CallId, at_ms: i64) -> Answer<()> {
         self.need_call(scope, call).await?;
         self.forget_inputs(scope, call).await?;
-        self.db.retrying(|| self.forget_words(scope, call, at_ms)).await
+        self.db.retrying(|| self.forget_words(scope, call, at_ms)).await?;
+        self.bells.ring_events(scope.business);
+        Ok(())
     }
 
     async fn delete_call(&self, scope: &TenantScope, call: CallId) -> Answer<bool> {
@@ -78,6 +83,7 @@ impl Retention for SqlStore {
         let conversation: Uuid = row.get("conversation")?;
         self.forget_inputs(scope, call).await?;
         self.db.retrying(|| self.delete_rows(scope, call, conversation)).await?;
+        self.bells.ring_events(scope.business);
         Ok(true)
     }
 

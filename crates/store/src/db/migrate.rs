@@ -29,8 +29,9 @@ fn newest(migrator: &Migrator) -> i64 {
 }
 
 pub(super) async fn sqlite(writer: &SqlitePool) -> Answer<()> {
-    SQLITE.run(writer).await.map_err(|error| map_migration(error, sqlite::map_error))?;
-    let row = sqlx::query(FLOOR).fetch_one(writer).await.map_err(sqlite::map_error)?;
+    let mut connection = writer.acquire().await.map_err(sqlite::map_error)?;
+    SQLITE.run_direct(None, &mut *connection, false).await.map_err(|error| map_migration(error, sqlite::map_error))?;
+    let row = sqlx::query(FLOOR).fetch_one(&mut *connection).await.map_err(sqlite::map_error)?;
     check_floor(row.try_get("floor").map_err(sqlite::map_error)?, newest(&SQLITE))
 }
 
@@ -38,7 +39,9 @@ pub(super) async fn sqlite(writer: &SqlitePool) -> Answer<()> {
 pub(super) async fn postgres(owner: &mut PgConnection, grant_to: Option<&str>) -> Answer<()> {
     let deadline = Duration::from_millis(limits::MIGRATION_MS_MAX);
     let run = async {
-        POSTGRES.run(&mut *owner).await.map_err(|error| map_migration(error, postgres::map_error))?;
+        if !is_current(owner).await? {
+            POSTGRES.run_direct(None, owner, false).await.map_err(|error| map_migration(error, postgres::map_error))?;
+        }
         let row = sqlx::query(FLOOR).fetch_one(&mut *owner).await.map_err(postgres::map_error)?;
         check_floor(row.try_get("floor").map_err(postgres::map_error)?, newest(&POSTGRES))?;
         if let Some(role) = grant_to {
@@ -51,6 +54,19 @@ pub(super) async fn postgres(owner: &mut PgConnection, grant_to: Option<&str>) -
         .unwrap_or_else(|_| Err(StoreError::Unavailable("another node changes the schema for too long".into())))
 }
 
+/// Whether nothing is to do. A role that only serves may look, and may not do it.
+async fn is_current(connection: &mut PgConnection) -> Answer<bool> {
+    let begun = sqlx::query(BEGUN).fetch_one(&mut *connection).await.map_err(postgres::map_error)?;
+    if !begun.try_get("begun").map_err(postgres::map_error)? {
+        return Ok(false);
+    }
+    let rows = sqlx::query(APPLIED).fetch_all(&mut *connection).await.map_err(postgres::map_error)?;
+    let applied: Vec<i64> = rows.iter().filter_map(|row| row.try_get("version").ok()).collect();
+    Ok(POSTGRES.iter().all(|migration| applied.contains(&migration.version)))
+}
+
+const BEGUN: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS begun";
+const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
 const FLOOR: &str = "SELECT floor FROM schema_floor";
 const GRANT: &str = "SELECT frontdesk_grant($1)";
 
@@ -61,11 +77,19 @@ fn check_floor(floor: i64, newest: i64) -> Answer<()> {
     Err(StoreError::Corrupt(format!("its schema ({floor}) is newer than this program ({newest})")))
 }
 
+const MAY_NOT: &str =
+    "the role of database.url may not change the schema; give database.owner_url the role that owns the tables";
+
 fn map_migration(error: MigrateError, map_error: fn(sqlx::Error) -> StoreError) -> StoreError {
     match error {
-        MigrateError::Execute(error) => map_error(error),
+        MigrateError::Execute(error) => match map_error(error) {
+            StoreError::NotFound(_) => StoreError::Invalid(MAY_NOT),
+            other => other,
+        },
         MigrateError::ExecuteMigration(error, version) => match map_error(error) {
             StoreError::Corrupt(why) => StoreError::Corrupt(format!("migration {version}: {why}")),
+            // The only right that a new schema can lack is the one to make it.
+            StoreError::NotFound(_) => StoreError::Invalid(MAY_NOT),
             other => other,
         },
         other => StoreError::Corrupt(other.to_string()),

@@ -8,6 +8,7 @@
 //! A transaction sees what others committed since it began (`READ COMMITTED` on PostgreSQL; on SQLite there is one writer).
 //! Whoever reads in order to write what depends on it reads with a `locking` statement, or lets a unique key decide.
 
+mod many;
 mod migrate;
 pub mod postgres;
 pub mod sqlite;

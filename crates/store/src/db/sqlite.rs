@@ -146,7 +146,7 @@ where
     Ok(rows.into_iter().map(|row| DbRow(Either::Sqlite(row))).collect())
 }
 
-pub(super) async fn execute<'c, E>(on: E, text: &'static str, args: &[Value<'_>]) -> Answer<u64>
+pub(super) async fn execute<'c, E>(on: E, text: impl SqlSafeStr, args: &[Value<'_>]) -> Answer<u64>
 where
     E: Executor<'c, Database = sqlx::Sqlite>,
 {

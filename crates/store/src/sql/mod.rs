@@ -8,12 +8,19 @@
 //! ```
 //!
 //! What differs without looking so: a sum of `bigint` is no `bigint` on PostgreSQL (`CAST(… AS BIGINT)`); within
-//! `DO UPDATE SET` a column of the row is named with its table; `$2 IS NULL` alone does not tell a type; texts by which pages
+//! `DO UPDATE SET` a column of the row is named with its table; a placeholder's type is told by where it stands first
+//! (`(state = $2 OR $2 IS NULL)`, not the other way around); texts by which pages
 //! are ordered are columns with `COLLATE "C"`; a page goes on after a place by comparing rows: `(at_ms, id) < ($3, $4)`.
 
 mod core;
+mod live;
+mod nodes;
+mod people;
 
 pub(crate) use self::core::*;
+pub(crate) use self::live::*;
+pub(crate) use self::nodes::*;
+pub(crate) use self::people::*;
 
 use crate::contract::Answer;
 use crate::error::StoreError;
@@ -73,7 +80,7 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The statements of every area.
-const AREAS: &[&[Sql]] = &[core::ALL];
+const AREAS: &[&[Sql]] = &[core::ALL, live::ALL, nodes::ALL, people::ALL];
 
 /// Every statement.
 pub fn all() -> impl Iterator<Item = Sql> {
