@@ -548,6 +548,7 @@ pub trait Store:
     + Recordings
     + Retention
     + Content
+    + crate::knowledge::KnowledgeBase
     + ReplayKeys
     + Credentials
     + Settings
