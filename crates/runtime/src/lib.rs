@@ -13,6 +13,7 @@ mod host;
 pub mod node;
 pub mod on_device;
 mod phrases;
+pub mod reading;
 pub mod replay;
 pub mod retention;
 pub mod router;
