@@ -13,6 +13,7 @@ mod host;
 pub mod node;
 pub mod on_device;
 mod phrases;
+pub mod reading;
 pub mod replay;
 pub mod retention;
 pub mod router;
@@ -27,6 +28,15 @@ pub use node::{
     AttachError, Budgets, DialError, DialRequest, MaskedCredential, Node, NodeSettings, ProviderError, RefuseReason,
     Services,
 };
+
+/// What the outside follows and is sent: live events and webhooks.
+#[derive(Clone)]
+pub struct Live {
+    /// Events for those who are connected.
+    pub feed: events::Feed,
+    /// Events for those who are called.
+    pub webhooks: webhooks::Webhooks,
+}
 
 /// The month of this time in UTC, counted from the year 0.
 pub(crate) fn month_number(at_ms: i64) -> i32 {

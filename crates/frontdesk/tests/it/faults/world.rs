@@ -306,6 +306,13 @@ fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
         node: node.clone(),
         home: scope,
         access: Arc::new(Access::default()),
+        live: runtime::Live {
+            feed: runtime::events::Feed::new(Arc::clone(node.store())),
+            webhooks: runtime::webhooks::Webhooks::new(
+                Arc::clone(node.store()),
+                Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator))),
+            ),
+        },
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         recordings_dir: std::env::temp_dir().into(),
         http: Arc::default(),
