@@ -82,8 +82,7 @@ impl Server {
     }
 
     fn in_folder(folder: TempDir, durable: bool) -> Self {
-        let server =
-            Self { folder: folder.path().to_owned(), _folder: Some(folder), own: true, durable, _used: None };
+        let server = Self { folder: folder.path().to_owned(), _folder: Some(folder), own: true, durable, _used: None };
         server.begin();
         server
     }
@@ -185,7 +184,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         if self.own {
             let mut command = as_server("pg_ctl");
-            command.arg("-D").arg(self.folder.join("data")).args(["stop", "-m", if self.durable { "fast" } else { "immediate" }]);
+            command.arg("-D").arg(self.folder.join("data")).args([
+                "stop",
+                "-m",
+                if self.durable { "fast" } else { "immediate" },
+            ]);
             let _ = command.output();
         }
     }
