@@ -11,4 +11,5 @@ pub(crate) mod models;
 pub(crate) mod providers;
 pub(crate) mod replay;
 pub(crate) mod serve;
+pub(crate) mod text;
 pub(crate) mod voices;

@@ -298,8 +298,12 @@ fn node(common: &Common, size: &Size, services: Services, control: Arc<dyn Carri
 fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
     let app = App {
         node: node.clone(),
-        scope,
+        home: scope,
         access: Arc::new(Access::default()),
+        live: runtime::Live::new(
+            node.store(),
+            Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant))),
+        ),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         recordings_dir: std::env::temp_dir().into(),
     };
