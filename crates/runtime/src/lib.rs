@@ -38,6 +38,14 @@ pub struct Live {
     pub webhooks: webhooks::Webhooks,
 }
 
+impl Live {
+    /// Over this store; messages go through this way out, whose policy decides where they may go.
+    pub fn new(store: &std::sync::Arc<dyn store::Store>, egress: std::sync::Arc<egress::Egress>) -> Self {
+        let feed = events::Feed::new(std::sync::Arc::clone(store));
+        Self { feed, webhooks: webhooks::Webhooks::new(std::sync::Arc::clone(store), egress) }
+    }
+}
+
 /// The month of this time in UTC, counted from the year 0.
 pub(crate) fn month_number(at_ms: i64) -> i32 {
     let date = utc_date(at_ms);

@@ -86,10 +86,7 @@ impl Rig {
         let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator)));
         let node = Node::new(settings, Arc::clone(&store), Services::default(), egress, BTreeMap::new());
         let away = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant)));
-        let live = runtime::Live {
-            feed: runtime::events::Feed::new(Arc::clone(&store)),
-            webhooks: runtime::webhooks::Webhooks::new(Arc::clone(&store), away),
-        };
+        let live = runtime::Live::new(&store, away);
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         let app = App {
             node,
