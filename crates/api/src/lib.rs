@@ -44,6 +44,8 @@ pub struct App {
     pub access: Arc<Access>,
     /// How people and programs sign in.
     pub auth: Arc<auth::Auth>,
+    /// Live events and webhooks.
+    pub live: runtime::Live,
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
     /// Where recordings are.

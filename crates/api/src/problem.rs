@@ -180,6 +180,24 @@ impl Problem {
         problem
     }
 
+    /// The plan of the business is used up.
+    pub fn plan_limit(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYMENT_REQUIRED, "plan_limit", "The plan of the business allows no more").detail(detail)
+    }
+
+    /// So many connections follow events already.
+    pub fn too_many_streams() -> Self {
+        let mut problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", "Too many connections follow events");
+        problem.retry_after_secs = Some(5);
+        problem
+    }
+
+    /// The request was to become a WebSocket and cannot.
+    pub fn bad_upgrade(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_upgrade", "This is reached by a WebSocket").detail(detail)
+    }
+
     /// The body is larger than anything that makes sense here.
     pub fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large")

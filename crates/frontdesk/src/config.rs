@@ -37,6 +37,10 @@ pub struct Config {
     pub tts: Stage,
     /// Brain.
     pub brain: Stage,
+    /// Who finds out what texts mean.
+    pub embeddings: Stage,
+    /// Who reads texts.
+    pub text: Text,
     /// What may be spent.
     pub budget: Budget,
     /// Calls.
@@ -47,6 +51,10 @@ pub struct Config {
     pub api: Api,
     /// Tools of businesses.
     pub tools: Tools,
+    /// Messages to systems of businesses.
+    pub webhooks: WebhookRules,
+    /// What businesses may use.
+    pub plans: PlanRules,
     /// Keys of what is sealed.
     pub secrets: Secrets,
     /// Logs.
@@ -216,6 +224,34 @@ pub struct Stage {
     pub provider: String,
     /// Who takes over, in order.
     pub fallback: Vec<String>,
+}
+
+/// Messages to systems of businesses.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookRules {
+    /// Whether they may go to addresses that are not public.
+    pub allow_private: bool,
+}
+
+/// What businesses may use.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanRules {
+    /// The plan of who has chosen none; empty for no bound.
+    pub default: String,
+}
+
+/// Who reads texts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// `auto`, `local` or a registry name.
+    pub provider: String,
+    /// Who is asked next, in order.
+    pub fallback: Vec<String>,
+    /// Read calls that are over.
+    pub after_calls: bool,
 }
 
 /// What may be spent on providers, in cents of a US dollar; 0 for no bound.

@@ -14,5 +14,6 @@ pub mod telemetry;
 pub mod test_calls;
 pub mod vault;
 pub mod wiring;
+pub mod wiring_live;
 
 pub use cli::run;

@@ -3,6 +3,7 @@
 mod doors;
 mod duty;
 mod outbound;
+mod plan;
 pub mod providers;
 
 pub use doors::AttachError;
@@ -11,14 +12,15 @@ pub use duty::local_moment;
 pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
 
-use crate::answers::{Answers, Meaning};
+use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
 use crate::phrases::Phrases;
+use crate::reading::{Embedders, Readers};
 use crate::router::{Board, CallContext, Routes, Tell, VoiceNow};
 use crate::service::{AudioJudge, Bill, BrainService, KnowledgeSearch, SttService, TtsService};
-use base::{AgentId, CallId, ConversationId, Money, PhoneNumber, Pii, limits};
+use base::{AgentId, BusinessId, CallId, ConversationId, Money, PhoneNumber, Pii, limits};
 use carriers::protocol::CarrierControl;
 use engine::io::{CarrierInput, Input};
 use model::agent::{Agent, BrainChoice};
@@ -29,7 +31,7 @@ use model::live::LiveEvent;
 use model::routing::Stage;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use store::Store;
@@ -78,8 +80,10 @@ pub struct Services {
     pub judge: Option<Arc<dyn AudioJudge>>,
     /// Search in the documents of a business.
     pub search: Option<Arc<dyn KnowledgeSearch>>,
-    /// Finds out what a question means, for answers that are given again.
-    pub meaning: Option<Arc<dyn Meaning>>,
+    /// Who finds out what texts mean: questions, for answers that are given again.
+    pub embedders: Embedders,
+    /// Who reads texts: calls, when they are over.
+    pub readers: Readers,
     /// Where agents' own choices of providers come from. Without one there are only the services above, as they are.
     pub catalog: Option<Arc<dyn Catalog>>,
 }
@@ -127,6 +131,8 @@ pub(crate) struct Shared {
     pub(crate) phrases: Arc<Phrases>,
     /// How providers do, and what is switched.
     pub(crate) board: Arc<Board>,
+    /// Room for calls that are over and are read.
+    pub(crate) reading: Arc<Semaphore>,
     ledger: Ledger,
     answers: Arc<Answers>,
     controls: BTreeMap<String, Arc<dyn CarrierControl>>,
@@ -178,24 +184,37 @@ impl Shared {
 
     /// What a call shares with its stages.
     pub(crate) fn call_context(&self, agent: &Arc<Agent>, call: &Call, tell: Tell) -> Arc<CallContext> {
-        let month = self.ledger.month(call.business, crate::month_number(crate::wall_ms()));
-        let bill = Bill::in_month(Arc::clone(&month));
-        let budgets = self.settings.budgets;
-        let per_call = agent.providers.budget_call().or(budgets.call);
+        let bill = self.bill(call.business);
         Arc::new(CallContext {
             board: Arc::clone(&self.board),
             agent: Arc::clone(agent),
             business: call.business,
             call: call.id,
-            purse: Purse::new(bill.clone(), per_call, budgets.month.map(|budget| (month, budget))),
+            purse: self.purse(agent, &bill),
             bill,
             tell,
             answers: Arc::clone(&self.answers),
-            meaning: self.services.meaning.clone(),
+            embedders: self.services.embedders.clone(),
             search: self.services.search.clone(),
             events: Default::default(),
             is_spent: Default::default(),
         })
+    }
+
+    fn month(&self, business: BusinessId) -> Arc<AtomicI64> {
+        self.ledger.month(business, crate::month_number(crate::wall_ms()))
+    }
+
+    /// A bill that counts towards what its business has spent this month.
+    pub(crate) fn bill(&self, business: BusinessId) -> Bill {
+        Bill::in_month(self.month(business))
+    }
+
+    /// What a call of this agent may still spend.
+    pub(crate) fn purse(&self, agent: &Agent, bill: &Bill) -> Purse {
+        let budgets = self.settings.budgets;
+        let per_call = agent.providers.budget_call().or(budgets.call);
+        Purse::new(bill.clone(), per_call, budgets.month.map(|budget| (self.month(agent.business), budget)))
     }
 
     /// The voice that speaks an agent's lines unless it fails.
@@ -210,7 +229,7 @@ impl Shared {
             bill,
             tell: Arc::new(|_| {}),
             answers: Arc::clone(&self.answers),
-            meaning: None,
+            embedders: Embedders::default(),
             search: None,
             events: Default::default(),
             is_spent: Default::default(),
@@ -310,6 +329,9 @@ pub enum RefuseReason {
     /// The process is about to stop.
     #[error("this node is stopping")]
     Draining,
+    /// The plan of the business allows no more calls.
+    #[error("the plan of the business allows no more calls")]
+    OverPlan(model::plan::OverPlan),
     /// The store cannot say who should answer.
     #[error(transparent)]
     Store(#[from] store::StoreError),
@@ -334,6 +356,7 @@ impl Node {
                 tools_egress: OnceLock::new(),
                 tasks: TaskTracker::new(),
                 judging: Arc::new(Semaphore::new(cores)),
+                reading: Arc::new(Semaphore::new(limits::READINGS_MAX)),
                 phrases: Arc::default(),
                 board: Arc::default(),
                 ledger: Ledger::default(),

@@ -14,6 +14,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use base::{AgentId, CallId, PhoneNumber, limits};
 use engine::io::{DeskInput, Input};
 use futures_util::Stream;
+use model::plan::OverPlan;
 use runtime::{DialError, DialRequest, RefuseReason};
 use serde::Deserialize;
 use std::convert::Infallible;
@@ -103,13 +104,16 @@ pub(crate) async fn get(
     let call = store.call(&caller.scope, id).await.map_err(store_problem)?;
     let journal = store.journal(&caller.scope, id).await.map_err(store_problem)?;
     let costs = store.costs(&caller.scope, id).await.map_err(store_problem)?;
+    let reading = runtime::reading::of_call(store.as_ref(), &caller.scope, id).await.map_err(store_problem)?;
     let live = app.node.watch(&caller.scope, id).is_some();
-    Ok(Json(CallDetail { call: call.into(), live, costs: costs.into_iter().map(Into::into).collect(), journal }))
+    let costs = costs.into_iter().map(Into::into).collect();
+    Ok(Json(CallDetail { call: call.into(), live, costs, reading, journal }))
 }
 
 /// Places a call.
 #[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "place_call", security(("bearer" = ["calls:place"])), request_body = PlaceCall, responses(
     (status = 202, description = "The phone platform was asked; follow the call by its id", body = PlacedCall),
+    (status = 402, description = "The plan of the business allows no more calls", body = Problem),
     (status = 404, description = "No such agent", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
     (status = 422, description = "A number, the agent or the carrier is not valid", body = Problem),
@@ -140,6 +144,10 @@ pub(crate) async fn place(
         Err(DialError::OffDuty) => Err(Problem::conflict("the agent was never published, or is switched off")),
         Err(DialError::Refused(RefuseReason::Store(error))) => Err(store_problem(error)),
         Err(DialError::Refused(RefuseReason::Busy | RefuseReason::Draining)) => Err(Problem::busy()),
+        Err(DialError::Refused(RefuseReason::OverPlan(over))) => Err(Problem::plan_limit(match over {
+            OverPlan::CallsMonth => "the calls of this month are used up",
+            OverPlan::CallsAtOnce => "so many calls are going on at once",
+        })),
         Err(DialError::Carrier(failure)) => Err(Problem::bad_gateway(failure.to_string())),
     }
 }

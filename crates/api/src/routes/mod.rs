@@ -6,11 +6,13 @@ mod calls;
 mod carriers;
 mod conversations;
 mod customers;
+mod events;
 mod fields;
 mod flags;
 mod health;
 mod numbers;
 mod people;
+mod plans;
 mod providers;
 mod recordings;
 mod shapes;
@@ -20,6 +22,7 @@ mod transcripts;
 mod values;
 mod versions;
 mod views;
+mod webhooks;
 
 pub(crate) use fields::{
     Id, Name, check_key, check_language, check_slug, check_text, customer_text, deleted, dialled, merged, merged_value,
@@ -61,6 +64,9 @@ use utoipa_axum::routes;
         (name = "conversations", description = "What was said."),
         (name = "configuration", description = "Settings and feature flags of the business."),
         (name = "calls", description = "Calls, their journals, recordings and live events."),
+        (name = "events", description = "What happens in the business, as it happens; docs/events.md."),
+        (name = "webhooks", description = "The same, sent to your systems; docs/webhooks.md."),
+        (name = "plans", description = "Plans, the subscription, and what is used."),
         (name = "providers", description = "Who recognises, thinks and speaks: health, switches, credentials, costs."),
         (name = "operations", description = "Health and metrics.")
     )
@@ -125,6 +131,21 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(providers::put_credential, providers::delete_credential))
         .routes(routes!(providers::agent, providers::put_agent))
         .routes(routes!(providers::costs))
+        .routes(routes!(events::stream))
+        .routes(routes!(events::socket))
+        .routes(routes!(events::snapshot))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::get, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::delivery))
+        .routes(routes!(webhooks::replay_delivery))
+        .routes(routes!(plans::plans))
+        .routes(routes!(plans::subscription, plans::put_subscription))
+        .routes(routes!(plans::usage))
+        .routes(routes!(plans::month))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

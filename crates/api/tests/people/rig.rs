@@ -121,7 +121,10 @@ impl Rig {
             time_zone: "UTC".into(),
         };
         store.put_business(&home, &business).await.expect("a business");
+        let away = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant)));
+        let live = runtime::Live::new(&store, away);
         let app = App {
+            live,
             auth: Arc::new(Auth::new(settings, store.keyring(), Arc::clone(&shared), egress)),
             node,
             home,
@@ -161,7 +164,8 @@ impl Rig {
         let answer = self.router.clone().oneshot(request).await.expect("an answer");
         let (head, body) = answer.into_parts();
         // A stream of events has no end; what counts is that it began.
-        let streams = head.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let streams =
+            head.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         let bytes = if streams { Default::default() } else { body.collect().await.expect("a body").to_bytes() };
         Reply { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }

@@ -12,4 +12,5 @@ mod quick_start;
 mod replay;
 mod rig;
 mod vault;
+mod vendors_call;
 mod voices;

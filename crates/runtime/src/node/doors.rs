@@ -177,10 +177,11 @@ impl Node {
             }
             Err(_) => return Answer::SayAndHangUp { text: APOLOGY.into() },
         };
-        let slot = match self.admit(Direction::Inbound) {
-            Ok(slot) => slot,
-            Err(_) => return Answer::Busy,
+        let admitted = match self.plan_admits(&route.scope, Direction::Inbound).await {
+            Ok(()) => self.admit(Direction::Inbound),
+            Err(over) => Err(over),
         };
+        let Ok(slot) = admitted else { return Answer::Busy };
         let agent = match self.who_answers(&route).await {
             Ok(Some(Answerer::Agent(agent))) => agent,
             Ok(Some(Answerer::Message(text))) => return Answer::SayAndHangUp { text },
@@ -348,6 +349,7 @@ impl Node {
             None => agents.next(),
         };
         let agent = agent.ok_or(AttachError::NoAgent)?.agent;
+        self.plan_admits(&scope, Direction::Inbound).await?;
         let slot = self.admit(Direction::Inbound)?;
         let mut call = self.new_call(&scope, agent.id, Direction::Inbound, carrier);
         call.state = CallState::Answered;
