@@ -125,8 +125,14 @@ fn show(pipe: impl std::io::Read, keep: &impl Fn(&str) -> bool) -> Vec<String> {
 
 /// Whether a program of this name can be started.
 pub fn has(program: &str) -> bool {
-    let Some(path) = std::env::var_os("PATH") else { return false };
-    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).chain(postgres_folders()).any(|dir| dir.join(program).is_file())
+}
+
+/// Debian keeps the programs of a PostgreSQL server out of the PATH, by version.
+fn postgres_folders() -> impl Iterator<Item = PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|version| version.path().join("bin"))
 }
 
 /// What a step came to.

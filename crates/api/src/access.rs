@@ -5,8 +5,9 @@
 //! server on somebody's laptop by a name that resolves to it.
 
 use crate::App;
+use crate::auth;
 use crate::problem::Problem;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -24,6 +25,8 @@ pub struct Access {
     pub public_url: Option<String>,
     /// Believe forwarding headers.
     pub trust_proxy: bool,
+    /// Origins of other pages that may use the API.
+    pub origins: Vec<String>,
 }
 
 impl Access {
@@ -42,13 +45,12 @@ impl Access {
         format!("{scheme}://{host}")
     }
 
-    fn has_token(&self, headers: &HeaderMap) -> bool {
-        let Some(wanted) = &self.token else { return true };
+    /// Whether it carries the server's own token.
+    pub(crate) fn has_token(&self, headers: &HeaderMap) -> bool {
+        let Some(wanted) = &self.token else { return false };
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
-        let cookie = headers.get(header::COOKIE).and_then(|value| value.to_str().ok()).and_then(|cookies| {
-            cookies.split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
-        });
+        let cookie = auth::session::cookie(headers, COOKIE);
         bearer.into_iter().chain(cookie).any(|given| same(given, wanted.expose()))
     }
 
@@ -58,19 +60,40 @@ impl Access {
             return true; // The token protects; names are the operator's business.
         }
         let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
-        let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
         let ours = self.public_url.as_deref().and_then(host_of).is_some_and(|public| public == host);
-        ours || matches!(name, "localhost" | "[::1]")
-            || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+        ours || is_loopback(host_name(headers))
+    }
+
+    /// Whether this is somebody's own machine, which asks for no token: the server has none, and the request was sent from
+    /// here and through no proxy.
+    pub(crate) fn is_laptop(&self, headers: &HeaderMap) -> bool {
+        let proxied = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+        let from_here = is_loopback(host_name(headers)) && !proxied.iter().any(|name| headers.contains_key(*name));
+        self.token.is_none() && from_here
     }
 
     /// Whether a browser sent it from a page of ours. Programs send no origin.
     fn same_origin(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
         let Ok(origin) = origin.to_str() else { return false };
+        if self.origins.iter().any(|known| known == origin) {
+            return true;
+        }
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         host_of(origin).is_some_and(|from| Some(from) == host || host_of(&self.base_url(headers)) == Some(from))
     }
+}
+
+fn host_name(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map(|(name, _)| name);
+    Some(name.unwrap_or(host))
+}
+
+fn is_loopback(name: Option<&str>) -> bool {
+    name.is_some_and(|name| {
+        matches!(name, "localhost" | "[::1]") || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+    })
 }
 
 fn host_of(url: &str) -> Option<&str> {
@@ -82,31 +105,43 @@ fn same(given: &str, wanted: &str) -> bool {
     given.as_bytes().ct_eq(wanted.as_bytes()).into()
 }
 
-/// Lets requests through that may pass, and turns the token in a page's address into a cookie.
-pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Finds out who asks, lets requests through that may pass, and turns the token in a page's address into a cookie.
+pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let open = matches!(path, "/healthz" | "/readyz");
+    let health = matches!(path, "/healthz" | "/readyz");
     let signed = path
         .strip_prefix("/carriers/")
         .is_some_and(|rest| rest.split('/').next().is_some_and(|carrier| app.node.is_signed_carrier(carrier)));
-    if open || signed {
+    if health || signed {
         return next.run(request).await;
     }
     if !app.access.knows_host(request.headers()) || !app.access.same_origin(request.headers()) {
         return Problem::foreign_origin().into_response();
     }
-    if app.access.has_token(request.headers()) {
+    let is_page = request.extensions().get::<MatchedPath>().is_none();
+    if let Some(given) = token_in_address(request.uri()).filter(|_| is_page) {
+        let right = app.access.token.as_ref().is_some_and(|wanted| same(&given, wanted.expose()));
+        return if right { remember(&given) } else { Problem::unauthorized().into_response() };
+    }
+    if is_open(&request) {
         return next.run(request).await;
     }
-    match token_in_address(request.uri())
-        .filter(|given| app.access.token.as_ref().is_some_and(|wanted| same(given, wanted.expose())))
-    {
-        Some(token) => remember(&token),
-        None => {
-            let mut response = Problem::unauthorized().into_response();
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            response
+    let address = auth::network::client_address(&app.access, request.headers(), request.extensions());
+    match auth::authenticate::principal(&app, request.headers(), address).await {
+        Ok(Some(principal)) => {
+            request.extensions_mut().insert(principal);
+            next.run(request).await
         }
+        Ok(None) => Problem::unauthorized().into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Whether a request may pass without a credential. Pages hold no secrets: what they show comes from the API.
+fn is_open(request: &Request) -> bool {
+    match request.extensions().get::<MatchedPath>() {
+        Some(route) => auth::public::is_public(request.method(), route.as_str()),
+        None => true,
     }
 }
 
@@ -152,6 +187,17 @@ mod tests {
         assert!(access.has_token(&headers(&[("cookie", "a=b; frontdesk_token=t0ken")])));
         assert!(!access.has_token(&headers(&[("authorization", "Bearer t0ke")])));
         assert!(!access.has_token(&headers(&[])));
+        assert!(!Access::default().has_token(&headers(&[("authorization", "Bearer ")])));
+    }
+
+    #[test]
+    fn a_server_without_a_token_is_open_to_its_own_machine_alone() {
+        let open = Access { public_url: Some("https://voice.example".into()), ..Access::default() };
+        assert!(open.is_laptop(&headers(&[("host", "127.0.0.1:8080")])));
+        assert!(!open.is_laptop(&headers(&[("host", "voice.example")])), "the way in for phone platforms");
+        assert!(!open.is_laptop(&headers(&[("host", "127.0.0.1:8080"), ("x-forwarded-for", "192.0.2.1")])));
+        let guarded = Access { token: Some("t0ken".into()), ..Access::default() };
+        assert!(!guarded.is_laptop(&headers(&[("host", "127.0.0.1:8080")])));
     }
 
     #[test]

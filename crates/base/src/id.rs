@@ -45,8 +45,22 @@ row_ids! {
     CallId,
     /// A conversation: one per call or chat.
     ConversationId,
+    /// A customer of a business.
+    CustomerId,
     /// A message of a conversation.
     MessageId,
+    /// A person of a business.
+    UserId,
+    /// One time that a person has signed in.
+    SessionId,
+    /// An API key or a client of OAuth 2.0.
+    AccessKeyId,
+    /// A document of what a business knows.
+    DocumentId,
+    /// A question that found no answer.
+    GapId,
+    /// A node: one life of one process.
+    NodeId,
 }
 
 macro_rules! counters {

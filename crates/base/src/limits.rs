@@ -72,6 +72,16 @@ pub const TOOL_ARGS_BYTES_MAX: usize = 64 * 1024;
 pub const PROVIDER_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The body of a request to the API unless a route raises it.
 pub const API_BODY_BYTES_MAX: usize = 16 * 1024;
+/// The body of a request that describes an agent, with its persona, lines and tools.
+pub const AGENT_BODY_BYTES_MAX: usize = 256 * 1024;
+/// A request to the API has begun to be answered by then.
+pub const API_REQUEST_MS_MAX: u64 = 30_000;
+/// How long the first answer under an idempotency key is given again.
+pub const IDEMPOTENCY_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
+/// A request with an idempotency key that has not been answered by then has died with its process, and may be made again.
+pub const IDEMPOTENCY_RUNNING_MS_MAX: i64 = 60_000;
+/// Bytes of an answer that is kept under an idempotency key.
+pub const IDEMPOTENT_ANSWER_BYTES_MAX: usize = 512 * 1024;
 /// The body of a carrier's webhook.
 pub const WEBHOOK_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Rows on one page of a list.
@@ -92,6 +102,8 @@ pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
 
 /// Opening a connection to a provider.
 pub const CONNECT_MS_MAX: u64 = 2_000;
+/// A connection to a brain is opened ahead when none was used for this long; kept ones live longer.
+pub const WARM_EVERY_MS: u64 = 20_000;
 /// First token of a generation.
 pub const LLM_FIRST_TOKEN_MS_MAX: u64 = 1_500;
 /// A model on this machine rephrases a passage within this, counted from the request, or the passage is spoken as it stands:
@@ -105,6 +117,9 @@ pub const HEDGE_TTS_MS: u64 = 450;
 pub const HEDGE_STT_MS: u64 = 500;
 /// A final transcript that was asked for and has not come after this is asked of the next recogniser.
 pub const HEDGE_STT_FINAL_MS: u64 = 450;
+/// The same for a recogniser of whole utterances, which begins to read when all is said, as long as nobody knows how fast it
+/// usually is; and the most that any recogniser is waited for where somebody else could be asked.
+pub const HEDGE_STT_FINAL_WHOLE_MS: u64 = 1_200;
 /// A recogniser that tells words as they are spoken and has told none of a speaking caller for this long is replaced.
 pub const HEDGE_STT_WORDS_MS: u64 = 2_000;
 /// Second opinions that one stage may ask for in one call because the first was late; each is paid for.
@@ -196,6 +211,14 @@ pub const EMBED_TEXTS_MAX: usize = 4_096;
 pub const EMBED_TEXT_CHARS_MAX: usize = 8_000;
 /// One request to a service that reads texts.
 pub const TEXT_MS_MAX: u64 = 4_000;
+/// Characters of what a customer said that are read when the call is over: what services take at once.
+pub const READING_CHARS_MAX: usize = 5_000;
+/// Things that are noted of those that a customer named.
+pub const READING_ENTITIES_MAX: usize = 50;
+/// Reading one call that is over, all of it.
+pub const READING_MS_MAX: u64 = 15_000;
+/// Calls of a node that are read at once.
+pub const READINGS_MAX: usize = 8;
 /// Texts that one caller may have read at once.
 pub const TEXT_ITEMS_MAX: usize = 1_024;
 /// Audio of an answer that a model speaks itself and that was not played yet; more of it calls the answer off.
@@ -206,6 +229,24 @@ pub const REALTIME_COMMANDS_MAX: usize = 32;
 pub const STATEMENT_MS_MAX: u64 = 2_000;
 /// Waiting for a database connection.
 pub const POOL_WAIT_MS_MAX: u64 = 1_000;
+/// Connections of one node to a PostgreSQL server, unless configured otherwise.
+pub const POSTGRES_CONNECTIONS_MAX: u32 = 16;
+/// A connection to PostgreSQL that nobody uses is closed after this.
+pub const POSTGRES_IDLE_MS_MAX: u64 = 600_000;
+/// A connection to PostgreSQL is replaced after this, so that a server that was added gets its share.
+pub const POSTGRES_CONNECTION_MS_MAX: u64 = 1_800_000;
+/// A node that starts waits for its PostgreSQL server.
+pub const POSTGRES_START_MS_MAX: u64 = 30_000;
+/// A replica answers a list within this, or the primary does.
+pub const REPLICA_MS_MAX: u64 = 700;
+/// A replica that did not answer is left alone for this long.
+pub const REPLICA_AWAY_MS: u64 = 5_000;
+/// Months for which partitions of a database are made ahead.
+pub const PARTITIONS_AHEAD_MONTHS: u32 = 3;
+/// Statements that a database connection keeps prepared.
+pub const STATEMENTS_PREPARED_MAX: usize = 512;
+/// All migrations of a database, or waiting for another node that runs them.
+pub const MIGRATION_MS_MAX: u64 = 3_600_000;
 /// A driver closes its vendor connection within this after a cancel, or is aborted.
 pub const CANCEL_MS_MAX: u64 = 500;
 /// A provider control request (dial, hang-up).
@@ -269,7 +310,7 @@ pub const ANSWER_KEPT_CHARS_MAX: usize = 1_200;
 /// How long an answer is given again.
 pub const ANSWER_KEPT_MS_MAX: u64 = 900_000;
 /// Finding out what a question means, before the brain is asked after all.
-pub const MEANING_MS_MAX: u64 = 60;
+pub const MEANING_MS_MAX: u64 = 150;
 /// Tokens of one answer when a budget is nearly used up.
 pub const SHORT_ANSWER_TOKENS_MAX: u32 = 90;
 /// Tokens of one answer: what is spoken must be short.
@@ -284,3 +325,243 @@ pub const VOICE_PAGES_MAX: usize = 50;
 pub const VOICES_MS_MAX: u64 = 15_000;
 /// Sending recordings to a vendor and getting a cloned voice.
 pub const VOICE_CLONE_MS_MAX: u64 = 120_000;
+/// Tools of one agent.
+pub const AGENT_TOOLS_MAX: usize = 64;
+/// Bytes of one attribute or note of a customer.
+pub const CUSTOMER_TEXT_CHARS_MAX: usize = 4_000;
+/// Attributes, or tags, of one customer.
+pub const CUSTOMER_FACTS_MAX: usize = 50;
+/// Lines that a simulated caller says in one test call.
+pub const TEST_CALL_LINES_MAX: usize = 20;
+/// Test calls at once, of one node.
+pub const TEST_CALLS_MAX: usize = 4;
+/// Span of time in which conversations are searched for words when nobody says another.
+pub const SEARCH_SPAN_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// Bytes of one document of a business.
+pub const KNOWLEDGE_FILE_BYTES_MAX: usize = 50 * 1024 * 1024;
+/// What one archive of a document unpacks to.
+pub const KNOWLEDGE_UNPACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Files within one archive of a document.
+pub const KNOWLEDGE_ARCHIVE_ENTRIES_MAX: usize = 10_000;
+/// Pages of one PDF.
+pub const KNOWLEDGE_PAGES_MAX: u32 = 3_000;
+/// Rows of one table.
+pub const KNOWLEDGE_TABLE_ROWS_MAX: usize = 50_000;
+/// What a parser says about one document: its text with structure.
+pub const KNOWLEDGE_TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Reading one document.
+pub const KNOWLEDGE_PARSE_MS_MAX: u64 = 60_000;
+/// Memory of the process that reads one document.
+pub const KNOWLEDGE_PARSE_MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Documents read at once by one node.
+pub const KNOWLEDGE_PARSERS_MAX: usize = 2;
+/// Chunks of one document.
+pub const KNOWLEDGE_CHUNKS_MAX: usize = 20_000;
+/// Tokens of one chunk, about.
+pub const KNOWLEDGE_CHUNK_TOKENS_MAX: usize = 160;
+/// Tokens of the end of a chunk that begin the next one of the same section, about.
+pub const KNOWLEDGE_OVERLAP_TOKENS_MAX: usize = 32;
+/// Tokens below which a chunk is joined with its neighbour, about.
+pub const KNOWLEDGE_CHUNK_TOKENS_MIN: usize = 10;
+/// Documents of one business.
+pub const KNOWLEDGE_DOCUMENTS_MAX: usize = 5_000;
+/// Businesses whose documents one node keeps in memory.
+pub const KNOWLEDGE_BUSINESSES_LOADED_MAX: usize = 256;
+/// Bytes of the documents that one node keeps in memory.
+pub const KNOWLEDGE_BYTES_LOADED_MAX: usize = 512 * 1024 * 1024;
+/// Businesses whose documents are loaded before the first call; of the others, when somebody asks.
+pub const KNOWLEDGE_BUSINESSES_WARMED_MAX: usize = 16;
+/// Documents of a business that nobody asked for this long leave the memory.
+pub const KNOWLEDGE_IDLE_MS_MAX: u64 = 900_000;
+/// A node looks this often whether the documents of a business in use have changed.
+pub const KNOWLEDGE_REVISION_MS: u64 = 2_000;
+/// Chunks written by one statement's transaction.
+pub const KNOWLEDGE_CHUNKS_PER_WRITE: usize = 64;
+/// Questions without an answer that are kept of one business; of more, the oldest give way.
+pub const KNOWLEDGE_GAPS_MAX: usize = 5_000;
+/// Pages of one site.
+pub const CRAWL_PAGES_MAX: usize = 500;
+/// Links from the first page of a site.
+pub const CRAWL_DEPTH_MAX: u32 = 5;
+/// Redirects of one page.
+pub const CRAWL_REDIRECTS_MAX: u32 = 3;
+/// One page of a site.
+pub const CRAWL_PAGE_MS_MAX: u64 = 15_000;
+/// Addresses that wait to be visited.
+pub const CRAWL_QUEUE_MAX: usize = 10_000;
+/// The longest pause between two pages that a site can ask for.
+pub const CRAWL_PAUSE_MS_MAX: u64 = 5_000;
+/// Site maps of one site, those within others included.
+pub const CRAWL_SITEMAPS_MAX: usize = 20;
+/// One request to what nodes share. Longer, and the node's own memory answers.
+pub const SHARED_MS_MAX: u64 = 250;
+/// Opening a connection to what nodes share.
+pub const SHARED_CONNECT_MS_MAX: u64 = 1_000;
+/// While what nodes share is away, it is asked this often whether it is back.
+pub const SHARED_PROBE_MS: u64 = 250;
+/// A connection that listens is asked this often whether it lives.
+pub const SHARED_PING_MS: u64 = 2_000;
+/// Messages of one channel that wait for one listener; a slower one is told that it missed some.
+pub const SHARED_MESSAGES_MAX: usize = 256;
+/// Channels that one node listens to.
+pub const SHARED_CHANNELS_MAX: usize = 10_000;
+/// Wishes to listen that wait for the connection.
+pub const SHARED_WISHES_MAX: usize = 256;
+/// Entries that a node keeps in its own memory instead.
+pub const SHARED_ENTRIES_MAX: usize = 100_000;
+/// Bytes of a key or of the name of a channel.
+pub const SHARED_KEY_BYTES_MAX: usize = 256;
+/// Bytes of a value or a message.
+pub const SHARED_VALUE_BYTES_MAX: usize = 256 * 1024;
+
+/// Storage of objects answers within this: the head of an object, a part of one, a deletion.
+pub const OBJECT_MS_MAX: u64 = 20_000;
+/// Part of an object that is sent at once; smaller objects go in one request. Services want at least 5 MiB.
+pub const OBJECT_PART_BYTES: usize = 8 * 1024 * 1024;
+/// Parts of one object that are on their way at once.
+pub const OBJECT_PARTS_MAX: usize = 2;
+/// Requests to storage are repeated for this long before they have failed.
+pub const OBJECT_RETRY_MS_MAX: u64 = 10_000;
+/// Bytes of one object.
+pub const OBJECT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// Recordings that could not be brought to storage are tried again this often.
+pub const SPOOL_SWEEP_MS: u64 = 60_000;
+
+/// A node is there for this long after it last said so.
+pub const NODE_LEASE_MS: u64 = 8_000;
+/// A node says that it is there this often.
+pub const NODE_BEAT_MS: u64 = 2_000;
+/// A node of which nothing is left is remembered for this long, for people who look.
+pub const NODE_REMEMBERED_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Another node answers within this; a caller may be waiting.
+pub const PEER_MS_MAX: u64 = 1_000;
+/// Another node gives a call up within this: it writes the call's journal first.
+pub const PEER_YIELD_MS_MAX: u64 = 3_000;
+/// Another node dials within this.
+pub const PEER_DIAL_MS_MAX: u64 = CARRIER_REQUEST_MS_MAX + STATEMENT_MS_MAX;
+/// A request between nodes is this old at most, by their clocks.
+pub const PEER_AGE_MS_MAX: i64 = 60_000;
+/// Body of a request between nodes.
+pub const PEER_BODY_BYTES_MAX: usize = 64 * 1024;
+/// A node that is watched says at least this often that it is there.
+pub const PEER_WATCH_ALIVE_MS: u64 = 3_000;
+/// Before a node stops, calls that another one can go on with are handed over this early.
+pub const HAND_OVER_MS: u64 = 5_000;
+/// Turns of a live call that a snapshot shows, the last ones.
+pub const SNAPSHOT_TURNS_MAX: usize = 10;
+/// Live calls that a snapshot shows.
+pub const SNAPSHOT_CALLS_MAX: usize = 1_000;
+/// Events are kept for this long; who comes later takes a snapshot.
+pub const EVENTS_KEPT_MS: u64 = 3 * 24 * 60 * 60 * 1_000;
+/// Events of one business that are kept, however young.
+pub const EVENTS_KEPT_MAX: u64 = 1_000_000;
+/// Without a hint that there are new ones, events are looked for this often while somebody listens.
+pub const EVENTS_POLL_MS: u64 = 2_000;
+/// Events that listeners of one business can be behind before they read from the database.
+pub const EVENTS_AHEAD_MAX: usize = 256;
+/// Hints about new events that wait for one listener; more makes it look at everything.
+pub const EVENT_HINTS_MAX: usize = 1_024;
+/// Events that wait for one connection.
+pub const EVENTS_PER_CONNECTION_MAX: usize = 64;
+/// Connections of one business that follow its events, on one node.
+pub const EVENT_STREAMS_PER_BUSINESS_MAX: usize = 100;
+/// Connections that follow events, on one node.
+pub const EVENT_STREAMS_MAX: usize = 2_000;
+/// A connection without an event is told this often that it lives.
+pub const EVENTS_KEEP_ALIVE_MS: u64 = 15_000;
+/// A socket from which nothing came for this long, not even an answer to a ping, is taken for dead.
+pub const EVENTS_SILENT_MS_MAX: u64 = 60_000;
+/// One message from a listener on an event socket.
+pub const EVENTS_MESSAGE_BYTES_MAX: usize = 4 * 1024;
+/// Jobs that one node works on at once.
+pub const JOBS_AT_ONCE_MAX: usize = 16;
+/// Jobs that are claimed in one go.
+pub const JOBS_CLAIMED_MAX: u32 = 16;
+/// A job whose worker has not said for this long that it lives is given to another one.
+pub const JOB_LEASE_MS: u64 = 60_000;
+/// Without a hint that there are new ones, jobs are looked for this often.
+pub const JOBS_POLL_MS: u64 = 1_000;
+/// Attempts at a job unless it says otherwise; then it is a dead letter.
+pub const JOB_ATTEMPTS_MAX: u32 = 8;
+/// First pause before a job that failed is tried again; doubles up to [`JOB_RETRY_MS_MAX`].
+pub const JOB_RETRY_MS: u64 = 1_000;
+/// Longest pause before a job that failed is tried again.
+pub const JOB_RETRY_MS_MAX: u64 = 15 * 60 * 1_000;
+/// Bytes of what a job is told.
+pub const JOB_PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+/// Characters of why a job failed that are kept.
+pub const JOB_ERROR_CHARS_MAX: usize = 500;
+/// Dead letters are kept for this long.
+pub const JOBS_DEAD_KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// Entries of the calendar are looked through this often.
+pub const CRON_TICK_MS: u64 = 15_000;
+/// Webhook endpoints of a business whose plan does not say how many.
+pub const WEBHOOKS_PER_BUSINESS_MAX: u32 = 50;
+/// One attempt to deliver a message, whole.
+pub const WEBHOOK_MS_MAX: u64 = 15_000;
+/// What of an endpoint's answer is read and kept.
+pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 2 * 1024;
+/// Endpoints with new events are looked for this often without a hint.
+pub const WEBHOOKS_POLL_MS: u64 = 5_000;
+/// Deliveries and their attempts are kept for this long.
+pub const DELIVERIES_KEPT_MS: u64 = 14 * 24 * 60 * 60 * 1_000;
+/// Bytes of the address of a webhook endpoint.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2 * 1024;
+/// Deliveries that one replay makes.
+pub const REPLAY_DELIVERIES_MAX: usize = 1_000;
+/// Steps of one clean-up.
+pub const PRUNE_STEPS_MAX: u32 = 50;
+/// Rows that one step of a clean-up deletes.
+pub const PRUNE_ROWS_MAX: u32 = 1_000;
+/// A call without an end that began longer ago does not count as going on.
+pub const OPEN_CALL_MS_MAX: u64 = 4 * 60 * 60 * 1_000;
+/// The longest pause that an endpoint's `Retry-After` can impose.
+pub const WEBHOOK_RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
+/// Deliveries that one node makes at once, and as many again of those that have failed before.
+pub const WEBHOOKS_AT_ONCE_MAX: usize = 16;
+/// Listening for hints of other nodes is begun again after this.
+pub const EVENT_HINTS_RETRY_MS: u64 = 5_000;
+
+/// Passwords that are hashed or checked at once: each costs 20 ms of a core and 19 MiB.
+pub const PASSWORDS_AT_ONCE_MAX: usize = 2;
+/// Passwords that wait for that or are in work.
+pub const PASSWORDS_WAITING_MAX: usize = 64;
+/// Waiting for that.
+pub const PASSWORD_WAIT_MS_MAX: u64 = 5_000;
+/// Characters of a new password, at least.
+pub const PASSWORD_CHARS_MIN: usize = 10;
+/// Bytes of a password, at most.
+pub const PASSWORD_BYTES_MAX: usize = 512;
+/// An access token holds for this long.
+pub const ACCESS_TOKEN_MS: i64 = 10 * 60 * 1_000;
+/// A session ends after this, however busy it is.
+pub const SESSION_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// An invitation holds for this long.
+pub const INVITATION_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+/// A password reset holds for this long.
+pub const PASSWORD_RESET_MS: i64 = 60 * 60 * 1_000;
+/// The secret before a rotated one opens for at most this long.
+pub const KEY_OVERLAP_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// Attempts to sign in are counted over this time.
+pub const ATTEMPT_WINDOW_MS: u64 = 15 * 60 * 1_000;
+/// Attempts on one account in that time before pauses begin.
+pub const ATTEMPTS_PER_ACCOUNT_FREE: u64 = 5;
+/// Attempts from one address in that time before pauses begin.
+pub const ATTEMPTS_PER_ADDRESS_FREE: u64 = 60;
+/// The longest pause between attempts.
+pub const ATTEMPT_PAUSE_MS_MAX: u64 = 15 * 60 * 1_000;
+/// Recovery codes of one person.
+pub const RECOVERY_CODES: usize = 10;
+/// Networks in the address list of one business.
+pub const NETWORKS_MAX: usize = 100;
+/// One request to an identity provider.
+pub const IDENTITY_PROVIDER_MS_MAX: u64 = 5_000;
+/// What an identity provider says about itself is believed for this long.
+pub const IDENTITY_PROVIDER_KEPT_MS: u64 = 60 * 60 * 1_000;
+/// A signature by a key that is not known asks for the keys anew, but not more often than this.
+pub const IDENTITY_KEYS_MS_MIN: u64 = 60 * 1_000;
+/// Identity providers that one node remembers.
+pub const IDENTITY_PROVIDERS_KEPT_MAX: usize = 1_000;
+/// Signing in at an identity provider takes a person at most this long.
+pub const IDENTITY_SIGN_IN_MS_MAX: i64 = 10 * 60 * 1_000;

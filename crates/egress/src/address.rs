@@ -13,6 +13,9 @@ use url::{Host, Url};
 pub enum Policy {
     /// The operator of this installation, in its configuration: TLS anywhere, or plain on loopback.
     Operator,
+    /// Another node of this installation, which wrote its address into the database: TLS anywhere, or plain on loopback and in
+    /// private networks (RFC 1918, RFC 4193).
+    Peer,
     /// A business, in its settings: TLS to public addresses. What is closed and what is forbidden look the same, so that
     /// nobody can map our network.
     Tenant,
@@ -23,14 +26,23 @@ pub enum Policy {
 pub(crate) enum Checked {
     Anywhere,
     Loopback,
+    /// Loopback and private networks.
+    Inside,
     Public,
 }
 
 impl Checked {
     pub(crate) const fn for_tls(policy: Policy) -> Self {
         match policy {
-            Policy::Operator => Self::Anywhere,
+            Policy::Operator | Policy::Peer => Self::Anywhere,
             Policy::Tenant => Self::Public,
+        }
+    }
+
+    pub(crate) const fn for_plain(policy: Policy) -> Self {
+        match policy {
+            Policy::Peer => Self::Inside,
+            Policy::Operator | Policy::Tenant => Self::Loopback,
         }
     }
 
@@ -38,6 +50,7 @@ impl Checked {
         match self {
             Self::Anywhere => true,
             Self::Loopback => address.is_loopback(),
+            Self::Inside => address.is_loopback() || is_private(address),
             Self::Public => is_public(address),
         }
     }
@@ -67,7 +80,7 @@ impl Target {
         }
         let host = url.host().ok_or_else(|| failure::invalid("the address names no host"))?.to_owned();
         let port = url.port_or_known_default().unwrap_or(if encrypted { 443 } else { 80 });
-        let checked = if encrypted { Checked::for_tls(policy) } else { Checked::Loopback };
+        let checked = if encrypted { Checked::for_tls(policy) } else { Checked::for_plain(policy) };
         if policy == Policy::Tenant && !encrypted {
             return Err(failure::invalid(format!("the address must begin with {}://", schemes.1)));
         }
@@ -110,7 +123,15 @@ pub(crate) async fn resolve_name(name: &str, port: u16, checked: Checked) -> Res
 fn forbidden(checked: Checked) -> Failure {
     match checked {
         Checked::Loopback => failure::invalid("plain http and ws are for loopback only; use https or wss"),
+        Checked::Inside => failure::invalid("plain http is for loopback and private networks only; use https"),
         Checked::Public | Checked::Anywhere => failure::unreachable(checked, "the address is not allowed"),
+    }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private(),
+        IpAddr::V6(address) => address.is_unique_local(),
     }
 }
 

@@ -73,8 +73,16 @@ impl Egress {
         let socket_tls = speaking(&[b"http/1.1"]).map(Arc::new);
         let grpc_tls = speaking(&[b"h2"]).map(Arc::new);
         let encrypted = http_tls.and_then(|tls| http::client(&config, Checked::for_tls(config.policy), Some(tls)));
-        let plain = http::client(&config, Checked::Loopback, None);
+        let plain = http::client(&config, Checked::for_plain(config.policy), None);
         Self { config, socket_tls, grpc_tls, grpc_pool: grpc::Pool::default(), encrypted, plain }
+    }
+
+    /// Whether an address could be asked, as far as it tells by itself: nobody is asked, and no name looked up.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check_url(&self, url: &str) -> Result<(), Failure> {
+        address::Target::parse(self.config.policy, url, ("http", "https")).map(drop)
     }
 
     /// Where requests of this way out may go.

@@ -23,8 +23,12 @@ const OPEN_TABLES: [&str; 2] = ["providers", "carriers"];
 pub struct Config {
     /// HTTP server.
     pub server: Server,
+    /// Who gets in.
+    pub access: Access,
     /// Where data is kept.
     pub data: Data,
+    /// Which database.
+    pub database: Database,
     /// Where models are kept.
     pub models: Models,
     /// Speech to text.
@@ -33,12 +37,24 @@ pub struct Config {
     pub tts: Stage,
     /// Brain.
     pub brain: Stage,
+    /// Who finds out what texts mean.
+    pub embeddings: Stage,
+    /// Who reads texts.
+    pub text: Text,
     /// What may be spent.
     pub budget: Budget,
     /// Calls.
     pub calls: Calls,
     /// How long what was said is kept.
     pub retention: Retention,
+    /// The API.
+    pub api: Api,
+    /// Tools of businesses.
+    pub tools: Tools,
+    /// Messages to systems of businesses.
+    pub webhooks: WebhookRules,
+    /// What businesses may use.
+    pub plans: PlanRules,
     /// Keys of what is sealed.
     pub secrets: Secrets,
     /// Logs.
@@ -92,6 +108,32 @@ pub struct Server {
     pub api_token: Secret<String>,
 }
 
+/// The API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Origins of pages that may use the API.
+    pub origins: Vec<String>,
+    /// Requests that one key or person may make in a minute; 0 for no bound.
+    pub requests_per_minute: u32,
+}
+
+/// Tools of businesses.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tools {
+    /// Whether they may ask services of this machine and of private networks.
+    pub private_addresses: bool,
+}
+
+/// Who gets in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// Whether anybody may register a business.
+    pub registration: bool,
+}
+
 /// Where data is kept.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +142,68 @@ pub struct Data {
     pub dir: String,
     /// Load the demonstration business.
     pub demo: bool,
+}
+
+/// Which database. Addresses hold passwords, and may be references.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// A PostgreSQL server; empty: a file in the folder of the data.
+    pub url: Secret<String>,
+    /// The same server as the role that owns the tables.
+    pub owner_url: Secret<String>,
+    /// A replica of it.
+    pub replica_url: Secret<String>,
+    /// Connections to each of them.
+    pub connections_max: u32,
+}
+
+/// The database in the folder of the data.
+const DATABASE_FILE: &str = "frontdesk.db";
+
+impl Database {
+    /// How the database is opened, with references followed.
+    ///
+    /// # Errors
+    /// When a reference leads nowhere or a text is no address. The text never quotes one.
+    pub fn options(
+        &self,
+        data_dir: &Path,
+        keys: store::Keys,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<store::StoreOptions, String> {
+        let file =
+            store::SqliteOptions { keys: keys.clone(), ..store::SqliteOptions::new(data_dir.join(DATABASE_FILE)) };
+        let Some(url) = address("database.url", &self.url, env)? else {
+            for (path, text) in [("owner_url", &self.owner_url), ("replica_url", &self.replica_url)] {
+                if !text.expose().is_empty() {
+                    return Err(format!("database.{path} needs database.url"));
+                }
+            }
+            return Ok(file.into());
+        };
+        let mut server = store::PostgresOptions::new(url, file.key_file());
+        server.owner_url = address("database.owner_url", &self.owner_url, env)?;
+        server.replica_url = address("database.replica_url", &self.replica_url, env)?;
+        server.connections_max = self.connections_max;
+        server.keys = keys;
+        Ok(server.into())
+    }
+}
+
+fn address(
+    path: &str,
+    text: &Secret<String>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<Secret<String>>, String> {
+    let url = follow(text.expose(), env).map_err(|why| format!("{path}: {why}"))?;
+    if url.expose().is_empty() {
+        return Ok(None);
+    }
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.expose().starts_with(scheme)) {
+        return Err(format!("{path}: an address of PostgreSQL begins with postgres://"));
+    }
+    Ok(Some(url))
 }
 
 /// Where models are kept.
@@ -120,6 +224,34 @@ pub struct Stage {
     pub provider: String,
     /// Who takes over, in order.
     pub fallback: Vec<String>,
+}
+
+/// Messages to systems of businesses.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookRules {
+    /// Whether they may go to addresses that are not public.
+    pub allow_private: bool,
+}
+
+/// What businesses may use.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanRules {
+    /// The plan of who has chosen none; empty for no bound.
+    pub default: String,
+}
+
+/// Who reads texts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// `auto`, `local` or a registry name.
+    pub provider: String,
+    /// Who is asked next, in order.
+    pub fallback: Vec<String>,
+    /// Read calls that are over.
+    pub after_calls: bool,
 }
 
 /// What may be spent on providers, in cents of a US dollar; 0 for no bound.
@@ -382,7 +514,13 @@ fn check_values(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Vec<St
     if config.calls.max == 0 || config.calls.inbound_reserve >= config.calls.max {
         problems.push("calls.max must be above 0 and above calls.inbound_reserve".into());
     }
-    problems.extend(config.secrets.keys(env).err());
+    match config.secrets.keys(env) {
+        Ok(keys) => problems.extend(config.database.options(&config.data_dir(), keys, env).err()),
+        Err(problem) => problems.push(problem),
+    }
+    if config.database.connections_max == 0 {
+        problems.push("database.connections_max must be above 0".into());
+    }
     for (table, entries) in [("providers", &config.providers), ("carriers", &config.carriers)] {
         for (name, settings) in entries {
             for (key, setting) in settings {

@@ -113,20 +113,20 @@ mod tests {
     use super::*;
     use base::JournalSeq;
     use store::laws::{Tenant, call_of, caller_turn, tenant};
-    use store::{CallUpdate, SqliteOptions, SqliteStore, WriterId};
+    use store::{CallUpdate, SqlStore, SqliteOptions, WriterId};
 
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
     struct Office {
         folder: tempfile::TempDir,
-        store: SqliteStore,
+        store: SqlStore,
         tenant: Tenant,
     }
 
     impl Office {
         async fn open() -> Self {
             let folder = tempfile::tempdir().expect("a folder");
-            let store = SqliteStore::open(SqliteOptions::new(folder.path().join("a.db"))).await.expect("a store");
+            let store = SqlStore::open(SqliteOptions::new(folder.path().join("a.db"))).await.expect("a store");
             let tenant = tenant(&store, "shop", "+49405550170").await;
             Self { folder, store, tenant }
         }

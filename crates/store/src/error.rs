@@ -8,6 +8,9 @@ pub enum StoreError {
     /// The database is away, locked or too slow. Trying again may help; whether a write happened is unknown.
     #[error("the database does not answer: {0}")]
     Unavailable(String),
+    /// Others changed the same rows at the same time, so nothing of it happened; the store itself tries again first.
+    #[error("others are changing the same rows")]
+    Contended,
     /// The disk is full.
     #[error("the disk of the database is full")]
     Full,
@@ -34,14 +37,14 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same request may succeed later.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Full)
+        matches!(self, Self::Unavailable(_) | Self::Contended | Self::Full)
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         let class = match error {
-            StoreError::Unavailable(_) => ErrorClass::Unavailable,
+            StoreError::Unavailable(_) | StoreError::Contended => ErrorClass::Unavailable,
             StoreError::Full | StoreError::Corrupt(_) | StoreError::Sealed(_) => ErrorClass::Internal,
             StoreError::Fenced => ErrorClass::Cancelled,
             StoreError::NotFound(_) | StoreError::Conflict(_) | StoreError::Invalid(_) => ErrorClass::Invalid,

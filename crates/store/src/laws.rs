@@ -1,5 +1,12 @@
 //! What every store must obey, whatever is below it. [`crate::store_laws!`] makes each law a test of one store.
 
+mod resources;
+
+pub use resources::*;
+mod live;
+
+pub use live::*;
+
 use crate::contract::{CallFilter, CallUpdate, Cursor, Document, Owner, Role, StageCost, Store, Versioned, WriterId};
 use crate::error::StoreError;
 use crate::seed::{SeedMode, seed};
@@ -11,11 +18,15 @@ use model::agent::{Agent, BrainChoice, Lines, Timing};
 use model::business::{Business, Number, TenantScope};
 use model::call::{Call, CallState, Direction};
 use model::journal::{Entry, Record};
-use model::routing::Stage;
+use model::routing::CostStage;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
+
+pub use crate::knowledge_laws::*;
+pub use crate::nodes_laws::*;
+pub use crate::people_laws::*;
 
 /// Makes every law a test. The argument is an expression that answers a future of `(Arc<dyn Store>, guard)`; the guard
 /// lives as long as the test.
@@ -42,6 +53,50 @@ macro_rules! store_laws {
             credentials_come_back_to_their_owner_and_provider,
             a_setting_counts_its_changes,
             costs_add_up_by_stage_and_month,
+            a_draft_reaches_calls_only_when_it_is_published,
+            an_agent_with_numbers_stays,
+            a_call_keeps_the_version_it_began_with,
+            a_number_leads_elsewhere_while_nobody_is_there,
+            a_customer_is_found_by_number_address_and_words,
+            what_a_business_says_about_itself_stays_its_own,
+            a_request_with_a_key_has_one_effect,
+            lists_of_calls_and_conversations_are_filtered,
+            a_node_is_there_while_its_lease_runs,
+            a_node_learns_that_it_should_drain,
+            a_process_that_was_replaced_has_no_lease_any_more,
+            a_call_has_one_node,
+            the_node_of_a_call_is_seen_by_its_business_alone,
+            the_calls_of_a_dead_node_are_found,
+            each_change_of_a_call_is_told_once_and_in_order,
+            no_event_appears_behind_one_that_was_read,
+            a_snapshot_and_what_follows_is_a_fresh_snapshot,
+            old_events_go_and_the_range_says_which,
+            what_is_forgotten_is_gone_from_the_events_too,
+            each_job_is_done_once_however_many_workers_there_are,
+            a_job_of_a_dead_worker_is_taken_after_its_lease,
+            a_job_that_keeps_failing_becomes_a_dead_letter,
+            a_unique_job_and_an_entry_of_the_calendar_come_once,
+            a_secret_of_a_webhook_is_replaced_with_an_overlap,
+            an_event_becomes_one_delivery_whoever_looks,
+            an_endpoint_that_fails_is_noticed_and_switched_off_with_an_event,
+            usage_is_the_sum_of_the_calls,
+            an_alert_is_given_once_when_a_share_of_the_plan_is_used,
+            people_of_another_business_answer_as_missing,
+            the_last_owner_stays,
+            an_address_leads_to_the_account_that_was_verified_first,
+            a_refresh_token_works_once_and_its_copy_ends_the_session,
+            who_may_no_longer_sign_in_is_signed_out,
+            a_code_of_a_second_factor_counts_once,
+            an_invitation_makes_one_user,
+            a_reset_sets_one_password_and_ends_sessions,
+            a_rotated_key_opens_with_both_secrets_for_a_while,
+            entry_rules_come_back_to_their_business,
+            the_audit_log_pages_from_the_newest,
+            a_new_version_of_a_document_serves_when_it_is_whole,
+            a_version_that_was_overtaken_never_serves,
+            a_failed_version_says_why_and_the_old_one_serves,
+            a_deleted_document_leaves_nothing,
+            chunks_and_gaps_belong_to_one_business,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(
@@ -305,9 +360,10 @@ pub async fn pages_are_complete_while_calls_arrive(store: Arc<dyn Store>) {
     assert_eq!(seen.len(), 25);
     assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), wanted);
 
-    let filter = CallFilter { state: Some(CallState::Failed), agent: Some(tenant.agent.id) };
+    let filter = CallFilter { state: Some(CallState::Failed), agent: Some(tenant.agent.id), ..CallFilter::default() };
     assert!(store.calls(&tenant.scope, &filter, None, 10).await.expect("a page").rows.is_empty());
-    let filter = CallFilter { state: Some(CallState::Initiated), agent: Some(tenant.agent.id) };
+    let filter =
+        CallFilter { state: Some(CallState::Initiated), agent: Some(tenant.agent.id), ..CallFilter::default() };
     let page = store.calls(&tenant.scope, &filter, None, u32::MAX).await.expect("a page");
     assert!(page.rows.len() > 25 && page.rows.len() <= base::limits::PAGE_ROWS_MAX as usize);
 }
@@ -608,7 +664,7 @@ pub async fn a_setting_counts_its_changes(store: Arc<dyn Store>) {
 pub async fn costs_add_up_by_stage_and_month(store: Arc<dyn Store>) {
     let one = tenant(store.as_ref(), "one", "+4940555001").await;
     let cost = |provider: &str, micros| StageCost {
-        stage: Stage::Tts,
+        stage: CostStage::Tts,
         provider: provider.into(),
         cost: Money::from_usd_micros(micros),
     };

@@ -4,24 +4,64 @@
 //! alone, so that one engine of storage can replace another; `laws` is what each of them must obey.
 //!
 //! Start reading at [`contract`] (what a store can do), then [`journal_writer`] (how a live call writes its journal without
-//! ever waiting for a disk), then [`sqlite`].
+//! ever waiting for a disk), then [`db`] (one body of Rust over SQLite and PostgreSQL) and [`sql`] (every statement).
+//!
+//! # How to add a table
+//!
+//! 1. `migrations/sqlite/NNNN_name.sql` and `migrations/postgres/NNNN_name.sql`, the same number and name. Migrations only
+//!    expand ([`db`] says how they contract): nodes of the version before serve meanwhile, so a new column may be absent or
+//!    has a default. Types: `BLOB`/`uuid` for ids, `INTEGER`/`bigint` for numbers and Unix milliseconds, `TEXT`/`text`
+//!    (with `COLLATE "C"` where pages are ordered by it), `INTEGER`/`boolean`, `BLOB`/`bytea`, JSON as text. A table of
+//!    tenants has a column `business`, its primary key or an index begins with it, and on PostgreSQL the last lines are
+//!    `SELECT frontdesk_protect('NAME');` (row-level security). Foreign keys to rows of tenants carry the business.
+//! 2. `src/sql/AREA.rs` with `statements! { … }`, and a line in `sql::AREAS`. Columns are named, never `*`: a statement that is
+//!    prepared must go on while a column is added. The forms and what differs between engines are in [`sql`].
+//! 3. A trait in [`contract`] (or a file beside it), added to [`Store`]; its implementation for [`SqlStore`] in `src/areas/`:
+//!
+//! ```ignore
+//! let rows = self.db.read(scope, sql::NOTES, args![scope.business.0, after, PAGE]).await?;
+//! let text: String = rows[0].get("text")?;                      // also: row.word("state")?, row.json("config")?
+//! let count = self.db.write(scope, sql::PUT_NOTE, args![scope.business.0, id, &text]).await?;
+//! let mut tx = self.db.begin(scope).await?;                     // dropped without commit: nothing happened
+//! let row = tx.read_one(sql::NOTE_TO_CHANGE, args![…]).await?;  // `locking`, when what is written depends on it
+//! tx.write(sql::CHANGE_NOTE, args![…]).await?;
+//! tx.commit().await?;
+//! let reach = Db::across("the reason why this is no one's rows");
+//! ```
+//! 4. Laws in `laws.rs` (or a file beside it) and their names in `store_laws!`: every one runs on both engines.
 
+mod areas;
 pub mod contract;
+pub mod db;
 pub mod error;
+pub mod fill;
 pub mod journal_writer;
+pub mod knowledge;
+mod knowledge_laws;
 pub mod laws;
+pub mod nodes;
+mod nodes_laws;
+pub mod objects;
+pub mod people;
+mod people_laws;
 pub mod seal;
 pub mod seed;
-pub mod sqlite;
+pub mod shared;
+pub mod sql;
+mod sql_store;
 
 pub use contract::{
-    Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
-    Conversations, Costs, Credential, Credentials, Cursor, Document, Inputs, Journal, Message, NumberRoute, Numbers,
-    Owner, Page, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store, Versioned, VersionedAgent,
-    WriterId,
+    After, Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
+    ConversationFilter, Conversations, Costs, Credential, Credentials, Cursor, DELIVER_JOB, DayUsage, DeadJob,
+    Document, EndpointChange, EventRange, Events, Inputs, Job, JobCount, Jobs, Journal, Message, NewJob, NumberRoute,
+    Numbers, Owner, Page, Plans, RETRY_JOB, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store,
+    Verdict, Versioned, VersionedAgent, Webhooks, WriterId,
 };
+pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;
 pub use journal_writer::{AppendError, JournalWriter};
+pub use knowledge::KnowledgeBase;
+pub use nodes::Nodes;
 pub use seal::{DataKey, KeyError, Keyring};
 pub use seed::{SeedMode, seed};
-pub use sqlite::{Keys, SqliteOptions, SqliteStore};
+pub use sql_store::{Report, SqlStore, StoreOptions};

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 const VERSION: u8 = 1;
 const DATA_KEY_BYTES: usize = 32;
-const KEY_ID_BYTES: usize = 8;
+pub(crate) const KEY_ID_BYTES: usize = 8;
 const TAG_BYTES: usize = 16;
 const NONCE_AT: usize = 1 + KEY_ID_BYTES;
 const HEADER_BYTES: usize = NONCE_AT + NONCE_LEN;
@@ -160,6 +160,27 @@ impl DataKey {
         let info = [b"row".as_slice(), row.id.as_bytes(), row.table.as_bytes()];
         LessSafeKey::new(UnboundKey::from(tenant.expand(&info, &AES_256_GCM).expect(FITS)))
     }
+
+    /// A key for one writing of one object: with the same salt it is the same, so its chunks may be counted.
+    fn object_key(&self, object: &SealedObject<'_>, salt: &[u8; OBJECT_SALT_BYTES]) -> LessSafeKey {
+        const FITS: &str = "32 bytes are below the bound of HKDF";
+        let tenant = [b"tenant".as_slice(), object.business.0.as_bytes()];
+        let tenant = Prk::from(self.root.expand(&tenant, HKDF_SHA256).expect(FITS));
+        let info = [b"object".as_slice(), salt, object.kind.as_bytes(), b"\0", object.name.as_bytes()];
+        LessSafeKey::new(UnboundKey::from(tenant.expand(&info, &AES_256_GCM).expect(FITS)))
+    }
+}
+
+/// Bytes of the salt of an object.
+pub(crate) const OBJECT_SALT_BYTES: usize = 16;
+
+/// Which object is sealed: it opens under this name alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SealedObject<'a> {
+    pub(crate) business: BusinessId,
+    /// Holds no zero byte.
+    pub(crate) kind: &'static str,
+    pub(crate) name: &'a str,
 }
 
 /// Writes a file that appears whole or not at all, and never replaces one.
@@ -228,6 +249,46 @@ impl Keyring {
     /// The key that seals.
     pub const fn current(&self) -> KeyId {
         self.current.id
+    }
+
+    /// The key that seals a new object, and the id and salt to write in front of it.
+    pub(crate) fn seal_object(
+        &self,
+        object: &SealedObject<'_>,
+    ) -> Result<(LessSafeKey, [u8; KEY_ID_BYTES], [u8; OBJECT_SALT_BYTES]), StoreError> {
+        let mut salt = [0; OBJECT_SALT_BYTES];
+        rand::fill(&mut salt).map_err(|_| StoreError::Sealed("this machine gives no random numbers".into()))?;
+        Ok((self.current.object_key(object, &salt), self.current.id.0, salt))
+    }
+
+    /// The key that opens an object with this id and salt in front of it.
+    pub(crate) fn open_object(
+        &self,
+        object: &SealedObject<'_>,
+        id: &[u8],
+        salt: &[u8; OBJECT_SALT_BYTES],
+    ) -> Result<LessSafeKey, StoreError> {
+        let known = std::iter::once(&self.current).chain(&self.old).find(|key| key.id.0 == *id);
+        let missing = || {
+            let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+            StoreError::Sealed(format!(
+                "the object is sealed with the data key {id}, which is not here; add it to secrets.data_keys_old"
+            ))
+        };
+        known.map(|key| key.object_key(object, salt)).ok_or_else(missing)
+    }
+
+    /// A key of 32 bytes for another purpose than sealing, from each data key: the current one first, each with the id of
+    /// the data key that it comes from.
+    pub fn derive(&self, purpose: &'static str) -> Vec<(KeyId, Secret<[u8; 32]>)> {
+        let derived = |key: &DataKey| {
+            let mut bytes = [0; 32];
+            let okm =
+                key.root.expand(&[b"purpose", purpose.as_bytes()], HKDF_SHA256).and_then(|okm| okm.fill(&mut bytes));
+            okm.expect("32 bytes are below the bound of HKDF");
+            (key.id, Secret::new(bytes))
+        };
+        std::iter::once(&self.current).chain(&self.old).map(derived).collect()
     }
 
     /// Everything to seal and open lines of one row.

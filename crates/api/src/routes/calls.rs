@@ -1,30 +1,52 @@
 //! Calls.
 
-use super::views::{CallDetail, CallList, PlaceCall, PlacedCall};
-use super::{not_read, store_problem};
+use super::store_problem;
+use super::views::{CallDetail, CallStateView, CallView, DirectionView, PlaceCall, PlacedCall};
 use crate::App;
+use crate::auth::{Allowed, may};
+use crate::http::{Body, List, Listed, Params, page};
 use crate::problem::Problem;
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use base::{CallId, PhoneNumber, limits};
+use base::{AgentId, CallId, PhoneNumber, limits};
 use engine::io::{DeskInput, Input};
 use futures_util::Stream;
+use model::plan::OverPlan;
 use runtime::{DialError, DialRequest, RefuseReason};
 use serde::Deserialize;
 use std::convert::Infallible;
-use store::CallFilter;
+use store::contract::lines::LineFilter;
+use store::{CallFilter, Cursor};
 use tokio::sync::broadcast::error::RecvError;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
-/// Which page.
+/// Which calls.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PageQuery {
+pub(crate) struct CallQuery {
+    /// Calls in this state.
+    #[param(inline)]
+    state: Option<CallStateView>,
+    /// Calls of this agent, by its id.
+    agent: Option<uuid::Uuid>,
+    /// `inbound` or `outbound`.
+    #[param(inline)]
+    direction: Option<DirectionView>,
+    /// Calls on this number of ours, in E.164 form.
+    number: Option<String>,
+    /// Calls with this customer: their number or address.
+    customer: Option<String>,
+    /// Calls that began at this time, in Unix milliseconds, or later.
+    from_ms: Option<i64>,
+    /// Calls that began before this time.
+    to_ms: Option<i64>,
+    /// `-started_at` (the newest first) or `started_at`.
+    #[param(inline)]
+    sort: Option<CallSort>,
     /// Rows, 1 to 100.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
@@ -32,49 +54,66 @@ pub(crate) struct PageQuery {
     cursor: Option<String>,
 }
 
-/// Lists calls, newest first.
-#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", operation_id = "list_calls", params(PageQuery), responses(
-    (status = 200, description = "One page of calls", body = CallList),
-    (status = 422, description = "The query, the limit or the cursor is not valid", body = Problem),
-    (status = 503, description = "The database does not answer", body = Problem)
-))]
+/// In which order.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+pub(crate) enum CallSort {
+    #[serde(rename = "started_at")]
+    StartedAt,
+    #[serde(rename = "-started_at")]
+    StartedAtDown,
+}
+
+/// Lists calls, newest first unless told otherwise.
+#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", operation_id = "list_calls", security(("bearer" = ["calls:read"])),
+    params(CallQuery), responses((status = 200, description = "One page of calls", body = List<CallView>)))]
 pub(crate) async fn list(
     State(app): State<App>,
-    query: Result<Query<PageQuery>, QueryRejection>,
-) -> Result<Json<CallList>, Problem> {
-    let Query(query) = query.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
-    let limit = query.limit.unwrap_or(20);
-    if !(1..=limits::PAGE_ROWS_MAX).contains(&limit) {
-        return Err(Problem::invalid("limit must be between 1 and 100"));
-    }
-    let after = query.cursor.map(|cursor| cursor.parse()).transpose().map_err(store_problem)?;
-    let filter = CallFilter::default();
-    let page = app.node.store().calls(&app.scope, &filter, after, limit).await.map_err(store_problem)?;
-    Ok(Json(CallList {
-        items: page.rows.into_iter().map(Into::into).collect(),
-        next_cursor: page.next.map(|cursor| cursor.to_string()),
-    }))
+    caller: Allowed<may::CallsRead>,
+    uri: Uri,
+    Params(query): Params<CallQuery>,
+) -> Result<Listed<CallView>, Problem> {
+    let wanted = page::rows(query.limit)?;
+    let after = page::cursor::<Cursor>(query.cursor.as_deref())?;
+    let filter = CallFilter {
+        state: query.state.map(Into::into),
+        agent: query.agent.map(AgentId),
+        direction: query.direction.map(Into::into),
+        number: query.number.as_deref().map(super::customer_text),
+        customer: query.customer.as_deref().map(super::customer_text),
+        from_ms: query.from_ms,
+        to_ms: query.to_ms,
+        ascending: matches!(query.sort, Some(CallSort::StartedAt)),
+    };
+    let found = app.node.store().calls(&caller.scope, &filter, after, wanted).await.map_err(store_problem)?;
+    Ok(Listed::new(found.rows.into_iter().map(CallView::from).collect(), found.next, uri))
 }
 
 /// Reads a call and its journal.
-#[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", operation_id = "get_call",
+#[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", operation_id = "get_call", security(("bearer" = ["calls:read"])),
     params(("id" = uuid::Uuid, Path, description = "The call")), responses(
     (status = 200, description = "The call and what happened in it", body = CallDetail),
     (status = 404, description = "No such call", body = Problem),
     (status = 503, description = "The database does not answer", body = Problem)
 ))]
-pub(crate) async fn get(State(app): State<App>, CallPath(id): CallPath) -> Result<Json<CallDetail>, Problem> {
+pub(crate) async fn get(
+    State(app): State<App>,
+    caller: Allowed<may::CallsRead>,
+    CallPath(id): CallPath,
+) -> Result<Json<CallDetail>, Problem> {
     let store = app.node.store();
-    let call = store.call(&app.scope, id).await.map_err(store_problem)?;
-    let journal = store.journal(&app.scope, id).await.map_err(store_problem)?;
-    let costs = store.costs(&app.scope, id).await.map_err(store_problem)?;
-    let live = app.node.watch(&app.scope, id).is_some();
-    Ok(Json(CallDetail { call: call.into(), live, costs: costs.into_iter().map(Into::into).collect(), journal }))
+    let call = store.call(&caller.scope, id).await.map_err(store_problem)?;
+    let journal = store.journal(&caller.scope, id).await.map_err(store_problem)?;
+    let costs = store.costs(&caller.scope, id).await.map_err(store_problem)?;
+    let reading = runtime::reading::of_call(store.as_ref(), &caller.scope, id).await.map_err(store_problem)?;
+    let live = app.node.watch(&caller.scope, id).is_some();
+    let costs = costs.into_iter().map(Into::into).collect();
+    Ok(Json(CallDetail { call: call.into(), live, costs, reading, journal }))
 }
 
 /// Places a call.
-#[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "place_call", request_body = PlaceCall, responses(
+#[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "place_call", security(("bearer" = ["calls:place"])), request_body = PlaceCall, responses(
     (status = 202, description = "The phone platform was asked; follow the call by its id", body = PlacedCall),
+    (status = 402, description = "The plan of the business allows no more calls", body = Problem),
     (status = 404, description = "No such agent", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
     (status = 422, description = "A number, the agent or the carrier is not valid", body = Problem),
@@ -83,51 +122,90 @@ pub(crate) async fn get(State(app): State<App>, CallPath(id): CallPath) -> Resul
 ))]
 pub(crate) async fn place(
     State(app): State<App>,
+    caller: Allowed<may::CallsPlace>,
     headers: HeaderMap,
-    body: Result<Json<PlaceCall>, JsonRejection>,
+    Body(place): Body<PlaceCall>,
 ) -> Result<(StatusCode, Json<PlacedCall>), Problem> {
-    let Json(place) = body.map_err(not_read)?;
     let to: PhoneNumber = place.to.parse().map_err(|error| Problem::invalid(format!("to: {error}")))?;
     let from: PhoneNumber = place.from.parse().map_err(|error| Problem::invalid(format!("from: {error}")))?;
     let store = app.node.store();
-    let agent = store.agent_by_slug(&app.scope, &place.agent).await.map_err(store_problem)?.agent.id;
-    let numbers = store.numbers(&app.scope, None).await.map_err(store_problem)?;
-    let ours = numbers.into_iter().find(|number| number.number == from);
+    let agent = store.agent_by_slug(&caller.scope, &place.agent).await.map_err(store_problem)?.agent.id;
+    // Every number that begins like this one comes after what it begins with.
+    let before = from.expose().get(..from.expose().len() - 1);
+    let lines = store.lines(&caller.scope, LineFilter::default(), before, limits::PAGE_ROWS_MAX).await;
+    let ours = lines.map_err(store_problem)?.into_iter().map(|line| line.number).find(|number| number.number == from);
     let ours = ours.ok_or_else(|| Problem::invalid("from: this is not a number of the business"))?;
     let carrier = place.carrier.unwrap_or(ours.carrier);
     let base_url = app.access.base_url(&headers);
-    let placed = app.node.dial(app.scope, DialRequest { carrier, agent, to, from, base_url }).await;
+    let placed = app.node.dial(caller.scope, DialRequest { carrier, agent, to, from, base_url }).await;
     match placed {
         Ok(id) => Ok((StatusCode::ACCEPTED, Json(PlacedCall { id: id.0 }))),
         Err(DialError::NoCarrier) => Err(Problem::invalid("carrier: not configured, or it cannot place calls")),
+        Err(DialError::OffDuty) => Err(Problem::conflict("the agent was never published, or is switched off")),
         Err(DialError::Refused(RefuseReason::Store(error))) => Err(store_problem(error)),
         Err(DialError::Refused(RefuseReason::Busy | RefuseReason::Draining)) => Err(Problem::busy()),
+        Err(DialError::Refused(RefuseReason::OverPlan(over))) => Err(Problem::plan_limit(match over {
+            OverPlan::CallsMonth => "the calls of this month are used up",
+            OverPlan::CallsAtOnce => "so many calls are going on at once",
+        })),
         Err(DialError::Carrier(failure)) => Err(Problem::bad_gateway(failure.to_string())),
     }
 }
 
 /// Ends a live call: the agent says goodbye and hangs up.
-#[utoipa::path(post, path = "/api/v1/calls/{id}/end", tag = "calls", operation_id = "end_call",
+#[utoipa::path(post, path = "/api/v1/calls/{id}/end", tag = "calls", operation_id = "end_call", security(("bearer" = ["calls:control"])),
     params(("id" = uuid::Uuid, Path, description = "The call")), responses(
     (status = 202, description = "The call is ending"),
     (status = 404, description = "No such live call", body = Problem)
 ))]
-pub(crate) async fn end(State(app): State<App>, CallPath(id): CallPath) -> Result<StatusCode, Problem> {
-    let told = app.node.tell(&app.scope, id, Input::Desk(DeskInput::End)).await;
+pub(crate) async fn end(
+    State(app): State<App>,
+    caller: Allowed<may::CallsControl>,
+    CallPath(id): CallPath,
+) -> Result<StatusCode, Problem> {
+    let told = app.node.tell(&caller.scope, id, Input::Desk(DeskInput::End)).await;
+    if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
+}
+
+/// Where a call is handed over to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TransferBody {
+    /// E.164 form.
+    #[schema(example = "+4940555017", pattern = r"^\+[0-9]{5,15}$")]
+    to: String,
+}
+
+/// Hands a live call over to a number: the agent says so, and the phone platform connects the caller.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/transfer", tag = "calls", operation_id = "transfer_call",
+    params(("id" = uuid::Uuid, Path, description = "The call")), request_body = TransferBody,
+    security(("bearer" = ["calls:control"])), responses(
+    (status = 202, description = "The call is being handed over; follow it by its id"),
+    (status = 404, description = "No such live call", body = Problem)
+))]
+pub(crate) async fn transfer(
+    State(app): State<App>,
+    caller: Allowed<may::CallsControl>,
+    CallPath(id): CallPath,
+    Body(body): Body<TransferBody>,
+) -> Result<StatusCode, Problem> {
+    let to: PhoneNumber = body.to.parse().map_err(|why| Problem::invalid(format!("to: {why}")))?;
+    let told = app.node.tell(&caller.scope, id, Input::Desk(DeskInput::Transfer { to })).await;
     if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
 }
 
 /// Follows a live call as server-sent events.
-#[utoipa::path(get, path = "/api/v1/calls/{id}/events", tag = "calls", operation_id = "watch_call",
+#[utoipa::path(get, path = "/api/v1/calls/{id}/events", tag = "calls", operation_id = "watch_call", security(("bearer" = ["calls:read"])),
     params(("id" = uuid::Uuid, Path, description = "The call")), responses(
     (status = 200, description = "Live events until the call ends, as `data:` lines of JSON", content_type = "text/event-stream"),
     (status = 404, description = "No such live call", body = Problem)
 ))]
 pub(crate) async fn events(
     State(app): State<App>,
+    caller: Allowed<may::CallsRead>,
     CallPath(id): CallPath,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let receiver = app.node.watch(&app.scope, id).ok_or_else(Problem::not_found)?;
+    let receiver = app.node.watch(&caller.scope, id).ok_or_else(Problem::not_found)?;
     let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
         loop {
             match receiver.recv().await {

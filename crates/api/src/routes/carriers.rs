@@ -1,16 +1,19 @@
 //! Webhooks and media sockets of phone platforms, and the media socket of the page. The node checks who they are.
 
 use crate::App;
+use crate::auth::Principal;
+use crate::problem::Problem;
 use crate::socket::{ServerSocket, tuned};
 use axum::body::Bytes;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base::limits;
 use carriers::protocol::{Inbound, Reply};
 use carriers::registry::{self, Door};
 use model::business::TenantScope;
+use model::people::Permission;
 
 /// A platform asks what to do with a call.
 pub(crate) async fn voice(
@@ -52,6 +55,7 @@ pub(crate) async fn media(
     Path(carrier): Path<String>,
     uri: Uri,
     headers: HeaderMap,
+    caller: Option<Extension<Principal>>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let (Some(known), Some(protocol)) = (registry::descriptor(&carrier), registry::media(&carrier)) else {
@@ -67,8 +71,15 @@ pub(crate) async fn media(
     if !app.node.media_upgrade_genuine(&carrier, &seen.inbound("GET", &[])) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    // A page on this site speaks for the business of this installation; a platform proves itself by its token.
-    let scope: Option<TenantScope> = is_page.then_some(app.scope);
+    // Who talks from a page speaks for their business; a platform proves itself by its token.
+    let scope: Option<TenantScope> = match (is_page, caller) {
+        (false, _) => None,
+        (true, None) => return Problem::unauthorized().into_response(),
+        (true, Some(Extension(caller))) => match caller.require(Permission::CallsPlace) {
+            Ok(()) => Some(caller.scope),
+            Err(problem) => return problem.into_response(),
+        },
+    };
     tuned(upgrade).on_upgrade(move |socket| async move {
         // The refusal was logged and told to the peer.
         let _ = app.node.attach(&carrier, scope, protocol, Box::new(ServerSocket(socket))).await;

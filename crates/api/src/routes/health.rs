@@ -1,6 +1,7 @@
 //! Health and metrics.
 
 use crate::App;
+use crate::auth::{Allowed, may};
 use crate::problem::Problem;
 use axum::extract::State;
 use axum::http::header;
@@ -28,10 +29,10 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Proble
 }
 
 /// Metrics in the Prometheus text format.
-#[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics", responses(
+#[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics", security(("bearer" = ["installation:manage"])), responses(
     (status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")
 ))]
-pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+pub(crate) async fn metrics(State(app): State<App>, _caller: Allowed<may::InstallationManage>) -> impl IntoResponse {
     app.metrics.run_upkeep();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render())
 }

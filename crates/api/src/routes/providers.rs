@@ -2,12 +2,14 @@
 
 use super::store_problem;
 use crate::App;
+use crate::auth::{Allowed, Principal, may};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use base::Secret;
+use model::people::Permission;
 use model::routing::{AgentProviders, ProviderChoice, Stage, Switches};
 use runtime::ProviderError;
 use runtime::catalog::Entry;
@@ -15,7 +17,7 @@ use runtime::node::providers::advice;
 use runtime::router::LaneView;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use store::Owner;
+use store::{Owner, StoreError};
 use utoipa::{IntoParams, ToSchema};
 
 /// A provider of one stage.
@@ -97,15 +99,15 @@ pub(crate) struct ProviderList {
 }
 
 /// Lists providers: who can be used, how each does on this node, what is switched.
-#[utoipa::path(get, path = "/api/v1/providers", tag = "providers", operation_id = "list_providers", responses(
+#[utoipa::path(get, path = "/api/v1/providers", tag = "providers", operation_id = "list_providers", security(("bearer" = ["providers:read"])), responses(
     (status = 200, description = "Every provider of every stage", body = ProviderList)
 ))]
-pub(crate) async fn list(State(app): State<App>) -> Json<ProviderList> {
+pub(crate) async fn list(State(app): State<App>, caller: Allowed<may::ProvidersRead>) -> Json<ProviderList> {
     let switches = app.node.board().switches();
     let mut lanes = app.node.board().lanes();
     // Another business's account is nobody else's business.
-    lanes.retain(|lane| lane.key.account.is_none_or(|account| account == app.scope.business));
-    let entries = app.node.catalog().map(|catalog| catalog.entries(app.scope.business)).unwrap_or_default();
+    lanes.retain(|lane| lane.key.account.is_none_or(|account| account == caller.scope.business));
+    let entries = app.node.catalog().map(|catalog| catalog.entries(caller.scope.business)).unwrap_or_default();
     let view = |entry: Entry| view(&app, &switches, &lanes, entry);
     Json(ProviderList { items: entries.into_iter().map(view).collect() })
 }
@@ -156,17 +158,20 @@ pub(crate) struct SwitchesBody {
 }
 
 /// Reads what is switched.
-#[utoipa::path(get, path = "/api/v1/providers/switches", tag = "providers", operation_id = "get_switches", responses(
+#[utoipa::path(get, path = "/api/v1/providers/switches", tag = "providers", operation_id = "get_switches", security(("bearer" = ["providers:read"])), responses(
     (status = 200, description = "What is switched", body = SwitchesBody),
     (status = 503, description = "The database does not answer", body = Problem)
 ))]
-pub(crate) async fn switches(State(app): State<App>) -> Result<Json<SwitchesBody>, Problem> {
+pub(crate) async fn switches(
+    State(app): State<App>,
+    _caller: Allowed<may::ProvidersRead>,
+) -> Result<Json<SwitchesBody>, Problem> {
     let (Switches { first, off, flags }, version) = app.node.switches().await.map_err(provider_problem)?;
     Ok(Json(SwitchesBody { first, off, flags, version: Some(version) }))
 }
 
 /// Switches providers. Calls in progress follow when they use the stage next; none is dropped.
-#[utoipa::path(put, path = "/api/v1/providers/switches", tag = "providers", operation_id = "put_switches",
+#[utoipa::path(put, path = "/api/v1/providers/switches", tag = "providers", operation_id = "put_switches", security(("bearer" = ["installation:manage"])),
     request_body = SwitchesBody, responses(
     (status = 200, description = "What is switched now", body = SwitchesBody),
     (status = 413, description = "The body is too large", body = Problem),
@@ -175,6 +180,7 @@ pub(crate) async fn switches(State(app): State<App>) -> Result<Json<SwitchesBody
 ))]
 pub(crate) async fn put_switches(
     State(app): State<App>,
+    _caller: Allowed<may::InstallationManage>,
     body: Result<Json<SwitchesBody>, JsonRejection>,
 ) -> Result<Json<SwitchesBody>, Problem> {
     let Json(SwitchesBody { first, off, flags, version }) = body.map_err(super::not_read)?;
@@ -208,7 +214,7 @@ pub(crate) struct TestResult {
 }
 
 /// Gives a provider a small task with the credential that calls would use.
-#[utoipa::path(post, path = "/api/v1/providers/{stage}/{name}/test", tag = "providers", operation_id = "test_provider",
+#[utoipa::path(post, path = "/api/v1/providers/{stage}/{name}/test", tag = "providers", operation_id = "test_provider", security(("bearer" = ["providers:manage"])),
     params(("stage" = String, Path, description = "`stt`, `llm` or `tts`"), ("name" = String, Path, description = "Registry name")),
     request_body = TestBody, responses(
     (status = 200, description = "What the test found", body = TestResult),
@@ -218,13 +224,14 @@ pub(crate) struct TestResult {
 ))]
 pub(crate) async fn test(
     State(app): State<App>,
+    caller: Allowed<may::ProvidersManage>,
     Path((stage, name)): Path<(String, String)>,
     body: Result<Json<TestBody>, JsonRejection>,
 ) -> Result<Json<TestResult>, Problem> {
     let stage: Stage = stage.parse().map_err(|_| Problem::not_found())?;
     let Json(TestBody { model, voice, language }) = body.map_err(super::not_read)?;
     let choice = ProviderChoice { model, voice, language, ..ProviderChoice::named(name) };
-    Ok(Json(match app.node.try_provider(&app.scope, stage, &choice).await {
+    Ok(Json(match app.node.try_provider(&caller.scope, stage, &choice).await {
         Ok(took) => TestResult { ok: true, took_ms: Some(took.0), problem: None, class: None },
         Err(failure) => {
             TestResult { ok: false, took_ms: None, problem: Some(advice(&failure)), class: Some(failure.class.name()) }
@@ -241,6 +248,9 @@ pub(crate) struct CredentialView {
     provider: String,
     /// Names of the fields, each with its last characters.
     fields: BTreeMap<String, String>,
+    /// Why it does not open; then it has no fields, and the provider cannot be used until it is set again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damage: Option<String>,
     /// Unix milliseconds of the last change.
     updated_at_ms: i64,
 }
@@ -259,31 +269,38 @@ pub(crate) struct CredentialBody {
 }
 
 /// Lists credentials that were set while running, without their secrets.
-#[utoipa::path(get, path = "/api/v1/credentials", tag = "providers", operation_id = "list_credentials", responses(
-    (status = 200, description = "Credentials of the installation and of the business", body = CredentialList),
+#[utoipa::path(get, path = "/api/v1/credentials", tag = "providers", operation_id = "list_credentials", security(("bearer" = ["providers:read"])), responses(
+    (status = 200, description = "Credentials of the business, and those of the installation for who runs it", body = CredentialList),
     (status = 503, description = "The database does not answer", body = Problem)
 ))]
-pub(crate) async fn credentials(State(app): State<App>) -> Result<Json<CredentialList>, Problem> {
-    let all = app.node.masked_credentials(app.scope.business).await.map_err(provider_problem)?;
+pub(crate) async fn credentials(
+    State(app): State<App>,
+    caller: Allowed<may::ProvidersRead>,
+) -> Result<Json<CredentialList>, Problem> {
+    let mut all = app.node.masked_credentials(caller.scope.business).await.map_err(provider_problem)?;
+    if !caller.may(Permission::InstallationManage) {
+        all.retain(|one| one.owner != Owner::Installation); // Whoever runs the installation pays for it, and it is theirs.
+    }
     let view = |one: runtime::MaskedCredential| CredentialView {
         owner: if one.owner == Owner::Installation { "installation" } else { "business" },
         provider: one.provider,
         fields: one.fields,
+        damage: one.damage,
         updated_at_ms: one.updated_at_ms,
     };
     Ok(Json(CredentialList { items: all.into_iter().map(view).collect() }))
 }
 
-fn owner(app: &App, text: &str) -> Result<Owner, Problem> {
+fn owner(caller: &Principal, text: &str) -> Result<Owner, Problem> {
     match text {
-        "installation" => Ok(Owner::Installation),
-        "business" => Ok(Owner::Business(app.scope.business)),
+        "installation" => caller.require(Permission::InstallationManage).map(|()| Owner::Installation),
+        "business" => Ok(Owner::Business(caller.scope.business)),
         _ => Err(Problem::not_found()),
     }
 }
 
 /// Sets a credential. It is sealed, and used from the next use of the provider on.
-#[utoipa::path(put, path = "/api/v1/credentials/{owner}/{provider}", tag = "providers", operation_id = "put_credential",
+#[utoipa::path(put, path = "/api/v1/credentials/{owner}/{provider}", tag = "providers", operation_id = "put_credential", security(("bearer" = ["providers:manage"])),
     params(("owner" = String, Path, description = "`installation` or `business`"), ("provider" = String, Path, description = "Registry name")),
     request_body = CredentialBody, responses(
     (status = 204, description = "It is kept"),
@@ -294,10 +311,11 @@ fn owner(app: &App, text: &str) -> Result<Owner, Problem> {
 ))]
 pub(crate) async fn put_credential(
     State(app): State<App>,
+    caller: Allowed<may::ProvidersManage>,
     Path((owner_name, provider)): Path<(String, String)>,
     body: Result<Json<CredentialBody>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
-    let owner = owner(&app, &owner_name)?;
+    let owner = owner(&caller, &owner_name)?;
     let Json(CredentialBody { fields }) = body.map_err(super::not_read)?;
     let fields = fields.into_iter().map(|(key, value)| (key, Secret::new(value))).collect();
     app.node.put_credential(owner, &provider, fields).await.map_err(provider_problem)?;
@@ -305,7 +323,7 @@ pub(crate) async fn put_credential(
 }
 
 /// Deletes a credential.
-#[utoipa::path(delete, path = "/api/v1/credentials/{owner}/{provider}", tag = "providers", operation_id = "delete_credential",
+#[utoipa::path(delete, path = "/api/v1/credentials/{owner}/{provider}", tag = "providers", operation_id = "delete_credential", security(("bearer" = ["providers:manage"])),
     params(("owner" = String, Path, description = "`installation` or `business`"), ("provider" = String, Path, description = "Registry name")),
     responses(
     (status = 204, description = "It is gone"),
@@ -314,9 +332,10 @@ pub(crate) async fn put_credential(
 ))]
 pub(crate) async fn delete_credential(
     State(app): State<App>,
+    caller: Allowed<may::ProvidersManage>,
     Path((owner_name, provider)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let owner = owner(&app, &owner_name)?;
+    let owner = owner(&caller, &owner_name)?;
     let was_there = app.node.delete_credential(owner, &provider).await.map_err(provider_problem)?;
     if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
 }
@@ -332,23 +351,24 @@ pub(crate) struct AgentProvidersView {
 }
 
 /// Reads who serves an agent's calls.
-#[utoipa::path(get, path = "/api/v1/agents/{slug}/providers", tag = "providers", operation_id = "get_agent_providers",
-    params(("slug" = String, Path, description = "Short name of the agent")), responses(
+#[utoipa::path(get, path = "/api/v1/agents/{agent}/providers", tag = "providers", operation_id = "get_agent_providers", security(("bearer" = ["agents:read"])),
+    params(("agent" = String, Path, description = "Short name of the agent")), responses(
     (status = 200, description = "Who serves it", body = AgentProvidersView),
     (status = 404, description = "No such agent", body = Problem),
     (status = 503, description = "The database does not answer", body = Problem)
 ))]
 pub(crate) async fn agent(
     State(app): State<App>,
+    caller: Allowed<may::AgentsRead>,
     Path(slug): Path<String>,
 ) -> Result<Json<AgentProvidersView>, Problem> {
-    let known = app.node.store().agent_by_slug(&app.scope, &slug).await.map_err(store_problem)?;
+    let known = app.node.store().agent_by_slug(&caller.scope, &slug).await.map_err(store_problem)?;
     Ok(Json(AgentProvidersView { version: known.version, providers: known.agent.providers }))
 }
 
 /// Sets who serves an agent's calls, from the next one on.
-#[utoipa::path(put, path = "/api/v1/agents/{slug}/providers", tag = "providers", operation_id = "put_agent_providers",
-    params(("slug" = String, Path, description = "Short name of the agent")), request_body = Object, responses(
+#[utoipa::path(put, path = "/api/v1/agents/{agent}/providers", tag = "providers", operation_id = "put_agent_providers", security(("bearer" = ["agents:write"])),
+    params(("agent" = String, Path, description = "Short name of the agent")), request_body = Object, responses(
     (status = 200, description = "Who serves it now", body = AgentProvidersView),
     (status = 404, description = "No such agent", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
@@ -357,11 +377,12 @@ pub(crate) async fn agent(
 ))]
 pub(crate) async fn put_agent(
     State(app): State<App>,
+    caller: Allowed<may::AgentsWrite>,
     Path(slug): Path<String>,
     body: Result<Json<AgentProviders>, JsonRejection>,
 ) -> Result<Json<AgentProvidersView>, Problem> {
     let Json(providers) = body.map_err(super::not_read)?;
-    let set = app.node.set_agent_providers(&app.scope, &slug, providers.clone()).await;
+    let set = app.node.set_agent_providers(&caller.scope, &slug, providers.clone()).await;
     Ok(Json(AgentProvidersView { version: set.map_err(provider_problem)?, providers }))
 }
 
@@ -377,7 +398,7 @@ pub(crate) struct CostQuery {
 /// What one provider charged in one stage.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StageCostView {
-    /// `stt`, `llm` or `tts`.
+    /// `stt`, `llm`, `tts`, `embed` or `text`.
     stage: &'static str,
     /// Registry name.
     provider: String,
@@ -403,27 +424,29 @@ pub(crate) struct CostView {
 }
 
 /// Adds up what the calls of the business have cost.
-#[utoipa::path(get, path = "/api/v1/costs", tag = "providers", operation_id = "get_costs", params(CostQuery), responses(
+#[utoipa::path(get, path = "/api/v1/costs", tag = "providers", operation_id = "get_costs", security(("bearer" = ["usage:read"])), params(CostQuery), responses(
     (status = 200, description = "What calls cost", body = CostView),
     (status = 422, description = "The query is not valid", body = Problem),
     (status = 503, description = "The database does not answer", body = Problem)
 ))]
 pub(crate) async fn costs(
     State(app): State<App>,
+    caller: Allowed<may::UsageRead>,
     query: Result<Query<CostQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<CostView>, Problem> {
     let Query(query) = query.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let from_ms = query.from_ms.unwrap_or_else(|| runtime::month_begins_ms(runtime::wall_ms()));
     let store = app.node.store();
-    let total = store.cost_since(&app.scope, from_ms).await.map_err(store_problem)?;
-    let lines = store.costs_since(&app.scope, from_ms).await.map_err(store_problem)?;
+    let total = store.cost_since(&caller.scope, from_ms).await.map_err(store_problem)?;
+    let lines = store.costs_since(&caller.scope, from_ms).await.map_err(store_problem)?;
     let by_provider = lines.into_iter().map(Into::into).collect();
     Ok(Json(CostView { from_ms, total_usd_micros: total.usd_micros, by_provider }))
 }
 
 fn provider_problem(error: ProviderError) -> Problem {
     match error {
-        ProviderError::Invalid(why) => Problem::invalid(why),
+        // Clients know a change that came too late by this code.
+        ProviderError::Invalid(why) | ProviderError::Store(StoreError::Conflict(why)) => Problem::invalid(why),
         ProviderError::Store(error) => store_problem(error),
     }
 }

@@ -3,6 +3,7 @@
 use super::calls::CallPath;
 use super::store_problem;
 use crate::App;
+use crate::auth::{Allowed, may};
 use crate::problem::Problem;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -25,7 +26,7 @@ pub(crate) struct Part {
 }
 
 /// Reads the recording of a call. Each process that had the call leaves a part of its own.
-#[utoipa::path(get, path = "/api/v1/calls/{id}/recording", tag = "calls", operation_id = "get_recording",
+#[utoipa::path(get, path = "/api/v1/calls/{id}/recording", tag = "calls", operation_id = "get_recording", security(("bearer" = ["recordings:read"])),
     params(
         ("id" = uuid::Uuid, Path, description = "The call"),
         ("part" = Option<usize>, Query, description = "Which part, from 1, of a call that outlived its process; the last one \
@@ -39,13 +40,14 @@ pub(crate) struct Part {
 ))]
 pub(crate) async fn get(
     State(app): State<App>,
+    caller: Allowed<may::RecordingsRead>,
     CallPath(id): CallPath,
     wanted: Result<Query<Part>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(wanted) = wanted.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
-    let call = app.node.store().call(&app.scope, id).await.map_err(store_problem)?;
-    let parts = app.node.store().recordings(&app.scope, id).await.map_err(store_problem)?;
+    let call = app.node.store().call(&caller.scope, id).await.map_err(store_problem)?;
+    let parts = app.node.store().recordings(&caller.scope, id).await.map_err(store_problem)?;
     let name = match wanted.part {
         Some(part) => part.checked_sub(1).and_then(|index| parts.get(index)).cloned(),
         None => parts.last().cloned().or(call.recording),

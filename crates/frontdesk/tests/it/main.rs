@@ -3,11 +3,14 @@
 mod bad_input;
 mod clock;
 mod cloud_call;
+mod database;
 mod faults;
 mod kill;
 mod on_device_call;
 mod providers;
+mod quick_start;
 mod replay;
 mod rig;
 mod vault;
+mod vendors_call;
 mod voices;

@@ -112,15 +112,9 @@ const fn usual_ms(stage: Stage) -> u64 {
 /// A price that nobody knows is taken for a high one: 10 cents a minute.
 const UNKNOWN_MINUTE: i64 = 100_000;
 
-/// A number below `range` that belongs to this call and this purpose, the same on every node and at every time.
+/// A number below `range` that belongs to this call and this purpose.
 pub(crate) fn draw(call: CallId, purpose: &str, range: u32) -> u32 {
-    // FNV-1a, then a finaliser: the ids of calls that begin together differ in few bits.
-    let bytes = call.0.as_bytes().iter().chain(purpose.as_bytes());
-    let hash = bytes
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    let mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    u32::try_from((mixed >> 32) % u64::from(range.max(1))).unwrap_or(0)
+    model::flags::draw(call.0.as_bytes(), purpose, range)
 }
 
 /// Decides. `candidates` come as they are written: the agent's, then the installation's.

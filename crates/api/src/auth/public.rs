@@ -1,0 +1,27 @@
+//! What anybody may ask for without a credential. This list only shrinks; a test compares it with a committed one.
+
+use axum::http::Method;
+
+/// Operations without a credential: method and path as routed. Phone platforms prove themselves by their signatures, and
+/// are not listed here.
+pub(crate) const OPERATIONS: &[(&str, &str)] = &[
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/api/v1/openapi.json"),
+    ("GET", "/api/docs"),
+    ("GET", "/api/docs/{*rest}"),
+    ("POST", "/api/v1/auth/register"),
+    ("POST", "/api/v1/auth/login"),
+    ("POST", "/api/v1/auth/refresh"),
+    ("POST", "/api/v1/auth/invitations/accept"),
+    ("POST", "/api/v1/auth/password/reset"),
+    ("GET", "/api/v1/auth/oidc/{id}/start"),
+    ("GET", "/api/v1/auth/oidc/callback"),
+    ("POST", "/api/v1/oauth/token"),
+];
+
+/// Whether anybody may ask for this.
+pub(crate) fn is_public(method: &Method, route: &str) -> bool {
+    let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+    OPERATIONS.iter().any(|(known, path)| *known == method && *path == route)
+}

@@ -1,0 +1,5 @@
+//! New migrations are noticed, not only changed ones.
+
+fn main() {
+    println!("cargo:rerun-if-changed=migrations");
+}

@@ -1,0 +1,21 @@
+//! What a store can do, by area: each file implements some of the traits of [`crate::contract`] over [`crate::db`].
+
+mod access;
+pub(crate) mod calls;
+mod content;
+mod credentials;
+mod customers;
+mod drafts;
+pub(crate) mod events;
+mod jobs;
+mod journal;
+mod knowledge;
+mod lines;
+mod nodes;
+mod office;
+mod people;
+mod plans;
+mod requests;
+mod retention;
+mod tenants;
+mod webhooks;

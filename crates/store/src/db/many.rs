@@ -1,0 +1,74 @@
+//! Several rows in one statement, because each exchange with a server costs more than a row.
+
+use super::{Args, Inner, Tx, before, postgres, sqlite};
+use crate::contract::Answer;
+use crate::error::StoreError;
+use crate::sql::Sql;
+use sqlx::AssertSqlSafe;
+
+/// So many rows go together, as far as there are as many; few sizes, because each is a statement to prepare.
+const GROUPS: [usize; 3] = [128, 16, 1];
+
+impl Tx {
+    /// Inserts rows with a statement that has one group `VALUES ($1, …, $n)` and no other argument. Answers how many rows it
+    /// touched.
+    pub async fn write_many(&mut self, sql: Sql, rows: Vec<Args<'_>>) -> Answer<u64> {
+        let (mut count, mut rest) = (0, rows.as_slice());
+        while let Some(columns) = rest.first().map(Vec::len) {
+            let size = GROUPS.into_iter().find(|size| *size <= rest.len()).unwrap_or(1);
+            let (group, more) = rest.split_at(size);
+            rest = more;
+            let args: Args<'_> = group.iter().flatten().cloned().collect();
+            let until = self.until;
+            count += match &mut self.inner {
+                Inner::Sqlite(tx) => {
+                    let text = AssertSqlSafe(repeated(sql.sqlite()?, columns, size)?);
+                    before(until, sqlite::execute(&mut **tx, text, &args)).await?
+                }
+                Inner::Postgres(tx) => {
+                    let text = AssertSqlSafe(repeated(sql.postgres()?, columns, size)?);
+                    before(until, postgres::execute(&mut **tx, text, &args)).await?
+                }
+            };
+        }
+        Ok(count)
+    }
+}
+
+/// The statement with its group of values so many times, placeholders counted on.
+fn repeated(text: &'static str, columns: usize, rows: usize) -> Answer<String> {
+    const UNFIT: StoreError = StoreError::Invalid("a statement without one group of values");
+    let (head, rest) = text.split_once("VALUES (").ok_or(UNFIT)?;
+    let (values, tail) = rest.split_once(')').ok_or(UNFIT)?;
+    if tail.contains('$') || head.contains('$') {
+        return Err(UNFIT);
+    }
+    let mut repeated = format!("{head}VALUES ");
+    for row in 0..rows {
+        repeated.push_str(if row == 0 { "(" } else { ", (" });
+        let mut parts = values.split('$');
+        repeated.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            let digits = part.len() - part.trim_start_matches(|digit: char| digit.is_ascii_digit()).len();
+            let place: usize = part[..digits].parse().map_err(|_| UNFIT)?;
+            repeated.push_str(&format!("${}{}", place + row * columns, &part[digits..]));
+        }
+        repeated.push(')');
+    }
+    repeated.push_str(tail);
+    Ok(repeated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_count_on_from_row_to_row() {
+        let text = "INSERT INTO t (a, b, c) VALUES ($2, $1, 1) ON CONFLICT DO NOTHING";
+        let three = "INSERT INTO t (a, b, c) VALUES ($2, $1, 1), ($4, $3, 1), ($6, $5, 1) ON CONFLICT DO NOTHING";
+        assert_eq!(repeated(text, 2, 3), Ok(three.to_owned()));
+        assert!(repeated("UPDATE t SET a = $1", 1, 2).is_err());
+        assert!(repeated("INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET a = $2", 1, 2).is_err());
+    }
+}
