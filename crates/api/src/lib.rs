@@ -40,7 +40,7 @@ pub struct App {
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
     /// Where recordings are.
-    pub recordings_dir: Arc<std::path::Path>,
+    pub recordings: runtime::recordings::Recordings,
 }
 
 /// Everything this server answers.

@@ -67,6 +67,9 @@ enum Command {
     /// List, test and switch providers; set their credentials; say who serves an agent
     #[command(subcommand)]
     Providers(commands::providers::ProvidersCommand),
+    /// Manage the installation: its nodes
+    #[command(subcommand)]
+    Admin(commands::admin::AdminCommand),
     /// Say what is missing and the command that mends it
     Doctor,
     /// Check the configuration, print the defaults, list providers
@@ -115,8 +118,12 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => args.listen.clone(),
         _ => None,
     };
+    let roles = match &cli.command {
+        Command::Serve(args) => args.roles.clone(),
+        _ => None,
+    };
     fetch_secrets(&cli.global)?;
-    let mut config = load(&cli.global, listen)?;
+    let mut config = load(&cli.global, listen, roles)?;
     let talks_to_a_person = !matches!(cli.command, Command::Serve(_));
     if talks_to_a_person && config.log.filter == config::DEFAULT_LOG_FILTER {
         // What these commands print is for people; the log would stand between its lines.
@@ -133,6 +140,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Models(command) => commands::models::models(&config, command).await,
             Command::Voices(command) => commands::voices::voices(&config, command).await,
             Command::Providers(command) => commands::providers::providers(&config, command).await,
+            Command::Admin(command) => commands::admin::admin(&config, command).await,
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),
             Command::Inputs(args) => commands::replay::inputs(&config, &args).await,
@@ -145,13 +153,14 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     code
 }
 
-fn load(global: &Global, listen: Option<String>) -> Result<Config, config::Problems> {
+fn load(global: &Global, listen: Option<String>, roles: Option<String>) -> Result<Config, config::Problems> {
     let mut overrides = Vec::new();
     let path_text = |path: &PathBuf| path.to_string_lossy().into_owned();
     overrides.extend(global.data_dir.as_ref().map(|dir| ("data.dir", path_text(dir))));
     overrides.extend(global.models_dir.as_ref().map(|dir| ("models.dir", path_text(dir))));
     overrides.extend(global.log.clone().map(|filter| ("log.filter", filter)));
     overrides.extend(listen.map(|listen| ("server.listen", listen)));
+    overrides.extend(roles.map(|roles| ("node.roles", roles)));
     config::load(&Sources { file: global.config.as_deref(), env: &environment_of_config, overrides: &overrides })
 }
 

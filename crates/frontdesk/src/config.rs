@@ -1,6 +1,7 @@
 //! Configuration in layers: defaults, file, environment, flags. Every problem is reported at once, each with its place,
 //! and an unknown key names the nearest known one.
 
+use crate::nodes::{NodeConfig, ObjectsConfig, SharedConfig};
 use base::Secret;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ pub const DEFAULT: &str = include_str!("../frontdesk.default.toml");
 pub const DEFAULT_LOG_FILTER: &str = "info";
 
 /// Tables whose keys come from the registries instead of [`DEFAULT`].
-const OPEN_TABLES: [&str; 2] = ["providers", "carriers"];
+const OPEN_TABLES: [&str; 3] = ["providers", "carriers", "objects"];
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,6 +42,12 @@ pub struct Config {
     pub retention: Retention,
     /// Keys of what is sealed.
     pub secrets: Secrets,
+    /// This process as one node of several.
+    pub node: NodeConfig,
+    /// What nodes share.
+    pub shared: SharedConfig,
+    /// Where recordings go.
+    pub objects: ObjectsConfig,
     /// Logs.
     pub log: Log,
     /// Providers by registry name.
@@ -383,6 +390,7 @@ fn check_values(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Vec<St
         problems.push("calls.max must be above 0 and above calls.inbound_reserve".into());
     }
     problems.extend(config.secrets.keys(env).err());
+    problems.extend(crate::nodes::problems(config, env));
     for (table, entries) in [("providers", &config.providers), ("carriers", &config.carriers)] {
         for (name, settings) in entries {
             for (key, setting) in settings {

@@ -8,6 +8,7 @@ pub mod caller;
 pub mod cli;
 mod commands;
 pub mod config;
+pub mod nodes;
 pub mod on_device;
 pub mod shelf;
 pub mod telemetry;

@@ -15,12 +15,14 @@ use providers::options::{Descriptor, ProviderOptions};
 use providers::registry::Provider;
 use providers::tts::TtsProtocol;
 use runtime::drivers::{HttpBrain, StreamStt, StreamTts};
+use runtime::recordings::Recordings;
 use runtime::service::{AudioJudge, BrainService, KnowledgeSearch, SttService, TtsService};
 use runtime::{Budgets, Node, NodeSettings, Services};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::seed::SeedMode;
+use store::shared::Shared;
 use store::{Credential, Owner, SqlStore, SqliteOptions, Store};
 
 /// The demonstration business as it is shipped.
@@ -53,6 +55,10 @@ pub struct Wired {
     pub on_device: Option<Arc<OnDevice>>,
     /// Where recordings are.
     pub recordings_dir: PathBuf,
+    /// The same with the storage behind them.
+    pub recordings: Recordings,
+    /// What nodes share.
+    pub shared: Arc<dyn Shared>,
     /// Who does what, for people: (stage, names in order).
     pub stages: Stages,
 }
@@ -99,7 +105,9 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     let controls = carrier_controls(config, env)?;
     let node = Node::new(settings, Arc::clone(&store), services, egress, controls);
     node.load_settings().await.context("switches and credentials of providers")?;
-    Ok(Wired { node, store, scope, on_device, recordings_dir, stages })
+    let recordings = recordings(config, env, store.as_ref())?;
+    let shared = crate::nodes::shared(config, env)?;
+    Ok(Wired { node, store, scope, on_device, recordings_dir, recordings, shared, stages })
 }
 
 /// A node that takes no calls and has loaded no models: for commands about providers.
@@ -148,6 +156,15 @@ pub fn store_options(config: &Config, env: Env<'_>) -> anyhow::Result<SqliteOpti
 /// Where recordings are.
 pub fn recordings_dir(config: &Config) -> PathBuf {
     config.data_dir().join("recordings")
+}
+
+/// Recordings with the storage behind them.
+///
+/// # Errors
+/// When the storage makes no sense.
+pub fn recordings(config: &Config, env: Env<'_>, store: &dyn Store) -> anyhow::Result<Recordings> {
+    let objects = crate::nodes::objects(config, env, store.keyring().clone())?;
+    Ok(Recordings::new(recordings_dir(config), objects))
 }
 
 /// Who does what, for people: (stage, names in order).

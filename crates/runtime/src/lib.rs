@@ -7,12 +7,14 @@
 pub mod answers;
 mod bill;
 pub mod catalog;
+pub mod cluster;
 pub mod drivers;
 pub mod events;
 mod host;
 pub mod node;
 pub mod on_device;
 mod phrases;
+pub mod recordings;
 pub mod replay;
 pub mod retention;
 pub mod router;
@@ -22,6 +24,7 @@ pub mod voices;
 pub mod webhooks;
 pub mod work;
 
+pub use cluster::{ClusterSettings, Follow, JoinError};
 pub use node::{
     AttachError, Budgets, DialError, DialRequest, MaskedCredential, Node, NodeSettings, ProviderError, RefuseReason,
     Services,

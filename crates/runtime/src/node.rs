@@ -1,6 +1,7 @@
 //! The node: every live call of this process, the doors through which calls come and go, and how the process ends.
 
 mod doors;
+mod membership;
 mod outbound;
 pub mod providers;
 
@@ -12,6 +13,7 @@ pub use providers::{MaskedCredential, ProviderError};
 use crate::answers::{Answers, Meaning};
 use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
+use crate::cluster::Cluster;
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
 use crate::phrases::Phrases;
 use crate::router::{Board, CallContext, Routes, Tell, VoiceNow};
@@ -28,10 +30,10 @@ use model::routing::Stage;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use store::Store;
-use tokio::sync::{Semaphore, broadcast, mpsc};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -133,6 +135,11 @@ pub(crate) struct Shared {
     plans: Mutex<HashMap<(String, String), Plan>>,
     used: AtomicUsize,
     draining: AtomicBool,
+    /// An operator asked this node to take no new calls.
+    cordoned: AtomicBool,
+    cluster: OnceLock<Arc<Cluster>>,
+    /// A call has left the registry.
+    closed: Notify,
 }
 
 #[derive(Clone)]
@@ -277,6 +284,7 @@ struct Listed(Arc<Shared>, CallId);
 impl Drop for Listed {
     fn drop(&mut self) {
         let gone = lock(&self.0.calls).remove(&self.1);
+        self.0.closed.notify_one();
         lock(&self.0.tickets).retain(|_, ticket| ticket.call != self.1);
         if let Some(carrier_ref) = gone.as_ref().and_then(|call| call.carrier_ref.clone()) {
             let key = (gone.map(|call| call.carrier).unwrap_or_default(), carrier_ref);
@@ -335,6 +343,9 @@ impl Node {
                 plans: Mutex::default(),
                 used: AtomicUsize::new(0),
                 draining: AtomicBool::new(false),
+                cordoned: AtomicBool::new(false),
+                cluster: OnceLock::new(),
+                closed: Notify::new(),
             }),
         }
     }
@@ -387,7 +398,7 @@ impl Node {
 
     /// Whether the process is about to stop.
     pub fn is_draining(&self) -> bool {
-        self.shared.draining.load(Ordering::Acquire)
+        self.shared.draining.load(Ordering::Acquire) || self.shared.cordoned.load(Ordering::Acquire)
     }
 
     /// Watches a live call of the tenant.
@@ -410,7 +421,7 @@ impl Node {
 
     /// Exact admission: a call either gets a slot now or is refused now.
     fn admit(&self, direction: Direction) -> Result<Slot, RefuseReason> {
-        if self.is_draining() {
+        if self.is_draining() || !self.takes_calls() {
             return Err(RefuseReason::Draining);
         }
         let settings = &self.shared.settings;
@@ -478,16 +489,22 @@ impl Node {
         let listed = Listed(Arc::clone(&self.shared), id);
         // Boxed: the future of a call is large, and the task should hold a pointer to it.
         let run = Box::pin(tracing::Instrument::instrument(host.run(), span));
+        let cluster = self.cluster().cloned();
         self.shared.tasks.spawn(async move {
-            let _guards = (slot, listed);
+            let guards = (slot, listed);
             run.await;
+            drop(guards);
+            if let Some(cluster) = cluster {
+                cluster.release(&scope, id).await;
+            }
         });
     }
 
     /// A single-use token that admits one media socket to this call.
-    fn ticket(&self, call: CallId) -> String {
+    fn ticket(&self, scope: &TenantScope, call: CallId) -> String {
         // 122 random bits of a version 4 id, and not the time.
         let token = format!("{}", uuid::Uuid::new_v4().as_simple());
+        let token = self.cluster().map_or_else(|| token.clone(), |cluster| cluster.sign_ticket(&token, scope, call));
         let now = Instant::now();
         let mut tickets = lock(&self.shared.tickets);
         tickets.retain(|_, ticket| ticket.expires > now);
@@ -496,26 +513,10 @@ impl Node {
         token
     }
 
-    /// Stops taking calls, lets the live ones finish within `grace`, and returns when all are over.
-    pub async fn drain(&self, grace: Duration) {
-        self.shared.draining.store(true, Ordering::Release);
-        let live: Vec<_> = lock(&self.shared.calls).values().map(|call| call.channels.messages.clone()).collect();
-        tracing::info!(calls = live.len(), grace_secs = grace.as_secs(), "draining");
-        for messages in live {
-            let _ = messages.send(HostMessage::Drain(grace)).await; // A call that ends right now needs no telling.
-        }
-        self.shared.tasks.close();
-        // Each call ends itself before the deadline; the rest of the time is for the last writes.
-        let patience = grace + Duration::from_millis(limits::STATEMENT_MS_MAX * 2);
-        if tokio::time::timeout(patience, self.shared.tasks.wait()).await.is_err() {
-            tracing::error!(calls = self.calls_live(), "calls were still alive at the end of the drain");
-        }
-    }
-
     /// Reports a state that a platform told us to the live call, or to its row when it is over.
     async fn report_state(&self, route: store::CallRoute, state: CallState) -> Result<(), store::StoreError> {
         let input = Input::Carrier(CarrierInput::State { state });
-        if self.tell(&route.scope, route.call.id, input.clone()).await {
+        if self.tell_anywhere(&route.scope, route.call.id, input.clone()).await.unwrap_or(false) {
             return Ok(());
         }
         let update = store::CallUpdate {

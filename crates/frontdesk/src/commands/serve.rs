@@ -7,8 +7,9 @@ use anyhow::Context as _;
 use api::{Access, App};
 use base::limits;
 use clap::Args;
+use model::node::{NodeRole, NodeRoles};
+use runtime::recordings::Recordings;
 use runtime::retention::Deleted;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,9 @@ pub(crate) struct ServeArgs {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
+    /// What this node does, of api, media and worker; everything unless given
+    #[arg(long, value_name = "ROLES")]
+    pub(crate) roles: Option<String>,
 }
 
 pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
@@ -70,16 +74,23 @@ pub(crate) async fn run(
         home: wired.scope,
         access: Arc::new(access),
         metrics,
-        recordings_dir: wired.recordings_dir.clone().into(),
+        recordings: wired.recordings.clone(),
     };
+    let roles: NodeRoles = config.node.roles.parse().map_err(|why| anyhow::anyhow!("node.roles: {why}"))?;
+    wired.node.join(crate::nodes::cluster_settings(config)?).await.context("this node cannot join the others")?;
     let stop = CancellationToken::new();
     let server =
         tokio::spawn(api::server::serve(listener, api::router(app), stop.clone(), Duration::from_secs(GRACE_SECS)));
     wired.node.keep_lines_warm();
     let node = wired.node.clone();
     let follower = tokio::spawn(async move { node.follow_settings().await });
+    let node = wired.node.clone();
+    let member = tokio::spawn(async move { node.stay().await });
+    let (node, recordings) = (wired.node.clone(), wired.recordings.clone());
+    let spooler = tokio::spawn(async move { recordings.keep_storing(&node).await });
     let pruner = tokio::spawn(prune(Arc::clone(&wired.store)));
-    let keeper = tokio::spawn(keep(Arc::clone(&wired.store), wired.recordings_dir.clone(), config.retention.clone()));
+    let retention = config.retention.clone();
+    let keeper = tokio::spawn(keep(Arc::clone(&wired.store), wired.recordings.clone(), retention, roles));
     signal().await;
     let grace = Duration::from_secs(config.calls.drain_secs);
     tracing::info!(calls = wired.node.calls_live(), "stopping; a second signal stops at once");
@@ -89,6 +100,14 @@ pub(crate) async fn run(
         () = signal() => tracing::warn!(calls = wired.node.calls_live(), "stopped with calls in progress"),
     }
     stop.cancel();
+    member.abort();
+    spooler.abort();
+    // What the last calls left; what does not get there in time is brought there by the next process.
+    let left = wired.recordings.store_finished(|call| wired.node.has_call(call));
+    if tokio::time::timeout(Duration::from_secs(GRACE_SECS), left).await.is_err() {
+        tracing::warn!("recordings wait on this machine's disk");
+    }
+    wired.node.leave().await;
     pruner.abort();
     follower.abort();
     keeper.abort();
@@ -114,8 +133,8 @@ async fn prune(store: Arc<dyn store::Store>) {
 }
 
 /// Deletes what is past its time.
-async fn keep(store: Arc<dyn store::Store>, recordings_dir: PathBuf, retention: Retention) {
-    if retention.transcripts_days == 0 {
+async fn keep(store: Arc<dyn store::Store>, recordings: Recordings, retention: Retention, roles: NodeRoles) {
+    if retention.transcripts_days == 0 || !roles.has(NodeRole::Worker) {
         return;
     }
     let kept_ms = i64::from(retention.transcripts_days) * DAY_MS;
@@ -123,7 +142,7 @@ async fn keep(store: Arc<dyn store::Store>, recordings_dir: PathBuf, retention: 
     loop {
         tick.tick().await;
         let now_ms = runtime::wall_ms();
-        match runtime::retention::sweep(store.as_ref(), &recordings_dir, now_ms - kept_ms, now_ms).await {
+        match runtime::retention::sweep(store.as_ref(), &recordings, now_ms - kept_ms, now_ms).await {
             Ok(deleted) if deleted == Deleted::default() => {}
             Ok(deleted) => {
                 let Deleted { calls, files, left } = deleted;

@@ -40,6 +40,9 @@ impl Node {
     /// Places a call. When it returns the platform has accepted it, or nobody knows whether it has; either way the call's
     /// further life is in its journal.
     pub async fn dial(&self, scope: TenantScope, request: DialRequest) -> Result<CallId, DialError> {
+        if let Some(answer) = self.dial_elsewhere(&scope, &request).await {
+            return answer;
+        }
         let control = self.shared.control(&request.carrier).ok_or(DialError::NoCarrier)?;
         let slot = self.admit(Direction::Outbound)?;
         let agent = self.shared.store.agent(&scope, request.agent).await.map_err(RefuseReason::from)?.agent;
@@ -68,6 +71,7 @@ impl Node {
         match reply {
             DialReply::Accepted { carrier_ref } => {
                 call.carrier_ref = Some(carrier_ref.clone());
+                self.own(&scope, id).await;
                 self.host(slot, scope, call, &agent, Vec::new());
                 self.catch_up(&scope, id, carrier_ref).await;
                 Ok(id)

@@ -295,13 +295,20 @@ fn node(common: &Common, size: &Size, services: Services, control: Arc<dyn Carri
     Node::new(settings, Arc::clone(&common.store), services, Arc::clone(&common.egress), controls)
 }
 
+fn recordings() -> runtime::recordings::Recordings {
+    let key = store::DataKey::parse(&base::Secret::new("a".repeat(64))).expect("a key");
+    let keys = store::Keyring::new(key, Vec::new());
+    let objects = store::objects::Objects::open(&store::objects::ObjectPlace::Memory, keys).expect("storage");
+    runtime::recordings::Recordings::new(std::env::temp_dir(), objects)
+}
+
 fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
     let app = App {
         node: node.clone(),
         scope,
         access: Arc::new(Access::default()),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
-        recordings_dir: std::env::temp_dir().into(),
+        recordings: recordings(),
     };
     let stop = CancellationToken::new();
     tokio::spawn(api::server::serve(listener, api::router(app), stop.clone(), Duration::from_secs(1)));
