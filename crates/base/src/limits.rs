@@ -218,6 +218,8 @@ pub const POSTGRES_START_MS_MAX: u64 = 30_000;
 pub const REPLICA_MS_MAX: u64 = 700;
 /// A replica that did not answer is left alone for this long.
 pub const REPLICA_AWAY_MS: u64 = 5_000;
+/// Months for which partitions of a database are made ahead.
+pub const PARTITIONS_AHEAD_MONTHS: u32 = 3;
 /// Statements that a database connection keeps prepared.
 pub const STATEMENTS_PREPARED_MAX: usize = 512;
 /// All migrations of a database, or waiting for another node that runs them.

@@ -67,7 +67,7 @@ enum Command {
     /// List, test and switch providers; set their credentials; say who serves an agent
     #[command(subcommand)]
     Providers(commands::providers::ProvidersCommand),
-    /// Manage the installation: its nodes
+    /// For the operator of the installation: nodes; a database filled to be measured
     #[command(subcommand)]
     Admin(commands::admin::AdminCommand),
     /// Say what is missing and the command that mends it
@@ -140,7 +140,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Models(command) => commands::models::models(&config, command).await,
             Command::Voices(command) => commands::voices::voices(&config, command).await,
             Command::Providers(command) => commands::providers::providers(&config, command).await,
-            Command::Admin(command) => commands::admin::admin(&config, command).await,
+            Command::Admin(command) => commands::admin::admin(&config, &command).await,
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),
             Command::Inputs(args) => commands::replay::inputs(&config, &args).await,

@@ -26,6 +26,8 @@ pub struct Config {
     pub server: Server,
     /// Where data is kept.
     pub data: Data,
+    /// Which database.
+    pub database: Database,
     /// Where models are kept.
     pub models: Models,
     /// Speech to text.
@@ -107,6 +109,68 @@ pub struct Data {
     pub dir: String,
     /// Load the demonstration business.
     pub demo: bool,
+}
+
+/// Which database. Addresses hold passwords, and may be references.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// A PostgreSQL server; empty: a file in the folder of the data.
+    pub url: Secret<String>,
+    /// The same server as the role that owns the tables.
+    pub owner_url: Secret<String>,
+    /// A replica of it.
+    pub replica_url: Secret<String>,
+    /// Connections to each of them.
+    pub connections_max: u32,
+}
+
+/// The database in the folder of the data.
+const DATABASE_FILE: &str = "frontdesk.db";
+
+impl Database {
+    /// How the database is opened, with references followed.
+    ///
+    /// # Errors
+    /// When a reference leads nowhere or a text is no address. The text never quotes one.
+    pub fn options(
+        &self,
+        data_dir: &Path,
+        keys: store::Keys,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<store::StoreOptions, String> {
+        let file =
+            store::SqliteOptions { keys: keys.clone(), ..store::SqliteOptions::new(data_dir.join(DATABASE_FILE)) };
+        let Some(url) = address("database.url", &self.url, env)? else {
+            for (path, text) in [("owner_url", &self.owner_url), ("replica_url", &self.replica_url)] {
+                if !text.expose().is_empty() {
+                    return Err(format!("database.{path} needs database.url"));
+                }
+            }
+            return Ok(file.into());
+        };
+        let mut server = store::PostgresOptions::new(url, file.key_file());
+        server.owner_url = address("database.owner_url", &self.owner_url, env)?;
+        server.replica_url = address("database.replica_url", &self.replica_url, env)?;
+        server.connections_max = self.connections_max;
+        server.keys = keys;
+        Ok(server.into())
+    }
+}
+
+fn address(
+    path: &str,
+    text: &Secret<String>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<Secret<String>>, String> {
+    let url = follow(text.expose(), env).map_err(|why| format!("{path}: {why}"))?;
+    if url.expose().is_empty() {
+        return Ok(None);
+    }
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.expose().starts_with(scheme)) {
+        return Err(format!("{path}: an address of PostgreSQL begins with postgres://"));
+    }
+    Ok(Some(url))
 }
 
 /// Where models are kept.
@@ -389,7 +453,13 @@ fn check_values(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Vec<St
     if config.calls.max == 0 || config.calls.inbound_reserve >= config.calls.max {
         problems.push("calls.max must be above 0 and above calls.inbound_reserve".into());
     }
-    problems.extend(config.secrets.keys(env).err());
+    match config.secrets.keys(env) {
+        Ok(keys) => problems.extend(config.database.options(&config.data_dir(), keys, env).err()),
+        Err(problem) => problems.push(problem),
+    }
+    if config.database.connections_max == 0 {
+        problems.push("database.connections_max must be above 0".into());
+    }
     problems.extend(crate::nodes::problems(config, env));
     for (table, entries) in [("providers", &config.providers), ("carriers", &config.carriers)] {
         for (name, settings) in entries {

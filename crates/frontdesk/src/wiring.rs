@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use store::seed::SeedMode;
 use store::shared::Shared;
-use store::{Credential, Owner, SqlStore, SqliteOptions, Store};
+use store::{Credential, Owner, SqlStore, Store, StoreOptions};
 
 /// The demonstration business as it is shipped.
 const DEMO: &str = include_str!("../../../fixtures/demo/business.toml");
@@ -37,8 +37,6 @@ const AUTO: &str = "auto";
 /// What an operator may know better about a provider than its descriptor.
 const DATA_REGION: &str = "data_region";
 const QUALITY: &str = "quality";
-/// The database in the folder of the data.
-const DATABASE: &str = "frontdesk.db";
 
 /// Reads an environment variable.
 pub type Env<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
@@ -139,18 +137,17 @@ pub async fn wire_light(config: &Config, env: Env<'_>) -> anyhow::Result<(Node, 
 pub async fn open_store(config: &Config, env: Env<'_>) -> anyhow::Result<(Arc<dyn Store>, TenantScope)> {
     egress::install_crypto();
     let options = store_options(config, env)?;
-    let database = options.path.clone();
-    let sqlite = SqlStore::open(options).await;
-    let store: Arc<dyn Store> =
-        Arc::new(sqlite.with_context(|| format!("the database {} cannot be opened", database.display()))?);
+    let place = options.place();
+    let opened = SqlStore::open(options).await;
+    let store: Arc<dyn Store> = Arc::new(opened.with_context(|| format!("the database {place} cannot be opened"))?);
     let scope = business(store.as_ref(), config.data.demo).await?;
     Ok((store, scope))
 }
 
 /// Where the database is and what seals it.
-pub fn store_options(config: &Config, env: Env<'_>) -> anyhow::Result<SqliteOptions> {
+pub fn store_options(config: &Config, env: Env<'_>) -> anyhow::Result<StoreOptions> {
     let keys = config.secrets.keys(&|name| env(name)).map_err(|why| anyhow::anyhow!(why))?;
-    Ok(SqliteOptions { keys, ..SqliteOptions::new(config.data_dir().join(DATABASE)) })
+    config.database.options(&config.data_dir(), keys, &|name| env(name)).map_err(|why| anyhow::anyhow!(why))
 }
 
 /// Where recordings are.

@@ -566,6 +566,9 @@ pub trait Store:
     fn keyring(&self) -> &Keyring;
     /// Whether the database answers and can be written to.
     async fn check(&self) -> Answer<()>;
+    /// Makes ahead of time what the months to come need, and answers how much of it is new. For a worker that comes by
+    /// some times a day; nothing is refused when it does not.
+    async fn make_room(&self) -> Answer<u64>;
     /// Finishes what is under way and closes.
     async fn close(&self);
 }

@@ -1,14 +1,17 @@
 //! The store over a database of either engine.
 
 use crate::areas::events::Bells;
+use crate::args;
 use crate::contract::{Answer, Store};
 use crate::db::postgres::{Postgres, PostgresOptions};
 use crate::db::sqlite::{Sqlite, SqliteOptions};
-use crate::db::{Args, Db, DbRow, Reach};
+use crate::db::{Args, Db, DbRow, Keys, Reach};
 use crate::error::StoreError;
 use crate::seal::Keyring;
 use crate::sql::{self, Sql};
 use async_trait::async_trait;
+use base::limits;
+use std::path::PathBuf;
 
 /// Which database, and how it is opened.
 #[derive(Clone, Debug)]
@@ -17,6 +20,32 @@ pub enum StoreOptions {
     Sqlite(SqliteOptions),
     /// A server.
     Postgres(PostgresOptions),
+}
+
+impl StoreOptions {
+    /// What seals that which is sealed.
+    pub const fn keys(&self) -> &Keys {
+        match self {
+            Self::Sqlite(options) => &options.keys,
+            Self::Postgres(options) => &options.keys,
+        }
+    }
+
+    /// Where the data key is kept when none is given.
+    pub fn key_file(&self) -> PathBuf {
+        match self {
+            Self::Sqlite(options) => options.key_file(),
+            Self::Postgres(options) => options.key_file.clone(),
+        }
+    }
+
+    /// Where the database is, for people: without user and password.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Sqlite(options) => options.path.display().to_string(),
+            Self::Postgres(options) => options.place(),
+        }
+    }
 }
 
 impl From<SqliteOptions> for StoreOptions {
@@ -29,6 +58,19 @@ impl From<PostgresOptions> for StoreOptions {
     fn from(options: PostgresOptions) -> Self {
         Self::Postgres(options)
     }
+}
+
+/// What an operator wants to know of a database before calls come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Name and version.
+    pub engine: String,
+    /// As whom we serve.
+    pub role: Option<String>,
+    /// Why row-level security does not bind that role, when it does not.
+    pub unbound: Option<&'static str>,
+    /// Why the replica does not answer, when there is one and it does not.
+    pub replica: Option<String>,
 }
 
 /// The store over a database.
@@ -64,6 +106,14 @@ impl SqlStore {
         self.db.broken_statements().await
     }
 
+    /// What an operator wants to know of it before calls come.
+    pub async fn report(&self) -> Answer<Report> {
+        match &self.db {
+            Db::Sqlite(_) => Ok(Report { engine: "SQLite".into(), role: None, unbound: None, replica: None }),
+            Db::Postgres(db) => db.report().await,
+        }
+    }
+
     /// The first row, or that there is no such thing.
     pub(crate) async fn need(
         &self,
@@ -87,6 +137,16 @@ impl Store for SqlStore {
         self.db.read(reach, sql::CHECK, Args::new()).await?;
         // Dropped, so nothing is written; but a file without room or a server that only reads would have said so.
         self.db.begin(reach).await.map(drop)
+    }
+
+    async fn make_room(&self) -> Answer<u64> {
+        if let Db::Sqlite(_) = &self.db {
+            return Ok(0);
+        }
+        let reach = Db::across("partitions are for all businesses");
+        let months = args![1_i64, i64::from(limits::PARTITIONS_AHEAD_MONTHS)];
+        let made = self.db.write_rows(reach, sql::MAKE_PARTITIONS, months).await?;
+        made.first().map_or(Ok(0), |row| row.get("made"))
     }
 
     async fn close(&self) {

@@ -1,4 +1,5 @@
-//! A real PostgreSQL of this machine (Debian's package `postgresql`), without durability, on a Unix socket.
+//! A real PostgreSQL of this machine (Debian's package `postgresql`) on a Unix socket. What it has acknowledged survives the end of
+//! its process, though not of the machine.
 //!
 //! [`shared`] is one server for all test processes of this user: the first one starts it, and a watchdog stops it when none has
 //! used it for a while. [`Server::own`] belongs to one test, which may stop and start it. As root, the server runs as the user
@@ -59,7 +60,7 @@ impl Server {
     /// Starts it after [`Server::stop`], with what it holds.
     pub fn start(&self) {
         let options = format!(
-            "-k {} -c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
+            "-k {} -c listen_addresses='' -c fsync=off -c full_page_writes=off \
              -c max_connections=400 -c shared_buffers=64MB -c autovacuum=off -c jit=off",
             self.folder.display()
         );

@@ -7,7 +7,7 @@ use crate::wiring;
 use local::models::{Manifest, Status, Tier};
 use std::process::ExitCode;
 use store::seal::is_private;
-use store::{DataKey, Keys};
+use store::{DataKey, Keys, Report, SqlStore, Store as _, StoreOptions};
 
 /// One line of the report.
 struct Finding {
@@ -20,6 +20,7 @@ pub(crate) async fn doctor(config: &Config) -> anyhow::Result<ExitCode> {
     let findings = [
         data(config),
         data_key(config),
+        database(config).await,
         models(config),
         runtime_library(config).await,
         port(config).await,
@@ -72,7 +73,7 @@ fn data_key(config: &Config) -> Finding {
     };
     let file = options.key_file();
     let loss = "without it recorded inputs cannot be opened; nothing else is lost";
-    let result = match (&options.keys, DataKey::read(&file)) {
+    let result = match (options.keys(), DataKey::read(&file)) {
         (Keys::Given(keyring), _) => Ok(format!("configured, {}; {loss}", keyring.current())),
         (Keys::Beside, Ok(key)) if is_private(&file) => Ok(format!("{}, {}; {loss}", file.display(), key.id())),
         (Keys::Beside, Ok(_)) => {
@@ -86,6 +87,45 @@ fn data_key(config: &Config) -> Finding {
         }
     };
     Finding { what, result }
+}
+
+/// Whether the database answers, and binds the role as which we serve. A file that is not there yet is not made.
+async fn database(config: &Config) -> Finding {
+    let what = "database";
+    let wrong = |problem: String, mend: &str| Finding { what, result: Err((problem, mend.to_owned())) };
+    let options = match wiring::store_options(config, &environment) {
+        Ok(options) => options,
+        Err(error) => return wrong(format!("{error:#}"), "database.url as docs/storage.md says"),
+    };
+    let place = options.place();
+    let (server, alone) = (matches!(options, StoreOptions::Postgres(_)), matches!(options.keys(), Keys::Beside));
+    if !server && !std::path::Path::new(&place).exists() {
+        return Finding { what, result: Ok(format!("{place} will be made at the first start")) };
+    }
+    egress::install_crypto();
+    let report = match SqlStore::open(options).await {
+        Ok(store) => {
+            let report = store.report().await;
+            store.close().await;
+            report
+        }
+        Err(error) => Err(error),
+    };
+    match report {
+        Err(error) => wrong(format!("{place}: {error}"), "start the server, or mend [database]"),
+        Ok(Report { unbound: Some(why), role, .. }) => wrong(
+            format!("row-level security does not bind the role {}: {why}", role.unwrap_or_default()),
+            "serve as a role of its own and give the owner in database.owner_url",
+        ),
+        Ok(Report { replica: Some(why), .. }) => {
+            wrong(format!("the replica does not answer: {why}"), "mend or remove database.replica_url")
+        }
+        Ok(_) if server && alone => wrong(
+            "several nodes on one server need one data key".into(),
+            "give all of them the same secrets.data_key (openssl rand -hex 32)",
+        ),
+        Ok(report) => Finding { what, result: Ok(format!("{} at {place}", report.engine)) },
+    }
 }
 
 fn models(config: &Config) -> Finding {

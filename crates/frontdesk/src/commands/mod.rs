@@ -5,6 +5,7 @@ pub(crate) mod call;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod fill;
 pub(crate) mod models;
 pub(crate) mod nodes;
 pub(crate) mod providers;

@@ -27,11 +27,11 @@ pub(crate) enum NodesCommand {
     },
 }
 
-pub(crate) async fn nodes(config: &Config, command: NodesCommand) -> anyhow::Result<ExitCode> {
+pub(crate) async fn nodes(config: &Config, command: &NodesCommand) -> anyhow::Result<ExitCode> {
     let (store, _) = wiring::open_store(config, &environment).await?;
     let done = match command {
-        NodesCommand::Nodes { json } => list(store.as_ref(), json).await,
-        NodesCommand::Drain { node, undo } => drain(store.as_ref(), &node, !undo).await,
+        NodesCommand::Nodes { json } => list(store.as_ref(), *json).await,
+        NodesCommand::Drain { node, undo } => drain(store.as_ref(), node, !undo).await,
     };
     store.close().await;
     done.map(|()| ExitCode::SUCCESS)

@@ -129,6 +129,11 @@ async fn prune(store: Arc<dyn store::Store>) {
         if let Err(error) = store.prune_deliveries(runtime::wall_ms() - REPLAY_KEYS_KEPT_MS).await {
             tracing::warn!(%error, "old deliveries were not forgotten");
         }
+        match store.make_room().await {
+            Ok(0) => {}
+            Ok(partitions) => tracing::info!(partitions, "the database has room for the months to come"),
+            Err(error) => tracing::warn!(%error, "no room was made for the months to come; the next try follows"),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod bad_input;
 mod clock;
 mod cloud_call;
+mod database;
 mod faults;
 mod kill;
 mod on_device_call;

@@ -264,6 +264,8 @@ impl Detail {
 
 /// The platforms around a server.
 pub struct World {
+    /// What else is in the server's environment.
+    pub more_env: Vec<(String, String)>,
     pub place: Place,
     pub stt: deepgram::Twin,
     pub llm: openai::Twin,
@@ -309,6 +311,7 @@ impl World {
             ..TwinOptions::new(ACCOUNT, AUTH_TOKEN)
         };
         Self {
+            more_env: Vec::new(),
             place,
             stt: deepgram::Twin::start(stt).await.expect("a twin"),
             llm: openai::Twin::start(llm).await.expect("a twin"),
@@ -336,7 +339,8 @@ impl World {
             ("FRONTDESK_LOG_FORMAT", "json"),
             ("FRONTDESK_LOG_FILTER", "debug,hyper=info,reqwest=info,h2=info,sqlx=info"),
         ];
-        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        pairs.into_iter().chain(self.more_env.clone()).collect()
     }
 
     pub async fn serve(&self) -> Server {

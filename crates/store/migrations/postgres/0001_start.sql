@@ -53,9 +53,9 @@ CREATE FUNCTION frontdesk_first_id(moment timestamptz, months integer) RETURNS u
         || '00000000000000000000')::uuid
 $$;
 
--- Makes the partitions of this month and of those to come, and answers how many are new. Runs with the rights of the owner.
+-- Makes the partitions of months that were, of this one and of those to come, and answers how many are new. Runs with the rights of the owner.
 -- A month of which the default partition already holds rows stays there: nothing is moved while calls are in progress.
-CREATE FUNCTION frontdesk_make_partitions(months_ahead integer) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION frontdesk_make_partitions(months_back integer, months_ahead integer) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
     SET search_path FROM CURRENT SET lock_timeout = '400ms' AS $$
 DECLARE
     made integer := 0;
@@ -72,7 +72,7 @@ BEGIN
         RETURN 0;
     END IF;
     PERFORM set_config('frontdesk.across', 'on', true);
-    FOR ahead IN -1..LEAST(months_ahead, 24) LOOP
+    FOR ahead IN -LEAST(months_back, 120)..LEAST(months_ahead, 24) LOOP
         low := frontdesk_first_id(now(), ahead);
         high := frontdesk_first_id(now(), ahead + 1);
         FOREACH parent IN ARRAY ARRAY['calls', 'journal', 'messages'] LOOP

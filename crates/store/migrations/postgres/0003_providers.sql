@@ -28,4 +28,4 @@ CREATE TABLE call_costs (
 SELECT frontdesk_protect('call_costs');
 CREATE INDEX calls_by_start ON calls (business, started_at_ms, cost_usd_micros);
 
-SELECT frontdesk_make_partitions(3);
+SELECT frontdesk_make_partitions(1, 3);

@@ -29,8 +29,9 @@ fn newest(migrator: &Migrator) -> i64 {
 }
 
 pub(super) async fn sqlite(writer: &SqlitePool) -> Answer<()> {
-    SQLITE.run(writer).await.map_err(|error| map_migration(error, sqlite::map_error))?;
-    let row = sqlx::query(FLOOR).fetch_one(writer).await.map_err(sqlite::map_error)?;
+    let mut connection = writer.acquire().await.map_err(sqlite::map_error)?;
+    SQLITE.run_direct(None, &mut *connection, false).await.map_err(|error| map_migration(error, sqlite::map_error))?;
+    let row = sqlx::query(FLOOR).fetch_one(&mut *connection).await.map_err(sqlite::map_error)?;
     check_floor(row.try_get("floor").map_err(sqlite::map_error)?, newest(&SQLITE))
 }
 
@@ -39,7 +40,7 @@ pub(super) async fn postgres(owner: &mut PgConnection, grant_to: Option<&str>) -
     let deadline = Duration::from_millis(limits::MIGRATION_MS_MAX);
     let run = async {
         if !is_current(owner).await? {
-            POSTGRES.run(&mut *owner).await.map_err(|error| map_migration(error, postgres::map_error))?;
+            POSTGRES.run_direct(None, owner, false).await.map_err(|error| map_migration(error, postgres::map_error))?;
         }
         let row = sqlx::query(FLOOR).fetch_one(&mut *owner).await.map_err(postgres::map_error)?;
         check_floor(row.try_get("floor").map_err(postgres::map_error)?, newest(&POSTGRES))?;

@@ -8,6 +8,7 @@ use super::value::Either;
 use super::{DbRow, Keys, Reach, Value, bound, migrate};
 use crate::contract::Answer;
 use crate::error::StoreError;
+use crate::sql_store::Report;
 use base::{Secret, limits};
 use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -51,6 +52,14 @@ impl PostgresOptions {
     }
 }
 
+impl PostgresOptions {
+    /// Where the server is, for people: without user and password.
+    pub fn place(&self) -> String {
+        let Ok(options) = connect_options(&self.url) else { return "of database.url".into() };
+        format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default())
+    }
+}
+
 /// An open pool.
 #[derive(Clone, Debug)]
 pub struct Postgres {
@@ -77,6 +86,13 @@ impl Postgres {
         let _ = migrator.close().await;
         migrated?;
         let primary = pool(options.connections_max).connect_lazy_with(serving);
+        let rights = rights(&primary).await?;
+        if !rights.may {
+            return Err(StoreError::Invalid(NO_RIGHTS));
+        }
+        if let Some(why) = rights.unbound() {
+            tracing::warn!(role = rights.role, "row-level security does not bind this role of the database: {why}");
+        }
         let replica = match &options.replica_url {
             None => None,
             Some(url) => Some(Replica {
@@ -116,6 +132,17 @@ impl Postgres {
         }
     }
 
+    pub(crate) async fn report(&self) -> Answer<Report> {
+        let rights = rights(&self.primary).await?;
+        let unbound = rights.unbound();
+        let engine = format!("PostgreSQL {}", rights.version);
+        let replica = match &self.replica {
+            None => None,
+            Some(replica) => self::rights(&replica.pool).await.err().map(|error| error.to_string()),
+        };
+        Ok(Report { engine, role: Some(rights.role), unbound, replica })
+    }
+
     pub(super) async fn begin(&self, reach: Reach) -> Answer<sqlx::Transaction<'static, sqlx::Postgres>> {
         begin(&self.primary, reach, "BEGIN").await.map_err(map_error)
     }
@@ -143,6 +170,40 @@ impl Replica {
         self.away_until_ms.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
+
+/// What the role may do that serves.
+struct Rights {
+    version: String,
+    role: String,
+    above: bool,
+    owner: bool,
+    may: bool,
+}
+
+impl Rights {
+    fn unbound(&self) -> Option<&'static str> {
+        match (self.above, self.owner) {
+            (true, _) => Some("it is a superuser or has BYPASSRLS"),
+            (_, true) => Some("it owns the tables, so it could lift the policies"),
+            _ => None,
+        }
+    }
+}
+
+async fn rights(pool: &PgPool) -> Answer<Rights> {
+    let rows = read(pool, Reach::Across, crate::sql::RIGHTS.postgres()?, &[]).await.map_err(map_error)?;
+    let row = rows.first().ok_or(StoreError::NotFound("role"))?;
+    Ok(Rights {
+        version: row.get("version")?,
+        role: row.get("role")?,
+        above: row.get("above")?,
+        owner: row.get("owner")?,
+        may: row.get("may")?,
+    })
+}
+
+const NO_RIGHTS: &str =
+    "the role of database.url may not use every table; start once with database.owner_url, which grants that";
 
 async fn read(pool: &PgPool, reach: Reach, text: &'static str, args: &[Value<'_>]) -> sqlx::Result<Vec<DbRow>> {
     let mut tx = begin(pool, reach, "BEGIN READ ONLY").await?;

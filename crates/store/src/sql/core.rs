@@ -5,6 +5,15 @@ use super::statements;
 statements! {
     CHECK = "SELECT 1";
     SCHEMA_VERSION = sqlite "PRAGMA schema_version";
+    MAKE_PARTITIONS = postgres "SELECT CAST(frontdesk_make_partitions(CAST($1 AS int), CAST($2 AS int)) AS bigint) AS made";
+    RIGHTS = postgres "SELECT current_setting('server_version') AS version, CAST(current_user AS text) AS role,
+            rolsuper OR rolbypassrls AS above,
+            EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('businesses') AND relowner = pg_roles.oid) AS owner,
+            NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+                AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT LIKE '\\_sqlx%'
+                AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
+                    AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))) AS may
+        FROM pg_roles WHERE rolname = current_user";
     CHECKPOINT = sqlite "PRAGMA wal_checkpoint(TRUNCATE)";
 
     PUT_BUSINESS = "INSERT INTO businesses (id, slug, name, time_zone) VALUES ($1, $2, $3, $4)
@@ -30,6 +39,8 @@ statements! {
 
     INSERT_CONVERSATION = "INSERT INTO conversations (id, business, agent, customer, started_at_ms)
         VALUES ($1, $2, $3, $4, $5)";
+    FILL_CONVERSATION = "INSERT INTO conversations (id, business, agent, customer, started_at_ms, ended_at_ms)
+        VALUES ($1, $2, $3, $4, $5, $6)";
     END_CONVERSATION = "UPDATE conversations SET ended_at_ms = $3
         WHERE business = $1 AND id = $2 AND ended_at_ms IS NULL";
     CONVERSATION = "SELECT id, business, agent, customer, started_at_ms, ended_at_ms FROM conversations

@@ -130,7 +130,7 @@ statements! {
     INSERT_AUDIT = "INSERT INTO audit_log (id, business, at_ms, actor_kind, actor_id, action, subject, details, address)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     AUDIT_LINES = "SELECT id, at_ms, actor_kind, actor_id, action, subject, details, address FROM audit_log
-        WHERE business = $1 AND ($2 IS NULL OR actor_id = $2) AND ($3 IS NULL OR action = $3)
+        WHERE business = $1 AND (actor_id = $2 OR $2 IS NULL) AND (action = $3 OR $3 IS NULL)
             AND at_ms >= $4 AND at_ms < $5 AND (at_ms, id) < ($6, $7)
         ORDER BY at_ms DESC, id DESC LIMIT $8";
 }
