@@ -429,3 +429,6 @@ pub const WEBHOOK_RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
 pub const WEBHOOKS_AT_ONCE_MAX: usize = 16;
 /// Listening for hints of other nodes is begun again after this.
 pub const EVENT_HINTS_RETRY_MS: u64 = 5_000;
+
+/// The file of the configuration and what is set in the database are looked at this often.
+pub const CONFIG_LOOK_MS: u64 = 2_000;

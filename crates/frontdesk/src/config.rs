@@ -293,7 +293,18 @@ pub struct Sources<'a> {
 }
 
 /// Loads and checks all layers.
+///
+/// # Errors
+/// Everything that is wrong.
 pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
+    load_all(sources).map(|(config, _)| config)
+}
+
+/// The same, and the layers as one table.
+///
+/// # Errors
+/// Everything that is wrong.
+pub fn load_all(sources: &Sources<'_>) -> Result<(Config, Table), Problems> {
     let mut problems = Vec::new();
     let schema = default_table();
     let mut merged = schema.clone();
@@ -305,7 +316,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
     for (key, value) in sources.overrides {
         set(&mut merged, &schema, key, value, "command line", &mut problems);
     }
-    let config = match Value::Table(merged).try_into::<Config>() {
+    let config = match Value::Table(merged.clone()).try_into::<Config>() {
         Ok(config) => Some(config),
         Err(error) if problems.is_empty() => {
             problems.push(error.to_string().trim().replace('\n', " "));
@@ -316,7 +327,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
     match config {
         Some(config) if problems.is_empty() => {
             let problems = check_values(&config, sources.env);
-            if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+            if problems.is_empty() { Ok((config, merged)) } else { Err(Problems(problems)) }
         }
         _ => Err(Problems(problems)),
     }

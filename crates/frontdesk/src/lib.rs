@@ -10,6 +10,7 @@ mod commands;
 pub mod config;
 pub mod nodes;
 pub mod on_device;
+pub mod reload;
 pub mod shelf;
 pub mod telemetry;
 pub mod vault;

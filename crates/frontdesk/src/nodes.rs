@@ -85,7 +85,6 @@ pub fn cluster_settings(config: &Config) -> anyhow::Result<ClusterSettings> {
         media_url: (!media_url.is_empty()).then_some(media_url),
         roles: config.node.roles.parse().map_err(|why| anyhow!("node.roles: {why}"))?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        calls_max: config.calls.max,
     })
 }
 

@@ -505,7 +505,7 @@ fn quality(provider: &str, text: &str) -> anyhow::Result<u8> {
 }
 
 /// What may be spent.
-fn budgets(config: &Config) -> Budgets {
+pub fn budgets(config: &Config) -> Budgets {
     let cents = |cents: u32| (cents > 0).then(|| Money::from_usd_micros(i64::from(cents) * 10_000));
     Budgets { call: cents(config.budget.call_cents), month: cents(config.budget.month_cents) }
 }

@@ -26,8 +26,8 @@ pub mod work;
 
 pub use cluster::{ClusterSettings, Follow, JoinError};
 pub use node::{
-    AttachError, Budgets, DialError, DialRequest, MaskedCredential, Node, NodeSettings, ProviderError, RefuseReason,
-    Services,
+    AttachError, Budgets, DialError, DialRequest, LiveSettings, MaskedCredential, Node, NodeSettings, ProviderError,
+    RefuseReason, Services,
 };
 
 /// The month of this time in UTC, counted from the year 0.

@@ -56,6 +56,17 @@ pub struct NodeSettings {
     pub budgets: Budgets,
 }
 
+/// What of it can be changed while calls go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveSettings {
+    /// Calls at once.
+    pub calls_max: usize,
+    /// Of these, kept free for inbound calls.
+    pub inbound_reserve: usize,
+    /// What may be spent.
+    pub budgets: Budgets,
+}
+
 /// What may be spent on providers. `None`: no bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Budgets {
@@ -140,6 +151,7 @@ pub(crate) struct Shared {
     cluster: OnceLock<Arc<Cluster>>,
     /// A call has left the registry.
     closed: Notify,
+    live: Mutex<LiveSettings>,
 }
 
 #[derive(Clone)]
@@ -179,7 +191,7 @@ impl Shared {
     pub(crate) fn call_context(&self, agent: &Arc<Agent>, call: &Call, tell: Tell) -> Arc<CallContext> {
         let month = self.ledger.month(call.business, crate::month_number(crate::wall_ms()));
         let bill = Bill::in_month(Arc::clone(&month));
-        let budgets = self.settings.budgets;
+        let budgets = self.live().budgets;
         let per_call = agent.providers.budget_call().or(budgets.call);
         Arc::new(CallContext {
             board: Arc::clone(&self.board),
@@ -219,7 +231,7 @@ impl Shared {
 
     /// Asks the store what the business has spent this month: other nodes spend, too. The call does not wait for it.
     fn learn_spending(self: &Arc<Self>, scope: TenantScope) {
-        if self.settings.budgets.month.is_none() {
+        if self.live().budgets.month.is_none() {
             return;
         }
         let shared = Arc::clone(self);
@@ -324,6 +336,11 @@ impl Node {
         egress: Arc<egress::Egress>,
         controls: BTreeMap<String, Arc<dyn CarrierControl>>,
     ) -> Self {
+        let live = LiveSettings {
+            calls_max: settings.calls_max,
+            inbound_reserve: settings.inbound_reserve,
+            budgets: settings.budgets,
+        };
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             shared: Arc::new(Shared {
@@ -346,6 +363,7 @@ impl Node {
                 cordoned: AtomicBool::new(false),
                 cluster: OnceLock::new(),
                 closed: Notify::new(),
+                live: Mutex::new(live),
             }),
         }
     }
@@ -424,7 +442,7 @@ impl Node {
         if self.is_draining() || !self.takes_calls() {
             return Err(RefuseReason::Draining);
         }
-        let settings = &self.shared.settings;
+        let settings = self.shared.live();
         let limit = match direction {
             Direction::Inbound => settings.calls_max,
             Direction::Outbound => settings.calls_max.saturating_sub(settings.inbound_reserve),

@@ -1,13 +1,15 @@
 //! `frontdesk admin nodes` and `frontdesk admin drain`: the processes of this installation.
 
 use crate::cli::environment;
-use crate::config::Config;
+use crate::config::{self, Config, Sources};
+use crate::reload::{self, LIVE_KEYS};
 use crate::wiring;
 use anyhow::bail;
 use clap::Subcommand;
 use model::node::KnownNode;
+use std::path::Path;
 use std::process::ExitCode;
-use store::{Nodes as _, Store};
+use store::Store;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodesCommand {
@@ -25,6 +27,13 @@ pub(crate) enum NodesCommand {
         #[arg(long)]
         undo: bool,
     },
+    /// Set something for all nodes while they run: a key of docs/configuration.md and its value, such as calls.max 50
+    Set {
+        /// Key, such as calls.max
+        key: String,
+        /// Value; without one, what the file and the environment say holds again
+        value: Option<String>,
+    },
 }
 
 pub(crate) async fn nodes(config: &Config, command: &NodesCommand) -> anyhow::Result<ExitCode> {
@@ -32,6 +41,7 @@ pub(crate) async fn nodes(config: &Config, command: &NodesCommand) -> anyhow::Re
     let done = match command {
         NodesCommand::Nodes { json } => list(store.as_ref(), *json).await,
         NodesCommand::Drain { node, undo } => drain(store.as_ref(), node, !undo).await,
+        NodesCommand::Set { key, value } => set(store.as_ref(), key, value.as_deref()).await,
     };
     store.close().await;
     done.map(|()| ExitCode::SUCCESS)
@@ -83,4 +93,21 @@ async fn drain(store: &dyn Store, wanted: &str, drain: bool) -> anyhow::Result<(
         }
         _ => bail!("{} nodes are called {wanted}: say which by its id", found.len()),
     }
+}
+
+async fn set(store: &dyn Store, key: &str, value: Option<&str>) -> anyhow::Result<()> {
+    if !LIVE_KEYS.contains(&key) {
+        bail!("{key} cannot be set while nodes run; these can: {}", LIVE_KEYS.join(", "));
+    }
+    let (mut stored, version) = reload::stored(store).await?;
+    match value {
+        Some(value) => stored.insert(key.to_owned(), value.to_owned()),
+        None => stored.remove(key),
+    };
+    // As a node would read it, but for its own file and environment.
+    let overrides: Vec<(&str, String)> = stored.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    config::load(&Sources { file: Some(Path::new("/dev/null")), env: &|_| None, overrides: &overrides })?;
+    store.put_setting(reload::SETTING, &serde_json::to_string(&stored)?, Some(version)).await?;
+    println!("{key}: {}", value.unwrap_or("as the file and the environment say"));
+    Ok(())
 }

@@ -1,10 +1,12 @@
 //! `frontdesk serve`: take calls until stopped.
 
 use crate::cli::environment;
-use crate::config::{Config, Retention};
+use crate::config::Config;
+use crate::reload::{self, Layers, Live};
 use crate::wiring::{self, Wired};
 use anyhow::Context as _;
 use api::{Access, App};
+use arc_swap::ArcSwap;
 use base::limits;
 use clap::Args;
 use model::node::{NodeRole, NodeRoles};
@@ -35,7 +37,7 @@ pub(crate) struct ServeArgs {
     pub(crate) roles: Option<String>,
 }
 
-pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+pub(crate) async fn serve(config: Config, layers: Layers) -> anyhow::Result<ExitCode> {
     let metrics = crate::telemetry::start_metrics();
     let listener = bind(&config).await?;
     let wired = wiring::wire(&config, &environment).await?;
@@ -43,7 +45,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         tracing::info!(stage, who = names.join(", then "), "ready");
     }
     tracing::info!(address = %listener.local_addr()?, "taking calls");
-    run(&config, wired, listener, metrics).await
+    run(config, Some(layers), wired, listener, metrics).await
 }
 
 /// Binds before the slow part of the start, so that a taken port is said at once.
@@ -56,11 +58,14 @@ pub(crate) async fn bind(config: &Config) -> anyhow::Result<TcpListener> {
 
 /// Serves until SIGINT or SIGTERM, then drains.
 pub(crate) async fn run(
-    config: &Config,
+    config: Config,
+    layers: Option<Layers>,
     wired: Wired,
     listener: TcpListener,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
 ) -> anyhow::Result<ExitCode> {
+    let current = Arc::new(ArcSwap::from_pointee(config.clone()));
+    let config = &config;
     let token = crate::config::follow(config.server.api_token.expose(), &environment)
         .map_err(|why| anyhow::anyhow!("server.api_token: {why}"))?;
     model::people::check_table().map_err(|why| anyhow::anyhow!("the table of permissions: {why}"))?;
@@ -89,10 +94,15 @@ pub(crate) async fn run(
     let (node, recordings) = (wired.node.clone(), wired.recordings.clone());
     let spooler = tokio::spawn(async move { recordings.keep_storing(&node).await });
     let pruner = tokio::spawn(prune(Arc::clone(&wired.store)));
-    let retention = config.retention.clone();
-    let keeper = tokio::spawn(keep(Arc::clone(&wired.store), wired.recordings.clone(), retention, roles));
+    let keeper = tokio::spawn(keep(Arc::clone(&wired.store), wired.recordings.clone(), Arc::clone(&current), roles));
+    let reader = match layers {
+        Some(layers) => {
+            Some(tokio::spawn(reload::follow(Live::new(layers, Arc::clone(&current))?, wired.node.clone())))
+        }
+        None => None,
+    };
     signal().await;
-    let grace = Duration::from_secs(config.calls.drain_secs);
+    let grace = Duration::from_secs(current.load().calls.drain_secs);
     tracing::info!(calls = wired.node.calls_live(), "stopping; a second signal stops at once");
     tokio::select! {
         // Platforms still need us while calls finish, so the server goes last.
@@ -101,6 +111,7 @@ pub(crate) async fn run(
     }
     stop.cancel();
     member.abort();
+    reader.inspect(tokio::task::JoinHandle::abort);
     spooler.abort();
     // What the last calls left; what does not get there in time is brought there by the next process.
     let left = wired.recordings.store_finished(|call| wired.node.has_call(call));
@@ -138,14 +149,18 @@ async fn prune(store: Arc<dyn store::Store>) {
 }
 
 /// Deletes what is past its time.
-async fn keep(store: Arc<dyn store::Store>, recordings: Recordings, retention: Retention, roles: NodeRoles) {
-    if retention.transcripts_days == 0 || !roles.has(NodeRole::Worker) {
+async fn keep(store: Arc<dyn store::Store>, recordings: Recordings, current: Arc<ArcSwap<Config>>, roles: NodeRoles) {
+    if !roles.has(NodeRole::Worker) {
         return;
     }
-    let kept_ms = i64::from(retention.transcripts_days) * DAY_MS;
     let mut tick = tokio::time::interval(Duration::from_secs(KEEP_EVERY_SECS));
     loop {
         tick.tick().await;
+        let days = current.load().retention.transcripts_days;
+        if days == 0 {
+            continue;
+        }
+        let kept_ms = i64::from(days) * DAY_MS;
         let now_ms = runtime::wall_ms();
         match runtime::retention::sweep(store.as_ref(), &recordings, now_ms - kept_ms, now_ms).await {
             Ok(deleted) if deleted == Deleted::default() => {}

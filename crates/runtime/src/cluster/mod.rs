@@ -41,8 +41,6 @@ pub struct ClusterSettings {
     pub roles: NodeRoles,
     /// Version of the program.
     pub version: String,
-    /// Calls at once.
-    pub calls_max: usize,
 }
 
 /// Why a node did not join.
@@ -91,7 +89,7 @@ impl Cluster {
             generation: GENERATION,
             version: self.settings.version.clone(),
             calls_live: count(node.calls_live()),
-            calls_max: count(self.settings.calls_max),
+            calls_max: count(node.calls_max()),
             draining: node.is_draining(),
         }
     }

@@ -178,8 +178,9 @@ impl PeerKeys {
     pub fn sign(&self, path: &str, to: NodeId, from: NodeId, at_ms: i64, body: &[u8]) -> Option<String> {
         let tag = hmac::sign(self.0.first()?, &Self::signed(path, to, from, at_ms, body));
         let mut value = format!("{from} {at_ms} ");
-        // Writing to a text cannot fail.
-        tag.as_ref().iter().for_each(|byte| drop(write!(value, "{byte:02x}")));
+        for byte in tag.as_ref() {
+            write!(value, "{byte:02x}").ok()?;
+        }
         Some(value)
     }
 

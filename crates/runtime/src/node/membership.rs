@@ -1,6 +1,6 @@
 //! The node as one of several: what it has, gives up and takes over, and how it stops.
 
-use super::{Node, Shared, lock};
+use super::{LiveSettings, Node, Shared, lock};
 use crate::cluster::Cluster;
 use crate::host::HostMessage;
 use base::{CallId, NodeId, limits};
@@ -13,6 +13,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 impl Shared {
+    /// What holds now of what can be changed while calls go on.
+    pub(crate) fn live(&self) -> LiveSettings {
+        *lock(&self.live)
+    }
+
     /// A call is left to another node: nobody finds it here any more.
     pub(crate) async fn forget(&self, scope: &TenantScope, call: CallId) {
         lock(&self.calls).remove(&call);
@@ -31,6 +36,11 @@ impl Node {
         if self.shared.cluster.set(cluster).is_err() {
             tracing::error!("this node has joined already");
         }
+    }
+
+    /// Where platforms bring the audio of this node's calls, when it is a place of its own.
+    pub fn media_url(&self) -> Option<String> {
+        self.cluster().and_then(|cluster| cluster.media_url()).map(str::to_owned)
     }
 
     /// Takes no new calls while an operator wants it so.
@@ -56,6 +66,16 @@ impl Node {
             Some(cluster) => cluster.claim(scope, call, from).await,
             None => true,
         }
+    }
+
+    /// Changes what can be changed while calls go on. Calls in progress keep what they began with.
+    pub fn set_live(&self, settings: LiveSettings) {
+        *lock(&self.shared.live) = settings;
+    }
+
+    /// Calls at once, as it holds now.
+    pub fn calls_max(&self) -> usize {
+        self.shared.live().calls_max
     }
 
     /// Whether a call lives here, whoever's it is.
