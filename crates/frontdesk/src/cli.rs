@@ -180,19 +180,16 @@ fn references(layers: &Layers) -> BTreeSet<String> {
 }
 
 /// Fetches what the configuration names in Vault. Nothing waits for it when it names nothing.
-fn fetch_secrets(layers: &Layers) -> anyhow::Result<()> {
-    if references(layers).is_empty() {
-        return Ok(());
-    }
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(fetch_secrets_again(layers))
-}
-
-/// Fetches it while the program runs: what is rotated there, and what was named since.
 ///
 /// # Errors
 /// When one cannot be fetched; what was known holds.
-pub(crate) async fn fetch_secrets_again(layers: &Layers) -> anyhow::Result<()> {
-    let fetched = vault::fetch(&references(layers), &|name| std::env::var(name).ok()).await?;
+pub(crate) fn fetch_secrets(layers: &Layers) -> anyhow::Result<()> {
+    let references = references(layers);
+    if references.is_empty() {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let fetched = runtime.block_on(vault::fetch(&references, &|name| std::env::var(name).ok()))?;
     FETCHED.store(Arc::new(fetched));
     Ok(())
 }

@@ -163,8 +163,7 @@ pub async fn follow(mut live: Live, node: Node) {
             }
         }
         (file_at, version) = (now_at, Some(now_version));
-        if is_asked && let Err(error) = crate::cli::fetch_secrets_again(&live.layers).await {
-            tracing::error!(error = format!("{error:#}"), "secrets could not be fetched again; what was known holds");
+        if is_asked && !fetched_again(&live.layers).await {
             continue;
         }
         match live.read_again(&kept) {
@@ -173,6 +172,19 @@ pub async fn follow(mut live: Live, node: Node) {
                 metrics::counter!("frontdesk_config_reloads_total", "outcome" => "refused").increment(1);
                 tracing::error!(%problems, "the configuration was read again and not taken");
             }
+        }
+    }
+}
+
+/// What lies in Vault may have been rotated there.
+async fn fetched_again(layers: &Layers) -> bool {
+    let layers = layers.clone();
+    let fetched = tokio::task::spawn_blocking(move || crate::cli::fetch_secrets(&layers)).await;
+    match fetched.map_err(anyhow::Error::from).and_then(|fetched| fetched) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "secrets could not be fetched again; what was known holds");
+            false
         }
     }
 }

@@ -19,15 +19,16 @@ const LATENCY_SECONDS: [f64; 14] = [0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0
 pub fn start_logs(log: &Log) {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let writer = Queue::start();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_filter_reloading().with_writer(writer);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = match log.format.as_str() {
         "json" => {
-            let builder = builder.json().flatten_event(true);
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
             keep(builder.reload_handle());
             builder.try_init()
         }
         _ => {
-            let builder = builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).compact();
+            let builder =
+                builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).compact().with_filter_reloading();
             keep(builder.reload_handle());
             builder.try_init()
         }

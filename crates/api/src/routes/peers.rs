@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use base::limits;
 use model::business::TenantScope;
 use runtime::Follow;
-use runtime::cluster::peer::{COMMAND_PATH, PeerAnswer, PeerRequest, SIGNATURE, WATCH_PATH};
+use runtime::cluster::peer::{self, COMMAND_PATH, PeerAnswer, PeerRequest, SIGNATURE, WATCH_PATH};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -34,11 +34,11 @@ pub(crate) async fn watch(State(app): State<App>, headers: HeaderMap, body: Byte
     let lines = futures_util::stream::unfold(Follow::Here(events), |mut events| async move {
         let patience = Duration::from_millis(limits::PEER_WATCH_ALIVE_MS);
         let line = match tokio::time::timeout(patience, events.next()).await {
-            Ok(Some(event)) => serde_json::to_vec(&event).unwrap_or_default(),
+            Ok(Some(event)) => peer::line(Some(&event)),
             Ok(None) => return None,
-            Err(_quiet) => Vec::new(),
+            Err(_quiet) => peer::line(None),
         };
-        Some((Ok::<_, Infallible>(Bytes::from([line, b"\n".to_vec()].concat())), events))
+        Some((Ok::<_, Infallible>(Bytes::from(line)), events))
     });
     Ok(Body::from_stream(lines).into_response())
 }
@@ -47,5 +47,5 @@ pub(crate) async fn watch(State(app): State<App>, headers: HeaderMap, body: Byte
 fn asked(app: &App, path: &str, headers: &HeaderMap, body: &[u8]) -> Result<PeerRequest, Problem> {
     let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     app.node.known_peer(path, signature, body).ok_or_else(Problem::not_found)?;
-    serde_json::from_slice(body).map_err(|_| Problem::invalid("this node does not know what is asked"))
+    PeerRequest::read(body).ok_or_else(|| Problem::invalid("this node does not know what is asked"))
 }

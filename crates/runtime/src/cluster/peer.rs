@@ -10,6 +10,7 @@ use base::{AgentId, BusinessId, CallId, Millis, NodeId, PhoneNumber, Pii, Secret
 use carriers::protocol::Answer;
 use egress::{ByteStream, Egress};
 use engine::io::Input;
+use model::live::LiveEvent;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
@@ -80,6 +81,20 @@ pub enum PeerRequest {
         /// Which.
         call: CallId,
     },
+}
+
+impl PeerRequest {
+    /// Reads a request. `None`: this program does not know what is asked.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+}
+
+/// An event as it travels to a node that watches: a line of JSON. Without one, an empty line, which says that we are there.
+pub fn line(event: Option<&LiveEvent>) -> Vec<u8> {
+    let mut line = event.and_then(|event| serde_json::to_vec(event).ok()).unwrap_or_default();
+    line.push(b'\n');
+    line
 }
 
 /// What a node answers.
