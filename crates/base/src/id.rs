@@ -53,6 +53,10 @@ row_ids! {
     SessionId,
     /// An API key or a client of OAuth 2.0.
     AccessKeyId,
+    /// A document of what a business knows.
+    DocumentId,
+    /// A question that found no answer.
+    GapId,
     /// A node: one life of one process.
     NodeId,
 }

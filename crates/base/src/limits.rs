@@ -303,6 +303,62 @@ pub const VOICES_MS_MAX: u64 = 15_000;
 /// Sending recordings to a vendor and getting a cloned voice.
 pub const VOICE_CLONE_MS_MAX: u64 = 120_000;
 
+/// Bytes of one document of a business.
+pub const KNOWLEDGE_FILE_BYTES_MAX: usize = 50 * 1024 * 1024;
+/// What one archive of a document unpacks to.
+pub const KNOWLEDGE_UNPACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Files within one archive of a document.
+pub const KNOWLEDGE_ARCHIVE_ENTRIES_MAX: usize = 10_000;
+/// Pages of one PDF.
+pub const KNOWLEDGE_PAGES_MAX: u32 = 3_000;
+/// Rows of one table.
+pub const KNOWLEDGE_TABLE_ROWS_MAX: usize = 50_000;
+/// What a parser says about one document: its text with structure.
+pub const KNOWLEDGE_TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Reading one document.
+pub const KNOWLEDGE_PARSE_MS_MAX: u64 = 60_000;
+/// Memory of the process that reads one document.
+pub const KNOWLEDGE_PARSE_MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Documents read at once by one node.
+pub const KNOWLEDGE_PARSERS_MAX: usize = 2;
+/// Chunks of one document.
+pub const KNOWLEDGE_CHUNKS_MAX: usize = 20_000;
+/// Tokens of one chunk, about.
+pub const KNOWLEDGE_CHUNK_TOKENS_MAX: usize = 160;
+/// Tokens of the end of a chunk that begin the next one of the same section, about.
+pub const KNOWLEDGE_OVERLAP_TOKENS_MAX: usize = 32;
+/// Tokens below which a chunk is joined with its neighbour, about.
+pub const KNOWLEDGE_CHUNK_TOKENS_MIN: usize = 10;
+/// Documents of one business.
+pub const KNOWLEDGE_DOCUMENTS_MAX: usize = 5_000;
+/// Businesses whose documents one node keeps in memory.
+pub const KNOWLEDGE_BUSINESSES_LOADED_MAX: usize = 256;
+/// Bytes of the documents that one node keeps in memory.
+pub const KNOWLEDGE_BYTES_LOADED_MAX: usize = 512 * 1024 * 1024;
+/// Businesses whose documents are loaded before the first call; of the others, when somebody asks.
+pub const KNOWLEDGE_BUSINESSES_WARMED_MAX: usize = 16;
+/// Documents of a business that nobody asked for this long leave the memory.
+pub const KNOWLEDGE_IDLE_MS_MAX: u64 = 900_000;
+/// A node looks this often whether the documents of a business in use have changed.
+pub const KNOWLEDGE_REVISION_MS: u64 = 2_000;
+/// Chunks written by one statement's transaction.
+pub const KNOWLEDGE_CHUNKS_PER_WRITE: usize = 64;
+/// Questions without an answer that are kept of one business; of more, the oldest give way.
+pub const KNOWLEDGE_GAPS_MAX: usize = 5_000;
+/// Pages of one site.
+pub const CRAWL_PAGES_MAX: usize = 500;
+/// Links from the first page of a site.
+pub const CRAWL_DEPTH_MAX: u32 = 5;
+/// Redirects of one page.
+pub const CRAWL_REDIRECTS_MAX: u32 = 3;
+/// One page of a site.
+pub const CRAWL_PAGE_MS_MAX: u64 = 15_000;
+/// Addresses that wait to be visited.
+pub const CRAWL_QUEUE_MAX: usize = 10_000;
+/// The longest pause between two pages that a site can ask for.
+pub const CRAWL_PAUSE_MS_MAX: u64 = 5_000;
+/// Site maps of one site, those within others included.
+pub const CRAWL_SITEMAPS_MAX: usize = 20;
 /// One request to what nodes share. Longer, and the node's own memory answers.
 pub const SHARED_MS_MAX: u64 = 250;
 /// Opening a connection to what nodes share.

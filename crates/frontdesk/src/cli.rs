@@ -31,6 +31,7 @@ const EXAMPLES: &str = "Examples:
   frontdesk demo                                 play one scripted call, then serve the Talk page
   frontdesk call --say \"When are you open?\"      call the agent from this terminal, without a microphone
   frontdesk call replay ID                       feed a past call to the engine again and compare every decision
+  frontdesk knowledge add prices.pdf faq.md       take documents in; agents answer from them within seconds
   frontdesk models pull                          fetch the models of this machine, checked against pinned hashes
   frontdesk config check                         say everything that is wrong with the configuration
   frontdesk providers test NAME                   try a provider's key, address and model
@@ -70,6 +71,12 @@ enum Command {
     /// List, test and switch providers; set their credentials; say who serves an agent
     #[command(subcommand)]
     Providers(commands::providers::ProvidersCommand),
+    /// Take documents and sites in, ask them, evaluate the answers, list what could not be answered
+    #[command(subcommand)]
+    Knowledge(commands::knowledge::KnowledgeCommand),
+    /// Read one document from standard input, within limits: what the program starts for each document
+    #[command(name = knowledge::child::SUBCOMMAND, hide = true)]
+    ReadDocument(commands::knowledge::ReadArgs),
     /// For the operator of the installation: nodes; a database filled to be measured
     #[command(subcommand)]
     Admin(commands::admin::AdminCommand),
@@ -109,6 +116,8 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             print!("{}", api::document());
             return Ok(ExitCode::SUCCESS);
         }
+        // Before anything else is read: it has given up its environment.
+        Command::ReadDocument(args) => return Ok(commands::knowledge::read(&args)),
         Command::Config(commands::config::ConfigCommand::PrintDefault) => {
             print!("{}", config::DEFAULT);
             return Ok(ExitCode::SUCCESS);
@@ -144,12 +153,13 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Models(command) => commands::models::models(&config, command).await,
             Command::Voices(command) => commands::voices::voices(&config, command).await,
             Command::Providers(command) => commands::providers::providers(&config, command).await,
+            Command::Knowledge(command) => commands::knowledge::knowledge(&config, command).await,
             Command::Admin(command) => commands::admin::admin(&config, &command).await,
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),
             Command::Inputs(args) => commands::replay::inputs(&config, &args).await,
             Command::Replay(args) => commands::replay::replay(&config, &args).await,
-            Command::Openapi => Ok(ExitCode::SUCCESS), // Done above.
+            Command::Openapi | Command::ReadDocument(_) => Ok(ExitCode::SUCCESS), // Done above.
         }
     });
     // Model threads may be in the middle of a decode that nobody waits for any more.

@@ -1,16 +1,15 @@
 //! Loading the models of this machine, and the knowledge of each business.
 
 use anyhow::Context as _;
-use base::BusinessId;
-use local::language::{Brain, Gate, Knowledge, LanguageModels};
+use knowledge::child::Parser;
+use local::language::LanguageModels;
 use local::models::ModelDir;
 use local::speech::{NeuralVad, Recognizer, Synthesizer, TurnJudge};
 use model::business::TenantScope;
-use model::seed::Document;
 use runtime::answers::Meaning;
 #[cfg(feature = "gguf")]
 use runtime::on_device::PhrasingBrain;
-use runtime::on_device::{LocalBrain, LocalJudge, LocalStt, LocalTts, model_slots};
+use runtime::on_device::{LocalBrain, LocalJudge, LocalStt, LocalTts, StoredMinds, model_slots};
 use runtime::service::BrainService;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -143,27 +142,19 @@ impl OnDevice {
         self.slots.available_permits() == self.slots_all && !self.judge.is_busy()
     }
 
-    /// Indexes the documents of a business and prepares its agents' tools and lines, so that the first call is as quick as
-    /// the others.
-    pub async fn learn(&self, store: &dyn Store, scope: &TenantScope, cache_dir: &Path) -> anyhow::Result<()> {
-        let mut documents = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let page = store.documents(scope, after.as_deref()).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.slug.clone());
-            documents.extend(page.into_iter().map(|one| Document { title: one.title, text: one.text }));
-        }
+    /// What reads documents, gives them vectors and loads them.
+    pub fn minds(&self, store: Arc<dyn Store>) -> anyhow::Result<StoredMinds> {
+        Ok(StoredMinds::new(store, Arc::clone(&self.models), Parser::of_this_program()?))
+    }
+
+    /// Loads the documents of a business and prepares its agents' tools and lines, so that the first call is as quick as
+    /// the others. Without this they are loaded when somebody asks.
+    pub async fn learn(&self, store: &dyn Store, scope: &TenantScope) -> anyhow::Result<()> {
+        self.brain.load(scope.business).await.map_err(|why| anyhow::anyhow!("the documents: {why}"))?;
         let agents = store.agents(scope, None).await?;
-        let (models, brain, tts) = (Arc::clone(&self.models), Arc::clone(&self.brain), Arc::clone(&self.tts));
-        let cache = cache_file(cache_dir, scope.business);
-        let business = scope.business;
-        let work = move || -> anyhow::Result<()> {
-            std::fs::create_dir_all(cache.parent().unwrap_or(Path::new("."))).context("the knowledge folder")?;
-            let knowledge = Knowledge::build_cached(&models, &documents, Gate::default(), &cache)?;
-            let mind = Arc::new(Brain::new(models, Arc::new(knowledge)));
+        let tts = Arc::clone(&self.tts);
+        let work = move || {
             for agent in &agents {
-                mind.warm(&agent.agent.tools)?;
                 let lines = &agent.agent.lines;
                 tts.warm([
                     lines.greeting.as_str(),
@@ -173,13 +164,7 @@ impl OnDevice {
                     &lines.goodbye,
                 ]);
             }
-            brain.set(business, mind);
-            Ok(())
         };
-        tokio::task::spawn_blocking(work).await.context("indexing the documents stopped")?
+        tokio::task::spawn_blocking(work).await.context("preparing the lines of agents stopped")
     }
-}
-
-fn cache_file(dir: &Path, business: BusinessId) -> PathBuf {
-    dir.join("knowledge").join(format!("{business}.bin"))
 }

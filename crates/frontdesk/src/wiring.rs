@@ -4,7 +4,7 @@ use crate::config::{Config, Setting, Stage};
 use crate::on_device::{self, OnDevice};
 use crate::shelf::{self, Configured, Shelf};
 use anyhow::{Context as _, bail};
-use base::{Money, NumberId, Secret};
+use base::{Money, NumberId, Secret, limits};
 use carriers::protocol::CarrierControl;
 use carriers::registry as carrier_registry;
 use egress::{Egress, EgressConfig, Policy};
@@ -66,7 +66,6 @@ pub struct Wired {
 /// # Errors
 /// When something needed is missing; the text says what and names the command that mends it.
 pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
-    let data_dir = config.data_dir();
     let (store, scope) = open_store(config, env).await?;
     take_numbers(config, store.as_ref(), &scope).await?;
     let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
@@ -76,9 +75,9 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     let [stt, tts, brain] = cloud.chains()?;
     let on_device = load_on_device(config, [&stt, &tts, &brain]).await?;
     if let Some(on_device) = &on_device {
-        for business in store.businesses(None).await? {
-            let scope = TenantScope { business: business.id };
-            on_device.learn(store.as_ref(), &scope, &data_dir).await?;
+        on_device.brain.load_from(Arc::new(on_device.minds(Arc::clone(&store))?));
+        for business in store.businesses(None).await?.into_iter().take(limits::KNOWLEDGE_BUSINESSES_WARMED_MAX) {
+            on_device.learn(store.as_ref(), &TenantScope { business: business.id }).await?;
         }
     }
     let stages = named([stt.clone(), tts.clone(), brain.clone()]);

@@ -148,4 +148,7 @@ pub struct Citation {
     pub section: String,
     /// The words used.
     pub quote: String,
+    /// Page of the document, from 1, where it has pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
 }

@@ -545,6 +545,7 @@ pub trait Store:
     + Recordings
     + Retention
     + Content
+    + crate::knowledge::KnowledgeBase
     + ReplayKeys
     + Credentials
     + Settings

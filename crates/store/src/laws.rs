@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use crate::knowledge_laws::*;
 pub use crate::nodes_laws::*;
 pub use crate::people_laws::*;
 
@@ -80,6 +81,11 @@ macro_rules! store_laws {
             a_rotated_key_opens_with_both_secrets_for_a_while,
             entry_rules_come_back_to_their_business,
             the_audit_log_pages_from_the_newest,
+            a_new_version_of_a_document_serves_when_it_is_whole,
+            a_version_that_was_overtaken_never_serves,
+            a_failed_version_says_why_and_the_old_one_serves,
+            a_deleted_document_leaves_nothing,
+            chunks_and_gaps_belong_to_one_business,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(

@@ -36,6 +36,8 @@ pub mod db;
 pub mod error;
 pub mod fill;
 pub mod journal_writer;
+pub mod knowledge;
+mod knowledge_laws;
 pub mod laws;
 pub mod nodes;
 mod nodes_laws;
@@ -58,6 +60,7 @@ pub use contract::{
 pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;
 pub use journal_writer::{AppendError, JournalWriter};
+pub use knowledge::KnowledgeBase;
 pub use nodes::Nodes;
 pub use seal::{DataKey, KeyError, Keyring};
 pub use seed::{SeedMode, seed};

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod fill;
+pub(crate) mod knowledge;
 pub(crate) mod models;
 pub(crate) mod nodes;
 pub(crate) mod providers;

@@ -37,6 +37,12 @@ impl Bm25 {
         index
     }
 
+    /// Bytes that the index takes, about.
+    pub fn memory_bytes(&self) -> usize {
+        let of = |(term, found): (&String, &Vec<(u32, u32)>)| term.capacity() + found.capacity() * 8 + 64;
+        self.postings.iter().map(of).sum::<usize>() + self.lengths.len() * 4
+    }
+
     /// How rare a term is; 0 for one that occurs nowhere.
     pub fn idf(&self, term: &str) -> f32 {
         self.postings.get(term).map_or(0.0, |found| {

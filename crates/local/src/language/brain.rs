@@ -4,7 +4,7 @@
 //! argument just asked for ([`super::slots`]), a request for a tool ([`super::router`]), a question to the documents
 //! ([`super::knowledge`]). Every sentence of fact is verbatim from a document or from a tool's answer.
 
-use super::document::Section;
+use super::document::Passage;
 use super::gate::Verdict;
 use super::knowledge::SearchOutcome;
 use super::phrases::{self, Talk, lines, recognise, without_lead_in};
@@ -292,8 +292,13 @@ impl Brain {
         })
     }
 
+    /// What the brain answers from.
+    pub fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
+    }
+
     /// The sections the brain answers from.
-    pub fn sections(&self) -> &[Section] {
+    pub fn sections(&self) -> &[Passage] {
         self.knowledge.sections()
     }
 }

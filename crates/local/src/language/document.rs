@@ -1,6 +1,7 @@
 //! Markdown documents into sections and sentences. Pure.
 
 use super::words::{sentences, words};
+pub use model::passage::Passage;
 pub use model::seed::Document;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
@@ -9,38 +10,14 @@ pub const WHOLE_SECTION_WORDS_MAX: usize = 40;
 /// Words beyond which a section is split at a sentence, so that one vector still means one thing.
 const SECTION_WORDS_MAX: usize = 180;
 
-/// One section of a document, as plain text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Section {
-    /// Title of the document.
-    pub document: String,
-    /// Heading.
-    pub heading: String,
-    /// Plain text, sentences joined by a space.
-    pub text: String,
-    /// Its sentences, verbatim.
-    pub sentences: Vec<String>,
-}
-
-impl Section {
-    fn new(document: &str, heading: &str, sentences: Vec<String>) -> Self {
-        Self { document: document.to_owned(), heading: heading.to_owned(), text: sentences.join(" "), sentences }
-    }
-
-    /// Heading and text: what is embedded, indexed and reranked.
-    pub fn passage(&self) -> String {
-        format!("{}. {}", self.heading, self.text)
-    }
-
-    /// Whether it is short enough to be said whole.
-    pub fn is_short(&self) -> bool {
-        words(&self.text).len() <= WHOLE_SECTION_WORDS_MAX
-    }
+/// Whether a passage is short enough to be said whole.
+pub fn is_short(passage: &Passage) -> bool {
+    passage.sentences.iter().map(|sentence| words(sentence).len()).sum::<usize>() <= WHOLE_SECTION_WORDS_MAX
 }
 
 /// The sections of a document in their order; headings without text are left out. Text before the first heading belongs to
 /// a section named as the document.
-pub fn sections(document: &Document) -> Vec<Section> {
+pub fn sections(document: &Document) -> Vec<Passage> {
     let mut collected = Vec::new();
     let mut heading = document.title.clone();
     let mut block = String::new();
@@ -70,7 +47,7 @@ pub fn sections(document: &Document) -> Vec<Section> {
     collected
 }
 
-fn finish(out: &mut Vec<Section>, document: &Document, heading: &str, blocks: &mut Vec<String>, rest: &mut String) {
+fn finish(out: &mut Vec<Passage>, document: &Document, heading: &str, blocks: &mut Vec<String>, rest: &mut String) {
     blocks.push(std::mem::take(rest));
     let mut part: Vec<String> = Vec::new();
     let mut length = 0;
@@ -78,7 +55,7 @@ fn finish(out: &mut Vec<Section>, document: &Document, heading: &str, blocks: &m
         for sentence in sentences(block.trim().trim_end_matches(',')) {
             let count = words(sentence).len();
             if length + count > SECTION_WORDS_MAX && !part.is_empty() {
-                out.push(Section::new(&document.title, heading, std::mem::take(&mut part)));
+                out.push(passage(document, heading, std::mem::take(&mut part)));
                 length = 0;
             }
             length += count;
@@ -86,15 +63,19 @@ fn finish(out: &mut Vec<Section>, document: &Document, heading: &str, blocks: &m
         }
     }
     if !part.is_empty() {
-        out.push(Section::new(&document.title, heading, part));
+        out.push(passage(document, heading, part));
     }
+}
+
+fn passage(document: &Document, heading: &str, sentences: Vec<String>) -> Passage {
+    Passage { document: document.title.clone(), heading: heading.to_owned(), page: None, sentences }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Vec<Section> {
+    fn read(text: &str) -> Vec<Passage> {
         sections(&Document { title: "Help".into(), text: text.into() })
     }
 
@@ -103,8 +84,9 @@ mod tests {
         let found = read(
             "# Shop\n\n## Hours\nOpen **daily** from 9:00.\nClosed on [Sunday](x).\n\n## Empty\n\n## List\n- One thing.\n- Another",
         );
-        let view: Vec<(&str, &str)> = found.iter().map(|s| (s.heading.as_str(), s.text.as_str())).collect();
-        assert_eq!(view, [("Hours", "Open daily from 9:00. Closed on Sunday."), ("List", "One thing. Another")]);
+        let view: Vec<(&str, String)> = found.iter().map(|s| (s.heading.as_str(), s.text())).collect();
+        let expected = [("Hours", "Open daily from 9:00. Closed on Sunday."), ("List", "One thing. Another")];
+        assert_eq!(view, expected.map(|(heading, text)| (heading, text.to_owned())));
         assert_eq!(found[0].sentences.len(), 2);
     }
 
@@ -118,6 +100,6 @@ mod tests {
     fn a_long_section_is_split_at_a_sentence() {
         let found = read(&format!("## Long\n{}", "This sentence has exactly seven words here. ".repeat(40)));
         assert_eq!(found.len(), 2);
-        assert!(found.iter().all(|s| s.text.ends_with('.') && words(&s.text).len() <= SECTION_WORDS_MAX));
+        assert!(found.iter().all(|s| s.text().ends_with('.') && words(&s.text()).len() <= SECTION_WORDS_MAX));
     }
 }

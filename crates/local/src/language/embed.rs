@@ -62,5 +62,15 @@ impl Embedder {
 
 /// Cosine of two embeddings.
 pub fn cosine(a: &Embedding, b: &Embedding) -> f32 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
+    // Sums side by side, so that the compiler may use the machine's vectors: an index asks this a hundred thousand times.
+    let mut sums = [0.0_f32; LANES];
+    for (x, y) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    sums.iter().sum()
 }
+
+const LANES: usize = 16;
+const _: () = assert!(EMBEDDING_WIDTH.is_multiple_of(LANES));

@@ -1,8 +1,10 @@
 //! How well a brain does on questions of which the right section is known, and on messages of which the right tool is.
 //! The gate of a business is fitted from the same questions.
 
+use super::document::Passage;
 use super::gate::{Features, Gate, Verdict};
-use super::{Brain, LanguageError};
+use super::knowledge::SearchOutcome;
+use super::{Brain, Knowledge, LanguageError, LanguageModels};
 use model::agent::BrainChoice;
 use model::generation::{ChatMessage, GenerationEvent, GenerationRequest};
 use model::tool::{ToolAction, ToolSpec};
@@ -203,4 +205,154 @@ pub fn cross_validate(gate: &Gate, examples: &[(Features, bool)], folds: usize) 
         }
     }
     (right_answered as f32 / right.max(1) as f32, other_answered as f32 / other.max(1) as f32)
+}
+
+/// What an index does with questions of which the right passage is known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// Passages of the index.
+    pub passages: usize,
+    /// Questions that have an answer.
+    pub answerable: usize,
+    /// Of them, the best passage was the right one, whatever the gate said.
+    pub ranked_first: usize,
+    /// Of them, the right passage was given as the answer.
+    pub answered: usize,
+    /// Of them, the right passage was named as the closest.
+    pub closest: usize,
+    /// Of them, declined.
+    pub lost: usize,
+    /// Of them, a wrong passage was given or named.
+    pub wrong: usize,
+    /// Questions that have none.
+    pub unanswerable: usize,
+    /// Of them, declined.
+    pub declined: usize,
+    /// Of them, a passage was named as the closest.
+    pub unanswerable_closest: usize,
+    /// Of them, a passage was given as the answer.
+    pub unanswerable_answered: usize,
+    /// Statements that stand in no passage, word for word.
+    pub false_statements: usize,
+    /// Processor time of each search, in milliseconds; absent where the system does not tell.
+    pub cpu_ms: Vec<f64>,
+    /// What went other than it should: question, verdict, passage.
+    pub misses: Vec<String>,
+    /// What the gate saw, and whether the best passage was the right one.
+    pub examples: Vec<(Features, bool)>,
+}
+
+/// Asks an index all questions. A question expects the heading or the document of a passage.
+pub fn measure(models: &LanguageModels, index: &Knowledge, questions: &[Question]) -> Result<Measured, LanguageError> {
+    let mut measured = Measured { passages: index.sections().len(), ..Measured::default() };
+    for question in questions {
+        let before = cpu_ms();
+        let query = models.embedder.embed(&question.text)?;
+        let outcome = index.search(models, &question.text, &query)?;
+        measured.cpu_ms.extend(before.zip(cpu_ms()).map(|(before, after)| after - before));
+        measured.note(index, question, &outcome);
+    }
+    Ok(measured)
+}
+
+impl Measured {
+    fn note(&mut self, index: &Knowledge, question: &Question, outcome: &SearchOutcome) {
+        let best = outcome.hits.first().map(|hit| &index.sections()[hit.section]);
+        let right = question.section.as_ref().is_some_and(|expected| best.is_some_and(|best| is_from(best, expected)));
+        self.examples.push((outcome.features, right));
+        if let (Some(best), Some(passage)) = (best, &outcome.passage)
+            && !is_verbatim(best, &passage.quote)
+        {
+            self.false_statements += 1;
+        }
+        let expected = question.section.is_some();
+        if expected {
+            self.answerable += 1;
+            self.ranked_first += usize::from(right);
+        } else {
+            self.unanswerable += 1;
+        }
+        let counter = match (expected, outcome.verdict) {
+            (true, Verdict::Decline) => &mut self.lost,
+            (true, _) if !right => &mut self.wrong,
+            (true, Verdict::Answer) => &mut self.answered,
+            (true, Verdict::Closest) => &mut self.closest,
+            (false, Verdict::Decline) => &mut self.declined,
+            (false, Verdict::Closest) => &mut self.unanswerable_closest,
+            (false, Verdict::Answer) => &mut self.unanswerable_answered,
+        };
+        *counter += 1;
+        let wanted = if expected { Verdict::Answer } else { Verdict::Decline };
+        if outcome.verdict != wanted || (expected && !right) {
+            let said = best.map_or("", |best| best.heading.as_str());
+            self.misses.push(format!(
+                "{:?} {:.2} | {} -> {said} (should be {})",
+                outcome.verdict,
+                outcome.probability,
+                question.text,
+                question.section.as_deref().unwrap_or("-"),
+            ));
+        }
+    }
+}
+
+fn is_from(passage: &Passage, expected: &str) -> bool {
+    let last = passage.heading.rsplit(": ").next();
+    passage.heading == expected || passage.document == expected || last == Some(expected)
+}
+
+/// Whether every sentence of a quote stands in the passage.
+fn is_verbatim(passage: &Passage, quote: &str) -> bool {
+    let mut rest = quote;
+    for sentence in &passage.sentences {
+        rest = rest.strip_prefix(sentence.as_str()).unwrap_or(rest).trim_start();
+    }
+    rest.is_empty()
+}
+
+/// Processor time of all threads so far, from the kernel's scheduler.
+fn cpu_ms() -> Option<f64> {
+    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
+    let nanos = tasks.flatten().filter_map(|task| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<f64>().ok()
+    });
+    Some(nanos.sum::<f64>() / 1e6)
+}
+
+impl std::fmt::Display for Measured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
+        writeln!(f, "{} passages", self.passages)?;
+        writeln!(
+            f,
+            "answerable {}: recall@1 {:.3}; answered {}, named as closest {}, declined {} ({:.3}), wrong passage {}",
+            self.answerable,
+            share(self.ranked_first, self.answerable),
+            self.answered,
+            self.closest,
+            self.lost,
+            share(self.lost, self.answerable),
+            self.wrong,
+        )?;
+        writeln!(
+            f,
+            "unanswerable {}: declined {} ({:.3}), named as closest {}, answered {}",
+            self.unanswerable,
+            self.declined,
+            share(self.declined, self.unanswerable),
+            self.unanswerable_closest,
+            self.unanswerable_answered,
+        )?;
+        writeln!(f, "false statements: {}", self.false_statements)?;
+        if !self.cpu_ms.is_empty() {
+            let mut sorted = self.cpu_ms.clone();
+            sorted.sort_by(f64::total_cmp);
+            let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
+            let p95 = sorted[(sorted.len() - 1) * 95 / 100];
+            let max = sorted[sorted.len() - 1];
+            writeln!(f, "a query: {mean:.1} ms CPU mean, {p95:.1} p95, {max:.1} max")?;
+        }
+        Ok(())
+    }
 }

@@ -5,28 +5,30 @@
 //! cross-encoder's. Whether the best candidate is an answer is the [`Gate`]'s to say. What is said is verbatim.
 
 use super::bm25::Bm25;
-use super::document::{Document, Section, sections};
+use super::document::{Document, Passage, is_short, sections};
 use super::embed::{EMBEDDING_WIDTH, Embedding, cosine};
 use super::gate::{Features, Gate, Verdict};
+use super::words::words;
 use super::{LanguageError, LanguageModels};
-use aws_lc_rs::digest::{SHA256, digest};
 use model::generation::Citation;
-use std::path::Path;
 
 const DENSE_COUNT: usize = 5;
 const BM25_COUNT: usize = 3;
 const RERANK_WEIGHT: f32 = 0.1;
-/// Changes when the vectors of the same text would: another model, another passage format.
-const CACHE_FORMAT: &[u8] = b"frontdesk-embeddings-minilm-l6-2\n";
+/// Words of a passage that the cross-encoder reads: it costs in proportion, and what answers a question stands together.
+const RERANK_WORDS_MAX: usize = 60;
+/// Name of the space that the vectors of [`super::Embedder`] lie in; another model, another name.
+pub const SPACE: &str = "minilm-l6-int8";
 
 /// A business's documents, indexed. Built once, shared by all calls.
 #[derive(Debug)]
 pub struct Knowledge {
-    sections: Vec<Section>,
+    sections: Vec<Passage>,
     section_vectors: Vec<Embedding>,
     heading_vectors: Vec<Embedding>,
-    /// Section and vector of each sentence, sections in order.
-    sentence_vectors: Vec<(usize, Embedding)>,
+    sentence_vectors: Vec<Embedding>,
+    /// Where the sentences of each section begin; one more at the end.
+    sentences_from: Vec<usize>,
     bm25: Bm25,
     gate: Gate,
 }
@@ -62,50 +64,64 @@ pub struct SearchOutcome {
 impl Knowledge {
     /// Reads, embeds and indexes documents; about 9 ms a sentence.
     pub fn build(models: &LanguageModels, documents: &[Document], gate: Gate) -> Result<Self, LanguageError> {
-        let sections: Vec<Section> = documents.iter().flat_map(sections).collect();
-        let vectors = models.embedder.embed_all(&texts(&sections))?;
-        Ok(Self::assemble(sections, vectors, gate))
+        Self::embed(models, documents.iter().flat_map(sections).collect(), gate)
     }
 
-    /// As [`Knowledge::build`], with the vectors kept in a file: unchanged documents are not embedded again. A file that
-    /// cannot be read or written costs time, never the knowledge.
-    pub fn build_cached(
-        models: &LanguageModels,
-        documents: &[Document],
-        gate: Gate,
-        file: &Path,
-    ) -> Result<Self, LanguageError> {
-        let sections: Vec<Section> = documents.iter().flat_map(sections).collect();
-        let texts = texts(&sections);
-        if let Some(vectors) = std::fs::read(file).ok().and_then(|bytes| decode_vectors(&bytes, &texts)) {
-            return Ok(Self::assemble(sections, vectors, gate));
-        }
-        let vectors = models.embedder.embed_all(&texts)?;
-        if let Err(error) = std::fs::write(file, encode_vectors(&vectors, &texts)) {
-            tracing::warn!(file = %file.display(), %error, "embeddings are not cached");
-        }
-        Ok(Self::assemble(sections, vectors, gate))
+    /// Embeds and indexes passages.
+    pub fn embed(models: &LanguageModels, sections: Vec<Passage>, gate: Gate) -> Result<Self, LanguageError> {
+        let vectors = sections
+            .iter()
+            .map(|section| models.embedder.embed_all(&section.embedded()))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::assemble(sections.into_iter().zip(vectors), gate))
     }
 
-    /// `vectors` are those of [`texts`], in that order.
-    fn assemble(sections: Vec<Section>, mut vectors: Vec<Embedding>, gate: Gate) -> Self {
-        let mut heading_vectors = vectors.split_off(sections.len());
-        let of_sentences = heading_vectors.split_off(sections.len());
-        let owners = sections.iter().enumerate().flat_map(|(at, s)| s.sentences.iter().map(move |_| at));
-        let sentence_vectors = owners.zip(of_sentences).collect();
-        let passages: Vec<String> = sections.iter().map(Section::passage).collect();
-        Self {
-            bm25: Bm25::build(&passages),
-            section_vectors: vectors,
-            heading_vectors,
-            sentence_vectors,
-            sections,
+    /// Indexes passages with the vectors of what is [`Passage::embedded`] of each, in that order. A passage whose vectors
+    /// are not as many is left out.
+    pub fn assemble(passages: impl Iterator<Item = (Passage, Vec<Embedding>)>, gate: Gate) -> Self {
+        let mut built = Self {
+            sections: Vec::new(),
+            section_vectors: Vec::new(),
+            heading_vectors: Vec::new(),
+            sentence_vectors: Vec::new(),
+            sentences_from: vec![0],
+            bm25: Bm25::default(),
             gate,
+        };
+        let mut words = Vec::new();
+        for (passage, vectors) in passages {
+            let [section, heading, sentences @ ..] = vectors.as_slice() else { continue };
+            if sentences.len() != passage.sentences.len() {
+                continue;
+            }
+            built.section_vectors.push(*section);
+            built.heading_vectors.push(*heading);
+            built.sentence_vectors.extend(sentences);
+            built.sentences_from.push(built.sentence_vectors.len());
+            words.push(passage.indexed());
+            built.sections.push(passage);
         }
+        built.bm25 = Bm25::build(&words);
+        built
+    }
+
+    /// Bytes that the index takes, about.
+    pub fn memory_bytes(&self) -> usize {
+        let vectors = self.section_vectors.len() * 2 + self.sentence_vectors.len();
+        vectors * EMBEDDING_WIDTH * 4 + self.text_bytes()
+    }
+
+    /// Bytes that it takes beside the vectors, about.
+    pub fn text_bytes(&self) -> usize {
+        let of = |one: &Passage| {
+            let texts = one.document.capacity() + one.heading.capacity();
+            texts + size_of::<Passage>() + one.sentences.iter().map(|text| text.capacity() + 24).sum::<usize>()
+        };
+        self.sections.iter().map(of).sum::<usize>() + self.bm25.memory_bytes() + self.sentences_from.len() * 8
     }
 
     /// The sections, in the order of their documents.
-    pub fn sections(&self) -> &[Section] {
+    pub fn sections(&self) -> &[Passage] {
         &self.sections
     }
 
@@ -130,7 +146,7 @@ impl Knowledge {
                 order.push(id);
             }
         }
-        let passages: Vec<String> = order.iter().map(|&id| self.sections[id].passage()).collect();
+        let passages: Vec<String> = order.iter().map(|&id| self.window(id, query)).collect();
         let views: Vec<&str> = passages.iter().map(String::as_str).collect();
         let cross = models.reranker.score(question, &views)?;
         let mut hits: Vec<Hit> = order
@@ -160,67 +176,60 @@ impl Knowledge {
     }
 
     fn dense(&self, query: &Embedding) -> Vec<f32> {
-        let mut best = vec![0.0_f32; self.sections.len()];
-        for (section, vector) in &self.sentence_vectors {
-            best[*section] = best[*section].max(cosine(query, vector));
+        (0..self.sections.len())
+            .map(|at| {
+                let best = self.sentences_of(at).iter().map(|vector| cosine(query, vector)).fold(0.0, f32::max);
+                best + cosine(query, &self.section_vectors[at])
+            })
+            .collect()
+    }
+
+    fn sentences_of(&self, section: usize) -> &[Embedding] {
+        &self.sentence_vectors[self.sentences_from[section]..self.sentences_from[section + 1]]
+    }
+
+    /// What the cross-encoder reads of a section: its heading and the sentences around the nearest one.
+    fn window(&self, section: usize, query: &Embedding) -> String {
+        let found = &self.sections[section];
+        let lengths: Vec<usize> = found.sentences.iter().map(|sentence| words(sentence).len()).collect();
+        let nearness: Vec<f32> = self.sentences_of(section).iter().map(|vector| cosine(query, vector)).collect();
+        let best =
+            (0..nearness.len()).max_by(|&a, &b| nearness[a].total_cmp(&nearness[b]).then(b.cmp(&a))).unwrap_or(0);
+        let (mut from, mut to) = (best, best + 1);
+        let mut total = lengths.get(best).copied().unwrap_or(0);
+        while from > 0 || to < lengths.len() {
+            let before = from.checked_sub(1).map(|at| (at, nearness[at]));
+            let after = (to < lengths.len()).then(|| (to, nearness[to]));
+            let (at, goes_back) = match (before, after) {
+                (Some((at, near)), Some((_, other))) if near >= other => (at, true),
+                (Some((at, _)), None) => (at, true),
+                (_, Some((at, _))) => (at, false),
+                (None, None) => break,
+            };
+            total += lengths[at];
+            if total > RERANK_WORDS_MAX {
+                break;
+            }
+            if goes_back { from = at } else { to = at + 1 }
         }
-        best.iter().zip(&self.section_vectors).map(|(sentence, section)| sentence + cosine(query, section)).collect()
+        format!("{}. {}", found.heading, found.sentences.get(from..to).unwrap_or_default().join(" "))
     }
 
     /// The words that are said: a short section whole, else its two nearest sentences in their order.
     fn extract(&self, section: usize, query: &Embedding) -> Citation {
         let found = &self.sections[section];
-        let quote = if found.is_short() {
-            found.text.clone()
+        let quote = if is_short(found) {
+            found.text()
         } else {
-            let mut ranked: Vec<(usize, f32)> = self
-                .sentence_vectors
-                .iter()
-                .filter(|(owner, _)| *owner == section)
-                .enumerate()
-                .map(|(at, (_, vector))| (at, cosine(query, vector)))
-                .collect();
+            let mut ranked: Vec<(usize, f32)> =
+                self.sentences_of(section).iter().map(|vector| cosine(query, vector)).enumerate().collect();
             ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             let mut kept: Vec<usize> = ranked.into_iter().take(2).map(|(at, _)| at).collect();
             kept.sort_unstable();
             kept.into_iter().map(|at| found.sentences[at].as_str()).collect::<Vec<_>>().join(" ")
         };
-        Citation { document: found.document.clone(), section: found.heading.clone(), quote }
+        Citation { document: found.document.clone(), section: found.heading.clone(), quote, page: found.page }
     }
-}
-
-/// What is embedded: the passage of every section, then every heading, then every sentence.
-fn texts(sections: &[Section]) -> Vec<String> {
-    let passages = sections.iter().map(Section::passage);
-    let headings = sections.iter().map(|s| s.heading.clone());
-    passages.chain(headings).chain(sections.iter().flat_map(|s| s.sentences.iter().cloned())).collect()
-}
-
-fn fingerprint(texts: &[String]) -> Vec<u8> {
-    let mut bytes = CACHE_FORMAT.to_vec();
-    for text in texts {
-        bytes.extend((text.len() as u64).to_le_bytes());
-        bytes.extend(text.as_bytes());
-    }
-    digest(&SHA256, &bytes).as_ref().to_vec()
-}
-
-fn encode_vectors(vectors: &[Embedding], texts: &[String]) -> Vec<u8> {
-    let mut bytes = CACHE_FORMAT.to_vec();
-    bytes.extend(fingerprint(texts));
-    bytes.extend(vectors.iter().flatten().flat_map(|x| x.to_le_bytes()));
-    bytes
-}
-
-/// The vectors, unless the file belongs to other texts or is damaged.
-fn decode_vectors(bytes: &[u8], texts: &[String]) -> Option<Vec<Embedding>> {
-    let rest = bytes.strip_prefix(CACHE_FORMAT)?.strip_prefix(fingerprint(texts).as_slice())?;
-    if rest.len() != texts.len() * EMBEDDING_WIDTH * 4 {
-        return None;
-    }
-    let (numbers, _) = rest.as_chunks::<4>();
-    let (vectors, _) = numbers.as_chunks::<EMBEDDING_WIDTH>();
-    Some(vectors.iter().map(|v| v.map(f32::from_le_bytes)).collect())
 }
 
 #[cfg(test)]
@@ -228,13 +237,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cached_vectors_belong_to_their_texts() {
-        let texts = vec!["one".to_owned(), "two".to_owned()];
-        let vectors = vec![[0.5; EMBEDDING_WIDTH], [-0.25; EMBEDDING_WIDTH]];
-        let bytes = encode_vectors(&vectors, &texts);
-        assert_eq!(decode_vectors(&bytes, &texts), Some(vectors));
-        assert_eq!(decode_vectors(&bytes, &["one".to_owned(), "2".to_owned()]), None);
-        assert_eq!(decode_vectors(&bytes[..bytes.len() - 1], &texts), None);
-        assert_eq!(decode_vectors(b"", &texts), None);
+    fn a_passage_without_its_vectors_is_left_out() {
+        let passage = |sentences: &[&str]| Passage {
+            document: "Help".into(),
+            heading: "Hours".into(),
+            page: None,
+            sentences: sentences.iter().map(|&one| one.to_owned()).collect(),
+        };
+        let vector = [0.0; EMBEDDING_WIDTH];
+        let given = [(passage(&["One."]), vec![vector; 3]), (passage(&["One.", "Two."]), vec![vector; 3])];
+        let index = Knowledge::assemble(given.into_iter(), Gate::default());
+        assert_eq!(index.sections().len(), 1);
     }
 }

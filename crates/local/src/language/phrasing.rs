@@ -387,7 +387,7 @@ mod tests {
     }
 
     fn citation(quote: &str) -> Citation {
-        Citation { document: "Help".into(), section: "One".into(), quote: quote.into() }
+        Citation { document: "Help".into(), section: "One".into(), quote: quote.into(), page: None }
     }
 
     fn text(delta: &str) -> GenerationEvent {

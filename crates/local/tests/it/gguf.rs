@@ -20,7 +20,7 @@ fn model_file() -> Option<PathBuf> {
 }
 
 fn phrasing(quote: &str, question: &str) -> GenerationRequest {
-    let citation = Citation { document: "Help".into(), section: "One".into(), quote: quote.into() };
+    let citation = Citation { document: "Help".into(), section: "One".into(), quote: quote.into(), page: None };
     let answer = [
         GenerationEvent::Text { delta: quote.into() },
         GenerationEvent::Cited { citations: vec![citation] },

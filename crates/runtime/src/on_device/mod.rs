@@ -3,6 +3,7 @@
 mod brain;
 #[cfg(feature = "gguf")]
 mod gguf;
+mod minds;
 mod phrasing;
 mod reading;
 mod recognition;
@@ -11,6 +12,7 @@ mod synthesis;
 pub use brain::LocalBrain;
 #[cfg(feature = "gguf")]
 pub use gguf::load_phrasing_model;
+pub use minds::{Minds, StoredMinds, encoder};
 pub use phrasing::{GGUF_NAME, PhrasingBrain, TextModel};
 pub use reading::{LocalEmbed, LocalText};
 pub use recognition::LocalStt;

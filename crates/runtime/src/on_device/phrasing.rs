@@ -293,7 +293,8 @@ mod tests {
     }
 
     fn cited() -> Vec<GenerationEvent> {
-        let citation = Citation { document: "Help".into(), section: "Returns".into(), quote: PASSAGE.into() };
+        let citation =
+            Citation { document: "Help".into(), section: "Returns".into(), quote: PASSAGE.into(), page: None };
         vec![
             GenerationEvent::Started,
             GenerationEvent::Text { delta: format!("{PASSAGE} ") },

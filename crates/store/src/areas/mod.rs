@@ -7,6 +7,7 @@ mod credentials;
 pub(crate) mod events;
 mod jobs;
 mod journal;
+mod knowledge;
 mod nodes;
 mod people;
 mod plans;

@@ -13,11 +13,13 @@
 //! are ordered are columns with `COLLATE "C"`; a page goes on after a place by comparing rows: `(at_ms, id) < ($3, $4)`.
 
 mod core;
+mod knowledge;
 mod live;
 mod nodes;
 mod people;
 
 pub(crate) use self::core::*;
+pub(crate) use self::knowledge::*;
 pub(crate) use self::live::*;
 pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
@@ -80,7 +82,7 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The statements of every area.
-const AREAS: &[&[Sql]] = &[core::ALL, live::ALL, nodes::ALL, people::ALL];
+const AREAS: &[&[Sql]] = &[core::ALL, knowledge::ALL, live::ALL, nodes::ALL, people::ALL];
 
 /// Every statement.
 pub fn all() -> impl Iterator<Item = Sql> {

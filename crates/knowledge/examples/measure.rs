@@ -1,0 +1,93 @@
+//! Measures retrieval and its cost: the demonstration business, a SQuAD 2.0 file, an index of 5,000 chunks, parsing of a PDF.
+//!
+//! `cargo run -p knowledge --example measure -- [FILE of SQuAD 2.0] [questions]`. Models are looked for in
+//! `$FRONTDESK_MODELS`, else in `~/.local/share/frontdesk/models`. A PDF is parsed when `$FRONTDESK_PDF` names one.
+
+use knowledge::chunk::chunks;
+use knowledge::evaluation::squad;
+use knowledge::ingest::passage;
+use knowledge::parse::parse;
+use local::language::evaluation::{Question, cross_validate, measure, read_questions};
+use local::language::{Gate, Knowledge, LanguageModels};
+use model::passage::Passage;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Chunks of the index whose cost is measured.
+const LARGE: usize = 5_000;
+
+fn cpu_ms() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let nanos = tasks.filter_map(|task| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<f64>().ok()
+    });
+    nanos.sum::<f64>() / 1e6
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let dir =
+        std::env::var_os("FRONTDESK_MODELS").map_or_else(|| home.join(".local/share/frontdesk/models"), PathBuf::from);
+    let models = LanguageModels::load(&dir.join("embed-minilm-int8"), &dir.join("rerank-msmarco-l12-int8"))?;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+
+    println!("demonstration business");
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/demo");
+    let help = parse(&std::fs::read(demo.join("help.md"))?, "help.md")?;
+    let passages = chunks(&help).iter().map(|chunk| passage(chunk, "Help")).collect();
+    let index = Knowledge::embed(&models, passages, Gate::default())?;
+    let questions = read_questions(&std::fs::read_to_string(demo.join("questions-dev.tsv"))?);
+    let measured = measure(&models, &index, &questions)?;
+    print!("{measured}");
+    measured.misses.iter().for_each(|miss| println!("  {miss}"));
+    let (right, other) = cross_validate(&Gate::default(), &measured.examples, 10);
+    println!("gate, 10-fold: answers {right:.2} of the right passages, {other:.2} of the others");
+
+    if let Some(file) = std::env::var_os("FRONTDESK_PDF") {
+        let bytes = std::fs::read(file)?;
+        let before = cpu_ms();
+        let document = parse(&bytes, "a.pdf")?;
+        let cpu = cpu_ms() - before;
+        let found = chunks(&document);
+        println!(
+            "PDF: {} pages, {} chunks, {:.0} pages/s of CPU",
+            document.pages,
+            found.len(),
+            f64::from(document.pages) / cpu * 1e3
+        );
+    }
+    let Some(file) = args.first() else { return Ok(()) };
+    let asked = args.get(1).and_then(|text| text.parse().ok()).unwrap_or(3_000);
+    println!("{file}");
+    let set = squad(&std::fs::read_to_string(file)?, asked)?;
+    let (before, began, count) = (cpu_ms(), Instant::now(), set.passages.len());
+    let sample: Vec<Passage> = set.passages.clone();
+    let index = Knowledge::embed(&models, set.passages, Gate::default())?;
+    let cpu_s = (cpu_ms() - before) / 1e3;
+    println!(
+        "embedding: {:.1} chunks/s of CPU ({count} chunks, {:.0} s wall)",
+        count as f64 / cpu_s,
+        began.elapsed().as_secs_f64()
+    );
+    let texts: usize = sample.iter().map(|one| one.sentences.len() + 2).sum();
+    println!(
+        "  {:.1} texts a chunk; beside the vectors {} bytes a chunk",
+        texts as f64 / count as f64,
+        index.text_bytes() / count
+    );
+    let questions: Vec<Question> =
+        set.questions.into_iter().map(|(section, text)| Question { section, text }).collect();
+    print!("{}", measure(&models, &index, &questions)?);
+
+    println!("{LARGE} chunks");
+    let vectors: Vec<_> =
+        sample.iter().map(|one| models.embedder.embed_all(&one.embedded())).take(200).collect::<Result<_, _>>()?;
+    let many = (0..LARGE).map(|at| (sample[at % vectors.len()].clone(), vectors[at % vectors.len()].clone()));
+    let large = Knowledge::assemble(many, Gate::default());
+    let few: Vec<Question> = questions.into_iter().step_by(40).collect();
+    print!("{}", measure(&models, &large, &few)?);
+    println!("  beside the vectors {} bytes a chunk", large.text_bytes() / LARGE);
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! What a business knows: documents are parsed (in a child process), cut into chunks, stored with their vectors, and come
+//! back as the index that agents answer from; what they could not answer is collected.
+//!
+//! **Must not know**: models of this machine, HTTP, calls. Vectors come from whoever implements [`ingest::Encoder`], pages
+//! of sites from whoever implements [`crawl::Fetch`].
+//!
+//! Start reading at [`ingest`] (a file becomes a version of a document), then [`chunk`] and [`parse`]. [`child`] is how the
+//! parsers are kept on a leash. [`chunk`], [`crawl::frontier`], [`crawl::robots`], [`gaps`] and [`document`] are pure.
+
+pub mod child;
+pub mod chunk;
+pub mod crawl;
+pub mod document;
+pub mod evaluation;
+#[cfg(test)]
+mod fixtures;
+pub mod gaps;
+pub mod ingest;
+pub mod parse;
+pub mod refusal;
+pub mod sniff;
+
+pub use chunk::Chunk;
+pub use document::Structured;
+pub use refusal::Refusal;

@@ -1,0 +1,7 @@
+//! The crate from outside.
+#![allow(clippy::unwrap_used)]
+
+mod child;
+mod crawl;
+mod ingest;
+mod shop;
