@@ -92,6 +92,8 @@ pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
 
 /// Opening a connection to a provider.
 pub const CONNECT_MS_MAX: u64 = 2_000;
+/// A connection to a brain is opened ahead when none was used for this long; kept ones live longer.
+pub const WARM_EVERY_MS: u64 = 20_000;
 /// First token of a generation.
 pub const LLM_FIRST_TOKEN_MS_MAX: u64 = 1_500;
 /// A model on this machine rephrases a passage within this, counted from the request, or the passage is spoken as it stands:
@@ -105,6 +107,9 @@ pub const HEDGE_TTS_MS: u64 = 450;
 pub const HEDGE_STT_MS: u64 = 500;
 /// A final transcript that was asked for and has not come after this is asked of the next recogniser.
 pub const HEDGE_STT_FINAL_MS: u64 = 450;
+/// The same for a recogniser of whole utterances, which begins to read when all is said, as long as nobody knows how fast it
+/// usually is; and the most that any recogniser is waited for where somebody else could be asked.
+pub const HEDGE_STT_FINAL_WHOLE_MS: u64 = 1_200;
 /// A recogniser that tells words as they are spoken and has told none of a speaking caller for this long is replaced.
 pub const HEDGE_STT_WORDS_MS: u64 = 2_000;
 /// Second opinions that one stage may ask for in one call because the first was late; each is paid for.
@@ -196,6 +201,14 @@ pub const EMBED_TEXTS_MAX: usize = 4_096;
 pub const EMBED_TEXT_CHARS_MAX: usize = 8_000;
 /// One request to a service that reads texts.
 pub const TEXT_MS_MAX: u64 = 4_000;
+/// Characters of what a customer said that are read when the call is over: what services take at once.
+pub const READING_CHARS_MAX: usize = 5_000;
+/// Things that are noted of those that a customer named.
+pub const READING_ENTITIES_MAX: usize = 50;
+/// Reading one call that is over, all of it.
+pub const READING_MS_MAX: u64 = 15_000;
+/// Calls of a node that are read at once.
+pub const READINGS_MAX: usize = 8;
 /// Texts that one caller may have read at once.
 pub const TEXT_ITEMS_MAX: usize = 1_024;
 /// Audio of an answer that a model speaks itself and that was not played yet; more of it calls the answer off.
@@ -287,7 +300,7 @@ pub const ANSWER_KEPT_CHARS_MAX: usize = 1_200;
 /// How long an answer is given again.
 pub const ANSWER_KEPT_MS_MAX: u64 = 900_000;
 /// Finding out what a question means, before the brain is asked after all.
-pub const MEANING_MS_MAX: u64 = 60;
+pub const MEANING_MS_MAX: u64 = 150;
 /// Tokens of one answer when a budget is nearly used up.
 pub const SHORT_ANSWER_TOKENS_MAX: u32 = 90;
 /// Tokens of one answer: what is spoken must be short.

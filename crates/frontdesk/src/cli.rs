@@ -71,6 +71,9 @@ enum Command {
     /// List, test and switch providers; set their credentials; say who serves an agent
     #[command(subcommand)]
     Providers(commands::providers::ProvidersCommand),
+    /// Have texts read: language, sentiment, what they name, personal data; or translate them
+    #[command(subcommand)]
+    Text(commands::text::TextCommand),
     /// Take documents and sites in, ask them, evaluate the answers, list what could not be answered
     #[command(subcommand)]
     Knowledge(commands::knowledge::KnowledgeCommand),
@@ -153,6 +156,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Models(command) => commands::models::models(&config, command).await,
             Command::Voices(command) => commands::voices::voices(&config, command).await,
             Command::Providers(command) => commands::providers::providers(&config, command).await,
+            Command::Text(command) => commands::text::text(&config, command).await,
             Command::Knowledge(command) => commands::knowledge::knowledge(&config, command).await,
             Command::Admin(command) => commands::admin::admin(&config, &command).await,
             Command::Doctor => commands::doctor::doctor(&config).await,

@@ -36,6 +36,10 @@ pub struct Config {
     pub tts: Stage,
     /// Brain.
     pub brain: Stage,
+    /// Who finds out what texts mean.
+    pub embeddings: Stage,
+    /// Who reads texts.
+    pub text: Text,
     /// What may be spent.
     pub budget: Budget,
     /// Calls.
@@ -191,6 +195,18 @@ pub struct Stage {
     pub provider: String,
     /// Who takes over, in order.
     pub fallback: Vec<String>,
+}
+
+/// Who reads texts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// `auto`, `local` or a registry name.
+    pub provider: String,
+    /// Who is asked next, in order.
+    pub fallback: Vec<String>,
+    /// Read calls that are over.
+    pub after_calls: bool,
 }
 
 /// What may be spent on providers, in cents of a US dollar; 0 for no bound.

@@ -14,6 +14,7 @@ mod host;
 pub mod node;
 pub mod on_device;
 mod phrases;
+pub mod reading;
 pub mod recordings;
 pub mod replay;
 pub mod retention;

@@ -10,15 +10,16 @@ pub(crate) use doors::refuse;
 pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
 
-use crate::answers::{Answers, Meaning};
+use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
 use crate::cluster::Cluster;
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
 use crate::phrases::Phrases;
+use crate::reading::{Embedders, Readers};
 use crate::router::{Board, CallContext, Routes, Tell, VoiceNow};
 use crate::service::{AudioJudge, Bill, BrainService, KnowledgeSearch, SttService, TtsService};
-use base::{AgentId, CallId, ConversationId, Money, PhoneNumber, Pii, limits};
+use base::{AgentId, BusinessId, CallId, ConversationId, Money, PhoneNumber, Pii, limits};
 use carriers::protocol::CarrierControl;
 use engine::io::{CarrierInput, Input};
 use model::agent::{Agent, BrainChoice};
@@ -29,7 +30,7 @@ use model::live::LiveEvent;
 use model::routing::Stage;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use store::Store;
@@ -89,8 +90,10 @@ pub struct Services {
     pub judge: Option<Arc<dyn AudioJudge>>,
     /// Search in the documents of a business.
     pub search: Option<Arc<dyn KnowledgeSearch>>,
-    /// Finds out what a question means, for answers that are given again.
-    pub meaning: Option<Arc<dyn Meaning>>,
+    /// Who finds out what texts mean: questions, for answers that are given again.
+    pub embedders: Embedders,
+    /// Who reads texts: calls, when they are over.
+    pub readers: Readers,
     /// Where agents' own choices of providers come from. Without one there are only the services above, as they are.
     pub catalog: Option<Arc<dyn Catalog>>,
 }
@@ -137,6 +140,8 @@ pub(crate) struct Shared {
     pub(crate) phrases: Arc<Phrases>,
     /// How providers do, and what is switched.
     pub(crate) board: Arc<Board>,
+    /// Room for calls that are over and are read.
+    pub(crate) reading: Arc<Semaphore>,
     ledger: Ledger,
     answers: Arc<Answers>,
     controls: BTreeMap<String, Arc<dyn CarrierControl>>,
@@ -189,24 +194,37 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     /// What a call shares with its stages.
     pub(crate) fn call_context(&self, agent: &Arc<Agent>, call: &Call, tell: Tell) -> Arc<CallContext> {
-        let month = self.ledger.month(call.business, crate::month_number(crate::wall_ms()));
-        let bill = Bill::in_month(Arc::clone(&month));
-        let budgets = self.live().budgets;
-        let per_call = agent.providers.budget_call().or(budgets.call);
+        let bill = self.bill(call.business);
         Arc::new(CallContext {
             board: Arc::clone(&self.board),
             agent: Arc::clone(agent),
             business: call.business,
             call: call.id,
-            purse: Purse::new(bill.clone(), per_call, budgets.month.map(|budget| (month, budget))),
+            purse: self.purse(agent, &bill),
             bill,
             tell,
             answers: Arc::clone(&self.answers),
-            meaning: self.services.meaning.clone(),
+            embedders: self.services.embedders.clone(),
             search: self.services.search.clone(),
             events: Default::default(),
             is_spent: Default::default(),
         })
+    }
+
+    fn month(&self, business: BusinessId) -> Arc<AtomicI64> {
+        self.ledger.month(business, crate::month_number(crate::wall_ms()))
+    }
+
+    /// A bill that counts towards what its business has spent this month.
+    pub(crate) fn bill(&self, business: BusinessId) -> Bill {
+        Bill::in_month(self.month(business))
+    }
+
+    /// What a call of this agent may still spend.
+    pub(crate) fn purse(&self, agent: &Agent, bill: &Bill) -> Purse {
+        let budgets = self.live().budgets;
+        let per_call = agent.providers.budget_call().or(budgets.call);
+        Purse::new(bill.clone(), per_call, budgets.month.map(|budget| (self.month(agent.business), budget)))
     }
 
     /// The voice that speaks an agent's lines unless it fails.
@@ -221,7 +239,7 @@ impl Shared {
             bill,
             tell: Arc::new(|_| {}),
             answers: Arc::clone(&self.answers),
-            meaning: None,
+            embedders: Embedders::default(),
             search: None,
             events: Default::default(),
             is_spent: Default::default(),
@@ -350,6 +368,7 @@ impl Node {
                 egress,
                 tasks: TaskTracker::new(),
                 judging: Arc::new(Semaphore::new(cores)),
+                reading: Arc::new(Semaphore::new(limits::READINGS_MAX)),
                 phrases: Arc::default(),
                 board: Arc::default(),
                 ledger: Ledger::default(),

@@ -27,7 +27,7 @@ use model::business::{Business, Number, TenantScope};
 use model::call::{Call, CallState};
 use model::generation::Citation;
 use model::journal::{Record, TurnLatency};
-use model::routing::Stage;
+use model::routing::CostStage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -466,6 +466,8 @@ pub struct Credential {
     pub provider: String,
     /// `api_key` and the provider's own settings.
     pub fields: BTreeMap<String, Secret<String>>,
+    /// Why it does not open: it was changed or moved, or its data key is gone. Then it has no fields.
+    pub damage: Option<String>,
     /// Unix milliseconds of the last change.
     pub updated_at_ms: i64,
 }
@@ -481,11 +483,12 @@ pub trait Credentials: Send + Sync {
         fields: &BTreeMap<String, Secret<String>>,
         at_ms: i64,
     ) -> Answer<()>;
-    /// All of them, opened: for the node that uses them. `Sealed` when one does not open.
+    /// All of them, opened: for the node that uses them. One that does not open is listed with its damage.
     async fn credentials(&self) -> Answer<Vec<Credential>>;
     /// Deletes one. `false` when there is none.
     async fn delete_credential(&self, owner: Owner, provider: &str) -> Answer<bool>;
-    /// Seals all of them anew with the current data key and answers how many, so that an old key can go.
+    /// Seals all of them anew with the current data key and answers how many, so that an old key can go. One that does not
+    /// open stays as it is.
     async fn reseal_credentials(&self) -> Answer<u64>;
 }
 
@@ -511,7 +514,7 @@ pub trait Settings: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageCost {
     /// Which stage.
-    pub stage: Stage,
+    pub stage: CostStage,
     /// Registry name.
     pub provider: String,
     /// How much.

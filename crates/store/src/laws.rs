@@ -15,7 +15,7 @@ use model::agent::{Agent, BrainChoice, Lines, Timing};
 use model::business::{Business, Number, TenantScope};
 use model::call::{Call, CallState, Direction};
 use model::journal::{Entry, Record};
-use model::routing::Stage;
+use model::routing::CostStage;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -652,7 +652,7 @@ pub async fn a_setting_counts_its_changes(store: Arc<dyn Store>) {
 pub async fn costs_add_up_by_stage_and_month(store: Arc<dyn Store>) {
     let one = tenant(store.as_ref(), "one", "+4940555001").await;
     let cost = |provider: &str, micros| StageCost {
-        stage: Stage::Tts,
+        stage: CostStage::Tts,
         provider: provider.into(),
         cost: Money::from_usd_micros(micros),
     };

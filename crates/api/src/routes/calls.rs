@@ -74,8 +74,10 @@ pub(crate) async fn get(
     let call = store.call(&caller.scope, id).await.map_err(store_problem)?;
     let journal = store.journal(&caller.scope, id).await.map_err(store_problem)?;
     let costs = store.costs(&caller.scope, id).await.map_err(store_problem)?;
+    let reading = runtime::reading::of_call(store.as_ref(), &caller.scope, id).await.map_err(store_problem)?;
     let live = app.node.is_live(&caller.scope, id).await;
-    Ok(Json(CallDetail { call: call.into(), live, costs: costs.into_iter().map(Into::into).collect(), journal }))
+    let costs = costs.into_iter().map(Into::into).collect();
+    Ok(Json(CallDetail { call: call.into(), live, costs, reading, journal }))
 }
 
 /// Places a call.

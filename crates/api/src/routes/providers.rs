@@ -248,6 +248,9 @@ pub(crate) struct CredentialView {
     provider: String,
     /// Names of the fields, each with its last characters.
     fields: BTreeMap<String, String>,
+    /// Why it does not open; then it has no fields, and the provider cannot be used until it is set again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damage: Option<String>,
     /// Unix milliseconds of the last change.
     updated_at_ms: i64,
 }
@@ -282,6 +285,7 @@ pub(crate) async fn credentials(
         owner: if one.owner == Owner::Installation { "installation" } else { "business" },
         provider: one.provider,
         fields: one.fields,
+        damage: one.damage,
         updated_at_ms: one.updated_at_ms,
     };
     Ok(Json(CredentialList { items: all.into_iter().map(view).collect() }))
@@ -394,7 +398,7 @@ pub(crate) struct CostQuery {
 /// What one provider charged in one stage.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StageCostView {
-    /// `stt`, `llm` or `tts`.
+    /// `stt`, `llm`, `tts`, `embed` or `text`.
     stage: &'static str,
     /// Registry name.
     provider: String,

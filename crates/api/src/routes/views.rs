@@ -156,6 +156,11 @@ pub(crate) struct CallDetail {
     pub(crate) live: bool,
     /// What each provider charged for it, stage by stage; there when the call is over.
     pub(crate) costs: Vec<super::providers::StageCostView>,
+    /// What was found out about it when it was over, of what its customer said: `language`, `sentiment`, `entities` and `by`
+    /// whom. Not there when nobody has read it.
+    #[schema(value_type = Option<Object>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reading: Option<runtime::reading::CallReading>,
     /// What happened, in order: `seq`, `at` (milliseconds since the call began) and `entry`.
     #[schema(value_type = Vec<Object>)]
     pub(crate) journal: Vec<model::journal::Record>,

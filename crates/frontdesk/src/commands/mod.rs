@@ -12,4 +12,5 @@ pub(crate) mod nodes;
 pub(crate) mod providers;
 pub(crate) mod replay;
 pub(crate) mod serve;
+pub(crate) mod text;
 pub(crate) mod voices;

@@ -12,4 +12,5 @@ mod providers;
 mod replay;
 mod rig;
 mod vault;
+mod vendors_call;
 mod voices;

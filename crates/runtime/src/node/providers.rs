@@ -49,6 +49,8 @@ pub struct MaskedCredential {
     pub provider: String,
     /// Names of its fields, each with its last characters.
     pub fields: BTreeMap<String, String>,
+    /// Why it does not open and the provider cannot be used with it.
+    pub damage: Option<String>,
     /// Unix milliseconds of the last change.
     pub updated_at_ms: i64,
 }
@@ -173,7 +175,7 @@ impl Node {
             return Err(ProviderError::Invalid(why));
         }
         if let Some(catalog) = self.catalog() {
-            catalog.check_credential(provider, &fields)?;
+            catalog.check_credential(owner, provider, &fields)?;
         }
         self.store().put_credential(owner, provider, &fields, crate::wall_ms()).await?;
         self.credential_changed(provider).await
@@ -194,7 +196,7 @@ impl Node {
     /// Credentials as people may see them: the installation's and those of this business.
     ///
     /// # Errors
-    /// When the store does not answer, or one does not open.
+    /// When the store does not answer.
     pub async fn masked_credentials(&self, business: BusinessId) -> Result<Vec<MaskedCredential>, ProviderError> {
         let all = self.store().credentials().await?;
         let visible = all.into_iter().filter(|one| match one.owner {
@@ -205,6 +207,7 @@ impl Node {
             owner: one.owner,
             provider: one.provider,
             fields: one.fields.into_iter().map(|(key, value)| (key, masked(value.expose()))).collect(),
+            damage: one.damage,
             updated_at_ms: one.updated_at_ms,
         };
         Ok(visible.map(mask).collect())
@@ -219,7 +222,12 @@ impl Node {
 
     async fn load_credentials(&self) -> Result<(), StoreError> {
         if let Some(catalog) = self.catalog() {
-            catalog.take_credentials(self.store().credentials().await?);
+            let all = self.store().credentials().await?;
+            for one in all.iter().filter(|one| one.damage.is_some()) {
+                let (provider, why) = (one.provider.as_str(), one.damage.as_deref());
+                tracing::error!(provider, owner = ?one.owner, why, "a credential does not open; set it again");
+            }
+            catalog.take_credentials(all);
         }
         Ok(())
     }

@@ -305,7 +305,7 @@ fn recordings() -> runtime::recordings::Recordings {
 fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
     let app = App {
         node: node.clone(),
-        scope,
+        home: scope,
         access: Arc::new(Access::default()),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         recordings: recordings(),
