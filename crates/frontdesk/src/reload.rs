@@ -15,15 +15,8 @@ use store::Store;
 use toml::{Table, Value};
 
 /// What can be changed while calls go on, and what can be set in the database.
-pub const LIVE_KEYS: [&str; 7] = [
-    "budget.call_cents",
-    "budget.month_cents",
-    "calls.drain_secs",
-    "calls.inbound_reserve",
-    "calls.max",
-    "log.filter",
-    "retention.transcripts_days",
-];
+pub const LIVE_KEYS: [&str; 6] =
+    ["budget.call_cents", "budget.month_cents", "calls.drain_secs", "calls.inbound_reserve", "calls.max", "log.filter"];
 
 /// The name under which the database keeps what an operator has set: a JSON object of keys and texts.
 pub const SETTING: &str = "config";

@@ -18,8 +18,8 @@ use runtime::catalog::Catalog as _;
 use runtime::drivers::{HttpBrain, HttpEmbed, HttpText, StreamStt, StreamTts};
 use runtime::on_device::{LocalText, model_slots};
 use runtime::reading::{Embedders, Readers, Sited};
-use runtime::service::{AudioJudge, BrainService, EmbedService, KnowledgeSearch, SttService, TextService, TtsService};
 use runtime::recordings::Recordings;
+use runtime::service::{AudioJudge, BrainService, EmbedService, KnowledgeSearch, SttService, TextService, TtsService};
 use runtime::{Budgets, Node, NodeSettings, Services};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -55,6 +55,8 @@ pub struct Wired {
     pub scope: TenantScope,
     /// The models of this machine, when they are used.
     pub on_device: Option<Arc<OnDevice>>,
+    /// Live events and webhooks.
+    pub live: runtime::Live,
     /// Where recordings are.
     pub recordings_dir: PathBuf,
     /// The same with the storage behind them.
@@ -110,7 +112,9 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     node.load_settings().await.context("switches and credentials of providers")?;
     let recordings = recordings(config, env, store.as_ref())?;
     let shared = crate::nodes::shared(config, env)?;
-    Ok(Wired { node, store, scope, on_device, recordings_dir, recordings, shared, stages })
+    crate::wiring_live::subscribe_rest(config, store.as_ref()).await?;
+    let live = crate::wiring_live::live(config, &store);
+    Ok(Wired { node, store, scope, on_device, live, recordings_dir, recordings, shared, stages })
 }
 
 /// A node that takes no calls and has loaded no models: for commands about providers.

@@ -4,14 +4,13 @@ use crate::cli::environment;
 use crate::config::Config;
 use crate::reload::{self, Layers, Live};
 use crate::wiring::{self, Wired};
+use crate::wiring_live;
 use anyhow::Context as _;
 use api::{Access, App};
 use arc_swap::ArcSwap;
 use base::limits;
 use clap::Args;
 use model::node::{NodeRole, NodeRoles};
-use runtime::recordings::Recordings;
-use runtime::retention::Deleted;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +22,6 @@ const GRACE_SECS: u64 = 5;
 /// Deliveries older than this are beyond every platform's own tolerance.
 const REPLAY_KEYS_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 const PRUNE_EVERY_SECS: u64 = 600;
-/// What is past its time is deleted this often.
-const KEEP_EVERY_SECS: u64 = 3_600;
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -78,6 +74,7 @@ pub(crate) async fn run(
         node: wired.node.clone(),
         home: wired.scope,
         access: Arc::new(access),
+        live: wired.live.clone(),
         metrics,
         recordings: wired.recordings.clone(),
     };
@@ -94,12 +91,17 @@ pub(crate) async fn run(
     let (node, recordings) = (wired.node.clone(), wired.recordings.clone());
     let spooler = tokio::spawn(async move { recordings.keep_storing(&node).await });
     let pruner = tokio::spawn(prune(Arc::clone(&wired.store)));
-    let keeper = tokio::spawn(keep(Arc::clone(&wired.store), wired.recordings.clone(), Arc::clone(&current), roles));
     let reader = match layers {
         Some(layers) => {
             Some(tokio::spawn(reload::follow(Live::new(layers, Arc::clone(&current))?, wired.node.clone())))
         }
         None => None,
+    };
+    let work = CancellationToken::new();
+    let workers = if roles.has(NodeRole::Worker) {
+        wiring_live::work(config, &wired, work.clone(), Duration::from_secs(GRACE_SECS))?
+    } else {
+        Vec::new()
     };
     signal().await;
     let grace = Duration::from_secs(current.load().calls.drain_secs);
@@ -109,6 +111,8 @@ pub(crate) async fn run(
         () = wired.node.drain(grace) => {}
         () = signal() => tracing::warn!(calls = wired.node.calls_live(), "stopped with calls in progress"),
     }
+    wired.live.feed.close();
+    work.cancel();
     stop.cancel();
     member.abort();
     reader.inspect(tokio::task::JoinHandle::abort);
@@ -121,7 +125,11 @@ pub(crate) async fn run(
     wired.node.leave().await;
     pruner.abort();
     follower.abort();
-    keeper.abort();
+    for worker in workers {
+        if tokio::time::timeout(Duration::from_secs(GRACE_SECS + 1), worker).await.is_err() {
+            tracing::warn!("jobs were still being done at the end; other workers do them again");
+        }
+    }
     let patience = Duration::from_secs(GRACE_SECS + 1);
     if tokio::time::timeout(patience, server).await.is_err() {
         tracing::warn!("connections were still open at the end");
@@ -144,31 +152,6 @@ async fn prune(store: Arc<dyn store::Store>) {
             Ok(0) => {}
             Ok(partitions) => tracing::info!(partitions, "the database has room for the months to come"),
             Err(error) => tracing::warn!(%error, "no room was made for the months to come; the next try follows"),
-        }
-    }
-}
-
-/// Deletes what is past its time.
-async fn keep(store: Arc<dyn store::Store>, recordings: Recordings, current: Arc<ArcSwap<Config>>, roles: NodeRoles) {
-    if !roles.has(NodeRole::Worker) {
-        return;
-    }
-    let mut tick = tokio::time::interval(Duration::from_secs(KEEP_EVERY_SECS));
-    loop {
-        tick.tick().await;
-        let days = current.load().retention.transcripts_days;
-        if days == 0 {
-            continue;
-        }
-        let kept_ms = i64::from(days) * DAY_MS;
-        let now_ms = runtime::wall_ms();
-        match runtime::retention::sweep(store.as_ref(), &recordings, now_ms - kept_ms, now_ms).await {
-            Ok(deleted) if deleted == Deleted::default() => {}
-            Ok(deleted) => {
-                let Deleted { calls, files, left } = deleted;
-                tracing::info!(calls, recordings = files, left, "what was said in old calls is deleted");
-            }
-            Err(error) => tracing::warn!(%error, "old calls were not deleted; the next try is in an hour"),
         }
     }
 }

@@ -307,6 +307,10 @@ fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
         node: node.clone(),
         home: scope,
         access: Arc::new(Access::default()),
+        live: runtime::Live::new(
+            node.store(),
+            Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant))),
+        ),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         recordings: recordings(),
     };
