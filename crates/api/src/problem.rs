@@ -23,6 +23,9 @@ pub struct Problem {
     /// This problem in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Id of the request, as in `X-Request-Id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// Seconds after which trying again makes sense.
     #[serde(skip)]
     pub retry_after_secs: Option<u64>,
@@ -36,6 +39,7 @@ impl Problem {
             title,
             status: status.as_u16(),
             detail: None,
+            request_id: None,
             retry_after_secs: None,
         }
     }
@@ -71,6 +75,12 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This cannot be done here")
     }
 
+    /// The body is of another form than JSON.
+    pub fn unsupported_media_type() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be JSON")
+            .detail("send Content-Type: application/json")
+    }
+
     /// It collides with something that is there.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "It collides with what is there").detail(detail)
@@ -80,6 +90,39 @@ impl Problem {
     pub fn stale(now: u32) -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, "stale", "It was changed meanwhile")
             .detail(format!("it is at version {now}; read it again and base the change on that"))
+    }
+
+    /// The change does not say what it is based on.
+    pub fn precondition_required() -> Self {
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition_required", "The change must say what it is based on")
+            .detail("send If-Match with the ETag of what you read, or * to overwrite whatever is there")
+    }
+
+    /// The same idempotency key came with another request.
+    pub fn key_reused() -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", "This idempotency key belongs to another request")
+            .detail("use a new Idempotency-Key for each request that differs")
+    }
+
+    /// The request with this idempotency key has not been answered yet.
+    pub fn in_progress() -> Self {
+        let mut problem = Self::new(StatusCode::CONFLICT, "in_progress", "The same request has not been answered yet");
+        problem.retry_after_secs = Some(1);
+        problem
+    }
+
+    /// Too many requests.
+    pub fn rate_limited(retry_after_secs: u64) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests");
+        problem.retry_after_secs = Some(retry_after_secs);
+        problem.detail(format!("try again in {retry_after_secs} s; RateLimit says how much is left"))
+    }
+
+    /// It took too long.
+    pub fn timeout() -> Self {
+        let mut problem = Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "It took too long");
+        problem.retry_after_secs = Some(2);
+        problem
     }
 
     /// The plan of the business is used up.
@@ -131,6 +174,23 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side")
     }
 
+    /// What an error is that says nothing but its status.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED => Self::unauthorized(),
+            StatusCode::NOT_FOUND => Self::not_found(),
+            StatusCode::METHOD_NOT_ALLOWED => Self::method_not_allowed(),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::unsupported_media_type(),
+            StatusCode::SERVICE_UNAVAILABLE => Self::unavailable("the service is busy"),
+            StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => Self::timeout(),
+            status if status.is_server_error() => Self::internal(),
+            status => {
+                Self { status: status.as_u16(), ..Self::invalid("the request is not one that this server understands") }
+            }
+        }
+    }
+
     /// Adds words about this problem.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -143,7 +203,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after_secs;
-        let mut response = (status, axum::Json(self)).into_response();
+        let mut response = (status, axum::Json(&self)).into_response();
+        // The outermost layer adds the request's id.
+        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {

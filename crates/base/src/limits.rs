@@ -72,6 +72,16 @@ pub const TOOL_ARGS_BYTES_MAX: usize = 64 * 1024;
 pub const PROVIDER_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The body of a request to the API unless a route raises it.
 pub const API_BODY_BYTES_MAX: usize = 16 * 1024;
+/// The body of a request that describes an agent, with its persona, lines and tools.
+pub const AGENT_BODY_BYTES_MAX: usize = 256 * 1024;
+/// A request to the API has begun to be answered by then.
+pub const API_REQUEST_MS_MAX: u64 = 30_000;
+/// How long the first answer under an idempotency key is given again.
+pub const IDEMPOTENCY_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
+/// A request with an idempotency key that has not been answered by then has died with its process, and may be made again.
+pub const IDEMPOTENCY_RUNNING_MS_MAX: i64 = 60_000;
+/// Bytes of an answer that is kept under an idempotency key.
+pub const IDEMPOTENT_ANSWER_BYTES_MAX: usize = 512 * 1024;
 /// The body of a carrier's webhook.
 pub const WEBHOOK_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Rows on one page of a list.
@@ -315,6 +325,18 @@ pub const VOICE_PAGES_MAX: usize = 50;
 pub const VOICES_MS_MAX: u64 = 15_000;
 /// Sending recordings to a vendor and getting a cloned voice.
 pub const VOICE_CLONE_MS_MAX: u64 = 120_000;
+/// Tools of one agent.
+pub const AGENT_TOOLS_MAX: usize = 64;
+/// Bytes of one attribute or note of a customer.
+pub const CUSTOMER_TEXT_CHARS_MAX: usize = 4_000;
+/// Attributes, or tags, of one customer.
+pub const CUSTOMER_FACTS_MAX: usize = 50;
+/// Lines that a simulated caller says in one test call.
+pub const TEST_CALL_LINES_MAX: usize = 20;
+/// Test calls at once, of one node.
+pub const TEST_CALLS_MAX: usize = 4;
+/// Span of time in which conversations are searched for words when nobody says another.
+pub const SEARCH_SPAN_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 
 /// Bytes of one document of a business.
 pub const KNOWLEDGE_FILE_BYTES_MAX: usize = 50 * 1024 * 1024;

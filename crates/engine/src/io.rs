@@ -2,7 +2,8 @@
 //! so that a call can be recorded and replayed.
 
 use base::{
-    CallTime, ErrorClass, Failure, GenerationId, JournalSeq, Pii, SttStreamId, ToolCallId, TurnId, UtteranceId,
+    CallTime, ErrorClass, Failure, GenerationId, JournalSeq, PhoneNumber, Pii, SttStreamId, ToolCallId, TurnId,
+    UtteranceId,
 };
 use model::call::CallState;
 use model::generation::{GenerationEvent, GenerationRequest};
@@ -240,6 +241,11 @@ pub enum DeskInput {
     Say {
         /// The words.
         text: String,
+    },
+    /// Hand the caller over to this number, after a word about it.
+    Transfer {
+        /// Where to.
+        to: PhoneNumber,
     },
     /// End the call.
     End,

@@ -46,6 +46,10 @@ pub struct Config {
     pub calls: Calls,
     /// How long what was said is kept.
     pub retention: Retention,
+    /// The API.
+    pub api: Api,
+    /// Tools of businesses.
+    pub tools: Tools,
     /// Messages to systems of businesses.
     pub webhooks: WebhookRules,
     /// What businesses may use.
@@ -107,6 +111,24 @@ pub struct Server {
     pub trust_proxy: bool,
     /// Bearer token of the API.
     pub api_token: Secret<String>,
+}
+
+/// The API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Origins of pages that may use the API.
+    pub origins: Vec<String>,
+    /// Requests that one key or person may make in a minute; 0 for no bound.
+    pub requests_per_minute: u32,
+}
+
+/// Tools of businesses.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tools {
+    /// Whether they may ask services of this machine and of private networks.
+    pub private_addresses: bool,
 }
 
 /// Where data is kept.

@@ -13,6 +13,7 @@ pub mod on_device;
 pub mod reload;
 pub mod shelf;
 pub mod telemetry;
+pub mod test_calls;
 pub mod vault;
 pub mod wiring;
 pub mod wiring_live;

@@ -109,6 +109,9 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     };
     let controls = carrier_controls(config, env)?;
     let node = Node::new(settings, Arc::clone(&store), services, egress, controls);
+    if !config.tools.private_addresses {
+        node.confine_tools(Arc::new(Egress::new(EgressConfig::new(Policy::Tenant))));
+    }
     node.load_settings().await.context("switches and credentials of providers")?;
     let recordings = recordings(config, env, store.as_ref())?;
     let shared = crate::nodes::shared(config, env)?;
@@ -213,6 +216,11 @@ pub async fn readers(config: &Config, env: Env<'_>) -> anyhow::Result<Readers> {
     store.close().await;
     let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
     Cloud { config, env, egress: &egress, kept: kept? }.readers(model_slots())
+}
+
+/// What an operator decides about the API.
+pub fn http_settings(config: &Config) -> api::HttpSettings {
+    api::HttpSettings { origins: config.api.origins.clone(), requests_per_minute: config.api.requests_per_minute }
 }
 
 /// The public address without a trailing slash, when there is one.

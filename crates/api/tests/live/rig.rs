@@ -87,6 +87,9 @@ impl Rig {
             live,
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             recordings,
+            http: Arc::default(),
+            shared: Arc::new(store::shared::Memory::default()),
+            test_caller: None,
         };
         Self { router: api::router(app), store, shop, _folder: folder }
     }

@@ -77,6 +77,7 @@ pub fn describe_input(input: &Input) -> String {
         Input::Desk(DeskInput::TakeOver) => "desk takes-over".into(),
         Input::Desk(DeskInput::HandBack) => "desk hands-back".into(),
         Input::Desk(DeskInput::Say { text }) => format!("desk says {text:?}"),
+        Input::Desk(DeskInput::Transfer { .. }) => "desk transfers".into(),
         Input::Desk(DeskInput::End) => "desk ends".into(),
         Input::Host(HostInput::Drain { deadline }) => format!("host drain {deadline}"),
         Input::Host(HostInput::BudgetExhausted) => "host budget".into(),

@@ -69,6 +69,7 @@ pub(crate) async fn run(
         token: (!token.expose().is_empty()).then_some(token),
         public_url: wiring::public_url(config),
         trust_proxy: config.server.trust_proxy,
+        origins: config.api.origins.clone(),
     };
     let app = App {
         node: wired.node.clone(),
@@ -77,6 +78,9 @@ pub(crate) async fn run(
         live: wired.live.clone(),
         metrics,
         recordings: wired.recordings.clone(),
+        http: Arc::new(wiring::http_settings(config)),
+        shared: Arc::clone(&wired.shared),
+        test_caller: Some(Arc::new(crate::test_calls::Loopback::new(wired.node.clone()))),
     };
     let roles: NodeRoles = config.node.roles.parse().map_err(|why| anyhow::anyhow!("node.roles: {why}"))?;
     wired.node.join(crate::nodes::cluster_settings(config)?).await.context("this node cannot join the others")?;
@@ -147,6 +151,9 @@ async fn prune(store: Arc<dyn store::Store>) {
         tick.tick().await;
         if let Err(error) = store.prune_deliveries(runtime::wall_ms() - REPLAY_KEYS_KEPT_MS).await {
             tracing::warn!(%error, "old deliveries were not forgotten");
+        }
+        if let Err(error) = store.prune_requests(runtime::wall_ms() - limits::IDEMPOTENCY_MS_MAX).await {
+            tracing::warn!(%error, "old idempotency keys were not forgotten");
         }
         match store.make_room().await {
             Ok(0) => {}

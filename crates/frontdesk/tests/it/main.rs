@@ -9,6 +9,7 @@ mod kill;
 mod nodes;
 mod on_device_call;
 mod providers;
+mod quick_start;
 mod replay;
 mod rig;
 mod vault;

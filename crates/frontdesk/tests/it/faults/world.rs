@@ -112,7 +112,13 @@ fn tools(url: &str) -> Vec<ToolSpec> {
         required: true,
         ask: None,
     };
-    let delivery = ToolSpec { parameters: vec![order], ..spec("delivery", ToolAction::Http { url: url.into() }) };
+    let delivery = ToolSpec {
+        parameters: vec![order],
+        ..spec(
+            "delivery",
+            ToolAction::Http { url: url.into(), method: Default::default(), credential: None, timeout_ms: None },
+        )
+    };
     vec![delivery, spec("end_call", ToolAction::EndCall)]
 }
 
@@ -313,6 +319,9 @@ fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
         ),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         recordings: recordings(),
+        http: Arc::default(),
+        shared: Arc::new(store::shared::Memory::default()),
+        test_caller: None,
     };
     let stop = CancellationToken::new();
     tokio::spawn(api::server::serve(listener, api::router(app), stop.clone(), Duration::from_secs(1)));
