@@ -191,7 +191,8 @@ pub(crate) async fn transfer(
     Body(body): Body<TransferBody>,
 ) -> Result<StatusCode, Problem> {
     let to: PhoneNumber = body.to.parse().map_err(|why| Problem::invalid(format!("to: {why}")))?;
-    let told = app.node.tell(&caller.scope, id, Input::Desk(DeskInput::Transfer { to })).await;
+    let input = Input::Desk(DeskInput::Transfer { to });
+    let told = app.node.tell_anywhere(&caller.scope, id, input).await.map_err(peer_problem)?;
     if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
 }
 

@@ -364,6 +364,7 @@ impl Node {
             Ok(PeerAnswer::Dialled { call }) => Ok(call),
             Ok(PeerAnswer::Refused { why, detail }) => match why.as_str() {
                 "no_carrier" => Err(crate::DialError::NoCarrier),
+                "off_duty" => Err(crate::DialError::OffDuty),
                 "busy" | "draining" => Err(crate::RefuseReason::Busy.into()),
                 _ => carrier(ErrorClass::Unavailable, detail),
             },
@@ -440,6 +441,7 @@ impl Node {
         match Box::pin(self.dial(scope, crate::DialRequest { carrier, agent, to, from, base_url })).await {
             Ok(call) => PeerAnswer::Dialled { call },
             Err(crate::DialError::NoCarrier) => refused("no_carrier", String::new()),
+            Err(crate::DialError::OffDuty) => refused("off_duty", String::new()),
             Err(crate::DialError::Refused(reason @ crate::RefuseReason::Store(_))) => {
                 refused("store", reason.to_string())
             }
