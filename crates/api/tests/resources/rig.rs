@@ -84,13 +84,16 @@ impl Rig {
             budgets: Budgets::default(),
         };
         let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator)));
-        let node = Node::new(settings, Arc::clone(&store), Services::default(), egress, BTreeMap::new());
+        let node = Node::new(settings, Arc::clone(&store), Services::default(), Arc::clone(&egress), BTreeMap::new());
+        let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
+        let auth = api::auth::Auth::new(Default::default(), store.keyring(), Arc::clone(&shared), egress);
         let away = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant)));
         let live = runtime::Live::new(&store, away);
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         let place = store::objects::ObjectPlace::Memory;
         let objects = store::objects::Objects::open(&place, store.keyring().clone()).expect("storage");
         let app = App {
+            auth: Arc::new(auth),
             node,
             home: shop,
             access: Arc::new(Access { origins: http.origins.clone(), ..Access::default() }),
@@ -98,7 +101,7 @@ impl Rig {
             metrics: recorder.handle(),
             recordings: runtime::recordings::Recordings::new(folder.path().join("recordings"), objects),
             http: Arc::new(http),
-            shared: Arc::new(store::shared::Memory::default()),
+            shared,
             test_caller: None,
         };
         Self { router: api::router(app), store, shop, _folder: folder }

@@ -9,6 +9,7 @@ pub(crate) mod fill;
 pub(crate) mod knowledge;
 pub(crate) mod models;
 pub(crate) mod nodes;
+pub(crate) mod people;
 pub(crate) mod providers;
 pub(crate) mod replay;
 pub(crate) mod serve;

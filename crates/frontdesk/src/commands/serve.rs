@@ -71,7 +71,9 @@ pub(crate) async fn run(
         trust_proxy: config.server.trust_proxy,
         origins: config.api.origins.clone(),
     };
+    let shared = Arc::clone(&wired.shared);
     let app = App {
+        auth: Arc::new(wiring::auth(config, wired.store.as_ref(), Arc::clone(&shared))),
         node: wired.node.clone(),
         home: wired.scope,
         access: Arc::new(access),
@@ -79,7 +81,7 @@ pub(crate) async fn run(
         metrics,
         recordings: wired.recordings.clone(),
         http: Arc::new(wiring::http_settings(config)),
-        shared: Arc::clone(&wired.shared),
+        shared,
         test_caller: Some(Arc::new(crate::test_calls::Loopback::new(wired.node.clone()))),
     };
     let roles: NodeRoles = config.node.roles.parse().map_err(|why| anyhow::anyhow!("node.roles: {why}"))?;
@@ -151,6 +153,9 @@ async fn prune(store: Arc<dyn store::Store>) {
         tick.tick().await;
         if let Err(error) = store.prune_deliveries(runtime::wall_ms() - REPLAY_KEYS_KEPT_MS).await {
             tracing::warn!(%error, "old deliveries were not forgotten");
+        }
+        if let Err(error) = store.prune_sessions(runtime::wall_ms() - REPLAY_KEYS_KEPT_MS).await {
+            tracing::warn!(%error, "sessions that are long over were not forgotten");
         }
         if let Err(error) = store.prune_requests(runtime::wall_ms() - limits::IDEMPOTENCY_MS_MAX).await {
             tracing::warn!(%error, "old idempotency keys were not forgotten");

@@ -309,7 +309,11 @@ fn recordings() -> runtime::recordings::Recordings {
 }
 
 fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
+    let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
+    let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant)));
+    let keyring = node.store().keyring();
     let app = App {
+        auth: Arc::new(api::auth::Auth::new(Default::default(), keyring, Arc::clone(&shared), egress)),
         node: node.clone(),
         home: scope,
         access: Arc::new(Access::default()),
@@ -320,7 +324,7 @@ fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         recordings: recordings(),
         http: Arc::default(),
-        shared: Arc::new(store::shared::Memory::default()),
+        shared,
         test_caller: None,
     };
     let stop = CancellationToken::new();
