@@ -37,6 +37,8 @@ pub struct App {
     pub home: TenantScope,
     /// Who may use the API.
     pub access: Arc<Access>,
+    /// Live events and webhooks.
+    pub live: runtime::Live,
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
     /// Where recordings are.

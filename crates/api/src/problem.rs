@@ -71,6 +71,35 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This cannot be done here")
     }
 
+    /// It collides with something that is there.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "It collides with what is there").detail(detail)
+    }
+
+    /// The change is based on a version that is not the one now.
+    pub fn stale(now: u32) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "stale", "It was changed meanwhile")
+            .detail(format!("it is at version {now}; read it again and base the change on that"))
+    }
+
+    /// The plan of the business is used up.
+    pub fn plan_limit(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYMENT_REQUIRED, "plan_limit", "The plan of the business allows no more").detail(detail)
+    }
+
+    /// So many connections follow events already.
+    pub fn too_many_streams() -> Self {
+        let mut problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", "Too many connections follow events");
+        problem.retry_after_secs = Some(5);
+        problem
+    }
+
+    /// The request was to become a WebSocket and cannot.
+    pub fn bad_upgrade(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_upgrade", "This is reached by a WebSocket").detail(detail)
+    }
+
     /// The body is larger than anything that makes sense here.
     pub fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large")

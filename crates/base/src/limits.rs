@@ -488,6 +488,8 @@ pub const DELIVERIES_KEPT_MS: u64 = 14 * 24 * 60 * 60 * 1_000;
 pub const WEBHOOK_URL_BYTES_MAX: usize = 2 * 1024;
 /// Deliveries that one replay makes.
 pub const REPLAY_DELIVERIES_MAX: usize = 1_000;
+/// Steps of one clean-up.
+pub const PRUNE_STEPS_MAX: u32 = 50;
 /// Rows that one step of a clean-up deletes.
 pub const PRUNE_ROWS_MAX: u32 = 1_000;
 /// A call without an end that began longer ago does not count as going on.

@@ -45,6 +45,10 @@ pub struct Config {
     pub calls: Calls,
     /// How long what was said is kept.
     pub retention: Retention,
+    /// Messages to systems of businesses.
+    pub webhooks: WebhookRules,
+    /// What businesses may use.
+    pub plans: PlanRules,
     /// Keys of what is sealed.
     pub secrets: Secrets,
     /// Logs.
@@ -188,6 +192,22 @@ pub struct Stage {
     pub provider: String,
     /// Who takes over, in order.
     pub fallback: Vec<String>,
+}
+
+/// Messages to systems of businesses.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookRules {
+    /// Whether they may go to addresses that are not public.
+    pub allow_private: bool,
+}
+
+/// What businesses may use.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanRules {
+    /// The plan of who has chosen none; empty for no bound.
+    pub default: String,
 }
 
 /// Who reads texts.

@@ -13,5 +13,6 @@ pub mod shelf;
 pub mod telemetry;
 pub mod vault;
 pub mod wiring;
+pub mod wiring_live;
 
 pub use cli::run;

@@ -53,6 +53,8 @@ pub struct Wired {
     pub scope: TenantScope,
     /// The models of this machine, when they are used.
     pub on_device: Option<Arc<OnDevice>>,
+    /// Live events and webhooks.
+    pub live: runtime::Live,
     /// Where recordings are.
     pub recordings_dir: PathBuf,
     /// Who does what, for people: (stage, names in order).
@@ -102,7 +104,9 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     let controls = carrier_controls(config, env)?;
     let node = Node::new(settings, Arc::clone(&store), services, egress, controls);
     node.load_settings().await.context("switches and credentials of providers")?;
-    Ok(Wired { node, store, scope, on_device, recordings_dir, stages })
+    crate::wiring_live::subscribe_rest(config, store.as_ref()).await?;
+    let live = crate::wiring_live::live(config, &store);
+    Ok(Wired { node, store, scope, on_device, live, recordings_dir, stages })
 }
 
 /// A node that takes no calls and has loaded no models: for commands about providers.

@@ -28,6 +28,15 @@ pub use node::{
     Services,
 };
 
+/// What the outside follows and is sent: live events and webhooks.
+#[derive(Clone)]
+pub struct Live {
+    /// Events for those who are connected.
+    pub feed: events::Feed,
+    /// Events for those who are called.
+    pub webhooks: webhooks::Webhooks,
+}
+
 /// The month of this time in UTC, counted from the year 0.
 pub(crate) fn month_number(at_ms: i64) -> i32 {
     let date = utc_date(at_ms);

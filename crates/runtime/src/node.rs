@@ -2,6 +2,7 @@
 
 mod doors;
 mod outbound;
+mod plan;
 pub mod providers;
 
 pub use doors::AttachError;
@@ -320,6 +321,9 @@ pub enum RefuseReason {
     /// The process is about to stop.
     #[error("this node is stopping")]
     Draining,
+    /// The plan of the business allows no more calls.
+    #[error("the plan of the business allows no more calls")]
+    OverPlan(model::plan::OverPlan),
     /// The store cannot say who should answer.
     #[error(transparent)]
     Store(#[from] store::StoreError),

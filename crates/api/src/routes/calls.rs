@@ -14,6 +14,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use base::{CallId, PhoneNumber, limits};
 use engine::io::{DeskInput, Input};
 use futures_util::Stream;
+use model::plan::OverPlan;
 use runtime::{DialError, DialRequest, RefuseReason};
 use serde::Deserialize;
 use std::convert::Infallible;
@@ -83,6 +84,7 @@ pub(crate) async fn get(
 /// Places a call.
 #[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "place_call", security(("bearer" = ["calls:place"])), request_body = PlaceCall, responses(
     (status = 202, description = "The phone platform was asked; follow the call by its id", body = PlacedCall),
+    (status = 402, description = "The plan of the business allows no more calls", body = Problem),
     (status = 404, description = "No such agent", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
     (status = 422, description = "A number, the agent or the carrier is not valid", body = Problem),
@@ -111,6 +113,10 @@ pub(crate) async fn place(
         Err(DialError::NoCarrier) => Err(Problem::invalid("carrier: not configured, or it cannot place calls")),
         Err(DialError::Refused(RefuseReason::Store(error))) => Err(store_problem(error)),
         Err(DialError::Refused(RefuseReason::Busy | RefuseReason::Draining)) => Err(Problem::busy()),
+        Err(DialError::Refused(RefuseReason::OverPlan(over))) => Err(Problem::plan_limit(match over {
+            OverPlan::CallsMonth => "the calls of this month are used up",
+            OverPlan::CallsAtOnce => "so many calls are going on at once",
+        })),
         Err(DialError::Carrier(failure)) => Err(Problem::bad_gateway(failure.to_string())),
     }
 }

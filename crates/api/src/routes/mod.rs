@@ -3,10 +3,13 @@
 mod agents;
 mod calls;
 mod carriers;
+mod events;
 mod health;
+mod plans;
 mod providers;
 mod recordings;
 mod views;
+mod webhooks;
 
 use crate::App;
 use crate::problem::Problem;
@@ -32,6 +35,9 @@ use utoipa_axum::routes;
     tags(
         (name = "agents", description = "Who answers."),
         (name = "calls", description = "Calls, their journals, recordings and live events."),
+        (name = "events", description = "What happens in the business, as it happens; docs/events.md."),
+        (name = "webhooks", description = "The same, sent to your systems; docs/webhooks.md."),
+        (name = "plans", description = "Plans, the subscription, and what is used."),
         (name = "providers", description = "Who recognises, thinks and speaks: health, switches, credentials, costs."),
         (name = "operations", description = "Health and metrics.")
     )
@@ -66,6 +72,21 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(providers::put_credential, providers::delete_credential))
         .routes(routes!(providers::agent, providers::put_agent))
         .routes(routes!(providers::costs))
+        .routes(routes!(events::stream))
+        .routes(routes!(events::socket))
+        .routes(routes!(events::snapshot))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::get, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::delivery))
+        .routes(routes!(webhooks::replay_delivery))
+        .routes(routes!(plans::plans))
+        .routes(routes!(plans::subscription, plans::put_subscription))
+        .routes(routes!(plans::usage))
+        .routes(routes!(plans::month))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

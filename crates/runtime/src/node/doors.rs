@@ -176,10 +176,11 @@ impl Node {
             }
             Err(_) => return Answer::SayAndHangUp { text: APOLOGY.into() },
         };
-        let slot = match self.admit(Direction::Inbound) {
-            Ok(slot) => slot,
-            Err(_) => return Answer::Busy,
+        let admitted = match self.plan_admits(&route.scope, Direction::Inbound).await {
+            Ok(()) => self.admit(Direction::Inbound),
+            Err(over) => Err(over),
         };
+        let Ok(slot) = admitted else { return Answer::Busy };
         let Ok(agent) = self.shared.store.agent(&route.scope, route.agent).await else {
             return Answer::SayAndHangUp { text: APOLOGY.into() };
         };
@@ -344,6 +345,7 @@ impl Node {
             None => agents.into_iter().next(),
         };
         let agent = agent.ok_or(AttachError::NoAgent)?.agent;
+        self.plan_admits(&scope, Direction::Inbound).await?;
         let slot = self.admit(Direction::Inbound)?;
         let mut call = self.new_call(&scope, agent.id, Direction::Inbound, carrier);
         call.state = CallState::Answered;

@@ -41,6 +41,7 @@ impl Node {
     /// further life is in its journal.
     pub async fn dial(&self, scope: TenantScope, request: DialRequest) -> Result<CallId, DialError> {
         let control = self.shared.control(&request.carrier).ok_or(DialError::NoCarrier)?;
+        self.plan_admits(&scope, Direction::Outbound).await?;
         let slot = self.admit(Direction::Outbound)?;
         let agent = self.shared.store.agent(&scope, request.agent).await.map_err(RefuseReason::from)?.agent;
         let mut call = self.new_call(&scope, agent.id, Direction::Outbound, control.name());
