@@ -23,6 +23,8 @@ const OPEN_TABLES: [&str; 2] = ["providers", "carriers"];
 pub struct Config {
     /// HTTP server.
     pub server: Server,
+    /// Who gets in.
+    pub access: Access,
     /// Where data is kept.
     pub data: Data,
     /// Which database.
@@ -45,6 +47,10 @@ pub struct Config {
     pub calls: Calls,
     /// How long what was said is kept.
     pub retention: Retention,
+    /// The API.
+    pub api: Api,
+    /// Tools of businesses.
+    pub tools: Tools,
     /// Messages to systems of businesses.
     pub webhooks: WebhookRules,
     /// What businesses may use.
@@ -100,6 +106,32 @@ pub struct Server {
     pub trust_proxy: bool,
     /// Bearer token of the API.
     pub api_token: Secret<String>,
+}
+
+/// The API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Origins of pages that may use the API.
+    pub origins: Vec<String>,
+    /// Requests that one key or person may make in a minute; 0 for no bound.
+    pub requests_per_minute: u32,
+}
+
+/// Tools of businesses.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tools {
+    /// Whether they may ask services of this machine and of private networks.
+    pub private_addresses: bool,
+}
+
+/// Who gets in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// Whether anybody may register a business.
+    pub registration: bool,
 }
 
 /// Where data is kept.

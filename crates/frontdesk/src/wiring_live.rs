@@ -6,8 +6,6 @@ use anyhow::bail;
 use egress::{Egress, EgressConfig, Policy};
 use model::plan::{GRACE_PERCENT, Subscription};
 use runtime::Live;
-use runtime::events::Feed;
-use runtime::webhooks::Webhooks;
 use runtime::work::{Entry, HOUSEKEEPING_JOB, Handler, Housekeeping, RETENTION_JOB, Retention, Worker};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +19,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 pub fn live(config: &Config, store: &Arc<dyn Store>) -> Live {
     let policy = if config.webhooks.allow_private { Policy::Operator } else { Policy::Tenant };
     let egress = Arc::new(Egress::new(EgressConfig::new(policy)));
-    Live { feed: Feed::new(Arc::clone(store)), webhooks: Webhooks::new(Arc::clone(store), egress) }
+    Live::new(store, egress)
 }
 
 /// The plan of businesses that have chosen none, when one is configured.

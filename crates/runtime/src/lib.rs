@@ -19,6 +19,7 @@ pub mod retention;
 pub mod router;
 pub mod service;
 pub mod socket;
+pub mod tools;
 pub mod voices;
 pub mod webhooks;
 pub mod work;
@@ -35,6 +36,14 @@ pub struct Live {
     pub feed: events::Feed,
     /// Events for those who are called.
     pub webhooks: webhooks::Webhooks,
+}
+
+impl Live {
+    /// Over this store; messages go through this way out, whose policy decides where they may go.
+    pub fn new(store: &std::sync::Arc<dyn store::Store>, egress: std::sync::Arc<egress::Egress>) -> Self {
+        let feed = events::Feed::new(std::sync::Arc::clone(store));
+        Self { feed, webhooks: webhooks::Webhooks::new(std::sync::Arc::clone(store), egress) }
+    }
 }
 
 /// The month of this time in UTC, counted from the year 0.

@@ -1,12 +1,14 @@
 //! The node: every live call of this process, the doors through which calls come and go, and how the process ends.
 
 mod doors;
+mod duty;
 mod outbound;
 mod plan;
 pub mod providers;
 
 pub use doors::AttachError;
 pub(crate) use doors::refuse;
+pub use duty::local_moment;
 pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
 
@@ -30,7 +32,7 @@ use model::routing::Stage;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use store::Store;
 use tokio::sync::{Semaphore, broadcast, mpsc};
@@ -121,6 +123,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) services: Services,
     pub(crate) egress: Arc<egress::Egress>,
+    tools_egress: OnceLock<Arc<egress::Egress>>,
     pub(crate) tasks: TaskTracker,
     /// Slots of the end-of-turn model; a full pool skips the hint.
     pub(crate) judging: Arc<Semaphore>,
@@ -174,6 +177,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// The way out for tools of businesses.
+    pub(crate) fn tools_egress(&self) -> &Arc<egress::Egress> {
+        self.tools_egress.get().unwrap_or(&self.egress)
+    }
+
     /// What a call shares with its stages.
     pub(crate) fn call_context(&self, agent: &Arc<Agent>, call: &Call, tell: Tell) -> Arc<CallContext> {
         let bill = self.bill(call.business);
@@ -345,6 +353,7 @@ impl Node {
                 store,
                 services,
                 egress,
+                tools_egress: OnceLock::new(),
                 tasks: TaskTracker::new(),
                 judging: Arc::new(Semaphore::new(cores)),
                 reading: Arc::new(Semaphore::new(limits::READINGS_MAX)),
@@ -391,6 +400,17 @@ impl Node {
     pub fn spent_this_month(&self, scope: &TenantScope) -> Money {
         let spent = self.shared.ledger.month(scope.business, crate::month_number(crate::wall_ms()));
         Money::from_usd_micros(spent.load(Ordering::Relaxed))
+    }
+
+    /// Where requests of businesses' tools may go, if that is less than the installation's own. Set before the first call.
+    pub fn confine_tools(&self, egress: Arc<egress::Egress>) {
+        // Whoever confines them twice means the first.
+        let _ = self.shared.tools_egress.set(egress);
+    }
+
+    /// The way out for tools of businesses.
+    pub(crate) fn tools_egress(&self) -> &Arc<egress::Egress> {
+        self.shared.tools_egress()
     }
 
     /// The store behind the node.

@@ -255,7 +255,8 @@ fn wanted(
 ) -> Result<(Option<u64>, Kinds), Problem> {
     let Query(query) = query.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let last = headers.get("last-event-id").map(|value| value.to_str().unwrap_or_default().parse());
-    let last = last.transpose().map_err(|_| Problem::invalid("Last-Event-ID: it is the place of an event, a number"))?;
+    let last =
+        last.transpose().map_err(|_| Problem::invalid("Last-Event-ID: it is the place of an event, a number"))?;
     let names = query.kinds.unwrap_or_default();
     let kinds = Kinds(names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect());
     match kinds.unknown() {
@@ -275,7 +276,11 @@ fn follow_problem(error: FollowError) -> Problem {
 #[derive(Clone)]
 enum Line {
     Event(Arc<Event>),
-    Notice { name: &'static str, seq: u64, detail: &'static str },
+    Notice {
+        name: &'static str,
+        seq: u64,
+        detail: &'static str,
+    },
     /// Nothing happened, up to this place.
     Tick(u64),
 }

@@ -8,6 +8,7 @@ mod faults;
 mod kill;
 mod on_device_call;
 mod providers;
+mod quick_start;
 mod replay;
 mod rig;
 mod vault;

@@ -155,6 +155,15 @@ impl Node {
     ) -> Result<u32, ProviderError> {
         self.check_providers(scope.business, &providers)?;
         let known = self.store().agent_by_slug(scope, slug).await?;
+        let drafted = self.store().drafted(scope, known.agent.id).await?;
+        // What nobody has published stays a draft; a draft that differs follows.
+        if known.version == 0 || drafted.is_changed() {
+            let draft = Agent { providers: providers.clone(), ..drafted.draft };
+            self.store().put_draft(scope, &draft, None, crate::wall_ms()).await?;
+        }
+        if known.version == 0 {
+            return Ok(0);
+        }
         let agent = Agent { providers, ..known.agent };
         Ok(self.store().put_agent(scope, &agent, Some(known.version)).await?)
     }

@@ -168,7 +168,10 @@ async fn what_fails_is_tried_again_apart_from_what_does_not_and_with_the_same_id
     assert_eq!(office.work(RETRY_JOB, again.created_at_ms).await, 1);
     let received = office.listener.received();
     assert_eq!(received[0].0, received[1].0, "a receiver can tell that it has it already");
-    assert_eq!(office.store.endpoint(&office.shop.scope, office.endpoint.id).await.map(|one| one.failing_since_ms), Ok(None));
+    assert_eq!(
+        office.store.endpoint(&office.shop.scope, office.endpoint.id).await.map(|one| one.failing_since_ms),
+        Ok(None)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -209,7 +212,13 @@ async fn an_address_inside_our_network_is_refused_before_anybody_is_asked() {
     let office = Office::open().await;
     let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Tenant)));
     let strict = Webhooks::new(Arc::clone(&office.store), egress);
-    for url in ["http://shop.example/hook", "https://127.0.0.1/", "https://10.0.0.7/", "https://metadata.internal/", "ftp://a.b/"] {
+    for url in [
+        "http://shop.example/hook",
+        "https://127.0.0.1/",
+        "https://10.0.0.7/",
+        "https://metadata.internal/",
+        "ftp://a.b/",
+    ] {
         assert!(strict.check_url(url).is_err(), "{url}");
     }
     assert_eq!(strict.check_url("https://shop.example/hook"), Ok(()));

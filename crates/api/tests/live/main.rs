@@ -1,10 +1,12 @@
 //! Events, webhooks, plans and usage over the API, for two businesses that know nothing of each other.
 
-use crate::rig::{RIVAL, Rig, SHOP};
+mod rig;
+
 use axum::http::StatusCode;
 use base::{CallId, ConversationId, JournalSeq, Money, TurnId};
 use model::call::{Call, CallState, Direction};
 use model::journal::{Entry, Record};
+use rig::{RIVAL, Rig, SHOP};
 use serde_json::{Value, json};
 use store::{CallUpdate, WriterId};
 
@@ -90,7 +92,8 @@ async fn a_stream_goes_on_after_the_last_event_that_its_reader_had() {
     end(&rig, &live).await;
     let all = blocks_until(&rig, "/api/v1/events?after=0", &[], "usage.recorded").await;
     assert!(all[0].starts_with("event: stream.ready"), "{all:?}");
-    let ids: Vec<&str> = all[1..].iter().filter_map(|block| block.lines().find_map(|line| line.strip_prefix("id: "))).collect();
+    let ids: Vec<&str> =
+        all[1..].iter().filter_map(|block| block.lines().find_map(|line| line.strip_prefix("id: "))).collect();
     assert_eq!(ids, ["1", "2", "3", "4"]);
     let rest = blocks_until(&rig, "/api/v1/events?after=0", &[("last-event-id", "3")], "usage.recorded").await;
     assert_eq!(rest.len(), 2);
@@ -129,7 +132,10 @@ async fn a_webhook_is_made_changed_tested_and_deleted_and_its_secret_is_shown_on
     assert_eq!(log["items"][0]["kind"], json!("webhook.test"));
     let id = log["items"][0]["id"].as_str().expect("an id");
     let again = rig.send(SHOP, "POST", &format!("{path}/deliveries/{id}/replay"), &[], None).await;
-    assert_eq!((again.status, again.json()["message"].clone()), (StatusCode::ACCEPTED, log["items"][0]["message"].clone()));
+    assert_eq!(
+        (again.status, again.json()["message"].clone()),
+        (StatusCode::ACCEPTED, log["items"][0]["message"].clone())
+    );
     call(&rig).await;
     let replayed = rig.post(&format!("{path}/replay"), &json!({ "since_ms": 0 })).await;
     assert_eq!((replayed.status, replayed.json()), (StatusCode::ACCEPTED, json!({ "deliveries": 1 })));
