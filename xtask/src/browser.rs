@@ -18,7 +18,7 @@ const QUESTION: &str = "When are you open on Saturday?";
 
 /// Serves from an empty data folder on a free loopback port and talks to it through the page.
 pub fn browser_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
-    let home = Scratch::new()?;
+    let home = Scratch::new("browser")?;
     let wav = home.0.join("question.wav");
     let path = wav.to_string_lossy().into_owned();
     cargo(root, &["run", "--quiet", "--locked", "-p", "local", "--example", "say", "--", QUESTION, &path]).run()?;
@@ -30,26 +30,38 @@ pub fn browser_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     });
     drop(server);
     if tested.is_err() {
-        let text = fs::read_to_string(&log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        println!("    the last lines of the server:");
-        lines[lines.len().saturating_sub(40)..].iter().for_each(|line| println!("    {line}"));
+        last_lines(&log);
     }
     tested.map(|()| Outcome::Done)
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// Prints the end of a server's log.
+pub fn last_lines(log: &Path) {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    println!("    the last lines of the server:");
+    lines[lines.len().saturating_sub(40)..].iter().for_each(|line| println!("    {line}"));
+}
+
+/// A port of the loopback interface that nobody has.
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0").context("no free loopback port")?.local_addr()?)
 }
 
 /// A folder that is removed again.
-struct Scratch(PathBuf);
+pub struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("frontdesk-browser-{}", std::process::id()));
+    /// A new one for this purpose.
+    pub fn new(purpose: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("frontdesk-{purpose}-{}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
         Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -60,13 +72,14 @@ impl Drop for Scratch {
 }
 
 /// A running server, killed when dropped.
-struct Server {
+pub struct Server {
     child: std::cell::RefCell<Child>,
     address: SocketAddr,
 }
 
 impl Server {
-    fn start(root: &Path, frontdesk: &Path, address: SocketAddr, home: &Path, log: &Path) -> Result<Self> {
+    /// Starts it with an empty data folder; its log goes to a file.
+    pub fn start(root: &Path, frontdesk: &Path, address: SocketAddr, home: &Path, log: &Path) -> Result<Self> {
         let log = fs::File::create(log)?;
         let serve = cmd(root, frontdesk, &["serve"])
             .env("FRONTDESK_SERVER_LISTEN", address.to_string())
@@ -76,7 +89,8 @@ impl Server {
         Ok(Self { child: std::cell::RefCell::new(child), address })
     }
 
-    fn wait_until_ready(&self) -> Result<()> {
+    /// Waits until it takes calls.
+    pub fn wait_until_ready(&self) -> Result<()> {
         let until = Instant::now() + Duration::from_secs(READY_SECS_MAX);
         while !self.is_ready() {
             if let Some(status) = self.child.borrow_mut().try_wait()? {

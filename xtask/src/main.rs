@@ -6,6 +6,7 @@
 //! Start reading at `run` and `test` (what each command does, step by step), then `check` (what a reviewer need not look
 //! at).
 
+mod api;
 mod browser;
 mod check;
 mod new_provider;

@@ -27,14 +27,18 @@ pub enum Transport {
     Websocket,
     /// A request per utterance or sentence. Language always comes this way.
     Http,
+    /// A call that streams both ways. Speech to text; for a voice begin with the codec of one that streams.
+    Grpc,
 }
 
 impl Transport {
-    /// Ending of the templates' names.
-    const fn ending(self, kind: Kind) -> &'static str {
+    /// Ending of the templates' names; `None` when there is no template.
+    const fn ending(self, kind: Kind) -> Option<&'static str> {
         match (self, kind) {
-            (Self::Websocket, _) | (_, Kind::Llm) => "",
-            (Self::Http, Kind::Stt | Kind::Tts) => "_http",
+            (Self::Grpc, Kind::Stt) => Some("_grpc"),
+            (Self::Grpc, Kind::Llm | Kind::Tts) => None,
+            (Self::Websocket, _) | (_, Kind::Llm) => Some(""),
+            (Self::Http, Kind::Stt | Kind::Tts) => Some("_http"),
         }
     }
 }
@@ -71,7 +75,7 @@ pub fn run(root: &Path, kind: Kind, name: &str, transport: Transport) -> Result<
 /// Writes the files; returns their paths, the registry last.
 fn instantiate(root: &Path, kind: Kind, name: &str, transport: Transport) -> Result<[String; 3]> {
     check_name(name)?;
-    let ending = transport.ending(kind);
+    let ending = transport.ending(kind).context("there is a template for gRPC for speech to text only")?;
     let kind = kind.name();
     let code = format!("crates/providers/src/{kind}/{name}.rs");
     let cassette = format!("fixtures/cassettes/{kind}_{name}.txt");
@@ -161,6 +165,7 @@ mod tests {
             (Kind::Tts, socket, "acme_9"),
             (Kind::Stt, http, "acme_10"),
             (Kind::Tts, http, "acme_10"),
+            (Kind::Stt, Transport::Grpc, "acme_11"),
         ] {
             let [code, cassette, registry] = instantiate(copy.path(), kind, name, transport).expect("written");
             let text = read(copy.path(), &code).expect("code");

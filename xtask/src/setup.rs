@@ -92,10 +92,15 @@ pub fn conformance_python(root: &Path) -> PathBuf {
 
 /// The vendors' own client packages, against which our codecs and twins are judged.
 pub fn conformance(root: &Path) -> Result<Outcome> {
-    let wanted = fs::read(root.join("fixtures/conformance/requirements.txt")).context("requirements.txt")?;
-    let home = root.join(".frontdesk/conformance");
+    python_packages(root, "conformance", "fixtures/conformance/requirements.txt")
+}
+
+/// Installs the packages of a list into a place of their own when the list changed since the last time.
+fn python_packages(root: &Path, place: &str, list: &str) -> Result<Outcome> {
+    let wanted = fs::read(root.join(list)).with_context(|| list.to_owned())?;
+    let home = root.join(".frontdesk").join(place);
     let stamp = home.join("requirements.installed");
-    let python = conformance_python(root);
+    let python = home.join("bin/python");
     if python.exists() && fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(Outcome::Skipped("the packages of requirements.txt are installed".into()));
     }
@@ -109,9 +114,19 @@ pub fn conformance(root: &Path) -> Result<Outcome> {
         }
     }
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "-r"];
-    cmd(root, &python, &pip).args(["fixtures/conformance/requirements.txt"]).run()?;
+    cmd(root, &python, &pip).args([list]).run()?;
     fs::write(&stamp, wanted).with_context(|| stamp.display().to_string())?;
     Ok(Outcome::Done)
+}
+
+/// Where the Python of the programs is that judge the API.
+pub fn api_python(root: &Path) -> PathBuf {
+    root.join(".frontdesk/api/bin/python")
+}
+
+/// The programs that judge the API.
+pub fn api(root: &Path) -> Result<Outcome> {
+    python_packages(root, "api", "fixtures/api/requirements.txt")
 }
 
 /// The vendors' own client packages for Node.js, where the one for Python is a native library or cannot be pointed at us.

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: sets up what the tests need and runs all of them, in the order in which they fail fastest.
 
 use crate::shell::{Cmd, Outcome, Steps, cargo, cmd, has};
-use crate::{browser, check, run, setup};
+use crate::{api, browser, check, run, setup};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
@@ -83,6 +83,9 @@ fn all(root: &Path, steps: &mut Steps, closing: &mut Vec<String>) -> Result<()> 
     steps.step("deliberate defects", "the simulator finds every one of them", || {
         cargo(root, SIMULATOR).args(["--mutants", "--seeds", HUNTED_CALLS]).run().map(|()| Outcome::Done)
     })?;
+    steps.step("api", "others' programs read the document and try the running server", || {
+        api::api_test(root, &frontdesk)
+    })?;
     steps.step("browser", "the Talk page in Chromium with a fake microphone, against the real binary", || {
         browser::browser_test(root, &frontdesk)
     })
@@ -104,6 +107,7 @@ fn set_up(root: &Path, steps: &mut Steps) -> Result<()> {
     steps.step("conformance packages", "the vendors' own clients judge our codecs and twins", || {
         setup::conformance(root)
     })?;
+    steps.step("api packages", "the programs that judge the API", || setup::api(root))?;
     steps.step(
         "conformance packages for Node.js",
         "the same, where a vendor's client for Python is no Python",

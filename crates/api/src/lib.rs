@@ -8,23 +8,28 @@
 mod access;
 mod assets;
 pub mod auth;
+mod http;
 mod problem;
 mod routes;
 pub mod server;
 mod socket;
 
+pub use crate::http::HttpSettings;
 pub use access::Access;
 pub use problem::Problem;
 pub use routes::document;
+pub use routes::test_calls::{TestCallError, TestCaller};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{from_fn, from_fn_with_state};
 use base::limits;
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::business::TenantScope;
 use runtime::Node;
 use std::sync::Arc;
+use tower::util::option_layer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 /// What every route can reach.
@@ -37,10 +42,20 @@ pub struct App {
     pub home: TenantScope,
     /// Who may use the API.
     pub access: Arc<Access>,
+    /// How people and programs sign in.
+    pub auth: Arc<auth::Auth>,
+    /// Live events and webhooks.
+    pub live: runtime::Live,
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
     /// Where recordings are.
     pub recordings_dir: Arc<std::path::Path>,
+    /// What an operator decides about the API.
+    pub http: Arc<HttpSettings>,
+    /// What nodes share: counters of rates.
+    pub shared: Arc<dyn store::shared::Shared>,
+    /// Who makes test calls; `None`: nobody.
+    pub test_caller: Option<Arc<dyn TestCaller>>,
 }
 
 /// Everything this server answers.
@@ -54,7 +69,15 @@ pub fn router(app: App) -> Router {
         .fallback(assets::page)
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES_MAX))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), access::guard))
+        // From here on outwards: what comes later in the list sees a request earlier.
+        .layer(from_fn_with_state((app.clone(), routes::operations()), auth::audit::record))
+        .layer(from_fn_with_state(app.clone(), http::idempotency::once))
+        .layer(from_fn(http::etag::not_modified))
+        .layer(from_fn_with_state((app.clone(), Arc::<http::rate::Quotas>::default()), http::rate::limit))
+        .layer(from_fn_with_state(app.clone(), access::guard))
+        .layer(from_fn(http::deadline::enforce))
+        .layer(from_fn(http::request::observe))
+        .layer(option_layer(http::cors::layer(&app.http)))
         .layer(SetResponseHeaderLayer::if_not_present(nosniff.0, nosniff.1))
         .layer(SetResponseHeaderLayer::if_not_present(referrer.0, referrer.1))
         .layer(SetResponseHeaderLayer::if_not_present(

@@ -23,9 +23,15 @@ pub struct Problem {
     /// This problem in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Id of the request, as in `X-Request-Id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// Seconds after which trying again makes sense.
     #[serde(skip)]
     pub retry_after_secs: Option<u64>,
+    /// `WWW-Authenticate`.
+    #[serde(skip)]
+    challenge: Option<String>,
 }
 
 impl Problem {
@@ -36,7 +42,9 @@ impl Problem {
             title,
             status: status.as_u16(),
             detail: None,
+            request_id: None,
             retry_after_secs: None,
+            challenge: None,
         }
     }
 
@@ -54,6 +62,57 @@ impl Problem {
     pub fn forbidden(needed: Permission) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "The credential does not allow this")
             .detail(format!("this needs the permission {needed}"))
+            .challenge(format!("Bearer error=\"insufficient_scope\", scope=\"{needed}\""))
+    }
+
+    /// What the person gave to sign in with is not right. Says the same whether or not there is such a person.
+    pub fn sign_in_failed() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "sign_in_failed", "The sign-in was not accepted")
+    }
+
+    /// The password is right, and a code of the second factor is needed beside it.
+    pub fn second_factor_required() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "second_factor_required", "A code of the second factor is needed")
+    }
+
+    /// A pause is due before the next attempt.
+    pub fn too_many_attempts(retry_after_secs: u64) -> Self {
+        let mut problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts; a pause is due");
+        problem.retry_after_secs = Some(retry_after_secs);
+        problem
+    }
+
+    /// The business may not be reached from this address.
+    pub fn address_not_allowed() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "address_not_allowed", "The business may not be reached from this address")
+    }
+
+    /// Only a person can do this about themselves; the credential is a program's.
+    pub fn not_a_person() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "not_a_person", "This is for people who have signed in")
+    }
+
+    /// Businesses are not registered here by themselves.
+    pub fn registration_closed() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "registration_closed", "Businesses are registered by whoever runs this server")
+    }
+
+    /// The business would have no owner left.
+    pub fn last_owner() -> Self {
+        Self::new(StatusCode::CONFLICT, "last_owner", "The business would have no owner left")
+    }
+
+    /// A one-time token is not known, used up or expired.
+    pub fn token_void() -> Self {
+        Self::new(StatusCode::GONE, "token_void", "The token is not valid, was used, or has expired")
+    }
+
+    /// Says how to authenticate in the words of RFC 6750, 3.
+    #[must_use]
+    pub(crate) fn challenge(mut self, challenge: impl Into<String>) -> Self {
+        self.challenge = Some(challenge.into());
+        self
     }
 
     /// The request comes from a page or a name that this server does not serve.
@@ -69,6 +128,74 @@ impl Problem {
     /// There is such a thing, but this cannot be done with it.
     pub fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This cannot be done here")
+    }
+
+    /// The body is of another form than JSON.
+    pub fn unsupported_media_type() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be JSON")
+            .detail("send Content-Type: application/json")
+    }
+
+    /// It collides with something that is there.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "It collides with what is there").detail(detail)
+    }
+
+    /// The change is based on a version that is not the one now.
+    pub fn stale(now: u32) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "stale", "It was changed meanwhile")
+            .detail(format!("it is at version {now}; read it again and base the change on that"))
+    }
+
+    /// The change does not say what it is based on.
+    pub fn precondition_required() -> Self {
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition_required", "The change must say what it is based on")
+            .detail("send If-Match with the ETag of what you read, or * to overwrite whatever is there")
+    }
+
+    /// The same idempotency key came with another request.
+    pub fn key_reused() -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", "This idempotency key belongs to another request")
+            .detail("use a new Idempotency-Key for each request that differs")
+    }
+
+    /// The request with this idempotency key has not been answered yet.
+    pub fn in_progress() -> Self {
+        let mut problem = Self::new(StatusCode::CONFLICT, "in_progress", "The same request has not been answered yet");
+        problem.retry_after_secs = Some(1);
+        problem
+    }
+
+    /// Too many requests.
+    pub fn rate_limited(retry_after_secs: u64) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests");
+        problem.retry_after_secs = Some(retry_after_secs);
+        problem.detail(format!("try again in {retry_after_secs} s; RateLimit says how much is left"))
+    }
+
+    /// It took too long.
+    pub fn timeout() -> Self {
+        let mut problem = Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "It took too long");
+        problem.retry_after_secs = Some(2);
+        problem
+    }
+
+    /// The plan of the business is used up.
+    pub fn plan_limit(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYMENT_REQUIRED, "plan_limit", "The plan of the business allows no more").detail(detail)
+    }
+
+    /// So many connections follow events already.
+    pub fn too_many_streams() -> Self {
+        let mut problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", "Too many connections follow events");
+        problem.retry_after_secs = Some(5);
+        problem
+    }
+
+    /// The request was to become a WebSocket and cannot.
+    pub fn bad_upgrade(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_upgrade", "This is reached by a WebSocket").detail(detail)
     }
 
     /// The body is larger than anything that makes sense here.
@@ -102,6 +229,23 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side")
     }
 
+    /// What an error is that says nothing but its status.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED => Self::unauthorized(),
+            StatusCode::NOT_FOUND => Self::not_found(),
+            StatusCode::METHOD_NOT_ALLOWED => Self::method_not_allowed(),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::unsupported_media_type(),
+            StatusCode::SERVICE_UNAVAILABLE => Self::unavailable("the service is busy"),
+            StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => Self::timeout(),
+            status if status.is_server_error() => Self::internal(),
+            status => {
+                Self { status: status.as_u16(), ..Self::invalid("the request is not one that this server understands") }
+            }
+        }
+    }
+
     /// Adds words about this problem.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -114,10 +258,15 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after_secs;
-        let mut response = (status, axum::Json(self)).into_response();
+        let challenge = self.challenge.clone().and_then(|challenge| HeaderValue::try_from(challenge).ok());
+        let mut response = (status, axum::Json(&self)).into_response();
+        // The outermost layer adds the request's id.
+        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::UNAUTHORIZED {
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        } else if status == StatusCode::UNAUTHORIZED {
             headers.entry(header::WWW_AUTHENTICATE).or_insert(HeaderValue::from_static("Bearer"));
         }
         if let Some(secs) = retry_after {

@@ -45,6 +45,8 @@ row_ids! {
     CallId,
     /// A conversation: one per call or chat.
     ConversationId,
+    /// A customer of a business.
+    CustomerId,
     /// A message of a conversation.
     MessageId,
     /// A person of a business.

@@ -72,6 +72,16 @@ pub const TOOL_ARGS_BYTES_MAX: usize = 64 * 1024;
 pub const PROVIDER_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The body of a request to the API unless a route raises it.
 pub const API_BODY_BYTES_MAX: usize = 16 * 1024;
+/// The body of a request that describes an agent, with its persona, lines and tools.
+pub const AGENT_BODY_BYTES_MAX: usize = 256 * 1024;
+/// A request to the API has begun to be answered by then.
+pub const API_REQUEST_MS_MAX: u64 = 30_000;
+/// How long the first answer under an idempotency key is given again.
+pub const IDEMPOTENCY_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
+/// A request with an idempotency key that has not been answered by then has died with its process, and may be made again.
+pub const IDEMPOTENCY_RUNNING_MS_MAX: i64 = 60_000;
+/// Bytes of an answer that is kept under an idempotency key.
+pub const IDEMPOTENT_ANSWER_BYTES_MAX: usize = 512 * 1024;
 /// The body of a carrier's webhook.
 pub const WEBHOOK_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Rows on one page of a list.
@@ -92,6 +102,8 @@ pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
 
 /// Opening a connection to a provider.
 pub const CONNECT_MS_MAX: u64 = 2_000;
+/// A connection to a brain is opened ahead when none was used for this long; kept ones live longer.
+pub const WARM_EVERY_MS: u64 = 20_000;
 /// First token of a generation.
 pub const LLM_FIRST_TOKEN_MS_MAX: u64 = 1_500;
 /// A model on this machine rephrases a passage within this, counted from the request, or the passage is spoken as it stands:
@@ -105,6 +117,9 @@ pub const HEDGE_TTS_MS: u64 = 450;
 pub const HEDGE_STT_MS: u64 = 500;
 /// A final transcript that was asked for and has not come after this is asked of the next recogniser.
 pub const HEDGE_STT_FINAL_MS: u64 = 450;
+/// The same for a recogniser of whole utterances, which begins to read when all is said, as long as nobody knows how fast it
+/// usually is; and the most that any recogniser is waited for where somebody else could be asked.
+pub const HEDGE_STT_FINAL_WHOLE_MS: u64 = 1_200;
 /// A recogniser that tells words as they are spoken and has told none of a speaking caller for this long is replaced.
 pub const HEDGE_STT_WORDS_MS: u64 = 2_000;
 /// Second opinions that one stage may ask for in one call because the first was late; each is paid for.
@@ -196,6 +211,14 @@ pub const EMBED_TEXTS_MAX: usize = 4_096;
 pub const EMBED_TEXT_CHARS_MAX: usize = 8_000;
 /// One request to a service that reads texts.
 pub const TEXT_MS_MAX: u64 = 4_000;
+/// Characters of what a customer said that are read when the call is over: what services take at once.
+pub const READING_CHARS_MAX: usize = 5_000;
+/// Things that are noted of those that a customer named.
+pub const READING_ENTITIES_MAX: usize = 50;
+/// Reading one call that is over, all of it.
+pub const READING_MS_MAX: u64 = 15_000;
+/// Calls of a node that are read at once.
+pub const READINGS_MAX: usize = 8;
 /// Texts that one caller may have read at once.
 pub const TEXT_ITEMS_MAX: usize = 1_024;
 /// Audio of an answer that a model speaks itself and that was not played yet; more of it calls the answer off.
@@ -287,7 +310,7 @@ pub const ANSWER_KEPT_CHARS_MAX: usize = 1_200;
 /// How long an answer is given again.
 pub const ANSWER_KEPT_MS_MAX: u64 = 900_000;
 /// Finding out what a question means, before the brain is asked after all.
-pub const MEANING_MS_MAX: u64 = 60;
+pub const MEANING_MS_MAX: u64 = 150;
 /// Tokens of one answer when a budget is nearly used up.
 pub const SHORT_ANSWER_TOKENS_MAX: u32 = 90;
 /// Tokens of one answer: what is spoken must be short.
@@ -302,6 +325,18 @@ pub const VOICE_PAGES_MAX: usize = 50;
 pub const VOICES_MS_MAX: u64 = 15_000;
 /// Sending recordings to a vendor and getting a cloned voice.
 pub const VOICE_CLONE_MS_MAX: u64 = 120_000;
+/// Tools of one agent.
+pub const AGENT_TOOLS_MAX: usize = 64;
+/// Bytes of one attribute or note of a customer.
+pub const CUSTOMER_TEXT_CHARS_MAX: usize = 4_000;
+/// Attributes, or tags, of one customer.
+pub const CUSTOMER_FACTS_MAX: usize = 50;
+/// Lines that a simulated caller says in one test call.
+pub const TEST_CALL_LINES_MAX: usize = 20;
+/// Test calls at once, of one node.
+pub const TEST_CALLS_MAX: usize = 4;
+/// Span of time in which conversations are searched for words when nobody says another.
+pub const SEARCH_SPAN_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 
 /// Bytes of one document of a business.
 pub const KNOWLEDGE_FILE_BYTES_MAX: usize = 50 * 1024 * 1024;
@@ -475,6 +510,8 @@ pub const DELIVERIES_KEPT_MS: u64 = 14 * 24 * 60 * 60 * 1_000;
 pub const WEBHOOK_URL_BYTES_MAX: usize = 2 * 1024;
 /// Deliveries that one replay makes.
 pub const REPLAY_DELIVERIES_MAX: usize = 1_000;
+/// Steps of one clean-up.
+pub const PRUNE_STEPS_MAX: u32 = 50;
 /// Rows that one step of a clean-up deletes.
 pub const PRUNE_ROWS_MAX: u32 = 1_000;
 /// A call without an end that began longer ago does not count as going on.
@@ -485,3 +522,46 @@ pub const WEBHOOK_RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
 pub const WEBHOOKS_AT_ONCE_MAX: usize = 16;
 /// Listening for hints of other nodes is begun again after this.
 pub const EVENT_HINTS_RETRY_MS: u64 = 5_000;
+
+/// Passwords that are hashed or checked at once: each costs 20 ms of a core and 19 MiB.
+pub const PASSWORDS_AT_ONCE_MAX: usize = 2;
+/// Passwords that wait for that or are in work.
+pub const PASSWORDS_WAITING_MAX: usize = 64;
+/// Waiting for that.
+pub const PASSWORD_WAIT_MS_MAX: u64 = 5_000;
+/// Characters of a new password, at least.
+pub const PASSWORD_CHARS_MIN: usize = 10;
+/// Bytes of a password, at most.
+pub const PASSWORD_BYTES_MAX: usize = 512;
+/// An access token holds for this long.
+pub const ACCESS_TOKEN_MS: i64 = 10 * 60 * 1_000;
+/// A session ends after this, however busy it is.
+pub const SESSION_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// An invitation holds for this long.
+pub const INVITATION_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+/// A password reset holds for this long.
+pub const PASSWORD_RESET_MS: i64 = 60 * 60 * 1_000;
+/// The secret before a rotated one opens for at most this long.
+pub const KEY_OVERLAP_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// Attempts to sign in are counted over this time.
+pub const ATTEMPT_WINDOW_MS: u64 = 15 * 60 * 1_000;
+/// Attempts on one account in that time before pauses begin.
+pub const ATTEMPTS_PER_ACCOUNT_FREE: u64 = 5;
+/// Attempts from one address in that time before pauses begin.
+pub const ATTEMPTS_PER_ADDRESS_FREE: u64 = 60;
+/// The longest pause between attempts.
+pub const ATTEMPT_PAUSE_MS_MAX: u64 = 15 * 60 * 1_000;
+/// Recovery codes of one person.
+pub const RECOVERY_CODES: usize = 10;
+/// Networks in the address list of one business.
+pub const NETWORKS_MAX: usize = 100;
+/// One request to an identity provider.
+pub const IDENTITY_PROVIDER_MS_MAX: u64 = 5_000;
+/// What an identity provider says about itself is believed for this long.
+pub const IDENTITY_PROVIDER_KEPT_MS: u64 = 60 * 60 * 1_000;
+/// A signature by a key that is not known asks for the keys anew, but not more often than this.
+pub const IDENTITY_KEYS_MS_MIN: u64 = 60 * 1_000;
+/// Identity providers that one node remembers.
+pub const IDENTITY_PROVIDERS_KEPT_MAX: usize = 1_000;
+/// Signing in at an identity provider takes a person at most this long.
+pub const IDENTITY_SIGN_IN_MS_MAX: i64 = 10 * 60 * 1_000;

@@ -83,7 +83,7 @@ impl Header {
 }
 
 /// How to open a conversation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {
     /// What carries it.
     pub transport: Transport,

@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use prost::Message as _;
 use std::collections::HashMap;
 use std::error::Error;
 use std::pin::Pin;
@@ -231,7 +232,46 @@ fn ended(status: &Status) -> Result<Wire, UpgradeError> {
         return Err(failure::protocol("not a gRPC message").into());
     }
     let (code, name) = http_status(status.code());
-    Ok(Wire::Close(code, format!("{name}: {message}").into()))
+    let pause = pause_of(status.details()).map_or_else(String::new, |secs| format!("; retry after {secs:.3} s"));
+    Ok(Wire::Close(code, format!("{name}: {message}{pause}").into()))
+}
+
+/// For how many seconds the other side asks to be left alone: `RetryInfo` among the details of its status
+/// (google/rpc/status.proto, google/rpc/error_details.proto).
+fn pause_of(details: &[u8]) -> Option<f64> {
+    let rich = RichStatus::decode(details).ok()?;
+    let info = rich.details.iter().find(|any| any.type_url.ends_with("/google.rpc.RetryInfo"))?;
+    let delay = RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay?;
+    let secs = delay.seconds as f64 + f64::from(delay.nanos) / 1e9;
+    (secs >= 0.0).then_some(secs)
+}
+
+#[derive(prost::Message)]
+struct RichStatus {
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Any>,
+}
+
+#[derive(prost::Message)]
+struct Any {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+#[derive(prost::Message)]
+struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    retry_delay: Option<Delay>,
+}
+
+#[derive(prost::Message)]
+struct Delay {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
 }
 
 /// The HTTP status and the name of a code, as the canonical mapping of gRPC codes has them.

@@ -288,6 +288,7 @@ impl Dialog {
             ToolAction::Lookup { .. }
             | ToolAction::Record { .. }
             | ToolAction::Http { .. }
+            | ToolAction::LookUpCustomer
             | ToolAction::SearchKnowledge => {}
         }
         let changes_state = allowed.spec.changes_state;

@@ -2,7 +2,8 @@
 //! so that a call can be recorded and replayed.
 
 use base::{
-    CallTime, ErrorClass, Failure, GenerationId, JournalSeq, Pii, SttStreamId, ToolCallId, TurnId, UtteranceId,
+    CallTime, ErrorClass, Failure, GenerationId, JournalSeq, PhoneNumber, Pii, SttStreamId, ToolCallId, TurnId,
+    UtteranceId,
 };
 use model::call::CallState;
 use model::generation::{GenerationEvent, GenerationRequest};
@@ -161,6 +162,9 @@ pub struct Overlap {
     pub echo: f32,
     /// How probable it is that it is a voice at all: 0 to 1.
     pub voice: f32,
+    /// How much longer ago than it was noticed it began, where noise hid its beginning.
+    #[serde(default)]
+    pub late_ms: u64,
 }
 
 /// Tones that say what is at the other end of the line.
@@ -240,6 +244,11 @@ pub enum DeskInput {
     Say {
         /// The words.
         text: String,
+    },
+    /// Hand the caller over to this number, after a word about it.
+    Transfer {
+        /// Where to.
+        to: PhoneNumber,
     },
     /// End the call.
     End,

@@ -113,6 +113,40 @@ pub async fn call(
     steps: Vec<Step>,
     mut watch: impl FnMut(&Said),
 ) -> Result<Outcome, AttachError> {
+    Ok(dial(node, scope, agent, steps).await?.talk(&mut watch).await)
+}
+
+/// A call that an agent has answered.
+pub struct Answered {
+    /// The call.
+    pub call: CallId,
+    line: Line,
+    live: Option<broadcast::Receiver<LiveEvent>>,
+}
+
+impl Answered {
+    /// Goes through the steps; hangs up after the last answer.
+    pub async fn talk(self, watch: &mut impl FnMut(&Said)) -> Outcome {
+        let Self { mut line, live, .. } = self;
+        line.run(watch).await;
+        if let Some(live) = live {
+            let reason = until_written(live).await;
+            line.outcome.ended = line.outcome.ended.take().or(reason).filter(|_| !line.hung_up);
+        }
+        line.outcome
+    }
+}
+
+/// Calls an agent and answers as soon as it has answered.
+///
+/// # Errors
+/// When the node does not take the call.
+pub async fn dial(
+    node: &Node,
+    scope: TenantScope,
+    agent: Option<&str>,
+    steps: Vec<Step>,
+) -> Result<Answered, AttachError> {
     let (socket, peer) = ChannelSocket::pair();
     let protocol = registry::media("loopback").ok_or(AttachError::NoAgent)?;
     let mut line = Line::new(LoopbackCaller::new(agent, None), peer, steps);
@@ -121,12 +155,7 @@ pub async fn call(
     let call = node.attach("loopback", Some(scope), protocol, Box::new(socket)).await?;
     line.outcome.call = Some(call);
     let live = node.watch(&scope, call);
-    line.run(&mut watch).await;
-    if let Some(live) = live {
-        let reason = until_written(live).await;
-        line.outcome.ended = line.outcome.ended.take().or(reason).filter(|_| !line.hung_up);
-    }
-    Ok(line.outcome)
+    Ok(Answered { call, line, live })
 }
 
 /// Waits until the call's task has ended, and with it its journal: the line goes dead before the last entry is written.

@@ -68,13 +68,16 @@ enum Command {
     /// List, test and switch providers; set their credentials; say who serves an agent
     #[command(subcommand)]
     Providers(commands::providers::ProvidersCommand),
+    /// Have texts read: language, sentiment, what they name, personal data; or translate them
+    #[command(subcommand)]
+    Text(commands::text::TextCommand),
     /// Take documents and sites in, ask them, evaluate the answers, list what could not be answered
     #[command(subcommand)]
     Knowledge(commands::knowledge::KnowledgeCommand),
     /// Read one document from standard input, within limits: what the program starts for each document
     #[command(name = knowledge::child::SUBCOMMAND, hide = true)]
     ReadDocument(commands::knowledge::ReadArgs),
-    /// For the operator of the installation: fill a database to measure it
+    /// For the operator of the installation: create businesses, people and keys; fill a database to measure it
     #[command(subcommand)]
     Admin(commands::admin::AdminCommand),
     /// Say what is missing and the command that mends it
@@ -145,8 +148,9 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Models(command) => commands::models::models(&config, command).await,
             Command::Voices(command) => commands::voices::voices(&config, command).await,
             Command::Providers(command) => commands::providers::providers(&config, command).await,
+            Command::Text(command) => commands::text::text(&config, command).await,
             Command::Knowledge(command) => commands::knowledge::knowledge(&config, command).await,
-            Command::Admin(command) => commands::admin::admin(&config, &command).await,
+            Command::Admin(command) => commands::admin::admin(&config, command).await,
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),
             Command::Inputs(args) => commands::replay::inputs(&config, &args).await,

@@ -23,6 +23,8 @@ const OPEN_TABLES: [&str; 2] = ["providers", "carriers"];
 pub struct Config {
     /// HTTP server.
     pub server: Server,
+    /// Who gets in.
+    pub access: Access,
     /// Where data is kept.
     pub data: Data,
     /// Which database.
@@ -35,12 +37,24 @@ pub struct Config {
     pub tts: Stage,
     /// Brain.
     pub brain: Stage,
+    /// Who finds out what texts mean.
+    pub embeddings: Stage,
+    /// Who reads texts.
+    pub text: Text,
     /// What may be spent.
     pub budget: Budget,
     /// Calls.
     pub calls: Calls,
     /// How long what was said is kept.
     pub retention: Retention,
+    /// The API.
+    pub api: Api,
+    /// Tools of businesses.
+    pub tools: Tools,
+    /// Messages to systems of businesses.
+    pub webhooks: WebhookRules,
+    /// What businesses may use.
+    pub plans: PlanRules,
     /// Keys of what is sealed.
     pub secrets: Secrets,
     /// Logs.
@@ -92,6 +106,32 @@ pub struct Server {
     pub trust_proxy: bool,
     /// Bearer token of the API.
     pub api_token: Secret<String>,
+}
+
+/// The API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Origins of pages that may use the API.
+    pub origins: Vec<String>,
+    /// Requests that one key or person may make in a minute; 0 for no bound.
+    pub requests_per_minute: u32,
+}
+
+/// Tools of businesses.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tools {
+    /// Whether they may ask services of this machine and of private networks.
+    pub private_addresses: bool,
+}
+
+/// Who gets in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// Whether anybody may register a business.
+    pub registration: bool,
 }
 
 /// Where data is kept.
@@ -184,6 +224,34 @@ pub struct Stage {
     pub provider: String,
     /// Who takes over, in order.
     pub fallback: Vec<String>,
+}
+
+/// Messages to systems of businesses.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookRules {
+    /// Whether they may go to addresses that are not public.
+    pub allow_private: bool,
+}
+
+/// What businesses may use.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanRules {
+    /// The plan of who has chosen none; empty for no bound.
+    pub default: String,
+}
+
+/// Who reads texts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// `auto`, `local` or a registry name.
+    pub provider: String,
+    /// Who is asked next, in order.
+    pub fallback: Vec<String>,
+    /// Read calls that are over.
+    pub after_calls: bool,
 }
 
 /// What may be spent on providers, in cents of a US dollar; 0 for no bound.

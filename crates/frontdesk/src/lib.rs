@@ -11,7 +11,9 @@ pub mod config;
 pub mod on_device;
 pub mod shelf;
 pub mod telemetry;
+pub mod test_calls;
 pub mod vault;
 pub mod wiring;
+pub mod wiring_live;
 
 pub use cli::run;

@@ -6,11 +6,10 @@ use local::language::LanguageModels;
 use local::models::ModelDir;
 use local::speech::{NeuralVad, Recognizer, Synthesizer, TurnJudge};
 use model::business::TenantScope;
-use runtime::answers::Meaning;
 #[cfg(feature = "gguf")]
 use runtime::on_device::PhrasingBrain;
-use runtime::on_device::{LocalBrain, LocalJudge, LocalStt, LocalTts, StoredMinds, model_slots};
-use runtime::service::BrainService;
+use runtime::on_device::{LocalBrain, LocalEmbed, LocalJudge, LocalStt, LocalTts, StoredMinds, model_slots};
+use runtime::service::{BrainService, EmbedService};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::Store;
@@ -36,7 +35,8 @@ pub struct OnDevice {
     /// The voice itself, for simulated callers.
     pub synthesizer: Arc<Synthesizer>,
     models: Arc<LanguageModels>,
-    slots: Arc<Semaphore>,
+    /// Threads for models, which all of them share.
+    pub slots: Arc<Semaphore>,
     slots_all: usize,
 }
 
@@ -101,19 +101,10 @@ pub fn gguf_file(configured: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// What texts mean, by the embedding model of this machine.
-struct Embedding(Arc<LanguageModels>);
-
-impl Meaning for Embedding {
-    fn embed(&self, text: &str) -> Option<Vec<f32>> {
-        self.0.embedder.embed(text).ok().map(|vector| vector.to_vec())
-    }
-}
-
 impl OnDevice {
-    /// What texts mean.
-    pub fn meaning(&self) -> Arc<dyn Meaning> {
-        Arc::new(Embedding(Arc::clone(&self.models)))
+    /// Finds out what texts mean.
+    pub fn embedder(&self) -> Arc<dyn EmbedService> {
+        Arc::new(LocalEmbed::new(Arc::clone(&self.models), Arc::clone(&self.slots)))
     }
 
     /// Loads the language model that phrases what the brain found. Blocking work.

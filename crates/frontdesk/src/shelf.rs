@@ -11,7 +11,7 @@ use runtime::catalog::{Catalog, CredentialFrom, Entry, Unusable};
 use runtime::drivers::{HttpBrain, Realtime, StreamStt, StreamTts};
 use runtime::router::Facts;
 use runtime::service::{BrainService, SttService, TtsService};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use store::{Credential, Owner};
 
@@ -65,7 +65,8 @@ pub struct Shelf {
     on_device: Option<Arc<OnDevice>>,
     egress: Arc<Egress>,
     voices: Arc<VoiceMap>,
-    credentials: RwLock<HashMap<(Owner, String), Fields>>,
+    /// What was set while running; or why it does not open.
+    credentials: RwLock<HashMap<(Owner, String), Result<Fields, String>>>,
     built: Mutex<HashMap<Key, Built>>,
     /// Takes it that the models of this machine are there, without having loaded them.
     trusts_models: bool,
@@ -103,7 +104,7 @@ impl Shelf {
     }
 
     /// The credential that a business uses with a provider, if one was set while running.
-    fn credential(&self, business: BusinessId, provider: &str) -> Option<(Owner, Fields)> {
+    fn credential(&self, business: BusinessId, provider: &str) -> Option<(Owner, Result<Fields, String>)> {
         let credentials = self.credentials.read().unwrap_or_else(PoisonError::into_inner);
         [Owner::Business(business), Owner::Installation]
             .into_iter()
@@ -119,13 +120,14 @@ impl Shelf {
         found.map_err(|why| Unusable(why.to_string()))
     }
 
-    /// Settings as this choice has them, and whose credential they hold.
+    /// Settings as this choice has them, and whose credential they hold. One that does not open is not replaced by another:
+    /// that would be somebody else's account.
     fn options(
         &self,
         stage: Stage,
         business: BusinessId,
         choice: &ProviderChoice,
-    ) -> (ProviderOptions, Option<BusinessId>, CredentialFrom) {
+    ) -> Result<(ProviderOptions, Option<BusinessId>, CredentialFrom), Unusable> {
         let configured = self.configured.get(&(stage, choice.name.clone()));
         let mut options = configured.map(|one| one.options.clone()).unwrap_or_default();
         let mut from = match &options.api_key {
@@ -134,12 +136,16 @@ impl Shelf {
         };
         let mut account = None;
         if let Some((owner, fields)) = self.credential(business, &choice.name) {
+            let name = &choice.name;
+            let mut fields = fields
+                .map_err(|why| Unusable(format!("the credential of {name} does not open: {why}; set it again")))?;
             from = match owner {
                 Owner::Installation => CredentialFrom::Installation,
                 Owner::Business(business) => {
                     account = Some(business);
                     // What belongs to another account is not mixed in.
                     options.api_key = None;
+                    fields.retain(|key, _| !is_address(key));
                     CredentialFrom::Business
                 }
             };
@@ -150,11 +156,16 @@ impl Shelf {
         options.model = choice.model.clone().or(options.model);
         options.voice = choice.voice.clone().filter(|_| stage == Stage::Tts).or(options.voice);
         options.extra.extend(choice.options.clone());
-        (options, account, from)
+        Ok((options, account, from))
+    }
+
+    /// The settings of a voice as calls of this business use them.
+    pub fn voice_options(&self, business: BusinessId, name: &str) -> Result<ProviderOptions, Unusable> {
+        self.options(Stage::Tts, business, &ProviderChoice::named(name)).map(|(options, ..)| options)
     }
 
     fn settings(&self, stage: Stage, business: BusinessId, choice: &ProviderChoice) -> Result<Settings, Unusable> {
-        let (options, ..) = self.options(stage, business, choice);
+        let (options, ..) = self.options(stage, business, choice)?;
         let unusable = |why: providers::OptionsError| Unusable(why.to_string());
         Ok(match stage {
             Stage::Stt => providers::stt::PROVIDERS.open(&choice.name, &options).map_err(unusable)?.settings().clone(),
@@ -171,7 +182,7 @@ impl Shelf {
         choice: &ProviderChoice,
         build: impl FnOnce(&ProviderOptions) -> Result<Built, providers::OptionsError>,
     ) -> Result<Built, Unusable> {
-        let (options, account, _) = self.options(stage, business, choice);
+        let (options, account, _) = self.options(stage, business, choice)?;
         // Weights and flags are how it is chosen, not what it is; language and voice come with each use.
         let bare = ProviderChoice { weight: None, flag: None, language: None, ..choice.clone() };
         let key = Key { stage, account, choice: bare };
@@ -195,6 +206,11 @@ impl Shelf {
     fn is_local(stage: Stage, name: &str) -> bool {
         name == LOCAL || (name == GGUF && stage == Stage::Llm)
     }
+}
+
+/// Whether a field says where requests go.
+fn is_address(key: &str) -> bool {
+    key == "base_url"
 }
 
 /// Sets one field of a credential.
@@ -243,7 +259,7 @@ impl Catalog for Shelf {
         }
         let descriptor = self.descriptor(stage, &choice.name)?;
         let settings = self.settings(stage, business, choice)?;
-        let (_, account, _) = self.options(stage, business, choice);
+        let (_, account, _) = self.options(stage, business, choice)?;
         let configured = self.configured.get(&(stage, choice.name.clone()));
         let is_here = settings.is_on_loopback();
         let known = configured.and_then(|one| one.region).or(descriptor.region);
@@ -317,8 +333,8 @@ impl Catalog for Shelf {
 
     fn realtime(&self, business: BusinessId, choice: &ProviderChoice) -> Option<Result<Arc<Realtime>, Unusable>> {
         let entry = providers::realtime::PROVIDERS.find(&choice.name).ok()?;
-        let (options, ..) = self.options(Stage::Llm, business, choice);
-        let opened = entry.open(&options).map_err(|why| Unusable(why.to_string()));
+        let options = self.options(Stage::Llm, business, choice);
+        let opened = options.and_then(|(options, ..)| entry.open(&options).map_err(|why| Unusable(why.to_string())));
         Some(opened.map(|provider| {
             let model = provider.settings().model().to_owned();
             let make = Arc::new(move || provider.protocol());
@@ -342,9 +358,10 @@ impl Catalog for Shelf {
             for descriptor in descriptors(stage) {
                 let choice = ProviderChoice::named(descriptor.name);
                 let facts = self.facts(stage, business, &choice);
-                let credential = match self.options(stage, business, &choice).2 {
-                    CredentialFrom::Nowhere if facts.is_ok() => CredentialFrom::NotNeeded,
-                    from => from,
+                let credential = match self.options(stage, business, &choice) {
+                    Ok((_, _, CredentialFrom::Nowhere)) if facts.is_ok() => CredentialFrom::NotNeeded,
+                    Ok((_, _, from)) => from,
+                    Err(_) => CredentialFrom::Nowhere,
                 };
                 let (name, title) = (descriptor.name.to_owned(), descriptor.title.to_owned());
                 entries.push(Entry { stage, name, title, credential, facts });
@@ -354,16 +371,26 @@ impl Catalog for Shelf {
     }
 
     fn take_credentials(&self, all: Vec<Credential>) {
-        let fresh = all.into_iter().map(|one| ((one.owner, one.provider), one.fields)).collect();
+        let fields = |one: &mut Credential| one.damage.take().map_or_else(|| Ok(std::mem::take(&mut one.fields)), Err);
+        let fresh = all.into_iter().map(|mut one| ((one.owner, one.provider.clone()), fields(&mut one))).collect();
         *self.credentials.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         self.built().clear();
     }
 
-    fn check_credential(&self, provider: &str, fields: &Fields) -> Result<(), Unusable> {
-        let known: Vec<_> = Stage::ALL.into_iter().filter_map(|stage| self.descriptor(stage, provider).ok()).collect();
+    fn check_credential(&self, owner: Owner, provider: &str, fields: &Fields) -> Result<(), Unusable> {
+        let everybody = || {
+            let beside = providers::embed::PROVIDERS.descriptors().chain(providers::text::PROVIDERS.descriptors());
+            let beside = beside.chain(providers::realtime::PROVIDERS.descriptors());
+            Stage::ALL.into_iter().flat_map(descriptors).chain(beside)
+        };
+        let known: Vec<_> = everybody().filter(|one| one.name == provider).collect();
         if known.is_empty() {
-            let all: Vec<&str> = Stage::ALL.into_iter().flat_map(descriptors).map(|one| one.name).collect();
+            let all: BTreeSet<&str> = everybody().map(|one| one.name).collect();
+            let all: Vec<&str> = all.into_iter().collect();
             return Err(Unusable(format!("there is no provider {provider:?}; there are {}", all.join(", "))));
+        }
+        if let (Owner::Business(_), Some(key)) = (owner, fields.keys().find(|key| is_address(key))) {
+            return Err(Unusable(format!("{key} of {provider} is for the installation to set, not for a business")));
         }
         let usual = ["api_key", "base_url", "model", "voice"];
         let extra: Vec<&str> = known.iter().flat_map(|one| one.extra.iter().map(|(key, _)| *key)).collect();

@@ -11,17 +11,22 @@ use egress::{Egress, EgressConfig, Policy};
 use model::business::{Number, TenantScope};
 use model::routing::{Region, VoiceMap};
 use model::seed::{Document, Seed};
-use providers::options::{Descriptor, ProviderOptions};
+use providers::options::{Descriptor, ProviderOptions, Settings};
 use providers::registry::Provider;
 use providers::tts::TtsProtocol;
-use runtime::drivers::{HttpBrain, StreamStt, StreamTts};
-use runtime::service::{AudioJudge, BrainService, KnowledgeSearch, SttService, TtsService};
+use runtime::catalog::Catalog as _;
+use runtime::drivers::{HttpBrain, HttpEmbed, HttpText, StreamStt, StreamTts};
+use runtime::on_device::{LocalText, model_slots};
+use runtime::reading::{Embedders, Readers, Sited};
+use runtime::service::{AudioJudge, BrainService, EmbedService, KnowledgeSearch, SttService, TextService, TtsService};
 use runtime::{Budgets, Node, NodeSettings, Services};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::seed::SeedMode;
+use store::shared::Shared;
 use store::{Credential, Owner, SqlStore, Store, StoreOptions};
+use tokio::sync::Semaphore;
 
 /// The demonstration business as it is shipped.
 const DEMO: &str = include_str!("../../../fixtures/demo/business.toml");
@@ -49,6 +54,8 @@ pub struct Wired {
     pub scope: TenantScope,
     /// The models of this machine, when they are used.
     pub on_device: Option<Arc<OnDevice>>,
+    /// Live events and webhooks.
+    pub live: runtime::Live,
     /// Where recordings are.
     pub recordings_dir: PathBuf,
     /// Who does what, for people: (stage, names in order).
@@ -64,7 +71,7 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     take_numbers(config, store.as_ref(), &scope).await?;
     let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
 
-    let kept = store.credentials().await.context("the credentials of providers; see secrets.data_keys_old")?;
+    let kept = store.credentials().await.context("the credentials of providers")?;
     let cloud = Cloud { config, env, egress: &egress, kept };
     let [stt, tts, brain] = cloud.chains()?;
     let on_device = load_on_device(config, [&stt, &tts, &brain]).await?;
@@ -76,6 +83,8 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     }
     let stages = named([stt.clone(), tts.clone(), brain.clone()]);
     let mut services = services(&cloud, on_device.as_ref(), stt, tts, brain)?;
+    services.embedders = cloud.embedders(on_device.as_deref())?;
+    services.readers = cloud.readers(on_device.as_ref().map_or_else(model_slots, |one| Arc::clone(&one.slots)))?;
     let voices = VoiceMap(config.voices.clone());
     // What was set while running can change while running: it is not mixed into what stays.
     let plain = Cloud { config, env, egress: &egress, kept: Vec::new() };
@@ -95,8 +104,13 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     };
     let controls = carrier_controls(config, env)?;
     let node = Node::new(settings, Arc::clone(&store), services, egress, controls);
+    if !config.tools.private_addresses {
+        node.confine_tools(Arc::new(Egress::new(EgressConfig::new(Policy::Tenant))));
+    }
     node.load_settings().await.context("switches and credentials of providers")?;
-    Ok(Wired { node, store, scope, on_device, recordings_dir, stages })
+    crate::wiring_live::subscribe_rest(config, store.as_ref()).await?;
+    let live = crate::wiring_live::live(config, &store);
+    Ok(Wired { node, store, scope, on_device, live, recordings_dir, stages })
 }
 
 /// A node that takes no calls and has loaded no models: for commands about providers.
@@ -126,13 +140,27 @@ pub async fn wire_light(config: &Config, env: Env<'_>) -> anyhow::Result<(Node, 
 
 /// Opens the database and finds the business of this installation.
 pub async fn open_store(config: &Config, env: Env<'_>) -> anyhow::Result<(Arc<dyn Store>, TenantScope)> {
+    let store = open_database(config, env).await?;
+    let scope = business(store.as_ref(), config.data.demo).await?;
+    Ok((store, scope))
+}
+
+/// Opens the database, whatever is in it.
+pub async fn open_database(config: &Config, env: Env<'_>) -> anyhow::Result<Arc<dyn Store>> {
     egress::install_crypto();
     let options = store_options(config, env)?;
     let place = options.place();
     let opened = SqlStore::open(options).await;
-    let store: Arc<dyn Store> = Arc::new(opened.with_context(|| format!("the database {place} cannot be opened"))?);
-    let scope = business(store.as_ref(), config.data.demo).await?;
-    Ok((store, scope))
+    Ok(Arc::new(opened.with_context(|| format!("the database {place} cannot be opened"))?))
+}
+
+/// How people and programs sign in.
+pub fn auth(config: &Config, store: &dyn Store, shared: Arc<dyn Shared>) -> api::auth::Auth {
+    // Identity providers are whatever a business says: they are reached like any other address of a business.
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Tenant)));
+    let issuer = public_url(config).unwrap_or_else(|| "frontdesk".into());
+    let settings = api::auth::AuthSettings { issuer, registration: config.access.registration };
+    api::auth::Auth::new(settings, store.keyring(), shared, egress)
 }
 
 /// Where the database is and what seals it.
@@ -161,15 +189,36 @@ pub fn check_providers(config: &Config, env: Env<'_>) -> anyhow::Result<Stages> 
     stt.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.stt(name).map(drop))?;
     tts.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.tts(name).map(drop))?;
     brain.iter().filter(|name| *name != LOCAL && *name != GGUF).try_for_each(|name| cloud.brain(name).map(drop))?;
+    cloud.embedders(None)?;
+    cloud.readers(model_slots())?;
     Ok(named([stt, tts, brain]))
 }
 
-/// One provider of voices as it is configured, whether or not a stage uses it.
-pub fn voice(config: &Config, env: Env<'_>, name: &str) -> anyhow::Result<Provider<dyn TtsProtocol>> {
-    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+/// One provider of voices with the credential that calls of the installation's business use, whether or not a stage uses it.
+pub async fn voice(config: &Config, env: Env<'_>, name: &str) -> anyhow::Result<Provider<dyn TtsProtocol>> {
     let entry = providers::tts::PROVIDERS.find(name)?;
-    let options = Cloud { config, env, egress: &egress, kept: Vec::new() }.options(entry.descriptor)?;
-    Ok(entry.open(&options)?)
+    let (store, scope) = open_store(config, env).await?;
+    let kept = store.credentials().await.context("the credentials of providers");
+    store.close().await;
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+    let plain = Cloud { config, env, egress: &egress, kept: Vec::new() };
+    let shelf = Shelf::new(plain.configured()?, None, Arc::clone(&egress), VoiceMap(config.voices.clone()));
+    shelf.take_credentials(kept?);
+    Ok(entry.open(&shelf.voice_options(scope.business, name)?)?)
+}
+
+/// Who reads texts, with the credentials of the installation.
+pub async fn readers(config: &Config, env: Env<'_>) -> anyhow::Result<Readers> {
+    let (store, _) = open_store(config, env).await?;
+    let kept = store.credentials().await.context("the credentials of providers");
+    store.close().await;
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+    Cloud { config, env, egress: &egress, kept: kept? }.readers(model_slots())
+}
+
+/// What an operator decides about the API.
+pub fn http_settings(config: &Config) -> api::HttpSettings {
+    api::HttpSettings { origins: config.api.origins.clone(), requests_per_minute: config.api.requests_per_minute }
 }
 
 /// The public address without a trailing slash, when there is one.
@@ -184,7 +233,10 @@ async fn business(store: &dyn Store, demo: bool) -> anyhow::Result<TenantScope> 
         return Ok(TenantScope { business: first.id });
     }
     if !demo {
-        bail!("the database holds no business; set data.demo = true to begin with the demonstration");
+        bail!(
+            "the database holds no business; `frontdesk admin create-business` makes one, and data.demo = true begins with \
+            the demonstration"
+        );
     }
     let seed: Seed = toml::from_str(DEMO).context("the demonstration business")?;
     let documents: Vec<Document> =
@@ -303,7 +355,6 @@ fn services(
     if let Some(on_device) = on_device {
         services.judge = Some(Arc::clone(&on_device.judge) as Arc<dyn AudioJudge>);
         services.search = Some(Arc::clone(&on_device.brain) as Arc<dyn KnowledgeSearch>);
-        services.meaning = Some(on_device.meaning());
     }
     Ok(services)
 }
@@ -338,6 +389,8 @@ impl Cloud<'_> {
         known.extend(providers::tts::PROVIDERS.descriptors().map(|one| one.name));
         known.extend(providers::llm::PROVIDERS.descriptors().map(|one| one.name));
         known.extend(providers::realtime::PROVIDERS.descriptors().map(|one| one.name));
+        known.extend(providers::embed::PROVIDERS.descriptors().map(|one| one.name));
+        known.extend(providers::text::PROVIDERS.descriptors().map(|one| one.name));
         match self.config.providers.keys().find(|name| !known.contains(&name.as_str())) {
             Some(name) => bail!("providers.{name}: there is no such provider; known are {}", known.join(", ")),
             None => Ok(()),
@@ -418,7 +471,8 @@ impl Cloud<'_> {
                 }
             }
         }
-        let of_all = self.kept.iter().find(|one| one.owner == Owner::Installation && one.provider == descriptor.name);
+        let is_own = |one: &&Credential| one.owner == Owner::Installation && one.provider == descriptor.name;
+        let of_all = self.kept.iter().find(is_own);
         for (key, value) in of_all.into_iter().flat_map(|one| &one.fields) {
             shelf::put(&mut options, key, value.clone());
         }
@@ -448,17 +502,65 @@ impl Cloud<'_> {
         let service = HttpBrain::new(name, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
         Ok(Arc::new(service.priced_as(&model)))
     }
+
+    /// Who finds out what texts mean. Of this machine only when its models are loaded.
+    fn embedders(&self, on_device: Option<&OnDevice>) -> anyhow::Result<Embedders> {
+        let mut chain = Vec::new();
+        for name in self.chain("embeddings", &self.config.embeddings, &providers::embed::PROVIDERS)? {
+            if name == LOCAL {
+                chain.extend(on_device.map(|on_device| Sited::here(on_device.embedder())));
+                continue;
+            }
+            let entry = providers::embed::PROVIDERS.find(&name)?;
+            let provider = entry.open(&self.options(entry.descriptor)?)?;
+            let (region, model) = (self.region(entry.descriptor, provider.settings())?, provider.settings().model());
+            let make = Arc::clone(self.egress);
+            let service = HttpEmbed::new(&name, &model.to_owned(), Arc::new(move || provider.protocol()), make);
+            chain.push(Sited { service: Arc::new(service) as Arc<dyn EmbedService>, region });
+        }
+        Ok(Embedders(chain))
+    }
+
+    /// Who reads texts. What this machine can do about them needs no models.
+    fn readers(&self, slots: Arc<Semaphore>) -> anyhow::Result<Readers> {
+        let config = &self.config.text;
+        let stage = Stage { provider: config.provider.clone(), fallback: config.fallback.clone() };
+        let mut chain = Vec::new();
+        for name in self.chain("text", &stage, &providers::text::PROVIDERS)? {
+            if name == LOCAL {
+                chain.push(Sited::here(Arc::new(LocalText::new(Arc::clone(&slots))) as Arc<dyn TextService>));
+                continue;
+            }
+            let entry = providers::text::PROVIDERS.find(&name)?;
+            let provider = entry.open(&self.options(entry.descriptor)?)?;
+            let region = self.region(entry.descriptor, provider.settings())?;
+            let model = provider.settings().model().to_owned();
+            let service = HttpText::new(&name, &model, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
+            chain.push(Sited { service: Arc::new(service) as Arc<dyn TextService>, region });
+        }
+        Ok(Readers { chain, after_calls: config.after_calls })
+    }
+
+    /// Where a provider processes what it is given: as the operator knows, as its descriptor says, or here.
+    fn region(&self, descriptor: &Descriptor, settings: &Settings) -> anyhow::Result<Option<Region>> {
+        let known =
+            self.known_better(descriptor, DATA_REGION)?.map(|text| region(descriptor.name, &text)).transpose()?;
+        let here = settings.is_on_loopback().then_some(Region::OnSite);
+        Ok(known.or(descriptor.region).or(here))
+    }
 }
 
 /// What a key of a provider's table means to one of the stages that it serves. One table is for all of them: the credential
-/// and the address are shared, `model` is of the first of brain, stt and tts, an option is of whom it is documented for, and
-/// `tts_model` and the like are of that stage alone.
+/// and the address are shared, `model` is of the first of brain, stt, tts, embeddings and text services, an option is of whom it
+/// is documented for, and `tts_model` and the like are of that stage alone.
 fn own_key<'k>(descriptor: &Descriptor, key: &'k str) -> Option<&'k str> {
     let name = descriptor.name;
     let stages = [
         ("brain_", providers::llm::PROVIDERS.descriptors().find(|one| one.name == name)),
         ("stt_", providers::stt::PROVIDERS.descriptors().find(|one| one.name == name)),
         ("tts_", providers::tts::PROVIDERS.descriptors().find(|one| one.name == name)),
+        ("embed_", providers::embed::PROVIDERS.descriptors().find(|one| one.name == name)),
+        ("text_", providers::text::PROVIDERS.descriptors().find(|one| one.name == name)),
     ];
     let stages: Vec<_> = stages.into_iter().filter_map(|(prefix, one)| Some((prefix, one?))).collect();
     let is_own = |one: &Descriptor| std::ptr::eq(one, descriptor);

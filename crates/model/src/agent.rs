@@ -61,6 +61,30 @@ fn yes() -> bool {
     true
 }
 
+/// Whether an agent answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentStatus {
+    /// It answers and calls as soon as a version of it is published.
+    #[default]
+    Enabled,
+    /// It takes no new calls; calls in progress go on.
+    Disabled,
+    /// It was deleted; only its past calls still name it.
+    Archived,
+}
+
+impl AgentStatus {
+    /// The stable name used in storage and the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+            Self::Archived => "archived",
+        }
+    }
+}
+
 /// Which brain answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

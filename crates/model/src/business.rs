@@ -1,5 +1,6 @@
 //! Businesses (tenants) and their numbers.
 
+use crate::hours::Hours;
 use base::{AgentId, BusinessId, NumberId, PhoneNumber};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,26 @@ pub struct Business {
     pub name: String,
     /// IANA time zone in which its hours are meant.
     pub time_zone: String,
+}
+
+/// What a business tells about itself beside its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Profile {
+    /// Its page, such as `https://example.com`.
+    pub website: Option<String>,
+    /// Where people write to.
+    pub email: Option<String>,
+    /// Where people call, in E.164 form.
+    pub phone: Option<PhoneNumber>,
+    /// Postal address, in lines.
+    pub address: Option<String>,
+    /// What it does, in a few words.
+    pub industry: Option<String>,
+    /// BCP-47 language in which it usually speaks.
+    pub language: Option<String>,
+    /// When somebody is there; absent: always.
+    pub hours: Option<Hours>,
 }
 
 /// A phone number and the agent that answers it.

@@ -135,8 +135,16 @@ pub struct TokenUsage {
     pub input: u32,
     /// Of them, from the provider's cache.
     pub cached: u32,
+    /// Of them, written into the provider's cache, for which some take more.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub cache_writes: u32,
     /// Tokens written.
     pub output: u32,
+}
+
+/// What was not used is not recorded.
+fn is_none(tokens: &u32) -> bool {
+    *tokens == 0
 }
 
 /// A passage that an answer rests on.

@@ -8,9 +8,11 @@
 pub mod agent;
 pub mod business;
 pub mod call;
+pub mod customer;
 pub mod event;
 pub mod flags;
 pub mod generation;
+pub mod hours;
 pub mod journal;
 pub mod live;
 pub mod node;

@@ -52,6 +52,45 @@ impl FromStr for Stage {
     }
 }
 
+/// What providers charge for: a stage of the pipeline, or what is asked of them beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CostStage {
+    /// Speech to text.
+    Stt,
+    /// The brain.
+    Llm,
+    /// Text to speech.
+    Tts,
+    /// Finding out what texts mean.
+    Embed,
+    /// Reading texts: language, sentiment, entities, translation.
+    Text,
+}
+
+impl CostStage {
+    /// The stable name used in rows, metrics and the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stt => "stt",
+            Self::Llm => "llm",
+            Self::Tts => "tts",
+            Self::Embed => "embed",
+            Self::Text => "text",
+        }
+    }
+}
+
+impl From<Stage> for CostStage {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Stt => Self::Stt,
+            Stage::Llm => Self::Llm,
+            Stage::Tts => Self::Tts,
+        }
+    }
+}
+
 /// Where data is processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -83,6 +83,33 @@ pub struct ChoiceOption {
     pub said: Vec<String>,
 }
 
+/// How a tool asks a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum HttpMethod {
+    /// Arguments in the address: for looking something up.
+    Get,
+    /// Arguments as JSON.
+    #[default]
+    Post,
+    /// Arguments as JSON.
+    Put,
+    /// Arguments in the address.
+    Delete,
+}
+
+impl HttpMethod {
+    /// The method's name (RFC 9110, 9.1).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
 /// What carries a tool out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -97,11 +124,23 @@ pub enum ToolAction {
         /// Name of the table.
         table: String,
     },
-    /// Posts the arguments as JSON to a service of the business; what it answers, JSON or text, is the result.
+    /// Sends the arguments to a service of the business: as JSON, or in the address of a `GET`. What it answers, JSON or text,
+    /// is the result.
     Http {
         /// Where to: `https://…`, or `http://…` on this machine where the installation lets requests go there.
         url: String,
+        /// How.
+        #[serde(default)]
+        method: HttpMethod,
+        /// Name of the credential of the business that goes with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credential: Option<String>,
+        /// How long the service may take; never longer than the agent's `tool_ms_max`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_ms: Option<u64>,
     },
+    /// What the business knows about whoever is on the line, by their number.
+    LookUpCustomer,
     /// Searches the business's documents.
     SearchKnowledge,
     /// Hands the call to a person.

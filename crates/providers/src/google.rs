@@ -261,7 +261,10 @@ impl Recogniser {
         let name = self.dialect.name();
         let word = reason.split(':').next().filter(|word| crate::answer::is_code(word)).unwrap_or("a status");
         let detail = format!("{name} ended the stream with {word}");
-        self.fail(self.classify(code, reason), detail, out);
+        let retry_after = crate::answer::retry_after([], reason);
+        let failure = Failure { retry_after, ..Failure::new(self.classify(code, reason), detail) };
+        self.over = true;
+        out.push(SttEvent::Failed(failure));
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Unit {
     TokensIn,
     /// Tokens read from the provider's cache.
     TokensCached,
+    /// Tokens read and written into the provider's cache.
+    CacheWrites,
     /// Tokens written.
     TokensOut,
     /// Tokens of audio heard.
@@ -117,7 +119,11 @@ pub fn embed_cost(provider: &str, model: &str, tokens: u64) -> Option<Money> {
 
 /// What a generation costs.
 pub fn llm_cost(provider: &str, model: &str, usage: TokenUsage) -> Option<Money> {
-    let fresh = cost(provider, model, Unit::TokensIn, u64::from(usage.input.saturating_sub(usage.cached)))?;
+    // Who charges nothing more for filling the cache has no line for it.
+    let written = cost(provider, model, Unit::CacheWrites, u64::from(usage.cache_writes));
+    let priced_apart = if written.is_some() { usage.cache_writes } else { 0 };
+    let fresh = usage.input.saturating_sub(usage.cached).saturating_sub(priced_apart);
+    let fresh = cost(provider, model, Unit::TokensIn, u64::from(fresh))? + written.unwrap_or_default();
     let cached = match cost(provider, model, Unit::TokensCached, u64::from(usage.cached)) {
         Some(cached) => cached,
         None => cost(provider, model, Unit::TokensIn, u64::from(usage.cached))?,
@@ -131,7 +137,7 @@ pub fn minute(stage: Stage, provider: &str, model: &str) -> Option<Money> {
     match stage {
         Stage::Stt => stt_cost(provider, model, 60_000),
         Stage::Tts => tts_cost(provider, model, 450, 30_000),
-        Stage::Llm => llm_cost(provider, model, TokenUsage { input: 6_000, cached: 0, output: 240 }),
+        Stage::Llm => llm_cost(provider, model, TokenUsage { input: 6_000, cached: 0, cache_writes: 0, output: 240 }),
     }
 }
 
@@ -176,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_call_is_priced_to_the_millionth() {
-        let usage = TokenUsage { input: 1_000, cached: 400, output: 100 };
+        let usage = TokenUsage { input: 1_000, cached: 400, cache_writes: 0, output: 100 };
         // 600 x 0.10 + 400 x 0.01 + 100 x 0.50 dollars per million.
         assert_eq!(llm_cost("openai", "gpt-6-luna-2026-09-01", usage), Some(Money::from_usd_micros(114)));
         // Another endpoint of the same vendor, and a model that is paid for by text and by audio.
@@ -185,6 +191,11 @@ mod tests {
             Some(Money::from_usd_micros(40_000))
         );
         assert_eq!(tts_cost("openai", "gpt-4o-mini-tts", 1_000, 60_000), Some(Money::from_usd_micros(15_150)));
+        // A cache is read for a tenth, and filled for a quarter more.
+        let usage = TokenUsage { input: 3_000, cached: 1_000, cache_writes: 1_000, output: 0 };
+        let plain = price("anthropic", "claude-haiku-5-5", Unit::TokensIn).expect("a price").usd;
+        let expected = Money::from_usd_micros((plain * 1_000.0 * (1.0 + 0.1 + 1.25)).round() as i64);
+        assert_eq!(llm_cost("anthropic", "claude-haiku-5-5", usage), Some(expected));
         assert_eq!(stt_cost("deepgram", "nova-3", 60_000), Some(Money::from_usd_micros(4_800)));
         assert_eq!(tts_cost("elevenlabs", "eleven_flash_v2_5", 1_000, 60_000), Some(Money::from_usd_micros(40_000)));
     }

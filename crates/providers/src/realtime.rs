@@ -77,7 +77,7 @@ pub struct RealtimeUsage {
 /// What a service reports. What belongs to an answer comes between `Started` and `Done` or `Refused`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RealtimeEvent {
-    /// The conversation is set up. Nothing may be sent before.
+    /// The conversation is set up. Nothing may be sent before. Comes again after `Elsewhere`.
     Ready,
     /// What the caller seems to be saying since the last `Heard`. Replaces what came before.
     Hearing {
@@ -116,6 +116,12 @@ pub enum RealtimeEvent {
     Done {
         /// Why it stopped.
         finish: Finish,
+    },
+    /// The service ends this connection and keeps the conversation, which goes on over another one. Nothing may be sent
+    /// before the next `Ready`.
+    Elsewhere {
+        /// How to open it.
+        connect: Box<Connect>,
     },
     /// There is no answer because of this; the conversation goes on.
     Refused(Failure),

@@ -1,7 +1,7 @@
 //! What a call costs: by stage, by provider, and what second opinions cost; and what may be spent.
 
 use base::{BusinessId, Money};
-use model::routing::{Budget, Saving, Stage};
+use model::routing::{Budget, CostStage, Saving};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,14 +23,14 @@ pub struct Bill {
 struct Book {
     total: AtomicI64,
     hedged: AtomicI64,
-    lines: Mutex<BTreeMap<(Stage, String), Money>>,
+    lines: Mutex<BTreeMap<(CostStage, String), Money>>,
     /// What the business has spent this month, over all its calls.
     month: Option<Arc<AtomicI64>>,
 }
 
 #[derive(Debug)]
 struct Heading {
-    stage: Stage,
+    stage: CostStage,
     provider: String,
     is_hedge: bool,
 }
@@ -39,7 +39,7 @@ struct Heading {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BillLine {
     /// Which stage.
-    pub stage: Stage,
+    pub stage: CostStage,
     /// Registry name.
     pub provider: String,
     /// How much.
@@ -60,8 +60,8 @@ impl Bill {
     }
 
     /// The same bill, with what is added through this handle put down to one provider.
-    pub(crate) fn under(&self, stage: Stage, provider: &str, is_hedge: bool) -> Self {
-        let heading = Heading { stage, provider: provider.to_owned(), is_hedge };
+    pub(crate) fn under(&self, stage: impl Into<CostStage>, provider: &str, is_hedge: bool) -> Self {
+        let heading = Heading { stage: stage.into(), provider: provider.to_owned(), is_hedge };
         Self { book: Arc::clone(&self.book), heading: Some(Arc::new(heading)) }
     }
 
@@ -91,7 +91,7 @@ impl Bill {
     /// By stage and provider.
     pub fn lines(&self) -> Vec<BillLine> {
         let lines = lock(&self.book.lines);
-        let line = |((stage, provider), cost): (&(Stage, String), &Money)| BillLine {
+        let line = |((stage, provider), cost): (&(CostStage, String), &Money)| BillLine {
             stage: *stage,
             provider: provider.clone(),
             cost: *cost,
@@ -162,6 +162,7 @@ impl Purse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::routing::Stage;
 
     fn usd_micros(amount: i64) -> Money {
         Money::from_usd_micros(amount)

@@ -8,7 +8,7 @@ use base::Secret;
 use model::routing::{ProviderChoice, Stage, VoiceMap};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::Credential;
+use store::{Credential, Owner};
 
 /// Why a choice cannot be used: one line for the operator, without any secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,11 +49,17 @@ pub trait Catalog: Send + Sync {
     fn entries(&self, business: BusinessId) -> Vec<Entry>;
     /// Uses these credentials from now on, over what the configuration says.
     fn take_credentials(&self, credentials: Vec<Credential>);
-    /// Whether these fields are ones that the provider knows.
+    /// Whether these fields are ones that the provider knows and that this owner may set. Where requests go is for the
+    /// installation alone to say: a business could name an address of the operator's own network.
     ///
     /// # Errors
-    /// When there is no such provider or field; the text names the nearest one.
-    fn check_credential(&self, provider: &str, fields: &BTreeMap<String, Secret<String>>) -> Result<(), Unusable>;
+    /// When there is no such provider or field; the text names the nearest one. When the field is not the owner's to set.
+    fn check_credential(
+        &self,
+        owner: Owner,
+        provider: &str,
+        fields: &BTreeMap<String, Secret<String>>,
+    ) -> Result<(), Unusable>;
 }
 
 /// Where a credential comes from.

@@ -13,11 +13,13 @@ mod host;
 pub mod node;
 pub mod on_device;
 mod phrases;
+pub mod reading;
 pub mod replay;
 pub mod retention;
 pub mod router;
 pub mod service;
 pub mod socket;
+pub mod tools;
 pub mod voices;
 pub mod webhooks;
 pub mod work;
@@ -26,6 +28,23 @@ pub use node::{
     AttachError, Budgets, DialError, DialRequest, MaskedCredential, Node, NodeSettings, ProviderError, RefuseReason,
     Services,
 };
+
+/// What the outside follows and is sent: live events and webhooks.
+#[derive(Clone)]
+pub struct Live {
+    /// Events for those who are connected.
+    pub feed: events::Feed,
+    /// Events for those who are called.
+    pub webhooks: webhooks::Webhooks,
+}
+
+impl Live {
+    /// Over this store; messages go through this way out, whose policy decides where they may go.
+    pub fn new(store: &std::sync::Arc<dyn store::Store>, egress: std::sync::Arc<egress::Egress>) -> Self {
+        let feed = events::Feed::new(std::sync::Arc::clone(store));
+        Self { feed, webhooks: webhooks::Webhooks::new(std::sync::Arc::clone(store), egress) }
+    }
+}
 
 /// The month of this time in UTC, counted from the year 0.
 pub(crate) fn month_number(at_ms: i64) -> i32 {

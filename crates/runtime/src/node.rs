@@ -1,22 +1,26 @@
 //! The node: every live call of this process, the doors through which calls come and go, and how the process ends.
 
 mod doors;
+mod duty;
 mod outbound;
+mod plan;
 pub mod providers;
 
 pub use doors::AttachError;
 pub(crate) use doors::refuse;
+pub use duty::local_moment;
 pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
 
-use crate::answers::{Answers, Meaning};
+use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
 use crate::phrases::Phrases;
+use crate::reading::{Embedders, Readers};
 use crate::router::{Board, CallContext, Routes, Tell, VoiceNow};
 use crate::service::{AudioJudge, Bill, BrainService, KnowledgeSearch, SttService, TtsService};
-use base::{AgentId, CallId, ConversationId, Money, PhoneNumber, Pii, limits};
+use base::{AgentId, BusinessId, CallId, ConversationId, Money, PhoneNumber, Pii, limits};
 use carriers::protocol::CarrierControl;
 use engine::io::{CarrierInput, Input};
 use model::agent::{Agent, BrainChoice};
@@ -27,8 +31,8 @@ use model::live::LiveEvent;
 use model::routing::Stage;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use store::Store;
 use tokio::sync::{Semaphore, broadcast, mpsc};
@@ -76,8 +80,10 @@ pub struct Services {
     pub judge: Option<Arc<dyn AudioJudge>>,
     /// Search in the documents of a business.
     pub search: Option<Arc<dyn KnowledgeSearch>>,
-    /// Finds out what a question means, for answers that are given again.
-    pub meaning: Option<Arc<dyn Meaning>>,
+    /// Who finds out what texts mean: questions, for answers that are given again.
+    pub embedders: Embedders,
+    /// Who reads texts: calls, when they are over.
+    pub readers: Readers,
     /// Where agents' own choices of providers come from. Without one there are only the services above, as they are.
     pub catalog: Option<Arc<dyn Catalog>>,
 }
@@ -117,6 +123,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) services: Services,
     pub(crate) egress: Arc<egress::Egress>,
+    tools_egress: OnceLock<Arc<egress::Egress>>,
     pub(crate) tasks: TaskTracker,
     /// Slots of the end-of-turn model; a full pool skips the hint.
     pub(crate) judging: Arc<Semaphore>,
@@ -124,6 +131,8 @@ pub(crate) struct Shared {
     pub(crate) phrases: Arc<Phrases>,
     /// How providers do, and what is switched.
     pub(crate) board: Arc<Board>,
+    /// Room for calls that are over and are read.
+    pub(crate) reading: Arc<Semaphore>,
     ledger: Ledger,
     answers: Arc<Answers>,
     controls: BTreeMap<String, Arc<dyn CarrierControl>>,
@@ -168,26 +177,44 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// The way out for tools of businesses.
+    pub(crate) fn tools_egress(&self) -> &Arc<egress::Egress> {
+        self.tools_egress.get().unwrap_or(&self.egress)
+    }
+
     /// What a call shares with its stages.
     pub(crate) fn call_context(&self, agent: &Arc<Agent>, call: &Call, tell: Tell) -> Arc<CallContext> {
-        let month = self.ledger.month(call.business, crate::month_number(crate::wall_ms()));
-        let bill = Bill::in_month(Arc::clone(&month));
-        let budgets = self.settings.budgets;
-        let per_call = agent.providers.budget_call().or(budgets.call);
+        let bill = self.bill(call.business);
         Arc::new(CallContext {
             board: Arc::clone(&self.board),
             agent: Arc::clone(agent),
             business: call.business,
             call: call.id,
-            purse: Purse::new(bill.clone(), per_call, budgets.month.map(|budget| (month, budget))),
+            purse: self.purse(agent, &bill),
             bill,
             tell,
             answers: Arc::clone(&self.answers),
-            meaning: self.services.meaning.clone(),
+            embedders: self.services.embedders.clone(),
             search: self.services.search.clone(),
             events: Default::default(),
             is_spent: Default::default(),
         })
+    }
+
+    fn month(&self, business: BusinessId) -> Arc<AtomicI64> {
+        self.ledger.month(business, crate::month_number(crate::wall_ms()))
+    }
+
+    /// A bill that counts towards what its business has spent this month.
+    pub(crate) fn bill(&self, business: BusinessId) -> Bill {
+        Bill::in_month(self.month(business))
+    }
+
+    /// What a call of this agent may still spend.
+    pub(crate) fn purse(&self, agent: &Agent, bill: &Bill) -> Purse {
+        let budgets = self.settings.budgets;
+        let per_call = agent.providers.budget_call().or(budgets.call);
+        Purse::new(bill.clone(), per_call, budgets.month.map(|budget| (self.month(agent.business), budget)))
     }
 
     /// The voice that speaks an agent's lines unless it fails.
@@ -202,7 +229,7 @@ impl Shared {
             bill,
             tell: Arc::new(|_| {}),
             answers: Arc::clone(&self.answers),
-            meaning: None,
+            embedders: Embedders::default(),
             search: None,
             events: Default::default(),
             is_spent: Default::default(),
@@ -302,6 +329,9 @@ pub enum RefuseReason {
     /// The process is about to stop.
     #[error("this node is stopping")]
     Draining,
+    /// The plan of the business allows no more calls.
+    #[error("the plan of the business allows no more calls")]
+    OverPlan(model::plan::OverPlan),
     /// The store cannot say who should answer.
     #[error(transparent)]
     Store(#[from] store::StoreError),
@@ -323,8 +353,10 @@ impl Node {
                 store,
                 services,
                 egress,
+                tools_egress: OnceLock::new(),
                 tasks: TaskTracker::new(),
                 judging: Arc::new(Semaphore::new(cores)),
+                reading: Arc::new(Semaphore::new(limits::READINGS_MAX)),
                 phrases: Arc::default(),
                 board: Arc::default(),
                 ledger: Ledger::default(),
@@ -368,6 +400,17 @@ impl Node {
     pub fn spent_this_month(&self, scope: &TenantScope) -> Money {
         let spent = self.shared.ledger.month(scope.business, crate::month_number(crate::wall_ms()));
         Money::from_usd_micros(spent.load(Ordering::Relaxed))
+    }
+
+    /// Where requests of businesses' tools may go, if that is less than the installation's own. Set before the first call.
+    pub fn confine_tools(&self, egress: Arc<egress::Egress>) {
+        // Whoever confines them twice means the first.
+        let _ = self.shared.tools_egress.set(egress);
+    }
+
+    /// The way out for tools of businesses.
+    pub(crate) fn tools_egress(&self) -> &Arc<egress::Egress> {
+        self.shared.tools_egress()
     }
 
     /// The store behind the node.

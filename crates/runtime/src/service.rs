@@ -45,6 +45,11 @@ pub trait SttService: Send + Sync {
     fn open_billed(&self, open: SttOpen, _bill: &Bill) -> SttSession {
         self.open(open)
     }
+    /// Whether it begins to read when an utterance is over: it says nothing before, takes longer for the final words, and
+    /// cannot be asked for them in a mere lull without cutting the utterance in two.
+    fn hears_whole_utterances(&self) -> bool {
+        false
+    }
 }
 
 /// What is pushed into a synthesis session.
@@ -97,6 +102,8 @@ pub trait BrainService: Send + Sync {
     fn generate_billed(&self, business: base::BusinessId, request: GenerationRequest, _bill: &Bill) -> BrainSession {
         self.generate(business, request)
     }
+    /// Opens a connection ahead, so that the first question of a call does not wait for one. Asks the model nothing.
+    fn warm(&self) {}
 }
 
 /// Finds passages of a business's documents, for brains that look things up by a tool.

@@ -352,3 +352,39 @@ async fn a_model_that_is_wrong_or_gone_fails_in_time_and_another_conversation_is
         assert!(service.record.count("told assistant Yes?") + service.record.count("told model Yes?") == 4);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_goes_on_over_another_connection_when_the_service_must_leave() {
+    let script = ["When are you open?", "And on Sunday?"].map(str::to_owned).to_vec();
+    let behaviour = gemini_live::Behaviour { script, rules: rules(), leaves_after: Some(1), ..Default::default() };
+    let twin = gemini_live::Twin::start(behaviour).await.expect("a free port");
+    let (faults, record) = (twin.faults.clone(), twin.record.clone());
+    let service = Service {
+        name: "gemini_live",
+        base_url: twin.base_url.clone(),
+        key: twin.key.clone(),
+        faults,
+        record,
+        _twin: Box::new(twin),
+    };
+    let (trio, bill) = (service.trio(None), Bill::default());
+    let mut stt = open_stt(&trio, &bill);
+    speak(&stt, 600).await;
+    assert_eq!(heard(&mut stt).await, "When are you open?");
+    let mut messages = vec![customer("When are you open?")];
+    let said = text(&answer(&mut ask(&trio, &messages, &bill)).await);
+    messages.extend([agent(&said), customer("And on Sunday?")]);
+    let moved = async {
+        while service.record.count("setup") < 2 || service.record.count("closed") == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, moved).await.expect("another connection");
+    speak(&stt, 600).await;
+    assert_eq!(heard(&mut stt).await, "And on Sunday?", "the same listener hears the second line");
+    let events = answer(&mut ask(&trio, &messages, &bill)).await;
+    assert_eq!(text(&events), "On Sunday we rest.");
+    let lines = service.record.lines();
+    assert!(lines.iter().any(|line| line.starts_with("setup") && line.contains("\"handle\"")), "{lines:?}");
+    assert_eq!(service.record.count("told"), 0, "nothing is told that the service knows: {lines:?}");
+}

@@ -24,7 +24,7 @@ use std::f64::consts::TAU;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Credential, SqlStore, SqliteOptions, Store};
+use store::{Credential, Owner, SqlStore, SqliteOptions, Store};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 const GREETING: &str = "Hello.";
@@ -112,7 +112,7 @@ impl Catalog for Shelf {
         Vec::new()
     }
     fn take_credentials(&self, _: Vec<Credential>) {}
-    fn check_credential(&self, _: &str, _: &BTreeMap<String, Secret<String>>) -> Result<(), Unusable> {
+    fn check_credential(&self, _: Owner, _: &str, _: &BTreeMap<String, Secret<String>>) -> Result<(), Unusable> {
         nobody()
     }
 }

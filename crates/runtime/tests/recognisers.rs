@@ -117,6 +117,12 @@ async fn push(session: &SttSession, ms: usize, loud: bool) -> bool {
     true
 }
 
+/// The caller stops, and the final words are asked for.
+async fn stop(session: &SttSession) {
+    let _ = session.commands.send(SttCommand::Speech(false)).await;
+    let _ = session.commands.send(SttCommand::Finalize).await;
+}
+
 async fn next(session: &mut SttSession) -> SttEvent {
     timeout(PATIENCE, session.events.recv()).await.expect("an event in time").expect("the session lasts")
 }
@@ -190,7 +196,7 @@ async fn every_recogniser_says_why_it_refuses_and_for_how_long() {
         case.faults.set_times(Moment::Start, Fault::Status { status: 429, retry_after_s: Some(3) }, 1);
         let mut session = case.open(&Bill::default());
         push(&session, 200, true).await;
-        let _ = session.commands.send(SttCommand::Finalize).await;
+        stop(&session).await;
         let refused = failure(&mut session).await;
         assert_eq!(
             (refused.class, refused.retry_after),
@@ -200,7 +206,7 @@ async fn every_recogniser_says_why_it_refuses_and_for_how_long() {
         );
         let mut session = case.service("wrong-key-0123456789").open(open());
         push(&session, 200, true).await;
-        let _ = session.commands.send(SttCommand::Finalize).await;
+        stop(&session).await;
         let refused = failure(&mut session).await;
         assert_eq!(refused.class, ErrorClass::Auth, "{}: {refused}", case.name);
         assert!(!refused.to_string().contains("wrong-key"), "{refused}");
@@ -219,7 +225,7 @@ async fn every_recogniser_that_breaks_off_is_a_failure_that_another_can_mend() {
                 let mut session = case.open(&Bill::default());
                 let broken = loop {
                     push(&session, 400, true).await;
-                    let _ = session.commands.send(SttCommand::Finalize).await;
+                    stop(&session).await;
                     if let Some(failure) = failure_or_final(&mut session).await {
                         break failure;
                     }
@@ -239,9 +245,30 @@ async fn every_recogniser_that_falls_silent_is_given_up_in_time() {
         case.faults.set(Moment::Start, Fault::Silent);
         let mut session = case.open(&Bill::default());
         push(&session, 400, true).await;
-        session.commands.send(SttCommand::Finalize).await.expect("it lasts");
+        stop(&session).await;
         let silent = failure(&mut session).await;
         assert_eq!(silent.class, ErrorClass::Timeout, "{}: {silent}", case.name);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lull_does_not_cut_the_utterance_of_a_recogniser_that_hears_it_whole() {
+    with_all(async |case| {
+        if !case.service(&case.key).hears_whole_utterances() {
+            assert!(case.tells_partials, "{} hears while the caller speaks", case.name);
+            return;
+        }
+        let mut session = case.open(&Bill::default());
+        assert_eq!(next(&mut session).await, SttEvent::Started);
+        push(&session, 600, true).await;
+        // The caller seems to pause, and goes on.
+        session.commands.send(SttCommand::Finalize).await.expect("it lasts");
+        push(&session, 600, true).await;
+        stop(&session).await;
+        assert_eq!(final_words(&mut session).await, (LINES[0].to_owned(), false), "{}", case.name);
+        assert_eq!(final_words(&mut session).await, (String::new(), false), "{}: it was asked twice", case.name);
+        assert_eq!(case.record.count("request"), 1, "{}: {:?}", case.name, case.record.lines());
     })
     .await;
 }

@@ -5,6 +5,12 @@
 //! is ([`Numbers::route_number`], [`Calls::route_call`], [`Calls::unfinished_calls`]): they answer with the scope. Every
 //! method ends within [`base::limits::STATEMENT_MS_MAX`] plus [`base::limits::POOL_WAIT_MS_MAX`].
 
+pub mod customers;
+pub mod drafts;
+pub mod lines;
+pub mod office;
+pub mod requests;
+
 mod events;
 mod jobs;
 mod plans;
@@ -22,12 +28,12 @@ use crate::seal::Keyring;
 use async_trait::async_trait;
 use base::{AgentId, BusinessId, CallId, CallTime, ConversationId, JournalSeq, MessageId, Money, NumberId};
 use base::{PhoneNumber, Pii, Secret, TurnId, limits};
-use model::agent::Agent;
+use model::agent::{Agent, AgentStatus};
 use model::business::{Business, Number, TenantScope};
-use model::call::{Call, CallState};
+use model::call::{Call, CallState, Direction};
 use model::generation::Citation;
 use model::journal::{Record, TurnLatency};
-use model::routing::Stage;
+use model::routing::CostStage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -93,8 +99,17 @@ impl From<Cursor> for String {
 pub struct VersionedAgent {
     /// The agent.
     pub agent: Agent,
-    /// From 1; one more with each change.
+    /// From 1; one more with each publication. 0: it was never published.
     pub version: u32,
+    /// Whether it answers.
+    pub status: AgentStatus,
+}
+
+impl VersionedAgent {
+    /// Whether it may take or place a call.
+    pub fn is_on_duty(&self) -> bool {
+        self.version > 0 && self.status == AgentStatus::Enabled
+    }
 }
 
 /// Where a dialled number leads.
@@ -118,12 +133,41 @@ pub struct CallRoute {
 }
 
 /// Which calls a list shows. Everything absent means all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallFilter {
     /// Calls in this state.
     pub state: Option<CallState>,
     /// Calls of this agent.
     pub agent: Option<AgentId>,
+    /// Calls in this direction.
+    pub direction: Option<Direction>,
+    /// Calls on this number of ours.
+    pub number: Option<String>,
+    /// Calls with this customer.
+    pub customer: Option<String>,
+    /// Calls that began at this time, in Unix milliseconds, or later.
+    pub from_ms: Option<i64>,
+    /// Calls that began before this time.
+    pub to_ms: Option<i64>,
+    /// The oldest first instead of the newest.
+    pub ascending: bool,
+}
+
+/// Which conversations a list shows. Everything absent means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConversationFilter {
+    /// Conversations of this agent.
+    pub agent: Option<AgentId>,
+    /// Conversations with this customer.
+    pub customer: Option<String>,
+    /// Conversations in which somebody said this, without regard to case. Reads every message of the span of time.
+    pub words: Option<String>,
+    /// Conversations that began at this time, in Unix milliseconds, or later.
+    pub from_ms: Option<i64>,
+    /// Conversations that began before this time.
+    pub to_ms: Option<i64>,
+    /// The oldest first instead of the newest.
+    pub ascending: bool,
 }
 
 /// What changed about a call. Reports come in any order, more than once and from several places, so a change never takes
@@ -284,7 +328,7 @@ pub trait Calls: Send + Sync {
     async fn call(&self, scope: &TenantScope, id: CallId) -> Answer<Call>;
     /// Applies a change and answers the call as it is then.
     async fn update_call(&self, scope: &TenantScope, id: CallId, update: &CallUpdate) -> Answer<Call>;
-    /// Calls, newest first. `rows_max` is capped at [`limits::PAGE_ROWS_MAX`].
+    /// Calls, newest first unless the filter says otherwise. `rows_max` is capped at [`limits::PAGE_ROWS_MAX`].
     async fn calls(
         &self,
         scope: &TenantScope,
@@ -345,6 +389,14 @@ pub trait Journal: Send + Sync {
 pub trait Conversations: Send + Sync {
     /// One conversation.
     async fn conversation(&self, scope: &TenantScope, id: ConversationId) -> Answer<Conversation>;
+    /// Conversations, newest first unless the filter says otherwise. `rows_max` is capped at [`limits::PAGE_ROWS_MAX`].
+    async fn conversations(
+        &self,
+        scope: &TenantScope,
+        filter: &ConversationFilter,
+        after: Option<Cursor>,
+        rows_max: u32,
+    ) -> Answer<Page<Conversation>>;
     /// Messages after this place, in order, at most [`limits::PAGE_ROWS_MAX`].
     async fn messages(&self, scope: &TenantScope, id: ConversationId, after_seq: u64) -> Answer<Vec<Message>>;
 }
@@ -466,6 +518,8 @@ pub struct Credential {
     pub provider: String,
     /// `api_key` and the provider's own settings.
     pub fields: BTreeMap<String, Secret<String>>,
+    /// Why it does not open: it was changed or moved, or its data key is gone. Then it has no fields.
+    pub damage: Option<String>,
     /// Unix milliseconds of the last change.
     pub updated_at_ms: i64,
 }
@@ -481,11 +535,12 @@ pub trait Credentials: Send + Sync {
         fields: &BTreeMap<String, Secret<String>>,
         at_ms: i64,
     ) -> Answer<()>;
-    /// All of them, opened: for the node that uses them. `Sealed` when one does not open.
+    /// All of them, opened: for the node that uses them. One that does not open is listed with its damage.
     async fn credentials(&self) -> Answer<Vec<Credential>>;
     /// Deletes one. `false` when there is none.
     async fn delete_credential(&self, owner: Owner, provider: &str) -> Answer<bool>;
-    /// Seals all of them anew with the current data key and answers how many, so that an old key can go.
+    /// Seals all of them anew with the current data key and answers how many, so that an old key can go. One that does not
+    /// open stays as it is.
     async fn reseal_credentials(&self) -> Answer<u64>;
 }
 
@@ -511,7 +566,7 @@ pub trait Settings: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageCost {
     /// Which stage.
-    pub stage: Stage,
+    pub stage: CostStage,
     /// Registry name.
     pub provider: String,
     /// How much.
@@ -550,6 +605,11 @@ pub trait Store:
     + Credentials
     + Settings
     + Costs
+    + drafts::Drafts
+    + lines::Lines
+    + customers::Customers
+    + office::Office
+    + requests::Requests
     + Events
     + Jobs
     + Webhooks

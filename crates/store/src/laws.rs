@@ -1,5 +1,8 @@
 //! What every store must obey, whatever is below it. [`crate::store_laws!`] makes each law a test of one store.
 
+mod resources;
+
+pub use resources::*;
 mod live;
 
 pub use live::*;
@@ -15,7 +18,7 @@ use model::agent::{Agent, BrainChoice, Lines, Timing};
 use model::business::{Business, Number, TenantScope};
 use model::call::{Call, CallState, Direction};
 use model::journal::{Entry, Record};
-use model::routing::Stage;
+use model::routing::CostStage;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -50,6 +53,14 @@ macro_rules! store_laws {
             credentials_come_back_to_their_owner_and_provider,
             a_setting_counts_its_changes,
             costs_add_up_by_stage_and_month,
+            a_draft_reaches_calls_only_when_it_is_published,
+            an_agent_with_numbers_stays,
+            a_call_keeps_the_version_it_began_with,
+            a_number_leads_elsewhere_while_nobody_is_there,
+            a_customer_is_found_by_number_address_and_words,
+            what_a_business_says_about_itself_stays_its_own,
+            a_request_with_a_key_has_one_effect,
+            lists_of_calls_and_conversations_are_filtered,
             a_node_is_there_while_its_lease_runs,
             a_node_learns_that_it_should_drain,
             a_process_that_was_replaced_has_no_lease_any_more,
@@ -349,9 +360,10 @@ pub async fn pages_are_complete_while_calls_arrive(store: Arc<dyn Store>) {
     assert_eq!(seen.len(), 25);
     assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), wanted);
 
-    let filter = CallFilter { state: Some(CallState::Failed), agent: Some(tenant.agent.id) };
+    let filter = CallFilter { state: Some(CallState::Failed), agent: Some(tenant.agent.id), ..CallFilter::default() };
     assert!(store.calls(&tenant.scope, &filter, None, 10).await.expect("a page").rows.is_empty());
-    let filter = CallFilter { state: Some(CallState::Initiated), agent: Some(tenant.agent.id) };
+    let filter =
+        CallFilter { state: Some(CallState::Initiated), agent: Some(tenant.agent.id), ..CallFilter::default() };
     let page = store.calls(&tenant.scope, &filter, None, u32::MAX).await.expect("a page");
     assert!(page.rows.len() > 25 && page.rows.len() <= base::limits::PAGE_ROWS_MAX as usize);
 }
@@ -652,7 +664,7 @@ pub async fn a_setting_counts_its_changes(store: Arc<dyn Store>) {
 pub async fn costs_add_up_by_stage_and_month(store: Arc<dyn Store>) {
     let one = tenant(store.as_ref(), "one", "+4940555001").await;
     let cost = |provider: &str, micros| StageCost {
-        stage: Stage::Tts,
+        stage: CostStage::Tts,
         provider: provider.into(),
         cost: Money::from_usd_micros(micros),
     };

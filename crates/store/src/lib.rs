@@ -52,10 +52,10 @@ mod sql_store;
 
 pub use contract::{
     After, Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
-    Conversations, Costs, Credential, Credentials, Cursor, DELIVER_JOB, DayUsage, DeadJob, Document, EndpointChange,
-    EventRange, Events, Inputs, Job, JobCount, Jobs, Journal, Message, NewJob, NumberRoute, Numbers, Owner, Page,
-    Plans, RETRY_JOB, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store, Verdict, Versioned,
-    VersionedAgent, Webhooks, WriterId,
+    ConversationFilter, Conversations, Costs, Credential, Credentials, Cursor, DELIVER_JOB, DayUsage, DeadJob,
+    Document, EndpointChange, EventRange, Events, Inputs, Job, JobCount, Jobs, Journal, Message, NewJob, NumberRoute,
+    Numbers, Owner, Page, Plans, RETRY_JOB, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store,
+    Verdict, Versioned, VersionedAgent, Webhooks, WriterId,
 };
 pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;

@@ -19,6 +19,11 @@ pub const OWNER: &str = "frontdesk_owner";
 /// Serves: no superuser, not the owner, bound by row-level security.
 pub const SERVING: &str = "frontdesk";
 
+/// Settings for tests, in which a machine does not go down.
+const QUICK: &str = "-c fsync=off -c full_page_writes=off -c shared_buffers=64MB -c autovacuum=off";
+/// Settings for measurements: the server's defaults but for its memory.
+const DURABLE: &str = "-c shared_buffers=512MB -c max_wal_size=2GB";
+
 /// Seconds that the shared server stays after the last test process.
 const IDLE_SECONDS: u32 = 60;
 
@@ -26,8 +31,12 @@ const IDLE_SECONDS: u32 = 60;
 #[derive(Debug)]
 pub struct Server {
     folder: PathBuf,
-    /// Goes with the server; absent for the shared one.
-    own: Option<TempDir>,
+    /// Goes with the server.
+    _folder: Option<TempDir>,
+    /// It belongs to whoever made it, and ends with that.
+    own: bool,
+    /// What it has acknowledged survives the end of the machine, as in production.
+    durable: bool,
     /// Held while this process uses the shared server.
     _used: Option<File>,
 }
@@ -38,6 +47,7 @@ pub struct Database {
     /// Its name.
     pub name: String,
     folder: PathBuf,
+    stays: bool,
 }
 
 /// The server that all tests of this machine share.
@@ -49,20 +59,46 @@ pub fn shared() -> &'static Server {
 impl Server {
     /// A server of this test alone.
     pub fn own() -> Self {
-        let own = tempfile::Builder::new().prefix("fd-pg-").tempdir().expect("a folder");
-        let server = Self { folder: own.path().to_owned(), own: Some(own), _used: None };
-        server.create();
-        server.start();
-        server.set_up();
+        Self::in_folder(folder_of_its_own(), false)
+    }
+
+    /// The same, as durable as in production: for measurements.
+    pub fn durable() -> Self {
+        Self::in_folder(folder_of_its_own(), true)
+    }
+
+    /// The same in a folder that stays. What an earlier one left there is there.
+    pub fn kept(folder: &Path) -> Self {
+        fs::create_dir_all(folder).expect("the folder");
+        let folder = folder.canonicalize().expect("the folder");
+        let known = folder.join("data/PG_VERSION").exists();
+        let server = Self { folder, _folder: None, own: true, durable: true, _used: None };
+        if known {
+            server.start();
+        } else {
+            server.begin();
+        }
         server
+    }
+
+    fn in_folder(folder: TempDir, durable: bool) -> Self {
+        let server = Self { folder: folder.path().to_owned(), _folder: Some(folder), own: true, durable, _used: None };
+        server.begin();
+        server
+    }
+
+    fn begin(&self) {
+        self.create();
+        self.start();
+        self.set_up();
     }
 
     /// Starts it after [`Server::stop`], with what it holds.
     pub fn start(&self) {
         let options = format!(
-            "-k {} -c listen_addresses='' -c fsync=off -c full_page_writes=off \
-             -c max_connections=400 -c shared_buffers=64MB -c autovacuum=off -c jit=off",
-            self.folder.display()
+            "-k {} -c listen_addresses='' -c max_connections=400 -c jit=off {}",
+            self.folder.display(),
+            if self.durable { DURABLE } else { QUICK }
         );
         let log = self.folder.join("server.log");
         let arguments = ["start", "-w", "-t", "60", "-o", &options, "-l", &log.to_string_lossy()];
@@ -74,9 +110,17 @@ impl Server {
         self.control(&["stop", "-w", "-m", "immediate"]);
     }
 
+    /// The database of this name, made when it is missing. It stays.
+    pub fn named(&self, name: &str) -> Database {
+        if self.ask("postgres", &format!("SELECT 1 FROM pg_database WHERE datname = '{name}'")).is_empty() {
+            self.sql("postgres", &format!("CREATE DATABASE {name} OWNER {OWNER}"));
+        }
+        Database { name: name.to_owned(), folder: self.folder.clone(), stays: true }
+    }
+
     /// An empty database with the two roles.
     pub fn empty(&self) -> Database {
-        let database = Database { name: unique_name(), folder: self.folder.clone() };
+        let database = Database { name: unique_name(), folder: self.folder.clone(), stays: false };
         self.sql("postgres", &format!("CREATE DATABASE {} OWNER {OWNER}", database.name));
         database
     }
@@ -88,14 +132,13 @@ impl Server {
         lock.lock().expect("the lock of the template");
         let exists = format!("SELECT 1 FROM pg_database WHERE datname = '{template}'");
         if self.ask("postgres", &exists).is_empty() {
-            let empty = self.empty();
+            let mut empty = self.empty();
+            empty.stays = true;
             prepare(&empty).await;
             self.sql("postgres", &format!("ALTER DATABASE {} RENAME TO {template}", empty.name));
-            // It has another name now and stays.
-            std::mem::forget(empty);
         }
         lock.unlock().expect("the lock of the template");
-        let database = Database { name: unique_name(), folder: self.folder.clone() };
+        let database = Database { name: unique_name(), folder: self.folder.clone(), stays: false };
         let copy = "TEMPLATE {template} STRATEGY file_copy".replace("{template}", &template);
         self.sql("postgres", &format!("CREATE DATABASE {} OWNER {OWNER} {copy}", database.name));
         database
@@ -139,9 +182,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.own.is_some() {
+        if self.own {
             let mut command = as_server("pg_ctl");
-            command.arg("-D").arg(self.folder.join("data")).args(["stop", "-m", "immediate"]);
+            command.arg("-D").arg(self.folder.join("data")).args([
+                "stop",
+                "-m",
+                if self.durable { "fast" } else { "immediate" },
+            ]);
             let _ = command.output();
         }
     }
@@ -179,9 +226,16 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
         // Best effort: the server may be stopped, and the shared one forgets everything when it ends.
         psql(&self.folder, "postgres", "postgres", &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
     }
+}
+
+fn folder_of_its_own() -> TempDir {
+    tempfile::Builder::new().prefix("fd-pg-").tempdir().expect("a folder")
 }
 
 /// Joins the shared server, or starts it.
@@ -192,7 +246,7 @@ fn join() -> Server {
     let (lock, used) = (file(&folder.join("lock")), file(&folder.join("used")));
     lock.lock().expect("the lock of the shared server");
     used.lock_shared().expect("the mark of use");
-    let server = Server { folder, own: None, _used: Some(used) };
+    let server = Server { folder, _folder: None, own: false, durable: false, _used: Some(used) };
     let answers = || psql(&server.folder, "postgres", "postgres", "SELECT 1").status.success();
     if !answers() {
         // Whatever is there was left by a machine that went down.

@@ -1,31 +1,52 @@
 //! Calls.
 
-use super::views::{CallDetail, CallList, PlaceCall, PlacedCall};
-use super::{not_read, store_problem};
+use super::store_problem;
+use super::views::{CallDetail, CallStateView, CallView, DirectionView, PlaceCall, PlacedCall};
 use crate::App;
 use crate::auth::{Allowed, may};
+use crate::http::{Body, List, Listed, Params, page};
 use crate::problem::Problem;
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use base::{CallId, PhoneNumber, limits};
+use base::{AgentId, CallId, PhoneNumber, limits};
 use engine::io::{DeskInput, Input};
 use futures_util::Stream;
+use model::plan::OverPlan;
 use runtime::{DialError, DialRequest, RefuseReason};
 use serde::Deserialize;
 use std::convert::Infallible;
-use store::CallFilter;
+use store::contract::lines::LineFilter;
+use store::{CallFilter, Cursor};
 use tokio::sync::broadcast::error::RecvError;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
-/// Which page.
+/// Which calls.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PageQuery {
+pub(crate) struct CallQuery {
+    /// Calls in this state.
+    #[param(inline)]
+    state: Option<CallStateView>,
+    /// Calls of this agent, by its id.
+    agent: Option<uuid::Uuid>,
+    /// `inbound` or `outbound`.
+    #[param(inline)]
+    direction: Option<DirectionView>,
+    /// Calls on this number of ours, in E.164 form.
+    number: Option<String>,
+    /// Calls with this customer: their number or address.
+    customer: Option<String>,
+    /// Calls that began at this time, in Unix milliseconds, or later.
+    from_ms: Option<i64>,
+    /// Calls that began before this time.
+    to_ms: Option<i64>,
+    /// `-started_at` (the newest first) or `started_at`.
+    #[param(inline)]
+    sort: Option<CallSort>,
     /// Rows, 1 to 100.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
@@ -33,29 +54,38 @@ pub(crate) struct PageQuery {
     cursor: Option<String>,
 }
 
-/// Lists calls, newest first.
-#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", operation_id = "list_calls", security(("bearer" = ["calls:read"])), params(PageQuery), responses(
-    (status = 200, description = "One page of calls", body = CallList),
-    (status = 422, description = "The query, the limit or the cursor is not valid", body = Problem),
-    (status = 503, description = "The database does not answer", body = Problem)
-))]
+/// In which order.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+pub(crate) enum CallSort {
+    #[serde(rename = "started_at")]
+    StartedAt,
+    #[serde(rename = "-started_at")]
+    StartedAtDown,
+}
+
+/// Lists calls, newest first unless told otherwise.
+#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", operation_id = "list_calls", security(("bearer" = ["calls:read"])),
+    params(CallQuery), responses((status = 200, description = "One page of calls", body = List<CallView>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     caller: Allowed<may::CallsRead>,
-    query: Result<Query<PageQuery>, QueryRejection>,
-) -> Result<Json<CallList>, Problem> {
-    let Query(query) = query.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
-    let limit = query.limit.unwrap_or(20);
-    if !(1..=limits::PAGE_ROWS_MAX).contains(&limit) {
-        return Err(Problem::invalid("limit must be between 1 and 100"));
-    }
-    let after = query.cursor.map(|cursor| cursor.parse()).transpose().map_err(store_problem)?;
-    let filter = CallFilter::default();
-    let page = app.node.store().calls(&caller.scope, &filter, after, limit).await.map_err(store_problem)?;
-    Ok(Json(CallList {
-        items: page.rows.into_iter().map(Into::into).collect(),
-        next_cursor: page.next.map(|cursor| cursor.to_string()),
-    }))
+    uri: Uri,
+    Params(query): Params<CallQuery>,
+) -> Result<Listed<CallView>, Problem> {
+    let wanted = page::rows(query.limit)?;
+    let after = page::cursor::<Cursor>(query.cursor.as_deref())?;
+    let filter = CallFilter {
+        state: query.state.map(Into::into),
+        agent: query.agent.map(AgentId),
+        direction: query.direction.map(Into::into),
+        number: query.number.as_deref().map(super::customer_text),
+        customer: query.customer.as_deref().map(super::customer_text),
+        from_ms: query.from_ms,
+        to_ms: query.to_ms,
+        ascending: matches!(query.sort, Some(CallSort::StartedAt)),
+    };
+    let found = app.node.store().calls(&caller.scope, &filter, after, wanted).await.map_err(store_problem)?;
+    Ok(Listed::new(found.rows.into_iter().map(CallView::from).collect(), found.next, uri))
 }
 
 /// Reads a call and its journal.
@@ -74,13 +104,16 @@ pub(crate) async fn get(
     let call = store.call(&caller.scope, id).await.map_err(store_problem)?;
     let journal = store.journal(&caller.scope, id).await.map_err(store_problem)?;
     let costs = store.costs(&caller.scope, id).await.map_err(store_problem)?;
+    let reading = runtime::reading::of_call(store.as_ref(), &caller.scope, id).await.map_err(store_problem)?;
     let live = app.node.watch(&caller.scope, id).is_some();
-    Ok(Json(CallDetail { call: call.into(), live, costs: costs.into_iter().map(Into::into).collect(), journal }))
+    let costs = costs.into_iter().map(Into::into).collect();
+    Ok(Json(CallDetail { call: call.into(), live, costs, reading, journal }))
 }
 
 /// Places a call.
 #[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "place_call", security(("bearer" = ["calls:place"])), request_body = PlaceCall, responses(
     (status = 202, description = "The phone platform was asked; follow the call by its id", body = PlacedCall),
+    (status = 402, description = "The plan of the business allows no more calls", body = Problem),
     (status = 404, description = "No such agent", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
     (status = 422, description = "A number, the agent or the carrier is not valid", body = Problem),
@@ -91,15 +124,16 @@ pub(crate) async fn place(
     State(app): State<App>,
     caller: Allowed<may::CallsPlace>,
     headers: HeaderMap,
-    body: Result<Json<PlaceCall>, JsonRejection>,
+    Body(place): Body<PlaceCall>,
 ) -> Result<(StatusCode, Json<PlacedCall>), Problem> {
-    let Json(place) = body.map_err(not_read)?;
     let to: PhoneNumber = place.to.parse().map_err(|error| Problem::invalid(format!("to: {error}")))?;
     let from: PhoneNumber = place.from.parse().map_err(|error| Problem::invalid(format!("from: {error}")))?;
     let store = app.node.store();
     let agent = store.agent_by_slug(&caller.scope, &place.agent).await.map_err(store_problem)?.agent.id;
-    let numbers = store.numbers(&caller.scope, None).await.map_err(store_problem)?;
-    let ours = numbers.into_iter().find(|number| number.number == from);
+    // Every number that begins like this one comes after what it begins with.
+    let before = from.expose().get(..from.expose().len() - 1);
+    let lines = store.lines(&caller.scope, LineFilter::default(), before, limits::PAGE_ROWS_MAX).await;
+    let ours = lines.map_err(store_problem)?.into_iter().map(|line| line.number).find(|number| number.number == from);
     let ours = ours.ok_or_else(|| Problem::invalid("from: this is not a number of the business"))?;
     let carrier = place.carrier.unwrap_or(ours.carrier);
     let base_url = app.access.base_url(&headers);
@@ -107,8 +141,13 @@ pub(crate) async fn place(
     match placed {
         Ok(id) => Ok((StatusCode::ACCEPTED, Json(PlacedCall { id: id.0 }))),
         Err(DialError::NoCarrier) => Err(Problem::invalid("carrier: not configured, or it cannot place calls")),
+        Err(DialError::OffDuty) => Err(Problem::conflict("the agent was never published, or is switched off")),
         Err(DialError::Refused(RefuseReason::Store(error))) => Err(store_problem(error)),
         Err(DialError::Refused(RefuseReason::Busy | RefuseReason::Draining)) => Err(Problem::busy()),
+        Err(DialError::Refused(RefuseReason::OverPlan(over))) => Err(Problem::plan_limit(match over {
+            OverPlan::CallsMonth => "the calls of this month are used up",
+            OverPlan::CallsAtOnce => "so many calls are going on at once",
+        })),
         Err(DialError::Carrier(failure)) => Err(Problem::bad_gateway(failure.to_string())),
     }
 }
@@ -125,6 +164,33 @@ pub(crate) async fn end(
     CallPath(id): CallPath,
 ) -> Result<StatusCode, Problem> {
     let told = app.node.tell(&caller.scope, id, Input::Desk(DeskInput::End)).await;
+    if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
+}
+
+/// Where a call is handed over to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TransferBody {
+    /// E.164 form.
+    #[schema(example = "+4940555017", pattern = r"^\+[0-9]{5,15}$")]
+    to: String,
+}
+
+/// Hands a live call over to a number: the agent says so, and the phone platform connects the caller.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/transfer", tag = "calls", operation_id = "transfer_call",
+    params(("id" = uuid::Uuid, Path, description = "The call")), request_body = TransferBody,
+    security(("bearer" = ["calls:control"])), responses(
+    (status = 202, description = "The call is being handed over; follow it by its id"),
+    (status = 404, description = "No such live call", body = Problem)
+))]
+pub(crate) async fn transfer(
+    State(app): State<App>,
+    caller: Allowed<may::CallsControl>,
+    CallPath(id): CallPath,
+    Body(body): Body<TransferBody>,
+) -> Result<StatusCode, Problem> {
+    let to: PhoneNumber = body.to.parse().map_err(|why| Problem::invalid(format!("to: {why}")))?;
+    let told = app.node.tell(&caller.scope, id, Input::Desk(DeskInput::Transfer { to })).await;
     if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
 }
 

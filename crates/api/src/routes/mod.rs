@@ -1,23 +1,46 @@
 //! All routes, one file per resource.
 
 mod agents;
+mod business;
 mod calls;
 mod carriers;
+mod conversations;
+mod customers;
+mod events;
+mod fields;
+mod flags;
 mod health;
+mod numbers;
+mod people;
+mod plans;
 mod providers;
 mod recordings;
+mod shapes;
+pub(crate) mod test_calls;
+mod tools;
+mod transcripts;
+mod values;
+mod versions;
 mod views;
+mod webhooks;
+
+pub(crate) use fields::{
+    Id, Name, check_key, check_language, check_slug, check_text, customer_text, deleted, dialled, merged, merged_value,
+    sane, stale_or, unknown_field,
+};
 
 use crate::App;
 use crate::problem::Problem;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use base::limits;
 use store::StoreError;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 #[derive(OpenApi)]
@@ -30,8 +53,20 @@ use utoipa_axum::routes;
     ),
     modifiers(&Credentials),
     tags(
-        (name = "agents", description = "Who answers."),
+        (name = "auth", description = "Signing in: passwords, second factors, identity providers, tokens."),
+        (name = "people", description = "Who belongs to the business, how they get in, and who did what."),
+        (name = "keys", description = "API keys, and clients of OAuth 2.0."),
+        (name = "business", description = "What the business tells about itself."),
+        (name = "agents", description = "Who answers: drafts, published versions, status."),
+        (name = "tools", description = "What agents may do, and the credentials of the services they ask."),
+        (name = "numbers", description = "Which agent answers which number, and when."),
+        (name = "customers", description = "Who calls, and what is known of them."),
+        (name = "conversations", description = "What was said."),
+        (name = "configuration", description = "Settings and feature flags of the business."),
         (name = "calls", description = "Calls, their journals, recordings and live events."),
+        (name = "events", description = "What happens in the business, as it happens; docs/events.md."),
+        (name = "webhooks", description = "The same, sent to your systems; docs/webhooks.md."),
+        (name = "plans", description = "Plans, the subscription, and what is used."),
         (name = "providers", description = "Who recognises, thinks and speaks: health, switches, credentials, costs."),
         (name = "operations", description = "Health and metrics.")
     )
@@ -52,12 +87,42 @@ impl Modify for Credentials {
 }
 
 fn documented() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(agents::list))
+    people::routes(OpenApiRouter::with_openapi(Document::openapi()))
+        .routes(routes!(business::get, business::update).layer(wide()))
+        .routes(routes!(agents::list, agents::create).layer(wide()))
+        .routes(routes!(agents::get, agents::update, agents::delete).layer(wide()))
+        .routes(routes!(agents::set_status))
+        .routes(routes!(agents::publish))
+        .routes(routes!(versions::roll_back))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::get))
+        .routes(routes!(versions::diff))
+        .routes(routes!(tools::list))
+        .routes(routes!(tools::put, tools::delete).layer(wide()))
+        .routes(routes!(tools::test))
+        .routes(routes!(tools::credentials))
+        .routes(routes!(tools::put_credential, tools::delete_credential))
+        .routes(routes!(numbers::list, numbers::create))
+        .routes(routes!(numbers::get, numbers::update, numbers::delete))
+        .routes(routes!(customers::list, customers::upsert).layer(wide()))
+        .routes(routes!(customers::get, customers::update, customers::delete).layer(wide()))
+        .routes(routes!(customers::history))
+        .routes(routes!(conversations::list))
+        .routes(routes!(conversations::get))
+        .routes(routes!(conversations::messages))
+        .routes(routes!(values::settings))
+        .routes(routes!(values::get_setting, values::put_setting, values::delete_setting))
+        .routes(routes!(flags::list))
+        .routes(routes!(flags::get, flags::put, flags::delete))
+        .routes(routes!(flags::evaluate))
+        .routes(routes!(test_calls::create))
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::get))
         .routes(routes!(calls::end))
+        .routes(routes!(calls::transfer))
         .routes(routes!(calls::events))
+        .routes(routes!(transcripts::get))
+        .routes(routes!(transcripts::log))
         .routes(routes!(recordings::get))
         .routes(routes!(providers::list))
         .routes(routes!(providers::switches, providers::put_switches))
@@ -66,25 +131,61 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(providers::put_credential, providers::delete_credential))
         .routes(routes!(providers::agent, providers::put_agent))
         .routes(routes!(providers::costs))
+        .routes(routes!(events::stream))
+        .routes(routes!(events::socket))
+        .routes(routes!(events::snapshot))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::get, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::delivery))
+        .routes(routes!(webhooks::replay_delivery))
+        .routes(routes!(plans::plans))
+        .routes(routes!(plans::subscription, plans::put_subscription))
+        .routes(routes!(plans::usage))
+        .routes(routes!(plans::month))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
 }
 
+/// Names of the operations, by method and path.
+pub(crate) fn operations() -> crate::auth::audit::Operations {
+    let (_, document) = documented().split_for_parts();
+    crate::auth::audit::operations(&serde_json::to_value(document).unwrap_or_default())
+}
+
+/// For bodies that hold more than a form: personas, lines, tools, notes.
+fn wide() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(limits::AGENT_BODY_BYTES_MAX)
+}
+
 /// The OpenAPI document of this build, as pretty JSON.
 pub fn document() -> String {
     let (_, document) = documented().split_for_parts();
-    document.to_pretty_json().unwrap_or_default() + "\n"
+    completed(&document) + "\n"
+}
+
+/// The document with what all operations have in common.
+fn completed(document: &utoipa::openapi::OpenApi) -> String {
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    crate::http::document::complete(&mut document);
+    serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
 pub(crate) fn all() -> Router<App> {
     let (router, document) = documented().split_for_parts();
-    let document = document.to_pretty_json().unwrap_or_default();
+    let document = completed(&document);
     router
+        .route("/api/docs", get(crate::http::docs::root))
+        .route("/api/docs/{*rest}", get(crate::http::docs::part))
         .route(
             "/api/v1/openapi.json",
             get(move || async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], document) }),
         )
+        .route("/api/v1/voice/test-call", post(test_calls::moved))
         .route("/carriers/{carrier}/voice", post(carriers::voice))
         .route("/carriers/{carrier}/status", post(carriers::status))
         .route("/carriers/{carrier}/media", get(carriers::media))
@@ -106,7 +207,7 @@ pub(crate) fn store_problem(error: StoreError) -> Problem {
         StoreError::Unavailable(_) | StoreError::Contended => Problem::unavailable("the database does not answer"),
         StoreError::Full => Problem::unavailable("the disk is full"),
         StoreError::Invalid(why) => Problem::invalid(why),
-        StoreError::Conflict(why) => Problem::invalid(why),
+        StoreError::Conflict(why) => Problem::conflict(why),
         StoreError::Fenced | StoreError::Corrupt(_) | StoreError::Sealed(_) => {
             tracing::error!(%error, "a request failed in the store");
             Problem::internal()
@@ -116,9 +217,43 @@ pub(crate) fn store_problem(error: StoreError) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+
     #[test]
     fn the_committed_document_is_the_one_of_this_build() {
         let committed = include_str!("../../../../openapi.json");
         assert!(committed == super::document(), "run `cargo run -p frontdesk -- openapi > openapi.json`");
+    }
+
+    #[test]
+    fn every_operation_says_what_it_is_and_how_it_refuses() {
+        let document: Value = serde_json::from_str(&super::document()).expect("JSON");
+        let mut ids = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("operations") {
+                let at = format!("{method} {path}");
+                let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{at}: no operationId"));
+                assert!(ids.insert(id.to_owned()), "{at}: {id} is used twice");
+                assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{at}: no summary");
+                if !path.starts_with("/api/v1/") {
+                    continue;
+                }
+                let responses = operation["responses"].as_object().expect("responses");
+                for status in ["429", "500", "503", "504"] {
+                    assert!(responses.contains_key(status), "{at}: {status} is missing");
+                }
+                if operation["security"].as_array().is_some_and(|security| !security.is_empty()) {
+                    assert!(responses.contains_key("401") && responses.contains_key("403"), "{at}: no 401 or 403");
+                }
+                assert!(!path.contains('{') || responses.contains_key("404"), "{at}: 404 is missing");
+                let reads_body = operation.get("requestBody").is_some();
+                assert!(
+                    !reads_body || ["413", "415", "422"].iter().all(|status| responses.contains_key(*status)),
+                    "{at}"
+                );
+            }
+        }
+        assert!(ids.len() > 50, "{}", ids.len());
     }
 }

@@ -17,7 +17,7 @@ use runtime::node::providers::advice;
 use runtime::router::LaneView;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use store::Owner;
+use store::{Owner, StoreError};
 use utoipa::{IntoParams, ToSchema};
 
 /// A provider of one stage.
@@ -248,6 +248,9 @@ pub(crate) struct CredentialView {
     provider: String,
     /// Names of the fields, each with its last characters.
     fields: BTreeMap<String, String>,
+    /// Why it does not open; then it has no fields, and the provider cannot be used until it is set again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damage: Option<String>,
     /// Unix milliseconds of the last change.
     updated_at_ms: i64,
 }
@@ -282,6 +285,7 @@ pub(crate) async fn credentials(
         owner: if one.owner == Owner::Installation { "installation" } else { "business" },
         provider: one.provider,
         fields: one.fields,
+        damage: one.damage,
         updated_at_ms: one.updated_at_ms,
     };
     Ok(Json(CredentialList { items: all.into_iter().map(view).collect() }))
@@ -347,8 +351,8 @@ pub(crate) struct AgentProvidersView {
 }
 
 /// Reads who serves an agent's calls.
-#[utoipa::path(get, path = "/api/v1/agents/{slug}/providers", tag = "providers", operation_id = "get_agent_providers", security(("bearer" = ["agents:read"])),
-    params(("slug" = String, Path, description = "Short name of the agent")), responses(
+#[utoipa::path(get, path = "/api/v1/agents/{agent}/providers", tag = "providers", operation_id = "get_agent_providers", security(("bearer" = ["agents:read"])),
+    params(("agent" = String, Path, description = "Short name of the agent")), responses(
     (status = 200, description = "Who serves it", body = AgentProvidersView),
     (status = 404, description = "No such agent", body = Problem),
     (status = 503, description = "The database does not answer", body = Problem)
@@ -363,8 +367,8 @@ pub(crate) async fn agent(
 }
 
 /// Sets who serves an agent's calls, from the next one on.
-#[utoipa::path(put, path = "/api/v1/agents/{slug}/providers", tag = "providers", operation_id = "put_agent_providers", security(("bearer" = ["agents:write"])),
-    params(("slug" = String, Path, description = "Short name of the agent")), request_body = Object, responses(
+#[utoipa::path(put, path = "/api/v1/agents/{agent}/providers", tag = "providers", operation_id = "put_agent_providers", security(("bearer" = ["agents:write"])),
+    params(("agent" = String, Path, description = "Short name of the agent")), request_body = Object, responses(
     (status = 200, description = "Who serves it now", body = AgentProvidersView),
     (status = 404, description = "No such agent", body = Problem),
     (status = 413, description = "The body is too large", body = Problem),
@@ -394,7 +398,7 @@ pub(crate) struct CostQuery {
 /// What one provider charged in one stage.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StageCostView {
-    /// `stt`, `llm` or `tts`.
+    /// `stt`, `llm`, `tts`, `embed` or `text`.
     stage: &'static str,
     /// Registry name.
     provider: String,
@@ -441,7 +445,8 @@ pub(crate) async fn costs(
 
 fn provider_problem(error: ProviderError) -> Problem {
     match error {
-        ProviderError::Invalid(why) => Problem::invalid(why),
+        // Clients know a change that came too late by this code.
+        ProviderError::Invalid(why) | ProviderError::Store(StoreError::Conflict(why)) => Problem::invalid(why),
         ProviderError::Store(error) => store_problem(error),
     }
 }

@@ -5,43 +5,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// An agent.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AgentView {
-    id: Uuid,
-    /// Short name, used to pick it.
-    slug: String,
-    name: String,
-    business_name: String,
-    /// BCP-47 language.
-    language: String,
-    /// First words of a call.
-    greeting: String,
-    /// Grows with each change.
-    version: u32,
-}
-
-impl From<store::VersionedAgent> for AgentView {
-    fn from(versioned: store::VersionedAgent) -> Self {
-        let agent = versioned.agent;
-        Self {
-            id: agent.id.0,
-            slug: agent.slug,
-            name: agent.name,
-            business_name: agent.business_name,
-            language: agent.language,
-            greeting: agent.lines.greeting,
-            version: versioned.version,
-        }
-    }
-}
-
-/// Agents.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AgentList {
-    pub(crate) items: Vec<AgentView>,
-}
-
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -77,12 +40,39 @@ impl From<CallState> for CallStateView {
     }
 }
 
+impl From<CallStateView> for CallState {
+    fn from(state: CallStateView) -> Self {
+        match state {
+            CallStateView::Initiated => Self::Initiated,
+            CallStateView::Ringing => Self::Ringing,
+            CallStateView::Answered => Self::Answered,
+            CallStateView::Active => Self::Active,
+            CallStateView::Paused => Self::Paused,
+            CallStateView::Ending => Self::Ending,
+            CallStateView::Completed => Self::Completed,
+            CallStateView::Failed => Self::Failed,
+            CallStateView::Busy => Self::Busy,
+            CallStateView::NoAnswer => Self::NoAnswer,
+            CallStateView::Canceled => Self::Canceled,
+        }
+    }
+}
+
 /// Who began a call.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DirectionView {
     Inbound,
     Outbound,
+}
+
+impl From<DirectionView> for Direction {
+    fn from(direction: DirectionView) -> Self {
+        match direction {
+            DirectionView::Inbound => Self::Inbound,
+            DirectionView::Outbound => Self::Outbound,
+        }
+    }
 }
 
 /// A call.
@@ -140,14 +130,6 @@ impl From<Call> for CallView {
     }
 }
 
-/// One page of calls, newest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CallList {
-    pub(crate) items: Vec<CallView>,
-    /// Give it as `cursor` for the next page; absent at the end.
-    pub(crate) next_cursor: Option<String>,
-}
-
 /// A call with its journal.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CallDetail {
@@ -156,6 +138,11 @@ pub(crate) struct CallDetail {
     pub(crate) live: bool,
     /// What each provider charged for it, stage by stage; there when the call is over.
     pub(crate) costs: Vec<super::providers::StageCostView>,
+    /// What was found out about it when it was over, of what its customer said: `language`, `sentiment`, `entities` and `by`
+    /// whom. Not there when nobody has read it.
+    #[schema(value_type = Option<Object>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reading: Option<runtime::reading::CallReading>,
     /// What happened, in order: `seq`, `at` (milliseconds since the call began) and `entry`.
     #[schema(value_type = Vec<Object>)]
     pub(crate) journal: Vec<model::journal::Record>,

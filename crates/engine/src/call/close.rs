@@ -223,6 +223,11 @@ impl CallMachine {
                 self.say(now, &text);
             }
             DeskInput::Say { text } => self.owed.push(text),
+            DeskInput::Transfer { to } => {
+                let durable = self.out.journal(now, Entry::HandoffRequested { reason: "desk".into() });
+                let lines = vec![self.agent.lines.handoff.clone()];
+                self.close(now, "desk", lines, Then::Transfer { to, durable }, true);
+            }
             DeskInput::End => {
                 let goodbye = self.agent.lines.goodbye.clone();
                 self.close(now, "desk", vec![goodbye], Then::HangUp, true);

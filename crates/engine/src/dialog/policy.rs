@@ -84,6 +84,24 @@ pub fn judge<'a>(
     Ok(Allowed { spec, args: kept })
 }
 
+/// Whether values of this kind could ever be accepted: an expression that is one, a choice with something to choose.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn check_kind(kind: &ParameterKind) -> Result<(), &'static str> {
+    match kind {
+        ParameterKind::Pattern { regex } if pattern(regex).is_none() => Err("this is no regular expression"),
+        ParameterKind::Choice { options }
+            if options.is_empty() || options.iter().any(|one| one.value.trim().is_empty()) =>
+        {
+            Err("a choice has at least one value, and none that is empty")
+        }
+        ParameterKind::Text | ParameterKind::Pattern { .. } | ParameterKind::Choice { .. } | ParameterKind::Day => {
+            Ok(())
+        }
+    }
+}
+
 /// Checks one argument: its form, and that it was said or looked up.
 fn check(parameter: &Parameter, text: &str, evidence: &Evidence) -> Result<(), Refusal> {
     let name = &parameter.name;

@@ -77,6 +77,7 @@ pub fn describe_input(input: &Input) -> String {
         Input::Desk(DeskInput::TakeOver) => "desk takes-over".into(),
         Input::Desk(DeskInput::HandBack) => "desk hands-back".into(),
         Input::Desk(DeskInput::Say { text }) => format!("desk says {text:?}"),
+        Input::Desk(DeskInput::Transfer { .. }) => "desk transfers".into(),
         Input::Desk(DeskInput::End) => "desk ends".into(),
         Input::Host(HostInput::Drain { deadline }) => format!("host drain {deadline}"),
         Input::Host(HostInput::BudgetExhausted) => "host budget".into(),
@@ -106,9 +107,10 @@ fn describe_speech(input: &SpeechInput) -> String {
         SpeechInput::Started => "caller started".into(),
         SpeechInput::Stopped { silence_ms } => format!("caller stopped {silence_ms}"),
         SpeechInput::Lull { silence_ms } => format!("caller lull {silence_ms}"),
-        SpeechInput::Overlap(Overlap { speech_ms, level_db, echo, voice }) => {
+        SpeechInput::Overlap(Overlap { speech_ms, level_db, echo, voice, late_ms }) => {
             let level = level_db.map_or_else(|| "-".to_owned(), |level| level.to_string());
-            format!("caller overlap {speech_ms} level {level} echo {echo} voice {voice}")
+            let late = if *late_ms > 0 { format!(" late {late_ms}") } else { String::new() };
+            format!("caller overlap {speech_ms} level {level} echo {echo} voice {voice}{late}")
         }
         SpeechInput::Tone { tone } => format!("line tone {}", tone.name()),
         SpeechInput::Partial { stream, text } => format!("stt {} partial {:?}", id(stream.0), text.expose()),

@@ -268,7 +268,9 @@ async fn credential(node: &Node, scope: TenantScope, command: CredentialCommand)
             for one in node.masked_credentials(scope.business).await? {
                 let whose = if one.owner == Owner::Installation { "installation" } else { "business" };
                 let fields: Vec<String> = one.fields.iter().map(|(key, value)| format!("{key} {value}")).collect();
-                println!("{:18} {whose:13} {}", one.provider, fields.join(", "));
+                let shown =
+                    one.damage.map_or_else(|| fields.join(", "), |why| format!("does not open: {why}; set it again"));
+                println!("{:18} {whose:13} {shown}", one.provider);
             }
         }
         CredentialCommand::Delete { provider, business } => {

@@ -106,12 +106,13 @@ pub(crate) async fn past_call(config: &Config, command: &PastCall) -> anyhow::Re
     }
 }
 
-/// Prints the row of a call, its decisions about providers and its costs. What was said is not printed.
+/// Prints the row of a call, its decisions about providers, its costs and what was read of it. What was said is not printed.
 async fn show(config: &Config, id: CallId) -> anyhow::Result<ExitCode> {
     let (store, scope) = wiring::open_store(config, &environment).await?;
     let call = store.call(&scope, id).await?;
     let costs = store.costs(&scope, id).await?;
     let journal = store.journal(&scope, id).await?;
+    let reading = runtime::reading::of_call(store.as_ref(), &scope, id).await?;
     store.close().await;
     let ended = call.ended_reason.as_deref().unwrap_or("no end yet");
     println!("{} over {}: {} ({ended})", call.id, call.carrier, call.state.name());
@@ -128,9 +129,12 @@ async fn show(config: &Config, id: CallId) -> anyhow::Result<ExitCode> {
         }
     }
     for cost in &costs {
-        println!("  {:4} {:18} {}", cost.stage, cost.provider, cost.cost);
+        println!("  {:5} {:18} {}", cost.stage.name(), cost.provider, cost.cost);
     }
     println!("  cost {}", call.cost);
+    for line in reading.iter().flat_map(super::text::lines_of) {
+        println!("  {line}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

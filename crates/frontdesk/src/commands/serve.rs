@@ -1,14 +1,13 @@
 //! `frontdesk serve`: take calls until stopped.
 
 use crate::cli::environment;
-use crate::config::{Config, Retention};
+use crate::config::Config;
 use crate::wiring::{self, Wired};
+use crate::wiring_live;
 use anyhow::Context as _;
 use api::{Access, App};
 use base::limits;
 use clap::Args;
-use runtime::retention::Deleted;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +19,6 @@ const GRACE_SECS: u64 = 5;
 /// Deliveries older than this are beyond every platform's own tolerance.
 const REPLAY_KEYS_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 const PRUNE_EVERY_SECS: u64 = 600;
-/// What is past its time is deleted this often.
-const KEEP_EVERY_SECS: u64 = 3_600;
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -64,13 +60,20 @@ pub(crate) async fn run(
         token: (!token.expose().is_empty()).then_some(token),
         public_url: wiring::public_url(config),
         trust_proxy: config.server.trust_proxy,
+        origins: config.api.origins.clone(),
     };
+    let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
     let app = App {
+        auth: Arc::new(wiring::auth(config, wired.store.as_ref(), Arc::clone(&shared))),
         node: wired.node.clone(),
         home: wired.scope,
         access: Arc::new(access),
+        live: wired.live.clone(),
         metrics,
         recordings_dir: wired.recordings_dir.clone().into(),
+        http: Arc::new(wiring::http_settings(config)),
+        shared,
+        test_caller: Some(Arc::new(crate::test_calls::Loopback::new(wired.node.clone()))),
     };
     let stop = CancellationToken::new();
     let server =
@@ -79,7 +82,8 @@ pub(crate) async fn run(
     let node = wired.node.clone();
     let follower = tokio::spawn(async move { node.follow_settings().await });
     let pruner = tokio::spawn(prune(Arc::clone(&wired.store)));
-    let keeper = tokio::spawn(keep(Arc::clone(&wired.store), wired.recordings_dir.clone(), config.retention.clone()));
+    let work = CancellationToken::new();
+    let workers = wiring_live::work(config, &wired, work.clone(), Duration::from_secs(GRACE_SECS))?;
     signal().await;
     let grace = Duration::from_secs(config.calls.drain_secs);
     tracing::info!(calls = wired.node.calls_live(), "stopping; a second signal stops at once");
@@ -88,10 +92,16 @@ pub(crate) async fn run(
         () = wired.node.drain(grace) => {}
         () = signal() => tracing::warn!(calls = wired.node.calls_live(), "stopped with calls in progress"),
     }
+    wired.live.feed.close();
+    work.cancel();
     stop.cancel();
     pruner.abort();
     follower.abort();
-    keeper.abort();
+    for worker in workers {
+        if tokio::time::timeout(Duration::from_secs(GRACE_SECS + 1), worker).await.is_err() {
+            tracing::warn!("jobs were still being done at the end; other workers do them again");
+        }
+    }
     let patience = Duration::from_secs(GRACE_SECS + 1);
     if tokio::time::timeout(patience, server).await.is_err() {
         tracing::warn!("connections were still open at the end");
@@ -110,31 +120,16 @@ async fn prune(store: Arc<dyn store::Store>) {
         if let Err(error) = store.prune_deliveries(runtime::wall_ms() - REPLAY_KEYS_KEPT_MS).await {
             tracing::warn!(%error, "old deliveries were not forgotten");
         }
+        if let Err(error) = store.prune_sessions(runtime::wall_ms() - REPLAY_KEYS_KEPT_MS).await {
+            tracing::warn!(%error, "sessions that are long over were not forgotten");
+        }
+        if let Err(error) = store.prune_requests(runtime::wall_ms() - limits::IDEMPOTENCY_MS_MAX).await {
+            tracing::warn!(%error, "old idempotency keys were not forgotten");
+        }
         match store.make_room().await {
             Ok(0) => {}
             Ok(partitions) => tracing::info!(partitions, "the database has room for the months to come"),
             Err(error) => tracing::warn!(%error, "no room was made for the months to come; the next try follows"),
-        }
-    }
-}
-
-/// Deletes what is past its time.
-async fn keep(store: Arc<dyn store::Store>, recordings_dir: PathBuf, retention: Retention) {
-    if retention.transcripts_days == 0 {
-        return;
-    }
-    let kept_ms = i64::from(retention.transcripts_days) * DAY_MS;
-    let mut tick = tokio::time::interval(Duration::from_secs(KEEP_EVERY_SECS));
-    loop {
-        tick.tick().await;
-        let now_ms = runtime::wall_ms();
-        match runtime::retention::sweep(store.as_ref(), &recordings_dir, now_ms - kept_ms, now_ms).await {
-            Ok(deleted) if deleted == Deleted::default() => {}
-            Ok(deleted) => {
-                let Deleted { calls, files, left } = deleted;
-                tracing::info!(calls, recordings = files, left, "what was said in old calls is deleted");
-            }
-            Err(error) => tracing::warn!(%error, "old calls were not deleted; the next try is in an hour"),
         }
     }
 }

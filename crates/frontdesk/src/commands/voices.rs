@@ -51,7 +51,7 @@ pub(crate) async fn voices(config: &Config, command: VoicesCommand) -> anyhow::R
     let egress = Egress::new(EgressConfig::new(Policy::Operator));
     match command {
         VoicesCommand::List { provider, json } => {
-            let voices = of(config, &provider)?;
+            let voices = of(config, &provider).await?;
             let listed = runtime::voices::list(&egress, &provider, voices.as_ref()).await;
             let listed = listed.map_err(|why| anyhow::anyhow!("the voices of {provider} cannot be listed: {why}"))?;
             if json {
@@ -61,7 +61,7 @@ pub(crate) async fn voices(config: &Config, command: VoicesCommand) -> anyhow::R
             }
         }
         VoicesCommand::Clone(args) => {
-            let voices = of(config, &args.provider)?;
+            let voices = of(config, &args.provider).await?;
             let samples = args.files.iter().map(|file| sample(file)).collect::<anyhow::Result<Vec<_>>>()?;
             let description = args.description.as_deref();
             let wanted = CloneRequest::new(&args.name, &args.language, description, samples, args.consent)?;
@@ -75,8 +75,8 @@ pub(crate) async fn voices(config: &Config, command: VoicesCommand) -> anyhow::R
     Ok(ExitCode::SUCCESS)
 }
 
-fn of(config: &Config, provider: &str) -> anyhow::Result<Box<dyn Voices>> {
-    let opened = wiring::voice(config, &environment, provider)?;
+async fn of(config: &Config, provider: &str) -> anyhow::Result<Box<dyn Voices>> {
+    let opened = wiring::voice(config, &environment, provider).await?;
     opened.protocol().voices().with_context(|| format!("{provider} has no list of voices"))
 }
 

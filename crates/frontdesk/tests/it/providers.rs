@@ -120,3 +120,46 @@ async fn a_test_on_the_command_line_says_in_one_line_what_is_wrong() {
     let unknown = test(&world.env(), "deepgran").await;
     assert!(unknown.contains("there is no provider \"deepgran\""), "{unknown}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_requests_go_is_for_the_installation_to_say() {
+    let world = World::new(Setting::new(&[], Vec::new())).await;
+    let server = world.serve().await;
+    let own = json!({"fields": {"api_key": TTS_KEY, "base_url": "http://169.254.169.254"}});
+    let (status, problem) = put(&server, "/api/v1/credentials/business/elevenlabs", &own).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(problem["detail"].as_str().expect("a line").contains("for the installation to set"), "{problem}");
+    let (_, list) = server.get("/api/v1/credentials").await;
+    assert_eq!(list["items"], json!([]), "nothing of it is kept");
+    let own = json!({"fields": {"base_url": world.tts.base_url}});
+    let (status, _) = put(&server, "/api/v1/credentials/installation/elevenlabs", &own).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_credential_that_does_not_open_takes_its_provider_out_and_nothing_else() {
+    let world = World::new(Setting::new(&[], Vec::new())).await;
+    let server = world.serve().await;
+    let path = "/api/v1/credentials/installation/elevenlabs";
+    let (status, _) = put(&server, path, &json!({"fields": {"api_key": CANARY}})).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    server.kill().await;
+    // The key that sealed it is gone.
+    let mut env = world.env();
+    env.push(("FRONTDESK_SECRETS_DATA_KEY".to_owned(), "5f".repeat(32)));
+    let server = crate::rig::Server::start(&world.place, &env).await;
+    let (_, list) = server.get("/api/v1/credentials").await;
+    let one = &list["items"][0];
+    assert!(one["damage"].as_str().expect("why").contains("data_keys_old"), "{list}");
+    assert_eq!(one["fields"], json!({}));
+    let (_, refused) = server.post("/api/v1/providers/tts/elevenlabs/test", &json!({})).await;
+    assert!(refused["problem"].as_str().expect("a line").contains("does not open"), "{refused}");
+    let (_, works) = server.post("/api/v1/providers/stt/deepgram/test", &json!({})).await;
+    assert_eq!(works["ok"], true, "{works}");
+    let listed = world.place.run(&env, &["providers", "credential", "list"]).await.expect("listed");
+    assert!(listed.contains("does not open") && listed.contains("set it again"), "{listed}");
+    let (status, _) = put(&server, path, &json!({"fields": {"api_key": TTS_KEY}})).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let (_, works) = server.post("/api/v1/providers/tts/elevenlabs/test", &json!({})).await;
+    assert_eq!(works["ok"], true, "{works}");
+}

@@ -55,6 +55,18 @@ async fn voices_are_listed_and_one_is_cloned_with_consent_only() {
         assert!(made.contains("Ada") && made.ends_with("cloned"), "{made}");
     }
 
+    // The key that calls use is the one that was set while the installation ran.
+    let without_key = format!("[providers.elevenlabs]\nbase_url = \"{}\"\n[data]\ndir = \"data\"\n", one.base_url);
+    std::fs::write(dir.path().join("frontdesk.toml"), without_key).expect("written");
+    let keyless = frontdesk(dir.path(), &["voices", "list", "elevenlabs"]).await;
+    assert!(text(&keyless.stderr).contains("ELEVENLABS_API_KEY"), "{}", text(&keyless.stderr));
+    let key = format!("api_key={}", one.key);
+    let set = ["providers", "credential", "set", "elevenlabs", "--field", &key];
+    let set = frontdesk(dir.path(), &set).await;
+    assert!(set.status.success(), "{}", text(&set.stderr));
+    let listed = frontdesk(dir.path(), &["voices", "list", "elevenlabs"]).await;
+    assert!(text(&listed.stdout).contains("stock-01"), "{}", text(&listed.stderr));
+
     let nobody = frontdesk(dir.path(), &["voices", "list", "elevenlab"]).await;
     assert!(text(&nobody.stderr).contains("did you mean \"elevenlabs"), "{}", text(&nobody.stderr));
 }

@@ -259,7 +259,7 @@ impl<'m> Mind<'m> {
             }
             self.decode(&[token], job)?;
         };
-        let usage = TokenUsage { input: prompt.len() as u32, cached: cached as u32, output: written };
+        let usage = TokenUsage { input: prompt.len() as u32, cached: cached as u32, cache_writes: 0, output: written };
         tell(job, GenerationEvent::Usage(usage))?;
         tell(job, GenerationEvent::Done { finish })
     }

@@ -27,6 +27,7 @@ fn event_line(event: &RealtimeEvent) -> String {
             format!("= usage text {text_in} audio {audio_in} cached {cached} said {text_out} spoken {audio_out}")
         }
         RealtimeEvent::Done { finish } => format!("= done {finish:?}"),
+        RealtimeEvent::Elsewhere { connect } => format!("= elsewhere\n{}", opened(connect).join("\n")),
         RealtimeEvent::Refused(failure) => format!("= refused {failure}"),
         RealtimeEvent::Failed(failure) => format!("= failed {failure}"),
     }
@@ -57,7 +58,8 @@ impl Session {
             Step::Receive(text) => self.receive(&received(Transport::WebSocket, text)),
         }
         let mut lines = sent(Transport::WebSocket, &self.sent[sent_before..]);
-        lines.extend(self.events[events_before..].iter().map(event_line));
+        let shown = self.events[events_before..].iter().map(event_line);
+        lines.extend(shown.flat_map(|lines| lines.lines().map(str::to_owned).collect::<Vec<_>>()));
         lines
     }
 
@@ -181,6 +183,7 @@ pub(crate) fn nothing_follows_a_cancel(name: &str) {
                         | RealtimeEvent::Hearing { .. }
                         | RealtimeEvent::Heard { .. }
                         | RealtimeEvent::Usage(_)
+                        | RealtimeEvent::Elsewhere { .. }
                         | RealtimeEvent::Refused(_)
                         | RealtimeEvent::Failed(_)
                 );

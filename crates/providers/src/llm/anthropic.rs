@@ -343,12 +343,12 @@ impl LlmProtocol for Messages {
     fn usage_so_far(&self) -> TokenUsage {
         let tokens = |chars: usize| u32::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX);
         let Some(counted) = self.counted else {
-            return TokenUsage { input: tokens(self.input_chars), cached: 0, output: tokens(self.output_chars) };
+            return TokenUsage { input: tokens(self.input_chars), cached: 0, cache_writes: 0, output: tokens(self.output_chars) };
         };
         // The first event counts what was read; what was written is counted at the end.
         let output = if self.finish.is_some() { counted.output } else { counted.output.max(tokens(self.output_chars)) };
         let read = counted.fresh.saturating_add(counted.written_to_cache).saturating_add(counted.read_from_cache);
-        TokenUsage { input: read, cached: counted.read_from_cache, output }
+        TokenUsage { input: read, cached: counted.read_from_cache, cache_writes: counted.written_to_cache, output }
     }
 
     fn classify(&self, status: u16, body: &str) -> ErrorClass {

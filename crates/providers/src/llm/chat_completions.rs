@@ -388,7 +388,12 @@ impl LlmProtocol for ChatCompletions {
     fn usage_so_far(&self) -> TokenUsage {
         self.counted.unwrap_or_else(|| {
             let tokens = |chars: usize| u32::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX);
-            TokenUsage { input: tokens(self.input_chars), cached: 0, output: tokens(self.output_chars) }
+            TokenUsage {
+                input: tokens(self.input_chars),
+                cached: 0,
+                cache_writes: 0,
+                output: tokens(self.output_chars),
+            }
         })
     }
 
@@ -523,6 +528,11 @@ struct PromptDetails {
 impl From<Usage> for TokenUsage {
     fn from(usage: Usage) -> Self {
         let cached = usage.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0);
-        Self { input: usage.prompt_tokens, cached: cached.min(usage.prompt_tokens), output: usage.completion_tokens }
+        Self {
+            input: usage.prompt_tokens,
+            cached: cached.min(usage.prompt_tokens),
+            cache_writes: 0,
+            output: usage.completion_tokens,
+        }
     }
 }

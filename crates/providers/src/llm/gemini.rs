@@ -263,7 +263,7 @@ impl LlmProtocol for Gemini {
 
     fn usage_so_far(&self) -> TokenUsage {
         let tokens = |chars: usize| u32::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX);
-        let estimated = TokenUsage { input: tokens(self.input_chars), cached: 0, output: tokens(self.output_chars) };
+        let estimated = TokenUsage { input: tokens(self.input_chars), cached: 0, cache_writes: 0, output: tokens(self.output_chars) };
         self.counted.map_or(estimated, |counted| {
             let output = if self.over { counted.output } else { counted.output.max(estimated.output) };
             TokenUsage { output, ..counted }
@@ -419,6 +419,7 @@ impl From<Usage> for TokenUsage {
         Self {
             input: usage.prompt_token_count,
             cached: usage.cached_content_token_count.min(usage.prompt_token_count),
+            cache_writes: 0,
             // Thoughts are not said, and are paid for.
             output: usage.candidates_token_count.saturating_add(usage.thoughts_token_count),
         }

@@ -3,7 +3,8 @@
 //! Source: ai.google.dev, "Live API", "Live API - WebSockets API reference". Detection of activity is off: speech is framed
 //! by `activityStart` and `activityEnd`, and the service answers by itself when an activity ends or a tool has answered. It
 //! has no way to shorten what it said: what was not heard of an answer is told in words with the next turn. Instructions and
-//! tools are fixed when the conversation is set up.
+//! tools are fixed when the conversation is set up. A connection lives for about ten minutes: when the service says `goAway`,
+//! the conversation goes on over another one with the handle that it gave ("Session management with Live API").
 
 use super::{
     RealtimeAsk, RealtimeEvent, RealtimeItem, RealtimeOpen, RealtimeProtocol, RealtimeUsage, bytes_of, samples_of,
@@ -93,7 +94,11 @@ struct Live {
     turns: Vec<Value>,
     results: Vec<Value>,
     answer: Answer,
-    /// The last message of the service said that it will end the conversation.
+    /// What the conversation was set up with.
+    setup: Value,
+    /// With this another connection goes on with the conversation as it is.
+    handle: Option<String>,
+    /// The service said that it will end this connection.
     leaving: bool,
     over: bool,
 }
@@ -125,6 +130,8 @@ impl Live {
             turns: Vec::new(),
             results: Vec::new(),
             answer: Answer::default(),
+            setup: Value::Null,
+            handle: None,
             leaving: false,
             over: false,
         }
@@ -145,7 +152,7 @@ impl Live {
             "systemInstruction": {"parts": [{"text": open.instructions}]},
             "inputAudioTranscription": {}, "outputAudioTranscription": {},
             "realtimeInputConfig": {"automaticActivityDetection": {"disabled": true}},
-            "contextWindowCompression": {"slidingWindow": {}}});
+            "contextWindowCompression": {"slidingWindow": {}}, "sessionResumption": {}});
         if !open.tools.is_empty() {
             let declare = |tool: &model::tool::ToolSpec| {
                 json!({"name": tool.name, "description": tool.description,
@@ -155,6 +162,25 @@ impl Live {
             setup["tools"] = json!([{"functionDeclarations": declared}]);
         }
         json!({"setup": setup})
+    }
+
+    fn connection(&self) -> Connect {
+        let key = self.config.key.iter();
+        let headers = key.map(|key| Header::secret("x-goog-api-key", key.expose().clone())).collect();
+        Connect { headers, first: vec![message(&self.setup)], ..Connect::websocket(self.config.url.clone()) }
+    }
+
+    /// Goes on over another connection, as soon as that loses nothing. Returns whether it does.
+    fn move_on(&mut self, events: &mut Vec<RealtimeEvent>) -> bool {
+        let is_idle = !self.in_activity && !self.is_held && !self.answer.active && self.hearing.is_none();
+        if !(self.leaving && self.ready && is_idle) {
+            return false;
+        }
+        let Some(handle) = self.handle.take() else { return false };
+        self.setup["setup"]["sessionResumption"] = json!({"handle": handle});
+        (self.ready, self.leaving, self.is_stale, self.is_cut_short) = (false, false, false, false);
+        events.push(RealtimeEvent::Elsewhere { connect: Box::new(self.connection()) });
+        true
     }
 
     fn fail(&mut self, class: ErrorClass, detail: impl Into<String>, events: &mut Vec<RealtimeEvent>) {
@@ -174,8 +200,10 @@ impl Live {
         if json.get("setupComplete").is_some() && !std::mem::replace(&mut self.ready, true) {
             events.push(RealtimeEvent::Ready);
         }
-        if json.get("goAway").is_some() {
-            self.leaving = true;
+        self.leaving |= json.get("goAway").is_some();
+        if let Some(update) = json.get("sessionResumptionUpdate") {
+            let handle = update["newHandle"].as_str().filter(|handle| update["resumable"] == true && !handle.is_empty());
+            self.handle = handle.map(str::to_owned);
         }
         if let Some(calls) = json.pointer("/toolCall/functionCalls").and_then(Value::as_array) {
             self.on_calls(calls, events);
@@ -184,6 +212,9 @@ impl Live {
             self.on_content(content, json.get("usageMetadata"), events);
         } else if let Some(usage) = json.get("usageMetadata").and_then(usage_of) {
             events.push(RealtimeEvent::Usage(usage));
+        }
+        if !self.over {
+            self.move_on(events);
         }
     }
 
@@ -325,10 +356,8 @@ fn usage_of(usage: &Value) -> Option<RealtimeUsage> {
 impl RealtimeProtocol for Live {
     fn connect(&mut self, open: &RealtimeOpen) -> Connect {
         self.rate_hz = open.sample_rate_hz;
-        let key = self.config.key.iter();
-        let headers = key.map(|key| Header::secret("x-goog-api-key", key.expose().clone())).collect();
-        let first = vec![message(&self.setup(open))];
-        Connect { headers, first, ..Connect::websocket(self.config.url.clone()) }
+        self.setup = self.setup(open);
+        self.connection()
     }
 
     fn input_rate_hz(&self) -> u32 {
@@ -432,6 +461,9 @@ impl RealtimeProtocol for Live {
             // The service sends text as bytes, too.
             Wire::Binary(bytes) => serde_json::from_slice(bytes),
             Wire::Close(code, reason) => {
+                if self.move_on(events) {
+                    return;
+                }
                 let class = if self.leaving { ErrorClass::Unavailable } else { self.classify(*code, reason) };
                 let shown = error_code(reason).unwrap_or_default();
                 return self.fail(class, format!("the service closed with {code} {shown}"), events);

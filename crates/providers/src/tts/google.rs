@@ -280,7 +280,13 @@ impl TtsProtocol for Google {
                 Err(_) => self.fail(ErrorClass::Protocol, "sent what its protocol does not allow", out),
             },
             Wire::End => self.on_end(out),
-            Wire::Close(code, _) => self.on_close(*code, out),
+            Wire::Close(code, reason) => {
+                let detail = format!("{} ended the stream with status {code}", DESCRIPTOR.name);
+                let retry_after = crate::answer::retry_after([], reason);
+                self.over = true;
+                let failure = Failure { retry_after, ..Failure::new(self.classify(*code, reason), detail) };
+                out.push(TtsEvent::Failed(failure));
+            }
             Wire::Text(_) | Wire::Request(_) => {}
         }
     }

@@ -2,13 +2,16 @@
 
 use super::{End, Meter};
 use crate::service::{Bill, BrainService, BrainSession};
+use base::wire::{HttpRequest, Method};
 use base::{BusinessId, ErrorClass, Failure, Millis, Money, limits};
 use egress::{ByteStream, Egress};
+use model::agent::BrainChoice;
 use model::generation::{Finish, GenerationEvent, GenerationRequest};
 use providers::llm::LlmProtocol;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -20,12 +23,34 @@ pub struct HttpBrain {
     make: MakeLlm,
     egress: Arc<Egress>,
     meter: Meter,
+    /// When a connection was used or opened last.
+    used: Mutex<Option<Instant>>,
 }
 
 impl HttpBrain {
     /// A service of this registry name.
     pub fn new(name: &str, make: MakeLlm, egress: Arc<Egress>) -> Self {
-        Self { make, egress, meter: Meter::new(name, "llm") }
+        Self { make, egress, meter: Meter::new(name, "llm"), used: Mutex::default() }
+    }
+
+    /// Notes a use; whether there was another one of late.
+    fn use_now(&self) -> bool {
+        let now = Instant::now();
+        let before = self.used.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
+        before.is_some_and(|at| now.duration_since(at) < Duration::from_millis(limits::WARM_EVERY_MS))
+    }
+
+    /// Asks the server for its front page, whatever that is: the connection is kept for the question.
+    pub(super) fn knock(&self, url: &str) -> Option<JoinHandle<()>> {
+        let (end, _) = url.match_indices('/').nth(2)?;
+        if self.use_now() {
+            return None;
+        }
+        let request =
+            HttpRequest { method: Method::Get, url: url[..=end].to_owned(), headers: Vec::new(), body: Vec::new() };
+        let egress = Arc::clone(&self.egress);
+        // What comes of it the question will tell.
+        Some(tokio::spawn(async move { drop(egress.http(request, Millis(limits::CONNECT_MS_MAX)).await) }))
     }
 
     /// Counts the cost of use at the list price of this model.
@@ -47,6 +72,7 @@ impl BrainService for HttpBrain {
 
     fn generate_billed(&self, _business: BusinessId, request: GenerationRequest, bill: &Bill) -> BrainSession {
         let (events, event_receiver) = mpsc::channel(limits::LLM_EVENTS_MAX);
+        self.use_now();
         let session = Session {
             codec: (self.make)(),
             egress: self.egress.clone(),
@@ -61,6 +87,22 @@ impl BrainService for HttpBrain {
         let span = tracing::debug_span!("llm", provider = %self.meter.provider);
         tokio::spawn(session.run(request).instrument(span));
         BrainSession { events: event_receiver }
+    }
+
+    /// A server on this machine, or one without encryption, answers as fast without.
+    fn warm(&self) {
+        let nothing = GenerationRequest {
+            brain: BrainChoice::Llm { provider: None, model: None },
+            messages: Vec::new(),
+            tools: Vec::new(),
+            awaiting: None,
+            language: "en".into(),
+            tokens_max: 1,
+        };
+        let url = (self.make)().request(&nothing).url;
+        if url.starts_with("https://") {
+            drop(self.knock(&url));
+        }
     }
 }
 

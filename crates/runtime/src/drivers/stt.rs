@@ -61,12 +61,19 @@ impl SttService for StreamStt {
             held: Held::default(),
             speaking: false,
             finalize_at: None,
+            in_speech: false,
+            finals: Finals::default(),
             used_ms: Used::default(),
             reconnected_at: None,
         };
         let span = tracing::debug_span!("stt", provider = %self.meter.provider);
         tokio::spawn(session.run().instrument(span));
         SttSession { commands: command_sender, events: event_receiver }
+    }
+
+    fn hears_whole_utterances(&self) -> bool {
+        let nobody = SttOpen { sample_rate_hz: 8_000, language: String::new(), hints: Vec::new(), now_unix_ms: 0 };
+        (self.make)().connect(&nobody).transport == Transport::Http
     }
 }
 
@@ -118,8 +125,20 @@ struct Session {
     speaking: bool,
     /// When a final transcript was asked for that has not come.
     finalize_at: Option<Instant>,
+    /// The caller speaks, as far as we were told.
+    in_speech: bool,
+    finals: Finals,
     used_ms: Used,
     reconnected_at: Option<Instant>,
+}
+
+/// What a recogniser of whole utterances was asked for. A stream answers each question by itself.
+#[derive(Default)]
+struct Finals {
+    /// Final transcripts that the call waits for.
+    owed: u32,
+    /// One was asked for in a lull: the recogniser is asked when the utterance is over.
+    wait: bool,
 }
 
 /// One connection.
@@ -291,14 +310,32 @@ impl Session {
         match command {
             SttCommand::Audio(pcm) => link.codec.on_audio(&pcm, &mut out),
             SttCommand::Finalize => {
-                link.codec.finalize(&mut out);
-                self.finalize_at = Some(Instant::now());
+                self.finals.owed += 1;
+                self.finals.wait = self.in_speech && link.transport == Transport::Http;
+                if !self.finals.wait {
+                    self.finalize(link, &mut out);
+                }
             }
-            SttCommand::Speech(speaking) => link.codec.on_speech(speaking, &mut out),
+            SttCommand::Speech(speaking) => {
+                link.codec.on_speech(speaking, &mut out);
+                self.in_speech = speaking;
+                if !speaking && std::mem::take(&mut self.finals.wait) {
+                    self.finalize(link, &mut out);
+                }
+            }
         }
         link.send(out).await.map_err(End::Failed)?;
-        // A recogniser of whole utterances that has nothing to ask has its answer already.
-        if self.finalize_at.is_some() && link.line.is_idle() {
+        self.settle(link.line.is_idle()).await
+    }
+
+    fn finalize(&mut self, link: &mut Link, out: &mut Vec<Wire>) {
+        link.codec.finalize(out);
+        self.finalize_at = Some(Instant::now());
+    }
+
+    /// A recogniser of whole utterances that has nothing to ask has its answers already.
+    async fn settle(&mut self, is_idle: bool) -> Result<(), End> {
+        while is_idle && self.finals.owed > 0 && !self.finals.wait {
             let event = self.note(SttEvent::Final { text: String::new(), finalized: true });
             self.events.send(event).await.map_err(|_| End::Cancelled)?;
         }
@@ -326,7 +363,7 @@ impl Session {
         if *message == Wire::End && link.transport == Transport::Grpc && !link.draining {
             return Err(End::Failed(ended_failure(&self.meter.provider)));
         }
-        Ok(())
+        self.settle(link.line.is_idle()).await
     }
 
     /// Learns from an event what the driver must know.
@@ -335,6 +372,7 @@ impl Session {
             SttEvent::Partial { ref text } => self.speaking = !text.is_empty(),
             SttEvent::Final { finalized, .. } => {
                 self.speaking = false;
+                self.finals.owed = self.finals.owed.saturating_sub(u32::from(finalized));
                 if let Some(at) = self.finalize_at.take_if(|_| finalized) {
                     self.meter.latency(at.elapsed());
                 }

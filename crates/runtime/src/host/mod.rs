@@ -11,6 +11,7 @@ mod tools;
 
 use crate::bill::BillLine;
 use crate::node::{AttachError, Shared, refuse};
+use crate::reading::{self, Over};
 use crate::router::{Routes, Tell};
 use crate::service::{Bill, BrainSession, NeuralVadSession, SttCommand, SttSession};
 use crate::socket::{self, Incoming, MediaSocket};
@@ -27,6 +28,7 @@ use model::call::{Call, CallState, Direction};
 use model::generation::GenerationEvent;
 use model::journal::Record;
 use model::live::LiveEvent;
+use model::routing::Saving;
 use mouth::Mouth;
 use providers::stt::SttEvent;
 use providers::tts::TtsEvent;
@@ -138,6 +140,7 @@ impl CallHost {
         });
         let context = shared.call_context(&setup.agent, &setup.call, tell);
         let routes = Routes::new(&shared.services, &context);
+        routes.warm();
         let bill = context.bill.clone();
         let channels = Channels { messages: own.clone(), live: live.clone() };
         let host = Self {
@@ -505,6 +508,9 @@ impl CallHost {
         {
             tracing::warn!(%error, "what each provider charged could not be written");
         }
+        let is_spent = self.shared.purse(&self.agent, &self.bill).look().0 == Saving::FreeOnly;
+        let over = Over { scope: self.scope, call: self.call.id, agent: Arc::clone(&self.agent), is_spent };
+        reading::read_later(&self.shared, over);
         self.tape.store_rest(&self.shared.store, &self.scope, self.call.id).await;
         metrics::counter!("frontdesk_calls_ended_total", "carrier" => self.call.carrier.clone(), "state" => state.name())
             .increment(1);

@@ -161,7 +161,7 @@ impl CallHost {
         let job = tools::Job {
             store: Arc::clone(&self.shared.store),
             search: self.shared.services.search.clone(),
-            egress: Arc::clone(&self.shared.egress),
+            egress: Arc::clone(self.shared.tools_egress()),
             deadline: base::Millis(self.agent.timing.tool_ms_max),
             scope: self.scope,
             call: self.call.id,

@@ -2,13 +2,14 @@
 //! rows of the tenant.
 
 use crate::service::KnowledgeSearch;
-use base::wire::{Header, HttpRequest, Method};
-use base::{CallId, ErrorClass, Failure, Millis, ToolCallId, limits};
+use crate::tools::{HttpTool, answer_text};
+use base::{CallId, ErrorClass, Failure, Millis, ToolCallId};
 use egress::Egress;
 use model::business::TenantScope;
 use model::tool::{ToolAction, ToolSpec};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use store::contract::customers::CustomerFilter;
 use store::{Store, StoreError};
 
 /// One tool to run.
@@ -30,7 +31,11 @@ pub(super) async fn run(job: Job) -> Result<String, Failure> {
     match &job.spec.action {
         ToolAction::Lookup { table } => lookup(&job, table).await,
         ToolAction::Record { table } => record(&job, table).await,
-        ToolAction::Http { url } => post(&job, url).await,
+        ToolAction::Http { url, method, credential, timeout_ms } => {
+            let tool = HttpTool { url, method: *method, credential: credential.as_deref() };
+            ask_service(&job, &tool, *timeout_ms).await
+        }
+        ToolAction::LookUpCustomer => look_up_customer(&job).await,
         ToolAction::SearchKnowledge => search(job).await,
         // The engine does these itself; being asked is a bug of ours, not the caller's problem.
         ToolAction::Handoff | ToolAction::EndCall => {
@@ -65,27 +70,32 @@ async fn record(job: &Job, table: &str) -> Result<String, Failure> {
 }
 
 /// What a service of the business answers. The key lets it tell a repeat from a second request.
-async fn post(job: &Job, url: &str) -> Result<String, Failure> {
-    let headers = vec![
-        Header::plain("content-type", "application/json"),
-        Header::plain("accept", "application/json, text/plain"),
-        Header::plain("idempotency-key", format!("{}-{}", job.call, job.id)),
-    ];
-    let body = job.args.to_string().into_bytes();
-    let request = HttpRequest { method: Method::Post, url: url.to_owned(), headers, body };
-    let answer = job.egress.http(request, job.deadline).await?;
-    if !(200..300).contains(&answer.status) {
-        let class = providers::answer::classify_status(answer.status);
-        return Err(Failure::new(class, format!("the tool's service answered {}", answer.status)));
-    }
-    let text = std::str::from_utf8(&answer.body).map_err(|_| {
-        Failure::new(ErrorClass::Protocol, "the tool's service answered with something that is no text")
-    })?;
-    let is_json = answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
-    if is_json && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
-        return Err(Failure::new(ErrorClass::Protocol, "the tool's service answered with broken JSON"));
-    }
-    Ok(text.chars().take(limits::TOOL_RESULT_CHARS_MAX).collect())
+async fn ask_service(job: &Job, tool: &HttpTool<'_>, timeout_ms: Option<u64>) -> Result<String, Failure> {
+    let key = format!("{}-{}", job.call, job.id);
+    let request = tool.request(job.store.as_ref(), &job.scope, &job.args, &key).await?;
+    let deadline = Millis(timeout_ms.unwrap_or(job.deadline.0).min(job.deadline.0));
+    let answer = job.egress.http(request, deadline).await?;
+    answer_text(&answer)
+}
+
+/// What the business knows about whoever is on the line, as JSON.
+async fn look_up_customer(job: &Job) -> Result<String, Failure> {
+    let call = job.store.call(&job.scope, job.call).await?;
+    let phone = call.customer.and_then(|customer| customer.expose().parse().ok());
+    let Some(phone) = phone else { return Ok("The caller's number is not known.".into()) };
+    let filter = CustomerFilter { phone: Some(phone), ..CustomerFilter::default() };
+    let found = job.store.customers(&job.scope, &filter, None, 1).await?;
+    let Some(customer) = found.into_iter().next().map(|row| row.customer) else {
+        return Ok("This customer is not known yet.".into());
+    };
+    let known = serde_json::json!({
+        "name": customer.name,
+        "language": customer.language,
+        "tags": customer.tags,
+        "attributes": customer.attributes,
+        "notes": customer.notes,
+    });
+    Ok(known.to_string())
 }
 
 async fn search(job: Job) -> Result<String, Failure> {

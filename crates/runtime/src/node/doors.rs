@@ -1,5 +1,6 @@
 //! How calls come in: voice webhooks, status webhooks, media sockets.
 
+use super::duty::Answerer;
 use super::{Node, Plan, RefuseReason, customer_of, lock};
 use crate::host::{HostMessage, Link};
 use crate::socket::{self, Incoming, MediaSocket};
@@ -176,14 +177,17 @@ impl Node {
             }
             Err(_) => return Answer::SayAndHangUp { text: APOLOGY.into() },
         };
-        let slot = match self.admit(Direction::Inbound) {
-            Ok(slot) => slot,
-            Err(_) => return Answer::Busy,
+        let admitted = match self.plan_admits(&route.scope, Direction::Inbound).await {
+            Ok(()) => self.admit(Direction::Inbound),
+            Err(over) => Err(over),
         };
-        let Ok(agent) = self.shared.store.agent(&route.scope, route.agent).await else {
-            return Answer::SayAndHangUp { text: APOLOGY.into() };
+        let Ok(slot) = admitted else { return Answer::Busy };
+        let agent = match self.who_answers(&route).await {
+            Ok(Some(Answerer::Agent(agent))) => agent,
+            Ok(Some(Answerer::Message(text))) => return Answer::SayAndHangUp { text },
+            Ok(None) | Err(_) => return Answer::SayAndHangUp { text: APOLOGY.into() },
         };
-        let mut call = self.new_call(&route.scope, route.agent, Direction::Inbound, control.name());
+        let mut call = self.new_call(&route.scope, agent.agent.id, Direction::Inbound, control.name());
         call.carrier_ref = Some(inbound.carrier_ref);
         call.customer = customer_of(inbound.from);
         call.number = Some(number.expose().to_owned());
@@ -249,7 +253,7 @@ impl Node {
             return Ok(false);
         }
         let slot = self.admit(Direction::Inbound)?;
-        let agent = self.shared.store.agent(&route.scope, route.call.agent).await?;
+        let agent = self.shared.store.agent_of_call(&route.scope, route.call.id).await?;
         tracing::info!(call = %route.call.id, entries = past.len(), "a call goes on from its journal");
         metrics::counter!("frontdesk_calls_resumed_total").increment(1);
         self.host(slot, route.scope, route.call.clone(), &agent.agent, past);
@@ -339,11 +343,13 @@ impl Node {
         // Without a token only sockets whose place in the server says whose they are may begin a call.
         let scope = scope.ok_or(AttachError::Token)?;
         let agents = self.shared.store.agents(&scope, None).await.map_err(RefuseReason::from)?;
+        let mut agents = agents.into_iter().filter(store::VersionedAgent::is_on_duty);
         let agent = match &start.agent {
-            Some(slug) => agents.into_iter().find(|one| one.agent.slug == *slug),
-            None => agents.into_iter().next(),
+            Some(slug) => agents.find(|one| one.agent.slug == *slug),
+            None => agents.next(),
         };
         let agent = agent.ok_or(AttachError::NoAgent)?.agent;
+        self.plan_admits(&scope, Direction::Inbound).await?;
         let slot = self.admit(Direction::Inbound)?;
         let mut call = self.new_call(&scope, agent.id, Direction::Inbound, carrier);
         call.state = CallState::Answered;

@@ -28,6 +28,9 @@ pub enum DialError {
     /// No such carrier, or it cannot place calls.
     #[error("this carrier is not configured or cannot place calls")]
     NoCarrier,
+    /// The agent was never published, or is switched off.
+    #[error("the agent is not on duty")]
+    OffDuty,
     /// The node did not take it.
     #[error(transparent)]
     Refused(#[from] RefuseReason),
@@ -41,8 +44,13 @@ impl Node {
     /// further life is in its journal.
     pub async fn dial(&self, scope: TenantScope, request: DialRequest) -> Result<CallId, DialError> {
         let control = self.shared.control(&request.carrier).ok_or(DialError::NoCarrier)?;
+        self.plan_admits(&scope, Direction::Outbound).await?;
         let slot = self.admit(Direction::Outbound)?;
-        let agent = self.shared.store.agent(&scope, request.agent).await.map_err(RefuseReason::from)?.agent;
+        let agent = self.shared.store.agent(&scope, request.agent).await.map_err(RefuseReason::from)?;
+        if !agent.is_on_duty() {
+            return Err(DialError::OffDuty);
+        }
+        let agent = agent.agent;
         let mut call = self.new_call(&scope, agent.id, Direction::Outbound, control.name());
         call.customer = Some(request.to.expose().to_owned().into());
         call.number = Some(request.from.expose().to_owned());

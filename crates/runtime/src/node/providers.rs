@@ -49,6 +49,8 @@ pub struct MaskedCredential {
     pub provider: String,
     /// Names of its fields, each with its last characters.
     pub fields: BTreeMap<String, String>,
+    /// Why it does not open and the provider cannot be used with it.
+    pub damage: Option<String>,
     /// Unix milliseconds of the last change.
     pub updated_at_ms: i64,
 }
@@ -153,6 +155,15 @@ impl Node {
     ) -> Result<u32, ProviderError> {
         self.check_providers(scope.business, &providers)?;
         let known = self.store().agent_by_slug(scope, slug).await?;
+        let drafted = self.store().drafted(scope, known.agent.id).await?;
+        // What nobody has published stays a draft; a draft that differs follows.
+        if known.version == 0 || drafted.is_changed() {
+            let draft = Agent { providers: providers.clone(), ..drafted.draft };
+            self.store().put_draft(scope, &draft, None, crate::wall_ms()).await?;
+        }
+        if known.version == 0 {
+            return Ok(0);
+        }
         let agent = Agent { providers, ..known.agent };
         Ok(self.store().put_agent(scope, &agent, Some(known.version)).await?)
     }
@@ -173,7 +184,7 @@ impl Node {
             return Err(ProviderError::Invalid(why));
         }
         if let Some(catalog) = self.catalog() {
-            catalog.check_credential(provider, &fields)?;
+            catalog.check_credential(owner, provider, &fields)?;
         }
         self.store().put_credential(owner, provider, &fields, crate::wall_ms()).await?;
         self.credential_changed(provider).await
@@ -194,7 +205,7 @@ impl Node {
     /// Credentials as people may see them: the installation's and those of this business.
     ///
     /// # Errors
-    /// When the store does not answer, or one does not open.
+    /// When the store does not answer.
     pub async fn masked_credentials(&self, business: BusinessId) -> Result<Vec<MaskedCredential>, ProviderError> {
         let all = self.store().credentials().await?;
         let visible = all.into_iter().filter(|one| match one.owner {
@@ -205,6 +216,7 @@ impl Node {
             owner: one.owner,
             provider: one.provider,
             fields: one.fields.into_iter().map(|(key, value)| (key, masked(value.expose()))).collect(),
+            damage: one.damage,
             updated_at_ms: one.updated_at_ms,
         };
         Ok(visible.map(mask).collect())
@@ -219,7 +231,12 @@ impl Node {
 
     async fn load_credentials(&self) -> Result<(), StoreError> {
         if let Some(catalog) = self.catalog() {
-            catalog.take_credentials(self.store().credentials().await?);
+            let all = self.store().credentials().await?;
+            for one in all.iter().filter(|one| one.damage.is_some()) {
+                let (provider, why) = (one.provider.as_str(), one.damage.as_deref());
+                tracing::error!(provider, owner = ?one.owner, why, "a credential does not open; set it again");
+            }
+            catalog.take_credentials(all);
         }
         Ok(())
     }

@@ -275,7 +275,7 @@ mod tests {
             match self {
                 Self::Says(text) => {
                     emit(GenerationEvent::Text { delta: (*text).into() });
-                    emit(GenerationEvent::Usage(TokenUsage { input: 9, cached: 5, output: 3 }));
+                    emit(GenerationEvent::Usage(TokenUsage { input: 9, cached: 5, cache_writes: 0, output: 3 }));
                     emit(GenerationEvent::Done { finish: Finish::Stop });
                 }
                 Self::Fails => {

@@ -4,14 +4,17 @@ use super::race::{Move, Race, Rules, Why};
 use super::roster::{CallContext, Line, Roster};
 use super::{Clock, count_hedge, next_of, tell_switch};
 use crate::answers::{Answer, Kind, Question};
+use crate::reading::{self, Meaning};
 use crate::service::{Bill, BrainService, BrainSession};
 use base::{BusinessId, ErrorClass, Failure, limits};
 use model::agent::BrainChoice;
 use model::generation::{ChatMessage, Finish, GenerationEvent, GenerationRequest};
 use model::routing::{AnswerCache, Saving};
+use providers::embed::EmbedPurpose;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tracing::Instrument;
 
 const RULES: Rules = Rules {
@@ -94,7 +97,7 @@ struct Run {
     /// What is asked, when its answer may be kept.
     question: Option<Question>,
     /// The question as a vector.
-    meaning: Option<Vec<f32>>,
+    meaning: Option<Meaning>,
     business: BusinessId,
     request: GenerationRequest,
     bill: Bill,
@@ -149,14 +152,16 @@ impl Run {
                 return found;
             }
         }
-        let (least, meaning) = (cache.alike?, self.context.meaning.clone()?);
-        let words = question.words.clone();
-        let work = tokio::task::spawn_blocking(move || meaning.embed(&words));
-        let span = Duration::from_millis(limits::MEANING_MS_MAX);
-        let vector = tokio::time::timeout(span, work).await.ok()?.ok()??;
-        let found = answers.alike(question, &vector, least, now_ms);
+        // What is not about a question by itself need not be looked up.
+        let least = cache.alike.filter(|_| question.stands_alone())?;
+        let rules =
+            reading::Rules { providers: &self.context.agent.providers, is_spent: self.line.saving == Saving::FreeOnly };
+        let texts = vec![question.words.clone().into()];
+        let asked = self.context.embedders.embed(texts, EmbedPurpose::Query, rules, &self.bill);
+        let meaning = timeout(Duration::from_millis(limits::MEANING_MS_MAX), asked).await.ok()?.ok()?.pop()?;
+        let found = answers.alike(question, &meaning, least, now_ms);
         count_answer(Kind::Alike, if found.is_some() { "hit" } else { "miss" });
-        self.meaning = Some(vector);
+        self.meaning = Some(meaning);
         found
     }
 

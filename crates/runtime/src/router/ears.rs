@@ -4,7 +4,7 @@
 use super::kept::Kept;
 use super::race::{Move, Race, Rules, Why};
 use super::roster::{Line, Roster};
-use super::watch::Watch;
+use super::watch::{Manner, Watch};
 use super::{Clock, count_hedge, next_of, room, tell_switch};
 use crate::service::{Bill, SttCommand, SttService, SttSession};
 use base::{ErrorClass, Failure, limits};
@@ -52,7 +52,6 @@ impl SttService for EarsRouter {
             line: self.0.line(),
             roster: self.0.clone(),
             is_old: false,
-            finalize_ms: None,
             heard_ms: 0,
             bill: bill.clone(),
             commands,
@@ -92,8 +91,6 @@ struct Run {
     switches: watch::Receiver<Arc<Switches>>,
     /// Something was switched or spent: somebody else may have to serve as soon as nobody speaks.
     is_old: bool,
-    /// When the final transcript was asked for.
-    finalize_ms: Option<u64>,
     /// When the caller or the recogniser last said something.
     heard_ms: u64,
     bill: Bill,
@@ -191,9 +188,11 @@ impl Run {
                     winner.next = self.kept.begin();
                     self.current = Some(winner);
                     self.is_catching_up = self.is_started;
-                    let now_ms = self.clock.now_ms();
-                    self.watch.restart(now_ms);
-                    self.finalize_ms = self.finalize_ms.map(|_| now_ms);
+                    let manner = Manner {
+                        whole: self.line.lanes[provider].service.hears_whole_utterances(),
+                        usual_ms: self.line.standing.latency_ms(provider),
+                    };
+                    self.watch.restart(self.clock.now_ms(), manner);
                     if !std::mem::replace(&mut self.is_started, true) {
                         self.tell(SttEvent::Started).await?;
                     }
@@ -249,10 +248,7 @@ impl Run {
                 self.heard_ms = now_ms;
                 self.watch.on_speech(now_ms, *begins);
             }
-            SttCommand::Finalize => {
-                self.finalize_ms = Some(now_ms);
-                self.watch.on_finalize(now_ms);
-            }
+            SttCommand::Finalize => self.watch.on_finalize(now_ms),
             SttCommand::Audio(_) => {}
         }
         let dropped = self.kept.push(command);
@@ -313,11 +309,13 @@ impl Run {
             Some(SttEvent::Final { finalized, .. }) => {
                 self.rounds = 0;
                 self.heard_ms = now_ms;
+                let asked_ms = self.watch.finalize_ms();
                 self.watch.on_final(now_ms, *finalized);
                 self.kept.on_final(*finalized);
                 self.is_catching_up &= !*finalized;
-                if *finalized {
-                    self.praise(now_ms);
+                if let (true, Some(asked_ms), Some(stream)) = (*finalized, asked_ms, &self.current) {
+                    // The stream that serves gave the final words it was asked for.
+                    self.line.standing.praise(stream.provider, now_ms - asked_ms);
                 }
                 self.is_old |= self.roster.context().saving() != self.line.saving;
             }
@@ -334,14 +332,6 @@ impl Run {
         match event {
             Some(event) => self.tell(event).await,
             None => Ok(()),
-        }
-    }
-
-    /// The stream that serves gave the final words it was asked for.
-    fn praise(&mut self, now_ms: u64) {
-        let asked_ms = self.finalize_ms.take();
-        if let (Some(asked_ms), Some(stream)) = (asked_ms, &self.current) {
-            self.line.standing.praise(stream.provider, now_ms - asked_ms);
         }
     }
 

@@ -81,6 +81,14 @@ impl Routes {
         }
     }
 
+    /// Connections to the brains that are asked first are opened ahead: their first question comes in some seconds.
+    pub(crate) fn warm(&self) {
+        let line = self.brain.line();
+        for at in line.standing.order().into_iter().take(2) {
+            line.lanes[at].service.warm();
+        }
+    }
+
     /// Speech to text; `None` when nobody offers it.
     pub(crate) fn stt(&self) -> Option<&dyn SttService> {
         (!self.stt.line().lanes.is_empty()).then_some(&self.stt as &dyn SttService)

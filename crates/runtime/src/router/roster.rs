@@ -5,8 +5,9 @@ use super::board::{Board, LaneKey};
 use super::health::Admission;
 use super::plan::{self, Candidate, Wish};
 use super::trial;
-use crate::answers::{Answers, Meaning};
+use crate::answers::Answers;
 use crate::bill::Purse;
+use crate::reading::Embedders;
 use crate::service::{Bill, BrainService, KnowledgeSearch, SttService, TtsService};
 use base::{BusinessId, CallId, ErrorClass, Failure, limits};
 use engine::io::HostInput;
@@ -37,7 +38,8 @@ pub(crate) struct CallContext {
     pub(crate) tell: Tell,
     /// Answers that were given before, in all calls of the node.
     pub(crate) answers: Arc<Answers>,
-    pub(crate) meaning: Option<Arc<dyn Meaning>>,
+    /// Who finds out what a question means.
+    pub(crate) embedders: Embedders,
     pub(crate) search: Option<Arc<dyn KnowledgeSearch>>,
     pub(crate) events: AtomicU32,
     pub(crate) is_spent: AtomicBool,
@@ -401,6 +403,11 @@ impl Standing {
         self.context.tell(HostInput::Routed(routed));
     }
 
+    /// How long it takes of late, over all calls.
+    pub(crate) fn latency_ms(&self, provider: usize) -> Option<u64> {
+        self.keys.get(provider).and_then(|(_, key)| self.context.board.latency_ms(key))
+    }
+
     /// It did what it should; the first of it came after this time.
     pub(crate) fn praise(&self, provider: usize, latency_ms: u64) {
         if let Some((_, key)) = self.keys.get(provider) {
@@ -477,7 +484,7 @@ impl CallContext {
             bill,
             tell: Arc::new(tell),
             answers: Arc::default(),
-            meaning: None,
+            embedders: Embedders::default(),
             search: None,
             events: AtomicU32::new(0),
             is_spent: AtomicBool::new(false),

@@ -301,7 +301,8 @@ impl Webhooks {
         // A database keeps no zero bytes in texts.
         let excerpt = String::from_utf8_lossy(&excerpt).replace('\0', "\u{fffd}");
         let asked = headers.iter().find(|(name, _)| name == "retry-after").and_then(|(_, secs)| secs.parse().ok());
-        let retry_after = asked.map(|secs: u64| Millis(secs.saturating_mul(1_000).min(limits::WEBHOOK_RETRY_AFTER_MS_MAX)));
+        let retry_after =
+            asked.map(|secs: u64| Millis(secs.saturating_mul(1_000).min(limits::WEBHOOK_RETRY_AFTER_MS_MAX)));
         Ok(Answer { status, excerpt, retry_after })
     }
 }
@@ -314,8 +315,7 @@ struct Answer {
 
 fn delivery(scope: &TenantScope, endpoint: &Endpoint, event: &Event, now_ms: i64) -> Delivery {
     let timestamp = jiff::Timestamp::from_millisecond(event.at_ms).unwrap_or_default().to_string();
-    let message =
-        Message { kind: &event.kind, timestamp, seq: event.seq, subject: event.subject, data: &event.data };
+    let message = Message { kind: &event.kind, timestamp, seq: event.seq, subject: event.subject, data: &event.data };
     Delivery {
         id: Uuid::now_v7(),
         endpoint: endpoint.id,

@@ -140,6 +140,9 @@ mod tests {
     fn what_is_no_time_or_no_zone_is_said() {
         let error = Entry::new("x", "61 * * * *", "UTC", "x").expect_err("no minute");
         assert!(error.to_string().contains("61 * * * *"), "{error}");
-        assert_eq!(Entry::new("x", "* * * * *", "Mars/Olympus", "x").err(), Some(EntryError::Zone("Mars/Olympus".into())));
+        assert_eq!(
+            Entry::new("x", "* * * * *", "Mars/Olympus", "x").err(),
+            Some(EntryError::Zone("Mars/Olympus".into()))
+        );
     }
 }

@@ -5,11 +5,13 @@
 //! writes a handler writes it so that doing the job twice does no harm: a worker may die between the work and its note.
 
 mod calendar;
+mod housekeeping;
 mod retry;
 #[cfg(test)]
 mod tests;
 
 pub use calendar::{Calendar, Entry, EntryError};
+pub use housekeeping::{HOUSEKEEPING_JOB, Housekeeping, RETENTION_JOB, Retention};
 pub use retry::pause_after;
 
 use async_trait::async_trait;

@@ -2,28 +2,31 @@
 //!
 //! It does not understand audio: what the caller said is the next line of the script at the end of every activity that holds a
 //! voice; then it answers by itself, found by the same rules as for a model that reads and spoken as a tone, 60 ms a
-//! character. Nothing may be sent before the setup is complete, nor audio outside an activity.
+//! character. Nothing may be sent before the setup is complete, nor audio outside an activity. Who asks for it gets a handle
+//! after every turn, with which another connection goes on where this one was.
 
 use super::fault::{Fault, Faults, Moment};
 use super::script::{self, Asked, Reply, Rule};
 use super::server::{Course, Outbox, Record, Server, Shared, close, refuse, strike_socket};
 use axum::Router;
 use axum::extract::State;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Audio of one character of a reply.
 const CHAR_MS: usize = 60;
 const OUTPUT_HZ: usize = 24_000;
+/// From saying so to the end of the connection.
+const LEAVES_AFTER: Duration = Duration::from_millis(200);
 const SERVICE: &str = "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
 
 /// How the twin behaves.
@@ -41,6 +44,8 @@ pub struct Behaviour {
     pub first_word_ms: u64,
     /// Between words, in milliseconds.
     pub word_gap_ms: u64,
+    /// After so many turns it says that it will end the connection, and does so soon.
+    pub leaves_after: Option<usize>,
 }
 
 impl Default for Behaviour {
@@ -52,6 +57,7 @@ impl Default for Behaviour {
             otherwise: Reply::says("I can help with that."),
             first_word_ms: 20,
             word_gap_ms: 2,
+            leaves_after: None,
         }
     }
 }
@@ -76,7 +82,7 @@ impl Twin {
         let key = behaviour.key.clone();
         let behaviour = Arc::new(behaviour);
         let router = |shared| {
-            let context = Context { shared, behaviour };
+            let context = Context { shared, behaviour, kept: Arc::default() };
             Router::new()
                 .route(&format!("/ws/{SERVICE}"), get(upgrade))
                 // The official package for JavaScript writes two slashes.
@@ -98,6 +104,8 @@ impl Twin {
 struct Context {
     shared: Shared,
     behaviour: Arc<Behaviour>,
+    /// What the caller has yet to say in the conversations that can be gone on with, by handle.
+    kept: Arc<Mutex<HashMap<String, VecDeque<String>>>>,
 }
 
 async fn upgrade(State(context): State<Context>, uri: Uri, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
@@ -125,6 +133,8 @@ async fn upgrade(State(context): State<Context>, uri: Uri, headers: HeaderMap, u
 struct Session {
     context: Context,
     lines: VecDeque<String>,
+    is_resumable: bool,
+    turns: usize,
     is_set_up: bool,
     in_activity: bool,
     is_loud: bool,
@@ -141,6 +151,8 @@ impl Session {
         Self {
             context,
             lines,
+            is_resumable: false,
+            turns: 0,
             is_set_up: false,
             in_activity: false,
             is_loud: false,
@@ -206,6 +218,11 @@ impl Session {
             let setup = event.get("setup").ok_or("setup must be the first message and only the first")?;
             self.is_set_up = true;
             self.context.shared.record.add(format!("setup {setup}"));
+            self.is_resumable = setup.get("sessionResumption").is_some();
+            if let Some(handle) = setup.pointer("/sessionResumption/handle").and_then(Value::as_str) {
+                let kept = self.context.kept.lock().unwrap_or_else(PoisonError::into_inner).get(handle).cloned();
+                self.lines = kept.ok_or("the handle is not valid")?;
+            }
             self.later(0, &json!({"setupComplete": {"sessionId": "twin"}}));
             return Ok(());
         }
@@ -308,5 +325,24 @@ impl Session {
             "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 100}, {"modality": "TEXT", "tokenCount": 50}],
             "responseTokensDetails": [{"modality": "AUDIO", "tokenCount": spoken}]}}),
         );
+        self.after_turn();
+    }
+
+    /// Gives a handle, and leaves when its time is over.
+    fn after_turn(&mut self) {
+        self.turns += 1;
+        if self.is_resumable {
+            let mut kept = self.context.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let handle = format!("handle-{}", kept.len() + 1);
+            kept.insert(handle.clone(), self.lines.clone());
+            drop(kept);
+            self.later(0, &json!({"sessionResumptionUpdate": {"newHandle": handle, "resumable": true}}));
+        }
+        if self.context.behaviour.leaves_after == Some(self.turns) {
+            self.later(0, &json!({"goAway": {"timeLeft": "0.200s"}}));
+            let reason = "Deadline expired before operation could complete.".into();
+            let frame = CloseFrame { code: 1011, reason };
+            self.outbox.push_after_last(LEAVES_AFTER, Message::Close(Some(frame)));
+        }
     }
 }

@@ -4,11 +4,14 @@
 use super::fault::{Fault, Faults};
 use super::server::{FaultyListener, Record, Shared};
 use axum::serve::Listener;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use prost::Message as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -165,12 +168,21 @@ impl Exchange {
     }
 
     /// Ends a call with a gRPC status.
-    pub(crate) async fn finish(mut self, code: u16, message: &str) {
+    pub(crate) async fn finish(self, code: u16, message: &str) {
+        self.finish_for(code, message, None).await;
+    }
+
+    /// Ends a call with a gRPC status, and asks to be left alone for so many seconds, as the rich error model has it.
+    async fn finish_for(mut self, code: u16, message: &str, pause_s: Option<u32>) {
         self.begin(200, &[("content-type", "application/grpc")]);
         let mut trailers = http::HeaderMap::new();
         trailers.insert("grpc-status", code.into());
         if let Ok(message) = http::HeaderValue::from_str(message) {
             trailers.insert("grpc-message", message);
+        }
+        let details = pause_s.map(|secs| STANDARD_NO_PAD.encode(status_with_pause(code, message, secs)));
+        if let Some(details) = details.and_then(|details| http::HeaderValue::try_from(details).ok()) {
+            trailers.insert("grpc-status-details-bin", details);
         }
         let _ = self.answer.send(Ok(Frame::trailers(trailers))).await;
     }
@@ -199,7 +211,7 @@ impl Exchange {
                     .get("content-type")
                     .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
                 if grpc || self.head.is_none() {
-                    self.finish(grpc_code(status), "As the test wishes.").await;
+                    self.finish_for(grpc_code(status), "As the test wishes.", retry_after_s).await;
                 } else {
                     let after = retry_after_s.map(|secs| secs.to_string());
                     let mut headers = vec![("content-type", "application/json")];
@@ -211,6 +223,44 @@ impl Exchange {
         }
         None
     }
+}
+
+/// `google.rpc.Status` with a `RetryInfo` among its details.
+fn status_with_pause(code: u16, message: &str, secs: u32) -> Vec<u8> {
+    let delay = Delay { seconds: i64::from(secs) };
+    let info = RetryInfo { retry_delay: Some(delay) }.encode_to_vec();
+    let any = Detail { type_url: "type.googleapis.com/google.rpc.RetryInfo".to_owned(), value: info };
+    Rich { code: i32::from(code), message: message.to_owned(), details: vec![any] }.encode_to_vec()
+}
+
+#[derive(prost::Message)]
+struct Rich {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Detail>,
+}
+
+#[derive(prost::Message)]
+struct Detail {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+#[derive(prost::Message)]
+struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    retry_delay: Option<Delay>,
+}
+
+#[derive(prost::Message)]
+struct Delay {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
 }
 
 /// The gRPC code that stands for an HTTP status.

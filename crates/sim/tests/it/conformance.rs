@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use sim::twins::openai::{Reply, Rule};
-use sim::twins::{deepgram, elevenlabs, openai};
+use sim::twins::{deepgram, elevenlabs, gemini_live, openai, openai_speech};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -50,8 +50,8 @@ pub(crate) async fn run_with(script: &str, args: &[&str]) -> Vec<Value> {
         .output();
     let output = tokio::time::timeout(Duration::from_secs(90), child).await.expect("it ends").expect("it runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{script} failed:\n{stderr}");
     let lines = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{script} failed ({}):\n{stderr}\nafter\n{lines}", output.status);
     lines.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
 }
 
@@ -93,6 +93,7 @@ async fn official_chat_client_streams_text_and_tools() {
             json!({"finish": "tool_calls", "tool": "order_status", "args": {"order": "A1 — é"}, "usage": true}),
             json!({"text": "Your order was shipped on Monday.", "pieces": 6}),
             json!({"whole": "Hello to you.", "models": ["twin"]}),
+            json!({"vectors": 3, "width": 64, "alike": true}),
             json!({"refused": "key", "as": "AuthenticationError", "status": 401}),
             json!({"refused": "order", "as": "BadRequestError", "status": 400}),
             json!({"refused": "empty", "as": "BadRequestError", "status": 400}),
@@ -117,5 +118,76 @@ async fn official_synthesis_client_gets_all_audio() {
         ]
     );
     assert_eq!(twin.record.count("closed"), 1);
+    assert!(!twin.record.lines().join("\n").contains(&twin.key), "the record holds no key");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn official_messages_with_contexts_are_spoken_side_by_side() {
+    let twin = elevenlabs::Twin::start(elevenlabs::Behaviour::default()).await.expect("a free port");
+    let lines = run("elevenlabs_multi_speak.py", &twin.base_url, &twin.key).await;
+    // 60 ms per character at 16000 Hz.
+    assert_eq!(
+        lines,
+        [
+            json!({"samples": {"a": 13 * 960, "b": 13 * 960}, "timed": {"a": "Hello there. ", "b": "How are you? "},
+                "over": ["a", "b"]}),
+            json!({"closed": 1000}),
+            json!({"refused": 401}),
+        ]
+    );
+    assert!(!twin.record.lines().join("\n").contains(&twin.key), "the record holds no key");
+}
+
+const CALLER: [&str; 2] = ["Where is my order?", "When are you open?"];
+
+fn shop_rules() -> Vec<Rule> {
+    vec![
+        Rule::on_user("order", Reply::calls("order_status", json!({"order": "A1"}))),
+        Rule::on_tool("order_status", Reply::says("It was {result}.")),
+        Rule::on_user("open", Reply::says("From nine to five.")),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn official_realtime_client_converses_by_voice() {
+    let script = CALLER.map(str::to_owned).to_vec();
+    let behaviour = openai_speech::Behaviour { script, rules: shop_rules(), first_word_ms: 200, ..Default::default() };
+    let twin = openai_speech::Twin::start(behaviour).await.expect("a free port");
+    let lines = run("openai_realtime_speak.py", &twin.base_url, &twin.key).await;
+    let said = "It was shipped on Monday.";
+    assert_eq!(
+        lines,
+        [
+            json!({"types": ["session.created", "session.updated"], "session": "realtime"}),
+            json!({"heard": CALLER[0], "tool": "order_status", "args": {"order": "A1"}}),
+            json!({"said": said, "audio_ms": said.len() * 60, "status": "completed", "usage": true}),
+            json!({"too_late": "invalid_value"}),
+            json!({"heard": CALLER[1], "status": "cancelled", "reason": "client_cancelled",
+                "again": "response_cancel_not_active"}),
+            json!({"refused": 401}),
+        ]
+    );
+    assert!(twin.record.lines().contains(&"truncate 300 It wa".to_owned()), "{:?}", twin.record.lines());
+    assert!(!twin.record.lines().join("\n").contains(&twin.key), "the record holds no key");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn official_live_client_converses_by_voice_and_goes_on_over_another_connection() {
+    let script = CALLER.map(str::to_owned).to_vec();
+    let behaviour = gemini_live::Behaviour { script, rules: shop_rules(), leaves_after: Some(1), ..Default::default() };
+    let twin = gemini_live::Twin::start(behaviour).await.expect("a free port");
+    let lines = run("gemini_live_converse.mjs", &twin.base_url, &twin.key).await;
+    let said = "It was shipped on Monday.";
+    assert_eq!(
+        lines,
+        [
+            json!({"heard": CALLER[0], "tool": "order_status", "args": {"order": "A1"}}),
+            json!({"said": said, "audio_ms": said.len() * 60, "type": "audio/pcm;rate=24000", "usage": true}),
+            json!({"leaves": true, "resumable": true, "closed": 1011}),
+            json!({"heard": CALLER[1], "said": "From nine to five."}),
+            json!({"refused": 1007}),
+            json!({"refused": 1007}),
+        ]
+    );
     assert!(!twin.record.lines().join("\n").contains(&twin.key), "the record holds no key");
 }

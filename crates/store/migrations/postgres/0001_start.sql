@@ -33,6 +33,8 @@ END $$;
 CREATE FUNCTION frontdesk_grant(role_name text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE relation record;
 BEGIN
+    -- Nodes that start together grant one after the other: two at once cannot change one table.
+    PERFORM pg_advisory_xact_lock(hashtextextended('frontdesk grants', 0));
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role_name);
     FOR relation IN
         SELECT relname FROM pg_class

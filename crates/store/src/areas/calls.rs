@@ -1,10 +1,11 @@
 //! Calls, the log around them, and conversations.
 
+use super::drafts::pattern;
 use super::events;
 use crate::args;
 use crate::contract::{
-    Answer, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Conversation, Conversations, Cursor,
-    Message, Page,
+    Answer, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Conversation, ConversationFilter,
+    Conversations, Cursor, Message, Page,
 };
 use crate::db::{Db, DbRow, PAGE, missing, to_i64, to_json};
 use crate::error::StoreError;
@@ -131,6 +132,15 @@ impl SqlStore {
     }
 }
 
+/// Which statement lists in this order, and the place before its first row.
+fn direction(ascending: bool, up: sql::Sql, down: sql::Sql) -> (sql::Sql, Cursor) {
+    if ascending {
+        (up, Cursor { at_ms: i64::MIN, id: Uuid::nil() })
+    } else {
+        (down, Cursor { at_ms: i64::MAX, id: Uuid::max() })
+    }
+}
+
 #[async_trait]
 impl Calls for SqlStore {
     async fn create_call(&self, scope: &TenantScope, call: &Call) -> Answer<()> {
@@ -156,17 +166,23 @@ impl Calls for SqlStore {
         rows_max: u32,
     ) -> Answer<Page<Call>> {
         let rows_max = rows_max.clamp(1, limits::PAGE_ROWS_MAX);
-        let after = after.unwrap_or(Cursor { at_ms: i64::MAX, id: Uuid::max() });
+        let (statement, from) = direction(filter.ascending, sql::CALLS_UP, sql::CALLS_DOWN);
+        let after = after.unwrap_or(from);
         let args = args![
             scope.business.0,
             filter.state.map(CallState::name),
             filter.agent.map(|agent| agent.0),
+            filter.direction.map(direction_name),
+            &filter.number,
+            &filter.customer,
+            filter.from_ms.unwrap_or(i64::MIN),
+            filter.to_ms.unwrap_or(i64::MAX),
             after.at_ms,
             after.id,
             // One more than asked for tells whether there is a next page.
             i64::from(rows_max) + 1,
         ];
-        let rows = self.db.list(scope, sql::CALLS, args).await?;
+        let rows = self.db.list(scope, statement, args).await?;
         let mut rows = rows.iter().map(read_call).collect::<Answer<Vec<Call>>>()?;
         let more = rows.len() > rows_max as usize;
         rows.truncate(rows_max as usize);
@@ -234,19 +250,51 @@ fn read_message(row: &DbRow) -> Answer<Message> {
     })
 }
 
+fn read_conversation(row: &DbRow) -> Answer<Conversation> {
+    let customer: Option<String> = row.get("customer")?;
+    Ok(Conversation {
+        id: ConversationId(row.get("id")?),
+        business: BusinessId(row.get("business")?),
+        agent: AgentId(row.get("agent")?),
+        customer: customer.map(Pii::new),
+        started_at_ms: row.get("started_at_ms")?,
+        ended_at_ms: row.get("ended_at_ms")?,
+    })
+}
+
 #[async_trait]
 impl Conversations for SqlStore {
     async fn conversation(&self, scope: &TenantScope, id: ConversationId) -> Answer<Conversation> {
-        let row = self.need(scope, "conversation", sql::CONVERSATION, args![scope.business.0, id.0]).await?;
-        let customer: Option<String> = row.get("customer")?;
-        Ok(Conversation {
-            id: ConversationId(row.get("id")?),
-            business: BusinessId(row.get("business")?),
-            agent: AgentId(row.get("agent")?),
-            customer: customer.map(Pii::new),
-            started_at_ms: row.get("started_at_ms")?,
-            ended_at_ms: row.get("ended_at_ms")?,
-        })
+        read_conversation(&self.need(scope, "conversation", sql::CONVERSATION, args![scope.business.0, id.0]).await?)
+    }
+
+    async fn conversations(
+        &self,
+        scope: &TenantScope,
+        filter: &ConversationFilter,
+        after: Option<Cursor>,
+        rows_max: u32,
+    ) -> Answer<Page<Conversation>> {
+        let rows_max = rows_max.clamp(1, limits::PAGE_ROWS_MAX);
+        let (statement, from) = direction(filter.ascending, sql::CONVERSATIONS_UP, sql::CONVERSATIONS_DOWN);
+        let after = after.unwrap_or(from);
+        let args = args![
+            scope.business.0,
+            filter.agent.map(|agent| agent.0),
+            &filter.customer,
+            filter.words.as_deref().map(pattern),
+            filter.from_ms.unwrap_or(i64::MIN),
+            filter.to_ms.unwrap_or(i64::MAX),
+            after.at_ms,
+            after.id,
+            i64::from(rows_max) + 1,
+        ];
+        let rows = self.db.list(scope, statement, args).await?;
+        let mut rows = rows.iter().map(read_conversation).collect::<Answer<Vec<Conversation>>>()?;
+        let more = rows.len() > rows_max as usize;
+        rows.truncate(rows_max as usize);
+        let next = rows.last().filter(|_| more).map(|one| Cursor { at_ms: one.started_at_ms, id: one.id.0 });
+        Ok(Page { rows, next })
     }
 
     async fn messages(&self, scope: &TenantScope, id: ConversationId, after_seq: u64) -> Answer<Vec<Message>> {

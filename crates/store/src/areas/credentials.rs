@@ -63,15 +63,18 @@ impl SqlStore {
         };
         let provider: String = row.get("provider")?;
         let sealed: Vec<u8> = row.get("sealed")?;
-        let moved =
-            || StoreError::Sealed(format!("the credential of {provider} does not open: it was changed or moved"));
-        let text = self.credential_seal(owner).open(0, &sealed)?;
-        let content: Content = serde_json::from_str(&text).map_err(|_| moved())?;
-        if content.provider != provider {
-            return Err(moved());
-        }
-        let fields = content.fields.into_iter().map(|(key, value)| (key, Secret::new(value))).collect();
-        Ok(Credential { owner, provider, fields, updated_at_ms: row.get("updated_at_ms")? })
+        let content =
+            self.credential_seal(owner).open(0, &sealed).map_err(|error| error.to_string()).and_then(|text| {
+                let content =
+                    serde_json::from_str::<Content>(&text).ok().filter(|content| content.provider == provider);
+                content.ok_or_else(|| "it was changed or moved".to_owned())
+            });
+        let (fields, damage) = match content {
+            Ok(content) => (content.fields, None),
+            Err(why) => (BTreeMap::new(), Some(why)),
+        };
+        let fields = fields.into_iter().map(|(key, value)| (key, Secret::new(value))).collect();
+        Ok(Credential { owner, provider, fields, damage, updated_at_ms: row.get("updated_at_ms")? })
     }
 }
 
@@ -101,8 +104,8 @@ impl Credentials for SqlStore {
 
     async fn reseal_credentials(&self) -> Answer<u64> {
         let all = self.credentials().await?;
-        let mut count = 0;
-        for credential in all {
+        let mut count = self.reseal_tool_credentials().await?;
+        for credential in all.into_iter().filter(|one| one.damage.is_none()) {
             let sealed = self.seal_credential(credential.owner, &credential.provider, &credential.fields)?;
             let owner = owner_id(credential.owner).0;
             // Only if nobody has changed it meanwhile.

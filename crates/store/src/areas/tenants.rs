@@ -1,5 +1,6 @@
 //! Businesses, agents and numbers.
 
+use super::drafts::status_of;
 use crate::args;
 use crate::contract::{Agents, Answer, Businesses, NumberRoute, Numbers, VersionedAgent};
 use crate::db::{Db, DbRow, PAGE, missing, to_json};
@@ -47,7 +48,7 @@ impl Businesses for SqlStore {
 }
 
 fn read_agent(row: &DbRow) -> Answer<VersionedAgent> {
-    Ok(VersionedAgent { agent: row.json("config")?, version: row.get("version")? })
+    Ok(VersionedAgent { agent: row.json("config")?, version: row.get("version")?, status: status_of(row)? })
 }
 
 #[async_trait]
@@ -63,8 +64,11 @@ impl Agents for SqlStore {
         if expected.is_some_and(|expected| expected != version) {
             return Err(StoreError::Conflict(format!("the agent was changed meanwhile: it is at version {version}")));
         }
-        let statement = if version == 0 { sql::INSERT_AGENT } else { sql::UPDATE_AGENT };
+        let statement = if row.is_none() { sql::INSERT_AGENT } else { sql::UPDATE_AGENT };
         tx.write(statement, args![agent.id.0, scope.business.0, &agent.slug, &config]).await?;
+        let nobody = None::<&str>;
+        let args = args![agent.id.0, version + 1, scope.business.0, &config, nobody, nobody, 0i64];
+        tx.write(sql::INSERT_VERSION, args).await?;
         tx.commit().await?;
         Ok(version + 1)
     }

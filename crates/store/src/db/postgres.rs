@@ -258,12 +258,21 @@ fn pool(connections_max: u32) -> PgPoolOptions {
         .test_before_acquire(false)
         .idle_timeout(Some(Duration::from_millis(limits::POSTGRES_IDLE_MS_MAX)))
         .max_lifetime(Some(Duration::from_millis(limits::POSTGRES_CONNECTION_MS_MAX)))
-        .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(drop) }))
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(AssertSqlSafe(session())).await.map(drop) })
+        })
 }
 
 /// The server gives up when we do: what nobody waits for any more holds no lock and burns no processor.
-const SESSION: &str = "SET statement_timeout = 2000; SET lock_timeout = 1500;
-    SET idle_in_transaction_session_timeout = 5000; SET timezone = 'UTC'";
+fn session() -> String {
+    let statement = limits::STATEMENT_MS_MAX;
+    let lock = statement * 3 / 4;
+    let idle = statement * 2;
+    format!(
+        "SET statement_timeout = {statement}; SET lock_timeout = {lock};
+        SET idle_in_transaction_session_timeout = {idle}; SET timezone = 'UTC'"
+    )
+}
 
 /// Connects once, outside of the pool. A process that starts has more patience than one with calls in progress.
 async fn first_connection(options: &PgConnectOptions) -> Answer<PgConnection> {

@@ -24,10 +24,11 @@ statements! {
 
     AGENT_TO_CHANGE = locking "SELECT version FROM agents WHERE business = $1 AND id = $2";
     INSERT_AGENT = "INSERT INTO agents (id, business, slug, config, version) VALUES ($1, $2, $3, $4, 1)";
-    UPDATE_AGENT = "UPDATE agents SET slug = $3, config = $4, version = version + 1 WHERE id = $1 AND business = $2";
-    AGENT = "SELECT config, version FROM agents WHERE business = $1 AND id = $2";
-    AGENT_BY_SLUG = "SELECT config, version FROM agents WHERE business = $1 AND slug = $2";
-    AGENTS = "SELECT config, version FROM agents WHERE business = $1 AND slug > $2 ORDER BY slug LIMIT $3";
+    UPDATE_AGENT = "UPDATE agents SET slug = $3, config = $4, version = version + 1, revision = revision + 1
+        WHERE id = $1 AND business = $2";
+    AGENT = "SELECT config, version, status FROM agents WHERE business = $1 AND id = $2";
+    AGENT_BY_SLUG = "SELECT config, version, status FROM agents WHERE business = $1 AND slug = $2";
+    AGENTS = "SELECT config, version, status FROM agents WHERE business = $1 AND slug > $2 ORDER BY slug LIMIT $3";
 
     PUT_NUMBER = "INSERT INTO numbers (id, business, number, carrier, agent) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (id) DO UPDATE SET number = excluded.number, carrier = excluded.carrier, agent = excluded.agent
@@ -47,8 +48,9 @@ statements! {
         WHERE business = $1 AND id = $2";
 
     INSERT_CALL = "INSERT INTO calls (id, business, agent, conversation, direction, carrier, carrier_ref, customer, number,
-            state, started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+            state, started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros, agent_version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+            (SELECT version FROM agents WHERE agents.business = $2 AND agents.id = $3))";
     UPDATE_CALL = "UPDATE calls SET carrier_ref = $3, state = $4, answered_at_ms = $5, ended_at_ms = $6, ended_reason = $7,
             recording = $8, cost_usd_micros = $9 WHERE business = $1 AND id = $2";
     CALL = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
@@ -57,12 +59,6 @@ statements! {
     CALL_TO_CHANGE = locking "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
             answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
             FROM calls WHERE business = $1 AND id = $2";
-    CALLS = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
-            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
-            FROM calls WHERE business = $1
-            AND (state = $2 OR $2 IS NULL) AND (agent = $3 OR $3 IS NULL)
-            AND (started_at_ms, id) < ($4, $5)
-        ORDER BY started_at_ms DESC, id DESC LIMIT $6";
     ROUTE_CALL = sqlite "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
             answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
             FROM calls WHERE carrier = $1 AND carrier_ref = $2"

@@ -17,12 +17,14 @@ mod knowledge;
 mod live;
 mod nodes;
 mod people;
+mod resources;
 
 pub(crate) use self::core::*;
 pub(crate) use self::knowledge::*;
 pub(crate) use self::live::*;
 pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
+pub(crate) use self::resources::*;
 
 use crate::contract::Answer;
 use crate::error::StoreError;
@@ -82,7 +84,7 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The statements of every area.
-const AREAS: &[&[Sql]] = &[core::ALL, knowledge::ALL, live::ALL, nodes::ALL, people::ALL];
+const AREAS: &[&[Sql]] = &[core::ALL, knowledge::ALL, live::ALL, nodes::ALL, people::ALL, resources::ALL];
 
 /// Every statement.
 pub fn all() -> impl Iterator<Item = Sql> {

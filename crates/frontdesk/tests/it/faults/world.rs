@@ -112,7 +112,13 @@ fn tools(url: &str) -> Vec<ToolSpec> {
         required: true,
         ask: None,
     };
-    let delivery = ToolSpec { parameters: vec![order], ..spec("delivery", ToolAction::Http { url: url.into() }) };
+    let delivery = ToolSpec {
+        parameters: vec![order],
+        ..spec(
+            "delivery",
+            ToolAction::Http { url: url.into(), method: Default::default(), credential: None, timeout_ms: None },
+        )
+    };
     vec![delivery, spec("end_call", ToolAction::EndCall)]
 }
 
@@ -296,12 +302,23 @@ fn node(common: &Common, size: &Size, services: Services, control: Arc<dyn Carri
 }
 
 fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
+    let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
+    let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant)));
+    let keyring = node.store().keyring();
     let app = App {
+        auth: Arc::new(api::auth::Auth::new(Default::default(), keyring, Arc::clone(&shared), egress)),
         node: node.clone(),
-        scope,
+        home: scope,
         access: Arc::new(Access::default()),
+        live: runtime::Live::new(
+            node.store(),
+            Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant))),
+        ),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         recordings_dir: std::env::temp_dir().into(),
+        http: Arc::default(),
+        shared,
+        test_caller: None,
     };
     let stop = CancellationToken::new();
     tokio::spawn(api::server::serve(listener, api::router(app), stop.clone(), Duration::from_secs(1)));

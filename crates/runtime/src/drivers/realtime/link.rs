@@ -23,6 +23,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// What the caller says while the connection is being opened.
 const KEPT_COMMANDS_MAX: usize = (limits::STT_REPLAY_MS_MAX / limits::FRAME_MS) as usize;
+/// To open a connection and set the conversation up.
+const READY_MAX: Duration = Duration::from_millis(2 * limits::CONNECT_MS_MAX);
 /// Loud frames in a row that are speech, when nobody has said that it began anew.
 const LOUD_FRAMES: u32 = 3;
 /// Mean of the magnitudes of samples above which a frame is loud.
@@ -60,6 +62,8 @@ pub(super) struct Link {
     committed: bool,
     loud_frames: u32,
     out: Vec<Wire>,
+    /// The conversation goes on over a connection that is opened like this.
+    elsewhere: Option<Connect>,
 }
 
 impl Link {
@@ -88,6 +92,7 @@ impl Link {
             committed: false,
             loud_frames: 0,
             out: Vec::new(),
+            elsewhere: None,
         }
     }
 
@@ -127,10 +132,8 @@ impl Link {
     }
 
     async fn converse(&mut self, connect: Connect, commands: &mut mpsc::Receiver<Command>) -> Result<(), Failure> {
-        let ready_by = Instant::now() + Duration::from_millis(2 * limits::CONNECT_MS_MAX);
-        let egress = self.egress.clone();
-        let mut opening: Option<Opening> =
-            Some(Box::pin(async move { egress.websocket(connect, Millis(limits::CONNECT_MS_MAX)).await }));
+        let mut ready_by = Instant::now() + READY_MAX;
+        let mut opening = Some(self.open(connect));
         let mut socket: Option<(SocketSender, SocketReceiver)> = None;
         loop {
             let heard = self.listener.as_mut().map(|listener| &mut listener.commands);
@@ -152,6 +155,13 @@ impl Link {
                     return Err(Failure::new(ErrorClass::Timeout, "the conversation was not set up in time"));
                 }
             }
+            if let Some(connect) = self.elsewhere.take() {
+                (self.ready, ready_by) = (false, Instant::now() + READY_MAX);
+                opening = Some(self.open(connect));
+                if let Some((sender, receiver)) = socket.take() {
+                    tokio::spawn(hang_up(sender, receiver, vec![Wire::Close(1000, "".into())]));
+                }
+            }
             if let Some((sender, _)) = socket.as_mut().filter(|_| !self.out.is_empty()) {
                 sender.send(std::mem::take(&mut self.out), Millis(limits::PROVIDER_WRITE_MS_MAX)).await?;
             }
@@ -162,6 +172,11 @@ impl Link {
             hang_up(sender, receiver, last_words).await;
         }
         Ok(())
+    }
+
+    fn open(&self, connect: Connect) -> Opening {
+        let egress = self.egress.clone();
+        Box::pin(async move { egress.websocket(connect, Millis(limits::CONNECT_MS_MAX)).await })
     }
 
     fn on_command(&mut self, command: Command) -> Result<(), Failure> {
@@ -297,7 +312,7 @@ impl Link {
             self.on_event(event)?;
         }
         match message {
-            Wire::Close(code, reason) => {
+            Wire::Close(code, reason) if self.elsewhere.is_none() => {
                 let class = self.codec.classify(*code, reason);
                 Err(providers::answer::refusal(&self.meter.provider, class, *code, [], reason))
             }
@@ -357,6 +372,7 @@ impl Link {
                     track.end(Err(failure));
                 }
             }
+            RealtimeEvent::Elsewhere { connect } => self.elsewhere = Some(*connect),
             RealtimeEvent::Failed(failure) => return Err(failure),
         }
         Ok(())

@@ -45,7 +45,7 @@ impl LlmProtocol for Toy {
     }
     fn on_end(&mut self, _: &mut Vec<GenerationEvent>) {}
     fn usage_so_far(&self) -> TokenUsage {
-        TokenUsage { input: 1_000_000, cached: 0, output: 0 }
+        TokenUsage { input: 1_000_000, cached: 0, cache_writes: 0, output: 0 }
     }
     fn classify(&self, status: u16, _: &str) -> ErrorClass {
         providers::answer::classify_status(status)
@@ -90,6 +90,25 @@ async fn failure(session: &mut BrainSession) -> Failure {
 
 fn text(delta: &str) -> GenerationEvent {
     GenerationEvent::Text { delta: delta.into() }
+}
+
+#[tokio::test]
+async fn the_first_question_finds_a_connection_that_was_opened_ahead() {
+    let server = server().await;
+    let brain = brain(&server);
+    let knocked = brain.knock(&format!("http://{}/v1/chat", server.address)).expect("nobody was asked yet");
+    let mut stream = server.accept().await;
+    let request = read_request(&mut stream).await;
+    assert!(request.starts_with("GET / "), "the model is asked nothing: {request}");
+    stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await.expect("sent");
+    knocked.await.expect("it ends");
+    let mut session = ask(&brain);
+    let request = read_request(&mut stream).await;
+    assert!(request.starts_with("POST /v1/chat "), "over the same connection: {request}");
+    stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nT:Yes\nD\n").await.expect("sent");
+    assert_eq!(next(&mut session.events).await, GenerationEvent::Started);
+    // Who was asked a moment ago need not be knocked at.
+    assert!(brain.knock(&format!("http://{}/v1/chat", server.address)).is_none());
 }
 
 #[tokio::test]
@@ -240,7 +259,7 @@ async fn a_generation_that_was_called_off_is_billed() {
     drop(session);
     drop(stream);
     gone(before).await;
-    let usage = TokenUsage { input: 1_000_000, cached: 0, output: 0 };
+    let usage = TokenUsage { input: 1_000_000, cached: 0, cache_writes: 0, output: 0 };
     let cost = providers::pricing::llm_cost(&price.provider, &price.model, usage).expect("a cost");
     assert_eq!(measured.value("frontdesk_provider_cost_usd_micros_total", &["llm"]), cost.usd_micros as f64);
 }

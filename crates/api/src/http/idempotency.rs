@@ -1,0 +1,109 @@
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a request to create something that is sent twice has one
+//! effect. The first answer is kept for [`limits::IDEMPOTENCY_MS_MAX`] in the database of the business, sealed, and given
+//! again; the same key with another request is refused; while the first is being answered, the second is told to wait.
+//!
+//! Only answers of success are kept: what was refused may be mended and sent again under the same key. A request with a key
+//! runs to its end even if its client goes away, because that is when the client will ask again.
+
+use crate::App;
+use crate::auth::Principal;
+use crate::problem::Problem;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base::limits;
+use store::contract::requests::{Begun, KeptAnswer, RequestName};
+
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Headers of an answer that are part of it.
+const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
+const KEY_CHARS_MAX: usize = 200;
+
+/// Answers a repeated request with the first answer.
+pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
+    let principal = request.extensions().get::<Principal>().copied();
+    let (Some(principal), true, Some(key)) =
+        (principal, *request.method() == Method::POST, request.headers().get(KEY).cloned())
+    else {
+        return next.run(request).await;
+    };
+    match answer(app, principal, key, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn answer(
+    app: App,
+    principal: Principal,
+    key: HeaderValue,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let key = key.to_str().ok().filter(|key| (1..=KEY_CHARS_MAX).contains(&key.len()) && !key.contains(' '));
+    let key = key.ok_or_else(|| Problem::invalid("Idempotency-Key: 1 to 200 visible ASCII characters are needed"))?;
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, limits::AGENT_BODY_BYTES_MAX).await.map_err(|_| Problem::too_large())?;
+    let hash = store::contract::requests::hash(&[
+        head.method.as_str().as_bytes(),
+        head.uri.path_and_query().map_or("", |path| path.as_str()).as_bytes(),
+        &body,
+    ]);
+    let name =
+        RequestName { scope: principal.scope, actor: super::rate::actor_name(principal.actor), key: key.to_owned() };
+    let store = app.node.store();
+    match store.begin_request(&name, &hash, runtime::wall_ms()).await.map_err(crate::routes::store_problem)? {
+        Begun::First => {}
+        Begun::Answered(kept) => return Ok(replay(kept)),
+        Begun::Running => return Err(Problem::in_progress()),
+        Begun::Other => return Err(Problem::key_reused()),
+    }
+    let request = Request::from_parts(head, Body::from(body));
+    // A task of its own: dropping this future must not cut the work in half.
+    let work = tokio::spawn(async move { finish(&app, &name, next.run(request).await).await });
+    work.await.map_err(|_| Problem::internal())
+}
+
+/// Keeps an answer of success, and lets any other be tried again.
+async fn finish(app: &App, name: &RequestName, response: Response) -> Response {
+    let store = app.node.store();
+    if !response.status().is_success() {
+        if let Err(error) = store.release_request(name).await {
+            tracing::warn!(%error, "an idempotency key stays taken until its time is over");
+        }
+        return response;
+    }
+    let (head, body) = response.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, limits::IDEMPOTENT_ANSWER_BYTES_MAX).await else {
+        tracing::error!("an answer to a request with an idempotency key is too large to be kept");
+        return Problem::internal().into_response();
+    };
+    let Ok(text) = String::from_utf8(body.to_vec()) else { return Response::from_parts(head, Body::from(body)) };
+    let kept = KeptAnswer { status: head.status.as_u16(), headers: kept_headers(&head.headers), body: text };
+    if let Err(error) = store.keep_answer(name, &kept).await {
+        // The effect is there and the client gets its answer; a repeat waits until the key's time is over.
+        tracing::error!(%error, "the answer under an idempotency key was not kept");
+    }
+    Response::from_parts(head, Body::from(body))
+}
+
+fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let kept = KEPT.iter().filter_map(|name| Some((name.to_string(), headers.get(name)?.to_str().ok()?.to_owned())));
+    kept.collect()
+}
+
+fn replay(kept: KeptAnswer) -> Response {
+    let mut response = Bytes::from(kept.body).into_response();
+    *response.status_mut() = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    for (name, value) in kept.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}

@@ -1,0 +1,204 @@
+//! Events, webhooks, plans and usage over the API, for two businesses that know nothing of each other.
+
+mod rig;
+
+use axum::http::StatusCode;
+use base::{CallId, ConversationId, JournalSeq, Money, TurnId};
+use model::call::{Call, CallState, Direction};
+use model::journal::{Entry, Record};
+use rig::{RIVAL, Rig, SHOP};
+use serde_json::{Value, json};
+use store::{CallUpdate, WriterId};
+
+/// A call of the shop that is going on.
+async fn call(rig: &Rig) -> Call {
+    let agent = match rig.store.agent_by_slug(&rig.shop, "front").await {
+        Ok(known) => known.agent,
+        Err(_) => rig.agent().await,
+    };
+    let call = Call {
+        id: CallId::generate(),
+        business: rig.shop.business,
+        agent: agent.id,
+        conversation: ConversationId::generate(),
+        direction: Direction::Inbound,
+        carrier: "loopback".into(),
+        carrier_ref: None,
+        customer: Some("+4915550100".into()),
+        number: None,
+        state: CallState::Active,
+        started_at_ms: runtime::wall_ms(),
+        answered_at_ms: Some(runtime::wall_ms()),
+        ended_at_ms: None,
+        ended_reason: None,
+        recording: None,
+        cost: Money::ZERO,
+    };
+    rig.store.create_call(&rig.shop, &call).await.expect("a call");
+    call
+}
+
+async fn say(rig: &Rig, call: &Call, text: &str) {
+    let entry = Entry::CallerTurn { turn: TurnId(1), text: text.into(), cut: false, typed: false };
+    let record = Record { seq: JournalSeq(1), at: base::CallTime(10), entry };
+    rig.store.append(&rig.shop, call.id, WriterId::generate(), JournalSeq(0), &[record]).await.expect("words");
+}
+
+async fn end(rig: &Rig, call: &Call) {
+    let update = CallUpdate {
+        state: Some(CallState::Completed),
+        ended_at_ms: Some(call.started_at_ms + 90_000),
+        cost: Money::from_usd_micros(700),
+        ..CallUpdate::default()
+    };
+    rig.store.update_call(&rig.shop, call.id, &update).await.expect("an end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_shows_live_calls_with_their_words_and_to_nobody_else() {
+    let rig = Rig::new().await;
+    let live = call(&rig).await;
+    say(&rig, &live, "where is my order?").await;
+    let snapshot = rig.get("/api/v1/snapshot").await.json();
+    assert_eq!((&snapshot["seq"], &snapshot["truncated"]), (&json!(2), &json!(false)));
+    assert_eq!(snapshot["calls"][0]["id"], json!(live.id));
+    assert_eq!(snapshot["calls"][0]["turns"][0]["text"], json!("where is my order?"));
+    let rival = rig.send(RIVAL, "GET", "/api/v1/snapshot", &[], None).await.json();
+    assert_eq!(rival, json!({ "seq": 0, "calls": [], "truncated": false }));
+    end(&rig, &live).await;
+    assert_eq!(rig.get("/api/v1/snapshot").await.json()["calls"], json!([]));
+}
+
+/// The first blocks of a stream of server-sent events, until one holds this text.
+async fn blocks_until(rig: &Rig, path: &str, headers: &[(&str, &str)], text: &str) -> Vec<String> {
+    let answer = rig.open(SHOP, path, headers).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let mut body = answer.into_body();
+    let mut heard = String::new();
+    while !heard.contains(text) {
+        use http_body_util::BodyExt as _;
+        let frame = tokio::time::timeout(std::time::Duration::from_secs(20), body.frame()).await.expect("in time");
+        let data = frame.expect("more").expect("a frame").into_data().expect("data");
+        heard.push_str(&String::from_utf8_lossy(&data));
+    }
+    heard.split("\n\n").filter(|block| !block.is_empty()).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_goes_on_after_the_last_event_that_its_reader_had() {
+    let rig = Rig::new().await;
+    let live = call(&rig).await;
+    say(&rig, &live, "hello").await;
+    end(&rig, &live).await;
+    let all = blocks_until(&rig, "/api/v1/events?after=0", &[], "usage.recorded").await;
+    assert!(all[0].starts_with("event: stream.ready"), "{all:?}");
+    let ids: Vec<&str> =
+        all[1..].iter().filter_map(|block| block.lines().find_map(|line| line.strip_prefix("id: "))).collect();
+    assert_eq!(ids, ["1", "2", "3", "4"]);
+    let rest = blocks_until(&rig, "/api/v1/events?after=0", &[("last-event-id", "3")], "usage.recorded").await;
+    assert_eq!(rest.len(), 2);
+    let turns = blocks_until(&rig, "/api/v1/events?after=0&kinds=transcript.*", &[], "transcript.turn").await;
+    assert_eq!(turns.len(), 2);
+    let lost = blocks_until(&rig, "/api/v1/events?after=99", &[], "stream.resync").await;
+    assert!(lost[1].contains("take a snapshot") && lost[1].contains("id: 4"), "{lost:?}");
+    for bad in ["?after=-1", "?after=x", "?kinds=calls", "?since=1"] {
+        assert_eq!(rig.get(&format!("/api/v1/events{bad}")).await.problem(), "invalid", "{bad}");
+    }
+    assert_eq!(rig.get("/api/v1/events/socket").await.problem(), "bad_upgrade");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_is_made_changed_tested_and_deleted_and_its_secret_is_shown_once() {
+    let rig = Rig::new().await;
+    let made = rig.post("/api/v1/webhooks", &json!({ "url": "http://127.0.0.1:9/hook", "kinds": ["call.*"] })).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    let path = made.header("location").to_owned();
+    let made = made.json();
+    assert!(made["secret"].as_str().is_some_and(|secret| secret.starts_with("whsec_") && secret.len() > 40));
+    let read = rig.get(&path).await;
+    assert_eq!((read.header("etag"), read.json().get("secret")), ("\"1\"", None));
+    assert_eq!(rig.get("/api/v1/webhooks").await.json()["items"].as_array().map(Vec::len), Some(1));
+
+    let stale = rig.send(SHOP, "PATCH", &path, &[("if-match", "\"7\"")], Some(r#"{"enabled":false}"#)).await;
+    assert_eq!(stale.problem(), "stale");
+    let changed = rig.send(SHOP, "PATCH", &path, &[("if-match", "\"1\"")], Some(r#"{"enabled":false}"#)).await.json();
+    assert_eq!((&changed["enabled"], &changed["version"]), (&json!(false), &json!(2)));
+    let rotated = rig.send(SHOP, "POST", &format!("{path}/rotate"), &[], None).await.json();
+    assert_ne!(rotated["secret"], made["secret"]);
+    assert!(rotated["old_secret_until_ms"].as_i64() > Some(runtime::wall_ms()));
+    let tested = rig.send(SHOP, "POST", &format!("{path}/test"), &[], None).await.json();
+    assert_eq!((&tested["state"], &tested["tries"][0]["status"]), (&json!("failed"), &Value::Null));
+    let log = rig.get(&format!("{path}/deliveries?state=failed")).await.json();
+    assert_eq!(log["items"][0]["kind"], json!("webhook.test"));
+    let id = log["items"][0]["id"].as_str().expect("an id");
+    let again = rig.send(SHOP, "POST", &format!("{path}/deliveries/{id}/replay"), &[], None).await;
+    assert_eq!(
+        (again.status, again.json()["message"].clone()),
+        (StatusCode::ACCEPTED, log["items"][0]["message"].clone())
+    );
+    call(&rig).await;
+    let replayed = rig.post(&format!("{path}/replay"), &json!({ "since_ms": 0 })).await;
+    assert_eq!((replayed.status, replayed.json()), (StatusCode::ACCEPTED, json!({ "deliveries": 1 })));
+
+    for (method, below, body) in [
+        ("GET", "", None),
+        ("PATCH", "", Some(r#"{"enabled":true}"#)),
+        ("DELETE", "", None),
+        ("POST", "/rotate", None),
+        ("POST", "/test", None),
+        ("POST", "/replay", Some(r#"{"since_ms":0}"#)),
+        ("GET", "/deliveries", None),
+    ] {
+        let ours = rig.send(RIVAL, method, &format!("{path}{below}"), &[], body).await;
+        let none = format!("/api/v1/webhooks/{}{below}", uuid::Uuid::now_v7());
+        let missing = rig.send(RIVAL, method, &none, &[], body).await;
+        assert_eq!((ours.status, ours.problem()), (StatusCode::NOT_FOUND, missing.problem()), "{method} {below}");
+    }
+    assert_eq!(rig.send(SHOP, "DELETE", &path, &[], None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(rig.get(&path).await.problem(), "not_found");
+}
+
+#[tokio::test]
+async fn a_webhook_that_makes_no_sense_is_refused_with_the_reason() {
+    let rig = Rig::new().await;
+    for (body, why) in [
+        (json!({ "url": "ftp://shop.example/" }), "url"),
+        (json!({ "url": "https://user:pass@shop.example/" }), "url"),
+        (json!({ "url": "https://shop.example/", "kinds": ["calls"] }), "kinds"),
+        (json!({ "url": "https://shop.example/", "description": "x".repeat(201) }), "description"),
+        (json!({ "url": "https://shop.example/", "secret": "mine" }), "secret"),
+    ] {
+        let refused = rig.post("/api/v1/webhooks", &body).await;
+        assert_eq!(refused.problem(), "invalid", "{body}");
+        assert!(refused.text.contains(why), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_bounds_what_is_counted_by_month_and_day() {
+    let rig = Rig::new().await;
+    assert_eq!(rig.get("/api/v1/subscription").await.json()["plan"], Value::Null);
+    assert_eq!(rig.get("/api/v1/plans").await.json()["items"].as_array().map(Vec::len), Some(4));
+    let put = |body: Value| {
+        let rig = &rig;
+        async move { rig.send(SHOP, "PUT", "/api/v1/subscription", &[], Some(&body.to_string())).await }
+    };
+    assert_eq!(put(json!({ "plan": "gold" })).await.problem(), "invalid");
+    assert_eq!(put(json!({ "plan": "starter", "calls_month": 101 })).await.problem(), "invalid");
+    let starter = put(json!({ "plan": "starter", "calls_month": 1, "grace_percent": 0 })).await.json();
+    assert_eq!((&starter["calls_month"], &starter["plan"]), (&json!(1), &json!("starter")));
+
+    let counted = call(&rig).await;
+    end(&rig, &counted).await;
+    let months = rig.get("/api/v1/usage?months=2").await.json();
+    let month = months["items"][0]["month"].as_str().expect("a month").to_owned();
+    assert_eq!(months["items"].as_array().map(Vec::len), Some(2));
+    let by_day = rig.get(&format!("/api/v1/usage/{month}")).await.json();
+    assert_eq!((&by_day["total"]["calls"], &by_day["total"]["minutes"]), (&json!(1), &json!(2)));
+    assert_eq!((&by_day["calls_limit"], &by_day["days"][0]["cost_usd_micros"]), (&json!(1), &json!(700)));
+    let rival = rig.send(RIVAL, "GET", &format!("/api/v1/usage/{month}"), &[], None).await.json();
+    assert_eq!((&rival["total"]["calls"], &rival["calls_limit"]), (&json!(0), &Value::Null));
+    for bad in ["2026-13", "2026-1", "x", "2026-11-21"] {
+        assert_eq!(rig.get(&format!("/api/v1/usage/{bad}")).await.problem(), "not_found", "{bad}");
+    }
+}

@@ -1,0 +1,170 @@
+//! A router over a database in a folder of its own, two businesses, and requests as clients make them.
+
+use api::{Access, App};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, Response, StatusCode};
+use base::{AgentId, BusinessId};
+use http_body_util::BodyExt as _;
+use model::agent::{Agent, BrainChoice};
+use model::business::{Business, TenantScope};
+use runtime::{Budgets, Live, Node, NodeSettings, Services};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::{SqlStore, SqliteOptions, Store};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+pub const SHOP: &str = "shop";
+pub const RIVAL: &str = "rival";
+
+pub struct Rig {
+    router: Router,
+    pub store: Arc<dyn Store>,
+    pub shop: TenantScope,
+    _folder: TempDir,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    headers: HeaderMap,
+    pub text: String,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+    }
+
+    /// The code of a problem document.
+    pub fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        self.json()["code"].as_str().expect("a code").to_owned()
+    }
+}
+
+async fn business(store: &dyn Store, slug: &str) -> TenantScope {
+    let scope = TenantScope { business: BusinessId::generate() };
+    let business = Business { id: scope.business, slug: slug.into(), name: slug.into(), time_zone: "UTC".into() };
+    store.put_business(&scope, &business).await.expect("a business");
+    scope
+}
+
+impl Rig {
+    pub async fn new() -> Self {
+        egress::install_crypto();
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = SqliteOptions::new(folder.path().join("frontdesk.db"));
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open(options).await.expect("a store"));
+        let shop = business(store.as_ref(), SHOP).await;
+        business(store.as_ref(), RIVAL).await;
+        let recordings_dir = folder.path().join("recordings");
+        let settings = NodeSettings {
+            public_url: None,
+            recordings_dir: recordings_dir.clone(),
+            calls_max: 4,
+            inbound_reserve: 0,
+            record: false,
+            record_inputs: false,
+            budgets: Budgets::default(),
+        };
+        let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator)));
+        let live = Live::new(&store, Arc::clone(&egress));
+        let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
+        let keyring = store.keyring();
+        let auth = api::auth::Auth::new(Default::default(), keyring, Arc::clone(&shared), Arc::clone(&egress));
+        let app = App {
+            auth: Arc::new(auth),
+            node: Node::new(settings, Arc::clone(&store), Services::default(), egress, BTreeMap::new()),
+            home: shop,
+            access: Arc::new(Access::default()),
+            live,
+            metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
+            recordings_dir: recordings_dir.into(),
+            http: Arc::default(),
+            shared,
+            test_caller: None,
+        };
+        Self { router: api::router(app), store, shop, _folder: folder }
+    }
+
+    /// An agent of the shop.
+    pub async fn agent(&self) -> Agent {
+        let agent = Agent {
+            id: AgentId::generate(),
+            business: self.shop.business,
+            slug: "front".into(),
+            name: "Front".into(),
+            business_name: "The shop".into(),
+            persona: String::new(),
+            language: "en".into(),
+            brain: BrainChoice::Local,
+            voice: None,
+            providers: Default::default(),
+            lines: Default::default(),
+            timing: Default::default(),
+            turns: Default::default(),
+            sound: Default::default(),
+            outbound: Default::default(),
+            tools: Vec::new(),
+            handoff_to: None,
+            record: false,
+        };
+        self.store.put_agent(&self.shop, &agent, Some(0)).await.expect("an agent");
+        agent
+    }
+
+    /// Sends a request for a business and answers before the body has come.
+    async fn ask(
+        &self,
+        who: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Response<Body> {
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost:8080");
+        request = request.header("frontdesk-business", who);
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.map_or_else(Body::empty, |text| Body::from(text.to_owned()));
+        self.router.clone().oneshot(request.body(body).expect("a request")).await.expect("an answer")
+    }
+
+    /// Opens a stream.
+    pub async fn open(&self, who: &str, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
+        self.ask(who, "GET", path, headers, None).await
+    }
+
+    pub async fn send(
+        &self,
+        who: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Reply {
+        let (head, body) = self.ask(who, method, path, headers, body).await.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        Reply { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send(SHOP, "GET", path, &[], None).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(SHOP, "POST", path, &[], Some(&body.to_string())).await
+    }
+}

@@ -1,0 +1,102 @@
+//! Agents from their first draft to a version that is taken back.
+
+use crate::rig::{RIVAL, Rig, SHOP};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn an_agent_is_drafted_published_changed_and_taken_back() {
+    let rig = Rig::new().await;
+    let made = rig.post("/api/v1/agents", &json!({ "slug": "front", "name": "Robin", "persona": "Kind." })).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    let agent = made.json();
+    assert_eq!(agent["draft"]["business_name"], "The shop");
+    assert_eq!((&agent["version"], &agent["changed"], &agent["status"]), (&json!(0), &json!(true), &json!("enabled")));
+    let at = made.header("location").to_owned();
+    assert_eq!(rig.get(&at).await.json()["id"], agent["id"]);
+    let published = rig.post(&format!("{at}/publish"), &json!({ "note": "first" })).await;
+    assert_eq!((published.status, &published.json()["version"]), (StatusCode::OK, &json!(1)), "{published:?}");
+    let change = json!({ "lines": { "greeting": "Hi." }, "timing": { "endpoint_ms": 400 } });
+    let changed = rig.change("PATCH", "/api/v1/agents/front", &change).await.json();
+    assert_eq!(
+        (&changed["changed"], &changed["greeting"], &changed["version"]),
+        (&json!(true), &json!("Hi."), &json!(1))
+    );
+    assert_eq!(changed["draft"]["lines"]["goodbye"], agent["draft"]["lines"]["goodbye"], "what is left out stays");
+    let diff = rig.get("/api/v1/agents/front/versions/1/diff").await.json();
+    let paths: Vec<&str> =
+        diff["patch"].as_array().expect("steps").iter().filter_map(|step| step["path"].as_str()).collect();
+    assert!(paths.contains(&"/lines/greeting") && paths.contains(&"/timing/endpoint_ms"), "{diff}");
+    let second = rig.send(SHOP, "POST", "/api/v1/agents/front/publish", &[], None).await;
+    assert_eq!(second.json()["version"], 2, "{second:?}");
+    let back = rig.post("/api/v1/agents/front/rollback", &json!({ "version": 1 })).await;
+    assert_eq!((&back.json()["version"], &back.json()["changed"]), (&json!(3), &json!(false)));
+    let versions = rig.get("/api/v1/agents/front/versions?limit=2").await.json();
+    assert_eq!((&versions["items"][0]["version"], &versions["next_cursor"]), (&json!(3), &json!("2")));
+    assert_eq!(versions["items"][0]["published_by"], "installation");
+    let oldest = rig.get("/api/v1/agents/front/versions/1").await.json();
+    assert_eq!((&oldest["note"], &oldest["config"]["persona"]), (&json!("first"), &json!("Kind.")));
+    assert_eq!(rig.post("/api/v1/agents/front/rollback", &json!({ "version": 9 })).await.problem(), "not_found");
+}
+
+#[tokio::test]
+async fn a_mistake_in_an_agent_is_named_with_its_place() {
+    let rig = Rig::new().await;
+    rig.agent().await;
+    let cases = [
+        (json!({ "lines": { "greting": "Hi." } }), "lines.greting"),
+        (json!({ "nme": "x" }), "nme"),
+        (json!({ "name": "" }), "name"),
+        (json!({ "slug": "other" }), "slug"),
+        (json!({ "language": "english" }), "language"),
+        (json!({ "timing": { "tool_ms_max": 0 } }), "timing"),
+        (json!({ "brain": { "kind": "wise" } }), "brain"),
+        (json!({ "tools": [{ "name": "A", "description": "", "action": { "kind": "handoff" } }] }), "tools[0]"),
+        (json!({ "handoff_to": "0800" }), "handoff_to"),
+    ];
+    for (change, place) in cases {
+        let reply = rig.change("PATCH", "/api/v1/agents/front", &change).await;
+        assert_eq!(reply.problem(), "invalid", "{change}: {reply:?}");
+        assert!(reply.json()["detail"].as_str().is_some_and(|why| why.contains(place)), "{change}: {reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_agent_is_switched_off_and_deleted() {
+    let rig = Rig::new().await;
+    rig.post("/api/v1/agents", &json!({ "slug": "night", "name": "N" })).await;
+    let off = rig.send(SHOP, "PUT", "/api/v1/agents/night/status", &[], Some(r#"{"status":"disabled"}"#)).await;
+    assert_eq!(off.json()["status"], "disabled", "{off:?}");
+    assert_eq!(rig.send(SHOP, "DELETE", "/api/v1/agents/night", &[], None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(rig.send(SHOP, "DELETE", "/api/v1/agents/night", &[], None).await.problem(), "not_found");
+    assert_eq!(rig.get("/api/v1/agents").await.json()["items"], json!([]));
+    assert_eq!(rig.get("/api/v1/agents?status=archived").await.json()["items"][0]["slug"], "night");
+    let taken = rig.post("/api/v1/agents", &json!({ "slug": "night", "name": "N" })).await;
+    assert_eq!(taken.problem(), "conflict");
+}
+
+#[tokio::test]
+async fn another_business_sees_no_agent_of_ours() {
+    let rig = Rig::new().await;
+    let id = rig.agent().await.id;
+    for path in ["", "/versions", "/versions/1", "/versions/1/diff", "/tools", "/providers"] {
+        for name in ["front".to_owned(), id.to_string()] {
+            let path = format!("/api/v1/agents/{name}{path}");
+            let reply = rig.send(RIVAL, "GET", &path, &[], None).await;
+            assert_eq!(reply.problem(), "not_found", "{path}");
+        }
+    }
+    let changes: [(&str, &str, Value); 5] = [
+        ("PATCH", "", json!({ "name": "stolen" })),
+        ("POST", "/publish", json!({})),
+        ("POST", "/rollback", json!({ "version": 1 })),
+        ("PUT", "/status", json!({ "status": "disabled" })),
+        ("DELETE", "", json!({})),
+    ];
+    for (method, path, body) in changes {
+        let path = format!("/api/v1/agents/{id}{path}");
+        let reply = rig.send(RIVAL, method, &path, &[("if-match", "*")], Some(&body.to_string())).await;
+        assert_eq!(reply.problem(), "not_found", "{method} {path}");
+    }
+    assert_eq!(rig.get("/api/v1/agents/front").await.json()["name"], "Front");
+}

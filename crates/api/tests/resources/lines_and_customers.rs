@@ -1,0 +1,149 @@
+//! Numbers, customers, conversations, the profile and settings.
+
+use crate::rig::{RIVAL, Rig, SHOP};
+use axum::http::StatusCode;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_number_leads_to_its_agent_and_elsewhere_while_nobody_is_there() {
+    let rig = Rig::new().await;
+    let agent = rig.agent().await;
+    let hours = json!({ "hours": { "week": [{ "days": ["monday"], "from": "09:00", "to": "17:00" }] },
+        "closed": { "kind": "message", "text": "We are closed." } });
+    let new = json!({ "number": "+49 40 555 0170", "carrier": "loopback", "agent": "front", "hours": hours });
+    let made = rig.post("/api/v1/numbers", &new).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    assert_eq!((&made.json()["number"], &made.json()["agent"]), (&json!("+49405550170"), &json!(agent.id.0)));
+    assert_eq!(rig.post("/api/v1/numbers", &new).await.problem(), "conflict");
+    let at = made.header("location").to_owned();
+    let open = rig.change("PATCH", &at, &json!({ "hours": null, "label": "Front desk" })).await;
+    assert_eq!(
+        (&open.json()["hours"], &open.json()["label"], &open.json()["version"]),
+        (&json!(null), &json!("Front desk"), &json!(2))
+    );
+    let cases = [
+        json!({ "agent": uuid() }),
+        json!({ "hours": { "closed": { "kind": "agent", "agent": uuid() } } }),
+        json!({ "hours": { "closed": { "kind": "message", "text": "" } } }),
+        json!({ "hours": { "hours": { "week": [{ "days": [], "from": "09:00", "to": "17:00" }] }, "closed": { "kind": "message", "text": "x" } } }),
+        json!({ "hours": { "closed": { "kind": "agent" } } }),
+        json!({ "carrier": "other" }),
+    ];
+    for change in cases {
+        assert_eq!(rig.change("PATCH", &at, &change).await.problem(), "invalid", "{change}");
+    }
+    let unknown = json!({ "number": "+49405550171", "carrier": "nobody", "agent": "front" });
+    assert_eq!(rig.post("/api/v1/numbers", &unknown).await.problem(), "invalid");
+    assert_eq!(rig.send(SHOP, "DELETE", "/api/v1/agents/front", &[], None).await.problem(), "conflict");
+    assert_eq!(rig.send(RIVAL, "GET", &at, &[], None).await.problem(), "not_found");
+    assert_eq!(rig.send(RIVAL, "DELETE", &at, &[], None).await.problem(), "not_found");
+    assert_eq!(rig.send(RIVAL, "GET", "/api/v1/numbers", &[], None).await.json()["items"], json!([]));
+    assert_eq!(rig.send(SHOP, "DELETE", &at, &[], None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(rig.get(&at).await.problem(), "not_found");
+}
+
+fn uuid() -> String {
+    base::AgentId::generate().to_string()
+}
+
+#[tokio::test]
+async fn a_customer_is_kept_once_and_found_by_number() {
+    let rig = Rig::new().await;
+    let ada = json!({ "phone": "+4915735550123", "email": "Ada@Example.com", "name": "Ada", "tags": ["vip"],
+        "attributes": { "bike": "red" } });
+    let made = rig.post("/api/v1/customers", &ada).await;
+    assert_eq!((made.status, &made.json()["email"]), (StatusCode::CREATED, &json!("ada@example.com")), "{made:?}");
+    let again = rig.post("/api/v1/customers", &json!({ "phone": "+4915735550123", "name": "Ada L." })).await;
+    assert_eq!((again.status, &again.json()["id"]), (StatusCode::OK, &made.json()["id"]));
+    assert_eq!((&again.json()["name"], &again.json()["email"]), (&json!("Ada L."), &json!(null)));
+    let found = rig.get("/api/v1/customers?phone=%2B4915735550123").await.json();
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(rig.get("/api/v1/customers?phone=+4915735550123").await.json()["items"][0]["name"], "Ada L.");
+    assert_eq!(rig.get("/api/v1/customers?q=ada").await.json()["items"].as_array().map(Vec::len), Some(1));
+    let at = made.header("location").to_owned();
+    let changed = rig.change("PATCH", &at, &json!({ "notes": "Likes red.", "tags": ["new"] })).await;
+    assert_eq!((&changed.json()["notes"], &changed.json()["version"]), (&json!("Likes red."), &json!(3)));
+    for wrong in [json!({ "phone": null }), json!({ "email": "nobody" }), json!({ "tags": [""] }), json!({ "x": 1 })] {
+        assert_eq!(rig.change("PATCH", &at, &wrong).await.problem(), "invalid", "{wrong}");
+    }
+    assert_eq!(rig.get(&format!("{at}/history")).await.json()["items"], json!([]));
+    for (method, path) in [("GET", at.clone()), ("DELETE", at.clone()), ("GET", format!("{at}/history"))] {
+        assert_eq!(rig.send(RIVAL, method, &path, &[], None).await.problem(), "not_found", "{path}");
+    }
+    assert_eq!(rig.send(SHOP, "DELETE", &at, &[], None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(rig.get(&at).await.problem(), "not_found");
+}
+
+#[tokio::test]
+async fn a_conversation_is_found_by_what_was_said_and_read_as_a_script() {
+    let rig = Rig::new().await;
+    let agent = rig.agent().await;
+    let number = model::business::Number {
+        id: base::NumberId::generate(),
+        business: rig.shop.business,
+        number: "+49405550170".parse().expect("a number"),
+        carrier: "loopback".into(),
+        agent: agent.id,
+    };
+    rig.store.put_number(&rig.shop, &number).await.expect("a number");
+    let tenant = store::laws::Tenant { scope: rig.shop, agent, number };
+    let call = store::laws::call_of(&tenant, runtime::wall_ms());
+    rig.store.create_call(&rig.shop, &call).await.expect("a call");
+    let said = store::laws::caller_turn(1, "My bell is broken");
+    let writer = store::WriterId::generate();
+    rig.store.append(&rig.shop, call.id, writer, base::JournalSeq(0), &[said]).await.expect("an entry");
+    let found = rig.get("/api/v1/conversations?q=BELL").await.json();
+    assert_eq!(found["items"][0]["id"], json!(call.conversation.0));
+    assert_eq!(rig.get("/api/v1/conversations?q=brake").await.json()["items"], json!([]));
+    let at = format!("/api/v1/conversations/{}", call.conversation);
+    assert_eq!(rig.get(&at).await.json()["customer"], "+4915550100");
+    let messages = rig.get(&format!("{at}/messages")).await.json();
+    assert_eq!(
+        (&messages["items"][0]["role"], &messages["items"][0]["text"]),
+        (&json!("customer"), &json!("My bell is broken"))
+    );
+    let call_at = format!("/api/v1/calls/{}", call.id);
+    assert_eq!(rig.get(&format!("{call_at}/transcript")).await.json()["messages"][0]["text"], "My bell is broken");
+    let text = rig.get(&format!("{call_at}/transcript?format=text")).await;
+    assert_eq!(text.text, "00:01 customer: My bell is broken\n");
+    assert_eq!(rig.get(&format!("{call_at}/log")).await.json()["items"], json!([]));
+    assert_eq!(
+        rig.get("/api/v1/calls?customer=%2B4915550100&direction=inbound").await.json()["items"][0]["id"],
+        json!(call.id.0)
+    );
+    assert_eq!(rig.get("/api/v1/calls?direction=outbound").await.json()["items"], json!([]));
+    for path in [at.clone(), format!("{at}/messages"), format!("{call_at}/transcript"), format!("{call_at}/log")] {
+        assert_eq!(rig.send(RIVAL, "GET", &path, &[], None).await.problem(), "not_found", "{path}");
+    }
+    assert_eq!(rig.send(RIVAL, "GET", "/api/v1/conversations?q=bell", &[], None).await.json()["items"], json!([]));
+    let told = rig.post(&format!("{call_at}/transfer"), &json!({ "to": "+4940555017" })).await;
+    assert_eq!(told.problem(), "not_found", "it is not live");
+}
+
+#[tokio::test]
+async fn the_profile_and_settings_belong_to_one_business() {
+    let rig = Rig::new().await;
+    let change = json!({ "name": "Brightleaf", "time_zone": "Europe/Berlin", "website": "https://example.com",
+        "hours": { "week": [{ "days": ["monday", "friday"], "from": "09:00", "to": "17:30" }] } });
+    let changed = rig.change("PATCH", "/api/v1/business", &change).await;
+    assert_eq!((&changed.json()["name"], &changed.json()["version"]), (&json!("Brightleaf"), &json!(2)), "{changed:?}");
+    for wrong in
+        [json!({ "time_zone": "Mars" }), json!({ "name": null }), json!({ "slug": "x" }), json!({ "phone": "1" })]
+    {
+        assert_eq!(rig.change("PATCH", "/api/v1/business", &wrong).await.problem(), "invalid", "{wrong}");
+    }
+    let theirs = rig.send(RIVAL, "GET", "/api/v1/business", &[], None).await.json();
+    assert_eq!((&theirs["name"], &theirs["version"]), (&json!("The rival"), &json!(1)));
+    let put = async |value: &str, headers: &[(&str, &str)]| {
+        rig.send(SHOP, "PUT", "/api/v1/configuration/desk.color", headers, Some(value)).await
+    };
+    assert_eq!(put(r#"{"value":{"a":[1,null]}}"#, &[]).await.json()["version"], 1);
+    assert_eq!(put(r#"{"value":2}"#, &[("if-match", "\"1\"")]).await.json()["version"], 2);
+    assert_eq!(put(r#"{"value":3}"#, &[("if-match", "\"1\"")]).await.problem(), "stale");
+    assert_eq!(rig.get("/api/v1/configuration/desk.color").await.json()["value"], 2);
+    assert_eq!(rig.send(RIVAL, "GET", "/api/v1/configuration/desk.color", &[], None).await.problem(), "not_found");
+    let bad = rig.send(SHOP, "PUT", "/api/v1/configuration/two%20words", &[], Some(r#"{"value":1}"#)).await;
+    assert_eq!(bad.problem(), "invalid");
+    let gone = rig.send(SHOP, "DELETE", "/api/v1/configuration/desk.color", &[], None).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT);
+}

@@ -1,0 +1,7 @@
+//! The API in process, over a real database, with two businesses that must never see each other.
+
+mod agents;
+mod lines_and_customers;
+mod mechanics;
+mod rig;
+mod tools;

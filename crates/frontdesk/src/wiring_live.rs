@@ -1,0 +1,75 @@
+//! Live events, webhooks and jobs, put together.
+
+use crate::config::Config;
+use crate::wiring::Wired;
+use anyhow::bail;
+use egress::{Egress, EgressConfig, Policy};
+use model::plan::{GRACE_PERCENT, Subscription};
+use runtime::Live;
+use runtime::work::{Entry, HOUSEKEEPING_JOB, Handler, Housekeeping, RETENTION_JOB, Retention, Worker};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{DELIVER_JOB, RETRY_JOB, Store};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// What the outside follows and is sent.
+pub fn live(config: &Config, store: &Arc<dyn Store>) -> Live {
+    let policy = if config.webhooks.allow_private { Policy::Operator } else { Policy::Tenant };
+    let egress = Arc::new(Egress::new(EgressConfig::new(policy)));
+    Live::new(store, egress)
+}
+
+/// The plan of businesses that have chosen none, when one is configured.
+///
+/// # Errors
+/// When there is no such plan.
+pub async fn subscribe_rest(config: &Config, store: &dyn Store) -> anyhow::Result<()> {
+    let slug = config.plans.default.as_str();
+    if slug.is_empty() {
+        return Ok(());
+    }
+    let Ok(subscription) = Subscription::to(slug, runtime::wall_ms(), None, Some(GRACE_PERCENT)) else {
+        let known: Vec<&str> = model::plan::plans().iter().map(|plan| plan.slug.as_str()).collect();
+        bail!("plans.default: there is no plan {slug}; known are {}", known.join(", "));
+    };
+    store.subscribe_rest(&subscription).await?;
+    Ok(())
+}
+
+/// Does the jobs of the installation until `stop` is cancelled: deliveries, what is past its time, the calendar.
+///
+/// # Errors
+/// When an entry of the calendar cannot be read, which a test excludes.
+pub fn work(
+    config: &Config,
+    wired: &Wired,
+    stop: CancellationToken,
+    grace: Duration,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let store = &wired.store;
+    let webhooks = Arc::new(wired.live.webhooks.clone());
+    let at_once = base::limits::WEBHOOKS_AT_ONCE_MAX;
+    let mut worker = Worker::new(Arc::clone(store))
+        .lane(DELIVER_JOB, at_once, Arc::clone(&webhooks) as Arc<dyn Handler>)
+        .lane(RETRY_JOB, at_once, webhooks as Arc<dyn Handler>)
+        .lane(HOUSEKEEPING_JOB, 1, Arc::new(Housekeeping { store: Arc::clone(store) }))
+        .entry(Entry::new("housekeeping", "*/10 * * * *", "UTC", HOUSEKEEPING_JOB)?);
+    if config.retention.transcripts_days > 0 {
+        let retention = Retention {
+            store: Arc::clone(store),
+            recordings_dir: wired.recordings_dir.clone(),
+            kept_ms: i64::from(config.retention.transcripts_days) * DAY_MS,
+        };
+        worker = worker.lane(RETENTION_JOB, 1, Arc::new(retention)).entry(Entry::new(
+            "retention",
+            "7 * * * *",
+            "UTC",
+            RETENTION_JOB,
+        )?);
+    }
+    let fan_out = wired.live.webhooks.clone().run_fan_out(stop.clone());
+    Ok(vec![tokio::spawn(worker.run(stop, grace)), tokio::spawn(fan_out)])
+}

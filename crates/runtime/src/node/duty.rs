@@ -1,0 +1,68 @@
+//! Who answers a dialled number right now: its own agent, another one or a message while nobody is there.
+
+use super::Node;
+use model::business::TenantScope;
+use model::hours::{Closed, HoursRoute, LocalMoment, Weekday};
+use store::{NumberRoute, StoreError, VersionedAgent};
+
+/// Who answers.
+pub(super) enum Answerer {
+    /// This agent.
+    Agent(Box<VersionedAgent>),
+    /// Nobody; the platform says this.
+    Message(String),
+}
+
+impl Node {
+    /// Who answers a call to this number now. `None`: its agent is not on duty.
+    pub(super) async fn who_answers(&self, route: &NumberRoute) -> Result<Option<Answerer>, StoreError> {
+        let store = self.store();
+        let mut id = route.agent;
+        if let Some(hours) = store.line(&route.scope, route.number).await?.hours
+            && !self.is_open(&route.scope, &hours).await?
+        {
+            match hours.closed {
+                Closed::Agent { agent } => id = agent,
+                Closed::Message { text } => return Ok(Some(Answerer::Message(text))),
+            }
+        }
+        let agent = store.agent(&route.scope, id).await?;
+        Ok(agent.is_on_duty().then(|| Answerer::Agent(Box::new(agent))))
+    }
+
+    async fn is_open(&self, scope: &TenantScope, route: &HoursRoute) -> Result<bool, StoreError> {
+        let known = self.store().profile(scope).await?;
+        let Some(hours) = route.hours.as_ref().or(known.profile.hours.as_ref()) else { return Ok(true) };
+        Ok(local_moment(&known.business.time_zone, crate::wall_ms()).is_none_or(|at| hours.is_open(&at)))
+    }
+}
+
+/// What clocks of this zone show. `None` for a zone that nobody knows: then somebody is there.
+pub fn local_moment(time_zone: &str, at_ms: i64) -> Option<LocalMoment> {
+    let zone = jiff::tz::TimeZone::get(time_zone).ok()?;
+    let here = jiff::Timestamp::from_millisecond(at_ms).ok()?.to_zoned(zone);
+    let weekday = Weekday::ALL[usize::try_from(here.weekday().to_monday_zero_offset()).ok()?];
+    Some(LocalMoment {
+        date: here.date().to_string(),
+        date_before: here.date().yesterday().ok()?.to_string(),
+        weekday,
+        minute: u16::try_from(i32::from(here.hour()) * 60 + i32::from(here.minute())).ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_shown_as_clocks_of_the_place_show_it() {
+        // 2026-11-21 23:30 UTC.
+        let at_ms = 1_795_303_800_000;
+        let berlin = local_moment("Europe/Berlin", at_ms).expect("a zone");
+        assert_eq!((berlin.date.as_str(), berlin.date_before.as_str()), ("2026-11-22", "2026-11-21"));
+        assert_eq!((berlin.weekday, berlin.minute), (Weekday::Sunday, 30));
+        let kolkata = local_moment("Asia/Kolkata", at_ms).expect("a zone");
+        assert_eq!(kolkata.minute, 5 * 60);
+        assert_eq!(local_moment("Mars/Olympus", at_ms), None);
+    }
+}

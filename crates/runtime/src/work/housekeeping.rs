@@ -1,0 +1,79 @@
+//! The jobs of the installation: what is past its time goes.
+
+use super::{Handler, Outcome};
+use async_trait::async_trait;
+use base::limits;
+use std::path::PathBuf;
+use std::sync::Arc;
+use store::{Job, Store, StoreError};
+
+/// The kind of job that deletes what was said in old calls.
+pub const RETENTION_JOB: &str = "retention";
+/// The kind of job that forgets old events, deliveries and dead letters.
+pub const HOUSEKEEPING_JOB: &str = "housekeeping";
+
+/// Deletes what was said and heard in calls that have been over for some time.
+pub struct Retention {
+    /// Where the calls are.
+    pub store: Arc<dyn Store>,
+    /// Where recordings are.
+    pub recordings_dir: PathBuf,
+    /// How long after its end a call is kept.
+    pub kept_ms: i64,
+}
+
+#[async_trait]
+impl Handler for Retention {
+    async fn run(&self, _job: &Job) -> Outcome {
+        let now_ms = crate::wall_ms();
+        let before_ms = now_ms - self.kept_ms;
+        match crate::retention::sweep(self.store.as_ref(), &self.recordings_dir, before_ms, now_ms).await {
+            Ok(deleted) => {
+                if deleted != crate::retention::Deleted::default() {
+                    let crate::retention::Deleted { calls, files, left } = deleted;
+                    tracing::info!(calls, recordings = files, left, "what was said in old calls is deleted");
+                }
+                Outcome::Done
+            }
+            Err(error) => Outcome::Retry(error.to_string()),
+        }
+    }
+}
+
+/// Forgets events, deliveries of webhooks and dead letters that are past their time.
+pub struct Housekeeping {
+    /// Where they are.
+    pub store: Arc<dyn Store>,
+}
+
+#[async_trait]
+impl Handler for Housekeeping {
+    async fn run(&self, _job: &Job) -> Outcome {
+        match self.sweep().await {
+            Ok(()) => Outcome::Done,
+            Err(error) => Outcome::Retry(error.to_string()),
+        }
+    }
+}
+
+impl Housekeeping {
+    /// Steps are small, so that live calls write in between; a run that has much to do leaves the rest to the next one.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        let before = |kept_ms: u64| crate::wall_ms() - kept_ms as i64;
+        for _ in 0..limits::PRUNE_STEPS_MAX {
+            let events = self.store.prune_events(before(limits::EVENTS_KEPT_MS), limits::EVENTS_KEPT_MAX).await?;
+            let deliveries = self.store.prune_webhook_log(before(limits::DELIVERIES_KEPT_MS)).await?;
+            let dead = self.store.prune_dead_jobs(before(limits::JOBS_DEAD_KEPT_MS)).await?;
+            if events + deliveries + dead == 0 {
+                break;
+            }
+        }
+        for count in self.store.job_counts().await? {
+            let states = [("waiting", count.waiting), ("running", count.running), ("dead", count.dead)];
+            for (state, number) in states {
+                metrics::gauge!("frontdesk_jobs", "kind" => count.kind.clone(), "state" => state).set(number as f64);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! Numbers with their labels and routes.
+
+use crate::args;
+use crate::contract::Answer;
+use crate::contract::lines::{LineFilter, LineRow, Lines};
+use crate::db::{DbRow, missing, to_json};
+use crate::error::StoreError;
+use crate::sql;
+use crate::sql_store::SqlStore;
+use async_trait::async_trait;
+use base::{AgentId, BusinessId, NumberId};
+use model::business::{Number, TenantScope};
+
+fn read_line(row: &DbRow) -> Answer<LineRow> {
+    let number: String = row.get("number")?;
+    Ok(LineRow {
+        number: Number {
+            id: NumberId(row.get("id")?),
+            business: BusinessId(row.get("business")?),
+            number: number.parse().map_err(|_| StoreError::Corrupt("a phone number".into()))?,
+            carrier: row.get("carrier")?,
+            agent: AgentId(row.get("agent")?),
+        },
+        label: row.get("label")?,
+        hours: row.json_option("hours")?,
+        version: row.get("version")?,
+    })
+}
+
+fn taken(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Conflict(_) => StoreError::Conflict("this number is taken on this carrier".into()),
+        other => other,
+    }
+}
+
+#[async_trait]
+impl Lines for SqlStore {
+    async fn create_line(&self, scope: &TenantScope, line: &LineRow) -> Answer<()> {
+        let LineRow { number, label, hours, .. } = line;
+        if number.business != scope.business {
+            return Err(missing("number"));
+        }
+        let hours = hours.as_ref().map(to_json).transpose()?;
+        let dialled = number.number.expose();
+        let args = args![number.id.0, scope.business.0, dialled, &number.carrier, number.agent.0, label, hours];
+        self.db.write(scope, sql::INSERT_LINE, args).await.map(drop).map_err(taken)
+    }
+
+    async fn line(&self, scope: &TenantScope, id: NumberId) -> Answer<LineRow> {
+        read_line(&self.need(scope, "number", sql::LINE, args![scope.business.0, id.0]).await?)
+    }
+
+    async fn lines(
+        &self,
+        scope: &TenantScope,
+        filter: LineFilter<'_>,
+        after: Option<&str>,
+        rows_max: u32,
+    ) -> Answer<Vec<LineRow>> {
+        let agent = filter.agent.map(|agent| agent.0);
+        let args = args![scope.business.0, after.unwrap_or(""), agent, filter.carrier, rows_max];
+        self.db.read(scope, sql::LINES, args).await?.iter().map(read_line).collect()
+    }
+
+    async fn update_line(&self, scope: &TenantScope, line: &LineRow, expected: Option<u32>) -> Answer<u32> {
+        let LineRow { number, label, hours, .. } = line;
+        let mut tx = self.db.begin(scope).await?;
+        let row = tx.read_one(sql::LINE_TO_CHANGE, args![scope.business.0, number.id.0]).await?;
+        let version: u32 = row.ok_or(missing("number"))?.get("version")?;
+        if expected.is_some_and(|expected| expected != version) {
+            return Err(StoreError::Conflict(format!("the number was changed meanwhile: it is at version {version}")));
+        }
+        let hours = hours.as_ref().map(to_json).transpose()?;
+        let dialled = number.number.expose();
+        let args = args![scope.business.0, number.id.0, dialled, &number.carrier, number.agent.0, label, hours];
+        tx.write(sql::UPDATE_LINE, args).await.map_err(taken)?;
+        tx.commit().await?;
+        Ok(version + 1)
+    }
+
+    async fn delete_line(&self, scope: &TenantScope, id: NumberId) -> Answer<bool> {
+        Ok(self.db.write(scope, sql::DELETE_LINE, args![scope.business.0, id.0]).await? > 0)
+    }
+}

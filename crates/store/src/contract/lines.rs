@@ -1,0 +1,50 @@
+//! Numbers as people manage them: what they are called, where they lead while nobody is there.
+
+use super::Answer;
+use async_trait::async_trait;
+use base::{AgentId, NumberId};
+use model::business::{Number, TenantScope};
+use model::hours::HoursRoute;
+
+/// A number with all that is said about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineRow {
+    /// The number and its agent.
+    pub number: Number,
+    /// What people call it.
+    pub label: Option<String>,
+    /// Where its calls go while nobody is there.
+    pub hours: Option<HoursRoute>,
+    /// From 1; one more with each change.
+    pub version: u32,
+}
+
+/// Which numbers a list shows, in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineFilter<'a> {
+    /// That lead to this agent.
+    pub agent: Option<AgentId>,
+    /// Of this carrier.
+    pub carrier: Option<&'a str>,
+}
+
+/// Numbers with their routes.
+#[async_trait]
+pub trait Lines: Send + Sync {
+    /// Creates a number. `Conflict` when somebody has it already, `NotFound` when the agent is not the business's.
+    async fn create_line(&self, scope: &TenantScope, line: &LineRow) -> Answer<()>;
+    /// One number.
+    async fn line(&self, scope: &TenantScope, id: NumberId) -> Answer<LineRow>;
+    /// Numbers after this one, at most `rows_max`.
+    async fn lines(
+        &self,
+        scope: &TenantScope,
+        filter: LineFilter<'_>,
+        after: Option<&str>,
+        rows_max: u32,
+    ) -> Answer<Vec<LineRow>>;
+    /// Changes a number and answers its version. With `expected`, a `Conflict` unless that is the version now.
+    async fn update_line(&self, scope: &TenantScope, line: &LineRow, expected: Option<u32>) -> Answer<u32>;
+    /// Deletes a number. `false` when there is none.
+    async fn delete_line(&self, scope: &TenantScope, id: NumberId) -> Answer<bool>;
+}
