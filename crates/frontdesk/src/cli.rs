@@ -158,7 +158,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Providers(command) => commands::providers::providers(&config, command).await,
             Command::Text(command) => commands::text::text(&config, command).await,
             Command::Knowledge(command) => commands::knowledge::knowledge(&config, command).await,
-            Command::Admin(command) => commands::admin::admin(&config, command).await,
+            Command::Admin(command) => Box::pin(commands::admin::admin(&config, command)).await,
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),
             Command::Inputs(args) => commands::replay::inputs(&config, &args).await,

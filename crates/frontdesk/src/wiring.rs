@@ -531,7 +531,7 @@ impl Cloud<'_> {
             let provider = entry.open(&self.options(entry.descriptor)?)?;
             let (region, model) = (self.region(entry.descriptor, provider.settings())?, provider.settings().model());
             let make = Arc::clone(self.egress);
-            let service = HttpEmbed::new(&name, &model.to_owned(), Arc::new(move || provider.protocol()), make);
+            let service = HttpEmbed::new(&name, model, Arc::new(move || provider.protocol()), make);
             chain.push(Sited { service: Arc::new(service) as Arc<dyn EmbedService>, region });
         }
         Ok(Embedders(chain))

@@ -20,6 +20,6 @@ pub(crate) async fn admin(config: &Config, command: AdminCommand) -> anyhow::Res
     match command {
         AdminCommand::Nodes(command) => nodes::nodes(config, &command).await,
         AdminCommand::People(command) => people::people(config, command).await,
-        AdminCommand::Seed(args) => fill::fill(config, &args).await,
+        AdminCommand::Seed(args) => Box::pin(fill::fill(config, &args)).await,
     }
 }
