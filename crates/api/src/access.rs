@@ -5,15 +5,13 @@
 //! server on somebody's laptop by a name that resolves to it.
 
 use crate::App;
-use crate::auth::{self, Actor, Principal};
+use crate::auth;
 use crate::problem::Problem;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base::Secret;
-use model::business::TenantScope;
-use model::people::PermissionSet;
 use subtle::ConstantTimeEq;
 
 const COOKIE: &str = "frontdesk_token";
@@ -47,15 +45,12 @@ impl Access {
         format!("{scheme}://{host}")
     }
 
-    fn has_token(&self, headers: &HeaderMap) -> bool {
-        let Some(wanted) = &self.token else {
-            return self.is_at_home(headers) && !headers.contains_key(header::AUTHORIZATION);
-        };
+    /// Whether it carries the server's own token.
+    pub(crate) fn has_token(&self, headers: &HeaderMap) -> bool {
+        let Some(wanted) = &self.token else { return false };
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
-        let cookie = headers.get(header::COOKIE).and_then(|value| value.to_str().ok()).and_then(|cookies| {
-            cookies.split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
-        });
+        let cookie = auth::session::cookie(headers, COOKIE);
         bearer.into_iter().chain(cookie).any(|given| same(given, wanted.expose()))
     }
 
@@ -69,10 +64,12 @@ impl Access {
         ours || is_loopback(host_name(headers))
     }
 
-    /// Whether it comes from this machine and through no proxy: then nobody else can have sent it.
-    fn is_at_home(&self, headers: &HeaderMap) -> bool {
+    /// Whether this is somebody's own machine, which asks for no token: the server has none, and the request was sent from
+    /// here and through no proxy.
+    pub(crate) fn is_laptop(&self, headers: &HeaderMap) -> bool {
         let proxied = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
-        is_loopback(host_name(headers)) && !proxied.iter().any(|name| headers.contains_key(*name))
+        let from_here = is_loopback(host_name(headers)) && !proxied.iter().any(|name| headers.contains_key(*name));
+        self.token.is_none() && from_here
     }
 
     /// Whether a browser sent it from a page of ours. Programs send no origin.
@@ -108,9 +105,6 @@ fn same(given: &str, wanted: &str) -> bool {
     given.as_bytes().ct_eq(wanted.as_bytes()).into()
 }
 
-/// Names the business that the installation acts for, by its short name.
-const BUSINESS: HeaderName = HeaderName::from_static("frontdesk-business");
-
 /// Finds out who asks, lets requests through that may pass, and turns the token in a page's address into a cookie.
 pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
@@ -129,12 +123,15 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         let right = app.access.token.as_ref().is_some_and(|wanted| same(&given, wanted.expose()));
         return if right { remember(&given) } else { Problem::unauthorized().into_response() };
     }
-    match principal(&app, request.headers()).await {
+    if is_open(&request) {
+        return next.run(request).await;
+    }
+    let address = auth::network::client_address(&app.access, request.headers(), request.extensions());
+    match auth::authenticate::principal(&app, request.headers(), address).await {
         Ok(Some(principal)) => {
             request.extensions_mut().insert(principal);
             next.run(request).await
         }
-        Ok(None) if is_open(&request) => next.run(request).await,
         Ok(None) => Problem::unauthorized().into_response(),
         Err(problem) => problem.into_response(),
     }
@@ -146,22 +143,6 @@ fn is_open(request: &Request) -> bool {
         Some(route) => auth::public::is_public(request.method(), route.as_str()),
         None => true,
     }
-}
-
-/// Who asks. `None` when the request says nothing about that.
-async fn principal(app: &App, headers: &HeaderMap) -> Result<Option<Principal>, Problem> {
-    if !app.access.has_token(headers) {
-        return if headers.contains_key(header::AUTHORIZATION) { Err(Problem::unauthorized()) } else { Ok(None) };
-    }
-    let scope = match headers.get(BUSINESS) {
-        None => app.home,
-        Some(slug) => {
-            let slug = slug.to_str().map_err(|_| Problem::invalid("Frontdesk-Business: not a short name"))?;
-            let found = app.node.store().business_by_slug(slug).await.map_err(crate::routes::store_problem)?;
-            TenantScope { business: found.id }
-        }
-    };
-    Ok(Some(Principal { scope, actor: Actor::Installation, granted: PermissionSet::all() }))
 }
 
 fn token_in_address(uri: &Uri) -> Option<String> {
@@ -206,6 +187,17 @@ mod tests {
         assert!(access.has_token(&headers(&[("cookie", "a=b; frontdesk_token=t0ken")])));
         assert!(!access.has_token(&headers(&[("authorization", "Bearer t0ke")])));
         assert!(!access.has_token(&headers(&[])));
+        assert!(!Access::default().has_token(&headers(&[("authorization", "Bearer ")])));
+    }
+
+    #[test]
+    fn a_server_without_a_token_is_open_to_its_own_machine_alone() {
+        let open = Access { public_url: Some("https://voice.example".into()), ..Access::default() };
+        assert!(open.is_laptop(&headers(&[("host", "127.0.0.1:8080")])));
+        assert!(!open.is_laptop(&headers(&[("host", "voice.example")])), "the way in for phone platforms");
+        assert!(!open.is_laptop(&headers(&[("host", "127.0.0.1:8080"), ("x-forwarded-for", "192.0.2.1")])));
+        let guarded = Access { token: Some("t0ken".into()), ..Access::default() };
+        assert!(!guarded.is_laptop(&headers(&[("host", "127.0.0.1:8080")])));
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub struct App {
     pub home: TenantScope,
     /// Who may use the API.
     pub access: Arc<Access>,
+    /// How people and programs sign in.
+    pub auth: Arc<auth::Auth>,
     /// Live events and webhooks.
     pub live: runtime::Live,
     /// Renders `/metrics`.
@@ -68,6 +70,7 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES_MAX))
         // From here on outwards: what comes later in the list sees a request earlier.
+        .layer(from_fn_with_state((app.clone(), routes::operations()), auth::audit::record))
         .layer(from_fn_with_state(app.clone(), http::idempotency::once))
         .layer(from_fn(http::etag::not_modified))
         .layer(from_fn_with_state((app.clone(), Arc::<http::rate::Quotas>::default()), http::rate::limit))

@@ -29,6 +29,9 @@ pub struct Problem {
     /// Seconds after which trying again makes sense.
     #[serde(skip)]
     pub retry_after_secs: Option<u64>,
+    /// `WWW-Authenticate`.
+    #[serde(skip)]
+    challenge: Option<String>,
 }
 
 impl Problem {
@@ -41,6 +44,7 @@ impl Problem {
             detail: None,
             request_id: None,
             retry_after_secs: None,
+            challenge: None,
         }
     }
 
@@ -58,6 +62,57 @@ impl Problem {
     pub fn forbidden(needed: Permission) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "The credential does not allow this")
             .detail(format!("this needs the permission {needed}"))
+            .challenge(format!("Bearer error=\"insufficient_scope\", scope=\"{needed}\""))
+    }
+
+    /// What the person gave to sign in with is not right. Says the same whether or not there is such a person.
+    pub fn sign_in_failed() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "sign_in_failed", "The sign-in was not accepted")
+    }
+
+    /// The password is right, and a code of the second factor is needed beside it.
+    pub fn second_factor_required() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "second_factor_required", "A code of the second factor is needed")
+    }
+
+    /// A pause is due before the next attempt.
+    pub fn too_many_attempts(retry_after_secs: u64) -> Self {
+        let mut problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts; a pause is due");
+        problem.retry_after_secs = Some(retry_after_secs);
+        problem
+    }
+
+    /// The business may not be reached from this address.
+    pub fn address_not_allowed() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "address_not_allowed", "The business may not be reached from this address")
+    }
+
+    /// Only a person can do this about themselves; the credential is a program's.
+    pub fn not_a_person() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "not_a_person", "This is for people who have signed in")
+    }
+
+    /// Businesses are not registered here by themselves.
+    pub fn registration_closed() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "registration_closed", "Businesses are registered by whoever runs this server")
+    }
+
+    /// The business would have no owner left.
+    pub fn last_owner() -> Self {
+        Self::new(StatusCode::CONFLICT, "last_owner", "The business would have no owner left")
+    }
+
+    /// A one-time token is not known, used up or expired.
+    pub fn token_void() -> Self {
+        Self::new(StatusCode::GONE, "token_void", "The token is not valid, was used, or has expired")
+    }
+
+    /// Says how to authenticate in the words of RFC 6750, 3.
+    #[must_use]
+    pub(crate) fn challenge(mut self, challenge: impl Into<String>) -> Self {
+        self.challenge = Some(challenge.into());
+        self
     }
 
     /// The request comes from a page or a name that this server does not serve.
@@ -203,12 +258,15 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after_secs;
+        let challenge = self.challenge.clone().and_then(|challenge| HeaderValue::try_from(challenge).ok());
         let mut response = (status, axum::Json(&self)).into_response();
         // The outermost layer adds the request's id.
         response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::UNAUTHORIZED {
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        } else if status == StatusCode::UNAUTHORIZED {
             headers.entry(header::WWW_AUTHENTICATE).or_insert(HeaderValue::from_static("Bearer"));
         }
         if let Some(secs) = retry_after {

@@ -1,7 +1,10 @@
 //! The accept loop: connection cap, header deadline, TCP_NODELAY, graceful end. The stock loop has no header deadline.
 
+use crate::auth::Peer;
 use axum::Router;
+use axum::http::Request;
 use base::limits;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
@@ -10,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::util::MapRequest;
 
 /// Serves until `stop` is cancelled, then lets open connections finish within `grace`.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, grace: Duration) {
@@ -21,8 +25,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _peer)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, most likely: accepting again at once would spin.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -36,7 +40,12 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let peer = Peer(peer.ip());
+        let with_peer = MapRequest::new(router.clone(), move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let service = TowerToHyperService::new(with_peer);
         let (stop, abort) = (stop.clone(), abort.clone());
         connections.spawn(async move {
             let _slot = slot;

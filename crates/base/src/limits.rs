@@ -522,3 +522,46 @@ pub const WEBHOOK_RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
 pub const WEBHOOKS_AT_ONCE_MAX: usize = 16;
 /// Listening for hints of other nodes is begun again after this.
 pub const EVENT_HINTS_RETRY_MS: u64 = 5_000;
+
+/// Passwords that are hashed or checked at once: each costs 20 ms of a core and 19 MiB.
+pub const PASSWORDS_AT_ONCE_MAX: usize = 2;
+/// Passwords that wait for that or are in work.
+pub const PASSWORDS_WAITING_MAX: usize = 64;
+/// Waiting for that.
+pub const PASSWORD_WAIT_MS_MAX: u64 = 5_000;
+/// Characters of a new password, at least.
+pub const PASSWORD_CHARS_MIN: usize = 10;
+/// Bytes of a password, at most.
+pub const PASSWORD_BYTES_MAX: usize = 512;
+/// An access token holds for this long.
+pub const ACCESS_TOKEN_MS: i64 = 10 * 60 * 1_000;
+/// A session ends after this, however busy it is.
+pub const SESSION_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// An invitation holds for this long.
+pub const INVITATION_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+/// A password reset holds for this long.
+pub const PASSWORD_RESET_MS: i64 = 60 * 60 * 1_000;
+/// The secret before a rotated one opens for at most this long.
+pub const KEY_OVERLAP_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// Attempts to sign in are counted over this time.
+pub const ATTEMPT_WINDOW_MS: u64 = 15 * 60 * 1_000;
+/// Attempts on one account in that time before pauses begin.
+pub const ATTEMPTS_PER_ACCOUNT_FREE: u64 = 5;
+/// Attempts from one address in that time before pauses begin.
+pub const ATTEMPTS_PER_ADDRESS_FREE: u64 = 60;
+/// The longest pause between attempts.
+pub const ATTEMPT_PAUSE_MS_MAX: u64 = 15 * 60 * 1_000;
+/// Recovery codes of one person.
+pub const RECOVERY_CODES: usize = 10;
+/// Networks in the address list of one business.
+pub const NETWORKS_MAX: usize = 100;
+/// One request to an identity provider.
+pub const IDENTITY_PROVIDER_MS_MAX: u64 = 5_000;
+/// What an identity provider says about itself is believed for this long.
+pub const IDENTITY_PROVIDER_KEPT_MS: u64 = 60 * 60 * 1_000;
+/// A signature by a key that is not known asks for the keys anew, but not more often than this.
+pub const IDENTITY_KEYS_MS_MIN: u64 = 60 * 1_000;
+/// Identity providers that one node remembers.
+pub const IDENTITY_PROVIDERS_KEPT_MAX: usize = 1_000;
+/// Signing in at an identity provider takes a person at most this long.
+pub const IDENTITY_SIGN_IN_MS_MAX: i64 = 10 * 60 * 1_000;

@@ -77,7 +77,7 @@ enum Command {
     /// Read one document from standard input, within limits: what the program starts for each document
     #[command(name = knowledge::child::SUBCOMMAND, hide = true)]
     ReadDocument(commands::knowledge::ReadArgs),
-    /// For the operator of the installation: fill a database to measure it
+    /// For the operator of the installation: create businesses, people and keys; fill a database to measure it
     #[command(subcommand)]
     Admin(commands::admin::AdminCommand),
     /// Say what is missing and the command that mends it
@@ -150,7 +150,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Providers(command) => commands::providers::providers(&config, command).await,
             Command::Text(command) => commands::text::text(&config, command).await,
             Command::Knowledge(command) => commands::knowledge::knowledge(&config, command).await,
-            Command::Admin(command) => commands::admin::admin(&config, &command).await,
+            Command::Admin(command) => commands::admin::admin(&config, command).await,
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),
             Command::Inputs(args) => commands::replay::inputs(&config, &args).await,

@@ -23,6 +23,8 @@ const OPEN_TABLES: [&str; 2] = ["providers", "carriers"];
 pub struct Config {
     /// HTTP server.
     pub server: Server,
+    /// Who gets in.
+    pub access: Access,
     /// Where data is kept.
     pub data: Data,
     /// Which database.
@@ -122,6 +124,14 @@ pub struct Api {
 pub struct Tools {
     /// Whether they may ask services of this machine and of private networks.
     pub private_addresses: bool,
+}
+
+/// Who gets in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// Whether anybody may register a business.
+    pub registration: bool,
 }
 
 /// Where data is kept.

@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::seed::SeedMode;
+use store::shared::Shared;
 use store::{Credential, Owner, SqlStore, Store, StoreOptions};
 use tokio::sync::Semaphore;
 
@@ -139,13 +140,27 @@ pub async fn wire_light(config: &Config, env: Env<'_>) -> anyhow::Result<(Node, 
 
 /// Opens the database and finds the business of this installation.
 pub async fn open_store(config: &Config, env: Env<'_>) -> anyhow::Result<(Arc<dyn Store>, TenantScope)> {
+    let store = open_database(config, env).await?;
+    let scope = business(store.as_ref(), config.data.demo).await?;
+    Ok((store, scope))
+}
+
+/// Opens the database, whatever is in it.
+pub async fn open_database(config: &Config, env: Env<'_>) -> anyhow::Result<Arc<dyn Store>> {
     egress::install_crypto();
     let options = store_options(config, env)?;
     let place = options.place();
     let opened = SqlStore::open(options).await;
-    let store: Arc<dyn Store> = Arc::new(opened.with_context(|| format!("the database {place} cannot be opened"))?);
-    let scope = business(store.as_ref(), config.data.demo).await?;
-    Ok((store, scope))
+    Ok(Arc::new(opened.with_context(|| format!("the database {place} cannot be opened"))?))
+}
+
+/// How people and programs sign in.
+pub fn auth(config: &Config, store: &dyn Store, shared: Arc<dyn Shared>) -> api::auth::Auth {
+    // Identity providers are whatever a business says: they are reached like any other address of a business.
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Tenant)));
+    let issuer = public_url(config).unwrap_or_else(|| "frontdesk".into());
+    let settings = api::auth::AuthSettings { issuer, registration: config.access.registration };
+    api::auth::Auth::new(settings, store.keyring(), shared, egress)
 }
 
 /// Where the database is and what seals it.
@@ -218,7 +233,10 @@ async fn business(store: &dyn Store, demo: bool) -> anyhow::Result<TenantScope> 
         return Ok(TenantScope { business: first.id });
     }
     if !demo {
-        bail!("the database holds no business; set data.demo = true to begin with the demonstration");
+        bail!(
+            "the database holds no business; `frontdesk admin create-business` makes one, and data.demo = true begins with \
+            the demonstration"
+        );
     }
     let seed: Seed = toml::from_str(DEMO).context("the demonstration business")?;
     let documents: Vec<Document> =

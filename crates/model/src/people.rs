@@ -349,6 +349,18 @@ mod tests {
     }
 
     #[test]
+    fn the_page_about_access_shows_the_table() {
+        let page = include_str!("../../../docs/access.md");
+        for line in TABLE.lines().skip(1) {
+            let mut cells = line.split(',');
+            let permission: Permission = cells.next().and_then(|name| name.parse().ok()).expect("a permission");
+            let cells: String = cells.map(|cell| if cell.is_empty() { " |".into() } else { format!(" {cell} |") }).collect();
+            let row = format!("| `{permission}` | {} |{cells}", permission.allows());
+            assert!(page.contains(&row), "docs/access.md lacks the line\n{row}");
+        }
+    }
+
+    #[test]
     fn a_table_with_a_mistake_is_refused_with_its_place() {
         let without_audit: String =
             TABLE.lines().filter(|line| !line.starts_with("audit")).fold(String::new(), |mut text, line| {

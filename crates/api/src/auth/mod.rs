@@ -4,17 +4,65 @@
 //! is not on the list of public ones. A handler says in its signature what it needs: [`Allowed`]`<may::AgentsWrite>`. The
 //! right to the business ([`Principal::scope`]) comes out of that extractor and from nowhere else.
 
+pub(crate) mod audit;
+pub(crate) mod authenticate;
+pub(crate) mod network;
+pub(crate) mod oidc;
+pub(crate) mod password;
 pub(crate) mod public;
+pub mod secret;
+pub(crate) mod session;
+pub(crate) mod throttle;
+pub(crate) mod token;
+
+pub use network::{Peer, read_network};
+pub use password::{Passwords, check_new as check_new_password};
 
 use crate::App;
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use egress::Egress;
 use model::business::TenantScope;
 pub use model::people::Actor;
 use model::people::{Permission, PermissionSet};
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
+use store::Keyring;
+use store::shared::Shared;
+
+/// How people sign in here.
+#[derive(Clone, Debug, Default)]
+pub struct AuthSettings {
+    /// Who issues tokens: the address of this server.
+    pub issuer: String,
+    /// Whether anybody may register a business.
+    pub registration: bool,
+}
+
+/// What signing in needs.
+#[derive(Debug)]
+pub struct Auth {
+    pub(crate) signer: token::Signer,
+    pub(crate) passwords: Passwords,
+    pub(crate) throttle: throttle::Throttle,
+    pub(crate) oidc: oidc::Oidc,
+    pub(crate) settings: AuthSettings,
+}
+
+impl Auth {
+    /// Signs with keys of this ring, counts attempts in what nodes share, and reaches identity providers through this way out.
+    pub fn new(settings: AuthSettings, keyring: &Keyring, shared: Arc<dyn Shared>, egress: Arc<Egress>) -> Self {
+        Self {
+            signer: token::Signer::new(keyring, settings.issuer.clone()),
+            passwords: Passwords::default(),
+            throttle: throttle::Throttle::new(shared),
+            oidc: oidc::Oidc::new(egress),
+            settings,
+        }
+    }
+}
 
 /// Whoever makes a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,14 @@ pub(crate) const OPERATIONS: &[(&str, &str)] = &[
     ("GET", "/api/v1/openapi.json"),
     ("GET", "/api/docs"),
     ("GET", "/api/docs/{*rest}"),
+    ("POST", "/api/v1/auth/register"),
+    ("POST", "/api/v1/auth/login"),
+    ("POST", "/api/v1/auth/refresh"),
+    ("POST", "/api/v1/auth/invitations/accept"),
+    ("POST", "/api/v1/auth/password/reset"),
+    ("GET", "/api/v1/auth/oidc/{id}/start"),
+    ("GET", "/api/v1/auth/oidc/callback"),
+    ("POST", "/api/v1/oauth/token"),
 ];
 
 /// Whether anybody may ask for this.

@@ -11,6 +11,7 @@ mod fields;
 mod flags;
 mod health;
 mod numbers;
+mod people;
 mod plans;
 mod providers;
 mod recordings;
@@ -52,6 +53,9 @@ use utoipa_axum::routes;
     ),
     modifiers(&Credentials),
     tags(
+        (name = "auth", description = "Signing in: passwords, second factors, identity providers, tokens."),
+        (name = "people", description = "Who belongs to the business, how they get in, and who did what."),
+        (name = "keys", description = "API keys, and clients of OAuth 2.0."),
         (name = "business", description = "What the business tells about itself."),
         (name = "agents", description = "Who answers: drafts, published versions, status."),
         (name = "tools", description = "What agents may do, and the credentials of the services they ask."),
@@ -83,7 +87,7 @@ impl Modify for Credentials {
 }
 
 fn documented() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    people::routes(OpenApiRouter::with_openapi(Document::openapi()))
         .routes(routes!(business::get, business::update).layer(wide()))
         .routes(routes!(agents::list, agents::create).layer(wide()))
         .routes(routes!(agents::get, agents::update, agents::delete).layer(wide()))
@@ -145,6 +149,12 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
+}
+
+/// Names of the operations, by method and path.
+pub(crate) fn operations() -> crate::auth::audit::Operations {
+    let (_, document) = documented().split_for_parts();
+    crate::auth::audit::operations(&serde_json::to_value(document).unwrap_or_default())
 }
 
 /// For bodies that hold more than a form: personas, lines, tools, notes.

@@ -77,7 +77,11 @@ impl Rig {
         };
         let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator)));
         let live = Live::new(&store, Arc::clone(&egress));
+        let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
+        let keyring = store.keyring();
+        let auth = api::auth::Auth::new(Default::default(), keyring, Arc::clone(&shared), Arc::clone(&egress));
         let app = App {
+            auth: Arc::new(auth),
             node: Node::new(settings, Arc::clone(&store), Services::default(), egress, BTreeMap::new()),
             home: shop,
             access: Arc::new(Access::default()),
@@ -85,7 +89,7 @@ impl Rig {
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             recordings_dir: recordings_dir.into(),
             http: Arc::default(),
-            shared: Arc::new(store::shared::Memory::default()),
+            shared,
             test_caller: None,
         };
         Self { router: api::router(app), store, shop, _folder: folder }

@@ -84,11 +84,14 @@ impl Rig {
             budgets: Budgets::default(),
         };
         let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator)));
-        let node = Node::new(settings, Arc::clone(&store), Services::default(), egress, BTreeMap::new());
+        let node = Node::new(settings, Arc::clone(&store), Services::default(), Arc::clone(&egress), BTreeMap::new());
+        let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
+        let auth = api::auth::Auth::new(Default::default(), store.keyring(), Arc::clone(&shared), egress);
         let away = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant)));
         let live = runtime::Live::new(&store, away);
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         let app = App {
+            auth: Arc::new(auth),
             node,
             home: shop,
             access: Arc::new(Access { origins: http.origins.clone(), ..Access::default() }),
@@ -96,7 +99,7 @@ impl Rig {
             metrics: recorder.handle(),
             recordings_dir: folder.path().join("recordings").into(),
             http: Arc::new(http),
-            shared: Arc::new(store::shared::Memory::default()),
+            shared,
             test_caller: None,
         };
         Self { router: api::router(app), store, shop, _folder: folder }

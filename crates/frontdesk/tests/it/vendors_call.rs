@@ -92,8 +92,7 @@ async fn a_whole_call_is_heard_over_a_signed_socket_and_spoken_over_signed_reque
     let world = World::new(Setting::new(&[], rules())).await;
     let script = [SATURDAY, BYE].map(str::to_owned).to_vec();
     let twin = aws::Twin::start(aws::Behaviour { script, ..aws::Behaviour::default() }).await.expect("a twin");
-    let table =
-        format!("[providers.aws]\naccess_key_id = \"{}\"\nregion = \"eu-central-1\"\n", aws::ACCESS_KEY_ID);
+    let table = format!("[providers.aws]\naccess_key_id = \"{}\"\nregion = \"eu-central-1\"\n", aws::ACCESS_KEY_ID);
     std::fs::write(world.place.path().join("frontdesk.toml"), table).expect("written");
     let env = with(
         &world,

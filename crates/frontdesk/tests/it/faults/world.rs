@@ -302,7 +302,11 @@ fn node(common: &Common, size: &Size, services: Services, control: Arc<dyn Carri
 }
 
 fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
+    let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
+    let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant)));
+    let keyring = node.store().keyring();
     let app = App {
+        auth: Arc::new(api::auth::Auth::new(Default::default(), keyring, Arc::clone(&shared), egress)),
         node: node.clone(),
         home: scope,
         access: Arc::new(Access::default()),
@@ -313,7 +317,7 @@ fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         recordings_dir: std::env::temp_dir().into(),
         http: Arc::default(),
-        shared: Arc::new(store::shared::Memory::default()),
+        shared,
         test_caller: None,
     };
     let stop = CancellationToken::new();

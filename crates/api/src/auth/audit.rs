@@ -1,0 +1,104 @@
+//! Who did what: every change that the API makes leaves a line in the business's audit log.
+//!
+//! A layer writes it, behind the handler and only when the handler succeeded, so no handler can forget it. The line says the
+//! operation's name, whose credential it was, on what, and from where. A handler that knows more leaves a [`Note`] in its
+//! answer.
+
+use super::{Actor, Principal, network};
+use crate::App;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::Response;
+use model::business::TenantScope;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::people::Audited;
+
+/// What a handler adds to the line about it.
+#[derive(Clone, Debug, Default)]
+pub struct Note {
+    /// For which business, where the request does not say it by its credential.
+    scope: Option<TenantScope>,
+    actor: Option<Actor>,
+    subject: Option<String>,
+    details: Option<Value>,
+}
+
+impl Note {
+    /// Who did it, where the request came without a credential.
+    pub(crate) fn by(scope: TenantScope, actor: Actor) -> Self {
+        Self { scope: Some(scope), actor: Some(actor), ..Self::default() }
+    }
+
+    /// For which business it was, where nobody had signed in.
+    pub(crate) fn of(scope: TenantScope) -> Self {
+        Self { scope: Some(scope), ..Self::default() }
+    }
+
+    /// On what, where the path does not say it: `kind/id`.
+    pub(crate) fn on(subject: impl Into<String>) -> Self {
+        Self { subject: Some(subject.into()), ..Self::default() }
+    }
+
+    /// What exactly, without secrets.
+    #[must_use]
+    pub(crate) fn details(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+}
+
+/// Names of the operations, by method and path.
+pub(crate) type Operations = Arc<BTreeMap<(String, String), String>>;
+
+/// The operations of an OpenAPI document.
+pub(crate) fn operations(document: &Value) -> Operations {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let of_path = |(path, item): (&String, &Value)| {
+        let methods = item.as_object().cloned().unwrap_or_default().into_iter();
+        let path = path.clone();
+        methods.filter_map(move |(method, operation)| {
+            let id = operation["operationId"].as_str()?.to_owned();
+            Some(((method.to_uppercase(), path.clone()), id))
+        })
+    };
+    Arc::new(paths.flat_map(of_path).collect())
+}
+
+/// Writes the line of a request that changed something.
+pub(crate) async fn record(
+    State((app, operations)): State<(App, Operations)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let principal = request.extensions().get::<Principal>().copied();
+    let address = network::client_address(&app.access, request.headers(), request.extensions());
+    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
+    let name = route.and_then(|route| operations.get(&(request.method().to_string(), route)).cloned());
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let note = response.extensions().get::<Note>().cloned();
+    let Some(action) = name.filter(|_| (changes && response.status().is_success()) || note.is_some()) else {
+        return response;
+    };
+    let note = note.unwrap_or_default();
+    let Some(scope) = note.scope.or(principal.map(|principal| principal.scope)) else { return response };
+    let actor = note.actor.or(principal.map(|principal| principal.actor));
+    let subject = note.subject.unwrap_or_else(|| path.trim_start_matches("/api/v1/").to_owned());
+    let details = note.details.unwrap_or_else(|| json!({}));
+    let address = address.map(|address| address.to_string());
+    let line = Audited { actor, action: &action, subject: &subject, details: &details, address: address.as_deref() };
+    write(&app, scope, &line).await;
+    response
+}
+
+/// Writes a line. What it tells of has happened, so a line that cannot be written is an error for the operator.
+pub(crate) async fn write(app: &App, scope: TenantScope, line: &Audited<'_>) {
+    if let Err(error) = app.node.store().audit(&scope, line, runtime::wall_ms()).await {
+        metrics::counter!("frontdesk_audit_lines_lost_total").increment(1);
+        tracing::error!(%error, action = line.action, subject = line.subject, "a line of the audit log was lost");
+    }
+}

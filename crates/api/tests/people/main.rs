@@ -1,0 +1,8 @@
+//! Signing in and what people may do, over the whole router, on both engines of storage.
+
+mod keys;
+mod matrix;
+mod oidc;
+mod rig;
+mod samples;
+mod sign_in;
