@@ -529,9 +529,10 @@ impl Cloud<'_> {
             }
             let entry = providers::embed::PROVIDERS.find(&name)?;
             let provider = entry.open(&self.options(entry.descriptor)?)?;
-            let (region, model) = (self.region(entry.descriptor, provider.settings())?, provider.settings().model());
+            let region = self.region(entry.descriptor, provider.settings())?;
+            let model = provider.settings().model().to_owned();
             let make = Arc::clone(self.egress);
-            let service = HttpEmbed::new(&name, model, Arc::new(move || provider.protocol()), make);
+            let service = HttpEmbed::new(&name, &model, Arc::new(move || provider.protocol()), make);
             chain.push(Sited { service: Arc::new(service) as Arc<dyn EmbedService>, region });
         }
         Ok(Embedders(chain))
