@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 pub struct Problem {
     /// Stable address of the kind of problem.
     #[serde(rename = "type")]
-    #[schema(example = "/problems/not_found")]
-    pub kind: String,
+    #[schema(value_type = String, example = "/problems/not_found")]
+    pub kind: Box<str>,
     /// Stable code, the last part of `type`.
     #[schema(example = "not_found")]
     pub code: &'static str,
@@ -39,7 +39,7 @@ pub struct Problem {
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         Self {
-            kind: format!("/problems/{code}"),
+            kind: format!("/problems/{code}").into(),
             code,
             title,
             status: status.as_u16(),
