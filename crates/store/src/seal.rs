@@ -185,6 +185,10 @@ pub(crate) struct SealedObject<'a> {
 
 /// Writes a file that appears whole or not at all, and never replaces one.
 fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    // On another engine than a file the folder of the key may be the first thing that is made.
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
     let part = path.with_extension(format!("key.{}", Uuid::new_v4().as_simple()));
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
