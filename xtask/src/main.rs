@@ -41,7 +41,7 @@ enum Command {
     /// calls of this machine; `--trace` prints everything that happened.
     Replay(Rest),
     /// Measure the cost of a call on this machine, beside an echo server; `bench turn` measures how the agent takes turns,
-    /// beside Pipecat; `bench providers` measures what the codecs of the providers cost. Arguments go to the bench, such as `--calls 20` or `turn --quick --without-pipecat`.
+    /// beside Pipecat; `bench api` measures the API on a large database; `bench providers` measures what the codecs of the providers cost. Arguments go to the bench, such as `--calls 20` or `turn --quick --without-pipecat`.
     Bench(Rest),
     /// Play a call for every way in which a provider, a tool or the platform can fail, and write docs/faults.md.
     Faults,

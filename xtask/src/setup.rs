@@ -85,11 +85,6 @@ fn newest(path: &Path) -> Option<SystemTime> {
     fs::read_dir(path).ok()?.flatten().filter_map(|entry| newest(&entry.path())).max()
 }
 
-/// Where the Python of the conformance tests is.
-pub fn conformance_python(root: &Path) -> PathBuf {
-    root.join(".frontdesk/conformance/bin/python")
-}
-
 /// The vendors' own client packages, against which our codecs and twins are judged.
 pub fn conformance(root: &Path) -> Result<Outcome> {
     python_packages(root, "conformance", "fixtures/conformance/requirements.txt")

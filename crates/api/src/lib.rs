@@ -49,7 +49,7 @@ pub struct App {
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
     /// Where recordings are.
-    pub recordings_dir: Arc<std::path::Path>,
+    pub recordings: runtime::recordings::Recordings,
     /// What an operator decides about the API.
     pub http: Arc<HttpSettings>,
     /// What nodes share: counters of rates.

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 pub struct Problem {
     /// Stable address of the kind of problem.
     #[serde(rename = "type")]
-    #[schema(example = "/problems/not_found")]
-    pub kind: String,
+    #[schema(value_type = String, example = "/problems/not_found")]
+    pub kind: Box<str>,
     /// Stable code, the last part of `type`.
     #[schema(example = "not_found")]
     pub code: &'static str,
@@ -22,22 +22,24 @@ pub struct Problem {
     pub status: u16,
     /// This problem in words.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub detail: Option<Box<str>>,
     /// Id of the request, as in `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub request_id: Option<Box<str>>,
     /// Seconds after which trying again makes sense.
     #[serde(skip)]
     pub retry_after_secs: Option<u64>,
     /// `WWW-Authenticate`.
     #[serde(skip)]
-    challenge: Option<String>,
+    challenge: Option<Box<str>>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         Self {
-            kind: format!("/problems/{code}"),
+            kind: format!("/problems/{code}").into(),
             code,
             title,
             status: status.as_u16(),
@@ -111,7 +113,7 @@ impl Problem {
     /// Says how to authenticate in the words of RFC 6750, 3.
     #[must_use]
     pub(crate) fn challenge(mut self, challenge: impl Into<String>) -> Self {
-        self.challenge = Some(challenge.into());
+        self.challenge = Some(challenge.into().into_boxed_str());
         self
     }
 
@@ -249,7 +251,7 @@ impl Problem {
     /// Adds words about this problem.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.detail = Some(detail.into().into_boxed_str());
         self
     }
 }
@@ -258,7 +260,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after_secs;
-        let challenge = self.challenge.clone().and_then(|challenge| HeaderValue::try_from(challenge).ok());
+        let challenge = self.challenge.as_deref().and_then(|challenge| HeaderValue::try_from(challenge).ok());
         let mut response = (status, axum::Json(&self)).into_response();
         // The outermost layer adds the request's id.
         response.extensions_mut().insert(self);

@@ -523,6 +523,8 @@ pub const WEBHOOKS_AT_ONCE_MAX: usize = 16;
 /// Listening for hints of other nodes is begun again after this.
 pub const EVENT_HINTS_RETRY_MS: u64 = 5_000;
 
+/// The file of the configuration and what is set in the database are looked at this often.
+pub const CONFIG_LOOK_MS: u64 = 2_000;
 /// Passwords that are hashed or checked at once: each costs 20 ms of a core and 19 MiB.
 pub const PASSWORDS_AT_ONCE_MAX: usize = 2;
 /// Passwords that wait for that or are in work.

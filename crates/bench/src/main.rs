@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`measure`]; `docs/benchmarks.md` says what each figure means.
 
+mod api;
 mod codecs;
 mod drive;
 mod echo;
@@ -69,6 +70,8 @@ struct Cli {
 enum Command {
     /// Measure how the agent takes turns, beside another framework with the same callers
     Turn(turn::Options),
+    /// Measure the API of a server on PostgreSQL with many businesses, calls and messages
+    Api(api::Options),
     /// Measure what the codecs of the providers cost, message by message
     Providers(codecs::Options),
     /// Send every audio message back (the bench starts this itself)
@@ -86,6 +89,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         Some(Command::Turn(options)) => {
             let program = program(&cli)?;
             return turn::measure(options, &program).await;
+        }
+        Some(Command::Api(options)) => {
+            let program = program(&cli)?;
+            return api::measure(options, &program, cli.json.as_deref()).await;
         }
         Some(Command::Providers(options)) => {
             codecs::measure(options)?;

@@ -237,10 +237,10 @@ fn ended(status: &Status) -> Result<Wire, UpgradeError> {
 }
 
 /// For how many seconds the other side asks to be left alone: `RetryInfo` among the details of its status
-/// (google/rpc/status.proto, google/rpc/error_details.proto).
+/// (grpc.io, "Error handling", richer error model; error_details.proto).
 fn pause_of(details: &[u8]) -> Option<f64> {
     let rich = RichStatus::decode(details).ok()?;
-    let info = rich.details.iter().find(|any| any.type_url.ends_with("/google.rpc.RetryInfo"))?;
+    let info = rich.details.iter().find(|any| any.type_url.ends_with(".rpc.RetryInfo"))?;
     let delay = RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay?;
     let secs = delay.seconds as f64 + f64::from(delay.nanos) / 1e9;
     (secs >= 0.0).then_some(secs)

@@ -162,6 +162,9 @@ pub struct Overlap {
     pub echo: f32,
     /// How probable it is that it is a voice at all: 0 to 1.
     pub voice: f32,
+    /// How much longer ago than it was noticed it began, where noise hid its beginning.
+    #[serde(default)]
+    pub late_ms: u64,
 }
 
 /// Tones that say what is at the other end of the line.

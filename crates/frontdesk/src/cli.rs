@@ -1,12 +1,15 @@
 //! The command line.
 
 use crate::commands;
-use crate::config::{self, Config, Sources};
+use crate::config;
+use crate::reload::{Layers, Stored};
 use crate::vault;
+use arc_swap::ArcSwap;
 use clap::{Args, Parser, Subcommand};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::OnceLock;
+use std::sync::{Arc, LazyLock};
 
 /// Exit code of a configuration that cannot be used.
 const EXIT_CONFIG: u8 = 2;
@@ -77,7 +80,7 @@ enum Command {
     /// Read one document from standard input, within limits: what the program starts for each document
     #[command(name = knowledge::child::SUBCOMMAND, hide = true)]
     ReadDocument(commands::knowledge::ReadArgs),
-    /// For the operator of the installation: create businesses, people and keys; fill a database to measure it
+    /// For the operator of the installation: create businesses, people and keys; list and drain nodes; fill a database to measure it
     #[command(subcommand)]
     Admin(commands::admin::AdminCommand),
     /// Say what is missing and the command that mends it
@@ -130,8 +133,13 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => args.listen.clone(),
         _ => None,
     };
-    fetch_secrets(&cli.global)?;
-    let mut config = load(&cli.global, listen)?;
+    let roles = match &cli.command {
+        Command::Serve(args) => args.roles.clone(),
+        _ => None,
+    };
+    let layers = layers(&cli.global, listen, roles);
+    fetch_secrets(&layers)?;
+    let mut config = layers.load(&Stored::new())?.0;
     let talks_to_a_person = !matches!(cli.command, Command::Serve(_));
     if talks_to_a_person && config.log.filter == config::DEFAULT_LOG_FILTER {
         // What these commands print is for people; the log would stand between its lines.
@@ -142,7 +150,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         match cli.command {
-            Command::Serve(_) => commands::serve::serve(config).await,
+            Command::Serve(_) => commands::serve::serve(config, layers).await,
             Command::Demo(args) => commands::demo::demo(config, args).await,
             Command::Call(args) => commands::call::call(config, args).await,
             Command::Models(command) => commands::models::models(&config, command).await,
@@ -150,7 +158,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Providers(command) => commands::providers::providers(&config, command).await,
             Command::Text(command) => commands::text::text(&config, command).await,
             Command::Knowledge(command) => commands::knowledge::knowledge(&config, command).await,
-            Command::Admin(command) => commands::admin::admin(&config, command).await,
+            Command::Admin(command) => Box::pin(commands::admin::admin(&config, command)).await,
             Command::Doctor => commands::doctor::doctor(&config).await,
             Command::Config(command) => commands::config::config(&config, &command),
             Command::Inputs(args) => commands::replay::inputs(&config, &args).await,
@@ -163,36 +171,46 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     code
 }
 
-fn load(global: &Global, listen: Option<String>) -> Result<Config, config::Problems> {
+fn layers(global: &Global, listen: Option<String>, roles: Option<String>) -> Layers {
     let mut overrides = Vec::new();
     let path_text = |path: &PathBuf| path.to_string_lossy().into_owned();
     overrides.extend(global.data_dir.as_ref().map(|dir| ("data.dir", path_text(dir))));
     overrides.extend(global.models_dir.as_ref().map(|dir| ("models.dir", path_text(dir))));
     overrides.extend(global.log.clone().map(|filter| ("log.filter", filter)));
     overrides.extend(listen.map(|listen| ("server.listen", listen)));
-    config::load(&Sources { file: global.config.as_deref(), env: &environment_of_config, overrides: &overrides })
+    overrides.extend(roles.map(|roles| ("node.roles", roles)));
+    Layers { file: global.config.clone(), overrides }
 }
 
 /// What was fetched from Vault, by reference.
-static FETCHED: OnceLock<vault::Fetched> = OnceLock::new();
+static FETCHED: LazyLock<ArcSwap<vault::Fetched>> = LazyLock::new(ArcSwap::default);
 
-/// Fetches what the configuration names in Vault. Nothing waits for it when it names nothing.
-fn fetch_secrets(global: &Global) -> anyhow::Result<()> {
+/// Every reference to Vault in the configuration.
+fn references(layers: &Layers) -> BTreeSet<String> {
     // What is not text cannot be a reference.
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let references = vault::references(global.config.as_deref(), variables);
+    vault::references(layers.file.as_deref(), variables)
+}
+
+/// Fetches what the configuration names in Vault. Nothing waits for it when it names nothing.
+///
+/// # Errors
+/// When one cannot be fetched; what was known holds.
+pub(crate) fn fetch_secrets(layers: &Layers) -> anyhow::Result<()> {
+    let references = references(layers);
     if references.is_empty() {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let fetched = runtime.block_on(vault::fetch(&references, &|name| std::env::var(name).ok()))?;
-    let _ = FETCHED.set(fetched); // A process has one command line.
+    FETCHED.store(Arc::new(fetched));
     Ok(())
 }
 
-fn environment_of_config(name: &str) -> Option<String> {
-    match FETCHED.get().and_then(|fetched| fetched.get(name)) {
+/// The environment, and under their references what was fetched from Vault.
+pub(crate) fn environment_of_config(name: &str) -> Option<String> {
+    match FETCHED.load().get(name) {
         Some(secret) => Some(secret.expose().clone()),
         None => std::env::var(name).ok(),
     }

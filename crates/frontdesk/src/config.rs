@@ -1,6 +1,7 @@
 //! Configuration in layers: defaults, file, environment, flags. Every problem is reported at once, each with its place,
 //! and an unknown key names the nearest known one.
 
+use crate::nodes::{NodeConfig, ObjectsConfig, SharedConfig};
 use base::Secret;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ pub const DEFAULT: &str = include_str!("../frontdesk.default.toml");
 pub const DEFAULT_LOG_FILTER: &str = "info";
 
 /// Tables whose keys come from the registries instead of [`DEFAULT`].
-const OPEN_TABLES: [&str; 2] = ["providers", "carriers"];
+const OPEN_TABLES: [&str; 3] = ["providers", "carriers", "objects"];
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -57,6 +58,12 @@ pub struct Config {
     pub plans: PlanRules,
     /// Keys of what is sealed.
     pub secrets: Secrets,
+    /// This process as one node of several.
+    pub node: NodeConfig,
+    /// What nodes share.
+    pub shared: SharedConfig,
+    /// Where recordings go.
+    pub objects: ObjectsConfig,
     /// Logs.
     pub log: Log,
     /// Providers by registry name.
@@ -354,7 +361,18 @@ pub struct Sources<'a> {
 }
 
 /// Loads and checks all layers.
+///
+/// # Errors
+/// Everything that is wrong.
 pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
+    load_all(sources).map(|(config, _)| config)
+}
+
+/// The same, and the layers as one table.
+///
+/// # Errors
+/// Everything that is wrong.
+pub fn load_all(sources: &Sources<'_>) -> Result<(Config, Table), Problems> {
     let mut problems = Vec::new();
     let schema = default_table();
     let mut merged = schema.clone();
@@ -366,7 +384,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
     for (key, value) in sources.overrides {
         set(&mut merged, &schema, key, value, "command line", &mut problems);
     }
-    let config = match Value::Table(merged).try_into::<Config>() {
+    let config = match Value::Table(merged.clone()).try_into::<Config>() {
         Ok(config) => Some(config),
         Err(error) if problems.is_empty() => {
             problems.push(error.to_string().trim().replace('\n', " "));
@@ -377,7 +395,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
     match config {
         Some(config) if problems.is_empty() => {
             let problems = check_values(&config, sources.env);
-            if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+            if problems.is_empty() { Ok((config, merged)) } else { Err(Problems(problems)) }
         }
         _ => Err(Problems(problems)),
     }
@@ -521,6 +539,7 @@ fn check_values(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Vec<St
     if config.database.connections_max == 0 {
         problems.push("database.connections_max must be above 0".into());
     }
+    problems.extend(crate::nodes::problems(config, env));
     for (table, entries) in [("providers", &config.providers), ("carriers", &config.carriers)] {
         for (name, settings) in entries {
             for (key, setting) in settings {

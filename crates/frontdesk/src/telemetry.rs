@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::reload;
 
 /// Lines that wait for a slow log sink.
 const LINES_MAX: usize = 4096;
@@ -20,11 +21,38 @@ pub fn start_logs(log: &Log) {
     let writer = Queue::start();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = match log.format.as_str() {
-        "json" => builder.json().flatten_event(true).try_init(),
-        _ => builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).compact().try_init(),
+        "json" => {
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            keep(builder.reload_handle());
+            builder.try_init()
+        }
+        _ => {
+            let builder =
+                builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).compact().with_filter_reloading();
+            keep(builder.reload_handle());
+            builder.try_init()
+        }
     };
     // A second start (tests in one process) keeps the first one's settings.
     let _ = started;
+}
+
+type SetFilter = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
+
+/// Exchanges the filter of the running logs.
+static FILTER: OnceLock<SetFilter> = OnceLock::new();
+
+fn keep<S: 'static>(handle: reload::Handle<EnvFilter, S>) {
+    let _ = FILTER.set(Box::new(move |filter| handle.reload(filter).is_ok())); // The first start's logs are the ones.
+}
+
+/// Logs what this filter lets through from now on. `false` when it is none.
+pub fn set_filter(text: &str) -> bool {
+    match (EnvFilter::try_new(text), FILTER.get()) {
+        (Ok(filter), Some(set)) => set(filter),
+        (Ok(_), None) => true,
+        (Err(_), _) => false,
+    }
 }
 
 /// The one recorder of this process and what renders it.

@@ -18,6 +18,7 @@ use runtime::catalog::Catalog as _;
 use runtime::drivers::{HttpBrain, HttpEmbed, HttpText, StreamStt, StreamTts};
 use runtime::on_device::{LocalText, model_slots};
 use runtime::reading::{Embedders, Readers, Sited};
+use runtime::recordings::Recordings;
 use runtime::service::{AudioJudge, BrainService, EmbedService, KnowledgeSearch, SttService, TextService, TtsService};
 use runtime::{Budgets, Node, NodeSettings, Services};
 use std::collections::{BTreeMap, HashMap};
@@ -58,6 +59,10 @@ pub struct Wired {
     pub live: runtime::Live,
     /// Where recordings are.
     pub recordings_dir: PathBuf,
+    /// The same with the storage behind them.
+    pub recordings: Recordings,
+    /// What nodes share.
+    pub shared: Arc<dyn Shared>,
     /// Who does what, for people: (stage, names in order).
     pub stages: Stages,
 }
@@ -108,9 +113,11 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
         node.confine_tools(Arc::new(Egress::new(EgressConfig::new(Policy::Tenant))));
     }
     node.load_settings().await.context("switches and credentials of providers")?;
+    let recordings = recordings(config, env, store.as_ref())?;
+    let shared = crate::nodes::shared(config, env)?;
     crate::wiring_live::subscribe_rest(config, store.as_ref()).await?;
     let live = crate::wiring_live::live(config, &store);
-    Ok(Wired { node, store, scope, on_device, live, recordings_dir, stages })
+    Ok(Wired { node, store, scope, on_device, live, recordings_dir, recordings, shared, stages })
 }
 
 /// A node that takes no calls and has loaded no models: for commands about providers.
@@ -172,6 +179,15 @@ pub fn store_options(config: &Config, env: Env<'_>) -> anyhow::Result<StoreOptio
 /// Where recordings are.
 pub fn recordings_dir(config: &Config) -> PathBuf {
     config.data_dir().join("recordings")
+}
+
+/// Recordings with the storage behind them.
+///
+/// # Errors
+/// When the storage makes no sense.
+pub fn recordings(config: &Config, env: Env<'_>, store: &dyn Store) -> anyhow::Result<Recordings> {
+    let objects = crate::nodes::objects(config, env, store.keyring().clone())?;
+    Ok(Recordings::new(recordings_dir(config), objects))
 }
 
 /// Who does what, for people: (stage, names in order).
@@ -513,9 +529,10 @@ impl Cloud<'_> {
             }
             let entry = providers::embed::PROVIDERS.find(&name)?;
             let provider = entry.open(&self.options(entry.descriptor)?)?;
-            let (region, model) = (self.region(entry.descriptor, provider.settings())?, provider.settings().model());
+            let region = self.region(entry.descriptor, provider.settings())?;
+            let model = provider.settings().model().to_owned();
             let make = Arc::clone(self.egress);
-            let service = HttpEmbed::new(&name, &model.to_owned(), Arc::new(move || provider.protocol()), make);
+            let service = HttpEmbed::new(&name, &model, Arc::new(move || provider.protocol()), make);
             chain.push(Sited { service: Arc::new(service) as Arc<dyn EmbedService>, region });
         }
         Ok(Embedders(chain))
@@ -589,7 +606,7 @@ fn quality(provider: &str, text: &str) -> anyhow::Result<u8> {
 }
 
 /// What may be spent.
-fn budgets(config: &Config) -> Budgets {
+pub fn budgets(config: &Config) -> Budgets {
     let cents = |cents: u32| (cents > 0).then(|| Money::from_usd_micros(i64::from(cents) * 10_000));
     Budgets { call: cents(config.budget.call_cents), month: cents(config.budget.month_cents) }
 }

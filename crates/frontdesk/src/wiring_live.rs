@@ -60,7 +60,7 @@ pub fn work(
     if config.retention.transcripts_days > 0 {
         let retention = Retention {
             store: Arc::clone(store),
-            recordings_dir: wired.recordings_dir.clone(),
+            recordings: wired.recordings.clone(),
             kept_ms: i64::from(config.retention.transcripts_days) * DAY_MS,
         };
         worker = worker.lane(RETENTION_JOB, 1, Arc::new(retention)).entry(Entry::new(

@@ -181,9 +181,22 @@ fn renounce(allowed: &ChildLimits) -> std::io::Result<()> {
     Resource::FSIZE.set(0, 0)?;
     Resource::CPU.set(allowed.cpu_s, allowed.cpu_s)?;
     #[cfg(target_os = "linux")]
-    Resource::AS.set(allowed.memory_bytes, allowed.memory_bytes)?;
+    {
+        // What the program and its allocator have reserved already is not the document's.
+        let most = mapped_bytes().saturating_add(allowed.memory_bytes);
+        Resource::AS.set(most, most)?;
+    }
     // What is open stays open; nothing more.
     Resource::NOFILE.set(FILES_MAX, FILES_MAX)
+}
+
+/// Bytes of addresses that this process has reserved; proc_pid_status(5).
+#[cfg(target_os = "linux")]
+fn mapped_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
+    kilobytes.unwrap_or(0).saturating_mul(1024)
 }
 
 #[cfg(unix)]

@@ -15,6 +15,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod ambience;
+mod band;
 pub mod denoise;
 pub mod dtmf;
 pub mod echo;

@@ -10,6 +10,7 @@
 //! agent says ([`Listener::played`]). The recording gets the caller's frames as they came, the recogniser what is left when
 //! the agent's own voice (and, where wanted, noise) is taken out.
 
+use crate::band::Band;
 use crate::denoise::{NoiseSuppressor, RecurrentSuppressor};
 use crate::echo::EchoGuard;
 use crate::framer::{Framer, Preroll};
@@ -28,6 +29,18 @@ const FALL_DB_PER_FRAME: f32 = 5.0;
 /// further away than that.
 const RELIEF_DB_PER_FRAME: f32 = 0.03;
 const RELIEF_DB_MAX: f32 = 6.0;
+/// While the agent speaks and the caller listens, the voices that are heard are behind the caller: so loud they are for nine
+/// tenths of the time, found in steps.
+const BEHIND_SHARE: f32 = 0.9;
+const BEHIND_STEP_DB: f32 = 0.5;
+/// Voiced frames before that is known: somebody who says a word or two is no crowd.
+const BEHIND_FRAMES_MIN: u32 = 100;
+/// The caller is louder than what is behind them by this, and where that cannot be, at most so much below their usual level.
+const BEHIND_MARGIN_DB: f32 = 1.0;
+const BEHIND_BELOW_DB_MIN: f32 = 4.0;
+/// Louder than this below the usual level it may be the caller.
+const MAY_BE_CALLER_DB: f32 = 3.0;
+const BEHIND_ECHO_MAX: f32 = 0.1;
 /// From here on the cheap stage takes a frame for voiced.
 const VOICED_MIN: f32 = 0.5;
 
@@ -70,6 +83,7 @@ pub struct Listener {
 struct Stages {
     guard: EchoGuard,
     takes_echo_out: bool,
+    band: Band,
     gate: Gate,
     detector: Detector,
     overlaps: Overlaps,
@@ -79,8 +93,9 @@ struct Stages {
     /// What the neural stage has not heard yet: it needs the moment before an onset to know one.
     before: Preroll,
     is_asked: bool,
-    /// The frame at work.
+    /// The frame at work, and what of it is looked at.
     frame: Vec<i16>,
+    looked_at: Vec<i16>,
 }
 
 impl Listener {
@@ -94,6 +109,7 @@ impl Listener {
         let stages = Stages {
             guard: EchoGuard::new(rate_hz),
             takes_echo_out: settings.echo_guard,
+            band: Band::new(rate_hz),
             gate: Gate::new(rate_hz)?,
             detector: Detector::new(Config { neural: settings.neural, ..Config::default() }),
             overlaps: Overlaps::default(),
@@ -103,6 +119,7 @@ impl Listener {
             before: Preroll::new(BEFORE_MS, rate_hz),
             is_asked: false,
             frame: Vec::with_capacity(framer.frame_samples()),
+            looked_at: Vec::with_capacity(framer.frame_samples()),
         };
         Ok(Self { framer, stages })
     }
@@ -141,7 +158,13 @@ impl Stages {
         self.frame.clear();
         self.frame.extend_from_slice(raw);
         let echo = self.guard(raw.len());
-        let mut seen = self.gate.push(&self.frame);
+        self.looked_at.clear();
+        self.looked_at.extend_from_slice(&self.frame);
+        self.band.process(&mut self.looked_at);
+        let mut seen = self.gate.push(&self.looked_at);
+        if self.guard.is_agent_audible() && echo <= BEHIND_ECHO_MAX && seen.cheap >= VOICED_MIN {
+            self.distance.learn_behind(seen.level_dbfs, self.overlaps.usual_dbfs());
+        }
         let is_far = self.distance.is_far(&seen, self.overlaps.usual_dbfs());
         if echo >= ECHO_SHARE_MAX || is_far {
             seen.cheap = 0.0;
@@ -149,7 +172,7 @@ impl Stages {
         } else if let Some(probability) = self.ask(&seen, neural) {
             seen = seen.with_neural(probability);
         }
-        self.before.push(&self.frame);
+        self.before.push(&self.looked_at);
         let event = self.detector.push(seen);
         let speech_ms = self.detector.is_speaking().then(|| self.detector.speech_ms());
         let agent_audible = self.guard.is_agent_audible();
@@ -181,7 +204,7 @@ impl Stages {
             neural(first);
             neural(then);
         }
-        neural(&self.frame)
+        neural(&self.looked_at)
     }
 
     /// How much of the frame was the agent's own voice, which is out of it now.
@@ -201,14 +224,30 @@ struct Distance {
     level_dbfs: f32,
     /// How much quieter than usual somebody may be by now: a caller who moves away from the phone is heard again.
     relief_db: f32,
+    /// How loud the voices behind the caller are, once they were heard.
+    behind_dbfs: Option<f32>,
+    behind_frames: u32,
 }
 
 impl Distance {
+    fn learn_behind(&mut self, level_dbfs: f32, usual_dbfs: Option<f32>) {
+        if usual_dbfs.is_some_and(|usual| level_dbfs > usual - MAY_BE_CALLER_DB) {
+            return;
+        }
+        self.behind_frames = self.behind_frames.saturating_add(1);
+        let behind = self.behind_dbfs.get_or_insert(level_dbfs);
+        let share = if level_dbfs > *behind { BEHIND_SHARE } else { BEHIND_SHARE - 1.0 };
+        *behind += share * BEHIND_STEP_DB;
+    }
+
     fn is_far(&mut self, seen: &Frame, usual_dbfs: Option<f32>) -> bool {
         self.level_dbfs = seen.level_dbfs.max(self.level_dbfs - FALL_DB_PER_FRAME).min(0.0);
         let Some(usual_dbfs) = usual_dbfs else { return false };
         let below_db = usual_dbfs - self.level_dbfs;
-        let is_far = below_db > FAR_DB + self.relief_db;
+        let far_db = FAR_DB + self.relief_db;
+        let behind_dbfs = self.behind_dbfs.filter(|_| self.behind_frames >= BEHIND_FRAMES_MIN);
+        let behind_db = behind_dbfs.map_or(far_db, |behind| usual_dbfs - behind - BEHIND_MARGIN_DB);
+        let is_far = below_db > far_db.min(behind_db.max(BEHIND_BELOW_DB_MIN));
         if below_db <= FAR_DB {
             self.relief_db = 0.0;
         } else if is_far && seen.cheap >= VOICED_MIN {

@@ -9,7 +9,7 @@ use crate::vad;
 use base::limits::{FRAME_MS, OVERLAP_EVERY_MS};
 
 /// Frames looked back at when speech is noticed: it began a moment before.
-const KEPT_FRAMES: usize = 16;
+const KEPT_FRAMES: usize = 32;
 /// From this probability on, a frame is voiced.
 const VOICED_MIN: f32 = 0.35;
 /// A frame this far above the noise of the line has something in it, whatever it is.
@@ -20,6 +20,19 @@ const NEURAL_FRAMES: u8 = 3;
 const USUAL_FRAMES_MIN: u32 = 15;
 /// Voiced frames over which it is averaged.
 const USUAL_FRAMES: u32 = 200;
+
+/// Where the caller is this close to the noise of the line, the soft beginning of a word is lost in it.
+const NOISY_DB_MAX: f32 = 10.0;
+/// Noise that fluctuates by no more than this is steady: what rises above it is a sound.
+const STEADY_DB_MAX: f32 = 1.0;
+const STEADY_WEIGHT: f32 = 0.02;
+/// What rises so far above steady noise, for two frames, is the beginning of what is noticed so long afterwards at most.
+const BURST_DB_MIN: f32 = 3.0;
+const BURST_FRAMES_MAX: usize = 20;
+/// More echo than this, and it is no sound of the caller.
+const BURST_ECHO_MAX: f32 = 0.3;
+/// What steady noise hides of a word that begins without a vowel.
+const HIDDEN_MS: u64 = 80;
 
 /// Measured over the speech so far.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +45,8 @@ pub struct Evidence {
     pub echo: f32,
     /// How probable it is that it is a voice at all: 0 to 1.
     pub voice: f32,
+    /// How much longer ago than it was noticed it began, where noise hid its beginning.
+    pub late_ms: u64,
 }
 
 /// One frame, as the other stages see it.
@@ -53,6 +68,8 @@ struct Kept {
     is_sound: bool,
     power: f32,
     echo: f32,
+    above_floor_db: f32,
+    is_speech: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,6 +92,10 @@ pub struct Overlaps {
     usual_frames: u32,
     sums: Option<Sums>,
     since_told_ms: u64,
+    /// How much the noise of the line fluctuates, and how loud it is.
+    fluctuation_db: Option<f32>,
+    floor_dbfs: f32,
+    late_ms: u64,
 }
 
 impl Overlaps {
@@ -88,6 +109,7 @@ impl Overlaps {
         let kept = self.keep(&look);
         let Some(speech_ms) = look.speech_ms else {
             self.sums = None;
+            self.learn_noise(&look);
             return None;
         };
         if !look.agent_audible {
@@ -96,6 +118,9 @@ impl Overlaps {
             return None;
         }
         let is_first = self.sums.is_none();
+        if is_first {
+            self.late_ms = self.late_ms_of_onset(speech_ms);
+        }
         let mut sums = self.sums.take().unwrap_or_else(|| self.sums_of_onset(speech_ms));
         sums.add(kept);
         self.sums = Some(sums);
@@ -119,6 +144,8 @@ impl Overlaps {
             is_sound: look.frame.above_floor_db >= SOUND_DB_MIN,
             power: (power(look.frame.level_dbfs) - power(floor_dbfs)).max(0.0),
             echo: look.echo,
+            above_floor_db: look.frame.above_floor_db,
+            is_speech: look.speech_ms.is_some(),
         };
         self.kept[self.next] = kept;
         self.next = (self.next + 1) % KEPT_FRAMES;
@@ -133,6 +160,30 @@ impl Overlaps {
             sums.add(self.kept[(self.next + KEPT_FRAMES - 1 - back) % KEPT_FRAMES]);
         }
         sums
+    }
+
+    /// How much before it was noticed speech began that began in noise.
+    fn late_ms_of_onset(&self, speech_ms: u64) -> u64 {
+        let is_noisy = self.usual_dbfs().is_some_and(|usual| usual - self.floor_dbfs <= NOISY_DB_MAX);
+        if !is_noisy || self.fluctuation_db.is_none_or(|db| db > STEADY_DB_MAX) {
+            return 0;
+        }
+        let onset = (speech_ms / FRAME_MS) as usize;
+        let back = |frames: usize| self.kept[(self.next + KEPT_FRAMES - 1 - frames) % KEPT_FRAMES];
+        let is_sound = |kept: Kept| kept.above_floor_db >= BURST_DB_MIN && kept.echo <= BURST_ECHO_MAX;
+        let reach = (onset + BURST_FRAMES_MAX).min(KEPT_FRAMES - 1);
+        let is_new = |frames: &usize| *frames < onset || !back(*frames).is_speech;
+        let frames = (onset + 1..=reach).take_while(is_new);
+        let first = frames.filter(|frames| is_sound(back(*frames)) && is_sound(back(*frames - 1))).last();
+        first.map_or(0, |frames| (frames - onset) as u64 * FRAME_MS).max(HIDDEN_MS)
+    }
+
+    fn learn_noise(&mut self, look: &Look) {
+        self.floor_dbfs = look.frame.level_dbfs - look.frame.above_floor_db;
+        // A sound now and then does not make noise unsteady.
+        let apart = look.frame.above_floor_db.abs().min(BURST_DB_MIN);
+        let known = self.fluctuation_db.get_or_insert(apart);
+        *known += (apart - *known) * STEADY_WEIGHT;
     }
 
     fn learn(&mut self, kept: Kept) {
@@ -153,6 +204,7 @@ impl Overlaps {
             level_db,
             echo: (sums.echo / sounds).clamp(0.0, 1.0),
             voice: (sums.voice / sounds).clamp(0.0, 1.0),
+            late_ms: self.late_ms,
         }
     }
 }
@@ -236,6 +288,45 @@ mod tests {
         let mut overlaps = Overlaps::default();
         let evidence = overlaps.push(look(-20.0, 0.1, Some(20), true)).unwrap();
         assert!(evidence.voice < 0.2 && evidence.speech_ms == 0);
+    }
+
+    /// A caller who is usually at -20 dBFS, on a line with steady noise of -27 dBFS.
+    fn in_noise() -> Overlaps {
+        let mut overlaps = Overlaps::default();
+        talk(&mut overlaps, -19.0, 60);
+        (0..100).for_each(|_| assert_eq!(overlaps.push(noise(0.4)), None));
+        overlaps
+    }
+
+    fn noise(above_floor_db: f32) -> Look {
+        let frame =
+            vad::Frame { cheap: 0.0, level_dbfs: -27.0 + above_floor_db, above_floor_db, tonal: false, neural: None };
+        Look { frame, echo: 0.0, speech_ms: None, agent_audible: true }
+    }
+
+    #[test]
+    fn speech_in_steady_noise_began_with_the_first_sound_above_it() {
+        let mut overlaps = in_noise();
+        // "Ex", then 200 ms that the noise hides, then "cuse".
+        [4.0, 4.1].into_iter().for_each(|db| assert_eq!(overlaps.push(noise(db)), None));
+        (0..10).for_each(|_| assert_eq!(overlaps.push(noise(0.2)), None));
+        (0..3).for_each(|_| assert_eq!(overlaps.push(noise(9.0)), None));
+        let evidence = overlaps.push(look(-18.0, 0.9, Some(60), true)).unwrap();
+        assert_eq!(evidence.late_ms, 240);
+    }
+
+    #[test]
+    fn noise_hides_the_beginning_of_a_word_and_a_quiet_line_does_not() {
+        let mut overlaps = in_noise();
+        (0..3).for_each(|_| assert_eq!(overlaps.push(noise(9.0)), None));
+        assert_eq!(overlaps.push(look(-18.0, 0.9, Some(60), true)).unwrap().late_ms, HIDDEN_MS);
+        let mut quiet = Overlaps::default();
+        talk(&mut quiet, -20.0, 60);
+        (0..20).for_each(|_| assert_eq!(quiet.push(look(-70.0, 0.0, None, true)), None));
+        assert_eq!(quiet.push(look(-18.0, 0.9, Some(60), true)).unwrap().late_ms, 0);
+        let mut crowd = in_noise();
+        (0..200).for_each(|n| assert_eq!(crowd.push(noise([-2.0, 3.5, 4.0][n % 3])), None));
+        assert_eq!(crowd.push(look(-18.0, 0.9, Some(60), true)).unwrap().late_ms, 0, "a crowd comes and goes");
     }
 
     #[test]

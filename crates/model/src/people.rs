@@ -354,7 +354,8 @@ mod tests {
         for line in TABLE.lines().skip(1) {
             let mut cells = line.split(',');
             let permission: Permission = cells.next().and_then(|name| name.parse().ok()).expect("a permission");
-            let cells: String = cells.map(|cell| if cell.is_empty() { " |".into() } else { format!(" {cell} |") }).collect();
+            let cells: String =
+                cells.map(|cell| if cell.is_empty() { " |".into() } else { format!(" {cell} |") }).collect();
             let row = format!("| `{permission}` | {} |{cells}", permission.allows());
             assert!(page.contains(&row), "docs/access.md lacks the line\n{row}");
         }

@@ -7,6 +7,7 @@
 pub mod answers;
 mod bill;
 pub mod catalog;
+pub mod cluster;
 pub mod drivers;
 pub mod events;
 mod host;
@@ -14,6 +15,7 @@ pub mod node;
 pub mod on_device;
 mod phrases;
 pub mod reading;
+pub mod recordings;
 pub mod replay;
 pub mod retention;
 pub mod router;
@@ -24,9 +26,10 @@ pub mod voices;
 pub mod webhooks;
 pub mod work;
 
+pub use cluster::{ClusterSettings, Follow, JoinError};
 pub use node::{
-    AttachError, Budgets, DialError, DialRequest, MaskedCredential, Node, NodeSettings, ProviderError, RefuseReason,
-    Services,
+    AttachError, Budgets, DialError, DialRequest, LiveSettings, MaskedCredential, Node, NodeSettings, ProviderError,
+    RefuseReason, Services,
 };
 
 /// What the outside follows and is sent: live events and webhooks.

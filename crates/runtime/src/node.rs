@@ -2,6 +2,7 @@
 
 mod doors;
 mod duty;
+mod membership;
 mod outbound;
 mod plan;
 pub mod providers;
@@ -15,6 +16,7 @@ pub use providers::{MaskedCredential, ProviderError};
 use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
+use crate::cluster::Cluster;
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
 use crate::phrases::Phrases;
 use crate::reading::{Embedders, Readers};
@@ -35,7 +37,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use store::Store;
-use tokio::sync::{Semaphore, broadcast, mpsc};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -54,6 +56,17 @@ pub struct NodeSettings {
     pub record: bool,
     /// Record the engine's inputs.
     pub record_inputs: bool,
+    /// What may be spent.
+    pub budgets: Budgets,
+}
+
+/// What of it can be changed while calls go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveSettings {
+    /// Calls at once.
+    pub calls_max: usize,
+    /// Of these, kept free for inbound calls.
+    pub inbound_reserve: usize,
     /// What may be spent.
     pub budgets: Budgets,
 }
@@ -142,6 +155,12 @@ pub(crate) struct Shared {
     plans: Mutex<HashMap<(String, String), Plan>>,
     used: AtomicUsize,
     draining: AtomicBool,
+    /// An operator asked this node to take no new calls.
+    cordoned: AtomicBool,
+    cluster: OnceLock<Arc<Cluster>>,
+    /// A call has left the registry.
+    closed: Notify,
+    live: Mutex<LiveSettings>,
 }
 
 #[derive(Clone)]
@@ -212,7 +231,7 @@ impl Shared {
 
     /// What a call of this agent may still spend.
     pub(crate) fn purse(&self, agent: &Agent, bill: &Bill) -> Purse {
-        let budgets = self.settings.budgets;
+        let budgets = self.live().budgets;
         let per_call = agent.providers.budget_call().or(budgets.call);
         Purse::new(bill.clone(), per_call, budgets.month.map(|budget| (self.month(agent.business), budget)))
     }
@@ -239,7 +258,7 @@ impl Shared {
 
     /// Asks the store what the business has spent this month: other nodes spend, too. The call does not wait for it.
     fn learn_spending(self: &Arc<Self>, scope: TenantScope) {
-        if self.settings.budgets.month.is_none() {
+        if self.live().budgets.month.is_none() {
             return;
         }
         let shared = Arc::clone(self);
@@ -304,6 +323,7 @@ struct Listed(Arc<Shared>, CallId);
 impl Drop for Listed {
     fn drop(&mut self) {
         let gone = lock(&self.0.calls).remove(&self.1);
+        self.0.closed.notify_one();
         lock(&self.0.tickets).retain(|_, ticket| ticket.call != self.1);
         if let Some(carrier_ref) = gone.as_ref().and_then(|call| call.carrier_ref.clone()) {
             let key = (gone.map(|call| call.carrier).unwrap_or_default(), carrier_ref);
@@ -346,6 +366,11 @@ impl Node {
         egress: Arc<egress::Egress>,
         controls: BTreeMap<String, Arc<dyn CarrierControl>>,
     ) -> Self {
+        let live = LiveSettings {
+            calls_max: settings.calls_max,
+            inbound_reserve: settings.inbound_reserve,
+            budgets: settings.budgets,
+        };
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             shared: Arc::new(Shared {
@@ -367,6 +392,10 @@ impl Node {
                 plans: Mutex::default(),
                 used: AtomicUsize::new(0),
                 draining: AtomicBool::new(false),
+                cordoned: AtomicBool::new(false),
+                cluster: OnceLock::new(),
+                closed: Notify::new(),
+                live: Mutex::new(live),
             }),
         }
     }
@@ -430,7 +459,7 @@ impl Node {
 
     /// Whether the process is about to stop.
     pub fn is_draining(&self) -> bool {
-        self.shared.draining.load(Ordering::Acquire)
+        self.shared.draining.load(Ordering::Acquire) || self.shared.cordoned.load(Ordering::Acquire)
     }
 
     /// Watches a live call of the tenant.
@@ -453,10 +482,10 @@ impl Node {
 
     /// Exact admission: a call either gets a slot now or is refused now.
     fn admit(&self, direction: Direction) -> Result<Slot, RefuseReason> {
-        if self.is_draining() {
+        if self.is_draining() || !self.takes_calls() {
             return Err(RefuseReason::Draining);
         }
-        let settings = &self.shared.settings;
+        let settings = self.shared.live();
         let limit = match direction {
             Direction::Inbound => settings.calls_max,
             Direction::Outbound => settings.calls_max.saturating_sub(settings.inbound_reserve),
@@ -521,16 +550,22 @@ impl Node {
         let listed = Listed(Arc::clone(&self.shared), id);
         // Boxed: the future of a call is large, and the task should hold a pointer to it.
         let run = Box::pin(tracing::Instrument::instrument(host.run(), span));
+        let cluster = self.cluster().cloned();
         self.shared.tasks.spawn(async move {
-            let _guards = (slot, listed);
+            let guards = (slot, listed);
             run.await;
+            drop(guards);
+            if let Some(cluster) = cluster {
+                cluster.release(&scope, id).await;
+            }
         });
     }
 
     /// A single-use token that admits one media socket to this call.
-    fn ticket(&self, call: CallId) -> String {
+    fn ticket(&self, scope: &TenantScope, call: CallId) -> String {
         // 122 random bits of a version 4 id, and not the time.
         let token = format!("{}", uuid::Uuid::new_v4().as_simple());
+        let token = self.cluster().map_or_else(|| token.clone(), |cluster| cluster.sign_ticket(&token, scope, call));
         let now = Instant::now();
         let mut tickets = lock(&self.shared.tickets);
         tickets.retain(|_, ticket| ticket.expires > now);
@@ -539,26 +574,10 @@ impl Node {
         token
     }
 
-    /// Stops taking calls, lets the live ones finish within `grace`, and returns when all are over.
-    pub async fn drain(&self, grace: Duration) {
-        self.shared.draining.store(true, Ordering::Release);
-        let live: Vec<_> = lock(&self.shared.calls).values().map(|call| call.channels.messages.clone()).collect();
-        tracing::info!(calls = live.len(), grace_secs = grace.as_secs(), "draining");
-        for messages in live {
-            let _ = messages.send(HostMessage::Drain(grace)).await; // A call that ends right now needs no telling.
-        }
-        self.shared.tasks.close();
-        // Each call ends itself before the deadline; the rest of the time is for the last writes.
-        let patience = grace + Duration::from_millis(limits::STATEMENT_MS_MAX * 2);
-        if tokio::time::timeout(patience, self.shared.tasks.wait()).await.is_err() {
-            tracing::error!(calls = self.calls_live(), "calls were still alive at the end of the drain");
-        }
-    }
-
     /// Reports a state that a platform told us to the live call, or to its row when it is over.
     async fn report_state(&self, route: store::CallRoute, state: CallState) -> Result<(), store::StoreError> {
         let input = Input::Carrier(CarrierInput::State { state });
-        if self.tell(&route.scope, route.call.id, input.clone()).await {
+        if self.tell_anywhere(&route.scope, route.call.id, input.clone()).await.unwrap_or(false) {
             return Ok(());
         }
         let update = store::CallUpdate {

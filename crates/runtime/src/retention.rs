@@ -1,11 +1,12 @@
 //! The end of what is kept of calls: past their time, or because somebody asked for it. Files go before the rows that
 //! name them, so that a process that dies in between leaves nothing that nobody knows of.
 
+use crate::recordings::Recordings;
 use base::{CallId, limits};
 use model::business::TenantScope;
 use model::call::Call;
 use std::collections::BTreeSet;
-use std::path::Path;
+use store::objects::ObjectError;
 use store::{Cursor, Store, StoreError};
 
 /// What was deleted.
@@ -31,7 +32,7 @@ pub enum DeleteError {
         /// Its name in the folder of recordings.
         name: String,
         /// Why.
-        error: std::io::Error,
+        error: ObjectError,
     },
 }
 
@@ -42,7 +43,7 @@ pub enum DeleteError {
 /// When the store does not answer. What could be deleted until then is deleted, and the next sweep goes on.
 pub async fn sweep(
     store: &dyn Store,
-    recordings_dir: &Path,
+    recordings: &Recordings,
     before_ms: i64,
     now_ms: i64,
 ) -> Result<Deleted, StoreError> {
@@ -53,7 +54,7 @@ pub async fn sweep(
         let Some(last) = due.last() else { break };
         after = Some(Cursor { at_ms: last.call.started_at_ms, id: last.call.id.0 });
         for route in due {
-            match remove_files(store, recordings_dir, &route.scope, &route.call).await {
+            match remove_files(store, recordings, &route.scope, &route.call).await {
                 Ok(files) => {
                     store.forget_call(&route.scope, route.call.id, now_ms).await?;
                     deleted.calls += 1;
@@ -79,7 +80,7 @@ pub async fn sweep(
 /// When a file cannot be removed or the store does not answer; asking again goes on.
 pub async fn delete(
     store: &dyn Store,
-    recordings_dir: &Path,
+    recordings: &Recordings,
     scope: &TenantScope,
     call: CallId,
 ) -> Result<Deleted, DeleteError> {
@@ -88,20 +89,24 @@ pub async fn delete(
         Err(StoreError::NotFound(_)) => return Ok(Deleted::default()),
         Err(error) => return Err(error.into()),
     };
-    let files = remove_files(store, recordings_dir, scope, &row).await?;
+    let files = remove_files(store, recordings, scope, &row).await?;
     let calls = usize::from(store.delete_call(scope, call).await?);
     store.scrub().await?;
     Ok(Deleted { calls, files, left: 0 })
 }
 
-async fn remove_files(store: &dyn Store, dir: &Path, scope: &TenantScope, call: &Call) -> Result<usize, DeleteError> {
+async fn remove_files(
+    store: &dyn Store,
+    recordings: &Recordings,
+    scope: &TenantScope,
+    call: &Call,
+) -> Result<usize, DeleteError> {
     let mut names: BTreeSet<String> = store.recordings(scope, call.id).await?.into_iter().collect();
     names.extend(call.recording.clone());
     let mut removed = 0;
     for name in names {
-        match tokio::fs::remove_file(dir.join(&name)).await {
-            Ok(()) => removed += 1,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        match recordings.remove(&name).await {
+            Ok(was_there) => removed += usize::from(was_there),
             Err(error) => return Err(DeleteError::File { name, error }),
         }
     }
@@ -111,9 +116,11 @@ async fn remove_files(store: &dyn Store, dir: &Path, scope: &TenantScope, call: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::JournalSeq;
+    use base::{JournalSeq, Secret};
     use store::laws::{Tenant, call_of, caller_turn, tenant};
+    use store::objects::{ObjectPlace, Objects};
     use store::{CallUpdate, SqlStore, SqliteOptions, WriterId};
+    use store::{DataKey, Keyring};
 
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -137,6 +144,7 @@ mod tests {
             self.store.create_call(scope, &call).await.expect("a call");
             let words = [caller_turn(1, "hello")];
             self.store_words(&call, &words).await;
+            std::fs::create_dir_all(self.folder.path().join(call.business.to_string())).expect("a folder");
             for name in self.names(&call) {
                 std::fs::write(self.folder.path().join(&name), "RIFF").expect("a file");
                 use store::Recordings as _;
@@ -155,7 +163,14 @@ mod tests {
         }
 
         fn names(&self, call: &Call) -> [String; 2] {
-            [format!("{}.wav", call.id), format!("{}.7.wav", call.id)]
+            let business = call.business;
+            [format!("{business}/{}.wav", call.id), format!("{business}/{}.7.wav", call.id)]
+        }
+
+        fn recordings(&self) -> Recordings {
+            let key = DataKey::parse(&Secret::new("a".repeat(64))).expect("a key");
+            let objects = Objects::open(&ObjectPlace::Memory, Keyring::new(key, Vec::new())).expect("opens");
+            Recordings::new(self.folder.path(), objects)
         }
 
         fn files(&self, call: &Call) -> usize {
@@ -173,7 +188,7 @@ mod tests {
         let office = Office::open().await;
         let now_ms = 100 * DAY_MS;
         let (old, recent) = (office.call(now_ms - 31 * DAY_MS).await, office.call(now_ms - 29 * DAY_MS).await);
-        let dir = office.folder.path();
+        let dir = &office.recordings();
         let deleted = sweep(&office.store, dir, now_ms - 30 * DAY_MS, now_ms).await.expect("swept");
         assert_eq!(deleted, Deleted { calls: 1, files: 2, left: 0 });
         assert_eq!((office.words(&old).await, office.files(&old)), (Some(0), 0));
@@ -189,11 +204,11 @@ mod tests {
         let path = office.folder.path().join(&office.names(&stuck)[0]);
         std::fs::remove_file(&path).expect("removed");
         std::fs::create_dir(&path).expect("a folder in its place");
-        let deleted = sweep(&office.store, office.folder.path(), 9 * DAY_MS, 9 * DAY_MS).await.expect("swept");
+        let deleted = sweep(&office.store, &office.recordings(), 9 * DAY_MS, 9 * DAY_MS).await.expect("swept");
         assert_eq!((deleted.calls, deleted.left), (1, 1));
         assert_eq!((office.words(&stuck).await, office.words(&other).await), (Some(1), Some(0)));
         std::fs::remove_dir(&path).expect("mended");
-        let deleted = sweep(&office.store, office.folder.path(), 9 * DAY_MS, 9 * DAY_MS).await.expect("swept");
+        let deleted = sweep(&office.store, &office.recordings(), 9 * DAY_MS, 9 * DAY_MS).await.expect("swept");
         assert_eq!((deleted.calls, deleted.left), (1, 0));
     }
 
@@ -202,7 +217,7 @@ mod tests {
         let office = Office::open().await;
         let call = office.call(DAY_MS).await;
         let gone = |deleted: Result<Deleted, DeleteError>| deleted.map(|deleted| (deleted.calls, deleted.files)).ok();
-        let (store, dir, scope) = (&office.store, office.folder.path(), &office.tenant.scope);
+        let (store, dir, scope) = (&office.store, &office.recordings(), &office.tenant.scope);
         assert_eq!(gone(delete(store, dir, scope, call.id).await), Some((1, 2)));
         assert_eq!((office.words(&call).await, office.files(&call)), (None, 0));
         assert_eq!(gone(delete(store, dir, scope, call.id).await), Some((0, 0)));

@@ -190,12 +190,12 @@ impl Group {
             business,
             agent.id.0,
             conversation,
-            if call % 4 == 0 { "outbound" } else { "inbound" },
+            if call.is_multiple_of(4) { "outbound" } else { "inbound" },
             "loopback",
             Some(format!("load-{}", id.as_simple())),
             customer,
             number,
-            if call % 17 == 0 { "failed" } else { "completed" },
+            if call.is_multiple_of(17) { "failed" } else { "completed" },
             started_at_ms,
             Some(started_at_ms + 2_000),
             Some(ended_at_ms),
@@ -227,7 +227,7 @@ impl Group {
 
 /// An id that stays the same from run to run.
 fn made_of(kind: u128, index: u32) -> Uuid {
-    Uuid::from_u128((0x10ad << 112) | (kind << 64) | u128::from(index) + 1)
+    Uuid::from_u128((0x10ad << 112) | (kind << 64) | (u128::from(index) + 1))
 }
 
 /// An id as if made at this moment (RFC 9562, 5.7).

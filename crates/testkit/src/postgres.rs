@@ -269,7 +269,7 @@ impl Server {
              \"$0\" -D data stop -m immediate; rm -rf data template_*; exit; fi; exec 8>&-; done"
         );
         let mut command = Command::new("setsid");
-        command.args(["sh", "-c", &script]).arg(binaries().join("pg_ctl")).current_dir(&self.folder);
+        command.args(["--fork", "sh", "-c", &script]).arg(binaries().join("pg_ctl")).current_dir(&self.folder);
         if let Some((uid, gid)) = server_user() {
             // The marks belong to the test's user, the server to another.
             for name in ["lock", "used"] {
@@ -278,7 +278,8 @@ impl Server {
             command.uid(uid).gid(gid);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().expect("the watchdog of the shared server");
+        let started = command.status().expect("setsid, from util-linux");
+        assert!(started.success(), "the watchdog of the shared server did not start: {started}");
     }
 }
 

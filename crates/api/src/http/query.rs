@@ -36,7 +36,7 @@ mod tests {
         let request = axum::http::Request::get(uri).body(()).expect("a request");
         let (mut parts, ()) = request.into_parts();
         let read = Params::<Wanted>::from_request_parts(&mut parts, &()).await;
-        read.map(|Params(wanted)| wanted.limit).map_err(|problem| problem.detail.unwrap_or_default())
+        read.map(|Params(wanted)| wanted.limit).map_err(|problem| problem.detail.unwrap_or_default().into())
     }
 
     #[tokio::test]

@@ -79,7 +79,7 @@ fn with_problem(response: Response, id: &RequestId) -> Response {
         return response;
     }
     let mut problem = known.unwrap_or_else(|| Problem::of_status(status));
-    problem.request_id = Some(id.as_str().to_owned());
+    problem.request_id = Some(id.as_str().into());
     let (mut head, _) = response.into_parts();
     let mut rewritten = problem.into_response();
     for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {

@@ -15,12 +15,12 @@ use base::{AgentId, CallId, PhoneNumber, limits};
 use engine::io::{DeskInput, Input};
 use futures_util::Stream;
 use model::plan::OverPlan;
+use runtime::cluster::peer::PeerError;
 use runtime::{DialError, DialRequest, RefuseReason};
 use serde::Deserialize;
 use std::convert::Infallible;
 use store::contract::lines::LineFilter;
 use store::{CallFilter, Cursor};
-use tokio::sync::broadcast::error::RecvError;
 use utoipa::{IntoParams, ToSchema};
 
 /// Which calls.
@@ -105,7 +105,7 @@ pub(crate) async fn get(
     let journal = store.journal(&caller.scope, id).await.map_err(store_problem)?;
     let costs = store.costs(&caller.scope, id).await.map_err(store_problem)?;
     let reading = runtime::reading::of_call(store.as_ref(), &caller.scope, id).await.map_err(store_problem)?;
-    let live = app.node.watch(&caller.scope, id).is_some();
+    let live = app.node.is_live(&caller.scope, id).await;
     let costs = costs.into_iter().map(Into::into).collect();
     Ok(Json(CallDetail { call: call.into(), live, costs, reading, journal }))
 }
@@ -156,14 +156,15 @@ pub(crate) async fn place(
 #[utoipa::path(post, path = "/api/v1/calls/{id}/end", tag = "calls", operation_id = "end_call", security(("bearer" = ["calls:control"])),
     params(("id" = uuid::Uuid, Path, description = "The call")), responses(
     (status = 202, description = "The call is ending"),
-    (status = 404, description = "No such live call", body = Problem)
+    (status = 404, description = "No such live call", body = Problem),
+    (status = 503, description = "The node that has the call, or the database, does not answer", body = Problem)
 ))]
 pub(crate) async fn end(
     State(app): State<App>,
     caller: Allowed<may::CallsControl>,
     CallPath(id): CallPath,
 ) -> Result<StatusCode, Problem> {
-    let told = app.node.tell(&caller.scope, id, Input::Desk(DeskInput::End)).await;
+    let told = app.node.tell_anywhere(&caller.scope, id, Input::Desk(DeskInput::End)).await.map_err(peer_problem)?;
     if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
 }
 
@@ -190,7 +191,8 @@ pub(crate) async fn transfer(
     Body(body): Body<TransferBody>,
 ) -> Result<StatusCode, Problem> {
     let to: PhoneNumber = body.to.parse().map_err(|why| Problem::invalid(format!("to: {why}")))?;
-    let told = app.node.tell(&caller.scope, id, Input::Desk(DeskInput::Transfer { to })).await;
+    let input = Input::Desk(DeskInput::Transfer { to });
+    let told = app.node.tell_anywhere(&caller.scope, id, input).await.map_err(peer_problem)?;
     if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
 }
 
@@ -198,27 +200,29 @@ pub(crate) async fn transfer(
 #[utoipa::path(get, path = "/api/v1/calls/{id}/events", tag = "calls", operation_id = "watch_call", security(("bearer" = ["calls:read"])),
     params(("id" = uuid::Uuid, Path, description = "The call")), responses(
     (status = 200, description = "Live events until the call ends, as `data:` lines of JSON", content_type = "text/event-stream"),
-    (status = 404, description = "No such live call", body = Problem)
+    (status = 404, description = "No such live call", body = Problem),
+    (status = 503, description = "The node that has the call, or the database, does not answer", body = Problem)
 ))]
 pub(crate) async fn events(
     State(app): State<App>,
     caller: Allowed<may::CallsRead>,
     CallPath(id): CallPath,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let receiver = app.node.watch(&caller.scope, id).ok_or_else(Problem::not_found)?;
-    let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
+    let events = app.node.follow(&caller.scope, id).await.map_err(peer_problem)?.ok_or_else(Problem::not_found)?;
+    let stream = futures_util::stream::unfold(events, |mut events| async move {
         loop {
-            match receiver.recv().await {
-                Ok(event) => match Event::default().json_data(&event) {
-                    Ok(event) => return Some((Ok(event), receiver)),
-                    Err(_) => continue,
-                },
-                Err(RecvError::Lagged(_)) => continue, // The journal has what a slow watcher missed.
-                Err(RecvError::Closed) => return None,
+            if let Ok(event) = Event::default().json_data(events.next().await?) {
+                return Some((Ok(event), events));
             }
         }
     });
     Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
+}
+
+/// The node that has a call does not answer.
+fn peer_problem(error: PeerError) -> Problem {
+    tracing::warn!(%error, "a call is at a node that does not answer");
+    Problem::unavailable("the node that has this call does not answer")
 }
 
 /// The call that an address names. What is not an id names nothing.

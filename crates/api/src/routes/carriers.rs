@@ -66,7 +66,7 @@ pub(crate) async fn media(
         return StatusCode::NOT_FOUND.into_response(); // A platform that is not configured, or no socket at all.
     }
     // Signatures cover the address as the platform was told it, which is that of a WebSocket.
-    let base_url = app.access.base_url(&headers).replacen("http", "ws", 1);
+    let base_url = app.node.media_url().unwrap_or_else(|| app.access.base_url(&headers)).replacen("http", "ws", 1);
     let seen = Seen::new(&base_url, &uri, &headers);
     if !app.node.media_upgrade_genuine(&carrier, &seen.inbound("GET", &[])) {
         return StatusCode::FORBIDDEN.into_response();

@@ -11,6 +11,7 @@ mod fields;
 mod flags;
 mod health;
 mod numbers;
+mod peers;
 mod people;
 mod plans;
 mod providers;
@@ -189,7 +190,13 @@ pub(crate) fn all() -> Router<App> {
         .route("/carriers/{carrier}/voice", post(carriers::voice))
         .route("/carriers/{carrier}/status", post(carriers::status))
         .route("/carriers/{carrier}/media", get(carriers::media))
+        .route(runtime::cluster::peer::COMMAND_PATH, post(peers::command).layer(peer_body()))
+        .route(runtime::cluster::peer::WATCH_PATH, post(peers::watch).layer(peer_body()))
         .route("/api/{*rest}", axum::routing::any(|| async { Problem::not_found() }))
+}
+
+fn peer_body() -> axum::extract::DefaultBodyLimit {
+    axum::extract::DefaultBodyLimit::max(base::limits::PEER_BODY_BYTES_MAX)
 }
 
 /// Why a body could not be read.

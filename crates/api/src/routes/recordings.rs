@@ -11,9 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use std::io::SeekFrom;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
+use store::objects::ObjectError;
 
 /// How many parts there are.
 const PARTS: HeaderName = HeaderName::from_static("frontdesk-recording-parts");
@@ -36,6 +34,7 @@ pub(crate) struct Part {
     (status = 206, description = "The part asked for by `Range`", content_type = "audio/wav"),
     (status = 404, description = "No such call or part, or it was not recorded", body = Problem),
     (status = 422, description = "The part is no number", body = Problem),
+    (status = 503, description = "The database or the storage of recordings does not answer", body = Problem),
     (status = 416, description = "The range lies outside the recording")
 ))]
 pub(crate) async fn get(
@@ -54,8 +53,8 @@ pub(crate) async fn get(
     };
     // The name was written by us, never by a client.
     let name = name.ok_or_else(Problem::not_found)?;
-    let mut file = tokio::fs::File::open(app.recordings_dir.join(name)).await.map_err(|_| Problem::not_found())?;
-    let length = file.metadata().await.map_err(|_| Problem::internal())?.len();
+    let playback = app.recordings.open(&name).await.map_err(object_problem)?;
+    let length = playback.length();
     let common = [
         (header::CONTENT_TYPE, "audio/wav".to_owned()),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
@@ -63,19 +62,30 @@ pub(crate) async fn get(
     ];
     let Some(range) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
         let size = [(header::CONTENT_LENGTH, length.to_string())];
-        return Ok((common, size, Body::from_stream(ReaderStream::new(file))).into_response());
+        let body = playback.read(0..length).await.map_err(object_problem)?;
+        return Ok((common, size, Body::from_stream(body)).into_response());
     };
     let Some((first, last)) = byte_range(range, length) else {
         let size = [(header::CONTENT_RANGE, format!("bytes */{length}"))];
         return Ok((StatusCode::RANGE_NOT_SATISFIABLE, size).into_response());
     };
-    file.seek(SeekFrom::Start(first)).await.map_err(|_| Problem::internal())?;
     let part = [
         (header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}")),
         (header::CONTENT_LENGTH, (last - first + 1).to_string()),
     ];
-    let body = Body::from_stream(ReaderStream::new(file.take(last - first + 1)));
-    Ok((StatusCode::PARTIAL_CONTENT, common, part, body).into_response())
+    let body = playback.read(first..last + 1).await.map_err(object_problem)?;
+    Ok((StatusCode::PARTIAL_CONTENT, common, part, Body::from_stream(body)).into_response())
+}
+
+fn object_problem(error: ObjectError) -> Problem {
+    match error {
+        ObjectError::Missing | ObjectError::Name => Problem::not_found(),
+        ObjectError::Away(_) => Problem::unavailable("the storage of recordings does not answer"),
+        error => {
+            tracing::error!(%error, "a recording cannot be played");
+            Problem::internal()
+        }
+    }
 }
 
 /// One range of RFC 9110, 14.1.2, as first and last byte.

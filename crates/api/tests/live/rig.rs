@@ -76,6 +76,9 @@ impl Rig {
             budgets: Budgets::default(),
         };
         let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator)));
+        let place = store::objects::ObjectPlace::Memory;
+        let objects = store::objects::Objects::open(&place, store.keyring().clone()).expect("storage");
+        let recordings = runtime::recordings::Recordings::new(recordings_dir, objects);
         let live = Live::new(&store, Arc::clone(&egress));
         let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
         let keyring = store.keyring();
@@ -87,7 +90,7 @@ impl Rig {
             access: Arc::new(Access::default()),
             live,
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
-            recordings_dir: recordings_dir.into(),
+            recordings,
             http: Arc::default(),
             shared,
             test_caller: None,

@@ -123,6 +123,8 @@ impl Rig {
         store.put_business(&home, &business).await.expect("a business");
         let away = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant)));
         let live = runtime::Live::new(&store, away);
+        let place = store::objects::ObjectPlace::Memory;
+        let objects = store::objects::Objects::open(&place, store.keyring().clone()).expect("storage");
         let app = App {
             live,
             auth: Arc::new(Auth::new(settings, store.keyring(), Arc::clone(&shared), egress)),
@@ -130,7 +132,7 @@ impl Rig {
             home,
             access: Arc::new(Access { token: Some(SERVER.into()), trust_proxy: true, ..Access::default() }),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
-            recordings_dir: folder.into(),
+            recordings: runtime::recordings::Recordings::new(folder, objects),
             http: Arc::new(HttpSettings { requests_per_minute: 0, ..HttpSettings::default() }),
             shared,
             test_caller: None,

@@ -10,7 +10,9 @@ async fn every_refusal_is_a_problem_document_with_the_id_of_its_request() {
     let rig = Rig::new().await;
     rig.agent().await;
     let long = "x".repeat(20_000);
-    let cases: &[(&str, &str, &[(&str, &str)], Option<&str>, u16, &str)] = &[
+    /// Method, path, headers, body, and the status and code that answer.
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Option<&'a str>, u16, &'a str);
+    let cases: &[Case<'_>] = &[
         ("GET", "/api/v1/nothing", &[], None, 404, "not_found"),
         ("GET", "/api/v1/calls/not-an-id", &[], None, 404, "not_found"),
         ("GET", "/api/v1/agents/%ff", &[], None, 404, "not_found"),

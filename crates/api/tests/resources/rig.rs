@@ -90,6 +90,8 @@ impl Rig {
         let away = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant)));
         let live = runtime::Live::new(&store, away);
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let place = store::objects::ObjectPlace::Memory;
+        let objects = store::objects::Objects::open(&place, store.keyring().clone()).expect("storage");
         let app = App {
             auth: Arc::new(auth),
             node,
@@ -97,7 +99,7 @@ impl Rig {
             access: Arc::new(Access { origins: http.origins.clone(), ..Access::default() }),
             live,
             metrics: recorder.handle(),
-            recordings_dir: folder.path().join("recordings").into(),
+            recordings: runtime::recordings::Recordings::new(folder.path().join("recordings"), objects),
             http: Arc::new(http),
             shared,
             test_caller: None,

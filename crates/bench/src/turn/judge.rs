@@ -28,6 +28,7 @@ pub struct Turn {
     pub category: String,
     pub text: String,
     pub at_ms: u64,
+    pub to_ms: u64,
     pub line: String,
     /// From the end of the turn to the first sound of the agent, fillers included.
     pub first_sound_ms: Option<u64>,
@@ -232,6 +233,7 @@ impl Line<'_> {
             category: uttered.category.clone(),
             text: uttered.text.clone(),
             at_ms: from,
+            to_ms: to,
             line: self.about(),
             first_sound_ms: first.filter(|_| measured).map(|first| first.saturating_sub(to)),
             answer_ms: answer_at.filter(|_| measured).map(|at| at.saturating_sub(to)),
@@ -470,7 +472,12 @@ fn note_extra(
     };
     // A word that was broken off is said again when the answer goes on.
     let again = |at: usize| heard[at].code == voice.code(told[row - 1].1);
-    let known = |(n, at): &(usize, usize)| *n == 0 && (partial(*at) || again(*at));
+    // And when it is said again, the next word may be broken off in turn.
+    let known = |(n, at): &(usize, usize)| match n {
+        0 => partial(*at) || again(*at),
+        1 => again(extra[0]) && partial(*at),
+        _ => false,
+    };
     let rest: Vec<usize> = extra.iter().copied().enumerate().filter(|one| !known(one)).map(|(_, at)| at).collect();
     if !rest.is_empty() && !fillers.contains(&rest.iter().map(|at| heard[*at].code).collect::<Vec<_>>()) {
         let at_ms = heard[rest[0]].from_ms;

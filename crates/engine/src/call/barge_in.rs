@@ -25,8 +25,11 @@ const FAR_DB: f32 = -10.0;
 const NEAR_DB: f32 = -4.0;
 /// And so loud is somebody who wants to be heard.
 const LOUD_DB: f32 = 0.5;
-/// A voice weaker than this does not make the agent fall silent before there are words.
+/// A clear voice weaker than this does not make the agent fall silent before there are words, and what may be a crowd behind
+/// the caller does not unless it is as loud as the caller.
 const QUITE_NEAR_DB: f32 = -5.0;
+const AS_NEAR_DB: f32 = -2.0;
+const NO_CROWD_VOICE_MIN: f32 = 0.8;
 /// How long words that say "I am listening" may take to be followed by others.
 const BACK_CHANNEL_MS: u64 = 700;
 /// Words in a row that a caller does not repeat by chance while the agent says them.
@@ -59,6 +62,8 @@ pub(super) struct Speech {
     is_lull: bool,
     /// The agent has fallen silent for it.
     pub has_yielded: bool,
+    /// The recogniser was asked whether there are words in it.
+    is_asked: bool,
     /// It was there before the agent began to speak: the detector takes a crowd or a noise for the caller, and for an
     /// interruption there must be words.
     is_older: bool,
@@ -84,8 +89,16 @@ impl BargeIn {
         };
         let look_at = now + Millis(barge_in_ms);
         let certain_at = now + Millis(barge_in_ms * 2 / 3);
-        let speech =
-            Speech { since, look_at, certain_at, evidence: None, is_lull: false, has_yielded, is_older: false };
+        let speech = Speech {
+            since,
+            look_at,
+            certain_at,
+            evidence: None,
+            is_lull: false,
+            has_yielded,
+            is_asked: false,
+            is_older: false,
+        };
         *self = Self::Speaking(speech);
     }
 
@@ -106,8 +119,11 @@ impl BargeIn {
     }
 
     /// New evidence. More of it after a lull means that the speech goes on.
-    pub fn seen(&mut self, overlap: Overlap) {
+    pub fn seen(&mut self, now: CallTime, overlap: Overlap) {
         if let Self::Speaking(speech) | Self::Deciding { speech, .. } = self {
+            if speech.evidence.is_none() && !speech.is_older {
+                speech.began_earlier(now, overlap.late_ms);
+            }
             speech.is_lull &= speech.evidence.is_some_and(|old| old.speech_ms >= overlap.speech_ms);
             speech.evidence = Some(overlap);
             if speech.is_certain() {
@@ -149,8 +165,8 @@ impl BargeIn {
         }
         let is_new = now.since(speech.since).0 < barge_in_ms + BACK_CHANNEL_MS;
         let listens = is_back_channel(words) && (is_final || is_new);
-        let is_clear = !speech.is_lull && !listens && !speech.is_of_no_interest() && !speech.is_older;
-        if is_clear && speech.is_near_by(if words_only { NEAR_DB } else { QUITE_NEAR_DB }) && !speech.has_yielded {
+        let is_clear = !speech.is_lull && !listens && speech.may_be_caller() && !speech.is_older;
+        if is_clear && speech.is_near_by(speech.near_db(words_only)) && !speech.has_yielded {
             speech.has_yielded = true;
             return Look::Yield;
         }
@@ -162,6 +178,12 @@ impl BargeIn {
     pub fn look_again_at(&mut self, at: CallTime) {
         if let Self::Speaking(speech) = self {
             speech.look_at = at;
+        }
+    }
+
+    pub fn ask_about_words(&mut self) {
+        if let Self::Speaking(speech) = self {
+            speech.is_asked = true;
         }
     }
 
@@ -196,6 +218,9 @@ impl BargeIn {
     /// Whether a recogniser that has no words settles the matter. Where a voice was clearly heard near the phone it may only
     /// be slow, and waiting for its words costs nothing while the agent speaks on.
     pub fn is_decided_by_silence(self) -> bool {
+        if let Self::Speaking(speech) = self {
+            return speech.is_asked && speech.is_unseen();
+        }
         let Self::Deciding { speech, .. } = self else { return false };
         speech.has_yielded || speech.is_of_no_interest() || !speech.is_clear_voice()
     }
@@ -219,10 +244,39 @@ impl BargeIn {
 }
 
 impl Speech {
+    /// Noise hid its beginning: it has lasted for longer than it looks.
+    fn began_earlier(&mut self, now: CallTime, late_ms: u64) {
+        let late = Millis(late_ms);
+        self.since = self.since - late;
+        self.look_at = (self.look_at - late).max(now);
+        self.certain_at = (self.certain_at - late).max(now);
+    }
+
     /// Our own voice coming back, noise, or somebody else in the room.
     fn is_of_no_interest(self) -> bool {
         let no_voice = self.evidence.is_some_and(|overlap| overlap.voice < VOICE_MIN);
         self.is_echo() || no_voice || self.is_somebody_else()
+    }
+
+    /// How loud it must be to silence the agent by its length.
+    fn near_db(self, words_only: bool) -> f32 {
+        let may_be_crowd = self.evidence.is_some_and(|overlap| overlap.voice < NO_CROWD_VOICE_MIN);
+        match (may_be_crowd, words_only) {
+            (true, _) => AS_NEAR_DB,
+            (false, true) => NEAR_DB,
+            (false, false) => QUITE_NEAR_DB,
+        }
+    }
+
+    /// Nothing speaks against it. Before the caller has been heard for the first time, only a clear voice may be theirs.
+    fn may_be_caller(self) -> bool {
+        let is_vague = |overlap: Overlap| overlap.level_db.is_none() && overlap.voice < CERTAIN_VOICE_MIN;
+        !self.is_of_no_interest() && !self.evidence.is_some_and(is_vague)
+    }
+
+    /// The agent was silent all the while: nothing is known of it but that it is there.
+    pub fn is_unseen(self) -> bool {
+        self.evidence.is_none()
     }
 
     /// As loud as the caller usually is, or unknown: nobody talks over that, words or not.
@@ -244,7 +298,7 @@ impl Speech {
     fn is_certain(self) -> bool {
         let is_loud = |overlap: Overlap| overlap.level_db.is_some_and(|level_db| level_db >= LOUD_DB);
         let is_voice = |overlap: Overlap| overlap.voice >= CERTAIN_VOICE_MIN && overlap.echo <= CERTAIN_ECHO_MAX;
-        self.evidence.is_some_and(|one| one.speech_ms >= CERTAIN_MS_MIN && is_voice(one) && is_loud(one))
+        self.evidence.is_some_and(|one| one.speech_ms + one.late_ms >= CERTAIN_MS_MIN && is_voice(one) && is_loud(one))
     }
 
     fn is_echo(self) -> bool {
@@ -284,14 +338,14 @@ mod tests {
     const SAYING: &str = "On Saturday we are open from ten to four.";
 
     fn overlap(speech_ms: u64, level_db: f32, echo: f32, voice: f32) -> Overlap {
-        Overlap { speech_ms, level_db: Some(level_db), echo, voice }
+        Overlap { speech_ms, level_db: Some(level_db), echo, voice, late_ms: 0 }
     }
 
     fn speaking(overlap: Option<Overlap>) -> BargeIn {
         let mut barge_in = BargeIn::default();
         barge_in.started(CallTime(100), 400);
         if let Some(overlap) = overlap {
-            barge_in.seen(overlap);
+            barge_in.seen(CallTime(100), overlap);
         }
         barge_in
     }
@@ -344,11 +398,41 @@ mod tests {
     }
 
     #[test]
+    fn a_crowd_behind_a_caller_who_was_never_heard_does_not_silence_the_greeting() {
+        let now = CallTime(500);
+        let unknown = |voice| Overlap { level_db: None, ..overlap(400, 0.0, 0.0, voice) };
+        assert_eq!(speaking(Some(unknown(0.5))).look(now, ("", false), 400, 8_000, false), Look::Later);
+        assert_eq!(speaking(Some(unknown(0.95))).look(now, ("", false), 400, 8_000, false), Look::Yield);
+    }
+
+    #[test]
+    fn a_crowd_must_be_as_loud_as_the_caller_to_silence_the_agent() {
+        let look = |level_db, voice| {
+            speaking(Some(overlap(400, level_db, 0.0, voice))).look(CallTime(500), ("", false), 400, 8_000, false)
+        };
+        assert_eq!(look(-3.0, 0.6), Look::Later);
+        assert_eq!(look(0.5, 0.7), Look::Yield);
+        assert_eq!(look(-4.5, 0.95), Look::Yield, "a clear voice");
+    }
+
+    #[test]
+    fn noise_that_hid_the_beginning_does_not_make_the_agent_slower() {
+        let mut barge_in = BargeIn::default();
+        barge_in.started(CallTime(400), 350);
+        barge_in.seen(CallTime(400), Overlap { late_ms: 300, ..overlap(60, 2.0, 0.0, 0.95) });
+        assert_eq!(barge_in.deadline(), Some((CallTime(400), "barge-in")), "certain, and long enough by now");
+        barge_in.started(CallTime(400), 350);
+        barge_in.seen(CallTime(400), Overlap { late_ms: 80, ..overlap(60, -2.0, 0.0, 0.95) });
+        assert_eq!(barge_in.deadline(), Some((CallTime(670), "barge-in")));
+        assert_eq!(barge_in.since(), Some(CallTime(320)));
+    }
+
+    #[test]
     fn a_cough_that_is_over_does_not_silence_the_agent() {
         let mut cough = speaking(Some(overlap(250, 3.0, 0.0, 0.6)));
         cough.lull();
         assert_eq!(cough.look(CallTime(500), ("", false), 400, 8_000, false), Look::Later);
-        cough.seen(overlap(350, 0.0, 0.0, 0.9));
+        cough.seen(CallTime(550), overlap(350, 0.0, 0.0, 0.9));
         assert_eq!(cough.look(CallTime(600), ("", false), 400, 8_000, false), Look::Yield, "it was no cough");
     }
 

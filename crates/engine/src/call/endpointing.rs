@@ -1,7 +1,10 @@
 //! When a pause ends the caller's turn: silence, meaning, what was asked, the audio model's opinion, the recogniser's own
 //! opinion, the caller's habits, and whether the final words are there.
 
-use super::finished::{Sound, is_marked, is_only_a_thing, is_open_address, is_question, sounds};
+use super::finished::{
+    Sound, is_marked, is_only_a_thing, is_open_address, is_question, is_question_without_its_mark, is_whole_address,
+    sounds,
+};
 use base::limits::STT_FINAL_MS_MAX;
 use base::{CallTime, Millis};
 use model::agent::{Patience, Timing};
@@ -22,8 +25,12 @@ const WORDS_LAG_MS: u64 = 300;
 const LULL_MS_MAX: u64 = 260;
 /// Most pauses between groups of digits are over by then.
 const GROUP_PAUSE_MS: u64 = 600;
+/// By then an answer to them is prepared: when the last group has been given its time, it is there.
+const GROUP_LOOK_MS: u64 = 500;
 /// And most pauses in the middle of a sentence by then.
 const HANGING_PAUSE_MS: u64 = 900;
+/// Words that make a turn a story.
+const STORY_WORDS_MIN: usize = 15;
 /// Two reports of one silence differ by no more than this.
 const SAME_SILENCE_MS: u64 = 80;
 
@@ -36,10 +43,14 @@ pub(super) struct Expectation {
     pub digits: bool,
     /// The words so far are all that was asked for.
     pub is_complete: bool,
+    /// The agent has asked something.
+    pub was_asked: bool,
     /// The pauses of this caller.
     pub habit_ms: u64,
     /// Whether this recogniser puts a mark behind a sentence that is over, as far as it has shown.
     pub marks: Option<bool>,
+    /// Whether it puts a question mark behind a question, as far as it has shown.
+    pub question_marks: Option<bool>,
 }
 
 /// One pause of the caller. More speech throws it away.
@@ -103,6 +114,16 @@ impl Pause {
         Self { is_over: true, while_speaking: true, is_final: true, ..Self::began(now, spoken_ms) }
     }
 
+    /// Whether the recogniser has given its final words for what came before.
+    pub fn has_final_words(&self) -> bool {
+        self.is_certain && self.is_final
+    }
+
+    /// The same pause, although the detector hears something.
+    pub fn in_noise(self) -> Self {
+        Self { while_speaking: true, ..self }
+    }
+
     pub fn is_over_while_speaking(&self) -> bool {
         self.while_speaking
     }
@@ -155,7 +176,8 @@ impl Pause {
             }
             Sound::Finished => !doubted || is_marked(words),
             // They may well go on, and if they do not, the caller has waited long enough already.
-            Sound::Digits => expectation.is_complete || silence_ms >= GROUP_PAUSE_MS && !is_open_address(words),
+            Sound::Digits if expectation.is_complete || is_whole_address(words) => true,
+            Sound::Digits => silence_ms >= GROUP_LOOK_MS && !is_open_address(words),
             Sound::Unfinished => silence_ms >= HANGING_PAUSE_MS,
         }
     }
@@ -185,7 +207,9 @@ impl Pause {
         let silence_by = self.ends_at(words, expectation, timing);
         if now < silence_by {
             // On the way there, what is unlikely to go on any more is prepared.
-            let looks = [GROUP_PAUSE_MS, HANGING_PAUSE_MS].map(|ms| self.speech_end + Millis(ms));
+            let is_digits = sound_of(words, expectation) == Sound::Digits;
+            let group_ms = if is_digits { GROUP_LOOK_MS } else { GROUP_PAUSE_MS };
+            let looks = [group_ms, HANGING_PAUSE_MS].map(|ms| self.speech_end + Millis(ms));
             let look = looks.into_iter().find(|at| now < *at && *at < silence_by);
             return Verdict::Wait(look.unwrap_or(silence_by), "endpoint");
         }
@@ -198,10 +222,10 @@ impl Pause {
 
     /// Whether a recogniser is believed that the turn is over. Many only measure silence: where the words or the voice say
     /// that it goes on, it does.
-    fn is_believed(&self, words: &str, expectation: Expectation) -> bool {
+    pub fn is_believed(&self, words: &str, expectation: Expectation) -> bool {
         let doubted = self.is_doubted();
         let is_whole = is_marked(words) || expectation.marks == Some(false);
-        sound_of(words, expectation) == Sound::Finished && is_whole && !doubted
+        sound_of(words, expectation) == Sound::Finished && is_whole && !doubted && !is_only_a_thing(words)
     }
 
     /// Whether the audio model says that the caller goes on.
@@ -228,13 +252,16 @@ impl Pause {
             _ if expectation.is_complete && !expectation.digits => (short * 2 / 3, 0),
             Sound::Digits if expectation.is_complete => (short * 2, 0),
             Sound::Digits if mutant!(DigitsCutOff) => (short, 0),
+            Sound::Digits if is_whole_address(words) && !doubted => (short * 2, expectation.habit_ms / 2),
             // A falling voice and a full stop behind the last group, from a recogniser that puts commas between the others.
             Sound::Digits if confirmed && expectation.marks == Some(true) && is_marked(words) => {
                 (timing.endpoint_digits_ms * 2 / 3, expectation.habit_ms)
             }
             Sound::Digits => (timing.endpoint_digits_ms, expectation.habit_ms),
             // A comma is only a guess of the recogniser; the voice has fallen.
-            Sound::Unfinished if confirmed && is_finished_but_for_a_comma(words) => (2 * short, expectation.habit_ms),
+            Sound::Unfinished if confirmed && is_finished_but_for_a_comma(words) => {
+                (if is_story(words) { 3 * short } else { 2 * short }, expectation.habit_ms)
+            }
             Sound::Unfinished => (timing.endpoint_ms_max, expectation.habit_ms),
             // The voice rises at the end of a question, and of a word or two the audio model knows little.
             Sound::Finished
@@ -242,8 +269,11 @@ impl Pause {
             {
                 (2 * short, expectation.habit_ms * 3 / 4)
             }
+            Sound::Finished if doubted && is_marked(words) && !self.goes_on() => (3 * short, expectation.habit_ms),
             // Unless it was asked for, something follows.
-            Sound::Finished if is_only_a_thing(words) => (3 * short, expectation.habit_ms),
+            Sound::Finished if is_only_a_thing(words) && (is_marked(words) || expectation.marks != Some(true)) => {
+                (if expectation.was_asked { 3 * short } else { 4 * short }, expectation.habit_ms)
+            }
             Sound::Finished if doubted => (timing.endpoint_ms_max, expectation.habit_ms),
             Sound::Finished if is_marked(words) && confirmed => (short, expectation.habit_ms / 2),
             Sound::Finished if is_marked(words) => (short, expectation.habit_ms * 3 / 4),
@@ -263,13 +293,24 @@ fn is_few(words: &str) -> bool {
     words.split_whitespace().nth(JUDGED_WORDS_MIN - 1).is_none()
 }
 
+/// Who has said so much takes breath in it.
+fn is_story(words: &str) -> bool {
+    words.split_whitespace().nth(STORY_WORDS_MIN - 1).is_some()
+}
+
 fn is_finished_but_for_a_comma(words: &str) -> bool {
     words.trim_end().strip_suffix(',').is_some_and(|words| sounds(words) == Sound::Finished)
 }
 
 fn sound_of(words: &str, expectation: Expectation) -> Sound {
     let has_digit = expectation.digits && words.chars().any(|c| c.is_ascii_digit());
-    if has_digit { Sound::Digits } else { sounds(words) }
+    if has_digit {
+        Sound::Digits
+    } else if expectation.question_marks != Some(false) && is_question_without_its_mark(words) {
+        Sound::Unfinished
+    } else {
+        sounds(words)
+    }
 }
 
 fn patiently(silence_ms: u64, patience: Patience) -> u64 {
@@ -284,8 +325,15 @@ fn patiently(silence_ms: u64, patience: Patience) -> u64 {
 mod tests {
     use super::*;
 
-    const PLAIN: Expectation =
-        Expectation { patience: Patience::Normal, digits: false, is_complete: false, habit_ms: 0, marks: None };
+    const PLAIN: Expectation = Expectation {
+        patience: Patience::Normal,
+        digits: false,
+        is_complete: false,
+        was_asked: false,
+        habit_ms: 0,
+        marks: None,
+        question_marks: None,
+    };
 
     fn verdict(pause: &Pause, now: u64, words: &str) -> Verdict {
         pause.verdict(CallTime(now), words, PLAIN, &Timing::default())
@@ -340,6 +388,41 @@ mod tests {
         assert_eq!(silence_ms("when do you open", slow), 900, "somebody who pauses");
         assert!(silence_ms("when do you open", Expectation { patience: Patience::Patient, ..PLAIN }) > 750);
         assert!(silence_ms("When?", Expectation { patience: Patience::Quick, ..PLAIN }) < 300);
+    }
+
+    #[test]
+    fn a_question_with_a_full_stop_goes_on_unless_this_recogniser_writes_no_question_marks() {
+        let marks = |question_marks| Expectation { marks: Some(true), question_marks, ..PLAIN };
+        assert!(silence_ms("Can you recommend.", marks(Some(true))) > 1_200);
+        assert!(silence_ms("Can you recommend.", marks(None)) > 1_200);
+        assert_eq!(silence_ms("Can you recommend.", marks(Some(false))), silence_ms("I recommend.", marks(Some(true))));
+    }
+
+    #[test]
+    fn a_thing_alone_is_an_answer_and_no_question() {
+        let asked = Expectation { was_asked: true, ..PLAIN };
+        assert!(silence_ms("The blue one.", asked) < silence_ms("The blue one.", PLAIN));
+        assert!(silence_ms("The blue one.", PLAIN) > 1_000);
+    }
+
+    #[test]
+    fn a_comma_in_a_long_story_is_given_more_time() {
+        let ms = |words: &str| {
+            let mut pause = Pause::began(CallTime(0), 1_000);
+            pause.judged(0.9);
+            pause.silence_ms(words, PLAIN, &Timing::default())
+        };
+        let story = "I left my bike at your shop on Monday and the man said it would be ready on Wednesday,";
+        assert_eq!((ms("On Wednesday,"), ms(story)), (600, 900));
+    }
+
+    #[test]
+    fn a_recogniser_is_not_believed_that_a_thing_alone_is_a_turn() {
+        let mut pause = Pause::began(CallTime(0), 800);
+        pause.provider_ended();
+        pause.finalized(CallTime(100));
+        assert_eq!(verdict(&pause, 300, "The chain is off."), Verdict::EndTurn);
+        assert_eq!(verdict(&pause, 300, "The chain."), Verdict::Wait(CallTime(600), "endpoint"));
     }
 
     #[test]

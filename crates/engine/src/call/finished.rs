@@ -49,6 +49,25 @@ pub(super) fn is_question(text: &str) -> bool {
     text.trim_end().trim_end_matches(['"', '\'', '”', ')']).ends_with('?')
 }
 
+/// "Can you recommend.": the words of a question with a full stop behind them. A recogniser that writes question marks heard
+/// no question there, so the caller was not at its end.
+pub(super) fn is_question_without_its_mark(text: &str) -> bool {
+    let text = text.trim_end();
+    let Some(sentence) = text.strip_suffix(['.', '।', '。']) else { return false };
+    let sentence = sentence.rsplit(['.', '?', '!']).next().unwrap_or_default();
+    let mut words =
+        sentence.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase());
+    let (Some(first), Some(second)) = (words.next(), words.next()) else { return false };
+    let (verb, subject) = match QUESTION_WORDS.contains(&first.as_str()) {
+        true => (second, words.next().unwrap_or_default()),
+        false => (first.clone(), second),
+    };
+    let is_asked = ASKING_VERBS.contains(&verb.as_str()) && SUBJECTS.contains(&subject.as_str());
+    // "Do it.", "Have the bike ready."
+    let is_order = matches!(first.as_str(), "do" | "have") && !matches!(subject.as_str(), "i" | "you" | "we" | "they");
+    is_asked && !is_order
+}
+
 /// The last words, lower case, without punctuation, the last one first.
 fn words_from_the_end(text: &str, count_max: usize) -> Vec<String> {
     text.split_whitespace()
@@ -106,6 +125,18 @@ pub(super) fn is_open_address(text: &str) -> bool {
     )
 }
 
+/// "anna dot miller at example dot com", "anna@example.com": nothing of the address is missing.
+pub(super) fn is_whole_address(text: &str) -> bool {
+    let words = words_from_the_end(text, ADDRESS_WORDS_MAX);
+    let [end, rest @ ..] = &words[..] else { return false };
+    if let Some((name, host)) = end.split_once('@') {
+        return !name.is_empty() && host.rsplit_once('.').is_some_and(|(_, top)| TOP_DOMAINS.contains(&top));
+    }
+    let has_dot = rest.first().is_some_and(|word| matches!(word.as_str(), "dot" | "punkt"));
+    let has_at = rest.iter().skip(2).any(|word| matches!(word.as_str(), "at" | "ät"));
+    has_dot && has_at && TOP_DOMAINS.contains(&end.as_str())
+}
+
 /// "my number is", "it's for", "the name's": a value must follow.
 fn leads_to_a_value(words: &[String]) -> bool {
     let verb = matches!(words[0].as_str(), "is" | "are" | "was");
@@ -122,14 +153,18 @@ fn leads_to_a_value(words: &[String]) -> bool {
 fn waits_for_its_main_clause(text: &str) -> bool {
     let words: Vec<String> = words_from_the_end(text, CLAUSE_WORDS_MAX + 1);
     let begins = words.last().is_some_and(|first| SUBORDINATING.contains(&first.as_str()));
-    begins && words.len() <= CLAUSE_WORDS_MAX && !text.contains(',')
+    let second = words.len().checked_sub(2).and_then(|at| words.get(at));
+    // "You know the bike in the window." is not what the caller wants to say about it.
+    let is_known = words.last().is_some_and(|first| first == "you") && second.is_some_and(|second| second == "know");
+    (begins || is_known) && words.len() <= CLAUSE_WORDS_MAX && !text.contains(',')
 }
 
-/// "My daughter's bike.": a thing of which nothing was said.
+/// "My daughter's bike.", "Last year.": a thing or a time of which nothing was said.
 pub(super) fn is_only_a_thing(text: &str) -> bool {
     let words = words_from_the_end(text, THING_WORDS_MAX + 1);
     let begins = words.last().is_some_and(|first| DETERMINERS.contains(&first.as_str()));
-    begins && (2..=THING_WORDS_MAX).contains(&words.len())
+    let is_past = words.last().is_some_and(|first| PAST.contains(&first.as_str()));
+    (begins || is_past) && (2..=THING_WORDS_MAX).contains(&words.len())
 }
 
 /// "I would like to know", "I wanted to ask": the question must follow.
@@ -138,12 +173,31 @@ fn leads_to_a_question(words: &[String]) -> bool {
     asks && words.get(1).is_some_and(|word| word == "to")
 }
 
+const ADDRESS_WORDS_MAX: usize = 8;
+const TOP_DOMAINS: &[&str] = &[
+    "com", "org", "net", "edu", "info", "biz", "io", "ai", "eu", "de", "at", "ch", "uk", "us", "ie", "in", "fr", "it",
+    "nl", "es", "ca", "au",
+];
 /// A clause with more words than this may well have its main clause in it, without a comma.
 const CLAUSE_WORDS_MAX: usize = 7;
 const THING_WORDS_MAX: usize = 3;
+const QUESTION_WORDS: &[&str] =
+    &["what", "when", "where", "who", "which", "why", "how", "was", "wann", "wo", "wer", "wie", "warum"];
+const ASKING_VERBS: &[&str] = &[
+    "do", "does", "did", "is", "are", "was", "were", "can", "could", "will", "would", "should", "have", "has", "may",
+    "haben", "hat", "können", "kann", "könnten", "gibt", "ist", "sind",
+];
+const SUBJECTS: &[&str] = &[
+    "i", "you", "he", "she", "it", "we", "they", "there", "this", "that", "the", "a", "my", "your", "our", "his",
+    "her", "their", "these", "those", "anybody", "anyone", "somebody", "someone", "ich", "sie", "er", "es", "wir",
+    "ihr", "man", "das", "der", "die", "mein", "meine",
+];
 const SUBORDINATING: &[&str] = &["if", "because", "although", "since", "whenever", "wenn", "weil", "falls"];
 const DETERMINERS: &[&str] =
     &["the", "my", "our", "his", "her", "their", "mein", "meine", "unser", "unsere", "mera", "meri"];
+
+/// With these a story begins.
+const PAST: &[&str] = &["last", "yesterday", "recently", "letzte", "letzten", "gestern"];
 
 const HESITATIONS: &[&str] = &["um", "uh", "uhm", "er", "erm", "hmm", "äh", "ähm", "well", "matlab"];
 
@@ -167,7 +221,7 @@ const HANGING: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::{Sound, sounds};
+    use super::{Sound, is_question_without_its_mark, is_whole_address, sounds};
 
     #[test]
     fn the_end_of_words_tells_whether_the_caller_goes_on() {
@@ -183,6 +237,8 @@ mod tests {
             ("Do you have a helmet for.", Sound::Unfinished),
             ("I would like to know", Sound::Unfinished),
             ("If I come at around five.", Sound::Unfinished),
+            ("You know the bike in the window.", Sound::Unfinished),
+            ("You know the bike in the window, it is mine.", Sound::Finished),
             ("If I come at around five would somebody be there", Sound::Finished),
             ("Because it rained, I took the train.", Sound::Finished),
             ("I don't know", Sound::Finished),
@@ -204,6 +260,29 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(sounds(text), *expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_question_are_known_without_their_mark() {
+        for asks in ["Can you recommend.", "Hello. Does the price include.", "What is the.", "How much. Is it"] {
+            assert_eq!(is_question_without_its_mark(asks), asks.ends_with('.'), "{asks:?}");
+        }
+        for says in
+            ["Can you recommend", "Can you recommend it?", "Do it.", "What a pity.", "I can do that.", "Is it? Good."]
+        {
+            assert!(!is_question_without_its_mark(says), "{says:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_whole_with_its_ending() {
+        for whole in ["It's anna dot miller at example dot com.", "anna@example.com", "jo at web dot de"] {
+            assert!(is_whole_address(whole), "{whole:?}");
+        }
+        for part in ["anna dot miller", "anna at example dot", "anna at example", "example dot com", "anna@example", ""]
+        {
+            assert!(!is_whole_address(part), "{part:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What this caller's own pauses are like. Somebody who stops to think in the middle of a sentence is given that time again.
 
+use super::finished::{is_marked, is_question, is_question_without_its_mark};
 use base::{CallTime, Millis};
 
 /// Pauses shorter than this are the rhythm of speech, not hesitation.
@@ -18,6 +19,8 @@ pub(super) struct Habits {
     pause_ms: u64,
     /// Whether turns end with a mark, as this recogniser writes them.
     marks: Option<bool>,
+    /// Whether questions end with theirs.
+    question_marks: Option<bool>,
     /// When the last turn was taken for ended, and when its speech had ended.
     ended: Option<(CallTime, CallTime)>,
 }
@@ -34,7 +37,13 @@ impl Habits {
     }
 
     /// A turn was written like this.
-    pub fn written(&mut self, is_marked: bool) {
+    pub fn written(&mut self, text: &str) {
+        let is_marked = is_marked(text);
+        if is_question(text) {
+            self.question_marks = Some(true);
+        } else if is_question_without_its_mark(text) && self.question_marks.is_none() {
+            self.question_marks = Some(false);
+        }
         // One mark shows that there are marks; none in a turn shows little where some were seen.
         self.marks = Some(is_marked || self.marks == Some(true));
     }
@@ -42,6 +51,11 @@ impl Habits {
     /// Whether this recogniser puts marks behind sentences; `None` while nobody knows.
     pub fn marks(&self) -> Option<bool> {
         self.marks
+    }
+
+    /// Whether it puts question marks behind questions; `None` while nobody knows.
+    pub fn question_marks(&self) -> Option<bool> {
+        self.question_marks
     }
 
     /// The caller spoke, and nothing of our answer had been heard: perhaps we were too quick.

@@ -11,6 +11,9 @@ const USED_WORDS_MS_MAX: u64 = 3_000;
 const LATE_WORDS_MS: u64 = 600;
 const WORDS_BEHIND_MS: u64 = 200;
 
+/// The first word of speech is shown within this.
+pub(super) const WORDLESS_MS_MAX: u64 = 700;
+
 /// Final words that are asked for in lulls of one turn, and how far apart.
 const LULL_FINALS_MAX: u32 = 12;
 const LULL_FINAL_MS_MIN: u64 = 250;
@@ -40,11 +43,24 @@ pub(super) struct Hearing {
     went_on: Option<(CallTime, CallTime)>,
     finals: String,
     partial: String,
+    /// The recogniser shows words while they are said.
+    shows_words: bool,
+    /// The pause that a sound broke, should there be no words in it.
+    broken: Option<Broken>,
     is_cut: bool,
     /// Finals that were asked for and have not come.
     finals_owed: u32,
     /// Words of the recogniser's present segment that were already used, until its final comes.
     used: Option<Used>,
+}
+
+/// A pause that was broken by a sound.
+#[derive(Clone, Debug)]
+struct Broken {
+    pause: Pause,
+    at: CallTime,
+    /// The recogniser was asked whether there are words in the sound.
+    is_asked: bool,
 }
 
 /// Words that an earlier turn has used and that have no final yet.
@@ -85,6 +101,8 @@ impl Hearing {
         if let Some(pause) = self.pause.take().filter(|_| self.has_words()) {
             self.wordless_since.get_or_insert(pause.speech_end);
             self.went_on = Some((now, pause.speech_end));
+            self.broken =
+                Some(Broken { pause, at: now, is_asked: false }).filter(|broken| broken.pause.has_final_words());
         }
     }
 
@@ -97,6 +115,40 @@ impl Hearing {
             self.pause = Some(Pause::began(speech_end, spoken_ms));
         }
         !was_certain
+    }
+
+    /// When it is clear that the sound in a pause that `was_over` but for a moment was no speech: a recogniser that shows words
+    /// has shown none of it.
+    pub fn wordless_at(&self, was_over: impl Fn(&Pause) -> bool) -> Option<CallTime> {
+        let broken = self.broken.as_ref().filter(|_| self.shows_words && self.speaking.is_some());
+        let broken = broken.filter(|broken| !broken.is_asked && was_over(&broken.pause));
+        let is_open = !self.is_in_pause();
+        broken.filter(|_| is_open).map(|broken| broken.at + Millis(WORDLESS_MS_MAX))
+    }
+
+    /// Whether a sound has broken a pause, and there are no words of it.
+    pub fn is_pause_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    /// The recogniser is asked whether there are words in the sound.
+    pub fn sound_asked(&mut self) {
+        self.finals_owed += 1;
+        if let Some(broken) = &mut self.broken {
+            broken.is_asked = true;
+        }
+    }
+
+    /// The recogniser has said that there are none: the caller has been silent since before it.
+    fn take_up_pause(&mut self) {
+        if let Some(broken) = self.broken.take_if(|broken| broken.is_asked) {
+            self.pause = Some(broken.pause.in_noise());
+        }
+    }
+
+    /// Whether the recogniser shows words while they are said.
+    pub fn shows_words(&self) -> bool {
+        self.shows_words
     }
 
     /// Words come while the detector hears nobody. So long after the pause began they were said in it, and another begins:
@@ -147,6 +199,7 @@ impl Hearing {
             return false;
         }
         self.heard_words(now);
+        self.shows_words = true;
         self.partial.clear();
         self.partial.push_str(text);
         true
@@ -176,6 +229,7 @@ impl Hearing {
     fn heard_words(&mut self, now: CallTime) {
         self.failures = 0;
         self.wordless_since = None;
+        self.broken = None;
         if self.speaking.is_some() {
             self.speaking = Some(now);
             // Words that come behind the recogniser's end of the turn: it was none.
@@ -218,6 +272,9 @@ impl Hearing {
     /// The recogniser has answered. An answer to an earlier pause does not settle this one.
     pub fn final_given(&mut self, now: CallTime) {
         self.finals_owed = self.finals_owed.saturating_sub(1);
+        if self.finals_owed == 0 && self.speaking.is_some() && !self.is_in_pause() {
+            self.take_up_pause();
+        }
         if self.finals_owed == 0
             && let Some(pause) = &mut self.pause
         {
@@ -276,6 +333,7 @@ impl Hearing {
         self.finals_owed = 0;
         self.pause = None;
         self.wordless_since = None;
+        self.broken = None;
         self.went_on = None;
         self.listening_sounds = 0;
         self.listened_at = None;
@@ -287,6 +345,8 @@ impl Hearing {
     /// The stream is gone or replaced; the words stay.
     pub fn replace_stream(&mut self, stream: SttStreamId) {
         self.stream = Some(stream);
+        // What a new stream does not show says nothing yet.
+        (self.shows_words, self.broken) = (false, None);
         self.used = None;
         self.finals_owed = 0;
         if let Some(pause) = &mut self.pause {
@@ -305,6 +365,7 @@ impl Hearing {
     pub fn line_lost(&mut self) {
         self.stream = None;
         self.speaking = None;
+        self.broken = None;
         self.pause = self.pause.take().filter(Pause::is_certain);
     }
 }

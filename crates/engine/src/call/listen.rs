@@ -4,8 +4,7 @@ use super::back_channel::is_back_channel;
 use super::barge_in::Look;
 use super::ending::Then;
 use super::endpointing::{Expectation, Verdict};
-use super::finished::is_marked;
-use super::hearing::Words;
+use super::hearing::{WORDLESS_MS_MAX, Words};
 use super::latency::TurnClock;
 use super::thought::Thought;
 use super::{BargeIn, CallMachine, Media};
@@ -70,7 +69,9 @@ impl CallMachine {
 
     fn speech_started(&mut self, now: CallTime) {
         self.hearing.started(now);
-        self.drop_guess();
+        if !self.hearing.is_pause_broken() || !self.hearing.shows_words() {
+            self.drop_guess();
+        } // Else it may be no speech, and words will tell.
         self.sounded(now);
         self.out.live(LiveKind::CallerSpeaking { speaking: true });
         if self.has_human || !self.is_busy() {
@@ -117,6 +118,14 @@ impl CallMachine {
         }
     }
 
+    /// A sound goes on of which no words are shown: the recogniser is asked whether there are any.
+    pub(super) fn ask_about_sound(&mut self) {
+        if let Some(stream) = self.hearing.stream {
+            self.hearing.sound_asked();
+            self.out.push(Output::FinalizeStt { stream });
+        }
+    }
+
     /// Asks for the final words of what was said before this pause, once.
     fn ask_final(&mut self) {
         let was_asked = self.hearing.pause.as_ref().is_some_and(|pause| pause.is_asked);
@@ -151,7 +160,7 @@ impl CallMachine {
     }
 
     fn overlap(&mut self, now: CallTime, overlap: Overlap) {
-        self.barge_in.seen(overlap);
+        self.barge_in.seen(now, overlap);
         // Evidence that it is nothing raises the voice again at once.
         let is_nothing = self.barge_in.is_of_no_interest();
         if is_nothing {
@@ -223,6 +232,9 @@ impl CallMachine {
     fn on_words(&mut self, now: CallTime) {
         if let Some((began, speech_end)) = self.hearing.take_went_on() {
             self.habits.went_on(began, speech_end);
+        }
+        if self.hearing.is_speaking() && self.hearing.pause.is_none() {
+            self.drop_guess();
         }
         let words = self.hearing.words();
         let may_interrupt = self.is_busy() && !self.has_human && !self.is_giving_notice();
@@ -307,13 +319,23 @@ impl CallMachine {
     /// The time to look at speech over the agent has come.
     pub(super) fn decide_barge_in(&mut self, now: CallTime) {
         match self.barge_in {
-            BargeIn::Speaking(speech) if speech.has_yielded && !self.hearing.has_words() && !speech.is_near() => {
+            BargeIn::Speaking(speech)
+                if speech.has_yielded
+                    && !self.hearing.has_words()
+                    && (!speech.is_near() || speech.is_unseen() && self.hearing.shows_words()) =>
+            {
                 // Whatever it is, it says nothing: the agent goes on, and learns.
                 self.false_barge_in(now);
             }
             BargeIn::Speaking(speech) if speech.has_yielded => {
                 let by = speech.since + Millis(self.timing().idle_ms);
                 if now < by { self.barge_in.look_again_at(by) } else { self.speech_without_end(now) }
+            }
+            BargeIn::Speaking(speech) if self.is_wordless(now, speech.since) && speech.is_unseen() => {
+                // A crowd, perhaps, before the agent has said a word: the answer does not wait for it to fall silent.
+                self.barge_in.look_again_at(now + Millis(WORDLESS_STOP_MS_MAX));
+                self.barge_in.ask_about_words();
+                self.ask_about_sound();
             }
             BargeIn::Speaking(speech) if self.is_giving_notice() => {
                 let idle_ms = self.timing().idle_ms;
@@ -337,6 +359,11 @@ impl CallMachine {
             BargeIn::Deciding { .. } => self.false_barge_in(now),
             BargeIn::Quiet => {}
         }
+    }
+
+    /// Whether a recogniser that shows words while they are said has shown none of this sound.
+    fn is_wordless(&self, now: CallTime, since: CallTime) -> bool {
+        self.hearing.shows_words() && !self.hearing.has_words() && now.since(since).0 >= WORDLESS_MS_MAX
     }
 
     /// Falls silent for speech that may be an interruption, and keeps what was not heard for the case that it is none.
@@ -406,8 +433,10 @@ impl CallMachine {
             patience: self.agent.turns.patience,
             digits: self.dialog.expects_digits(),
             is_complete: self.dialog.is_answered_by(words, self.has_asked),
+            was_asked: self.has_asked,
             habit_ms,
             marks: self.habits.marks(),
+            question_marks: self.habits.question_marks(),
         }
     }
 
@@ -421,7 +450,7 @@ impl CallMachine {
                 let Some(pause) = self.hearing.pause.take() else { return };
                 let words = self.hearing.take(now);
                 self.habits.ended_turn(now, pause.speech_end);
-                self.habits.written(is_marked(&words.text));
+                self.habits.written(&words.text);
                 self.caller_turn(now, pause.speech_end, words, false);
                 if let (Some(clock), Some(final_at)) = (&mut self.clock, pause.final_at) {
                     clock.transcript(final_at);

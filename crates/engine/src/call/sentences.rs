@@ -10,6 +10,8 @@ const CLAUSE_CHARS_MIN: usize = 25;
 const FIRST_CLAUSE_CHARS_MIN: usize = 3;
 const FIRST_PHRASE_CHARS_MIN: usize = 14;
 const FIRST_PHRASE_WORDS_MIN: usize = 3;
+/// Nobody is kept waiting for more words than this, wherever people would breathe.
+const FIRST_PHRASE_WORDS_MAX: usize = 6;
 
 /// Collects text and gives sentences.
 #[derive(Clone, Debug)]
@@ -81,7 +83,9 @@ fn first_phrase(text: &str) -> Option<usize> {
         // The word is whole when something stands behind it.
         let Some((next, _)) = next.split_once(char::is_whitespace) else { continue };
         let is_long = words >= FIRST_PHRASE_WORDS_MIN && before.trim().len() >= FIRST_PHRASE_CHARS_MIN;
-        if is_long && PHRASE_BEGINS.contains(&next.to_lowercase().as_str()) && !PHRASE_BEGINS.contains(&last) {
+        let is_very_long = words >= FIRST_PHRASE_WORDS_MAX && !LEADS_ON.contains(&last);
+        let begins = PHRASE_BEGINS.contains(&next.to_lowercase().as_str());
+        if is_long && (begins || is_very_long) && !PHRASE_BEGINS.contains(&last) {
             return Some(at);
         }
     }
@@ -172,9 +176,17 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
 /// Words before which people breathe.
 const PHRASE_BEGINS: &[&str] = &[
     "after", "and", "as", "at", "because", "before", "below", "but", "by", "during", "for", "from", "if", "in", "near",
-    "on", "or", "so", "that", "until", "when", "where", "which", "who", "with", "within", "without", "aber", "auf",
+    "behind", "between", "inside", "into", "next", "on", "or", "outside", "over", "per", "since", "so", "than", "that",
+    "through", "under", "until", "when", "where", "which", "while", "who", "with", "within", "without", "aber", "auf",
     "aus", "bei", "bis", "damit", "dass", "für", "gegen", "mit", "nach", "oder", "ohne", "und", "wann", "weil", "wenn",
     "zwischen",
+];
+
+/// Words that nobody breathes behind.
+const LEADS_ON: &[&str] = &[
+    "a", "an", "the", "of", "to", "my", "your", "our", "their", "is", "are", "was", "were", "be", "has", "have", "can",
+    "will", "would", "do", "does", "did", "not", "every", "it", "he", "she", "we", "they", "you", "this", "whether",
+    "der", "die", "das", "ein", "eine", "zu", "von", "ist", "sind", "es", "er", "sie", "wir",
 ];
 
 const ABBREVIATIONS: &[&str] = &[

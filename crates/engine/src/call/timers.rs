@@ -1,6 +1,6 @@
 //! Which deadline is next, and what happens when it passes.
 
-use super::endpointing::Verdict;
+use super::endpointing::{Pause, Verdict};
 use super::{CallMachine, Media, Phase};
 use base::{CallTime, ErrorClass, Millis};
 
@@ -21,6 +21,7 @@ pub(super) enum Timer {
     BargeIn,
     Pause,
     Speech,
+    Wordless,
     Keypad,
     Pickup,
     Idle,
@@ -73,6 +74,12 @@ impl CallMachine {
         earliest.see(Timer::Pickup, self.pickup_deadline());
         let sign = self.hearing.speaking_sign_at().filter(|_| !self.barge_in.is_pending());
         earliest.see(Timer::Speech, sign.map(|at| (at + Millis(self.timing().idle_ms), "speech without end")));
+        if !self.barge_in.is_pending() && !self.is_busy() {
+            let words = self.hearing.words();
+            let was_over = |pause: &Pause| pause.is_believed(&words, self.expectation(&words));
+            let wordless_at = self.hearing.wordless_at(was_over);
+            earliest.see(Timer::Wordless, wordless_at.map(|at| (at, "sound without words")));
+        }
         if !self.barge_in.is_pending()
             && let Some(Verdict::Wait(at, why)) = self.pause_verdict(self.now)
         {
@@ -130,6 +137,7 @@ impl CallMachine {
             // `settle` looks at the pause after every timer.
             Timer::Pause => {}
             Timer::Speech => self.speech_without_end(now),
+            Timer::Wordless => self.ask_about_sound(),
             Timer::Keypad => self.keypad_done(now),
             Timer::Pickup => self.pickup_timed_out(now),
             Timer::Idle => self.idle(now),

@@ -94,7 +94,7 @@ fn voiced(plan: &mut Plan, at_ms: u64, sound: CallerSound, text: &str, ms: u64) 
     let mut over_ms = 0;
     while over_ms < ms {
         let speech_ms = over_ms + ONSET_MS;
-        let overlap = Overlap { speech_ms, level_db: Some(0.0), echo: 0.03, voice: 0.95 };
+        let overlap = Overlap { speech_ms, level_db: Some(0.0), echo: 0.03, voice: 0.95, late_ms: 0 };
         plan.push((at_ms + over_ms, Heard::OverAgent(overlap)));
         over_ms += OVERLAP_EVERY_MS;
     }

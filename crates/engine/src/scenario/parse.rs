@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `carrier` | a state such as `ringing`, `media`, `media-lost`, `transfer-ok`, `transfer-failed` |
 //! | `caller` | `says "…" [pausing MS "…"]…`, `hums "…"`, `mumbles MS`, `coughs`, `talks-aside "…"`, `echoes MS ["…"]` |
-//! | `caller` | `started`, `lull [silence_ms]`, `stopped [silence_ms]`, `overlap MS [level DB] [echo E] [voice V]` |
+//! | `caller` | `started`, `lull [silence_ms]`, `stopped [silence_ms]`, `overlap MS [level DB] [echo E] [voice V] [late MS]` |
 //! | `caller` | `types "…"`, `presses 1`, `interrupts`, `hangs-up` |
 //! | `line` | `tone beep`, or another tone of a telephone line |
 //! | `stt` | `partial "…"`, `final "…"`, `finalized "…"`, `end-of-turn`, `probability 0.2`, `fails CLASS` |
@@ -514,13 +514,17 @@ fn breaths(first: &str, rest: &[&str]) -> Result<Vec<Breath>, String> {
 
 /// Evidence about speech over the agent. What is not said is that of clear speech close to the phone.
 fn overlap(speech_ms: u64, rest: &[&str]) -> Result<Overlap, String> {
-    let mut overlap = Overlap { speech_ms, level_db: Some(0.0), echo: 0.0, voice: 1.0 };
+    let mut overlap = Overlap { speech_ms, level_db: Some(0.0), echo: 0.0, voice: 1.0, late_ms: 0 };
     let mut rest = rest;
     loop {
         rest = match rest {
             [] => return Ok(overlap),
             ["level", "unknown", rest @ ..] => {
                 overlap.level_db = None;
+                rest
+            }
+            ["late", ms, rest @ ..] => {
+                overlap.late_ms = number(ms)?;
                 rest
             }
             [name, value, rest @ ..] => {

@@ -107,9 +107,10 @@ fn describe_speech(input: &SpeechInput) -> String {
         SpeechInput::Started => "caller started".into(),
         SpeechInput::Stopped { silence_ms } => format!("caller stopped {silence_ms}"),
         SpeechInput::Lull { silence_ms } => format!("caller lull {silence_ms}"),
-        SpeechInput::Overlap(Overlap { speech_ms, level_db, echo, voice }) => {
+        SpeechInput::Overlap(Overlap { speech_ms, level_db, echo, voice, late_ms }) => {
             let level = level_db.map_or_else(|| "-".to_owned(), |level| level.to_string());
-            format!("caller overlap {speech_ms} level {level} echo {echo} voice {voice}")
+            let late = if *late_ms > 0 { format!(" late {late_ms}") } else { String::new() };
+            format!("caller overlap {speech_ms} level {level} echo {echo} voice {voice}{late}")
         }
         SpeechInput::Tone { tone } => format!("line tone {}", tone.name()),
         SpeechInput::Partial { stream, text } => format!("stt {} partial {:?}", id(stream.0), text.expose()),

@@ -192,7 +192,7 @@ mod tests {
         assert!(written(&brain(GenerationEvent::Started)).starts_with("input {"));
         let failed = GenerationEvent::Failed(Failure::new(base::ErrorClass::Timeout, "scripted"));
         assert_eq!(written(&brain(failed)), "brain fails timeout @3");
-        let overlap = Overlap { speech_ms: 300, level_db: None, echo: 0.25, voice: 1.0 };
+        let overlap = Overlap { speech_ms: 300, level_db: None, echo: 0.25, voice: 1.0, late_ms: 0 };
         let overlap = Input::Speech(SpeechInput::Overlap(overlap));
         assert_eq!(written(&overlap), "caller overlap 300 level unknown echo 0.25 voice 1");
         let played = Input::Playout { utterance: UtteranceId(4), played_ms: 1_200, finished: true };

@@ -56,5 +56,5 @@ pub(crate) async fn demo(config: Config, args: DemoArgs) -> anyhow::Result<ExitC
     let address = listener.local_addr()?;
     println!("Talk to the agent yourself:  http://{address}/");
     println!("Stop with Ctrl-C.");
-    serve::run(&config, wired, listener, metrics).await
+    serve::run(config, None, wired, listener, metrics).await
 }

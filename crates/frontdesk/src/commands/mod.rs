@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod fill;
 pub(crate) mod knowledge;
 pub(crate) mod models;
+pub(crate) mod nodes;
 pub(crate) mod people;
 pub(crate) mod providers;
 pub(crate) mod replay;

@@ -259,5 +259,5 @@ async fn note(
 }
 
 fn problem(problem: api::Problem) -> anyhow::Error {
-    anyhow::anyhow!(problem.detail.unwrap_or_else(|| problem.title.to_owned()))
+    anyhow::anyhow!(problem.detail.unwrap_or_else(|| problem.title.into()))
 }

@@ -249,7 +249,7 @@ async fn fixture(config: &Config, args: &FixtureArgs) -> anyhow::Result<ExitCode
 
 async fn delete(config: &Config, args: &DeleteArgs) -> anyhow::Result<ExitCode> {
     let (store, scope) = wiring::open_store(config, &environment).await?;
-    let recordings = wiring::recordings_dir(config);
+    let recordings = wiring::recordings(config, &environment, store.as_ref())?;
     for id in &args.calls {
         let going_on = store.call(&scope, *id).await.is_ok_and(|call| call.ended_at_ms.is_none());
         if going_on && !args.force {

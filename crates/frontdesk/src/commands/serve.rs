@@ -2,12 +2,15 @@
 
 use crate::cli::environment;
 use crate::config::Config;
+use crate::reload::{self, Layers, Live};
 use crate::wiring::{self, Wired};
 use crate::wiring_live;
 use anyhow::Context as _;
 use api::{Access, App};
+use arc_swap::ArcSwap;
 use base::limits;
 use clap::Args;
+use model::node::{NodeRole, NodeRoles};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +28,12 @@ pub(crate) struct ServeArgs {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
+    /// What this node does, of api, media and worker; everything unless given
+    #[arg(long, value_name = "ROLES")]
+    pub(crate) roles: Option<String>,
 }
 
-pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+pub(crate) async fn serve(config: Config, layers: Layers) -> anyhow::Result<ExitCode> {
     let metrics = crate::telemetry::start_metrics();
     let listener = bind(&config).await?;
     let wired = wiring::wire(&config, &environment).await?;
@@ -35,7 +41,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         tracing::info!(stage, who = names.join(", then "), "ready");
     }
     tracing::info!(address = %listener.local_addr()?, "taking calls");
-    run(&config, wired, listener, metrics).await
+    run(config, Some(layers), wired, listener, metrics).await
 }
 
 /// Binds before the slow part of the start, so that a taken port is said at once.
@@ -48,11 +54,14 @@ pub(crate) async fn bind(config: &Config) -> anyhow::Result<TcpListener> {
 
 /// Serves until SIGINT or SIGTERM, then drains.
 pub(crate) async fn run(
-    config: &Config,
+    config: Config,
+    layers: Option<Layers>,
     wired: Wired,
     listener: TcpListener,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
 ) -> anyhow::Result<ExitCode> {
+    let current = Arc::new(ArcSwap::from_pointee(config.clone()));
+    let config = &config;
     let token = crate::config::follow(config.server.api_token.expose(), &environment)
         .map_err(|why| anyhow::anyhow!("server.api_token: {why}"))?;
     model::people::check_table().map_err(|why| anyhow::anyhow!("the table of permissions: {why}"))?;
@@ -62,7 +71,7 @@ pub(crate) async fn run(
         trust_proxy: config.server.trust_proxy,
         origins: config.api.origins.clone(),
     };
-    let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
+    let shared = Arc::clone(&wired.shared);
     let app = App {
         auth: Arc::new(wiring::auth(config, wired.store.as_ref(), Arc::clone(&shared))),
         node: wired.node.clone(),
@@ -70,22 +79,38 @@ pub(crate) async fn run(
         access: Arc::new(access),
         live: wired.live.clone(),
         metrics,
-        recordings_dir: wired.recordings_dir.clone().into(),
+        recordings: wired.recordings.clone(),
         http: Arc::new(wiring::http_settings(config)),
         shared,
         test_caller: Some(Arc::new(crate::test_calls::Loopback::new(wired.node.clone()))),
     };
+    let roles: NodeRoles = config.node.roles.parse().map_err(|why| anyhow::anyhow!("node.roles: {why}"))?;
+    wired.node.join(crate::nodes::cluster_settings(config)?).await.context("this node cannot join the others")?;
     let stop = CancellationToken::new();
     let server =
         tokio::spawn(api::server::serve(listener, api::router(app), stop.clone(), Duration::from_secs(GRACE_SECS)));
     wired.node.keep_lines_warm();
     let node = wired.node.clone();
     let follower = tokio::spawn(async move { node.follow_settings().await });
+    let node = wired.node.clone();
+    let member = tokio::spawn(async move { node.stay().await });
+    let (node, recordings) = (wired.node.clone(), wired.recordings.clone());
+    let spooler = tokio::spawn(async move { recordings.keep_storing(&node).await });
     let pruner = tokio::spawn(prune(Arc::clone(&wired.store)));
+    let reader = match layers {
+        Some(layers) => {
+            Some(tokio::spawn(reload::follow(Live::new(layers, Arc::clone(&current))?, wired.node.clone())))
+        }
+        None => None,
+    };
     let work = CancellationToken::new();
-    let workers = wiring_live::work(config, &wired, work.clone(), Duration::from_secs(GRACE_SECS))?;
+    let workers = if roles.has(NodeRole::Worker) {
+        wiring_live::work(config, &wired, work.clone(), Duration::from_secs(GRACE_SECS))?
+    } else {
+        Vec::new()
+    };
     signal().await;
-    let grace = Duration::from_secs(config.calls.drain_secs);
+    let grace = Duration::from_secs(current.load().calls.drain_secs);
     tracing::info!(calls = wired.node.calls_live(), "stopping; a second signal stops at once");
     tokio::select! {
         // Platforms still need us while calls finish, so the server goes last.
@@ -95,6 +120,15 @@ pub(crate) async fn run(
     wired.live.feed.close();
     work.cancel();
     stop.cancel();
+    member.abort();
+    reader.inspect(tokio::task::JoinHandle::abort);
+    spooler.abort();
+    // What the last calls left; what does not get there in time is brought there by the next process.
+    let left = wired.recordings.store_finished(|call| wired.node.has_call(call));
+    if tokio::time::timeout(Duration::from_secs(GRACE_SECS), left).await.is_err() {
+        tracing::warn!("recordings wait on this machine's disk");
+    }
+    wired.node.leave().await;
     pruner.abort();
     follower.abort();
     for worker in workers {

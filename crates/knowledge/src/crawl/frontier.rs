@@ -46,7 +46,7 @@ impl Frontier {
     }
 
     /// The next page and how many links from the first it is.
-    pub fn next(&mut self) -> Option<(Url, u32)> {
+    pub fn take(&mut self) -> Option<(Url, u32)> {
         if self.given >= self.pages_max {
             return None;
         }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn all(frontier: &mut Frontier) -> Vec<String> {
-        std::iter::from_fn(|| frontier.next().map(|(url, _)| url.to_string())).collect()
+        std::iter::from_fn(|| frontier.take().map(|(url, _)| url.to_string())).collect()
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
     fn an_endless_site_ends() {
         let mut frontier = Frontier::new(url("https://shop.example/"), Robots::default(), 50, 3);
         let mut visited = 0;
-        while let Some((page, depth)) = frontier.next() {
+        while let Some((page, depth)) = frontier.take() {
             visited += 1;
             let more: Vec<String> = (0..20).map(|at| format!("{}x{visited}/{at}?day={at}", page.path())).collect();
             frontier.found(&page, depth, &more);
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(visited, 50);
         assert!(frontier.is_cut());
         let mut calendar = Frontier::new(url("https://shop.example/cal"), Robots::default(), 500, 5);
-        while let Some((page, depth)) = calendar.next() {
+        while let Some((page, depth)) = calendar.take() {
             calendar.found(&page, depth, &(0..100).map(|day| format!("/cal?day={depth}{day}")).collect::<Vec<_>>());
         }
         assert!(!calendar.is_cut());

@@ -93,7 +93,7 @@ impl Crawler<'_> {
         if frontier.is_ours(&start) {
             self.plan(scope, &start, sitemaps, &mut frontier).await?;
         }
-        while let Some((url, depth)) = frontier.next() {
+        while let Some((url, depth)) = frontier.take() {
             let outcome = match self.visit(scope, &url, depth, &mut frontier, at_ms).await {
                 Ok(outcome) => outcome,
                 Err(error @ IngestError::Store(_)) => return Err(error),

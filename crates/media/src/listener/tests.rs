@@ -123,6 +123,22 @@ fn a_second_speaker_across_the_room_is_not_the_caller() {
 }
 
 #[test]
+fn a_crowd_behind_the_caller_is_not_the_caller_once_it_was_heard_under_the_agent() {
+    let crowd = |ms: u64| {
+        let voices = [(150.0, 4.1, 0.9), (205.0, 5.2, 1.1), (118.0, 3.7, 1.0)];
+        voices.iter().fold(silence(RATE, ms), |line, &(pitch_hz, syllables_per_s, vowels)| {
+            mix(line, &speak(Speaker { pitch_hz, syllables_per_s, vowels }, RATE, ms, -36.0))
+        })
+    };
+    let agent = then(&[silence(RATE, 3_000), speak(AGENT, RATE, 5_000, -20.0)]);
+    let talk = then(&[speak(CALLER, RATE, 2_500, -20.0), silence(RATE, 6_000), speak(CALLER, RATE, 1_500, -20.0)]);
+    let told = call(ALL, &agent, &mix(crowd(12_000), &talk));
+    let ends = told.events.iter().filter(|(_, event)| *event != Event::SpeechStarted);
+    let told_after = ends.map(|(at, _)| *at).find(|at| *at >= 9_900).map(|at| at.saturating_sub(10_000));
+    assert!(told_after.is_some_and(|ms| ms <= 300), "{:?}", told.events);
+}
+
+#[test]
 fn a_caller_who_moves_away_from_the_phone_is_heard_again() {
     let talk = then(&[
         speak(CALLER, RATE, 2_000, -20.0),

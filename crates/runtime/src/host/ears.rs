@@ -102,6 +102,7 @@ impl Ears {
                     level_db: seen.level_db,
                     echo: seen.echo,
                     voice: seen.voice,
+                    late_ms: seen.late_ms,
                 })),
             };
             if let Some(event) = event {

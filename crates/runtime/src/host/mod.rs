@@ -36,7 +36,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tape::Tape;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -67,6 +67,8 @@ pub(crate) enum HostMessage {
     CloseMedia,
     /// The process wants to stop after this time.
     Drain(Duration),
+    /// Stop here without ending the call: another node goes on with it. Told when its journal is written.
+    Yield(oneshot::Sender<()>),
 }
 
 /// The rate of a phone line, before a link says otherwise.
@@ -114,6 +116,8 @@ pub(crate) struct CallHost {
     own: mpsc::Sender<HostMessage>,
     live: broadcast::Sender<LiveEvent>,
     ended: Option<(String, CallState)>,
+    /// Another node goes on with the call.
+    yields: Option<oneshot::Sender<()>>,
 }
 
 /// Where a call is reached while it lives.
@@ -169,6 +173,7 @@ impl CallHost {
             own,
             live,
             ended: None,
+            yields: None,
         };
         (host, channels)
     }
@@ -181,13 +186,17 @@ impl CallHost {
     /// Runs the call to its end.
     pub(crate) async fn run(mut self) {
         self.perform_all();
-        while self.ended.is_none() {
+        while self.ended.is_none() && self.yields.is_none() {
             let event = self.next_event().await;
             self.on_event(event);
             self.flush().await;
             self.store_lines();
         }
-        Box::pin(self.finish()).await; // It takes the whole call along, which is large.
+        // Both take the whole call along, which is large.
+        match self.yields.take() {
+            Some(told) if self.ended.is_none() => Box::pin(self.hand_over(told)).await,
+            _ => Box::pin(self.finish()).await,
+        }
     }
 
     async fn next_event(&mut self) -> Event {
@@ -228,6 +237,7 @@ impl CallHost {
             Event::Message(Some(HostMessage::Input(input))) => self.feed(input),
             Event::Message(Some(HostMessage::Join(link))) => self.join(*link),
             Event::Message(Some(HostMessage::CloseMedia)) => self.close_media(),
+            Event::Message(Some(HostMessage::Yield(told))) => self.yields = Some(told),
             Event::Message(Some(HostMessage::Drain(grace))) => {
                 let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
                 let deadline = self.now() + base::Millis(grace_ms);
@@ -465,9 +475,45 @@ impl CallHost {
         self.shared.tasks.spawn(async move { tape::store_lines(&store, &scope, id, first, &lines).await });
     }
 
+    /// Leaves the call to another node: what is known is written, nothing says that it is over, and then the audio is let go,
+    /// upon which the platform asks how to go on.
+    async fn hand_over(mut self, told: oneshot::Sender<()>) {
+        self.stt = None;
+        self.brain = None;
+        self.mouth.stop_all(self.now());
+        for (_, tool) in self.tools.drain() {
+            tool.abort();
+        }
+        let recording = self.tape.finish();
+        let unwritten = self.journal.finish(Duration::from_millis(limits::STATEMENT_MS_MAX)).await;
+        if unwritten > 0 {
+            tracing::error!(unwritten, "journal entries could not be written before another node goes on");
+        }
+        let update = store::CallUpdate { recording, cost: self.bill.total(), ..store::CallUpdate::default() };
+        if let Err(error) = self.shared.store.update_call(&self.scope, self.call.id, &update).await {
+            tracing::warn!(%error, "what the call cost so far could not be written");
+        }
+        let costs: Vec<_> = self.bill.lines().into_iter().map(BillLine::into_row).collect();
+        if !costs.is_empty()
+            && let Err(error) = self.shared.store.add_costs(&self.scope, self.call.id, &costs).await
+        {
+            tracing::warn!(%error, "what each provider charged could not be written");
+        }
+        self.tape.store_rest(&self.shared.store, &self.scope, self.call.id).await;
+        self.shared.forget(&self.scope, self.call.id).await;
+        metrics::counter!("frontdesk_calls_handed_over_total").increment(1);
+        tracing::info!("the call is left to another node");
+        let _ = told.send(()); // Whoever asked may have given up.
+        if let Some(link) = &mut self.link {
+            let mut last = vec![crate::cluster::goodbye()];
+            let _ = socket::send_all(link.socket.as_mut(), &mut last).await;
+        }
+    }
+
     /// Frees everything and writes what remains.
     async fn finish(mut self) {
         let (reason, state) = self.ended.take().unwrap_or_else(|| ("internal".into(), CallState::Failed));
+        let is_fenced = matches!(self.journal.stopped(), Some(store::StoreError::Fenced));
         self.stt = None;
         self.brain = None;
         self.mouth.stop_all(self.now());
@@ -499,7 +545,10 @@ impl CallHost {
             cost: self.bill.total(),
             ..store::CallUpdate::default()
         };
-        if let Err(error) = self.shared.store.update_call(&self.scope, self.call.id, &update).await {
+        if is_fenced {
+            // The call lives elsewhere: its row is not ours any more.
+            tracing::warn!("another node goes on with this call");
+        } else if let Err(error) = self.shared.store.update_call(&self.scope, self.call.id, &update).await {
             tracing::error!(%error, "the end of the call could not be written");
         }
         let costs: Vec<_> = self.bill.lines().into_iter().map(BillLine::into_row).collect();

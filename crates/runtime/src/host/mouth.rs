@@ -24,6 +24,8 @@ use voice::{Feed, Voice};
 
 /// A mark goes out after this much audio: the exactness of "what was heard".
 const MARK_EVERY_FRAMES: u32 = 5;
+/// The same while the caller speaks over the agent: where the agent stops, it is known which word was heard.
+const MARK_EVERY_FRAMES_DUCKED: u32 = 1;
 /// How much of the background a carrier is given ahead while nothing is about to be said. Speech waits behind it.
 const BACKGROUND_AHEAD_MS: u64 = 60;
 /// How much while an utterance waits for its audio.
@@ -390,7 +392,8 @@ impl Mouth {
             sent += 1;
             self.pacer.sent(now.0, 1);
             self.note_sent(lane, now);
-            if lane != Lane::Background && (is_finished || self.frames_since_mark >= MARK_EVERY_FRAMES) {
+            let mark_every = if self.is_ducked { MARK_EVERY_FRAMES_DUCKED } else { MARK_EVERY_FRAMES };
+            if lane != Lane::Background && (is_finished || self.frames_since_mark >= mark_every) {
                 self.mark(&mut step);
             }
             if is_finished && self.lane().is_none() {

@@ -5,7 +5,7 @@ use super::{Node, Plan, RefuseReason, customer_of, lock};
 use crate::host::{HostMessage, Link};
 use crate::socket::{self, Incoming, MediaSocket};
 use base::wire::Wire;
-use base::{CallId, limits};
+use base::{CallId, NodeId, limits};
 use carriers::protocol::{
     Answer, Authenticity, CarrierControl, Inbound, InboundCall, MediaEvent, MediaProtocol, MediaSink, MediaStart, Reply,
 };
@@ -198,7 +198,7 @@ impl Node {
             Err(StoreError::Conflict(_)) => {
                 let Some(carrier_ref) = &call.carrier_ref else { return Answer::Reject };
                 return match self.shared.store.route_call(control.name(), carrier_ref).await {
-                    Ok(known) => self.connect(control.name(), known.call.id, base_url),
+                    Ok(known) => self.connect(control.name(), &known.scope, known.call.id, base_url),
                     Err(_) => Answer::SayAndHangUp { text: APOLOGY.into() },
                 };
             }
@@ -208,36 +208,27 @@ impl Node {
             }
         }
         let id = call.id;
+        self.own(&route.scope, id).await;
         self.host(slot, route.scope, call, &agent.agent, Vec::new());
-        self.connect(control.name(), id, base_url)
+        self.connect(control.name(), &route.scope, id, base_url)
     }
 
     /// A call we know: its audio ended and the platform asks how to go on, or somebody picked up a call we placed.
     async fn go_on(&self, control: &dyn CarrierControl, route: CallRoute, base_url: &str) -> Answer {
-        let (carrier, id) = (control.name(), route.call.id);
-        let carrier_ref = route.call.carrier_ref.clone().unwrap_or_default();
-        let plan = lock(&self.shared.plans).remove(&(carrier.to_owned(), carrier_ref));
-        match plan {
-            Some(Plan::HangUp { unsaid: Some(text) }) => return Answer::SayAndHangUp { text },
-            Some(Plan::HangUp { unsaid: None }) => return Answer::HangUp,
-            Some(Plan::Transfer { to, tell }) => {
-                let done = HostMessage::Input(Input::Carrier(CarrierInput::TransferDone { ok: true }));
-                let _ = tell.send(done).await; // The call may have ended meanwhile; the caller is still connected.
-                return Answer::Transfer { to, caller_id: route.call.number.and_then(|number| number.parse().ok()) };
-            }
-            None => {}
-        }
-        let is_over = lock(&self.shared.calls).get(&id).map(|live| live.is_over);
-        match is_over {
-            Some(true) => return Answer::HangUp,
-            Some(false) => return self.connect(carrier, id, base_url),
-            None => {}
+        let id = route.call.id;
+        if let Some(answer) = self.go_on_by_plan(control.name(), &route, base_url).await {
+            return answer;
         }
         if route.call.state.is_terminal() {
             return Answer::HangUp;
         }
-        match self.resume(&route).await {
-            Ok(true) => self.connect(carrier, id, base_url),
+        // Another node may have it; and while this one asks, yet another may take it.
+        let from = match self.go_on_elsewhere(&route.scope, id, base_url).await {
+            Ok(answer) => return answer,
+            Err(from) => from,
+        };
+        match self.resume(&route, from).await {
+            Ok(true) => self.connect(control.name(), &route.scope, id, base_url),
             Ok(false) => Answer::HangUp,
             Err(error) => {
                 tracing::error!(call = %id, %error, "a call could not be resumed");
@@ -246,26 +237,56 @@ impl Node {
         }
     }
 
+    /// What this node knows about how to go on with a call: a plan, or the live call itself. `None`: nothing.
+    pub(crate) async fn go_on_by_plan(&self, carrier: &str, route: &CallRoute, base_url: &str) -> Option<Answer> {
+        let id = route.call.id;
+        let carrier_ref = route.call.carrier_ref.clone().unwrap_or_default();
+        let plan = lock(&self.shared.plans).remove(&(carrier.to_owned(), carrier_ref));
+        match plan {
+            Some(Plan::HangUp { unsaid: Some(text) }) => return Some(Answer::SayAndHangUp { text }),
+            Some(Plan::HangUp { unsaid: None }) => return Some(Answer::HangUp),
+            Some(Plan::Transfer { to, tell }) => {
+                let done = HostMessage::Input(Input::Carrier(CarrierInput::TransferDone { ok: true }));
+                let _ = tell.send(done).await; // The call may have ended meanwhile; the caller is still connected.
+                let caller_id = route.call.number.as_ref().and_then(|number| number.parse().ok());
+                return Some(Answer::Transfer { to, caller_id });
+            }
+            None => {}
+        }
+        let is_over = lock(&self.shared.calls).get(&id).map(|live| live.is_over);
+        match is_over {
+            Some(true) => Some(Answer::HangUp),
+            Some(false) => Some(self.connect(carrier, &route.scope, id, base_url)),
+            None => None,
+        }
+    }
+
     /// Rebuilds a call whose process died from its journal. `false` when the journal says that it is over.
-    async fn resume(&self, route: &CallRoute) -> Result<bool, RefuseReason> {
+    /// `from` is the node that had it, as the database says.
+    pub(crate) async fn resume(&self, route: &CallRoute, from: Option<NodeId>) -> Result<bool, RefuseReason> {
         let past = self.shared.store.journal(&route.scope, route.call.id).await?;
         if matches!(past.last().map(|record| &record.entry), Some(model::journal::Entry::Ended { .. })) {
             return Ok(false);
         }
         let slot = self.admit(Direction::Inbound)?;
         let agent = self.shared.store.agent_of_call(&route.scope, route.call.id).await?;
+        if !self.take(&route.scope, route.call.id, from).await {
+            tracing::info!(call = %route.call.id, "another node was faster");
+            return Ok(true);
+        }
         tracing::info!(call = %route.call.id, entries = past.len(), "a call goes on from its journal");
         metrics::counter!("frontdesk_calls_resumed_total").increment(1);
         self.host(slot, route.scope, route.call.clone(), &agent.agent, past);
         Ok(true)
     }
 
-    fn connect(&self, carrier: &str, call: CallId, base_url: &str) -> Answer {
+    fn connect(&self, carrier: &str, scope: &TenantScope, call: CallId, base_url: &str) -> Answer {
         let base_url = self.shared.settings.public_url.as_deref().unwrap_or(base_url);
-        let media_base = base_url.replacen("http", "ws", 1);
+        let media_base = self.cluster().and_then(|cluster| cluster.media_url()).unwrap_or(base_url);
+        let media_base = media_base.replacen("http", "ws", 1);
         Answer::Connect {
             media_url: format!("{media_base}/carriers/{carrier}/media"),
-            token: self.ticket(call),
+            token: self.ticket(scope, call),
             next_url: format!("{base_url}/carriers/{carrier}/voice"),
         }
     }
@@ -329,7 +350,8 @@ impl Node {
         start: &MediaStart,
     ) -> Result<CallId, AttachError> {
         if let Some(token) = &start.token {
-            let ticket = lock(&self.shared.tickets).remove(token).ok_or(AttachError::Token)?;
+            let ticket = lock(&self.shared.tickets).remove(token);
+            let Some(ticket) = ticket else { return self.adopt(token).await.ok_or(AttachError::Token) };
             let meant_for_it = {
                 let calls = lock(&self.shared.calls);
                 calls.get(&ticket.call).is_some_and(|live| {
@@ -356,6 +378,7 @@ impl Node {
         call.answered_at_ms = Some(call.started_at_ms);
         self.shared.store.create_call(&scope, &call).await.map_err(RefuseReason::from)?;
         let id = call.id;
+        self.own(&scope, id).await;
         self.host(slot, scope, call, &agent, Vec::new());
         Ok(id)
     }

@@ -43,6 +43,9 @@ impl Node {
     /// Places a call. When it returns the platform has accepted it, or nobody knows whether it has; either way the call's
     /// further life is in its journal.
     pub async fn dial(&self, scope: TenantScope, request: DialRequest) -> Result<CallId, DialError> {
+        if let Some(answer) = self.dial_elsewhere(&scope, &request).await {
+            return answer;
+        }
         let control = self.shared.control(&request.carrier).ok_or(DialError::NoCarrier)?;
         self.plan_admits(&scope, Direction::Outbound).await?;
         let slot = self.admit(Direction::Outbound)?;
@@ -76,6 +79,7 @@ impl Node {
         match reply {
             DialReply::Accepted { carrier_ref } => {
                 call.carrier_ref = Some(carrier_ref.clone());
+                self.own(&scope, id).await;
                 self.host(slot, scope, call, &agent, Vec::new());
                 self.catch_up(&scope, id, carrier_ref).await;
                 Ok(id)

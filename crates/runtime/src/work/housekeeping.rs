@@ -1,9 +1,9 @@
 //! The jobs of the installation: what is past its time goes.
 
 use super::{Handler, Outcome};
+use crate::recordings::Recordings;
 use async_trait::async_trait;
 use base::limits;
-use std::path::PathBuf;
 use std::sync::Arc;
 use store::{Job, Store, StoreError};
 
@@ -17,7 +17,7 @@ pub struct Retention {
     /// Where the calls are.
     pub store: Arc<dyn Store>,
     /// Where recordings are.
-    pub recordings_dir: PathBuf,
+    pub recordings: Recordings,
     /// How long after its end a call is kept.
     pub kept_ms: i64,
 }
@@ -27,7 +27,7 @@ impl Handler for Retention {
     async fn run(&self, _job: &Job) -> Outcome {
         let now_ms = crate::wall_ms();
         let before_ms = now_ms - self.kept_ms;
-        match crate::retention::sweep(self.store.as_ref(), &self.recordings_dir, before_ms, now_ms).await {
+        match crate::retention::sweep(self.store.as_ref(), &self.recordings, before_ms, now_ms).await {
             Ok(deleted) => {
                 if deleted != crate::retention::Deleted::default() {
                     let crate::retention::Deleted { calls, files, left } = deleted;

@@ -294,5 +294,5 @@ pub fn evidence(plan: &mut Plan, sound: CallerSound, speech_ms: u64) -> Overlap 
         CallerSound::Echo => (plan.ms(0, 14) as f32 - 16.0, plan.ms(80, 97) as f32 / 100.0, 0.9),
         CallerSound::Unclear => (plan.ms(0, 12) as f32 - 9.0, 0.1, plan.ms(30, 90) as f32 / 100.0),
     };
-    Overlap { speech_ms, level_db: Some(level_db), echo, voice }
+    Overlap { speech_ms, level_db: Some(level_db), echo, voice, late_ms: 0 }
 }

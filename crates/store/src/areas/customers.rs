@@ -123,7 +123,7 @@ impl Customers for SqlStore {
         };
         let after = after.unwrap_or(from);
         // Tags are written as a JSON array of texts.
-        let tag = filter.tag.as_ref().map(|tag| to_json(tag)).transpose()?.map(|tag| pattern(&tag));
+        let tag = filter.tag.as_ref().map(to_json).transpose()?.map(|tag| pattern(&tag));
         let args = args![
             scope.business.0,
             filter.phone.as_ref().map(PhoneNumber::expose),

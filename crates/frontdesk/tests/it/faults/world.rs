@@ -301,6 +301,13 @@ fn node(common: &Common, size: &Size, services: Services, control: Arc<dyn Carri
     Node::new(settings, Arc::clone(&common.store), services, Arc::clone(&common.egress), controls)
 }
 
+fn recordings() -> runtime::recordings::Recordings {
+    let key = store::DataKey::parse(&base::Secret::new("a".repeat(64))).expect("a key");
+    let keys = store::Keyring::new(key, Vec::new());
+    let objects = store::objects::Objects::open(&store::objects::ObjectPlace::Memory, keys).expect("storage");
+    runtime::recordings::Recordings::new(std::env::temp_dir(), objects)
+}
+
 fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
     let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
     let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant)));
@@ -315,7 +322,7 @@ fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
             Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant))),
         ),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
-        recordings_dir: std::env::temp_dir().into(),
+        recordings: recordings(),
         http: Arc::default(),
         shared,
         test_caller: None,
