@@ -65,7 +65,10 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
         sample("/api/v1/agents/", tenant.agent.id.to_string()),
         sample("/api/v1/numbers/", tenant.number.id.to_string()),
         sample("/api/v1/customers/", make("/api/v1/customers", json!({"email": "ada@example.com"}), "/id").await),
-        sample("/api/v1/webhooks/", make("/api/v1/webhooks", json!({"url": "https://hooks.example.com/desk"}), "/id").await),
+        sample(
+            "/api/v1/webhooks/",
+            make("/api/v1/webhooks", json!({"url": "https://hooks.example.com/desk"}), "/id").await,
+        ),
         // Words of a closed list, or names that each business has of its own.
         named("/api/v1/configuration/"),
         named("/api/v1/flags/"),
