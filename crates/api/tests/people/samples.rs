@@ -46,7 +46,6 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
     };
     let key = json!({"name": "k", "permissions": ["calls:read"]});
     let provider = json!({"name": "p", "discovery_url": "https://login.example", "client_id": "c"});
-    let webhook = json!({"url": "https://hooks.example/frontdesk"});
     let sessions = rig.ask(&owner.token, "GET", "/api/v1/auth/sessions", None).await.good().json();
     let session = sessions["items"][0]["id"].as_str().expect("an id").to_owned();
     let sample = |prefix: &'static str, theirs: String| Sample { prefix, theirs, missing: nobody() };
@@ -61,19 +60,22 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
         sample("/api/v1/keys/", make("/api/v1/keys", key.clone(), "/key/id").await),
         sample("/api/v1/clients/", make("/api/v1/clients", key, "/key/id").await),
         sample("/api/v1/identity-providers/", make("/api/v1/identity-providers", provider, "/id").await),
-        sample("/api/v1/webhooks/", make("/api/v1/webhooks", webhook, "/id").await),
         sample("/api/v1/calls/", call.id.to_string()),
         sample("/api/v1/conversations/", call.conversation.to_string()),
         sample("/api/v1/agents/", tenant.agent.id.to_string()),
         sample("/api/v1/numbers/", tenant.number.id.to_string()),
-        sample("/api/v1/customers/", nobody()),
-        Sample { prefix: "/api/v1/usage/", theirs: "2026-01".into(), missing: "2026-01".into() },
+        sample("/api/v1/customers/", make("/api/v1/customers", json!({"email": "ada@example.com"}), "/id").await),
+        sample(
+            "/api/v1/webhooks/",
+            make("/api/v1/webhooks", json!({"url": "https://hooks.example.com/desk"}), "/id").await,
+        ),
         // Words of a closed list, or names that each business has of its own.
         named("/api/v1/configuration/"),
         named("/api/v1/flags/"),
         named("/api/v1/tool-credentials/"),
         named("/api/v1/credentials/"),
         named("/api/v1/providers/"),
+        named("/api/v1/usage/"),
     ])
 }
 
@@ -87,9 +89,6 @@ pub fn body(operation: &str) -> Value {
         "create_identity_provider" | "put_identity_provider" => {
             json!({"name": "p", "discovery_url": "https://login.example", "client_id": "c"})
         }
-        "create_webhook" => json!({"url": "https://hooks.example/frontdesk"}),
-        "change_webhook" => json!({"description": "ours"}),
-        "replay_webhook" => json!({"since_ms": 0}),
         "put_addresses" => json!({"networks": []}),
         _ => json!({}),
     }
