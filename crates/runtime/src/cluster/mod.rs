@@ -20,6 +20,7 @@ use carriers::protocol::Answer;
 use egress::{ByteStream, Egress, EgressConfig, Policy};
 use engine::io::Input;
 use model::business::TenantScope;
+use model::journal::Entry;
 use model::live::LiveEvent;
 use model::node::{GENERATION, KnownNode, NodeRole, NodeRoles, TooFarApart, may_join, roomiest};
 use peer::{Next, PeerAnswer, PeerError, PeerKeys, PeerRequest, Peers};
@@ -270,9 +271,29 @@ impl Node {
                 }
             }
             let route = store::CallRoute { scope: orphan.scope, call };
-            if let Err(error) = self.resume(&route, Some(orphan.node)).await {
-                tracing::warn!(call = %orphan.call, %error, "a call of a dead node could not be taken over");
+            match self.resume(&route, Some(orphan.node)).await {
+                Ok(true) => {}
+                Ok(false) => self.close_over(cluster, &orphan).await,
+                Err(error) => {
+                    tracing::warn!(call = %orphan.call, %error, "a call of a dead node could not be taken over")
+                }
             }
+        }
+    }
+
+    /// The journal says that a call is over and its row does not: its node died in between.
+    async fn close_over(&self, cluster: &Cluster, orphan: &store::nodes::Orphan) {
+        let Ok(journal) = cluster.store.journal(&orphan.scope, orphan.call).await else { return };
+        let Some(Entry::Ended { reason, state, .. }) = journal.last().map(|record| &record.entry) else { return };
+        let update = store::CallUpdate {
+            state: Some(*state),
+            ended_at_ms: Some(crate::wall_ms()),
+            ended_reason: Some(reason.clone()),
+            ..store::CallUpdate::default()
+        };
+        // The next sweep finds a row that is closed, and forgets who had it.
+        if let Err(error) = cluster.store.update_call(&orphan.scope, orphan.call, &update).await {
+            tracing::warn!(call = %orphan.call, %error, "the end of a call of a dead node could not be written");
         }
     }
 

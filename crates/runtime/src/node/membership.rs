@@ -126,7 +126,13 @@ impl Node {
             let early = Duration::from_millis(limits::HAND_OVER_MS);
             let first = tokio::time::timeout(grace.saturating_sub(early), self.shared.tasks.wait()).await;
             if first.is_err() {
-                let calls = lasting.into_iter().map(|(id, scope, ..)| async move { self.hand_over(&scope, id).await });
+                // Whoever could go on a while ago may be gone, too.
+                let heir = self.has_heir().await;
+                let calls = lasting.into_iter().map(|(id, scope, messages, _)| async move {
+                    if !heir || !self.hand_over(&scope, id).await {
+                        let _ = messages.send(HostMessage::Drain(early)).await; // As above.
+                    }
+                });
                 futures_util::future::join_all(calls).await;
             }
         }
