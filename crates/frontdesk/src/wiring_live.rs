@@ -63,12 +63,8 @@ pub fn work(
             recordings: wired.recordings.clone(),
             kept_ms: i64::from(config.retention.transcripts_days) * DAY_MS,
         };
-        worker = worker.lane(RETENTION_JOB, 1, Arc::new(retention)).entry(Entry::new(
-            "retention",
-            "7 * * * *",
-            "UTC",
-            RETENTION_JOB,
-        )?);
+        let hourly = Entry::new("retention", "7 * * * *", "UTC", RETENTION_JOB)?.and_at_start();
+        worker = worker.lane(RETENTION_JOB, 1, Arc::new(retention)).entry(hourly);
     }
     let fan_out = wired.live.webhooks.clone().run_fan_out(stop.clone());
     Ok(vec![tokio::spawn(worker.run(stop, grace)), tokio::spawn(fan_out)])

@@ -145,6 +145,7 @@ async fn a_credential_that_does_not_open_takes_its_provider_out_and_nothing_else
     assert_eq!(status, StatusCode::NO_CONTENT);
     server.kill().await;
     // The key that sealed it is gone.
+    std::fs::remove_file(world.place.path().join("data/frontdesk.key")).expect("a key beside the database");
     let mut env = world.env();
     env.push(("FRONTDESK_SECRETS_DATA_KEY".to_owned(), "5f".repeat(32)));
     let server = crate::rig::Server::start(&world.place, &env).await;

@@ -34,13 +34,21 @@ async fn loopback_call(world: &World) -> String {
     outcome["call"].as_str().expect("an id").to_owned()
 }
 
+/// All recordings, wherever they are: where they are made, or in storage.
 fn recordings(place: &Place) -> Vec<PathBuf> {
-    let businesses = std::fs::read_dir(place.path().join("data/recordings")).expect("a folder");
-    let files = |business: std::io::Result<std::fs::DirEntry>| {
-        let files = std::fs::read_dir(business.expect("a business").path()).expect("a folder");
-        files.map(|file| file.expect("a file").path()).collect::<Vec<_>>()
-    };
-    businesses.flat_map(files).collect()
+    let data = place.path().join("data");
+    let mut folders: Vec<PathBuf> = ["recordings", "objects"].iter().map(|name| data.join(name)).collect();
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => found.push(path),
+            }
+        }
+    }
+    found
 }
 
 async fn database(place: &Place) -> SqlitePool {

@@ -144,7 +144,7 @@ fn long_answer() -> String {
 async fn a_months_budget_ends_in_a_promise_and_the_next_process_knows_what_was_spent() {
     let rules = vec![Rule::on_user("open on saturday", Reply::says(long_answer())), rules().remove(1)];
     let world = World::new(Setting::new(&[SATURDAY, SATURDAY, SATURDAY], rules)).await;
-    let env = with(&world, &[("FRONTDESK_BUDGET_MONTH_CENTS", "1")]);
+    let env = with(&world, &[("FRONTDESK_BUDGET_MONTH_CENTS", "3")]);
     let server = Server::start(&world.place, &env).await;
     let person = world.call_in();
     person.hears_greeting().await;

@@ -133,11 +133,11 @@ impl Cluster {
         }
     }
 
-    /// Whether another node could go on with calls of this one.
-    async fn has_heir(&self) -> bool {
+    /// The node that could go on with calls of this one.
+    async fn heir(&self) -> Option<KnownNode> {
         let nodes = self.store.nodes().await.unwrap_or_default();
         let others: Vec<KnownNode> = nodes.into_iter().filter(|known| known.node.id != self.me).collect();
-        roomiest(&others).is_some()
+        roomiest(&others).cloned()
     }
 
     /// Writes which node a ticket is of into the ticket, so that audio that arrives at another node finds its call.
@@ -321,6 +321,22 @@ impl Node {
         }
     }
 
+    /// Has another node go on with a call that this one, which stops, has left: a platform that keeps its connection open still
+    /// asks here. `None` when there is no node that can.
+    pub(crate) async fn go_on_at_heir(&self, scope: &TenantScope, call: CallId, base_url: &str) -> Option<Answer> {
+        let cluster = self.cluster()?;
+        let heir = cluster.heir().await?.node;
+        let ask = PeerRequest::Inherit { business: scope.business, call, base_url: base_url.to_owned() };
+        match cluster.peers.ask(heir.id, &heir.address, &ask).await {
+            Ok(PeerAnswer::Next(next)) => Some(next.into()),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(%call, %error, "a call could not be left to another node");
+                None
+            }
+        }
+    }
+
     /// Gives a live call an input, wherever it is. `Ok(false)`: there is no such live call.
     ///
     /// # Errors
@@ -436,6 +452,12 @@ impl Node {
                     None => PeerAnswer::Gone,
                 }
             }
+            PeerRequest::Inherit { business, call, base_url } => {
+                match self.inherit(&TenantScope { business }, call, &base_url).await {
+                    Some(answer) => PeerAnswer::Next(Next::from(answer)),
+                    None => PeerAnswer::Gone,
+                }
+            }
             PeerRequest::Yield { business, call, ticket } => {
                 let admitted = self.take_ticket(ticket.expose(), call);
                 yes(admitted && self.hand_over(&TenantScope { business }, call).await)
@@ -486,7 +508,7 @@ impl Node {
     /// Whether calls that can come back are handed over when this node stops.
     pub(crate) async fn has_heir(&self) -> bool {
         match self.cluster() {
-            Some(cluster) => cluster.has_heir().await,
+            Some(cluster) => cluster.heir().await.is_some(),
             None => false,
         }
     }

@@ -50,6 +50,15 @@ pub enum PeerRequest {
         /// How the platform reaches us.
         base_url: String,
     },
+    /// A platform asks how to go on with a call that the asking node, which stops, has left: go on with it.
+    Inherit {
+        /// Whose.
+        business: BusinessId,
+        /// Which.
+        call: CallId,
+        /// How the platform reaches us.
+        base_url: String,
+    },
     /// The audio of a call has arrived at another node with this ticket: that one goes on with it.
     Yield {
         /// Whose.

@@ -231,6 +231,10 @@ impl Node {
             Ok(true) => self.connect(control.name(), &route.scope, id, base_url),
             Ok(false) => Answer::HangUp,
             Err(error) => {
+                let heir = error == RefuseReason::Draining;
+                if heir && let Some(answer) = self.go_on_at_heir(&route.scope, id, base_url).await {
+                    return answer;
+                }
                 tracing::error!(call = %id, %error, "a call could not be resumed");
                 Answer::SayAndHangUp { text: APOLOGY.into() }
             }
@@ -280,7 +284,7 @@ impl Node {
         Ok(true)
     }
 
-    fn connect(&self, carrier: &str, scope: &TenantScope, call: CallId, base_url: &str) -> Answer {
+    pub(super) fn connect(&self, carrier: &str, scope: &TenantScope, call: CallId, base_url: &str) -> Answer {
         let base_url = self.shared.settings.public_url.as_deref().unwrap_or(base_url);
         let media_base = self.cluster().and_then(|cluster| cluster.media_url()).unwrap_or(base_url);
         let media_base = media_base.replacen("http", "ws", 1);

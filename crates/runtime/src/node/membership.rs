@@ -108,6 +108,14 @@ impl Node {
         self.go_on_by_plan(&carrier, &route, base_url).await
     }
 
+    /// Goes on with a call that a node which stops has left, and says what to tell the platform. `None` when it cannot.
+    pub(crate) async fn inherit(&self, scope: &TenantScope, call: CallId, base_url: &str) -> Option<Answer> {
+        let row = self.shared.store.call(scope, call).await.ok()?;
+        let route = store::CallRoute { scope: *scope, call: row };
+        let resumed = self.resume(&route, None).await;
+        (resumed == Ok(true)).then(|| self.connect(&route.call.carrier, scope, call, base_url))
+    }
+
     /// Stops taking calls and returns when none is left here, at the latest after `grace`: they finish by themselves; just
     /// before the end those that can come back are handed over to another node, and the others say goodbye.
     pub async fn drain(&self, grace: Duration) {

@@ -35,6 +35,7 @@ pub struct Entry {
     zone: TimeZone,
     kind: &'static str,
     payload: Value,
+    at_start: bool,
 }
 
 impl Entry {
@@ -47,7 +48,21 @@ impl Entry {
         let cron = CronParser::builder().seconds(Seconds::Optional).build().parse(pattern);
         let cron = cron.map_err(|error| EntryError::Pattern { pattern: pattern.to_owned(), why: error.to_string() })?;
         let zone = TimeZone::get(zone).map_err(|_| EntryError::Zone(zone.to_owned()))?;
-        Ok(Self { name: name.to_owned(), cron, zone, kind, payload: Value::Null })
+        Ok(Self { name: name.to_owned(), cron, zone, kind, payload: Value::Null, at_start: false })
+    }
+
+    /// Also when a worker starts: for what nobody should wait for after a change of the configuration.
+    #[must_use]
+    pub fn and_at_start(mut self) -> Self {
+        self.at_start = true;
+        self
+    }
+
+    fn job(&self, now_ms: i64) -> NewJob {
+        let mut job = NewJob::now(self.kind, self.payload.clone(), now_ms);
+        // While the last one is still being done, the next one would only be in its way.
+        job.unique = Some(format!("calendar {}", self.name));
+        job
     }
 
     /// The last time up to `now_ms` that is after `last_ms` (Unix milliseconds): what is due. Times that were missed while
@@ -72,6 +87,11 @@ pub struct Calendar {
 impl Calendar {
     /// Asks for what is due until `stop` is cancelled.
     pub(super) async fn run(self, store: Arc<dyn Store>, stop: CancellationToken) {
+        for entry in self.entries.iter().filter(|entry| entry.at_start) {
+            if let Err(error) = ask_now(store.as_ref(), entry).await {
+                tracing::warn!(entry = entry.name, %error, "an entry of the calendar has to wait for its time");
+            }
+        }
         let mut tick = tokio::time::interval(Duration::from_millis(limits::CRON_TICK_MS));
         loop {
             tokio::select! {
@@ -87,6 +107,11 @@ impl Calendar {
     }
 }
 
+async fn ask_now(store: &dyn Store, entry: &Entry) -> Result<(), StoreError> {
+    let now_ms = store.now_ms().await?;
+    store.enqueue(&entry.job(now_ms), now_ms).await.map(drop)
+}
+
 /// Asks for the job of an entry if it is due. `true` when this node did.
 pub(super) async fn look(store: &dyn Store, entry: &Entry) -> Result<bool, StoreError> {
     look_at(store, entry, store.now_ms().await?).await
@@ -95,10 +120,7 @@ pub(super) async fn look(store: &dyn Store, entry: &Entry) -> Result<bool, Store
 pub(super) async fn look_at(store: &dyn Store, entry: &Entry, now_ms: i64) -> Result<bool, StoreError> {
     let last_ms = store.cron_last(&entry.name, now_ms).await?;
     let Some(due_ms) = entry.due(last_ms, now_ms) else { return Ok(false) };
-    let mut job = NewJob::now(entry.kind, entry.payload.clone(), now_ms);
-    // While the last one is still being done, the next one would only be in its way.
-    job.unique = Some(format!("calendar {}", entry.name));
-    store.cron_due(&entry.name, last_ms, due_ms, &job, now_ms).await
+    store.cron_due(&entry.name, last_ms, due_ms, &entry.job(now_ms), now_ms).await
 }
 
 #[cfg(test)]
