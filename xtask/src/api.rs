@@ -8,6 +8,8 @@ use anyhow::Result;
 use std::path::Path;
 
 const CONFIGURATION: &str = "fixtures/api/schemathesis.toml";
+/// What the server asks for and the judge brings.
+const TOKEN: &str = "for-the-judge-alone";
 /// As long as it may look.
 const SECS_MAX: &str = "110";
 /// The same requests each time.
@@ -20,10 +22,20 @@ pub fn api_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     let home = Scratch::new("api")?;
     let address = free_address()?;
     let log = home.path().join("serve.log");
-    let server = Server::start(root, frontdesk, address, home.path(), &log)?;
+    let server = Server::start(root, frontdesk, address, home.path(), &log, Some(TOKEN))?;
+    let credential = format!("Authorization: Bearer {TOKEN}");
     let document = format!("http://{address}/api/v1/openapi.json");
     let judge = ["-m", "schemathesis.cli", "--config-file", CONFIGURATION, "run", &document, "--seed", SEED];
-    let bounds = ["--max-time", SECS_MAX, "--generation-deterministic", "--no-shrink", "--request-timeout", "10"];
+    let bounds = [
+        "--max-time",
+        SECS_MAX,
+        "--generation-deterministic",
+        "--no-shrink",
+        "--request-timeout",
+        "10",
+        "-H",
+        &credential,
+    ];
     let judged = server.wait_until_ready().and_then(|()| cmd(root, &python, &judge).args(bounds).run());
     drop(server);
     if judged.is_err() {

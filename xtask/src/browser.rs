@@ -24,7 +24,7 @@ pub fn browser_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     cargo(root, &["run", "--quiet", "--locked", "-p", "local", "--example", "say", "--", QUESTION, &path]).run()?;
     let address = free_address()?;
     let log = home.0.join("serve.log");
-    let server = Server::start(root, frontdesk, address, &home.0, &log)?;
+    let server = Server::start(root, frontdesk, address, &home.0, &log, None)?;
     let tested = server.wait_until_ready().and_then(|()| {
         cmd(&root.join("web"), "node", &["test/talk.mjs", &path]).env("BASE_URL", format!("http://{address}")).run()
     });
@@ -78,12 +78,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it with an empty data folder; its log goes to a file.
-    pub fn start(root: &Path, frontdesk: &Path, address: SocketAddr, home: &Path, log: &Path) -> Result<Self> {
+    /// Starts it with an empty data folder; its log goes to a file. With a token, its API asks for that.
+    pub fn start(
+        root: &Path,
+        frontdesk: &Path,
+        address: SocketAddr,
+        home: &Path,
+        log: &Path,
+        token: Option<&str>,
+    ) -> Result<Self> {
         let log = fs::File::create(log)?;
         let serve = cmd(root, frontdesk, &["serve"])
             .env("FRONTDESK_SERVER_LISTEN", address.to_string())
-            .env("FRONTDESK_DATA_DIR", home.join("data"));
+            .env("FRONTDESK_DATA_DIR", home.join("data"))
+            .env("FRONTDESK_SERVER_API_TOKEN", token.unwrap_or_default());
         let child = serve.std().stdout(log.try_clone()?).stderr(log).spawn();
         let child = child.with_context(|| format!("cannot start `{}`", serve.line()))?;
         Ok(Self { child: std::cell::RefCell::new(child), address })

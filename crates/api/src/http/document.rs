@@ -31,6 +31,9 @@ pub(crate) fn complete(document: &mut Value) {
             }
         }
     }
+    if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
+        open_compositions(schemas);
+    }
     let mut responses = Map::new();
     for (name, _, description) in PROBLEMS {
         responses.insert(name.into(), problem(description));
@@ -62,9 +65,39 @@ fn parameters() -> Value {
     })
 }
 
+/// A part of a composition (`allOf`) must not forbid what its other parts bring: one that takes no more fields in a request is
+/// written out without that.
+fn open_compositions(schemas: &mut Map<String, Value>) {
+    let closed: Map<String, Value> = schemas
+        .iter()
+        .filter(|(_, schema)| schema.get("additionalProperties").is_some_and(|more| *more == false))
+        .map(|(name, schema)| (format!("#/components/schemas/{name}"), schema.clone()))
+        .collect();
+    schemas.values_mut().for_each(|schema| open_parts(schema, &closed));
+}
+
+fn open_parts(value: &mut Value, closed: &Map<String, Value>) {
+    if let Some(parts) = value.get_mut("allOf").and_then(Value::as_array_mut) {
+        for part in parts {
+            let target = part.get("$ref").and_then(Value::as_str);
+            if let Some(schema) = target.and_then(|target| closed.get(target)) {
+                *part = schema.clone();
+            }
+            if let Some(part) = part.as_object_mut() {
+                part.remove("additionalProperties");
+            }
+        }
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| open_parts(item, closed)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| open_parts(field, closed)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 fn operate(path: &str, method: &str, operation: &mut Map<String, Value>) {
     rename_problems(operation);
-    if !path.starts_with("/api/v1/") {
+    if !path.starts_with("/api/v1/") && path != "/metrics" {
         return;
     }
     let is_secured = operation.get("security").and_then(Value::as_array).is_some_and(|all| !all.is_empty());

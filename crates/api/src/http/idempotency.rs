@@ -43,7 +43,8 @@ async fn answer(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let key = key.to_str().ok().filter(|key| (1..=KEY_CHARS_MAX).contains(&key.len()) && !key.contains(' '));
+    let fits = |key: &&str| (1..=KEY_CHARS_MAX).contains(&key.len()) && key.bytes().all(|sign| sign.is_ascii_graphic());
+    let key = key.to_str().ok().filter(fits);
     let key = key.ok_or_else(|| Problem::invalid("Idempotency-Key: 1 to 200 visible ASCII characters are needed"))?;
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, limits::AGENT_BODY_BYTES_MAX).await.map_err(|_| Problem::too_large())?;

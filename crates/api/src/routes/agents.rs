@@ -214,6 +214,9 @@ pub(crate) async fn list(
     Params(query): Params<AgentQuery>,
 ) -> Result<Listed<AgentView>, Problem> {
     let wanted = page::rows(query.limit)?;
+    if let Some(words) = &query.q {
+        super::check_text("q", words, 0, 100)?;
+    }
     let filter = AgentFilter {
         status: query.status.map(Into::into),
         words: query.q,

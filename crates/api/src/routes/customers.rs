@@ -195,6 +195,9 @@ pub(crate) async fn list(
 ) -> Result<Listed<CustomerView>, Problem> {
     let wanted = page::rows(query.limit)?;
     let after = page::cursor::<Cursor>(query.cursor.as_deref())?;
+    if let Some(words) = &query.q {
+        super::check_text("q", words, 0, 100)?;
+    }
     let filter = CustomerFilter {
         phone: query.phone.as_deref().map(super::dialled).transpose()?,
         email: query.email.map(|email| email.trim().to_lowercase()),

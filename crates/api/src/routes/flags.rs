@@ -38,7 +38,6 @@ pub(crate) struct FlagBody {
     share_percent: u8,
     /// Of a hundred what: each call draws anew, or a customer has it in all calls or in none.
     #[serde(default)]
-    #[schema(inline)]
     by: FlagByView,
     /// What it is for, for people.
     #[serde(default)]

@@ -262,5 +262,9 @@ mod tests {
             }
         }
         assert!(ids.len() > 50, "{}", ids.len());
+        let text = document.to_string();
+        for target in text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(document.pointer(target).is_some(), "{target} leads nowhere");
+        }
     }
 }

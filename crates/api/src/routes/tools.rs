@@ -20,9 +20,7 @@ use utoipa::ToSchema;
 const TEXT_CHARS_MAX: usize = 2_000;
 const PARAMETERS_MAX: usize = 32;
 const SECRET_BYTES_MAX: usize = 8 * 1024;
-/// Headers that a credential may not set: they belong to the request itself.
-const OWN_HEADERS: [&str; 7] =
-    ["host", "content-length", "content-type", "transfer-encoding", "connection", "idempotency-key", "accept"];
+const USER_BYTES_MAX: usize = 200;
 
 /// A tool to put into an agent's draft. The parameters are typed; the policy stands in `changes_state` (it needs a spoken yes),
 /// `confirm` (what is asked before) and in each parameter's kind: a value must have been said or looked up.
@@ -118,7 +116,7 @@ pub(crate) enum ActionShape {
     Http {
         #[schema(example = "https://api.example.com/orders")]
         url: String,
-        #[schema(required = false, inline)]
+        #[schema(required = false)]
         method: MethodShape,
         /// Name of a credential of the business's tools.
         credential: Option<String>,
@@ -395,29 +393,38 @@ pub(crate) enum ToolCredentialBody {
 impl ToolCredentialBody {
     fn fields(self) -> Result<BTreeMap<String, Secret<String>>, Problem> {
         let pairs = match self {
-            Self::Bearer { token } => vec![("kind", "bearer".to_owned()), ("token", visible("token", token, 1)?)],
+            Self::Bearer { token } => {
+                vec![("kind", "bearer".to_owned()), ("token", visible("token", token, 1, SECRET_BYTES_MAX)?)]
+            }
             Self::Basic { user, password } => {
                 if user.contains(':') {
                     return Err(Problem::invalid("user: it cannot hold a colon"));
                 }
-                let (user, password) = (visible("user", user, 0)?, visible("password", password, 0)?);
+                let user = visible("user", user, 0, USER_BYTES_MAX)?;
+                let password = visible("password", password, 0, SECRET_BYTES_MAX)?;
                 vec![("kind", "basic".to_owned()), ("user", user), ("password", password)]
             }
             Self::Header { header, value } => {
-                let header = header.to_ascii_lowercase();
-                let is_name = header.parse::<axum::http::HeaderName>().is_ok();
-                if !is_name || OWN_HEADERS.contains(&header.as_str()) || header.len() > 100 {
-                    return Err(Problem::invalid("header: this is no header that a credential may set"));
+                let is_name = header.strip_prefix("x-").is_some_and(|rest| (1..=60).contains(&rest.len()))
+                    && header.bytes().all(|sign| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == b'-');
+                if !is_name {
+                    return Err(Problem::invalid(
+                        "header: one that begins with x- is needed, of letters, digits and hyphens",
+                    ));
                 }
-                vec![("kind", "header".to_owned()), ("header", header), ("value", visible("value", value, 1)?)]
+                vec![
+                    ("kind", "header".to_owned()),
+                    ("header", header),
+                    ("value", visible("value", value, 1, SECRET_BYTES_MAX)?),
+                ]
             }
         };
         Ok(pairs.into_iter().map(|(name, value)| (name.to_owned(), Secret::new(value))).collect())
     }
 }
 
-fn visible(field: &str, text: String, bytes_min: usize) -> Result<String, Problem> {
-    let fits = (bytes_min..=SECRET_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+fn visible(field: &str, text: String, bytes_min: usize, bytes_max: usize) -> Result<String, Problem> {
+    let fits = (bytes_min..=bytes_max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { Ok(text) } else { Err(Problem::invalid(format!("{field}: visible ASCII characters are needed"))) }
 }
 

@@ -220,6 +220,7 @@ pub(crate) struct DeliveryQuery {
     /// Where the page begins: `next_cursor` of the one before.
     cursor: Option<String>,
     /// `pending`, `delivered` or `failed`.
+    #[param(inline)]
     state: Option<DeliveryStateView>,
 }
 

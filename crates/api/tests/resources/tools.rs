@@ -109,9 +109,11 @@ async fn a_tool_that_makes_no_sense_is_refused() {
         let reply = rig.change("PUT", "/api/v1/agents/front/tools/look", &case).await;
         assert_eq!(reply.problem(), "invalid", "{case}: {reply:?}");
     }
-    for wrong in
-        [json!({ "kind": "bearer", "token": "a b" }), json!({ "kind": "header", "header": "host", "value": "x" })]
-    {
+    for wrong in [
+        json!({ "kind": "bearer", "token": "a b" }),
+        json!({ "kind": "header", "header": "host", "value": "x" }),
+        json!({ "kind": "basic", "user": "u".repeat(201), "password": "" }),
+    ] {
         assert_eq!(rig.change("PUT", "/api/v1/tool-credentials/crm", &wrong).await.problem(), "invalid", "{wrong}");
     }
 }

@@ -91,6 +91,7 @@ fn conflict(error: StoreError) -> Problem {
 
 /// An identity provider (OpenID Connect) where people of the business may sign in.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IdentityProvider)]
 pub(crate) struct ProviderView {
     id: Uuid,
     name: String,
