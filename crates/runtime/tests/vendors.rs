@@ -250,6 +250,7 @@ async fn a_vendor_that_asks_to_be_left_alone_is_over_every_transport() {
         twin.faults().set_times(Moment::Start, Fault::Status { status: 429, retry_after_s: Some(3) }, 1);
         let mut session = twin.listen(name);
         utter(&session, 200).await;
+        session.commands.send(SttCommand::Finalize).await.expect("taken");
         let refused = loop {
             if let SttEvent::Failed(failure) = next(&mut session.events).await {
                 break failure;
