@@ -49,6 +49,8 @@ enum Command {
     Models(Rest),
     /// Try the Talk page in Chromium with a fake microphone, against the program as built.
     Browser,
+    /// Have programs of others read openapi.json and try the running server.
+    Api,
     /// Write openapi.json from the code.
     Openapi,
     /// Start a provider from a template: one file, one cassette, one word in the registry.
@@ -112,6 +114,11 @@ fn dispatch(command: Command) -> Result<()> {
             run::build(&root, false)?;
             setup::page_packages(&root)?;
             browser::browser_test(&root, &run::binary(&root, false)?).map(|_| ())
+        }
+        Command::Api => {
+            run::build(&root, false)?;
+            setup::api(&root)?;
+            api::api_test(&root, &run::binary(&root, false)?).map(|_| ())
         }
         Command::Openapi => test::write_openapi(&root),
         Command::NewProvider { kind, name, transport } => new_provider::run(&root, kind, &name, transport),

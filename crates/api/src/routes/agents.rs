@@ -126,8 +126,8 @@ pub(crate) struct AgentPatch {
     /// BCP-47 language.
     #[schema(required = false, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", example = "en")]
     language: String,
-    /// Whether both sides are recorded.
-    #[schema(required = false)]
+    /// Whether both sides are recorded; null: as by default.
+    #[schema(required = false, value_type = Option<bool>)]
     record: bool,
 }
 

@@ -79,6 +79,8 @@ pub(crate) struct BusinessPatch {
     industry: Option<String>,
     #[schema(pattern = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
     language: Option<String>,
+    /// Merged into what is there; null: always open.
+    #[schema(value_type = Option<Object>)]
     hours: Option<super::shapes::HoursShape>,
 }
 

@@ -69,7 +69,7 @@ pub(crate) struct CustomerPatch {
     name: Option<String>,
     #[schema(pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
     language: Option<String>,
-    #[schema(required = false, max_items = 50)]
+    #[schema(required = false, value_type = Option<Vec<String>>, max_items = 50)]
     tags: Vec<String>,
     #[schema(required = false)]
     attributes: BTreeMap<String, String>,
