@@ -71,7 +71,7 @@ pub(crate) struct CustomerPatch {
     language: Option<String>,
     #[schema(required = false, value_type = Option<Vec<String>>, max_items = 50)]
     tags: Vec<String>,
-    #[schema(required = false)]
+    #[schema(value_type = Option<BTreeMap<String, Option<String>>>, required = false)]
     attributes: BTreeMap<String, String>,
     #[schema(max_length = 4000)]
     notes: Option<String>,
