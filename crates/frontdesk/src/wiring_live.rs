@@ -5,8 +5,8 @@ use crate::wiring::Wired;
 use anyhow::bail;
 use egress::{Egress, EgressConfig, Policy};
 use model::plan::{GRACE_PERCENT, Subscription};
-use runtime::Live;
 use runtime::work::{Entry, HOUSEKEEPING_JOB, Handler, Housekeeping, RETENTION_JOB, Retention, Worker};
+use runtime::{Live, events};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{DELIVER_JOB, RETRY_JOB, Store};
@@ -37,6 +37,16 @@ pub async fn subscribe_rest(config: &Config, store: &dyn Store) -> anyhow::Resul
     };
     store.subscribe_rest(&subscription).await?;
     Ok(())
+}
+
+/// Tells other nodes what happens here, and hears what happens there, until they are aborted.
+pub fn hints(wired: &Wired) -> [JoinHandle<()>; 2] {
+    let Live { feed, webhooks } = wired.live.clone();
+    let shared = || Arc::clone(&wired.shared);
+    [
+        tokio::spawn(events::hints::tell(Arc::clone(&wired.store), shared())),
+        tokio::spawn(events::hints::hear(shared(), feed, move |_| webhooks.wake())),
+    ]
 }
 
 /// Does the jobs of the installation until `stop` is cancelled: deliveries, what is past its time, the calendar.

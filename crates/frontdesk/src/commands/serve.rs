@@ -103,6 +103,7 @@ pub(crate) async fn run(
         }
         None => None,
     };
+    let hints = wiring_live::hints(&wired);
     let work = CancellationToken::new();
     let workers = if roles.has(NodeRole::Worker) {
         wiring_live::work(config, &wired, work.clone(), Duration::from_secs(GRACE_SECS))?
@@ -123,6 +124,7 @@ pub(crate) async fn run(
     member.abort();
     reader.inspect(tokio::task::JoinHandle::abort);
     spooler.abort();
+    hints.iter().for_each(tokio::task::JoinHandle::abort);
     // What the last calls left; what does not get there in time is brought there by the next process.
     let left = wired.recordings.store_finished(|call| wired.node.has_call(call));
     if tokio::time::timeout(Duration::from_secs(GRACE_SECS), left).await.is_err() {
