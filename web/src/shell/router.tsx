@@ -11,6 +11,7 @@ import { ApiError } from "../api/problem";
 import { meQuery } from "../auth/me";
 import { callsSearch } from "../pages/calls/search";
 import { signInSearch, tokenSearch } from "../pages/sign-in/search";
+import { tabSearch } from "../pages/tab-search";
 import { RouteProblem, RouteWaiting } from "./fallbacks";
 import { NotFound } from "./not-found";
 import { onSignedOut, queryClient } from "./query-client";
@@ -49,6 +50,12 @@ const calls = createRoute({
   validateSearch: callsSearch,
   component: lazyRouteComponent(() => import("../pages/calls")),
 });
+const agent = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agent",
+  validateSearch: tabSearch,
+  component: lazyRouteComponent(() => import("../pages/agents/editor")),
+});
 const signIn = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
@@ -83,10 +90,7 @@ const tree = root.addChildren([
       "/agents",
       lazyRouteComponent(() => import("../pages/agents")),
     ),
-    page(
-      "/agents/$agent",
-      lazyRouteComponent(() => import("../pages/agents"), "AgentPage"),
-    ),
+    agent,
     page(
       "/knowledge",
       lazyRouteComponent(() => import("../pages/knowledge")),
