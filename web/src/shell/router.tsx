@@ -10,6 +10,7 @@ import {
 import { ApiError } from "../api/problem";
 import { meQuery } from "../auth/me";
 import { callsSearch } from "../pages/calls/search";
+import { liveSearch } from "../pages/live/search";
 import { signInSearch, tokenSearch } from "../pages/sign-in/search";
 import { RouteProblem, RouteWaiting } from "./fallbacks";
 import { NotFound } from "./not-found";
@@ -49,6 +50,12 @@ const calls = createRoute({
   validateSearch: callsSearch,
   component: lazyRouteComponent(() => import("../pages/calls")),
 });
+const live = createRoute({
+  getParentRoute: () => app,
+  path: "/live",
+  validateSearch: liveSearch,
+  component: lazyRouteComponent(() => import("../pages/live")),
+});
 const signIn = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
@@ -66,10 +73,7 @@ const tree = root.addChildren([
       "/start",
       lazyRouteComponent(() => import("../pages/start")),
     ),
-    page(
-      "/live",
-      lazyRouteComponent(() => import("../pages/live")),
-    ),
+    live,
     calls,
     page(
       "/calls/$id",
