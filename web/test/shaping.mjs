@@ -51,7 +51,9 @@ export async function testShaping(baseUrl, wanted) {
       for (const { look, width } of LOOKS) {
         await page.emulateMedia({ colorScheme: look, reducedMotion: "reduce" });
         await page.setViewportSize({ width, height: 800 });
-        for (const one of await violations(page)) failures.push(`${name}, ${view}, ${look}, ${width}: ${one}`);
+        // Colours follow within a moment.
+      await page.waitForTimeout(200);
+      for (const one of await violations(page)) failures.push(`${name}, ${view}, ${look}, ${width}: ${one}`);
         if (process.env.SHOTS) {
           const file = `${name}-${view.replaceAll(/\W+/g, "-")}-${look}-${width}.png`;
           await page.screenshot({ path: join(process.env.SHOTS, file) });

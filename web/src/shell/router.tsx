@@ -10,6 +10,7 @@ import {
 import { ApiError } from "../api/problem";
 import { meQuery } from "../auth/me";
 import { callsSearch } from "../pages/calls/search";
+import { liveSearch } from "../pages/live/search";
 import { signInSearch, tokenSearch } from "../pages/sign-in/search";
 import { tabSearch } from "../pages/tab-search";
 import { RouteProblem, RouteWaiting } from "./fallbacks";
@@ -56,6 +57,12 @@ const agent = createRoute({
   validateSearch: tabSearch,
   component: lazyRouteComponent(() => import("../pages/agents/editor")),
 });
+const live = createRoute({
+  getParentRoute: () => app,
+  path: "/live",
+  validateSearch: liveSearch,
+  component: lazyRouteComponent(() => import("../pages/live")),
+});
 const signIn = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
@@ -73,10 +80,7 @@ const tree = root.addChildren([
       "/start",
       lazyRouteComponent(() => import("../pages/start")),
     ),
-    page(
-      "/live",
-      lazyRouteComponent(() => import("../pages/live")),
-    ),
+    live,
     calls,
     page(
       "/calls/$id",
