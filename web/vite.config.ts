@@ -40,7 +40,7 @@ const backend = process.env.FRONTDESK_URL ?? "http://127.0.0.1:8080";
 
 /** As seen from the server the pages are its own: it refuses changes from pages of other origins. */
 const proxy = {
-  "/api": { target: backend, changeOrigin: false },
+  "/api": { target: backend, changeOrigin: false, ws: true },
   "/carriers": { target: backend, changeOrigin: false, ws: true },
 };
 

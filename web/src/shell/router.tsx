@@ -12,6 +12,7 @@ import { meQuery } from "../auth/me";
 import { callsSearch } from "../pages/calls/search";
 import { liveSearch } from "../pages/live/search";
 import { signInSearch, tokenSearch } from "../pages/sign-in/search";
+import { tabSearch } from "../pages/tab-search";
 import { RouteProblem, RouteWaiting } from "./fallbacks";
 import { NotFound } from "./not-found";
 import { onSignedOut, queryClient } from "./query-client";
@@ -50,6 +51,12 @@ const calls = createRoute({
   validateSearch: callsSearch,
   component: lazyRouteComponent(() => import("../pages/calls")),
 });
+const agent = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agent",
+  validateSearch: tabSearch,
+  component: lazyRouteComponent(() => import("../pages/agents/editor")),
+});
 const live = createRoute({
   getParentRoute: () => app,
   path: "/live",
@@ -87,10 +94,7 @@ const tree = root.addChildren([
       "/agents",
       lazyRouteComponent(() => import("../pages/agents")),
     ),
-    page(
-      "/agents/$agent",
-      lazyRouteComponent(() => import("../pages/agents"), "AgentPage"),
-    ),
+    agent,
     page(
       "/knowledge",
       lazyRouteComponent(() => import("../pages/knowledge")),
