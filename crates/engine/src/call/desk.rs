@@ -165,7 +165,8 @@ impl CallMachine {
             return;
         }
         let answers_again = mutant!(HandBackAnswersAgain);
-        let is_unanswered = (self.dialog.is_unanswered() && !self.hold.has_spoken || answers_again) && self.tool.is_none();
+        let is_unanswered =
+            (self.dialog.is_unanswered() && !self.hold.has_spoken || answers_again) && self.tool.is_none();
         if is_unanswered && self.voice.is_none() {
             self.thought = Some(Thought::new(self.turn, now, self.timing()));
             self.owe_answer(now, now);
