@@ -591,3 +591,11 @@ pub const TAP_FRAMES_MAX: usize = 200;
 pub const PERSON_AUDIO_MS_MAX: u64 = 400;
 /// Audio of a supervisor that is gathered before it begins to be heard, against the jitter of their network, in milliseconds.
 pub const PERSON_AUDIO_MS_MIN: u64 = 60;
+/// Nodes of a flow.
+pub const FLOW_NODES_MAX: usize = 200;
+/// Characters of a text in a flow, before variables are filled in.
+pub const FLOW_TEXT_CHARS_MAX: usize = 1_000;
+/// Steps that one call goes through a flow; then the conversation goes on freely.
+pub const FLOW_STEPS_MAX: u32 = 1_000;
+/// Characters of the value of a variable.
+pub const FLOW_VALUE_CHARS_MAX: usize = 1_000;
