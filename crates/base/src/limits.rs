@@ -327,6 +327,8 @@ pub const VOICES_MS_MAX: u64 = 15_000;
 pub const VOICE_CLONE_MS_MAX: u64 = 120_000;
 /// Tools of one agent.
 pub const AGENT_TOOLS_MAX: usize = 64;
+/// Characters of a ticket's text.
+pub const TICKET_CHARS_MAX: usize = 4_000;
 /// Bytes of one attribute or note of a customer.
 pub const CUSTOMER_TEXT_CHARS_MAX: usize = 4_000;
 /// Attributes, or tags, of one customer.

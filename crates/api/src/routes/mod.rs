@@ -11,6 +11,7 @@ mod fields;
 mod flags;
 mod health;
 mod numbers;
+mod overview;
 mod peers;
 mod people;
 mod plans;
@@ -18,6 +19,7 @@ mod providers;
 mod recordings;
 mod shapes;
 pub(crate) mod test_calls;
+mod tickets;
 mod tools;
 mod transcripts;
 mod values;
@@ -62,6 +64,7 @@ use utoipa_axum::routes;
         (name = "tools", description = "What agents may do, and the credentials of the services they ask."),
         (name = "numbers", description = "Which agent answers which number, and when."),
         (name = "customers", description = "Who calls, and what is known of them."),
+        (name = "tickets", description = "What is left to be done for customers."),
         (name = "conversations", description = "What was said."),
         (name = "configuration", description = "Settings and feature flags of the business."),
         (name = "calls", description = "Calls, their journals, recordings and live events."),
@@ -108,6 +111,9 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(customers::list, customers::upsert).layer(wide()))
         .routes(routes!(customers::get, customers::update, customers::delete).layer(wide()))
         .routes(routes!(customers::history))
+        .routes(routes!(overview::get))
+        .routes(routes!(tickets::list, tickets::create))
+        .routes(routes!(tickets::get, tickets::update))
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::get))
         .routes(routes!(conversations::messages))

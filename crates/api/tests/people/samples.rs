@@ -65,6 +65,7 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
         sample("/api/v1/agents/", tenant.agent.id.to_string()),
         sample("/api/v1/numbers/", tenant.number.id.to_string()),
         sample("/api/v1/customers/", make("/api/v1/customers", json!({"email": "ada@example.com"}), "/id").await),
+        sample("/api/v1/tickets/", make("/api/v1/tickets", json!({"subject": "a lamp"}), "/id").await),
         sample(
             "/api/v1/webhooks/",
             make("/api/v1/webhooks", json!({"url": "https://hooks.example.com/desk"}), "/id").await,
@@ -89,6 +90,7 @@ pub fn body(operation: &str) -> Value {
         "create_identity_provider" | "put_identity_provider" => {
             json!({"name": "p", "discovery_url": "https://login.example", "client_id": "c"})
         }
+        "create_ticket" => json!({"subject": "a lamp"}),
         "put_addresses" => json!({"networks": []}),
         _ => json!({}),
     }
