@@ -190,7 +190,8 @@ mod tests {
         two.add(480);
         one.merge(&two);
         assert_eq!(one.count(), 2);
-        let text = serde_json::to_string(&Counts { inbound: 1, waits: one.clone(), ..Counts::default() }).expect("json");
+        let text =
+            serde_json::to_string(&Counts { inbound: 1, waits: one.clone(), ..Counts::default() }).expect("json");
         assert_eq!(text, r#"{"inbound":1,"cost_usd_micros":0,"waits":[1,0,0,0,0,0,0,0,1]}"#);
         assert_eq!(serde_json::from_str::<Counts>(&text).map(|counts| counts.waits).ok(), Some(one));
         assert_eq!(serde_json::from_str::<Counts>("{}").ok(), Some(Counts::default()));

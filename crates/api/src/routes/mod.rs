@@ -10,6 +10,7 @@ mod events;
 mod fields;
 mod flags;
 mod health;
+mod mcp_servers;
 mod numbers;
 mod overview;
 mod peers;
@@ -104,6 +105,9 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(tools::list))
         .routes(routes!(tools::put, tools::delete).layer(wide()))
         .routes(routes!(tools::test))
+        .routes(routes!(mcp_servers::list))
+        .routes(routes!(mcp_servers::put, mcp_servers::delete))
+        .routes(routes!(mcp_servers::tools))
         .routes(routes!(tools::credentials))
         .routes(routes!(tools::put_credential, tools::delete_credential))
         .routes(routes!(numbers::list, numbers::create))
@@ -112,6 +116,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(customers::get, customers::update, customers::delete).layer(wide()))
         .routes(routes!(customers::history))
         .routes(routes!(overview::get))
+        .routes(routes!(overview::analytics))
         .routes(routes!(tickets::list, tickets::create))
         .routes(routes!(tickets::get, tickets::update))
         .routes(routes!(conversations::list))

@@ -19,6 +19,8 @@ use utoipa::{IntoParams, ToSchema};
 
 const DAYS: u32 = 7;
 const DAYS_MAX: u32 = 31;
+/// 93 days: a quarter of a year.
+const ANALYTICS_MS_MAX: i64 = 93 * 24 * 60 * 60 * 1_000;
 
 /// What the calls of some time come to. Calls count when they end.
 #[derive(Debug, Serialize, ToSchema)]
@@ -158,6 +160,91 @@ pub(crate) async fn get(
     }))
 }
 
+/// What is counted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AnalyticsQuery {
+    /// Unix milliseconds of the beginning; a quarter of an hour is the finest grain.
+    from_ms: i64,
+    /// Unix milliseconds of the end, which is not counted; now when left out.
+    to_ms: Option<i64>,
+    /// How long a step is; a day of the business's time zone when left out.
+    #[param(inline)]
+    step: Option<StepView>,
+}
+
+/// How long a step is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StepView {
+    Hour,
+    #[default]
+    Day,
+}
+
+/// One step.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CallsOfStep)]
+pub(crate) struct StepTotals {
+    /// Unix milliseconds when it begins.
+    from_ms: i64,
+    #[serde(flatten)]
+    totals: Totals,
+}
+
+/// What calls come to, step by step.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Analytics {
+    /// All of it.
+    total: Totals,
+    /// Steps in which a call ended, the oldest first.
+    steps: Vec<StepTotals>,
+}
+
+/// Shows what calls come to between two moments, by hour or by day.
+#[utoipa::path(get, path = "/api/v1/analytics", tag = "calls", operation_id = "get_analytics", params(AnalyticsQuery),
+    security(("bearer" = ["calls:read"])), responses((status = 200, description = "What calls come to", body = Analytics)))]
+pub(crate) async fn analytics(
+    State(app): State<App>,
+    caller: Allowed<may::CallsRead>,
+    Params(query): Params<AnalyticsQuery>,
+) -> Result<Json<Analytics>, Problem> {
+    let to_ms = query.to_ms.unwrap_or_else(runtime::wall_ms);
+    let span = to_ms.checked_sub(query.from_ms).filter(|span| (1..=ANALYTICS_MS_MAX).contains(span));
+    if span.is_none() || query.from_ms < 0 {
+        return Err(Problem::invalid("from_ms must be before to_ms, by at most 93 days"));
+    }
+    let store = app.node.store();
+    let business = store.profile(&caller.scope).await.map_err(store_problem)?.business;
+    let zone = TimeZone::get(&business.time_zone).unwrap_or(TimeZone::UTC);
+    let (from, to) = (slot_of(query.from_ms), slot_of(to_ms - 1) + 1);
+    let counts = store.call_counts(&caller.scope, from, to).await.map_err(store_problem)?;
+    let shows_cost = caller.may(Permission::UsageRead);
+    let (mut total, mut steps) = (Counts::default(), Vec::<(i64, Counts)>::new());
+    for (slot, counted) in &counts {
+        total += counted;
+        let begins_ms = step_begins_ms(slot * SLOT_MS, query.step.unwrap_or_default(), &zone);
+        match steps.last_mut().filter(|(last, _)| *last == begins_ms) {
+            Some((_, sum)) => *sum += counted,
+            None => steps.push((begins_ms, counted.clone())),
+        }
+    }
+    let step = |(from_ms, counts): (i64, Counts)| StepTotals { from_ms, totals: Totals::of(&counts, shows_cost) };
+    Ok(Json(Analytics { total: Totals::of(&total, shows_cost), steps: steps.into_iter().map(step).collect() }))
+}
+
+/// When the step of a moment begins, in this zone.
+fn step_begins_ms(at_ms: i64, step: StepView, zone: &TimeZone) -> i64 {
+    let Ok(at) = Timestamp::from_millisecond(at_ms) else { return at_ms };
+    let at = at.to_zoned(zone.clone());
+    let begins = match step {
+        StepView::Hour => at.round(jiff::ZonedRound::new().smallest(jiff::Unit::Hour).mode(jiff::RoundMode::Trunc)),
+        StepView::Day => at.start_of_day(),
+    };
+    begins.map_or(at_ms, |begins| begins.timestamp().as_millisecond())
+}
+
 /// Twice as many days as wanted, the oldest first, today last, and the first slot of each.
 fn midnights(now: Timestamp, zone: &TimeZone, wanted: u32) -> Option<Vec<(Date, i64)>> {
     let today = now.to_zoned(zone.clone()).date();
@@ -174,6 +261,16 @@ fn midnights(now: Timestamp, zone: &TimeZone, wanted: u32) -> Option<Vec<(Date, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_begin_where_the_business_s_clock_says() {
+        let kolkata = TimeZone::get("Asia/Kolkata").expect("a zone");
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time").as_millisecond();
+        let moment = at("2026-11-21T19:15:00Z");
+        assert_eq!(step_begins_ms(moment, StepView::Hour, &kolkata), at("2026-11-21T18:30:00Z"));
+        assert_eq!(step_begins_ms(moment, StepView::Day, &kolkata), at("2026-11-21T18:30:00Z"));
+        assert_eq!(step_begins_ms(moment, StepView::Day, &TimeZone::UTC), at("2026-11-21T00:00:00Z"));
+    }
 
     #[test]
     fn days_are_the_business_s_own() {

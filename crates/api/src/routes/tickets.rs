@@ -325,7 +325,9 @@ pub(crate) async fn update(
     let (version, expected) = (known.version, if_match.required(known.version)?);
     let given: TicketFields = super::merged(&fields(known.clone()), &patch)?;
     let ticket = apply(&app, known, given).await?;
-    store.update_ticket(&caller.scope, &ticket, expected).await.map(tagged).map_err(|error| {
-        if expected.is_some() { super::stale_or(error, version) } else { store_problem(error) }
-    })
+    store
+        .update_ticket(&caller.scope, &ticket, expected)
+        .await
+        .map(tagged)
+        .map_err(|error| if expected.is_some() { super::stale_or(error, version) } else { store_problem(error) })
 }

@@ -74,6 +74,7 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
         named("/api/v1/configuration/"),
         named("/api/v1/flags/"),
         named("/api/v1/tool-credentials/"),
+        named("/api/v1/mcp-servers/"),
         named("/api/v1/credentials/"),
         named("/api/v1/providers/"),
         named("/api/v1/usage/"),
@@ -91,6 +92,7 @@ pub fn body(operation: &str) -> Value {
             json!({"name": "p", "discovery_url": "https://login.example", "client_id": "c"})
         }
         "create_ticket" => json!({"subject": "a lamp"}),
+        "put_mcp_server" => json!({"url": "https://tools.example.com/mcp"}),
         "put_addresses" => json!({"networks": []}),
         _ => json!({}),
     }

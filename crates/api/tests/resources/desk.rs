@@ -15,7 +15,10 @@ async fn a_ticket_is_raised_looked_after_and_resolved(opened: Opened) {
     let made = rig.post("/api/v1/tickets", &wish).await;
     assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
     let ticket = made.json();
-    assert_eq!((&ticket["number"], &ticket["status"], &ticket["priority"]), (&json!(1), &json!("open"), &json!("normal")));
+    assert_eq!(
+        (&ticket["number"], &ticket["status"], &ticket["priority"]),
+        (&json!(1), &json!("open"), &json!("normal"))
+    );
     let path = made.header("location").to_owned();
     let changed = rig.change("PATCH", &path, &json!({"status": "resolved", "priority": "high"})).await.json();
     assert_eq!((&changed["status"], &changed["version"]), (&json!("resolved"), &json!(2)));
@@ -95,10 +98,18 @@ async fn the_overview_shows_what_calls_come_to_and_to_nobody_else(opened: Opened
     assert_eq!((count("calls"), count("answered"), count("missed")), (3, 2, 1), "{overview}");
     assert_eq!((count("contained"), count("transferred"), count("talk_ms")), (1, 1, 100_000));
     assert_eq!((&period["cost_usd_micros"], &period["waits"]), (&json!(1_500), &json!(4)));
-    assert!((600..=650).contains(&count("wait_p50_ms")) && (2_300..=2_600).contains(&count("wait_p95_ms")), "{overview}");
+    assert!(
+        (600..=650).contains(&count("wait_p50_ms")) && (2_300..=2_600).contains(&count("wait_p95_ms")),
+        "{overview}"
+    );
     assert_eq!((&overview["calls_now"], &overview["before"]["calls"]), (&json!(1), &json!(0)));
     assert_eq!(overview["days"].as_array().map(Vec::len), Some(2));
     assert_eq!(rig.get("/api/v1/overview?days=32").await.problem(), "invalid");
+    let from_ms = runtime::wall_ms() - 3_600_000;
+    let analytics = rig.get(&format!("/api/v1/analytics?from_ms={from_ms}&step=hour")).await.json();
+    assert_eq!((&analytics["total"]["answered"], &analytics["total"]["waits"]), (&json!(2), &json!(4)));
+    assert!(analytics["steps"].as_array().is_some_and(|steps| (1..=2).contains(&steps.len())), "{analytics}");
+    assert_eq!(rig.get("/api/v1/analytics?from_ms=1").await.problem(), "invalid");
     let rival = rig.send(RIVAL, "GET", "/api/v1/overview", &[], None).await.json();
     assert_eq!((&rival["calls_now"], &rival["period"]["calls"]), (&json!(0), &json!(0)));
 }

@@ -1,10 +1,10 @@
 //! Events, webhooks, plans and usage, for two businesses that know nothing of each other.
 
+use crate::rig::{Opened, RIVAL, Rig, SHOP, on_both};
 use axum::http::StatusCode;
 use base::{CallId, ConversationId, JournalSeq, Money, TurnId};
 use model::call::{Call, CallState, Direction};
 use model::journal::{Entry, Record};
-use crate::rig::{Opened, RIVAL, Rig, SHOP, on_both};
 use serde_json::{Value, json};
 use store::{CallUpdate, WriterId};
 

@@ -178,15 +178,8 @@ impl Dispatches for SqlStore {
         if count(tx.read_one(sql::DISPATCHES_TO, since).await?)? >= u64::from(dispatch.per_day_max) {
             return Ok(MaySend::RecipientHasEnough);
         }
-        let args = args![
-            dispatch.id,
-            business,
-            dispatch.call.0,
-            dispatch.channel,
-            recipient,
-            &dispatch.key,
-            dispatch.at_ms
-        ];
+        let args =
+            args![dispatch.id, business, dispatch.call.0, dispatch.channel, recipient, &dispatch.key, dispatch.at_ms];
         tx.write(sql::INSERT_DISPATCH, args).await?;
         tx.commit().await?;
         Ok(MaySend::Yes)

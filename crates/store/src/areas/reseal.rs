@@ -21,7 +21,9 @@ impl SqlStore {
         Ok(self.reseal_column(sql::SEALED_TOTPS, sql::RESEAL_TOTP, 0, totp).await?
             + self.reseal_column(sql::SEALED_IDENTITY_SECRETS, sql::RESEAL_IDENTITY_SECRET, 0, provider).await?
             + self.reseal_column(sql::SEALED_WEBHOOK_SECRETS, sql::RESEAL_WEBHOOK_SECRET, line, webhook).await?
-            + self.reseal_column(sql::SEALED_OLD_WEBHOOK_SECRETS, sql::RESEAL_OLD_WEBHOOK_SECRET, line, webhook).await?)
+            + self
+                .reseal_column(sql::SEALED_OLD_WEBHOOK_SECRETS, sql::RESEAL_OLD_WEBHOOK_SECRET, line, webhook)
+                .await?)
     }
 
     /// `list` answers id, business and sealed after an id; `put` replaces a sealed text that is still the one that was read.
@@ -44,7 +46,9 @@ impl SqlStore {
                 let seal = seal(&TenantScope { business: BusinessId(business) }, id);
                 match seal.open(line, &old) {
                     Ok(text) => count += self.db.write(reach, put, args![id, old, seal.seal(line, &text)?]).await?,
-                    Err(error) => tracing::warn!(%error, statement = list.name, %id, "a secret does not open and stays"),
+                    Err(error) => {
+                        tracing::warn!(%error, statement = list.name, %id, "a secret does not open and stays")
+                    }
                 }
             }
         }
