@@ -2,6 +2,7 @@
 
 mod agents;
 mod business;
+mod businesses;
 mod calls;
 mod carriers;
 mod conversations;
@@ -158,6 +159,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(plans::subscription, plans::put_subscription))
         .routes(routes!(plans::usage))
         .routes(routes!(plans::month))
+        .routes(routes!(businesses::list))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

@@ -4,6 +4,7 @@ mod agents;
 mod desk;
 mod lines_and_customers;
 mod live;
+mod mcp;
 mod mechanics;
 mod rig;
 mod tools;
