@@ -2,7 +2,6 @@
 
 mod agents;
 mod business;
-mod businesses;
 mod calls;
 mod carriers;
 mod conversations;
@@ -159,7 +158,6 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(plans::subscription, plans::put_subscription))
         .routes(routes!(plans::usage))
         .routes(routes!(plans::month))
-        .routes(routes!(businesses::list))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

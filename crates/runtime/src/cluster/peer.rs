@@ -1,8 +1,8 @@
 //! What nodes of one installation ask of each other, and how they know each other: every request is signed (HMAC-SHA256) with
 //! a key that is derived from the installation's data key, over what is asked, of whom, by whom and when.
 //!
-//! A request counts once: no two of a node have the same signature, and whoever sends an old one again is refused, within
-//! [`limits::PEER_AGE_MS_MAX`] because its signature is known, and later because it is too old.
+//! Every request can be repeated without harm, so an old one that somebody sends again within [`limits::PEER_AGE_MS_MAX`] tells
+//! a node nothing new.
 
 use aws_lc_rs::hmac;
 use base::wire::{Header, HttpRequest, Method};
@@ -12,9 +12,7 @@ use egress::{ByteStream, Egress};
 use engine::io::Input;
 use model::live::LiveEvent;
 use serde::{Deserialize, Serialize};
-use std::collections::{HashSet, VecDeque};
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Where nodes ask.
 pub const COMMAND_PATH: &str = "/internal/v1/command";
@@ -82,19 +80,6 @@ pub enum PeerRequest {
         to: PhoneNumber,
         /// Our number.
         from: PhoneNumber,
-        /// How the platform reaches us.
-        base_url: String,
-    },
-    /// A platform brings a new call to the asking node, which has no room: take it.
-    Take {
-        /// Registry name of the carrier.
-        carrier: String,
-        /// The platform's id.
-        carrier_ref: String,
-        /// Who calls.
-        caller: Option<Pii<String>>,
-        /// Which of our numbers.
-        number: PhoneNumber,
         /// How the platform reaches us.
         base_url: String,
     },
@@ -237,50 +222,18 @@ impl PeerKeys {
     }
 }
 
-/// Signatures that counted a moment ago.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    known: HashSet<String>,
-    by_age: VecDeque<(i64, String)>,
-}
-
-impl Seen {
-    /// Whether this signature is new. What is too old to pass anyway is forgotten; of too many, the oldest.
-    pub(crate) fn is_new(&mut self, signature: &str, now_ms: i64) -> bool {
-        let too_old = now_ms - 2 * limits::PEER_AGE_MS_MAX;
-        while let Some((seen_ms, _)) = self.by_age.front()
-            && (*seen_ms < too_old || self.by_age.len() >= limits::PEER_SIGNATURES_MAX)
-        {
-            if let Some((_, old)) = self.by_age.pop_front() {
-                self.known.remove(&old);
-            }
-        }
-        if !self.known.insert(signature.to_owned()) {
-            return false;
-        }
-        self.by_age.push_back((now_ms, signature.to_owned()));
-        true
-    }
-}
-
 /// Asks other nodes.
 pub(crate) struct Peers {
     pub(super) me: NodeId,
     pub(super) keys: PeerKeys,
     pub(super) egress: Egress,
-    /// When the last request was signed: no two are signed at the same time, so no two signatures are the same.
-    pub(super) signed_ms: AtomicI64,
 }
 
 impl Peers {
     fn request(&self, to: NodeId, address: &str, path: &str, ask: &PeerRequest) -> Result<HttpRequest, PeerError> {
         let failed = |why: &str| PeerError { node: to, why: why.into() };
         let body = serde_json::to_vec(ask).map_err(|_| failed("the request cannot be written"))?;
-        let now_ms = crate::wall_ms();
-        let before =
-            self.signed_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now_ms.max(last + 1)));
-        let at_ms = before.map_or(now_ms, |last| now_ms.max(last + 1));
-        let signature = self.keys.sign(path, to, self.me, at_ms, &body);
+        let signature = self.keys.sign(path, to, self.me, crate::wall_ms(), &body);
         let signature = signature.ok_or_else(|| failed("there is no key to sign with"))?;
         let headers = vec![Header::plain("content-type", "application/json"), Header::secret(SIGNATURE, signature)];
         Ok(HttpRequest { method: Method::Post, url: format!("{address}{path}"), headers, body })
@@ -293,7 +246,6 @@ impl Peers {
         let deadline = Millis(match ask {
             PeerRequest::Yield { .. } => limits::PEER_YIELD_MS_MAX,
             PeerRequest::Dial { .. } => limits::PEER_DIAL_MS_MAX,
-            PeerRequest::Take { .. } => limits::PEER_TAKE_MS_MAX,
             _ => limits::PEER_MS_MAX,
         });
         let answer = self.egress.http(request, deadline).await.map_err(|failure| failed(failure.to_string()))?;
@@ -354,18 +306,6 @@ mod tests {
         for nonsense in ["", " ", "a b c", "é é é"] {
             assert_eq!(ours.check(COMMAND_PATH, us, 0, nonsense, b""), None);
         }
-    }
-
-    #[test]
-    fn a_signature_counts_once_and_is_forgotten_when_it_is_too_old_anyway() {
-        let mut seen = Seen::default();
-        assert!(seen.is_new("a", 1_000));
-        assert!(!seen.is_new("a", 60_000), "sent again");
-        assert!(seen.is_new("b", 60_000));
-        assert!(seen.is_new("a", 1_001 + 2 * limits::PEER_AGE_MS_MAX), "refused by its age from here on");
-        assert_eq!(seen.by_age.len(), 2);
-        (0..limits::PEER_SIGNATURES_MAX + 10).for_each(|one| assert!(seen.is_new(&format!("s{one}"), 200_000)));
-        assert!(seen.by_age.len() <= limits::PEER_SIGNATURES_MAX && seen.known.len() == seen.by_age.len());
     }
 
     #[test]

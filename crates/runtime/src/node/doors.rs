@@ -78,7 +78,7 @@ impl Node {
         let answer = match self.route(carrier, &inbound.carrier_ref, request.url).await {
             Ok(route) => self.go_on(control.as_ref(), route, base_url).await,
             Err(StoreError::NotFound(_)) if inbound.resumed => Answer::HangUp,
-            Err(StoreError::NotFound(_)) => self.take_new(control.as_ref(), inbound, base_url, true).await,
+            Err(StoreError::NotFound(_)) => self.take_new(control.as_ref(), inbound, base_url).await,
             Err(error) => {
                 tracing::error!(carrier, %error, "a call cannot be routed");
                 Answer::SayAndHangUp { text: APOLOGY.into() }
@@ -166,21 +166,8 @@ impl Node {
         }
     }
 
-    /// Takes a new call that a platform brought to another node. `None` when there is no room here either.
-    pub(crate) async fn take_for_peer(&self, carrier: &str, inbound: InboundCall, base_url: &str) -> Option<Answer> {
-        let control = self.shared.control(carrier)?;
-        let answer = self.take_new(control.as_ref(), inbound, base_url, false).await;
-        (answer != Answer::Busy).then_some(answer)
-    }
-
     /// A call we have not heard of.
-    async fn take_new(
-        &self,
-        control: &dyn CarrierControl,
-        inbound: InboundCall,
-        base_url: &str,
-        may_pass_on: bool,
-    ) -> Answer {
+    async fn take_new(&self, control: &dyn CarrierControl, inbound: InboundCall, base_url: &str) -> Answer {
         let Some(number) = inbound.to.clone() else { return Answer::Reject };
         let route = match self.shared.store.route_number(control.name(), &number).await {
             Ok(route) => route,
@@ -194,14 +181,7 @@ impl Node {
             Ok(()) => self.admit(Direction::Inbound),
             Err(over) => Err(over),
         };
-        let slot = match admitted {
-            Ok(slot) => slot,
-            // Another node may have room; the plan of the business is the same everywhere.
-            Err(RefuseReason::Busy | RefuseReason::Draining) if may_pass_on => {
-                return self.take_elsewhere(control.name(), &inbound, base_url).await.unwrap_or(Answer::Busy);
-            }
-            Err(_) => return Answer::Busy,
-        };
+        let Ok(slot) = admitted else { return Answer::Busy };
         let agent = match self.who_answers(&route).await {
             Ok(Some(Answerer::Agent(agent))) => agent,
             Ok(Some(Answerer::Message(text))) => return Answer::SayAndHangUp { text },
