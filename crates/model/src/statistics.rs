@@ -47,7 +47,6 @@ pub struct Counts {
     pub waits: Waits,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }

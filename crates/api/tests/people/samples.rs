@@ -92,7 +92,6 @@ pub fn body(operation: &str) -> Value {
             json!({"name": "p", "discovery_url": "https://login.example", "client_id": "c"})
         }
         "create_ticket" => json!({"subject": "a lamp"}),
-        "put_mcp_server" => json!({"url": "https://tools.example.com/mcp"}),
         "put_addresses" => json!({"networks": []}),
         _ => json!({}),
     }

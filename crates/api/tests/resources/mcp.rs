@@ -44,7 +44,9 @@ async fn tools_of_an_mcp_server_are_found_put_into_an_agent_and_called(opened: O
     assert_eq!(refused.problem(), "invalid", "its credential is not there yet: {refused:?}");
     let secret = json!({"kind": "bearer", "token": TOKEN});
     assert_eq!(rig.change("PUT", "/api/v1/tool-credentials/shop", &secret).await.status, StatusCode::NO_CONTENT);
-    let tools = rig.get("/api/v1/mcp-servers/shop/tools").await.json();
+    let listed = rig.get("/api/v1/mcp-servers/shop/tools").await;
+    assert_eq!(listed.status, StatusCode::OK, "{listed:?}");
+    let tools = listed.json();
     let names: Vec<&str> =
         tools["items"].as_array().expect("tools").iter().filter_map(|one| one["tool"]["name"].as_str()).collect();
     assert_eq!(names, ["price", "order", "many", "broken"], "{tools}");
