@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod drivers;
 pub mod events;
 mod host;
+pub mod mcp;
 pub mod node;
 pub mod on_device;
 mod phrases;

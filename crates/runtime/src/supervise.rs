@@ -2,7 +2,7 @@
 
 use crate::cluster::peer::PeerError;
 use crate::host::HostMessage;
-use crate::host::desk::{Door, Heard, OpenLine, PersonAudio, Side};
+use crate::host::supervision::{Door, Heard, OpenLine, PersonAudio, Side};
 use crate::node::Node;
 use base::{CallId, NodeId};
 use engine::io::{DeskInput, Input};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{broadcast, mpsc};
 
-pub use crate::host::desk::Side as HeardSide;
+pub use crate::host::supervision::Side as HeardSide;
 
 /// Samples per second of what supervisors hear and say.
 pub const SUPERVISE_HZ: u32 = 16_000;

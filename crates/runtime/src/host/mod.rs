@@ -2,11 +2,12 @@
 //!
 //! The loop is boring on purpose (rule 2): wait for one event, feed it, perform every output, flush the socket.
 
-pub(crate) mod desk;
+mod desk;
 mod ears;
 mod lines;
 mod mouth;
 mod perform;
+pub(crate) mod supervision;
 mod tape;
 mod tools;
 
@@ -19,7 +20,6 @@ use crate::socket::{self, Incoming, MediaSocket};
 use base::wire::Wire;
 use base::{CallTime, GenerationId, JournalSeq, SttStreamId, limits};
 use carriers::protocol::{MediaCommand, MediaEvent, MediaProtocol, MediaSink};
-use desk::{Desk, Door, LineMessage, PersonAudio, Side};
 use ears::{CallerFrame, Ears};
 use engine::Machine;
 use engine::call::CallMachine;
@@ -37,6 +37,7 @@ use providers::tts::TtsEvent;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use supervision::{Desk, Door, LineMessage, PersonAudio, Side};
 use tape::Tape;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::AbortHandle;
