@@ -262,6 +262,7 @@ impl CallMachine {
             self.journal_heard(now, &voice);
             self.unduck();
             self.quiet_since = now;
+            self.person_was_heard(now);
         }
     }
 
