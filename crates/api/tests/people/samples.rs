@@ -91,6 +91,7 @@ pub fn body(operation: &str) -> Value {
         "create_identity_provider" | "put_identity_provider" => {
             json!({"name": "p", "discovery_url": "https://login.example", "client_id": "c"})
         }
+        "whisper_call" | "say_in_call" => json!({"text": "Offer her the spare key."}),
         "create_ticket" => json!({"subject": "a lamp"}),
         "put_addresses" => json!({"networks": []}),
         _ => json!({}),
