@@ -8,6 +8,8 @@ use knowledge::evaluation::squad;
 use knowledge::ingest::passage;
 use knowledge::parse::parse;
 use local::language::evaluation::{Question, cross_validate, measure, read_questions};
+use local::language::gate::Features;
+use local::language::knowledge::Breadth;
 use local::language::{Gate, Knowledge, LanguageModels};
 use model::passage::Passage;
 use std::error::Error;
@@ -26,6 +28,49 @@ fn cpu_ms() -> f64 {
     nanos.sum::<f64>() / 1e6
 }
 
+/// The same questions at several breadths.
+fn variants(
+    models: &LanguageModels,
+    mut index: Knowledge,
+    questions: &[Question],
+) -> Result<Knowledge, Box<dyn Error>> {
+    for (dense, bm25, words_max, prune) in
+        [(5, 3, 60, false), (5, 3, 60, true), (5, 3, 40, true), (5, 3, 30, true), (5, 5, 40, true), (4, 2, 40, true)]
+    {
+        let breadth = Breadth { dense, bm25, words_max, prune };
+        index = index.with_breadth(breadth);
+        println!("{breadth:?}");
+        print!("{}", measure(models, &index, questions)?);
+    }
+    Ok(index)
+}
+
+/// For gates that never saw the question: which share of answerable and unanswerable questions is declined, by threshold.
+fn thresholds(gate: &Gate, questions: &[Question], examples: &[(Features, bool)]) {
+    const FOLDS: usize = 10;
+    let mut probabilities = vec![0.0; examples.len()];
+    for fold in 0..FOLDS {
+        let others = examples.iter().enumerate().filter(|(at, _)| at % FOLDS != fold).map(|(_, one)| *one);
+        let fitted = gate.fit(&others.collect::<Vec<_>>());
+        for at in (fold..examples.len()).step_by(FOLDS) {
+            probabilities[at] = fitted.probability(&examples[at].0);
+        }
+    }
+    for step in 2..=14 {
+        let from = step as f32 * 0.05;
+        let share = |answerable: bool| {
+            let of: Vec<f32> = questions
+                .iter()
+                .zip(&probabilities)
+                .filter(|(question, _)| question.section.is_some() == answerable)
+                .map(|(_, probability)| *probability)
+                .collect();
+            of.iter().filter(|probability| **probability < from).count() as f64 / of.len().max(1) as f64
+        };
+        println!("  below {from:.2}: {:.3} of the answerable, {:.3} of the unanswerable", share(true), share(false));
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let dir =
@@ -39,10 +84,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let passages = chunks(&help).iter().map(|chunk| passage(chunk, "Help")).collect();
     let index = Knowledge::embed(&models, passages, Gate::default())?;
     let questions = read_questions(&std::fs::read_to_string(demo.join("questions-dev.tsv"))?);
+    let index = variants(&models, index, &questions)?.with_breadth(Breadth::default());
     let measured = measure(&models, &index, &questions)?;
-    print!("{measured}");
     measured.misses.iter().for_each(|miss| println!("  {miss}"));
     let (right, other) = cross_validate(&Gate::default(), &measured.examples, 10);
+    thresholds(&Gate::default(), &questions, &measured.examples);
+    println!("{}", serde_json::to_string(&Gate::default().fit(&measured.examples))?);
     println!("gate, 10-fold: answers {right:.2} of the right passages, {other:.2} of the others");
 
     if let Some(file) = std::env::var_os("FRONTDESK_PDF") {
@@ -79,7 +126,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let questions: Vec<Question> =
         set.questions.into_iter().map(|(section, text)| Question { section, text }).collect();
-    print!("{}", measure(&models, &index, &questions)?);
+    let index = variants(&models, index, &questions)?.with_breadth(Breadth::default());
+    let measured = measure(&models, &index, &questions)?;
+    thresholds(&Gate::default(), &questions, &measured.examples);
+    drop(index);
 
     println!("{LARGE} chunks");
     let vectors: Vec<_> =

@@ -601,6 +601,7 @@ pub trait Store:
     + Retention
     + Content
     + crate::knowledge::KnowledgeBase
+    + crate::knowledge_work::KnowledgeWork
     + ReplayKeys
     + Credentials
     + Settings

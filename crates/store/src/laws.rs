@@ -25,6 +25,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use crate::knowledge_laws::*;
+pub use crate::knowledge_work_laws::*;
 pub use crate::nodes_laws::*;
 pub use crate::people_laws::*;
 
@@ -97,6 +98,10 @@ macro_rules! store_laws {
             a_failed_version_says_why_and_the_old_one_serves,
             a_deleted_document_leaves_nothing,
             chunks_and_gaps_belong_to_one_business,
+            work_on_documents_is_kept_with_its_job_or_not_at_all,
+            what_is_over_of_work_stays_as_it_is,
+            a_site_is_due_when_its_time_has_come,
+            questions_and_reports_belong_to_one_business,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(

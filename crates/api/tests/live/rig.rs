@@ -93,6 +93,7 @@ impl Rig {
             recordings,
             http: Arc::default(),
             shared,
+            documents: None,
             test_caller: None,
         };
         Self { router: api::router(app), store, shop, _folder: folder }

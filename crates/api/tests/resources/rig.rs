@@ -102,6 +102,7 @@ impl Rig {
             recordings: runtime::recordings::Recordings::new(folder.path().join("recordings"), objects),
             http: Arc::new(http),
             shared,
+            documents: None,
             test_caller: None,
         };
         Self { router: api::router(app), store, shop, _folder: folder }

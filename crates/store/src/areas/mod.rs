@@ -10,6 +10,7 @@ pub(crate) mod events;
 mod jobs;
 mod journal;
 mod knowledge;
+mod knowledge_work;
 mod lines;
 mod nodes;
 mod office;

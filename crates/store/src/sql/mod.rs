@@ -14,6 +14,7 @@
 
 mod core;
 mod knowledge;
+mod knowledge_work;
 mod live;
 mod nodes;
 mod people;
@@ -21,6 +22,7 @@ mod resources;
 
 pub(crate) use self::core::*;
 pub(crate) use self::knowledge::*;
+pub(crate) use self::knowledge_work::*;
 pub(crate) use self::live::*;
 pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
@@ -84,7 +86,7 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The statements of every area.
-const AREAS: &[&[Sql]] = &[core::ALL, knowledge::ALL, live::ALL, nodes::ALL, people::ALL, resources::ALL];
+const AREAS: &[&[Sql]] = &[core::ALL, knowledge::ALL, knowledge_work::ALL, live::ALL, nodes::ALL, people::ALL, resources::ALL];
 
 /// Every statement.
 pub fn all() -> impl Iterator<Item = Sql> {
