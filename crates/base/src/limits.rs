@@ -406,6 +406,20 @@ pub const KNOWLEDGE_QUESTIONS_MAX: usize = 2_000;
 pub const KNOWLEDGE_QUESTIONS_AT_ONCE_MAX: usize = 500;
 /// Evaluations that are remembered of a business.
 pub const KNOWLEDGE_REPORTS_MAX: usize = 100;
+/// Intents of an agent.
+pub const INTENTS_MAX: usize = 200;
+/// Examples of one intent.
+pub const INTENT_EXAMPLES_MAX: usize = 500;
+/// Examples of all intents of an agent.
+pub const LESSON_EXAMPLES_MAX: usize = 10_000;
+/// Kinds of things that customers name, of an agent.
+pub const ENTITY_TYPES_MAX: usize = 100;
+/// Values of one kind of thing.
+pub const ENTITY_VALUES_MAX: usize = 1_000;
+/// Other words for one value.
+pub const ENTITY_SYNONYMS_MAX: usize = 50;
+/// Versions of what an agent has learned that are kept.
+pub const TRAININGS_MAX: u32 = 20;
 /// Questions that went wrong that an evaluation shows.
 pub const KNOWLEDGE_MISSES_MAX: usize = 200;
 /// Pages of one site.

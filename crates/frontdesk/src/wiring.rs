@@ -199,12 +199,7 @@ pub fn recordings(config: &Config, env: Env<'_>, store: &dyn Store) -> anyhow::R
 
 /// Documents with the storage in which they wait. Sites are read at public addresses, unless the operator lets them be
 /// anywhere.
-fn documents(
-    config: &Config,
-    env: Env<'_>,
-    store: &Arc<dyn Store>,
-    on_device: &OnDevice,
-) -> anyhow::Result<Documents> {
+fn documents(config: &Config, env: Env<'_>, store: &Arc<dyn Store>, on_device: &OnDevice) -> anyhow::Result<Documents> {
     let objects = crate::nodes::objects(config, env, store.keyring().clone())?;
     let policy = if config.knowledge.private_addresses { Policy::Operator } else { Policy::Tenant };
     let web = Web::new(Arc::new(Egress::new(EgressConfig::new(policy))));

@@ -87,7 +87,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let learned = Classifier::train(&examples, names.len(), near_from);
         let training = began.elapsed();
         let said: Vec<_> = tests.iter().map(|vector| learned.classify(vector)).collect();
-        let right = said.iter().zip(&test).filter(|(said, (_, intent))| said.guesses[0].intent == names[intent.as_str()]);
+        let right =
+            said.iter().zip(&test).filter(|(said, (_, intent))| said.guesses[0].intent == names[intent.as_str()]);
         println!(
             "{shots} examples each: accuracy {:.3} (cross-validated {:.3}); embedded in {:.1} s, learned in {:.2} s, validated in {:.1} s",
             right.count() as f64 / test.len().max(1) as f64,

@@ -602,6 +602,7 @@ pub trait Store:
     + Content
     + crate::knowledge::KnowledgeBase
     + crate::knowledge_work::KnowledgeWork
+    + crate::training::Trainings
     + ReplayKeys
     + Credentials
     + Settings

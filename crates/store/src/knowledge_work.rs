@@ -19,6 +19,8 @@ pub enum WorkKind {
     Evaluation,
     /// All passages get new vectors.
     Reindex,
+    /// An agent learns its lesson.
+    Training,
 }
 
 impl WorkKind {
@@ -29,6 +31,7 @@ impl WorkKind {
             Self::Crawl => "crawl",
             Self::Evaluation => "evaluation",
             Self::Reindex => "reindex",
+            Self::Training => "training",
         }
     }
 }
@@ -157,6 +160,8 @@ pub struct WorkProgress {
     pub site: Option<Uuid>,
     /// The report that came of it.
     pub evaluation: Option<Uuid>,
+    /// The agent that learns.
+    pub agent: Option<Uuid>,
 }
 
 /// Work on what a business knows.
@@ -274,10 +279,6 @@ pub trait KnowledgeWork: Send + Sync {
     /// One of them.
     async fn report(&self, scope: &TenantScope, id: Uuid) -> Answer<KnowledgeReport>;
     /// Newest first, after this place.
-    async fn reports(
-        &self,
-        scope: &TenantScope,
-        after: Option<Cursor>,
-        rows_max: u32,
-    ) -> Answer<Page<KnowledgeReport>>;
+    async fn reports(&self, scope: &TenantScope, after: Option<Cursor>, rows_max: u32)
+    -> Answer<Page<KnowledgeReport>>;
 }

@@ -28,6 +28,7 @@ pub use crate::knowledge_laws::*;
 pub use crate::knowledge_work_laws::*;
 pub use crate::nodes_laws::*;
 pub use crate::people_laws::*;
+pub use crate::training_laws::*;
 
 /// Makes every law a test. The argument is an expression that answers a future of `(Arc<dyn Store>, guard)`; the guard
 /// lives as long as the test.
@@ -102,6 +103,7 @@ macro_rules! store_laws {
             what_is_over_of_work_stays_as_it_is,
             a_site_is_due_when_its_time_has_come,
             questions_and_reports_belong_to_one_business,
+            a_lesson_is_learned_in_versions_and_an_old_one_serves_again,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(

@@ -51,6 +51,8 @@ pub mod seed;
 pub mod shared;
 pub mod sql;
 mod sql_store;
+pub mod training;
+mod training_laws;
 
 pub use contract::{
     After, Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
@@ -68,3 +70,4 @@ pub use nodes::Nodes;
 pub use seal::{DataKey, KeyError, Keyring};
 pub use seed::{SeedMode, seed};
 pub use sql_store::{Report, SqlStore, StoreOptions};
+pub use training::Trainings;

@@ -20,6 +20,7 @@ mod recordings;
 mod shapes;
 pub(crate) mod test_calls;
 mod tools;
+mod training;
 mod transcripts;
 mod values;
 mod versions;
@@ -105,6 +106,11 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(tools::test))
         .routes(routes!(tools::credentials))
         .routes(routes!(tools::put_credential, tools::delete_credential))
+        .routes(routes!(training::get, training::put).layer(texts()))
+        .routes(routes!(training::train))
+        .routes(routes!(training::versions))
+        .routes(routes!(training::roll_back))
+        .routes(routes!(training::classify))
         .routes(routes!(numbers::list, numbers::create))
         .routes(routes!(numbers::get, numbers::update, numbers::delete))
         .routes(routes!(customers::list, customers::upsert).layer(wide()))

@@ -135,7 +135,11 @@ async fn bad_files_are_refused_with_a_reason_each_and_stop_nothing() {
     assert_eq!(job["state"], "done", "{job}");
     let documents = job["documents"].as_array().expect("documents");
     for ((name, code), document) in expected.iter().zip(documents) {
-        assert_eq!((document["state"].as_str(), document["error_code"].as_str()), (Some("failed"), Some(*code)), "{name}");
+        assert_eq!(
+            (document["state"].as_str(), document["error_code"].as_str()),
+            (Some("failed"), Some(*code)),
+            "{name}"
+        );
         assert!(document["error"].as_str().is_some_and(|why| !why.is_empty()), "{name}");
     }
     assert_eq!(documents.last().expect("the good one")["state"], "ready", "{job}");
@@ -149,7 +153,11 @@ async fn bad_files_are_refused_with_a_reason_each_and_stop_nothing() {
     assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
     for url in ["http://127.0.0.1/", "http://10.0.0.1/help", "http://169.254.169.254/latest", "file:///etc/passwd"] {
         let (status, problem) = server.post("/api/v1/knowledge/sites", &json!({ "url": url })).await;
-        assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("invalid")), "{url}: {problem}");
+        assert_eq!(
+            (status, &problem["code"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("invalid")),
+            "{url}: {problem}"
+        );
     }
     assert!(!server.log().contains("45 euros"), "what documents say is in no log");
 }
@@ -246,4 +254,83 @@ async fn two_businesses_answer_the_same_question_each_from_its_own_documents() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_businesses_in_one_postgresql_answer_each_from_its_own_documents() {
     same_question_different_answers(testkit::stores::on_postgres().await).await;
+}
+
+/// What customers say who want one of three things.
+const SAID: [(&str, [&str; 6]); 3] = [
+    (
+        "rent",
+        [
+            "I would like to rent a bike",
+            "can I hire a bicycle for the weekend",
+            "do you lend out e-bikes",
+            "how do I rent a tandem",
+            "renting a cargo bike for two days",
+            "I need a rental bike tomorrow",
+        ],
+    ),
+    (
+        "repair",
+        [
+            "my brakes are broken",
+            "can you fix a flat tyre",
+            "I need a repair for my chain",
+            "my bike makes a strange noise",
+            "please mend my gear shift",
+            "the wheel is bent",
+        ],
+    ),
+    (
+        "hours",
+        [
+            "when do you open",
+            "are you open on Sunday",
+            "what are your opening hours",
+            "until when is the shop open today",
+            "do you close at noon",
+            "at what time do you open on Monday",
+        ],
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_learns_what_customers_want_from_a_few_examples_and_goes_back_a_version() {
+    let (_world, server) = world().await;
+    let (_, agents) = server.get("/api/v1/agents").await;
+    let agent = format!("/api/v1/agents/{}", agents["items"][0]["slug"].as_str().expect("an agent"));
+    let intents: Vec<Value> =
+        SAID.iter().map(|(name, examples)| json!({ "name": name, "examples": examples })).collect();
+    let order = json!({ "name": "order", "pattern": r"\bBC-\d{4}\b" });
+    let bike = json!({ "name": "bike", "values": [{ "value": "e-bike", "synonyms": ["electric bike"] }] });
+    let lesson = json!({ "intents": intents, "entities": [order, bike] });
+    let put = server.http().put(server.url(&format!("{agent}/training"))).json(&lesson).send().await;
+    assert_eq!(put.expect("an answer").status(), StatusCode::OK);
+    for version in 1..=2 {
+        let (status, job) = server.post(&format!("{agent}/train"), &json!({})).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{job}");
+        assert_eq!(over(&server, &job).await["state"], "done");
+        let (_, versions) = server.get(&format!("{agent}/training/versions")).await;
+        assert_eq!(versions["items"][0]["version"], version, "{versions}");
+    }
+    let (_, versions) = server.get(&format!("{agent}/training/versions")).await;
+    let right = versions["items"][0]["right"].as_u64().expect("a count");
+    assert!(right >= 15, "{right} of 18: {versions}");
+
+    let classify = async |text: &str| {
+        let (status, said) = server.post(&format!("{agent}/classify"), &json!({ "text": text })).await;
+        assert_eq!(status, StatusCode::OK, "{said}");
+        said
+    };
+    let said = classify("could I rent an electric bike for order BC-1001").await;
+    assert_eq!((&said["intent"], &said["version"]), (&json!("rent"), &json!(2)), "{said}");
+    let named: Vec<_> = said["entities"].as_array().expect("a list").iter().map(|one| one["value"].clone()).collect();
+    assert_eq!(named, [json!("e-bike"), json!("BC-1001")]);
+    assert_eq!(classify("what is the capital of France").await["intent"], Value::Null);
+
+    let back = server.post(&format!("{agent}/training/rollback"), &json!({ "version": 1 })).await;
+    assert_eq!(back.0, StatusCode::NO_CONTENT);
+    assert_eq!(classify("my tyre is flat, can you fix it").await["version"], 1);
+    let broken = json!({ "entities": [{ "name": "x", "pattern": "(" }] });
+    let refused = server.http().put(server.url(&format!("{agent}/training"))).json(&broken).send().await;
+    assert_eq!(refused.expect("an answer").status(), StatusCode::UNPROCESSABLE_ENTITY);
 }

@@ -107,7 +107,11 @@ mod tests {
         };
         let types = [
             EntityType { name: "order".into(), pattern: Some(r"\bBC-\d{4}\b".into()), values: Vec::new() },
-            EntityType { name: "bike".into(), pattern: None, values: vec![value("e-bike", &["electric bike", "pedelec"])] },
+            EntityType {
+                name: "bike".into(),
+                pattern: None,
+                values: vec![value("e-bike", &["electric bike", "pedelec"])],
+            },
         ];
         let found = Finder::new(&types).expect("patterns").find("Is my Electric bike of order bc-1001 ready?");
         let seen: Vec<_> = found.iter().map(|one| (one.entity.as_str(), one.value.as_str())).collect();

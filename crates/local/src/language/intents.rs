@@ -171,9 +171,7 @@ impl Classifier {
         if !rest.is_empty() || numbers.len() != rows * 2 + intents + 1 || numbers.iter().any(|x| !x.is_finite()) {
             return None;
         }
-        let read = |from: usize| {
-            numbers[from..from + rows].as_chunks::<EMBEDDING_WIDTH>().0.to_vec()
-        };
+        let read = |from: usize| numbers[from..from + rows].as_chunks::<EMBEDDING_WIDTH>().0.to_vec();
         let biases = numbers[rows * 2..rows * 2 + intents].to_vec();
         Some(Self { weights: read(0), middles: read(rows), biases, near_from: numbers[rows * 2 + intents] })
     }

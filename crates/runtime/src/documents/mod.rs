@@ -4,10 +4,13 @@
 //! worker with the models does it. Its progress and what became of each document stand in a row that people can read.
 
 mod evaluation;
+mod training;
 mod web;
 mod worker;
 
 pub use evaluation::{Evaluation, Miss};
+pub use local::language::entities::{EntityType, EntityValue};
+pub use training::{Intent, Lesson, TrainingReport, Understood};
 pub use web::Web;
 pub use worker::{KNOWLEDGE_JOB, SITES_JOB, Visits};
 
@@ -137,13 +140,7 @@ pub struct Documents {
 
 impl Documents {
     /// Over this store and storage, with these models and brains; pages of sites come from `web`.
-    pub fn new(
-        store: Arc<dyn Store>,
-        objects: Objects,
-        minds: StoredMinds,
-        brain: Arc<LocalBrain>,
-        web: Web,
-    ) -> Self {
+    pub fn new(store: Arc<dyn Store>, objects: Objects, minds: StoredMinds, brain: Arc<LocalBrain>, web: Web) -> Self {
         let uploads = Arc::new(Semaphore::new(limits::KNOWLEDGE_UPLOADS_MAX));
         Self { store, objects, minds, brain, web, uploads }
     }

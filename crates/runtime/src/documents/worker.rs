@@ -90,6 +90,7 @@ impl Documents {
             WorkKind::Documents => self.take_all(scope, work).await,
             WorkKind::Crawl => self.crawl(scope, work).await,
             WorkKind::Reindex => self.reindex_all(scope, work).await,
+            WorkKind::Training => self.learn(scope, work).await,
             WorkKind::Evaluation => {
                 let evaluation = self.measured(scope, work).await?;
                 let report = serde_json::to_value(&evaluation).unwrap_or_default();

@@ -204,14 +204,7 @@ impl KnowledgeWork for SqlStore {
             return Err(StoreError::Conflict(format!("a business has at most {most} questions")));
         }
         let row = |one: &KnownQuestion| {
-            args![
-                one.id,
-                business,
-                one.question.clone(),
-                one.expected.clone(),
-                one.origin.clone(),
-                one.created_at_ms
-            ]
+            args![one.id, business, one.question.clone(), one.expected.clone(), one.origin.clone(), one.created_at_ms]
         };
         tx.write_many(sql::INSERT_KNOWLEDGE_QUESTION, questions.iter().map(row).collect()).await?;
         tx.commit().await

@@ -19,4 +19,5 @@ mod plans;
 mod requests;
 mod retention;
 mod tenants;
+mod training;
 mod webhooks;

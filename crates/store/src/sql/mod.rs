@@ -19,6 +19,7 @@ mod live;
 mod nodes;
 mod people;
 mod resources;
+mod training;
 
 pub(crate) use self::core::*;
 pub(crate) use self::knowledge::*;
@@ -27,6 +28,7 @@ pub(crate) use self::live::*;
 pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
 pub(crate) use self::resources::*;
+pub(crate) use self::training::*;
 
 use crate::contract::Answer;
 use crate::error::StoreError;
@@ -86,7 +88,16 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The statements of every area.
-const AREAS: &[&[Sql]] = &[core::ALL, knowledge::ALL, knowledge_work::ALL, live::ALL, nodes::ALL, people::ALL, resources::ALL];
+const AREAS: &[&[Sql]] = &[
+    core::ALL,
+    knowledge::ALL,
+    knowledge_work::ALL,
+    live::ALL,
+    nodes::ALL,
+    people::ALL,
+    resources::ALL,
+    training::ALL,
+];
 
 /// Every statement.
 pub fn all() -> impl Iterator<Item = Sql> {

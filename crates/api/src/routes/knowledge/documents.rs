@@ -138,7 +138,8 @@ pub(crate) async fn list(
     };
     let (mut rows, mut after) = (Vec::new(), query.cursor);
     loop {
-        let page = app.node.store().knowledge_documents(&caller.scope, after.as_deref()).await.map_err(store_problem)?;
+        let page =
+            app.node.store().knowledge_documents(&caller.scope, after.as_deref()).await.map_err(store_problem)?;
         after = page.last().map(|last| last.slug.clone());
         rows.extend(page.into_iter().filter(fits));
         if after.is_none() || rows.len() > wanted as usize {

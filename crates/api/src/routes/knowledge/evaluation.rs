@@ -241,10 +241,7 @@ fn view(report: KnowledgeReport) -> Result<EvaluationView, Problem> {
     (status = 202, description = "They are being asked; `Location` says how far it is", body = JobView),
     (status = 409, description = "They are being asked already", body = Problem)
 ))]
-pub(crate) async fn start(
-    State(app): State<App>,
-    caller: Allowed<may::KnowledgeWrite>,
-) -> Result<Response, Problem> {
+pub(crate) async fn start(State(app): State<App>, caller: Allowed<may::KnowledgeWrite>) -> Result<Response, Problem> {
     documents(&app)?.evaluate(&caller.scope).await.map(accepted).map_err(problem)
 }
 

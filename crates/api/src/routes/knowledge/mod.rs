@@ -28,7 +28,7 @@ use uuid::Uuid;
 #[schema(as = KnowledgeJob)]
 pub(crate) struct JobView {
     id: Uuid,
-    /// `documents`, `crawl`, `evaluation` or `reindex`.
+    /// `documents`, `crawl`, `evaluation`, `reindex` or `training`.
     #[schema(example = "documents")]
     kind: &'static str,
     /// `queued`, `running`, `done` or `failed`. It is `done` when every document was looked at, even if some were refused: what
@@ -121,19 +121,21 @@ impl From<Work> for JobView {
 }
 
 /// Work that was accepted: where to look how far it is.
-fn accepted(work: Work) -> Response {
+pub(super) fn accepted(work: Work) -> Response {
     let location = format!("/api/v1/knowledge/jobs/{}", work.id);
     (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(JobView::from(work))).into_response()
 }
 
 /// What takes documents in and asks them. A node without the models for that cannot.
-fn documents(app: &App) -> Result<&Documents, Problem> {
+pub(super) fn documents(app: &App) -> Result<&Documents, Problem> {
     app.documents.as_deref().ok_or_else(|| {
-        Problem::unavailable("this node has not loaded the models that read documents; `frontdesk models pull` brings them")
+        Problem::unavailable(
+            "this node has not loaded the models that read documents; `frontdesk models pull` brings them",
+        )
     })
 }
 
-fn problem(error: DocumentError) -> Problem {
+pub(super) fn problem(error: DocumentError) -> Problem {
     match error {
         DocumentError::Store(error) => store_problem(error),
         DocumentError::Unavailable(why) => {
@@ -190,9 +192,6 @@ pub(crate) async fn job(
     (status = 202, description = "It is being done; `Location` says how far it is", body = JobView),
     (status = 409, description = "It is being done already", body = Problem)
 ))]
-pub(crate) async fn reindex(
-    State(app): State<App>,
-    caller: Allowed<may::KnowledgeWrite>,
-) -> Result<Response, Problem> {
+pub(crate) async fn reindex(State(app): State<App>, caller: Allowed<may::KnowledgeWrite>) -> Result<Response, Problem> {
     documents(&app)?.reindex(&caller.scope).await.map(accepted).map_err(problem)
 }
