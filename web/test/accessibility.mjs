@@ -46,7 +46,7 @@ export async function testAccessibility() {
 }
 
 async function visit(page, url, check) {
-  await page.goto(url);
+  await page.goto(`${url}/talk`);
   await page.getByRole("heading", { name: "Talk to Robin" }).waitFor();
   await check("start");
   await page.getByRole("button", { name: "No microphone? Type instead" }).click();

@@ -25,6 +25,8 @@ const TYPES = {
   ".js": "text/javascript; charset=utf-8",
   ".css": "text/css; charset=utf-8",
   ".svg": "image/svg+xml",
+  ".png": "image/png",
+  ".webmanifest": "application/manifest+json",
 };
 
 const AGENTS = [
@@ -34,6 +36,10 @@ const AGENTS = [
     name: "Robin",
     business_name: "Spoke & Chain Bicycles",
     version: 1,
+    status: "enabled",
+    changed: false,
+    revision: 1,
+    updated_at_ms: 0,
     language: "en",
     greeting: "Spoke and Chain Bicycles, Robin speaking. How can I help?",
   },
@@ -43,10 +49,29 @@ const AGENTS = [
     name: "Jo",
     business_name: "Always Engaged Ltd",
     version: 1,
+    status: "enabled",
+    changed: false,
+    revision: 1,
+    updated_at_ms: 0,
     language: "en",
     greeting: "Hello?",
   },
 ];
+
+const BUSINESS = {
+  id: "0199a000-0000-7000-8000-0000000000b1",
+  slug: "spoke",
+  name: "Spoke & Chain",
+  time_zone: "UTC",
+  version: 1,
+};
+/** Somebody's own machine: nobody signs in. */
+const ME = {
+  kind: "installation",
+  business: BUSINESS.id,
+  business_slug: BUSINESS.slug,
+  permissions: ["business:read", "agents:read", "calls:read", "calls:place", "recordings:read", "events:read"],
+};
 
 const ANSWERS = [
   {
@@ -424,7 +449,11 @@ function answerApi(url, response, calls) {
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify(value));
   };
-  if (url.pathname === "/api/v1/agents") return json({ items: AGENTS });
+  if (url.pathname === "/api/v1/agents") return json({ items: AGENTS, next_cursor: null });
+  if (url.pathname === "/api/v1/auth/me") return json(ME);
+  if (url.pathname === "/api/v1/business") return json(BUSINESS);
+  if (url.pathname === "/api/v1/snapshot") return json({ seq: 0, calls: [], truncated: false });
+  if (url.pathname === "/api/v1/events") return quietStream(response);
   if (url.pathname === "/api/v1/calls") {
     const from = Number(url.searchParams.get("cursor") ?? 0);
     const limit = Number(url.searchParams.get("limit") ?? 20);
@@ -441,8 +470,15 @@ function answerApi(url, response, calls) {
   response.end(log.wav());
 }
 
+/** Live events of a business where nothing happens. */
+function quietStream(response) {
+  response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+  response.write('event: stream.ready\nid: 0\ndata: {"seq":0,"kind":"stream.ready"}\n\n');
+}
+
 async function answerFile(url, response) {
-  const name = normalize(url.pathname === "/" ? "/index.html" : url.pathname);
+  // Every path without a dot is a route of the page itself, as in the real program.
+  const name = normalize(extname(url.pathname) === "" ? "/index.html" : url.pathname);
   try {
     const body = await readFile(join(DIST, name));
     response.writeHead(200, { "content-type": TYPES[extname(name)] ?? "application/octet-stream" });

@@ -59,7 +59,7 @@ async function talk(page, baseUrl, begin) {
     );
 
   begin("the page opens and knows its agents");
-  await page.goto(baseUrl);
+  await page.goto(`${baseUrl}/talk`);
   if (process.env.AGENT) await page.locator(`input[name=agent][value="${process.env.AGENT}"]`).check({ force: true });
   await page.getByRole("button", { name: "Talk", exact: true }).click();
 

@@ -4,7 +4,7 @@ import { startFakeServer } from "./fake-server.mjs";
 
 const CASES = {
   "all lines are busy": async ({ page, url }) => {
-    await page.goto(url);
+    await page.goto(`${url}/talk`);
     await page.locator('input[name=agent][value="busy"]').check({ force: true });
     await talk(page);
     await says(page, "All lines are busy. Please try again in a minute.");
@@ -14,7 +14,7 @@ const CASES = {
 
   "the microphone is refused, and typing works": async ({ url, open }) => {
     const page = await open(["--use-fake-ui-for-media-stream=deny"]);
-    await page.goto(url);
+    await page.goto(`${url}/talk`);
     await talk(page);
     await says(page, "The microphone is blocked for this page.");
     const field = page.getByLabel("Type instead of speaking");
@@ -25,7 +25,7 @@ const CASES = {
   },
 
   "the server goes away in mid-call, and comes back": async ({ page, server, url, expectErrors }) => {
-    await page.goto(url);
+    await page.goto(`${url}/talk`);
     await talk(page);
     await page.locator('[data-role="agent"]').first().waitFor();
     expectErrors();
@@ -45,14 +45,14 @@ const CASES = {
     expectErrors();
     let ready = false;
     await page.route("**/api/v1/agents", (route) => (ready ? route.continue() : route.fulfill({ status: 503 })));
-    await page.goto(url);
+    await page.goto(`${url}/talk`);
     await says(page, "Frontdesk answered with error 503. Trying again");
     ready = true;
     await page.getByRole("heading", { name: "Talk to Robin" }).waitFor();
   },
 
   "the whole call by keyboard": async ({ page, url }) => {
-    await page.goto(url);
+    await page.goto(`${url}/talk`);
     await page.getByRole("heading", { name: "Talk to Robin" }).waitFor();
     await page.keyboard.press("Space");
     await page.locator('[data-phase="speaking"]').waitFor();
@@ -67,7 +67,7 @@ const CASES = {
 
   "a call that does not exist": async ({ page, url, expectErrors }) => {
     expectErrors();
-    await page.goto(`${url}/#/calls/none`);
+    await page.goto(`${url}/calls/none`);
     await says(page, "No such call.");
   },
 };

@@ -50,8 +50,16 @@ fn apt_install(root: &Path, packages: &[&str]) -> Result<()> {
 pub fn pages(root: &Path) -> Result<Outcome> {
     let web = root.join("web");
     let built = newest(&web.join("dist/index.html"));
-    let sources =
-        ["src", "public", "index.html", "package.json", "package-lock.json", "vite.config.ts", "tsconfig.json"];
+    let sources = [
+        "src",
+        "public",
+        "index.html",
+        "package.json",
+        "package-lock.json",
+        "vite.config.ts",
+        "tsconfig.json",
+        "../openapi.json",
+    ];
     let changed = sources.iter().filter_map(|name| newest(&web.join(name))).max();
     if built.is_some() && built >= changed {
         return Ok(Outcome::Skipped("web/dist is newer than its sources".into()));

@@ -104,6 +104,13 @@ pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
 pub const CONNECT_MS_MAX: u64 = 2_000;
 /// A connection to a brain is opened ahead when none was used for this long; kept ones live longer.
 pub const WARM_EVERY_MS: u64 = 20_000;
+/// A conversation with a voice that was opened ahead waits this long for its utterance. Vendors close idle ones after 10 s
+/// or more.
+pub const TTS_SPARE_MS_MAX: u64 = 8_000;
+/// A brain may be asked several times for one answer; one conversation opened ahead serves them all.
+pub const TTS_SPARE_EVERY_MS: u64 = 2_000;
+/// Conversations with one voice service that were opened ahead, at once.
+pub const TTS_SPARES_MAX: usize = 16;
 /// First token of a generation.
 pub const LLM_FIRST_TOKEN_MS_MAX: u64 = 1_500;
 /// A model on this machine rephrases a passage within this, counted from the request, or the passage is spoken as it stands:

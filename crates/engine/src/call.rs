@@ -148,6 +148,8 @@ pub struct CallMachine {
 
     has_human: bool,
     drain: Option<Drain>,
+    /// No money is left for a call that rings: who called hears so once there is audio.
+    is_budget_gone: bool,
     closing: Option<Closing>,
     /// The audio path was lost before the present turn had its answer.
     is_left_unanswered: bool,
@@ -215,6 +217,7 @@ impl CallMachine {
             voice_failures: 0,
             has_human: false,
             drain: None,
+            is_budget_gone: false,
             closing: None,
             is_left_unanswered: false,
             unfinished_ending: None,
@@ -324,7 +327,7 @@ impl CallMachine {
     fn on_host(&mut self, now: CallTime, input: HostInput) {
         match input {
             HostInput::Drain { deadline } => self.begin_drain(now, deadline),
-            HostInput::BudgetExhausted => self.close_with_call_back(now, "budget"),
+            HostInput::BudgetExhausted => self.budget_is_gone(now),
             HostInput::Overflow => self.close_with_call_back(now, "overflow"),
             HostInput::Routed(routed) => {
                 self.out.journal(now, Entry::Routed(routed.clone()));

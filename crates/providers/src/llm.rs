@@ -5,6 +5,7 @@ use base::ErrorClass;
 use base::wire::HttpRequest;
 use model::generation::{GenerationEvent, GenerationRequest, TokenUsage};
 
+mod answer;
 mod chat_completions;
 pub mod sse;
 pub(crate) mod tools;

@@ -82,6 +82,8 @@ pub trait TtsService: Send + Sync {
     fn open_billed(&self, open: TtsOpen, _bill: &Bill) -> TtsSession {
         self.open(open)
     }
+    /// Opens a connection ahead for an utterance that will begin in a moment. Asks for nothing that is paid.
+    fn warm(&self, _open: &TtsOpen) {}
 }
 
 /// One generation.

@@ -89,7 +89,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_page_of_voices_is_asked_for_and_a_cloned_one_is_among_them() {
-        let one = elevenlabs::Twin::start(elevenlabs::Behaviour::default()).await.expect("a free port");
+        let one = elevenlabs::start(elevenlabs::Behaviour::default()).await.expect("a free port");
         let two = cartesia_tts::start(Behaviour::default()).await.expect("a free port");
         let asked = [
             ("elevenlabs", &one.base_url, &one.key, &one.record),

@@ -82,10 +82,10 @@ async fn obeys_the_laws(service: &dyn EmbedService) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn embedders_of_the_cloud_obey_the_laws_and_are_paid_for() {
-    let plain = openai::Twin::start(openai::Behaviour::default()).await.expect("a port");
+    let plain = openai::start(openai::Behaviour::default()).await.expect("a port");
     let azure = openai::Behaviour { dialect: Dialect::Azure, ..openai::Behaviour::default() };
-    let azure = openai::Twin::start(azure).await.expect("a port");
-    let gemini = gemini::Twin::start(gemini::Behaviour::default()).await.expect("a port");
+    let azure = openai::start(azure).await.expect("a port");
+    let gemini = gemini::start(gemini::Behaviour::default()).await.expect("a port");
     for (name, base_url, key) in [
         ("openai", &plain.base_url, &plain.key),
         ("azure_openai", &azure.base_url, &azure.key),
@@ -123,7 +123,7 @@ async fn the_embedder_of_this_machine_obeys_the_same_laws() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_embedder_that_is_wrong_or_gone_fails_in_time_and_works_again() {
-    let twin = openai::Twin::start(openai::Behaviour::default()).await.expect("a port");
+    let twin = openai::start(openai::Behaviour::default()).await.expect("a port");
     let service = embedder("openai", &twin.base_url, &twin.key);
     for (fault, class) in [
         (Fault::Status { status: 429, retry_after_s: Some(2) }, ErrorClass::RateLimited),
@@ -208,7 +208,7 @@ async fn fails_and_works_again(service: &dyn TextService, faults: &Faults, recor
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentiment_entities_and_personal_data_are_read_and_single_failures_are_seen() {
-    let twin = azure_language::Twin::start().await.expect("a port");
+    let twin = azure_language::start().await.expect("a port");
     let service = reader("azure_language", &twin.base_url, &twin.key);
     reads_by_the_laws(service.as_ref()).await;
     fails_and_works_again(service.as_ref(), &twin.faults, &twin.record, &twin.key).await;
@@ -238,8 +238,8 @@ async fn sentiment_entities_and_personal_data_are_read_and_single_failures_are_s
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn texts_are_translated_whoever_does_it() {
-    let azure = azure_translator::Twin::start().await.expect("a port");
-    let google = google_translate::Twin::start().await.expect("a port");
+    let azure = azure_translator::start().await.expect("a port");
+    let google = google_translate::start().await.expect("a port");
     let services = [
         (reader("azure_translator", &azure.base_url, &azure.key), &azure.faults, &azure.record, &azure.key),
         (reader("google_translate", &google.base_url, &google.key), &google.faults, &google.record, &google.key),

@@ -86,7 +86,7 @@ async fn services(script: &[&str]) -> Vec<Service> {
     macro_rules! add {
         ($name:expr, $module:ident) => {{
             let behaviour = $module::Behaviour { script: script.clone(), rules: rules(), ..Default::default() };
-            let twin = $module::Twin::start(behaviour).await.expect("a free port");
+            let twin = $module::start(behaviour).await.expect("a free port");
             all.push(Service {
                 name: $name,
                 base_url: twin.base_url.clone(),
@@ -297,7 +297,7 @@ async fn an_answer_that_nobody_wants_any_more_is_called_off_and_the_next_one_is_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lines_that_no_answer_holds_are_spoken_by_an_ordinary_voice() {
-    let ordinary = elevenlabs::Twin::start(elevenlabs::Behaviour::default()).await.expect("a port");
+    let ordinary = elevenlabs::start(elevenlabs::Behaviour::default()).await.expect("a port");
     for service in services(&["When are you open?"]).await {
         let provider =
             providers::tts::PROVIDERS.open("elevenlabs", &options(&ordinary.base_url, &ordinary.key)).expect("usable");
@@ -357,7 +357,7 @@ async fn a_model_that_is_wrong_or_gone_fails_in_time_and_another_conversation_is
 async fn a_conversation_goes_on_over_another_connection_when_the_service_must_leave() {
     let script = ["When are you open?", "And on Sunday?"].map(str::to_owned).to_vec();
     let behaviour = gemini_live::Behaviour { script, rules: rules(), leaves_after: Some(1), ..Default::default() };
-    let twin = gemini_live::Twin::start(behaviour).await.expect("a free port");
+    let twin = gemini_live::start(behaviour).await.expect("a free port");
     let (faults, record) = (twin.faults.clone(), twin.record.clone());
     let service = Service {
         name: "gemini_live",

@@ -266,7 +266,7 @@ fn heard(journal: &[Record]) -> Vec<(String, bool)> {
 
 async fn an_interrupted_call(name: &str, model: ProviderOptions) -> Vec<(String, bool)> {
     let dir = tempfile::tempdir().expect("a folder");
-    let greeter = elevenlabs::Twin::start(elevenlabs::Behaviour::default()).await.expect("a port");
+    let greeter = elevenlabs::start(elevenlabs::Behaviour::default()).await.expect("a port");
     let (node, scope) = node(dir.path(), name, model, options(&greeter.base_url, &greeter.key)).await;
     let (socket, peer) = ChannelSocket::pair();
     let mut line = Line {
@@ -313,7 +313,7 @@ fn assert_was_interrupted(name: &str, heard: &[(String, bool)]) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_interrupts_a_model_that_speaks_itself_and_it_knows_what_was_heard() {
     let behaviour = openai_speech::Behaviour { script: script(), rules: rules(), ..Default::default() };
-    let twin = openai_speech::Twin::start(behaviour).await.expect("a port");
+    let twin = openai_speech::start(behaviour).await.expect("a port");
     let heard = an_interrupted_call("openai_speech", options(&twin.base_url, &twin.key)).await;
     let of_opening = assert_was_interrupted("openai_speech", &heard);
     let lines = twin.record.lines();
@@ -327,7 +327,7 @@ async fn a_caller_interrupts_a_model_that_speaks_itself_and_it_knows_what_was_he
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_call_with_a_model_that_answers_by_itself() {
     let behaviour = gemini_live::Behaviour { script: script(), rules: rules(), ..Default::default() };
-    let twin = gemini_live::Twin::start(behaviour).await.expect("a port");
+    let twin = gemini_live::start(behaviour).await.expect("a port");
     let heard = an_interrupted_call("gemini_live", options(&twin.base_url, &twin.key)).await;
     assert_was_interrupted("gemini_live", &heard);
     assert_eq!(twin.record.count("activity"), 2, "{:?}", twin.record.lines());

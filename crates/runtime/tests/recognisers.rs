@@ -6,7 +6,8 @@ use providers::ProviderOptions;
 use providers::stt::{PROVIDERS, SttEvent, SttOpen};
 use runtime::drivers::{MakeStt, StreamStt};
 use runtime::service::{Bill, SttCommand, SttService, SttSession};
-use sim::twins::recogniser::{Behaviour, Twin};
+use sim::twins::Twin;
+use sim::twins::recogniser::Behaviour;
 use sim::twins::{Fault, Faults, Moment, Record};
 use sim::twins::{
     assemblyai, azure_stt, deepgram, deepgram_flux, elevenlabs_stt, openai_realtime, sarvam_stt, transcription,
@@ -62,7 +63,7 @@ fn open() -> SttOpen {
 
 async fn cases() -> Vec<Case> {
     let script = || Behaviour::script(LINES);
-    let nova = deepgram::Twin::start(deepgram::Behaviour::script(LINES)).await.expect("a free port");
+    let nova = deepgram::start(deepgram::Behaviour::script(LINES)).await.expect("a free port");
     let plain = transcription::start(transcription::Dialect::Plain, script()).await.expect("a free port");
     let groq = transcription::start(transcription::Dialect::Groq, script()).await.expect("a free port");
     let all = vec![

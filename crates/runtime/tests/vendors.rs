@@ -24,7 +24,7 @@ fn egress() -> Arc<Egress> {
 /// A twin, whichever vendor's it is.
 enum Twin {
     Google(google::Twin),
-    Aws(aws::Twin),
+    Aws(sim::twins::Twin),
 }
 
 impl Twin {
@@ -32,7 +32,7 @@ impl Twin {
         let script = LINES.map(str::to_owned).to_vec();
         if name == "aws" {
             let behaviour = aws::Behaviour { script, ..aws::Behaviour::default() };
-            return Self::Aws(aws::Twin::start(behaviour).await.expect("a free port"));
+            return Self::Aws(aws::start(behaviour).await.expect("a free port"));
         }
         let behaviour = google::Behaviour { script, ..google::Behaviour::default() };
         Self::Google(google::Twin::start(behaviour).await.expect("a free port"))

@@ -1,70 +1,58 @@
-import type { Agent, Call, CallDetail, Page } from "./types";
+import createClient from "openapi-fetch";
+import createQueryHooks from "openapi-react-query";
+import { refreshSession } from "../auth/session";
+import { ApiError, problemOf, unreachable } from "./problem";
+import type { paths } from "./schema.gen";
 
 const REQUEST_MS_MAX = 10_000;
-const RECORDING_MS_MAX = 60_000;
+/** Recordings, exports and trials of tools take their time. */
+const LONG_REQUEST_MS_MAX = 60_000;
+const LONG = /\/(recording|test|documents|search|trace|export)$/;
+/** They answer 401 about what was typed, not about a session that ended. */
+const SIGNING_IN = /\/api\/v1\/auth\/(login|refresh|register|invitations\/accept|password\/reset)$/;
 
-/** A request that did not work, in words for the person in front of the page. */
-export class ApiError extends Error {
-  /** HTTP status, or 0 when no answer came. */
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.name = "ApiError";
-    this.status = status;
-  }
+/** Every request of the pages goes through here: with a deadline, and once more after the session was renewed. */
+async function send(request: Request): Promise<Response> {
+  const path = new URL(request.url).pathname;
+  const deadline = AbortSignal.timeout(LONG.test(path) ? LONG_REQUEST_MS_MAX : REQUEST_MS_MAX);
+  const signal = AbortSignal.any([request.signal, deadline]);
+  const again = request.clone();
+  const response = await globalThis.fetch(request, { signal });
+  if (response.status !== 401 || SIGNING_IN.test(path) || !(await refreshSession())) return response;
+  return globalThis.fetch(again, { signal });
 }
 
-async function request(path: string, wait_ms: number, signal?: AbortSignal): Promise<Response> {
-  const deadline = AbortSignal.timeout(wait_ms);
-  let response: Response;
-  try {
-    response = await fetch(path, { signal: signal ? AbortSignal.any([signal, deadline]) : deadline });
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    throw new ApiError(0, "Frontdesk cannot be reached. Is it still running?");
-  }
-  if (!response.ok) throw new ApiError(response.status, await problemText(response));
-  return response;
-}
+/** The API of `openapi.json`. Answers other than 2xx are thrown as `ApiError`. */
+export const api = createClient<paths>({ baseUrl: globalThis.location?.origin ?? "http://localhost", fetch: send });
 
-/** The `detail` or `title` of an RFC 9457 problem, or a plain sentence. */
-async function problemText(response: Response): Promise<string> {
-  try {
-    const problem: unknown = await response.json();
-    if (typeof problem === "object" && problem !== null) {
-      if ("detail" in problem && typeof problem.detail === "string") return problem.detail;
-      if ("title" in problem && typeof problem.title === "string") return problem.title;
+api.use({
+  onRequest({ request }) {
+    // A request that is sent again after a lost answer must not act twice.
+    if (request.method === "POST" && !request.headers.has("idempotency-key")) {
+      request.headers.set("idempotency-key", uniqueKey());
     }
-  } catch {
-    // Not JSON: the status says it all.
-  }
-  return response.status === 404 ? "There is no such thing here." : `Frontdesk answered with error ${response.status}.`;
+    return request;
+  },
+  async onResponse({ response }) {
+    if (!response.ok) throw await problemOf(response);
+  },
+  onError({ error, request }) {
+    if (error instanceof ApiError || request.signal.aborted) return;
+    return unreachable();
+  },
+});
+
+/** `$api.useQuery("get", "/api/v1/calls", …)`: the same, with caches and hooks. */
+export const $api = createQueryHooks(api);
+
+/** `randomUUID` exists only on secure pages; a server on the local network may not be one. */
+function uniqueKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const response = await request(path, REQUEST_MS_MAX, signal);
-  return (await response.json()) as T;
-}
-
-export async function listAgents(signal?: AbortSignal): Promise<Agent[]> {
-  return (await json<{ items: Agent[] }>("/api/v1/agents", signal)).items;
-}
-
-export function listCalls(limit: number, cursor: string | null, signal?: AbortSignal): Promise<Page<Call>> {
-  const query = new URLSearchParams({ limit: String(limit) });
-  if (cursor !== null) query.set("cursor", cursor);
-  return json(`/api/v1/calls?${query}`, signal);
-}
-
-export function getCall(id: string, signal?: AbortSignal): Promise<CallDetail> {
-  return json(`/api/v1/calls/${encodeURIComponent(id)}`, signal);
-}
-
-/** The recording as one WAV file: caller left, agent right. */
-export async function getRecording(id: string, signal?: AbortSignal): Promise<Blob> {
-  const response = await request(`/api/v1/calls/${encodeURIComponent(id)}/recording`, RECORDING_MS_MAX, signal);
-  return response.blob();
+/** `If-Match` of a version, for changes that must not overwrite somebody else's. */
+export function ifMatch(version: number): { "If-Match": string } {
+  return { "If-Match": `"${version}"` };
 }
 
 export function mediaUrl(): string {

@@ -1,31 +1,12 @@
-/** The shapes of the HTTP API and of the browser's media socket. Times are milliseconds; `*_at_ms` are Unix time. */
+import type { components } from "./schema.gen";
 
-export interface Agent {
-  id: string;
-  slug: string;
-  name: string;
-  business_name: string;
-  /** BCP-47, such as `en`. */
-  language: string;
-  greeting: string;
-  /** Grows with each change. */
-  version: number;
-}
+/** What the document of the API leaves open: entries of a journal, and the messages of the browser's media socket. */
 
-export type CallState =
-  | "initiated"
-  | "ringing"
-  | "answered"
-  | "active"
-  | "paused"
-  | "ending"
-  | "completed"
-  | "failed"
-  | "busy"
-  | "no_answer"
-  | "canceled";
-
-export type Direction = "inbound" | "outbound";
+type Schemas = components["schemas"];
+export type Agent = Schemas["AgentView"];
+export type CallState = Schemas["CallStateView"];
+export type Direction = Schemas["DirectionView"];
+export type Call = Schemas["CallView"];
 
 export type ErrorClass =
   | "auth"
@@ -38,24 +19,6 @@ export type ErrorClass =
   | "protocol"
   | "cancelled"
   | "internal";
-
-export interface Call {
-  id: string;
-  agent: string;
-  conversation: string;
-  direction: Direction;
-  carrier: string;
-  carrier_ref: string | null;
-  customer: string | null;
-  number: string | null;
-  state: CallState;
-  started_at_ms: number;
-  answered_at_ms: number | null;
-  ended_at_ms: number | null;
-  ended_reason: string | null;
-  recorded: boolean;
-  cost_usd_micros: number;
-}
 
 export interface Citation {
   document: string;
@@ -107,18 +70,6 @@ export interface JournalRecord {
   /** Milliseconds since the call began. */
   at: number;
   entry: Entry;
-}
-
-export interface CallDetail {
-  call: Call;
-  /** Whether it is going on in the process that answered. */
-  live: boolean;
-  journal: JournalRecord[];
-}
-
-export interface Page<T> {
-  items: T[];
-  next_cursor: string | null;
 }
 
 export type LiveKind =

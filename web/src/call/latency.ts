@@ -4,18 +4,17 @@ export type StageName = "endpoint" | "transcript" | "first_token" | "first_audio
 
 export interface Stage {
   name: StageName;
-  label: string;
   /** Both relative to the end of the caller's speech. */
   from_ms: number;
   to_ms: number;
 }
 
-const STAGES: { name: StageName; label: string; field: keyof TurnLatency }[] = [
-  { name: "endpoint", label: "End of turn", field: "endpoint_ms" },
-  { name: "transcript", label: "Transcript", field: "transcript_ms" },
-  { name: "first_token", label: "First words", field: "first_token_ms" },
-  { name: "first_audio", label: "First audio", field: "first_audio_ms" },
-  { name: "heard", label: "Heard", field: "heard_ms" },
+const STAGES: { name: StageName; field: keyof TurnLatency }[] = [
+  { name: "endpoint", field: "endpoint_ms" },
+  { name: "transcript", field: "transcript_ms" },
+  { name: "first_token", field: "first_token_ms" },
+  { name: "first_audio", field: "first_audio_ms" },
+  { name: "heard", field: "heard_ms" },
 ];
 
 /**
@@ -23,9 +22,9 @@ const STAGES: { name: StageName; label: string; field: keyof TurnLatency }[] = [
  * before the turn is taken as over.
  */
 export function latencyStages(latency: TurnLatency): Stage[] {
-  const known = STAGES.flatMap(({ name, label, field }) => {
+  const known = STAGES.flatMap(({ name, field }) => {
     const to_ms = latency[field];
-    return to_ms === null || to_ms === undefined ? [] : [{ name, label, to_ms }];
+    return to_ms === null || to_ms === undefined ? [] : [{ name, to_ms }];
   });
   known.sort((a, b) => a.to_ms - b.to_ms);
   let from_ms = 0;

@@ -2,6 +2,7 @@ import { mediaUrl } from "../api/client";
 import type { ClientMessage, ServerMessage } from "../api/types";
 import { AudioLine, audioSupported, type LineListener, openMicrophone } from "../audio/line";
 import { FRAME_SAMPLES, type PlaybackCounters } from "../audio/messages";
+import { t } from "../i18n";
 import { levels } from "./levels";
 import { type CallAction, type CallView, callReducer, initialCall } from "./reducer";
 import { closeWords, micWords } from "./words";
@@ -81,8 +82,7 @@ class CallSession {
     }
     this.#line = line;
     if (typeof microphone === "string") this.#dispatch({ type: "notice", text: micWords(microphone) });
-    else if (line === null)
-      this.#dispatch({ type: "notice", text: "Audio does not work here; the answers are shown." });
+    else if (line === null) this.#dispatch({ type: "notice", text: t("talk.no_audio") });
     diagnostics.context_hz = line?.sampleRateHz ?? 0;
     this.#connect(agent);
   }
@@ -155,7 +155,7 @@ class CallSession {
       diagnostics.underruns = counters.underruns;
       diagnostics.dropped_samples = counters.dropped_samples;
     },
-    onMicLost: () => this.#dispatch({ type: "notice", text: "The microphone was unplugged. You can type instead." }),
+    onMicLost: () => this.#dispatch({ type: "notice", text: t("talk.mic_lost") }),
   };
 
   #connect(agent: string): void {

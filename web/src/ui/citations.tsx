@@ -1,4 +1,5 @@
 import type { Citation } from "../api/types";
+import { t } from "../i18n";
 import { BookIcon } from "./icons";
 
 /** The passages an answer rests on, each with the words used. */
@@ -12,7 +13,7 @@ export function Citations({ citations }: { citations: Citation[] }) {
       <summary className="flex h-6.5 w-fit max-w-full list-none items-center gap-1.5 rounded-full border border-line bg-card px-2.5 text-xs text-soft transition-colors hover:border-faint hover:text-ink">
         <BookIcon className="size-3.5 shrink-0" />
         <span className="truncate">
-          <span className="sr-only">Source: </span>
+          <span className="sr-only">{t("talk.source")}</span>
           {citation.document}
           {citation.section !== "" && <span className="text-faint"> · {citation.section}</span>}
         </span>

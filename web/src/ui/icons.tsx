@@ -146,3 +146,113 @@ export const OutboundIcon = (p: IconProps) => (
     <path d="M6 18 17 7M9 7h8v8" />
   </Icon>
 );
+
+export const CheckIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="m5 12.500 4.500 4.500L19 7.500" />
+  </Icon>
+);
+
+export const HomeIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M4 11.500 12 5l8 6.500V19a1 1 0 0 1-1 1h-4.500v-5h-5v5H5a1 1 0 0 1-1-1z" />
+  </Icon>
+);
+
+export const LiveIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <circle cx="12" cy="12" r="2.500" />
+    <path d="M7.400 7.400a6.500 6.500 0 0 0 0 9.200M16.600 7.400a6.500 6.500 0 0 1 0 9.200M4.600 4.600a10.500 10.500 0 0 0 0 14.800M19.400 4.600a10.500 10.500 0 0 1 0 14.800" />
+  </Icon>
+);
+
+export const CallsIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M4 6.500h10M4 12h7M4 17.500h10M17 9.500l3 2.500-3 2.500" />
+  </Icon>
+);
+
+export const AgentIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <rect x="4.500" y="8" width="15" height="11" rx="3.500" />
+    <path d="M12 8V4.500M9.300 12.500v1.500M14.700 12.500v1.500M2.500 12.500v3M21.500 12.500v3" />
+  </Icon>
+);
+
+export const SettingsIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M4 7h9M17 7h3M4 12h3M11 12h9M4 17h8M16 17h4" />
+    <circle cx="15" cy="7" r="2" />
+    <circle cx="9" cy="12" r="2" />
+    <circle cx="14" cy="17" r="2" />
+  </Icon>
+);
+
+export const SearchIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <circle cx="11" cy="11" r="6.500" />
+    <path d="m16 16 4 4" />
+  </Icon>
+);
+
+export const MenuIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M4 7h16M4 12h16M4 17h16" />
+  </Icon>
+);
+
+export const CompassIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <circle cx="12" cy="12" r="8.500" />
+    <path d="m15.500 8.500-2 5-5 2 2-5z" />
+  </Icon>
+);
+
+export const SignOutIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M14 4.500H6.500A1.500 1.500 0 0 0 5 6v12a1.500 1.500 0 0 0 1.500 1.500H14M10.500 12H20m-3.500-3.500L20 12l-3.500 3.500" />
+  </Icon>
+);
+
+export const DownloadIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M12 4v11m-4.500-4.500L12 15l4.500-4.500M5 19.500h14" />
+  </Icon>
+);
+
+export const PlusIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M12 5v14M5 12h14" />
+  </Icon>
+);
+
+export const TransferIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M4 8.500h13M13.500 5 17 8.500 13.500 12M20 15.500H7M10.500 12 7 15.500l3.500 3.500" />
+  </Icon>
+);
+
+export const BookmarkIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M7 4.500h10V20l-5-3.800L7 20z" />
+  </Icon>
+);
+
+export const LanguageIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <circle cx="12" cy="12" r="8.500" />
+    <path d="M3.500 12h17M12 3.500c2.500 2.300 3.700 5.200 3.700 8.500s-1.200 6.200-3.700 8.500c-2.500-2.300-3.700-5.200-3.700-8.500s1.200-6.200 3.700-8.500z" />
+  </Icon>
+);
+
+export const PhoneIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M6.500 4h3l1.500 4.500-2 1.500a12 12 0 0 0 5 5l1.500-2L20 14.500v3a2 2 0 0 1-2.200 2A15.500 15.500 0 0 1 4.500 6.200 2 2 0 0 1 6.500 4z" />
+  </Icon>
+);
+
+export const MoreIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M6 12h.1M12 12h.1M18 12h.1" strokeWidth="2.800" />
+  </Icon>
+);

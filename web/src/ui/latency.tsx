@@ -1,5 +1,6 @@
 import type { TurnLatency } from "../api/types";
 import { formatMs, latencyStages, totalMs } from "../call/latency";
+import { t } from "../i18n";
 
 const stageColor = (name: string) => `var(--color-stage-${name})`;
 
@@ -30,7 +31,7 @@ export function Waterfall({ latency }: { latency: TurnLatency }) {
     <ol className="grid grid-cols-[auto_1fr_auto] items-center gap-x-3 gap-y-2 text-xs">
       {stages.map((stage) => (
         <li key={stage.name} className="col-span-3 grid grid-cols-subgrid items-center">
-          <span className="text-soft">{stage.label}</span>
+          <span className="text-soft">{t(`waits.${stage.name}`)}</span>
           <span className="relative h-2 rounded-full bg-sunken" aria-hidden="true">
             <span
               className="absolute inset-y-0 min-w-[3px] rounded-full"
@@ -55,13 +56,13 @@ export function LatencyDetails({ latency }: { latency: TurnLatency }) {
   return (
     <details className="group max-w-md open:basis-full">
       <summary
-        title="From the end of your speech to the first sound of the answer"
+        title={t("talk.wait_title")}
         className="flex h-6 w-fit list-none items-center gap-2 rounded-md font-mono text-xs text-faint tabular-nums transition-colors hover:text-ink"
       >
         <span className="block w-14">
           <LatencyBar latency={latency} scale_ms={total} />
         </span>
-        <span className="sr-only">Answered after </span>
+        <span className="sr-only">{t("talk.answered_after")}</span>
         {formatMs(total)}
       </summary>
       <div className="mt-3 rounded-xl border border-line bg-card p-4">

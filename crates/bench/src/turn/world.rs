@@ -51,9 +51,9 @@ pub struct World {
 /// The running twins.
 #[derive(Debug)]
 pub struct Twins {
-    pub stt: deepgram::Twin,
-    pub llm: openai::Twin,
-    pub tts: elevenlabs::Twin,
+    pub stt: sim::twins::Twin,
+    pub llm: sim::twins::Twin,
+    pub tts: sim::twins::Twin,
     pub phone: twilio::TwilioTwin,
     pub world: Arc<World>,
 }
@@ -93,9 +93,9 @@ impl Twins {
         let mut phone = twilio::TwinOptions::new("AC00000000000000000000000000000001", "twin-token");
         number.clone_into(&mut phone.number);
         Ok(Self {
-            stt: deepgram::Twin::start(stt).await?,
-            llm: openai::Twin::start(llm).await?,
-            tts: elevenlabs::Twin::start(tts).await?,
+            stt: deepgram::start(stt).await?,
+            llm: openai::start(llm).await?,
+            tts: elevenlabs::start(tts).await?,
             phone: twilio::TwilioTwin::start(phone).await?,
             world,
         })

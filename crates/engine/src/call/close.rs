@@ -4,7 +4,7 @@ use super::ending::{Closing, Drain, Step, Then};
 use super::{CallMachine, Media, Phase};
 use crate::io::{DeskInput, Output};
 use base::{CallTime, ErrorClass};
-use model::call::CallState;
+use model::call::{CallState, Direction};
 use model::journal::Entry;
 use model::live::LiveKind;
 
@@ -49,6 +49,16 @@ impl CallMachine {
     pub(super) fn close_with_call_back(&mut self, now: CallTime, reason: &str) {
         let lines = vec![self.agent.lines.call_back.clone(), self.agent.lines.goodbye.clone()];
         self.close(now, reason, lines, Then::HangUp, reason == "overflow");
+    }
+
+    /// No money is left. Who calls us is told so, even if the telephone still rings; whom we call need not be rung.
+    pub(super) fn budget_is_gone(&mut self, now: CallTime) {
+        let is_unheard = matches!(self.media, Media::Awaited { .. });
+        if is_unheard && (self.direction == Direction::Inbound || self.is_recovered) {
+            self.is_budget_gone = true;
+        } else {
+            self.close_with_call_back(now, "budget");
+        }
     }
 
     /// Nothing works: a person must take over.

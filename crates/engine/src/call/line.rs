@@ -86,6 +86,10 @@ impl CallMachine {
             return;
         }
         self.set_state(now, CallState::Active);
+        if self.is_budget_gone {
+            self.close_with_call_back(now, "budget");
+            return;
+        }
         self.open_stt();
         if self.has_human {
             return;

@@ -267,9 +267,9 @@ pub struct World {
     /// What else is in the server's environment.
     pub more_env: Vec<(String, String)>,
     pub place: Place,
-    pub stt: deepgram::Twin,
-    pub llm: openai::Twin,
-    pub tts: elevenlabs::Twin,
+    pub stt: sim::twins::Twin,
+    pub llm: sim::twins::Twin,
+    pub tts: sim::twins::Twin,
     pub phone: TwilioTwin,
 }
 
@@ -313,9 +313,9 @@ impl World {
         Self {
             more_env: Vec::new(),
             place,
-            stt: deepgram::Twin::start(stt).await.expect("a twin"),
-            llm: openai::Twin::start(llm).await.expect("a twin"),
-            tts: elevenlabs::Twin::start(tts).await.expect("a twin"),
+            stt: deepgram::start(stt).await.expect("a twin"),
+            llm: openai::start(llm).await.expect("a twin"),
+            tts: elevenlabs::start(tts).await.expect("a twin"),
             phone: TwilioTwin::start(phone).await.expect("a twin"),
         }
     }

@@ -91,7 +91,7 @@ async fn a_whole_call_is_heard_and_spoken_over_grpc() {
 async fn a_whole_call_is_heard_over_a_signed_socket_and_spoken_over_signed_requests() {
     let world = World::new(Setting::new(&[], rules())).await;
     let script = [SATURDAY, BYE].map(str::to_owned).to_vec();
-    let twin = aws::Twin::start(aws::Behaviour { script, ..aws::Behaviour::default() }).await.expect("a twin");
+    let twin = aws::start(aws::Behaviour { script, ..aws::Behaviour::default() }).await.expect("a twin");
     let table = format!("[providers.aws]\naccess_key_id = \"{}\"\nregion = \"eu-central-1\"\n", aws::ACCESS_KEY_ID);
     std::fs::write(world.place.path().join("frontdesk.toml"), table).expect("written");
     let env = with(
@@ -190,7 +190,7 @@ async fn a_call_that_is_over_is_read_and_one_that_nobody_can_read_is_over_all_th
     const COMPLAINT: &str = "Where is it? My bike broke, says Anna.";
     let rules = vec![Rule::on_user("broke", Reply::says("I am sorry to hear that.")), rules().remove(1)];
     let world = World::new(Setting::new(&[COMPLAINT, BYE, COMPLAINT, BYE], rules)).await;
-    let twin = azure_language::Twin::start().await.expect("a twin");
+    let twin = azure_language::start().await.expect("a twin");
     let env = with(
         &world,
         &[

@@ -25,7 +25,7 @@ fn text(bytes: &[u8]) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn voices_are_listed_and_one_is_cloned_with_consent_only() {
     let dir = tempfile::tempdir().expect("a folder");
-    let one = elevenlabs::Twin::start(elevenlabs::Behaviour::default()).await.expect("a free port");
+    let one = elevenlabs::start(elevenlabs::Behaviour::default()).await.expect("a free port");
     let two = cartesia_tts::start(Behaviour::default()).await.expect("a free port");
     let table = |name: &str, base_url: &str, key: &str| {
         format!("[providers.{name}]\nbase_url = \"{base_url}\"\napi_key = \"{key}\"\n")

@@ -5,14 +5,13 @@
 //! model's minimum are simply not cached. The current version of the interface refuses sampling parameters, so none is sent.
 
 use super::LlmProtocol;
-use super::sse::SseDecoder;
-use super::tools::{parameters, push_text, results_of, whole_call};
+use super::answer::{Answer, Broken, Dialect, SoFar, shaped};
+use super::tools::{parameters, results_of};
 use crate::answer::{classify_status, error_code};
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
-use base::limits::{TOOL_ARGS_BYTES_MAX, TOOL_CALLS_PER_GENERATION_MAX};
 use base::wire::{Header, HttpRequest, Method};
-use base::{ErrorClass, Failure, Secret};
+use base::{ErrorClass, Secret};
 use model::agent::BrainChoice;
 use model::generation::{ChatMessage, Finish, GenerationEvent, GenerationRequest, TokenUsage};
 use model::tool::ToolSpec;
@@ -48,8 +47,6 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
 };
 
 const VERSION: &str = "2026-10-21";
-/// Rough length of a token, until the service has counted.
-const CHARS_PER_TOKEN: usize = 4;
 
 struct Config {
     url: String,
@@ -85,7 +82,7 @@ pub(super) fn open(settings: &Settings) -> Result<Factory<dyn LlmProtocol>, Opti
         strict_tools: settings.flag("strict_tools")?.unwrap_or(false),
         body,
     });
-    Ok(Box::new(move || Box::new(Messages::new(config.clone()))))
+    Ok(Box::new(move || Box::new(Answer::new(Messages { config: config.clone(), counted: Counted::default() }))))
 }
 
 fn headers(settings: &Settings) -> Result<Vec<Header>, OptionsError> {
@@ -108,22 +105,7 @@ fn headers(settings: &Settings) -> Result<Vec<Header>, OptionsError> {
 
 struct Messages {
     config: Arc<Config>,
-    decoder: SseDecoder,
-    started: bool,
-    over: bool,
-    calls: Vec<Call>,
-    finish: Option<Finish>,
-    counted: Option<Counted>,
-    input_chars: usize,
-    output_chars: usize,
-}
-
-/// A tool call as far as it has arrived.
-struct Call {
-    block: u64,
-    id: String,
-    name: String,
-    args: String,
+    counted: Counted,
 }
 
 /// What the service has counted so far.
@@ -135,142 +117,32 @@ struct Counted {
     output: u32,
 }
 
-impl Messages {
-    fn new(config: Arc<Config>) -> Self {
-        Self {
-            config,
-            decoder: SseDecoder::default(),
-            started: false,
-            over: false,
-            calls: Vec::new(),
-            finish: None,
-            counted: None,
-            input_chars: 0,
-            output_chars: 0,
-        }
-    }
-
-    fn fail(&mut self, class: ErrorClass, detail: impl Into<String>, out: &mut Vec<GenerationEvent>) {
-        if !std::mem::replace(&mut self.over, true) {
-            out.push(GenerationEvent::Failed(Failure::new(class, detail)));
-        }
-    }
-
-    fn on_data(&mut self, data: &str, out: &mut Vec<GenerationEvent>) {
-        if self.over {
-            return;
-        }
-        let Ok(json) = serde_json::from_str::<Value>(data) else {
-            return self.fail(ErrorClass::Protocol, "the service sent an event that is not JSON", out);
-        };
-        if json["type"] == "error" || json.get("error").is_some_and(Value::is_object) {
-            let code = error_code(data).unwrap_or_default();
-            let class = code_class(&code).unwrap_or(ErrorClass::Unavailable);
-            return self.fail(class, format!("the service failed while it answered {code}"), out);
-        }
-        let Ok(event) = serde_json::from_value::<Event>(json) else {
-            return self.fail(ErrorClass::Protocol, "the service sent an event of another shape", out);
-        };
-        if let Err(detail) = self.on_event(event, out) {
-            self.fail(ErrorClass::Protocol, detail, out);
-        }
-    }
-
-    fn on_event(&mut self, event: Event, out: &mut Vec<GenerationEvent>) -> Result<(), &'static str> {
-        match event {
-            Event::MessageStart { message } => {
-                if !std::mem::replace(&mut self.started, true) {
-                    out.push(GenerationEvent::Started);
-                }
-                self.count(message.usage);
-            }
-            Event::ContentBlockStart { index, content_block: Block { kind, text, id, name, input } } => {
-                if let Some(text) = text.filter(|text| kind == "text" && !text.is_empty()) {
-                    self.say(text, out);
-                }
-                if kind == "tool_use" {
-                    if self.calls.len() >= TOOL_CALLS_PER_GENERATION_MAX {
-                        return Err("more tool calls than anyone needs");
-                    }
-                    let whole = input.filter(|input| input.as_object().is_some_and(|args| !args.is_empty()));
-                    let args = whole.map(|args| args.to_string()).unwrap_or_default();
-                    let (id, name) = (id.unwrap_or_default(), name.unwrap_or_default());
-                    self.calls.push(Call { block: index, id, name, args });
-                }
-            }
-            Event::ContentBlockDelta { index, delta } => match delta.kind.as_str() {
-                "text_delta" => self.say(delta.text.unwrap_or_default(), out),
-                "input_json_delta" => return self.on_args(index, &delta.partial_json.unwrap_or_default()),
-                _ => {} // Thoughts, their signatures and citations are not said.
-            },
-            Event::MessageDelta { delta, usage } => {
-                self.count(usage);
-                if let Some(reason) = delta.stop_reason {
-                    self.finish = Some(finish_of(&reason));
-                }
-            }
-            Event::MessageStop => self.complete(out),
-            Event::Other => {}
-        }
-        Ok(())
-    }
-
-    fn say(&mut self, text: String, out: &mut Vec<GenerationEvent>) {
-        if !text.is_empty() {
-            self.output_chars += text.chars().count();
-            push_text(text, out);
-        }
-    }
-
-    fn on_args(&mut self, block: u64, piece: &str) -> Result<(), &'static str> {
-        let Some(call) = self.calls.iter_mut().rev().find(|call| call.block == block) else { return Ok(()) };
-        if call.args.len() + piece.len() > TOOL_ARGS_BYTES_MAX {
-            return Err("the arguments of a tool call are endless");
-        }
-        self.output_chars += piece.chars().count();
-        call.args.push_str(piece);
-        Ok(())
-    }
-
+impl Counted {
     /// Counts are cumulative, and later events leave out what they do not change.
-    fn count(&mut self, usage: Option<Usage>) {
-        let Some(usage) = usage else { return };
-        let counted = self.counted.get_or_insert_default();
+    fn learn(&mut self, usage: &Usage) -> TokenUsage {
         let fields = [
-            (usage.input_tokens, &mut counted.fresh),
-            (usage.cache_creation_input_tokens, &mut counted.written_to_cache),
-            (usage.cache_read_input_tokens, &mut counted.read_from_cache),
-            (usage.output_tokens, &mut counted.output),
+            (usage.input_tokens, &mut self.fresh),
+            (usage.cache_creation_input_tokens, &mut self.written_to_cache),
+            (usage.cache_read_input_tokens, &mut self.read_from_cache),
+            (usage.output_tokens, &mut self.output),
         ];
         for (told, kept) in fields {
             *kept = told.unwrap_or(*kept).max(*kept);
         }
+        TokenUsage {
+            input: self.fresh.saturating_add(self.written_to_cache).saturating_add(self.read_from_cache),
+            cached: self.read_from_cache,
+            cache_writes: self.written_to_cache,
+            output: self.output,
+        }
     }
+}
 
-    fn complete(&mut self, out: &mut Vec<GenerationEvent>) {
-        if self.over {
-            return;
+impl Messages {
+    fn count(&mut self, usage: Option<Usage>, answer: &mut SoFar) {
+        if let Some(usage) = usage {
+            answer.counted = Some(self.counted.learn(&usage));
         }
-        let Some(mut finish) = self.finish else {
-            return self.fail(ErrorClass::Protocol, "the answer was cut off", out);
-        };
-        let calls = std::mem::take(&mut self.calls);
-        if matches!(finish, Finish::Stop | Finish::ToolCalls) {
-            let count = calls.len();
-            let events: Vec<GenerationEvent> = calls
-                .into_iter()
-                .enumerate()
-                .filter_map(|(at, call)| whole_call(at, call.id, call.name, &call.args))
-                .collect();
-            if events.len() < count {
-                return self.fail(ErrorClass::Protocol, "a tool call has no name or no valid arguments", out);
-            }
-            finish = if events.is_empty() { Finish::Stop } else { Finish::ToolCalls };
-            out.extend(events);
-        }
-        self.over = true;
-        out.push(GenerationEvent::Usage(self.usage_so_far()));
-        out.push(GenerationEvent::Done { finish });
     }
 }
 
@@ -283,8 +155,8 @@ fn finish_of(reason: &str) -> Finish {
     }
 }
 
-impl LlmProtocol for Messages {
-    fn request(&mut self, generation: &GenerationRequest) -> HttpRequest {
+impl Dialect for Messages {
+    fn request(&self, generation: &GenerationRequest) -> HttpRequest {
         let config = &self.config;
         let model = match &generation.brain {
             BrainChoice::Llm { model: Some(model), .. } => model,
@@ -314,7 +186,6 @@ impl LlmProtocol for Messages {
         }
         body.insert("messages".to_owned(), json!(messages));
         let body = Value::Object(body).to_string();
-        self.input_chars = body.chars().count();
         HttpRequest {
             method: Method::Post,
             url: config.url.clone(),
@@ -323,32 +194,45 @@ impl LlmProtocol for Messages {
         }
     }
 
-    fn on_bytes(&mut self, bytes: &[u8], out: &mut Vec<GenerationEvent>) {
-        let mut decoder = std::mem::take(&mut self.decoder);
-        let outcome = decoder.push(bytes, |data| self.on_data(data, out));
-        self.decoder = decoder;
-        if let Err(error) = outcome {
-            self.fail(ErrorClass::Protocol, error.to_string(), out);
+    fn on_event(&mut self, event: Value, answer: &mut SoFar, out: &mut Vec<GenerationEvent>) -> Result<(), Broken> {
+        match shaped(event)? {
+            Event::MessageStart { message } => {
+                answer.begin(out);
+                self.count(message.usage, answer);
+            }
+            Event::ContentBlockStart { index, content_block: Block { kind, text, id, name, input } } => {
+                if let Some(text) = text.filter(|_| kind == "text") {
+                    answer.say(text, out);
+                }
+                if kind == "tool_use" {
+                    let call = answer.call(index, id.unwrap_or_default(), name.unwrap_or_default())?;
+                    let whole = input.filter(|input| input.as_object().is_some_and(|args| !args.is_empty()));
+                    answer.argue(call, &whole.map(|args| args.to_string()).unwrap_or_default())?;
+                }
+            }
+            Event::ContentBlockDelta { index, delta } => match delta.kind.as_str() {
+                "text_delta" => answer.say(delta.text.unwrap_or_default(), out),
+                "input_json_delta" => {
+                    if let Some(call) = answer.calls.iter().rposition(|call| call.index == index) {
+                        answer.argue(call, &delta.partial_json.unwrap_or_default())?;
+                    }
+                }
+                _ => {} // Thoughts, their signatures and citations are not said.
+            },
+            Event::MessageDelta { delta, usage } => {
+                self.count(usage, answer);
+                if let Some(reason) = delta.stop_reason {
+                    answer.finish = Some(finish_of(&reason));
+                }
+            }
+            Event::MessageStop => answer.complete(out),
+            Event::Other => {}
         }
+        Ok(())
     }
 
-    fn on_end(&mut self, out: &mut Vec<GenerationEvent>) {
-        let mut decoder = std::mem::take(&mut self.decoder);
-        if let Err(error) = decoder.end(|data| self.on_data(data, out)) {
-            self.fail(ErrorClass::Protocol, error.to_string(), out);
-        }
-        self.complete(out);
-    }
-
-    fn usage_so_far(&self) -> TokenUsage {
-        let tokens = |chars: usize| u32::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX);
-        let Some(counted) = self.counted else {
-            return TokenUsage { input: tokens(self.input_chars), cached: 0, cache_writes: 0, output: tokens(self.output_chars) };
-        };
-        // The first event counts what was read; what was written is counted at the end.
-        let output = if self.finish.is_some() { counted.output } else { counted.output.max(tokens(self.output_chars)) };
-        let read = counted.fresh.saturating_add(counted.written_to_cache).saturating_add(counted.read_from_cache);
-        TokenUsage { input: read, cached: counted.read_from_cache, cache_writes: counted.written_to_cache, output }
+    fn class_of(&self, _: &Value, data: &str) -> ErrorClass {
+        error_code(data).and_then(|code| code_class(&code)).unwrap_or(ErrorClass::Unavailable)
     }
 
     fn classify(&self, status: u16, body: &str) -> ErrorClass {

@@ -7,14 +7,13 @@
 //! and reasoning fields, which are not said.
 
 use super::LlmProtocol;
-use super::sse::SseDecoder;
-use super::tools::{parameters, push_text, results_of, whole_call};
+use super::answer::{self, Answer, Broken, SoFar, shaped};
+use super::tools::{parameters, results_of};
 use crate::answer::{classify_status, error_code};
 use crate::options::{OptionsError, Settings};
 use crate::registry::Factory;
-use base::limits::{TOOL_ARGS_BYTES_MAX, TOOL_CALLS_PER_GENERATION_MAX};
 use base::wire::{Header, HttpRequest, Method};
-use base::{ErrorClass, Failure, Secret};
+use base::{ErrorClass, Secret};
 use model::agent::BrainChoice;
 use model::generation::{ChatMessage, Finish, GenerationEvent, GenerationRequest, TokenUsage};
 use model::tool::ToolSpec;
@@ -83,9 +82,6 @@ impl Dialect {
     }
 }
 
-/// Rough length of a token, for services that do not count.
-const CHARS_PER_TOKEN: usize = 4;
-
 struct Config {
     url: UrlOf,
     headers: Vec<Header>,
@@ -124,7 +120,7 @@ pub(super) fn open(settings: &Settings, dialect: Dialect) -> Result<Factory<dyn 
         body,
         class_of: dialect.class_of,
     });
-    Ok(Box::new(move || Box::new(ChatCompletions::new(config.clone()))))
+    Ok(Box::new(move || Box::new(Answer::new(ChatCompletions { config: config.clone() }))))
 }
 
 fn headers(settings: &Settings, auth_header: &str, more: Vec<Header>) -> Vec<Header> {
@@ -142,46 +138,10 @@ fn headers(settings: &Settings, auth_header: &str, more: Vec<Header>) -> Vec<Hea
 
 struct ChatCompletions {
     config: Arc<Config>,
-    decoder: SseDecoder,
-    started: bool,
-    over: bool,
-    calls: Vec<Call>,
-    finish: Option<Finish>,
-    counted: Option<TokenUsage>,
-    input_chars: usize,
-    output_chars: usize,
-}
-
-/// A tool call as far as it has arrived.
-struct Call {
-    index: u64,
-    id: String,
-    name: String,
-    args: String,
 }
 
 impl ChatCompletions {
-    fn new(config: Arc<Config>) -> Self {
-        Self {
-            config,
-            decoder: SseDecoder::default(),
-            started: false,
-            over: false,
-            calls: Vec::new(),
-            finish: None,
-            counted: None,
-            input_chars: 0,
-            output_chars: 0,
-        }
-    }
-
-    fn fail(&mut self, class: ErrorClass, detail: impl Into<String>, out: &mut Vec<GenerationEvent>) {
-        if !std::mem::replace(&mut self.over, true) {
-            out.push(GenerationEvent::Failed(Failure::new(class, detail)));
-        }
-    }
-
-    fn class_of(&self, code: &str) -> Option<ErrorClass> {
+    fn class_of_code(&self, code: &str) -> Option<ErrorClass> {
         (self.config.class_of)(code).or_else(|| code_class(code))
     }
 
@@ -193,7 +153,7 @@ impl ChatCompletions {
             Value::String(digits) => digits.parse().ok(),
             _ => None,
         });
-        let known = word.as_deref().and_then(|word| self.class_of(word));
+        let known = word.as_deref().and_then(|word| self.class_of_code(word));
         match (known, status.and_then(|status| u16::try_from(status).ok())) {
             (Some(class), _) => class,
             (None, Some(status)) => classify_status(status),
@@ -203,137 +163,64 @@ impl ChatCompletions {
             (None, None) => ErrorClass::Unavailable,
         }
     }
-
-    fn on_data(&mut self, data: &str, out: &mut Vec<GenerationEvent>) {
-        if self.over {
-            return;
-        }
-        if data.trim() == "[DONE]" {
-            return self.complete(out);
-        }
-        let Ok(json) = serde_json::from_str::<Value>(data) else {
-            return self.fail(ErrorClass::Protocol, "the service sent an event that is not JSON", out);
-        };
-        if json.get("error").is_some_and(|error| !error.is_null()) {
-            let class = self.in_stream_class(&json, data);
-            let code = error_code(data).unwrap_or_default();
-            return self.fail(class, format!("the service failed while it answered {code}"), out);
-        }
-        let in_extension = usage_in_extension(&json);
-        let Ok(chunk) = serde_json::from_value::<Chunk>(json) else {
-            return self.fail(ErrorClass::Protocol, "the service sent an event of another shape", out);
-        };
-        if let Some(usage) = in_extension {
-            self.counted = Some(usage);
-        }
-        self.on_chunk(chunk, out);
-    }
-
-    fn on_chunk(&mut self, chunk: Chunk, out: &mut Vec<GenerationEvent>) {
-        if !std::mem::replace(&mut self.started, true) {
-            out.push(GenerationEvent::Started);
-        }
-        if let Some(usage) = chunk.usage {
-            self.counted = Some(usage.into());
-        }
-        let Some(choice) = chunk.choices.unwrap_or_default().into_iter().find(|choice| choice.index.unwrap_or(0) == 0)
-        else {
-            return;
-        };
-        let delta = choice.delta.unwrap_or_default();
-        if let Some(text) = delta.content.filter(|text| !text.is_empty() && self.finish.is_none()) {
-            self.output_chars += text.chars().count();
-            push_text(text, out);
-        }
-        // A refusal in the model's own words is not said: what to say then is the agent's decision.
-        if delta.refusal.is_some_and(|words| !words.is_empty()) {
-            self.finish = Some(Finish::Filtered);
-        }
-        for piece in delta.tool_calls.unwrap_or_default() {
-            if let Err(detail) = self.on_call_piece(piece) {
-                return self.fail(ErrorClass::Protocol, detail, out);
-            }
-        }
-        if let Some(reason) = choice.finish_reason
-            && self.finish.is_none()
-        {
-            self.finish = Some(match reason.as_str() {
-                "length" => Finish::Length,
-                "content_filter" => Finish::Filtered,
-                "tool_calls" | "function_call" => Finish::ToolCalls,
-                _ => Finish::Stop,
-            });
-        }
-    }
-
-    fn on_call_piece(&mut self, piece: CallPiece) -> Result<(), &'static str> {
-        let function = piece.function.unwrap_or_default();
-        let args = match function.arguments {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => text,
-            Some(whole) => whole.to_string(),
-        };
-        let id = piece.id.filter(|id| !id.is_empty());
-        let index = piece.index.unwrap_or(0);
-        let last = self.calls.iter().rposition(|call| call.index == index);
-        // Some servers put every call under index 0; another id then begins another call.
-        let same =
-            last.filter(|&at| id.as_ref().is_none_or(|id| self.calls[at].id.is_empty() || self.calls[at].id == *id));
-        let at = match same {
-            Some(at) => at,
-            None if self.calls.len() >= TOOL_CALLS_PER_GENERATION_MAX => {
-                return Err("more tool calls than anyone needs");
-            }
-            None => {
-                self.calls.push(Call { index, id: String::new(), name: String::new(), args: String::new() });
-                self.calls.len() - 1
-            }
-        };
-        let call = &mut self.calls[at];
-        if let Some(id) = id {
-            call.id = id;
-        }
-        if let Some(name) = function.name.filter(|_| call.name.is_empty()) {
-            call.name = name;
-        }
-        if call.args.len() + args.len() > TOOL_ARGS_BYTES_MAX {
-            return Err("the arguments of a tool call are endless");
-        }
-        self.output_chars += args.chars().count();
-        call.args.push_str(&args);
-        Ok(())
-    }
-
-    /// Gives the tool calls, the usage and the end, or the failure that the answer amounts to.
-    fn complete(&mut self, out: &mut Vec<GenerationEvent>) {
-        if self.over {
-            return;
-        }
-        let Some(mut finish) = self.finish else {
-            return self.fail(ErrorClass::Protocol, "the answer was cut off", out);
-        };
-        let calls = std::mem::take(&mut self.calls);
-        if matches!(finish, Finish::Stop | Finish::ToolCalls) {
-            let mut events = Vec::with_capacity(calls.len());
-            for (at, call) in calls.into_iter().enumerate() {
-                match whole_call(at, call.id, call.name, &call.args) {
-                    Some(event) => events.push(event),
-                    None => {
-                        return self.fail(ErrorClass::Protocol, "a tool call has no name or no valid arguments", out);
-                    }
-                }
-            }
-            finish = if events.is_empty() { Finish::Stop } else { Finish::ToolCalls };
-            out.append(&mut events);
-        }
-        self.over = true;
-        out.push(GenerationEvent::Usage(self.usage_so_far()));
-        out.push(GenerationEvent::Done { finish });
-    }
 }
 
-impl LlmProtocol for ChatCompletions {
-    fn request(&mut self, generation: &GenerationRequest) -> HttpRequest {
+fn on_choice(choice: Choice, answer: &mut SoFar, out: &mut Vec<GenerationEvent>) -> Result<(), Broken> {
+    let delta = choice.delta.unwrap_or_default();
+    if let Some(text) = delta.content.filter(|_| answer.finish.is_none()) {
+        answer.say(text, out);
+    }
+    // A refusal in the model's own words is not said: what to say then is the agent's decision.
+    if delta.refusal.is_some_and(|words| !words.is_empty()) {
+        answer.finish = Some(Finish::Filtered);
+    }
+    for piece in delta.tool_calls.unwrap_or_default() {
+        on_call_piece(piece, answer)?;
+    }
+    if let Some(reason) = choice.finish_reason
+        && answer.finish.is_none()
+    {
+        answer.finish = Some(match reason.as_str() {
+            "length" => Finish::Length,
+            "content_filter" => Finish::Filtered,
+            "tool_calls" | "function_call" => Finish::ToolCalls,
+            _ => Finish::Stop,
+        });
+    }
+    Ok(())
+}
+
+fn on_call_piece(piece: CallPiece, answer: &mut SoFar) -> Result<(), Broken> {
+    let function = piece.function.unwrap_or_default();
+    let args = match function.arguments {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text,
+        Some(whole) => whole.to_string(),
+    };
+    let id = piece.id.filter(|id| !id.is_empty());
+    let index = piece.index.unwrap_or(0);
+    let last = answer.calls.iter().rposition(|call| call.index == index);
+    // Some servers put every call under index 0; another id then begins another call.
+    let is_same = |at: &usize| {
+        let known = &answer.calls[*at].id;
+        id.as_ref().is_none_or(|id| known.is_empty() || known == id)
+    };
+    let at = match last.filter(is_same) {
+        Some(at) => at,
+        None => answer.call(index, String::new(), String::new())?,
+    };
+    let call = &mut answer.calls[at];
+    if let Some(id) = id {
+        call.id = id;
+    }
+    if let Some(name) = function.name.filter(|_| call.name.is_empty()) {
+        call.name = name;
+    }
+    answer.argue(at, &args)
+}
+
+impl answer::Dialect for ChatCompletions {
+    fn request(&self, generation: &GenerationRequest) -> HttpRequest {
         let config = &self.config;
         let model = match &generation.brain {
             BrainChoice::Llm { model: Some(model), .. } => model,
@@ -358,7 +245,6 @@ impl LlmProtocol for ChatCompletions {
             }
         }
         let body = Value::Object(body).to_string();
-        self.input_chars = body.chars().count();
         HttpRequest {
             method: Method::Post,
             url: (config.url)(model),
@@ -367,38 +253,27 @@ impl LlmProtocol for ChatCompletions {
         }
     }
 
-    fn on_bytes(&mut self, bytes: &[u8], out: &mut Vec<GenerationEvent>) {
-        let mut decoder = std::mem::take(&mut self.decoder);
-        let outcome = decoder.push(bytes, |data| self.on_data(data, out));
-        self.decoder = decoder;
-        if let Err(error) = outcome {
-            self.fail(ErrorClass::Protocol, error.to_string(), out);
-        }
+    fn is_end(&self, data: &str) -> bool {
+        data.trim() == "[DONE]"
     }
 
-    fn on_end(&mut self, out: &mut Vec<GenerationEvent>) {
-        let mut decoder = std::mem::take(&mut self.decoder);
-        let outcome = decoder.end(|data| self.on_data(data, out));
-        if let Err(error) = outcome {
-            self.fail(ErrorClass::Protocol, error.to_string(), out);
+    fn on_event(&mut self, event: Value, answer: &mut SoFar, out: &mut Vec<GenerationEvent>) -> Result<(), Broken> {
+        let in_extension = usage_in_extension(&event);
+        let chunk: Chunk = shaped(event)?;
+        answer.begin(out);
+        if let Some(usage) = chunk.usage.map(Into::into).or(in_extension) {
+            answer.counted = Some(usage);
         }
-        self.complete(out);
+        let first = chunk.choices.unwrap_or_default().into_iter().find(|choice| choice.index.unwrap_or(0) == 0);
+        first.map_or(Ok(()), |choice| on_choice(choice, answer, out))
     }
 
-    fn usage_so_far(&self) -> TokenUsage {
-        self.counted.unwrap_or_else(|| {
-            let tokens = |chars: usize| u32::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX);
-            TokenUsage {
-                input: tokens(self.input_chars),
-                cached: 0,
-                cache_writes: 0,
-                output: tokens(self.output_chars),
-            }
-        })
+    fn class_of(&self, event: &Value, data: &str) -> ErrorClass {
+        self.in_stream_class(event, data)
     }
 
     fn classify(&self, status: u16, body: &str) -> ErrorClass {
-        error_code(body).and_then(|code| self.class_of(&code)).unwrap_or_else(|| classify_status(status))
+        error_code(body).and_then(|code| self.class_of_code(&code)).unwrap_or_else(|| classify_status(status))
     }
 }
 

@@ -5,14 +5,13 @@
 //! by `cached_content` and holds the instructions and tools, which are then not sent.
 
 use super::LlmProtocol;
-use super::sse::SseDecoder;
-use super::tools::{parameters, push_text, results_of, whole_call};
-use crate::answer::{classify_status, error_code};
+use super::answer::{Answer, Broken, Dialect, SoFar, shaped};
+use super::tools::{parameters, results_of};
+use crate::answer::classify_status;
 use crate::options::{Descriptor, OptionsError, Settings};
 use crate::registry::Factory;
-use base::limits::{TOOL_ARGS_BYTES_MAX, TOOL_CALLS_PER_GENERATION_MAX};
 use base::wire::{Header, HttpRequest, Method};
-use base::{ErrorClass, Failure, Secret};
+use base::{ErrorClass, Secret};
 use model::agent::BrainChoice;
 use model::generation::{ChatMessage, Finish, GenerationEvent, GenerationRequest, TokenUsage};
 use serde::Deserialize;
@@ -48,8 +47,6 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
 /// The service wants the signature that came with a tool call back. Calls are kept without it, because they outlive both the
 /// connection and the provider; this word is documented to stand in for it.
 const THOUGHT_SIGNATURE: &str = "skip_thought_signature_validator";
-/// Rough length of a token, until the service has counted.
-const CHARS_PER_TOKEN: usize = 4;
 
 struct Config {
     settings: Settings,
@@ -83,132 +80,41 @@ pub(super) fn open(settings: &Settings) -> Result<Factory<dyn LlmProtocol>, Opti
         thought_signature: settings.text("thought_signature").unwrap_or(THOUGHT_SIGNATURE).to_owned(),
         settings: settings.clone(),
     });
-    Ok(Box::new(move || Box::new(Gemini::new(config.clone()))))
+    Ok(Box::new(move || Box::new(Answer::new(Gemini { config: config.clone() }))))
 }
 
 struct Gemini {
     config: Arc<Config>,
-    decoder: SseDecoder,
-    started: bool,
-    over: bool,
-    calls: Vec<GenerationEvent>,
-    finish: Option<Finish>,
-    counted: Option<TokenUsage>,
-    input_chars: usize,
-    output_chars: usize,
 }
 
-impl Gemini {
-    fn new(config: Arc<Config>) -> Self {
-        Self {
-            config,
-            decoder: SseDecoder::default(),
-            started: false,
-            over: false,
-            calls: Vec::new(),
-            finish: None,
-            counted: None,
-            input_chars: 0,
-            output_chars: 0,
+fn on_candidate(candidate: Candidate, answer: &mut SoFar, out: &mut Vec<GenerationEvent>) -> Result<(), Broken> {
+    for part in candidate.content.unwrap_or_default().parts.unwrap_or_default() {
+        if let Some(text) = part.text.filter(|_| part.thought != Some(true)) {
+            answer.say(text, out);
+        }
+        if let Some(FunctionCall { id, name, args }) = part.function_call {
+            let call = answer.call(0, id.unwrap_or_default(), name.unwrap_or_default())?;
+            let args = args.filter(|args| !args.is_null()).map(|args| args.to_string());
+            answer.argue(call, &args.unwrap_or_default())?;
         }
     }
-
-    fn fail(&mut self, class: ErrorClass, detail: impl Into<String>, out: &mut Vec<GenerationEvent>) {
-        if !std::mem::replace(&mut self.over, true) {
-            out.push(GenerationEvent::Failed(Failure::new(class, detail)));
+    match candidate.finish_reason.as_deref() {
+        None | Some("" | "FINISH_REASON_UNSPECIFIED") => {}
+        Some("MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "MALFORMED_RESPONSE" | "TOO_MANY_TOOL_CALLS") => {
+            return Err("the model wrote a tool call that is none");
         }
+        Some("STOP") => answer.finish = Some(Finish::Stop),
+        Some("MAX_TOKENS") => answer.finish = Some(Finish::Length),
+        Some("SAFETY" | "RECITATION" | "PROHIBITED_CONTENT" | "BLOCKLIST" | "SPII" | "LANGUAGE" | "IMAGE_SAFETY") => {
+            answer.finish = Some(Finish::Filtered);
+        }
+        Some(_) => answer.finish = Some(Finish::Stop),
     }
-
-    fn on_data(&mut self, data: &str, out: &mut Vec<GenerationEvent>) {
-        if self.over {
-            return;
-        }
-        let Ok(json) = serde_json::from_str::<Value>(data) else {
-            return self.fail(ErrorClass::Protocol, "the service sent an event that is not JSON", out);
-        };
-        if json.get("error").is_some_and(|error| !error.is_null()) {
-            let code = error_code(data).unwrap_or_default();
-            let class = class_of(&json).unwrap_or(ErrorClass::Unavailable);
-            return self.fail(class, format!("the service failed while it answered {code}"), out);
-        }
-        let Ok(chunk) = serde_json::from_value::<Chunk>(json) else {
-            return self.fail(ErrorClass::Protocol, "the service sent an event of another shape", out);
-        };
-        if !std::mem::replace(&mut self.started, true) {
-            out.push(GenerationEvent::Started);
-        }
-        if let Some(usage) = chunk.usage_metadata {
-            self.counted = Some(usage.into());
-        }
-        if chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some()) {
-            self.finish = Some(Finish::Filtered);
-        }
-        let first = chunk.candidates.unwrap_or_default().into_iter().find(|one| one.index.unwrap_or(0) == 0);
-        if let Some(candidate) = first
-            && let Err(detail) = self.on_candidate(candidate, out)
-        {
-            self.fail(ErrorClass::Protocol, detail, out);
-        }
-    }
-
-    fn on_candidate(&mut self, candidate: Candidate, out: &mut Vec<GenerationEvent>) -> Result<(), &'static str> {
-        for part in candidate.content.unwrap_or_default().parts.unwrap_or_default() {
-            if let Some(text) = part.text.filter(|text| !text.is_empty() && part.thought != Some(true)) {
-                self.output_chars += text.chars().count();
-                push_text(text, out);
-            }
-            if let Some(call) = part.function_call {
-                self.on_call(call)?;
-            }
-        }
-        match candidate.finish_reason.as_deref() {
-            None | Some("" | "FINISH_REASON_UNSPECIFIED") => {}
-            Some("MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "MALFORMED_RESPONSE" | "TOO_MANY_TOOL_CALLS") => {
-                return Err("the model wrote a tool call that is none");
-            }
-            Some("STOP") => self.finish = Some(Finish::Stop),
-            Some("MAX_TOKENS") => self.finish = Some(Finish::Length),
-            Some(
-                "SAFETY" | "RECITATION" | "PROHIBITED_CONTENT" | "BLOCKLIST" | "SPII" | "LANGUAGE" | "IMAGE_SAFETY",
-            ) => self.finish = Some(Finish::Filtered),
-            Some(_) => self.finish = Some(Finish::Stop),
-        }
-        Ok(())
-    }
-
-    fn on_call(&mut self, call: FunctionCall) -> Result<(), &'static str> {
-        if self.calls.len() >= TOOL_CALLS_PER_GENERATION_MAX {
-            return Err("more tool calls than anyone needs");
-        }
-        let args = call.args.filter(|args| !args.is_null()).map(|args| args.to_string()).unwrap_or_default();
-        if args.len() > TOOL_ARGS_BYTES_MAX {
-            return Err("the arguments of a tool call are endless");
-        }
-        self.output_chars += args.chars().count();
-        let event = whole_call(self.calls.len(), call.id.unwrap_or_default(), call.name.unwrap_or_default(), &args);
-        self.calls.push(event.ok_or("a tool call has no name or no valid arguments")?);
-        Ok(())
-    }
-
-    fn complete(&mut self, out: &mut Vec<GenerationEvent>) {
-        if self.over {
-            return;
-        }
-        let Some(mut finish) = self.finish else {
-            return self.fail(ErrorClass::Protocol, "the answer was cut off", out);
-        };
-        if finish == Finish::Stop && !self.calls.is_empty() {
-            finish = Finish::ToolCalls;
-            out.append(&mut self.calls);
-        }
-        self.over = true;
-        out.push(GenerationEvent::Usage(self.usage_so_far()));
-        out.push(GenerationEvent::Done { finish });
-    }
+    Ok(())
 }
 
-impl LlmProtocol for Gemini {
-    fn request(&mut self, generation: &GenerationRequest) -> HttpRequest {
+impl Dialect for Gemini {
+    fn request(&self, generation: &GenerationRequest) -> HttpRequest {
         let config = &self.config;
         let model = match &generation.brain {
             BrainChoice::Llm { model: Some(model), .. } => model,
@@ -237,37 +143,27 @@ impl LlmProtocol for Gemini {
         settings.insert("maxOutputTokens".to_owned(), json!(generation.tokens_max));
         body.insert("generationConfig".to_owned(), Value::Object(settings));
         let body = Value::Object(body).to_string();
-        self.input_chars = body.chars().count();
         let method = format!("{model}:streamGenerateContent");
         let mut url = config.settings.http_url(&[&config.api_version, "models", &method]);
         url.query_pairs_mut().append_pair("alt", "sse");
         HttpRequest { method: Method::Post, url: url.into(), headers: config.headers.clone(), body: body.into_bytes() }
     }
 
-    fn on_bytes(&mut self, bytes: &[u8], out: &mut Vec<GenerationEvent>) {
-        let mut decoder = std::mem::take(&mut self.decoder);
-        let outcome = decoder.push(bytes, |data| self.on_data(data, out));
-        self.decoder = decoder;
-        if let Err(error) = outcome {
-            self.fail(ErrorClass::Protocol, error.to_string(), out);
+    fn on_event(&mut self, event: Value, answer: &mut SoFar, out: &mut Vec<GenerationEvent>) -> Result<(), Broken> {
+        let chunk: Chunk = shaped(event)?;
+        answer.begin(out);
+        if let Some(usage) = chunk.usage_metadata {
+            answer.counted = Some(usage.into());
         }
+        if chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some()) {
+            answer.finish = Some(Finish::Filtered);
+        }
+        let first = chunk.candidates.unwrap_or_default().into_iter().find(|one| one.index.unwrap_or(0) == 0);
+        first.map_or(Ok(()), |candidate| on_candidate(candidate, answer, out))
     }
 
-    fn on_end(&mut self, out: &mut Vec<GenerationEvent>) {
-        let mut decoder = std::mem::take(&mut self.decoder);
-        if let Err(error) = decoder.end(|data| self.on_data(data, out)) {
-            self.fail(ErrorClass::Protocol, error.to_string(), out);
-        }
-        self.complete(out);
-    }
-
-    fn usage_so_far(&self) -> TokenUsage {
-        let tokens = |chars: usize| u32::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX);
-        let estimated = TokenUsage { input: tokens(self.input_chars), cached: 0, cache_writes: 0, output: tokens(self.output_chars) };
-        self.counted.map_or(estimated, |counted| {
-            let output = if self.over { counted.output } else { counted.output.max(estimated.output) };
-            TokenUsage { output, ..counted }
-        })
+    fn class_of(&self, event: &Value, _: &str) -> ErrorClass {
+        class_of(event).unwrap_or(ErrorClass::Unavailable)
     }
 
     fn classify(&self, status: u16, body: &str) -> ErrorClass {

@@ -1,14 +1,14 @@
 //! Streaming generation over one HTTP request.
 
+use super::ahead::{Knocks, is_far};
 use super::{End, Meter};
 use crate::service::{Bill, BrainService, BrainSession};
-use base::wire::{HttpRequest, Method};
 use base::{BusinessId, ErrorClass, Failure, Millis, Money, limits};
 use egress::{ByteStream, Egress};
 use model::agent::BrainChoice;
 use model::generation::{Finish, GenerationEvent, GenerationRequest};
 use providers::llm::LlmProtocol;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -23,34 +23,18 @@ pub struct HttpBrain {
     make: MakeLlm,
     egress: Arc<Egress>,
     meter: Meter,
-    /// When a connection was used or opened last.
-    used: Mutex<Option<Instant>>,
+    knocks: Knocks,
 }
 
 impl HttpBrain {
     /// A service of this registry name.
     pub fn new(name: &str, make: MakeLlm, egress: Arc<Egress>) -> Self {
-        Self { make, egress, meter: Meter::new(name, "llm"), used: Mutex::default() }
+        Self { make, egress, meter: Meter::new(name, "llm"), knocks: Knocks::default() }
     }
 
-    /// Notes a use; whether there was another one of late.
-    fn use_now(&self) -> bool {
-        let now = Instant::now();
-        let before = self.used.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
-        before.is_some_and(|at| now.duration_since(at) < Duration::from_millis(limits::WARM_EVERY_MS))
-    }
-
-    /// Asks the server for its front page, whatever that is: the connection is kept for the question.
+    /// Opens a connection to the server of this address, unless one was used of late.
     pub(super) fn knock(&self, url: &str) -> Option<JoinHandle<()>> {
-        let (end, _) = url.match_indices('/').nth(2)?;
-        if self.use_now() {
-            return None;
-        }
-        let request =
-            HttpRequest { method: Method::Get, url: url[..=end].to_owned(), headers: Vec::new(), body: Vec::new() };
-        let egress = Arc::clone(&self.egress);
-        // What comes of it the question will tell.
-        Some(tokio::spawn(async move { drop(egress.http(request, Millis(limits::CONNECT_MS_MAX)).await) }))
+        self.knocks.knock(&self.egress, url)
     }
 
     /// Counts the cost of use at the list price of this model.
@@ -72,7 +56,7 @@ impl BrainService for HttpBrain {
 
     fn generate_billed(&self, _business: BusinessId, request: GenerationRequest, bill: &Bill) -> BrainSession {
         let (events, event_receiver) = mpsc::channel(limits::LLM_EVENTS_MAX);
-        self.use_now();
+        self.knocks.use_now();
         let session = Session {
             codec: (self.make)(),
             egress: self.egress.clone(),
@@ -89,7 +73,6 @@ impl BrainService for HttpBrain {
         BrainSession { events: event_receiver }
     }
 
-    /// A server on this machine, or one without encryption, answers as fast without.
     fn warm(&self) {
         let nothing = GenerationRequest {
             brain: BrainChoice::Llm { provider: None, model: None },
@@ -100,7 +83,7 @@ impl BrainService for HttpBrain {
             tokens_max: 1,
         };
         let url = (self.make)().request(&nothing).url;
-        if url.starts_with("https://") {
+        if is_far(&url) {
             drop(self.knock(&url));
         }
     }

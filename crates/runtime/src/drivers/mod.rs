@@ -4,6 +4,7 @@
 //! A driver owns what a codec cannot forget because it never had it: connecting, deadlines, keep-alive, cancellation,
 //! bounded queues, metrics and spans. The rules of sessions are in [`crate::service`].
 
+mod ahead;
 mod http;
 mod line;
 mod llm_http;

@@ -1,5 +1,6 @@
 //! Streaming synthesis, one conversation per utterance.
 
+use super::ahead::{Coming, Knocks, Spares, is_far};
 use super::line::Line;
 use super::{End, Meter, close_failure, ended_failure, unix_ms, upgrade_failure};
 use crate::service::{Bill, TtsCommand, TtsService, TtsSession};
@@ -21,12 +22,28 @@ pub struct StreamTts {
     make: MakeTts,
     egress: Arc<Egress>,
     meter: Meter,
+    knocks: Knocks,
+    spares: Arc<Spares>,
 }
 
 impl StreamTts {
     /// A service of this registry name.
     pub fn new(name: &str, make: MakeTts, egress: Arc<Egress>) -> Self {
-        Self { make, egress, meter: Meter::new(name, "tts") }
+        Self { make, egress, meter: Meter::new(name, "tts"), knocks: Knocks::default(), spares: Arc::default() }
+    }
+
+    /// Opens what the next utterance needs, as far as the transport has something that can be opened.
+    pub(super) fn open_ahead(&self, open: &TtsOpen, is_worth_it: impl Fn(&str) -> bool) {
+        let mut codec = (self.make)();
+        let connect = codec.connect(&TtsOpen { now_unix_ms: unix_ms(), ..open.clone() });
+        match connect.transport {
+            Transport::WebSocket if is_worth_it(&connect.url) => {
+                self.spares.open(&self.egress, codec, open, connect);
+            }
+            Transport::Http if is_worth_it(&connect.url) => drop(self.knocks.knock(&self.egress, &connect.url)),
+            // The connection of gRPC is kept and shared as it is.
+            Transport::WebSocket | Transport::Http | Transport::Grpc => {}
+        }
     }
 
     /// Counts the cost of use at the list price of this model.
@@ -47,19 +64,26 @@ impl TtsService for StreamTts {
     }
 
     fn open_billed(&self, mut open: TtsOpen, bill: &Bill) -> TtsSession {
+        let spare = self.spares.take(&open);
         open.now_unix_ms = unix_ms();
         let (command_sender, commands) = mpsc::channel(limits::TTS_SEGMENTS_MAX);
         let (events, event_receiver) = mpsc::channel(limits::TTS_EVENTS_MAX);
         let mut codec = (self.make)();
-        let connect = codec.connect(&open);
-        let sample_rate_hz = codec.sample_rate_hz();
+        let (sample_rate_hz, way) = match spare {
+            Some((sample_rate_hz, coming)) => (sample_rate_hz, Way::Ahead(coming)),
+            None => {
+                let connect = codec.connect(&open);
+                (codec.sample_rate_hz(), Way::Connect(connect))
+            }
+        };
         let session = Session {
+            open,
             codec,
             egress: self.egress.clone(),
             meter: self.meter.billed(bill),
             commands,
             events,
-            transport: connect.transport,
+            transport: Transport::WebSocket,
             flushed: false,
             first_text_at: None,
             heard_at: None,
@@ -69,12 +93,24 @@ impl TtsService for StreamTts {
             cost: Money::ZERO,
         };
         let span = tracing::debug_span!("tts", provider = %self.meter.provider);
-        tokio::spawn(session.run(connect).instrument(span));
+        tokio::spawn(session.run(way).instrument(span));
         TtsSession { sample_rate_hz, commands: command_sender, events: event_receiver }
+    }
+
+    fn warm(&self, open: &TtsOpen) {
+        self.open_ahead(open, is_far);
     }
 }
 
+/// How an utterance gets its conversation.
+enum Way {
+    /// It was opened ahead.
+    Ahead(Coming),
+    Connect(Connect),
+}
+
 struct Session {
+    open: TtsOpen,
     codec: Box<dyn TtsProtocol>,
     egress: Arc<Egress>,
     meter: Meter,
@@ -97,8 +133,8 @@ struct Session {
 }
 
 impl Session {
-    async fn run(mut self, connect: Connect) {
-        let end = self.serve(connect).await;
+    async fn run(mut self, way: Way) {
+        let end = self.serve(way).await;
         self.charge();
         end.count(&self.meter);
         if let End::Failed(failure) = end {
@@ -107,8 +143,8 @@ impl Session {
         }
     }
 
-    async fn serve(&mut self, connect: Connect) -> End {
-        let mut line = match self.connect(connect).await {
+    async fn serve(&mut self, way: Way) -> End {
+        let mut line = match self.line(way).await {
             Ok(line) => line,
             Err(end) => return end,
         };
@@ -131,7 +167,36 @@ impl Session {
         end
     }
 
+    async fn line(&mut self, way: Way) -> Result<Line, End> {
+        let coming = match way {
+            Way::Connect(connect) => return self.connect(connect).await,
+            Way::Ahead(coming) => coming,
+        };
+        let came = tokio::select! {
+            biased;
+            () = self.events.closed() => return Err(End::Cancelled),
+            came = coming => came,
+        };
+        match came {
+            Ok(Ok(opened)) => {
+                let (mut line, said) = (opened.line, opened.said);
+                self.codec = opened.codec;
+                for message in said {
+                    self.hear(&mut line, &message).await?;
+                }
+                Ok(line)
+            }
+            Ok(Err(error)) => Err(self.refused(error)),
+            // The vendor did not wait for us.
+            Err(_) => {
+                let connect = self.codec.connect(&self.open);
+                self.connect(connect).await
+            }
+        }
+    }
+
     async fn connect(&mut self, connect: Connect) -> Result<Line, End> {
+        self.transport = connect.transport;
         let opened = tokio::select! {
             biased;
             () = self.events.closed() => return Err(End::Cancelled),

@@ -90,8 +90,19 @@ impl CallHost {
     /// A synthesis session at the rate that suits the line.
     fn open_tts(&self, rate_hz: u32) -> Option<TtsSession> {
         let service = self.routes.tts()?;
+        Some(service.open_billed(self.tts_open(rate_hz), &self.bill))
+    }
+
+    fn tts_open(&self, rate_hz: u32) -> TtsOpen {
         let (language, voice) = (self.agent.language.clone(), self.agent.voice.clone());
-        Some(service.open_billed(TtsOpen { sample_rate_hz: rate_hz, language, voice, now_unix_ms: 0 }, &self.bill))
+        TtsOpen { sample_rate_hz: rate_hz, language, voice, now_unix_ms: 0 }
+    }
+
+    /// A brain was asked: what it says will need a voice in a moment.
+    pub(super) fn warm_voice(&self) {
+        if let Some(service) = self.routes.tts() {
+            service.warm(&self.tts_open(self.mouth.rate_hz()));
+        }
     }
 
     /// Plays a line from the cache, or a waiting sound: the caller waits for no provider.

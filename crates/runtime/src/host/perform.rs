@@ -141,6 +141,7 @@ impl CallHost {
     }
 
     fn start_generation(&mut self, id: GenerationId, request: GenerationRequest) {
+        self.warm_voice();
         match self.routes.brain() {
             Some(service) => self.brain = Some((id, service.generate_billed(self.scope.business, request, &self.bill))),
             None => {

@@ -2,7 +2,7 @@
 //! it. Once audio was heard, a failure is the engine's matter: it knows what the caller heard of the sentence.
 
 use super::race::{Move, Race, Rules, Why};
-use super::roster::{Line, Roster};
+use super::roster::{Lane, Line, Roster};
 use super::{Clock, VoiceNow, count_hedge, next_of, room, tell_switch};
 use crate::service::{Bill, TtsCommand, TtsService, TtsSession};
 use base::{ErrorClass, Failure, limits};
@@ -82,6 +82,19 @@ impl TtsService for VoiceRouter {
         tokio::spawn(run.run(outcome).in_current_span());
         TtsSession { sample_rate_hz, commands: command_sender, events: event_receiver }
     }
+
+    fn warm(&self, open: &TtsOpen) {
+        let line = self.0.line();
+        if let Some(lane) = line.standing.order().first().and_then(|at| line.lanes.get(*at)) {
+            lane.service.warm(&asked_of(lane, open));
+        }
+    }
+}
+
+/// What is asked for in the terms of one provider.
+fn asked_of(lane: &Lane<dyn TtsService>, open: &TtsOpen) -> TtsOpen {
+    let language = lane.choice.language.clone().unwrap_or_else(|| open.language.clone());
+    TtsOpen { voice: lane.choice.voice.clone(), language, ..open.clone() }
 }
 
 /// What was to be said so far, until every voice that may say it has it.
@@ -250,9 +263,9 @@ impl Run {
             }
             Why::Failed(class) => tell_switch(standing.stage(), &lane.choice.name, class.name()),
         }
-        let language = lane.choice.language.clone().unwrap_or_else(|| self.open.language.clone());
-        let open = TtsOpen { voice: lane.choice.voice.clone(), language, ..self.open.clone() };
-        let session = lane.service.open_billed(open, &standing.bill(&self.bill, provider, why == Why::Late));
+        let session = lane
+            .service
+            .open_billed(asked_of(lane, &self.open), &standing.bill(&self.bill, provider, why == Why::Late));
         if self.sample_rate_hz == 0 {
             self.sample_rate_hz = session.sample_rate_hz;
         }

@@ -4,9 +4,9 @@
 //! conversation that the user does not begin, text without a word, tool calls that are not followed by their results. What is
 //! marked for its cache it reads from there the next time.
 
-use super::fault::{Fault, Faults, Moment};
+use super::fault::{Fault, Moment};
 use super::script::{self, Asked, Reply, Rule, halves, reply_tokens, tokens};
-use super::server::{Record, Server, Shared, refuse};
+use super::server::{Shared, Twin, refuse};
 use super::stream::Answer;
 use axum::Router;
 use axum::body::Bytes;
@@ -50,38 +50,17 @@ impl Default for Behaviour {
     }
 }
 
-/// The running twin. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// For `ANTHROPIC_BASE_URL`.
-    pub base_url: String,
-    /// The key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: `request {body}`, then `answered` or `called off`.
-    pub record: Record,
-    _server: Server,
-}
-
-impl Twin {
-    /// Starts it on a free loopback port.
-    pub async fn start(behaviour: Behaviour) -> io::Result<Self> {
-        let key = behaviour.key.clone();
-        let behaviour = Arc::new(behaviour);
-        let router = |shared| {
-            let context = Context { shared, behaviour, cache: Arc::default() };
-            Router::new().route("/v1/messages", post(answer)).with_state(context)
-        };
-        let server = Server::start(&key, router).await?;
-        Ok(Self {
-            base_url: format!("http://{}", server.address),
-            key,
-            faults: server.faults.clone(),
-            record: server.record.clone(),
-            _server: server,
-        })
-    }
+/// Starts it on a free loopback port; its address is for `ANTHROPIC_BASE_URL`.
+///
+/// It records `request {body}`, then `answered` or `called off`.
+pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
+    let key = behaviour.key.clone();
+    let behaviour = Arc::new(behaviour);
+    let router = |shared| {
+        let context = Context { shared, behaviour, cache: Arc::default() };
+        Router::new().route("/v1/messages", post(answer)).with_state(context)
+    };
+    Twin::serve(key, "", router).await
 }
 
 #[derive(Clone)]

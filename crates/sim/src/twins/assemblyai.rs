@@ -1,8 +1,7 @@
 //! A twin of AssemblyAI's streaming recognition (`/v3/ws`).
 
-use super::recogniser::{
-    self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Spoken, Twin, words,
-};
+use super::Twin;
+use super::recogniser::{self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Spoken, words};
 use serde_json::{Value, json};
 use std::io;
 

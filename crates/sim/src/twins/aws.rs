@@ -4,9 +4,9 @@
 //! the vendor's own library, frames are written and read with it.
 
 use super::elevenlabs::tone;
-use super::fault::{Fault, Faults, Moment};
+use super::fault::{Fault, Moment};
 use super::hearing::{Hearing, Said, Script};
-use super::server::{Course, Outbox, Record, Server, Shared, broken_body, close, strike_socket};
+use super::server::{Course, Outbox, Shared, Twin, broken_body, close, strike_socket};
 use audio_codec_algorithms::encode_ulaw;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningParams, SigningSettings, sign};
@@ -52,40 +52,19 @@ impl Default for Behaviour {
 /// The access key that goes with the secret.
 pub const ACCESS_KEY_ID: &str = "AKIDTWIN";
 
-/// The running twin. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// For `AWS_TRANSCRIBE_BASE_URL` and `AWS_POLLY_BASE_URL`.
-    pub base_url: String,
-    /// The secret access key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: `open …`, `audio BYTES`, `request …`, `closed`.
-    pub record: Record,
-    _server: Server,
-}
-
-impl Twin {
-    /// Starts it on a free loopback port.
-    pub async fn start(behaviour: Behaviour) -> io::Result<Self> {
-        let key = behaviour.key.clone();
-        let script = Script::new(behaviour.script.clone());
-        let router = |shared| {
-            Router::new()
-                .route("/stream-transcription-websocket", get(transcribe))
-                .route("/v1/speech", post(speak))
-                .with_state(Context { shared, behaviour: Arc::new(behaviour), script })
-        };
-        let server = Server::start(&key, router).await?;
-        Ok(Self {
-            base_url: format!("http://{}", server.address),
-            key,
-            faults: server.faults.clone(),
-            record: server.record.clone(),
-            _server: server,
-        })
-    }
+/// Starts it on a free loopback port; its address is for `AWS_TRANSCRIBE_BASE_URL` and `AWS_POLLY_BASE_URL`.
+///
+/// It records `open …`, `audio BYTES`, `request …`, `closed`.
+pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
+    let key = behaviour.key.clone();
+    let script = Script::new(behaviour.script.clone());
+    let router = |shared| {
+        Router::new()
+            .route("/stream-transcription-websocket", get(transcribe))
+            .route("/v1/speech", post(speak))
+            .with_state(Context { shared, behaviour: Arc::new(behaviour), script })
+    };
+    Twin::serve(key, "", router).await
 }
 
 #[derive(Clone)]
@@ -277,7 +256,7 @@ async fn hear(context: Context, rate: u32, mut socket: WebSocket, course: Course
             Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             Some(Ok(_)) => continue,
         };
-        let Some(audio) = audio_of(&frame) else {
+        let Some((audio, is_last)) = audio_of(&frame) else {
             outbox.push(Duration::ZERO, exception("BadRequestException", "The event is not an audio event."));
             closing = true;
             continue;
@@ -285,7 +264,7 @@ async fn hear(context: Context, rate: u32, mut socket: WebSocket, course: Course
         context.shared.record.add(format!("audio {}", audio.len()));
         let pcm: Vec<i16> = audio.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
         let mut said = hearing.push(&pcm);
-        if audio.is_empty() {
+        if is_last {
             said.extend(hearing.finish().map(Said::Final));
             closing = true;
         }
@@ -317,13 +296,26 @@ fn muted_outbox() -> Outbox {
     outbox
 }
 
-fn audio_of(frame: &[u8]) -> Option<Vec<u8>> {
-    let event = read_message_from(frame).ok()?;
-    let is_audio = event.headers().iter().any(|header| {
-        header.name().as_str() == ":event-type"
-            && header.value().as_string().is_ok_and(|value| value.as_str() == "AudioEvent")
-    });
-    is_audio.then(|| event.payload().to_vec())
+/// The audio of all events in a message of the socket, and whether one of them was the last. The official package for
+/// JavaScript puts events together that wait to be sent.
+fn audio_of(mut message: &[u8]) -> Option<(Vec<u8>, bool)> {
+    let (mut audio, mut is_last) = (Vec::new(), false);
+    while !message.is_empty() {
+        let length = u32::from_be_bytes(*message.first_chunk()?);
+        let (event, rest) = message.split_at_checked(length as usize)?;
+        let event = read_message_from(event).ok()?;
+        let is_audio = event.headers().iter().any(|header| {
+            header.name().as_str() == ":event-type"
+                && header.value().as_string().is_ok_and(|value| value.as_str() == "AudioEvent")
+        });
+        if !is_audio {
+            return None;
+        }
+        is_last |= event.payload().is_empty();
+        audio.extend_from_slice(event.payload());
+        message = rest;
+    }
+    Some((audio, is_last))
 }
 
 fn event(kind: &'static str, name: &'static str, told: &'static str, body: &Value) -> Message {

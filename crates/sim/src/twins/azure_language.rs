@@ -4,8 +4,8 @@
 //! digits are phone numbers; a text in Devanagari is Hindi. A document that is empty or too long, or whose language is `xx`,
 //! fails by itself inside an answer that succeeds, as the real service does it.
 
-use super::fault::{Fault, Faults, Moment};
-use super::server::{Record, Server, Shared, refuse};
+use super::fault::{Fault, Moment};
+use super::server::{Shared, Twin, refuse};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
@@ -17,38 +17,17 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
-/// The running twin. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// For `AZURE_LANGUAGE_ENDPOINT`.
-    pub base_url: String,
-    /// The key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: `analyze {body}`.
-    pub record: Record,
-    _server: Server,
-}
-
-impl Twin {
-    /// Starts it on a free loopback port.
-    pub async fn start() -> io::Result<Self> {
-        let key = "twin-key".to_owned();
-        let router = |shared| {
-            // The colon is part of the name.
-            let routes = Router::new().without_v07_checks().route("/language/:analyze-text", post(analyze));
-            routes.with_state(Context { shared, key: "twin-key" })
-        };
-        let server = Server::start(&key, router).await?;
-        Ok(Self {
-            base_url: format!("http://{}", server.address),
-            key,
-            faults: server.faults.clone(),
-            record: server.record.clone(),
-            _server: server,
-        })
-    }
+/// Starts it on a free loopback port; its address is for `AZURE_LANGUAGE_ENDPOINT`.
+///
+/// It records `analyze {body}`.
+pub async fn start() -> io::Result<Twin> {
+    let key = "twin-key".to_owned();
+    let router = |shared| {
+        // The colon is part of the name.
+        let routes = Router::new().without_v07_checks().route("/language/:analyze-text", post(analyze));
+        routes.with_state(Context { shared, key: "twin-key" })
+    };
+    Twin::serve(key, "", router).await
 }
 
 #[derive(Clone)]

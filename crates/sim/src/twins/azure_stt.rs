@@ -1,6 +1,7 @@
 //! A twin of Azure AI Speech recognition (`/speech/recognition/…/cognitiveservices/v1`).
 
-use super::recogniser::{self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Spoken, Twin};
+use super::Twin;
+use super::recogniser::{self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Spoken};
 use serde_json::{Value, json};
 use std::io;
 

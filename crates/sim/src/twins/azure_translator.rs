@@ -1,8 +1,8 @@
 //! A twin of Azure Translator (`POST /translate`, interface of 2026-06-06). A translation is the text between brackets with
 //! the language: `[de] Hello`.
 
-use super::fault::{Fault, Faults, Moment};
-use super::server::{Record, Server, Shared, refuse};
+use super::fault::{Fault, Moment};
+use super::server::{Shared, Twin, refuse};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
@@ -14,40 +14,19 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
-/// The running twin. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// For `AZURE_TRANSLATOR_ENDPOINT`.
-    pub base_url: String,
-    /// The key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: `translate {body}`.
-    pub record: Record,
-    _server: Server,
-}
-
-impl Twin {
-    /// Starts it on a free loopback port.
-    pub async fn start() -> io::Result<Self> {
-        let key = "twin-key".to_owned();
-        let router = |shared| {
-            let context = Context { shared, key: "twin-key" };
-            Router::new()
-                .route("/translate", post(translate))
-                .route("/translator/text/translate", post(translate))
-                .with_state(context)
-        };
-        let server = Server::start(&key, router).await?;
-        Ok(Self {
-            base_url: format!("http://{}", server.address),
-            key,
-            faults: server.faults.clone(),
-            record: server.record.clone(),
-            _server: server,
-        })
-    }
+/// Starts it on a free loopback port; its address is for `AZURE_TRANSLATOR_ENDPOINT`.
+///
+/// It records `translate {body}`.
+pub async fn start() -> io::Result<Twin> {
+    let key = "twin-key".to_owned();
+    let router = |shared| {
+        let context = Context { shared, key: "twin-key" };
+        Router::new()
+            .route("/translate", post(translate))
+            .route("/translator/text/translate", post(translate))
+            .with_state(context)
+    };
+    Twin::serve(key, "", router).await
 }
 
 #[derive(Clone)]

@@ -1,8 +1,9 @@
 //! A twin of Azure AI Speech synthesis (`/tts/cognitiveservices/websocket/v1`) and of its list of voices.
 
+use super::Twin;
 use super::fault::{Fault, Moment};
 use super::roster::Roster;
-use super::voice::{After, Behaviour, Context, Dialect, Format, Mouth, Refusal, Spoken, Twin, converse, query};
+use super::voice::{self, After, Behaviour, Context, Dialect, Format, Mouth, Refusal, Spoken, converse, query};
 use axum::Router;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Query, State};
@@ -15,7 +16,7 @@ use std::io;
 
 /// Starts it on a free loopback port.
 pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
-    Twin::start(behaviour, |context| {
+    voice::start(behaviour, |context| {
         Router::new()
             .route("/tts/cognitiveservices/websocket/v1", get(speak))
             .route("/cognitiveservices/voices/list", get(list))

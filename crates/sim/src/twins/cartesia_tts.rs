@@ -1,9 +1,10 @@
 //! A twin of Cartesia: streaming synthesis (`/tts/websocket`), the list of voices and cloning.
 
+use super::Twin;
 use super::fault::{Fault, Moment};
 use super::roster::{Roster, form};
 use super::server::refuse;
-use super::voice::{After, Behaviour, Context, Dialect, Format, Mouth, Refusal, Spoken, Twin, converse, query};
+use super::voice::{self, After, Behaviour, Context, Dialect, Format, Mouth, Refusal, Spoken, converse, query};
 use axum::Router;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Multipart, Query, State};
@@ -19,7 +20,7 @@ use std::io;
 /// Starts it on a free loopback port.
 pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
     let roster = Roster::default();
-    Twin::start(behaviour, |context| {
+    voice::start(behaviour, |context| {
         Router::new()
             .route("/tts/websocket", get(speak))
             .route("/voices", get(list))

@@ -26,11 +26,11 @@ pub struct CloudOptions {
 #[derive(Debug)]
 pub struct Cloud {
     /// Speech to text.
-    pub stt: deepgram::Twin,
+    pub stt: super::Twin,
     /// The brain.
-    pub llm: openai::Twin,
+    pub llm: super::Twin,
     /// Text to speech.
-    pub tts: elevenlabs::Twin,
+    pub tts: super::Twin,
     /// The phone platform.
     pub phone: twilio::TwilioTwin,
 }
@@ -53,9 +53,9 @@ impl Cloud {
         let mut phone = twilio::TwinOptions::new("AC00000000000000000000000000000001", "twin-token");
         phone.number.clone_from(&options.number);
         Ok(Self {
-            stt: deepgram::Twin::start(stt).await?,
-            llm: openai::Twin::start(llm).await?,
-            tts: elevenlabs::Twin::start(tts).await?,
+            stt: deepgram::start(stt).await?,
+            llm: openai::start(llm).await?,
+            tts: elevenlabs::start(tts).await?,
             phone: twilio::TwilioTwin::start(phone).await?,
         })
     }

@@ -8,8 +8,8 @@ mod oracle;
 
 pub use oracle::{Oracle, Speech, SpokenWord};
 
-use super::fault::{Faults, Moment};
-use super::server::{Course, Outbox, Record, Server, Shared, close, refuse, strike_socket};
+use super::fault::Moment;
+use super::server::{Course, Outbox, Shared, Twin, close, refuse, strike_socket};
 use audio_codec_algorithms::decode_ulaw;
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -73,35 +73,14 @@ impl Behaviour {
     }
 }
 
-/// The running twin. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// For `DEEPGRAM_BASE_URL`.
-    pub base_url: String,
-    /// The key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: `open …`, `audio BYTES`, `text …`, `closed`.
-    pub record: Record,
-    _server: Server,
-}
-
-impl Twin {
-    /// Starts it on a free loopback port.
-    pub async fn start(behaviour: Behaviour) -> io::Result<Self> {
-        let key = behaviour.key.clone();
-        let context = |shared| Context { shared, behaviour: Arc::new(behaviour), next_line: Arc::default() };
-        let router = |shared| Router::new().route("/v1/listen", get(listen)).with_state(context(shared));
-        let server = Server::start(&key, router).await?;
-        Ok(Self {
-            base_url: format!("http://{}", server.address),
-            key,
-            faults: server.faults.clone(),
-            record: server.record.clone(),
-            _server: server,
-        })
-    }
+/// Starts it on a free loopback port; its address is for `DEEPGRAM_BASE_URL`.
+///
+/// It records `open …`, `audio BYTES`, `text …`, `closed`.
+pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
+    let key = behaviour.key.clone();
+    let context = |shared| Context { shared, behaviour: Arc::new(behaviour), next_line: Arc::default() };
+    let router = |shared| Router::new().route("/v1/listen", get(listen)).with_state(context(shared));
+    Twin::serve(key, "", router).await
 }
 
 #[derive(Clone)]

@@ -1,8 +1,7 @@
 //! A twin of Deepgram's turn-based recognition (`/v2/listen`).
 
-use super::recogniser::{
-    self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Spoken, Twin, words,
-};
+use super::Twin;
+use super::recogniser::{self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Spoken, words};
 use serde_json::{Value, json};
 use std::io;
 

@@ -1,8 +1,9 @@
 //! A twin of Deepgram's streaming synthesis (`/v1/speak`).
 
+use super::Twin;
 use super::fault::{Fault, Moment};
 use super::server::refuse;
-use super::voice::{After, Behaviour, Context, Dialect, Format, Mouth, Refusal, Spoken, Twin, converse, query};
+use super::voice::{self, After, Behaviour, Context, Dialect, Format, Mouth, Refusal, Spoken, converse, query};
 use axum::Router;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Query, State};
@@ -14,7 +15,7 @@ use std::io;
 
 /// Starts it on a free loopback port.
 pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
-    Twin::start(behaviour, |context| Router::new().route("/v1/speak", get(speak)).with_state(context)).await
+    voice::start(behaviour, |context| Router::new().route("/v1/speak", get(speak)).with_state(context)).await
 }
 
 const RATES_HZ: [u32; 5] = [8_000, 16_000, 24_000, 32_000, 48_000];

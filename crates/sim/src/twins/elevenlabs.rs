@@ -4,9 +4,9 @@
 mod contexts;
 mod rest;
 
-use super::fault::{Fault, Faults, Moment};
+use super::fault::{Fault, Moment};
 use super::roster::Roster;
-use super::server::{Course, Outbox, Record, Server, Shared, close, refuse, strike_socket};
+use super::server::{Course, Outbox, Shared, Twin, close, refuse, strike_socket};
 use super::voice::Format;
 pub use super::voice::{Behaviour, CHAR_MS, TimedVoice, Voice, tone};
 use axum::Router;
@@ -28,45 +28,24 @@ const CHARS_PER_MESSAGE: usize = 8;
 /// Characters that are held back when nobody asks for audio: the first value of the service's chunk schedule.
 const HELD_CHARS: usize = 120;
 
-/// The running twin. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// For `ELEVENLABS_BASE_URL`.
-    pub base_url: String,
-    /// The key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: `open …`, `text …`, `closed`, `request …`.
-    pub record: Record,
-    _server: Server,
-}
-
-impl Twin {
-    /// Starts it on a free loopback port.
-    pub async fn start(behaviour: Behaviour) -> io::Result<Self> {
-        let key = behaviour.key.clone();
-        let behaviour = Arc::new(behaviour);
-        let router = |shared| {
-            Router::new()
-                .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input))
-                .route("/v1/text-to-speech/{voice}/multi-stream-input", get(contexts::multi_stream_input))
-                .route("/v1/text-to-speech/{voice}/stream", post(plain))
-                .route("/v1/text-to-speech/{voice}/stream/with-timestamps", post(rest::with_timestamps))
-                .route("/v2/voices", get(rest::list))
-                .route("/v1/voices/add", post(rest::clone))
-                .route("/v1/text-to-speech/{voice}", post(plain))
-                .with_state(Context { shared, behaviour, roster: Roster::default() })
-        };
-        let server = Server::start(&key, router).await?;
-        Ok(Self {
-            base_url: format!("http://{}", server.address),
-            key,
-            faults: server.faults.clone(),
-            record: server.record.clone(),
-            _server: server,
-        })
-    }
+/// Starts it on a free loopback port; its address is for `ELEVENLABS_BASE_URL`.
+///
+/// It records `open …`, `text …`, `closed`, `request …`.
+pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
+    let key = behaviour.key.clone();
+    let behaviour = Arc::new(behaviour);
+    let router = |shared| {
+        Router::new()
+            .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input))
+            .route("/v1/text-to-speech/{voice}/multi-stream-input", get(contexts::multi_stream_input))
+            .route("/v1/text-to-speech/{voice}/stream", post(plain))
+            .route("/v1/text-to-speech/{voice}/stream/with-timestamps", post(rest::with_timestamps))
+            .route("/v2/voices", get(rest::list))
+            .route("/v1/voices/add", post(rest::clone))
+            .route("/v1/text-to-speech/{voice}", post(plain))
+            .with_state(Context { shared, behaviour, roster: Roster::default() })
+    };
+    Twin::serve(key, "", router).await
 }
 
 #[derive(Clone)]

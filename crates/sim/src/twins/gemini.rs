@@ -3,9 +3,9 @@
 //! It refuses what the real service refuses: a wrong key (which is an invalid argument by name), a conversation that the user
 //! does not begin, tool calls without the signature that came with them.
 
-use super::fault::{Fault, Faults, Moment};
+use super::fault::{Fault, Moment};
 use super::script::{self, Asked, Reply, Rule, reply_tokens, tokens};
-use super::server::{Record, Server, Shared, refuse};
+use super::server::{Shared, Twin, refuse};
 use super::stream::Answer;
 use super::vector;
 use axum::Router;
@@ -47,40 +47,19 @@ impl Default for Behaviour {
     }
 }
 
-/// The running twin. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// For `GEMINI_BASE_URL`.
-    pub base_url: String,
-    /// The key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: `request {body}` or `embed {body}`, then `answered` or `called off`.
-    pub record: Record,
-    _server: Server,
-}
-
-impl Twin {
-    /// Starts it on a free loopback port.
-    pub async fn start(behaviour: Behaviour) -> io::Result<Self> {
-        let key = behaviour.key.clone();
-        let behaviour = Arc::new(behaviour);
-        let router = |shared| {
-            Router::new()
-                .route("/v1beta/models/{call}", post(answer))
-                .route("/v1/models/{call}", post(answer))
-                .with_state(Context { shared, behaviour })
-        };
-        let server = Server::start(&key, router).await?;
-        Ok(Self {
-            base_url: format!("http://{}", server.address),
-            key,
-            faults: server.faults.clone(),
-            record: server.record.clone(),
-            _server: server,
-        })
-    }
+/// Starts it on a free loopback port; its address is for `GEMINI_BASE_URL`.
+///
+/// It records `request {body}` or `embed {body}`, then `answered` or `called off`.
+pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
+    let key = behaviour.key.clone();
+    let behaviour = Arc::new(behaviour);
+    let router = |shared| {
+        Router::new()
+            .route("/v1beta/models/{call}", post(answer))
+            .route("/v1/models/{call}", post(answer))
+            .with_state(Context { shared, behaviour })
+    };
+    Twin::serve(key, "", router).await
 }
 
 #[derive(Clone)]

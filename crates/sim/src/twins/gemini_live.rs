@@ -5,9 +5,9 @@
 //! character. Nothing may be sent before the setup is complete, nor audio outside an activity. Who asks for it gets a handle
 //! after every turn, with which another connection goes on where this one was.
 
-use super::fault::{Fault, Faults, Moment};
+use super::fault::{Fault, Moment};
 use super::script::{self, Asked, Reply, Rule};
-use super::server::{Course, Outbox, Record, Server, Shared, close, refuse, strike_socket};
+use super::server::{Course, Outbox, Shared, Twin, close, refuse, strike_socket};
 use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
@@ -62,42 +62,21 @@ impl Default for Behaviour {
     }
 }
 
-/// The running twin. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// For `GEMINI_BASE_URL`.
-    pub base_url: String,
-    /// The key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: `setup {…}`, `activity {words}`, `told {role} {text}`, `result {name} {text}`, `interrupted`, `closed`.
-    pub record: Record,
-    _server: Server,
-}
-
-impl Twin {
-    /// Starts it on a free loopback port.
-    pub async fn start(behaviour: Behaviour) -> io::Result<Self> {
-        let key = behaviour.key.clone();
-        let behaviour = Arc::new(behaviour);
-        let router = |shared| {
-            let context = Context { shared, behaviour, kept: Arc::default() };
-            Router::new()
-                .route(&format!("/ws/{SERVICE}"), get(upgrade))
-                // The official package for JavaScript writes two slashes.
-                .route(&format!("//ws/{SERVICE}"), get(upgrade))
-                .with_state(context)
-        };
-        let server = Server::start(&key, router).await?;
-        Ok(Self {
-            base_url: format!("http://{}", server.address),
-            key,
-            faults: server.faults.clone(),
-            record: server.record.clone(),
-            _server: server,
-        })
-    }
+/// Starts it on a free loopback port; its address is for `GEMINI_BASE_URL`.
+///
+/// It records `setup {…}`, `activity {words}`, `told {role} {text}`, `result {name} {text}`, `interrupted`, `closed`.
+pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
+    let key = behaviour.key.clone();
+    let behaviour = Arc::new(behaviour);
+    let router = |shared| {
+        let context = Context { shared, behaviour, kept: Arc::default() };
+        Router::new()
+            .route(&format!("/ws/{SERVICE}"), get(upgrade))
+            // The official package for JavaScript writes two slashes.
+            .route(&format!("//ws/{SERVICE}"), get(upgrade))
+            .with_state(context)
+    };
+    Twin::serve(key, "", router).await
 }
 
 #[derive(Clone)]

@@ -1,8 +1,8 @@
 //! A twin of Google Cloud Translation, version 2. A translation is the text between brackets with the language: `[de] Hello`;
 //! a text in Devanagari is Hindi, one without letters is of no language.
 
-use super::fault::{Fault, Faults, Moment};
-use super::server::{Record, Server, Shared, refuse};
+use super::fault::{Fault, Moment};
+use super::server::{Shared, Twin, refuse};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -13,40 +13,19 @@ use serde_json::{Value, json};
 use std::io;
 use std::time::Duration;
 
-/// The running twin. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// For `GOOGLE_TRANSLATE_BASE_URL`.
-    pub base_url: String,
-    /// The key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: `translate {body}` or `detect {body}`.
-    pub record: Record,
-    _server: Server,
-}
-
-impl Twin {
-    /// Starts it on a free loopback port.
-    pub async fn start() -> io::Result<Self> {
-        let key = "twin-key".to_owned();
-        let router = |shared| {
-            let context = Context { shared, key: "twin-key" };
-            Router::new()
-                .route("/language/translate/v2", post(answer))
-                .route("/language/translate/v2/detect", post(answer))
-                .with_state(context)
-        };
-        let server = Server::start(&key, router).await?;
-        Ok(Self {
-            base_url: format!("http://{}", server.address),
-            key,
-            faults: server.faults.clone(),
-            record: server.record.clone(),
-            _server: server,
-        })
-    }
+/// Starts it on a free loopback port; its address is for `GOOGLE_TRANSLATE_BASE_URL`.
+///
+/// It records `translate {body}` or `detect {body}`.
+pub async fn start() -> io::Result<Twin> {
+    let key = "twin-key".to_owned();
+    let router = |shared| {
+        let context = Context { shared, key: "twin-key" };
+        Router::new()
+            .route("/language/translate/v2", post(answer))
+            .route("/language/translate/v2/detect", post(answer))
+            .with_state(context)
+    };
+    Twin::serve(key, "", router).await
 }
 
 #[derive(Clone)]

@@ -43,4 +43,4 @@ mod vector;
 pub mod voice;
 
 pub use fault::{Fault, Faults, Moment};
-pub use server::Record;
+pub use server::{Record, Twin};

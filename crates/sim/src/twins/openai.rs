@@ -6,9 +6,9 @@
 
 pub use super::script::{Reply, Rule};
 
-use super::fault::{Fault, Faults, Moment};
+use super::fault::{Fault, Moment};
 use super::script::{self, Asked, halves, reply_tokens};
-use super::server::{Record, Server, Shared, refuse};
+use super::server::{Shared, Twin, refuse};
 use super::stream::Answer;
 use super::vector;
 use axum::Router;
@@ -86,53 +86,32 @@ impl Default for Behaviour {
     }
 }
 
-/// The running twin. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// For `OPENAI_BASE_URL`; ends in `/v1`. Of another dialect: what its vendor calls the address.
-    pub base_url: String,
-    /// The key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: `request {body}`, then `answered` or `called off`.
-    pub record: Record,
-    _server: Server,
-}
-
-impl Twin {
-    /// Starts it on a free loopback port.
-    pub async fn start(behaviour: Behaviour) -> io::Result<Self> {
-        let key = behaviour.key.clone();
-        let behaviour = Arc::new(behaviour);
-        let dialect = behaviour.dialect;
-        let router = |shared| {
-            let routes = match dialect {
-                Dialect::Plain | Dialect::Local => Router::new()
-                    .route("/v1/chat/completions", post(complete))
-                    .route("/v1/embeddings", post(embed))
-                    .route("/v1/models", get(models)),
-                Dialect::Groq => Router::new()
-                    .route("/openai/v1/chat/completions", post(complete))
-                    .route("/openai/v1/models", get(models)),
-                Dialect::Azure => Router::new()
-                    .route("/openai/deployments/{deployment}/chat/completions", post(complete_deployed))
-                    .route("/openai/deployments/{deployment}/embeddings", post(embed_deployed))
-                    .route("/openai/v1/chat/completions", post(complete))
-                    .route("/openai/v1/embeddings", post(embed)),
-            };
-            routes.with_state(Context { shared, behaviour })
+/// Starts it on a free loopback port; its address is for `OPENAI_BASE_URL`; ends in `/v1`. Of another dialect: what its vendor calls the address.
+///
+/// It records `request {body}`, then `answered` or `called off`.
+pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
+    let key = behaviour.key.clone();
+    let behaviour = Arc::new(behaviour);
+    let dialect = behaviour.dialect;
+    let router = |shared| {
+        let routes = match dialect {
+            Dialect::Plain | Dialect::Local => Router::new()
+                .route("/v1/chat/completions", post(complete))
+                .route("/v1/embeddings", post(embed))
+                .route("/v1/models", get(models)),
+            Dialect::Groq => Router::new()
+                .route("/openai/v1/chat/completions", post(complete))
+                .route("/openai/v1/models", get(models)),
+            Dialect::Azure => Router::new()
+                .route("/openai/deployments/{deployment}/chat/completions", post(complete_deployed))
+                .route("/openai/deployments/{deployment}/embeddings", post(embed_deployed))
+                .route("/openai/v1/chat/completions", post(complete))
+                .route("/openai/v1/embeddings", post(embed)),
         };
-        let server = Server::start(&key, router).await?;
-        let path = if matches!(dialect, Dialect::Plain | Dialect::Local) { "/v1" } else { "" };
-        Ok(Self {
-            base_url: format!("http://{}{path}", server.address),
-            key,
-            faults: server.faults.clone(),
-            record: server.record.clone(),
-            _server: server,
-        })
-    }
+        routes.with_state(Context { shared, behaviour })
+    };
+    let path = if matches!(dialect, Dialect::Plain | Dialect::Local) { "/v1" } else { "" };
+    Twin::serve(key, path, router).await
 }
 
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! A twin of OpenAI's realtime transcription (`/v1/realtime?intent=transcription`).
 
-use super::recogniser::{self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Twin, from_base64};
+use super::Twin;
+use super::recogniser::{self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, from_base64};
 use serde_json::{Value, json};
 use std::io;
 

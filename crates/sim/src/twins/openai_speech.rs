@@ -5,9 +5,9 @@
 //! what the real service refuses: a second answer while one is active, a commit of less than 100 ms, a truncation beyond the
 //! end.
 
-use super::fault::{Fault, Faults, Moment};
+use super::fault::{Fault, Moment};
 use super::script::{self, Asked, Reply, Rule};
-use super::server::{Course, Outbox, Record, Server, Shared, refuse, strike_socket};
+use super::server::{Course, Outbox, Shared, Twin, refuse, strike_socket};
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
@@ -57,36 +57,14 @@ impl Default for Behaviour {
     }
 }
 
-/// The running twin. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// For `OPENAI_BASE_URL`; ends in `/v1`.
-    pub base_url: String,
-    /// The key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: the type of each event with what matters of it, and `closed`.
-    pub record: Record,
-    _server: Server,
-}
-
-impl Twin {
-    /// Starts it on a free loopback port.
-    pub async fn start(behaviour: Behaviour) -> io::Result<Self> {
-        let key = behaviour.key.clone();
-        let behaviour = Arc::new(behaviour);
-        let router =
-            |shared| Router::new().route("/v1/realtime", get(upgrade)).with_state(Context { shared, behaviour });
-        let server = Server::start(&key, router).await?;
-        Ok(Self {
-            base_url: format!("http://{}/v1", server.address),
-            key,
-            faults: server.faults.clone(),
-            record: server.record.clone(),
-            _server: server,
-        })
-    }
+/// Starts it on a free loopback port; its address is for `OPENAI_BASE_URL`; ends in `/v1`.
+///
+/// It records the type of each event with what matters of it, and `closed`.
+pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
+    let key = behaviour.key.clone();
+    let behaviour = Arc::new(behaviour);
+    let router = |shared| Router::new().route("/v1/realtime", get(upgrade)).with_state(Context { shared, behaviour });
+    Twin::serve(key, "/v1", router).await
 }
 
 #[derive(Clone)]

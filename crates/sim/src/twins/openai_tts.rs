@@ -1,8 +1,9 @@
 //! A twin of OpenAI's speech (`POST /v1/audio/speech`).
 
+use super::Twin;
 use super::fault::{Fault, Moment};
 use super::server::{broken_body, refuse};
-use super::voice::{Behaviour, Context, Format, Twin};
+use super::voice::{self, Behaviour, Context, Format};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 /// Starts it on a free loopback port. Clients are pointed at `{base_url}/v1`.
 pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
-    Twin::start(behaviour, |context| Router::new().route("/v1/audio/speech", post(speech)).with_state(context)).await
+    voice::start(behaviour, |context| Router::new().route("/v1/audio/speech", post(speech)).with_state(context)).await
 }
 
 /// The only audio without a container that the service has.

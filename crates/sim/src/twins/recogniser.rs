@@ -3,8 +3,8 @@
 //! A twin cannot recognise speech, so it has a script: the ear finds utterances in the audio by their energy and takes the
 //! n-th one for the n-th line. Each vendor's file says with which messages audio comes and words go.
 
-use super::fault::{Fault, Faults, Moment};
-use super::server::{Course, Outbox, Record, Server, Shared, close, refuse, strike_socket};
+use super::fault::{Fault, Moment};
+use super::server::{Course, Outbox, Shared, Twin, close, refuse, strike_socket};
 use audio_codec_algorithms::decode_ulaw;
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -52,20 +52,6 @@ impl Behaviour {
     pub fn script<S: Into<String>>(lines: impl IntoIterator<Item = S>) -> Self {
         Self { script: lines.into_iter().map(Into::into).collect(), ..Self::default() }
     }
-}
-
-/// The running twin. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// Where it is, `http://127.0.0.1:PORT`.
-    pub base_url: String,
-    /// The key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: `open …`, `audio BYTES`, `text …`, `closed`.
-    pub record: Record,
-    pub(super) _server: Server,
 }
 
 /// Samples of audio, as the vendor was told that they come.
@@ -153,21 +139,14 @@ pub(super) trait Dialect: Send + Sized + 'static {
     fn failure(status: u16) -> Option<String>;
 }
 
-/// Starts a vendor's twin on a free loopback port.
+/// Starts a vendor's twin on a free loopback port. It records `open …`, `audio BYTES`, `text …`, `closed`.
 pub(super) async fn start<D: Dialect>(path: &'static str, behaviour: Behaviour) -> io::Result<Twin> {
     let key = behaviour.key.clone();
     let behaviour = Arc::new(behaviour);
     let router = |shared| {
         Router::new().route(path, get(listen::<D>)).with_state(Context { shared, behaviour: behaviour.clone() })
     };
-    let server = Server::start(&key, router).await?;
-    Ok(Twin {
-        base_url: format!("http://{}", server.address),
-        key,
-        faults: server.faults.clone(),
-        record: server.record.clone(),
-        _server: server,
-    })
+    Twin::serve(key, "", router).await
 }
 
 #[derive(Clone)]

@@ -1,7 +1,8 @@
 //! A twin of Sarvam's real-time recognition (`/speech-to-text-realtime/ws`).
 
+use super::Twin;
 use super::recogniser::{
-    self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Spoken, Twin, from_base64,
+    self, Asked, Behaviour, Dialect, Ear, Flow, Format, Heard, Mouth, Refusal, Spoken, from_base64,
 };
 use serde_json::{Value, json};
 use std::io;

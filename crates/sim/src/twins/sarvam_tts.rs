@@ -1,8 +1,9 @@
 //! A twin of Sarvam's streaming synthesis (`/text-to-speech/ws`).
 
+use super::Twin;
 use super::fault::{Fault, Moment};
 use super::server::refuse;
-use super::voice::{After, Behaviour, Context, Dialect, Format, Mouth, Refusal, Spoken, Twin, converse, query};
+use super::voice::{self, After, Behaviour, Context, Dialect, Format, Mouth, Refusal, Spoken, converse, query};
 use axum::Router;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Query, State};
@@ -16,7 +17,7 @@ use std::io;
 
 /// Starts it on a free loopback port.
 pub async fn start(behaviour: Behaviour) -> io::Result<Twin> {
-    Twin::start(behaviour, |context| Router::new().route("/text-to-speech/ws", get(speak)).with_state(context)).await
+    voice::start(behaviour, |context| Router::new().route("/text-to-speech/ws", get(speak)).with_state(context)).await
 }
 
 const LANGUAGES: [&str; 11] =

@@ -72,6 +72,34 @@ impl Drop for Server {
     }
 }
 
+/// A running twin of a provider. Dropping it ends every connection.
+#[derive(Debug)]
+pub struct Twin {
+    /// Where it is, as far as the provider's setting wants it.
+    pub base_url: String,
+    /// The key it accepts.
+    pub key: String,
+    /// What is wrong with it.
+    pub faults: Faults,
+    /// What it received; each twin says in which words.
+    pub record: Record,
+    _server: Server,
+}
+
+impl Twin {
+    /// Serves these routes on a free loopback port. `path` is what the provider's address has behind the host.
+    pub(crate) async fn serve(key: String, path: &str, router: impl FnOnce(Shared) -> Router) -> io::Result<Self> {
+        let server = Server::start(&key, router).await?;
+        Ok(Self {
+            base_url: format!("http://{}{path}", server.address),
+            key,
+            faults: server.faults.clone(),
+            record: server.record.clone(),
+            _server: server,
+        })
+    }
+}
+
 /// What the handlers of a twin share.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {

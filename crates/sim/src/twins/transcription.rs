@@ -1,9 +1,10 @@
 //! A twin of OpenAI's transcription of whole utterances (`POST /v1/audio/transcriptions`), and of Groq's, which speaks the
 //! same below `/openai/v1`.
 
-use super::fault::{Fault, Faults, Moment};
-use super::recogniser::{Behaviour, Ear, Format, Heard, Spoken, Twin};
-use super::server::{Server, Shared, broken_body, refuse};
+use super::Twin;
+use super::fault::{Fault, Moment};
+use super::recogniser::{Behaviour, Ear, Format, Heard, Spoken};
+use super::server::{Shared, broken_body, refuse};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -34,11 +35,8 @@ pub async fn start(dialect: Dialect, behaviour: Behaviour) -> io::Result<Twin> {
         Dialect::Plain => "/v1/audio/transcriptions",
         Dialect::Groq => "/openai/v1/audio/transcriptions",
     };
-    let server =
-        Server::start(&key, |shared| Router::new().route(path, post(answer)).with_state(context(shared))).await?;
     let below = if dialect == Dialect::Plain { "/v1" } else { "" };
-    let (faults, record): (Faults, _) = (server.faults.clone(), server.record.clone());
-    Ok(Twin { base_url: format!("http://{}{below}", server.address), key, faults, record, _server: server })
+    Twin::serve(key, below, |shared| Router::new().route(path, post(answer)).with_state(context(shared))).await
 }
 
 #[derive(Clone)]

@@ -4,8 +4,8 @@
 //! A voice is a function from text to samples; the built-in one is a tone of fixed length per character, so that a test
 //! can tell from the audio how much text was spoken.
 
-use super::fault::{Fault, Faults, Moment};
-use super::server::{Course, Outbox, Record, Server, Shared, close, strike_socket};
+use super::fault::{Fault, Moment};
+use super::server::{Course, Outbox, Shared, Twin, close, strike_socket};
 use audio_codec_algorithms::encode_ulaw;
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -271,33 +271,11 @@ async fn talk(mut socket: WebSocket, shared: &Shared, course: Course, mut mouth:
     }
 }
 
-/// A running twin of a voice. Dropping it ends every connection.
-#[derive(Debug)]
-pub struct Twin {
-    /// Where it is: `http://127.0.0.1:PORT`.
-    pub base_url: String,
-    /// The key it accepts.
-    pub key: String,
-    /// What is wrong with it.
-    pub faults: Faults,
-    /// What it received: `open …`, `text …`, `closed`, `request …`.
-    pub record: Record,
-    _server: Server,
-}
-
-impl Twin {
-    pub(crate) async fn start(behaviour: Behaviour, routes: impl FnOnce(Context) -> Router) -> io::Result<Self> {
-        let key = behaviour.key.clone();
-        let behaviour = Arc::new(behaviour);
-        let server = Server::start(&key, |shared| routes(Context { shared, behaviour })).await?;
-        Ok(Self {
-            base_url: format!("http://{}", server.address),
-            key,
-            faults: server.faults.clone(),
-            record: server.record.clone(),
-            _server: server,
-        })
-    }
+/// Starts a voice on a free loopback port. It records `open …`, `text …`, `closed`, `request …`.
+pub(crate) async fn start(behaviour: Behaviour, routes: impl FnOnce(Context) -> Router) -> io::Result<Twin> {
+    let key = behaviour.key.clone();
+    let behaviour = Arc::new(behaviour);
+    Twin::serve(key, "", |shared| routes(Context { shared, behaviour })).await
 }
 
 /// What the handlers of a twin share.

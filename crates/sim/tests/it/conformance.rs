@@ -57,7 +57,7 @@ pub(crate) async fn run_with(script: &str, args: &[&str]) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn official_recognition_client_hears_the_script() {
-    let twin = deepgram::Twin::start(deepgram::Behaviour::script(["Where is my order?", "Order four two."]));
+    let twin = deepgram::start(deepgram::Behaviour::script(["Where is my order?", "Order four two."]));
     let twin = twin.await.expect("a free port");
     let lines = run("deepgram_listen.py", &twin.base_url, &twin.key).await;
     let finals: Vec<&Value> = lines.iter().filter(|line| line["is_final"] == true).collect();
@@ -85,7 +85,7 @@ async fn official_chat_client_streams_text_and_tools() {
         otherwise: Reply::says("Hello to you."),
         ..openai::Behaviour::default()
     };
-    let twin = openai::Twin::start(behaviour).await.expect("a free port");
+    let twin = openai::start(behaviour).await.expect("a free port");
     let lines = run("openai_chat.py", &twin.base_url, &twin.key).await;
     assert_eq!(
         lines,
@@ -103,7 +103,7 @@ async fn official_chat_client_streams_text_and_tools() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn official_synthesis_client_gets_all_audio() {
-    let twin = elevenlabs::Twin::start(elevenlabs::Behaviour::default()).await.expect("a free port");
+    let twin = elevenlabs::start(elevenlabs::Behaviour::default()).await.expect("a free port");
     let lines = run("elevenlabs_speak.py", &twin.base_url, &twin.key).await;
     // 60 ms per character: 5 of them at 8000 Hz, then 13 + 13 at 16000 Hz.
     let streamed = 26 * 960;
@@ -123,7 +123,7 @@ async fn official_synthesis_client_gets_all_audio() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn official_messages_with_contexts_are_spoken_side_by_side() {
-    let twin = elevenlabs::Twin::start(elevenlabs::Behaviour::default()).await.expect("a free port");
+    let twin = elevenlabs::start(elevenlabs::Behaviour::default()).await.expect("a free port");
     let lines = run("elevenlabs_multi_speak.py", &twin.base_url, &twin.key).await;
     // 60 ms per character at 16000 Hz.
     assert_eq!(
@@ -152,7 +152,7 @@ fn shop_rules() -> Vec<Rule> {
 async fn official_realtime_client_converses_by_voice() {
     let script = CALLER.map(str::to_owned).to_vec();
     let behaviour = openai_speech::Behaviour { script, rules: shop_rules(), first_word_ms: 200, ..Default::default() };
-    let twin = openai_speech::Twin::start(behaviour).await.expect("a free port");
+    let twin = openai_speech::start(behaviour).await.expect("a free port");
     let lines = run("openai_realtime_speak.py", &twin.base_url, &twin.key).await;
     let said = "It was shipped on Monday.";
     assert_eq!(
@@ -175,7 +175,7 @@ async fn official_realtime_client_converses_by_voice() {
 async fn official_live_client_converses_by_voice_and_goes_on_over_another_connection() {
     let script = CALLER.map(str::to_owned).to_vec();
     let behaviour = gemini_live::Behaviour { script, rules: shop_rules(), leaves_after: Some(1), ..Default::default() };
-    let twin = gemini_live::Twin::start(behaviour).await.expect("a free port");
+    let twin = gemini_live::start(behaviour).await.expect("a free port");
     let lines = run("gemini_live_converse.mjs", &twin.base_url, &twin.key).await;
     let said = "It was shipped on Monday.";
     assert_eq!(

@@ -35,7 +35,7 @@ async fn official_packages_hear_and_speak_over_calls() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn official_package_signs_requests_for_speech() {
-    let twin = aws::Twin::start(aws::Behaviour::default()).await.expect("a free port");
+    let twin = aws::start(aws::Behaviour::default()).await.expect("a free port");
     let lines = run("aws_polly.py", &twin.base_url, &twin.key).await;
     assert_eq!(
         lines,
@@ -53,7 +53,7 @@ async fn official_package_signs_requests_for_speech() {
 async fn official_package_signs_a_socket_and_reads_its_events() {
     let script = LINES.map(str::to_owned).to_vec();
     let behaviour = aws::Behaviour { script, ..aws::Behaviour::default() };
-    let twin = aws::Twin::start(behaviour).await.expect("a free port");
+    let twin = aws::start(behaviour).await.expect("a free port");
     let lines = run("aws_transcribe.mjs", &twin.base_url, &twin.key).await;
     let texts: Vec<Value> = finals(&lines, "partial").iter().map(|line| line["text"].clone()).collect();
     assert_eq!(texts, [LINES[0], LINES[1]]);

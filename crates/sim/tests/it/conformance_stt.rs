@@ -2,7 +2,8 @@
 
 use super::conformance::{run, run_with};
 use serde_json::json;
-use sim::twins::recogniser::{Behaviour, Twin};
+use sim::twins::Twin;
+use sim::twins::recogniser::Behaviour;
 use sim::twins::{assemblyai, azure_stt, deepgram_flux, elevenlabs_stt, openai_realtime, sarvam_stt, transcription};
 
 const LINES: [&str; 3] = ["Where is my order?", "Order four two.", "Thank you."];

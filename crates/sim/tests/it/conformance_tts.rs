@@ -2,7 +2,8 @@
 
 use super::conformance::{run, run_with};
 use serde_json::json;
-use sim::twins::voice::{Behaviour, Twin};
+use sim::twins::Twin;
+use sim::twins::voice::Behaviour;
 use sim::twins::{azure_tts, cartesia_tts, deepgram_tts, openai_tts, sarvam_tts};
 
 fn keeps_no_key(twin: &Twin) {

@@ -18,7 +18,7 @@ fn chat(dialect: Dialect) -> openai::Behaviour {
 }
 
 async fn chat_lines(script: &str, dialect: Dialect) -> Vec<Value> {
-    let twin = openai::Twin::start(chat(dialect)).await.expect("a free port");
+    let twin = openai::start(chat(dialect)).await.expect("a free port");
     run(script, &twin.base_url, &twin.key).await
 }
 
@@ -51,7 +51,7 @@ async fn official_client_finds_usage_inside_the_extension() {
 async fn official_messages_client_streams_text_and_tools_and_reads_the_cache() {
     let otherwise = Reply::says("Hello to you.");
     let behaviour = anthropic::Behaviour { rules: rules(), otherwise, ..anthropic::Behaviour::default() };
-    let twin = anthropic::Twin::start(behaviour).await.expect("a free port");
+    let twin = anthropic::start(behaviour).await.expect("a free port");
     let lines = run("anthropic_messages.py", &twin.base_url, &twin.key).await;
     assert_eq!(
         lines,
@@ -70,7 +70,7 @@ async fn official_messages_client_streams_text_and_tools_and_reads_the_cache() {
 async fn official_generation_client_streams_text_and_tools_and_embeds() {
     let otherwise = Reply::says("Hello to you.");
     let behaviour = gemini::Behaviour { rules: rules(), otherwise, ..gemini::Behaviour::default() };
-    let twin = gemini::Twin::start(behaviour).await.expect("a free port");
+    let twin = gemini::start(behaviour).await.expect("a free port");
     let lines = run("gemini_generate.py", &twin.base_url, &twin.key).await;
     assert_eq!(
         lines,
@@ -87,7 +87,7 @@ async fn official_generation_client_streams_text_and_tools_and_embeds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn official_text_client_reads_sentiment_entities_and_languages_and_sees_single_failures() {
-    let twin = azure_language::Twin::start().await.expect("a free port");
+    let twin = azure_language::start().await.expect("a free port");
     assert_eq!(
         run("azure_language_read.py", &twin.base_url, &twin.key).await,
         [
@@ -102,7 +102,7 @@ async fn official_text_client_reads_sentiment_entities_and_languages_and_sees_si
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn official_translation_clients_translate() {
-    let twin = azure_translator::Twin::start().await.expect("a free port");
+    let twin = azure_translator::start().await.expect("a free port");
     assert_eq!(
         run("azure_translator_translate.py", &twin.base_url, &twin.key).await,
         [
@@ -110,7 +110,7 @@ async fn official_translation_clients_translate() {
             json!({"refused": "ClientAuthenticationError", "status": 401}),
         ]
     );
-    let twin = google_translate::Twin::start().await.expect("a free port");
+    let twin = google_translate::start().await.expect("a free port");
     assert_eq!(
         run("google_translate_translate.py", &twin.base_url, &twin.key).await,
         [

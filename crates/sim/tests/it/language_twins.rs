@@ -53,13 +53,13 @@ async fn services() -> Vec<Service> {
     for (name, dialect) in CHATS {
         let rules = rules.clone();
         let behaviour = openai::Behaviour { rules, dialect, first_token_ms: 1, token_gap_ms: 1, ..Default::default() };
-        add!(name, openai::Twin::start(behaviour));
+        add!(name, openai::start(behaviour));
     }
     let behaviour =
         anthropic::Behaviour { rules: rules.clone(), first_token_ms: 1, token_gap_ms: 1, ..Default::default() };
-    add!("anthropic", anthropic::Twin::start(behaviour));
+    add!("anthropic", anthropic::start(behaviour));
     let behaviour = gemini::Behaviour { rules, first_token_ms: 1, token_gap_ms: 1, ..Default::default() };
-    add!("gemini", gemini::Twin::start(behaviour));
+    add!("gemini", gemini::start(behaviour));
     all
 }
 
@@ -231,7 +231,7 @@ async fn a_server_on_this_machine_needs_no_key() {
 
 #[tokio::test]
 async fn instructions_are_read_from_the_cache_from_the_second_turn_on() {
-    let twin = anthropic::Twin::start(anthropic::Behaviour::default()).await.expect("a free port");
+    let twin = anthropic::start(anthropic::Behaviour::default()).await.expect("a free port");
     let mut cached = Vec::new();
     for words in ["Hello", "And now?"] {
         let options = options(&twin.base_url, &twin.key);

@@ -94,7 +94,7 @@ fn speech(ms: usize) -> Vec<i16> {
     (0..ms * 8).map(|n| if n % 40 < 20 { 6_000 } else { -6_000 }).collect()
 }
 
-fn listener(twin: &deepgram::Twin) -> (Box<dyn SttProtocol>, Connect) {
+fn listener(twin: &sim::twins::Twin) -> (Box<dyn SttProtocol>, Connect) {
     let provider = providers::stt::PROVIDERS.open("deepgram", &options(&twin.base_url, &twin.key)).expect("usable");
     let mut codec = provider.protocol();
     let open = SttOpen { sample_rate_hz: 8_000, language: "en".to_owned(), hints: Vec::new(), now_unix_ms: 0 };
@@ -124,7 +124,7 @@ async fn say(codec: &mut dyn SttProtocol, socket: &mut Socket, pcm: &[i16]) {
 #[tokio::test]
 async fn recognition_follows_the_script_by_silence_and_by_finalize() {
     let behaviour = deepgram::Behaviour::script(["Where is my order?", "Four two."]);
-    let twin = deepgram::Twin::start(behaviour).await.expect("a free port");
+    let twin = deepgram::start(behaviour).await.expect("a free port");
     let (mut codec, connect) = listener(&twin);
     let mut socket = dial(&connect).await.expect("open");
     say(codec.as_mut(), &mut socket, &speech(600)).await;
@@ -145,7 +145,7 @@ async fn recognition_follows_the_script_by_silence_and_by_finalize() {
 
 #[tokio::test]
 async fn a_refused_recognition_says_why_and_when_to_come_back() {
-    let twin = deepgram::Twin::start(deepgram::Behaviour::default()).await.expect("a free port");
+    let twin = deepgram::start(deepgram::Behaviour::default()).await.expect("a free port");
     let (codec, connect) = listener(&twin);
     twin.faults.set_times(Moment::Start, Fault::Status { status: 429, retry_after_s: Some(3) }, 1);
     let answer = dial(&connect).await.expect_err("too many");
@@ -169,7 +169,7 @@ async fn a_refused_recognition_says_why_and_when_to_come_back() {
 
 #[tokio::test]
 async fn recognition_that_breaks_in_the_middle_is_a_failure_of_the_right_class() {
-    let twin = deepgram::Twin::start(deepgram::Behaviour::script(["Hello?"])).await.expect("a free port");
+    let twin = deepgram::start(deepgram::Behaviour::script(["Hello?"])).await.expect("a free port");
     for (fault, class) in [
         (Fault::Cut, ErrorClass::Protocol),
         (Fault::Garbage, ErrorClass::Protocol),
@@ -201,7 +201,7 @@ pub(crate) fn ask(words: &str) -> GenerationRequest {
     }
 }
 
-fn writer(twin: &openai::Twin) -> Box<dyn LlmProtocol> {
+fn writer(twin: &sim::twins::Twin) -> Box<dyn LlmProtocol> {
     let options = options(&twin.base_url, &twin.key);
     providers::llm::PROVIDERS.open("openai", &options).expect("usable").protocol()
 }
@@ -215,7 +215,7 @@ pub(crate) async fn post(request: &HttpRequest) -> reqwest::Response {
     builder.send().await.expect("an answer")
 }
 
-async fn generate(twin: &openai::Twin, request: &GenerationRequest) -> Vec<GenerationEvent> {
+async fn generate(twin: &sim::twins::Twin, request: &GenerationRequest) -> Vec<GenerationEvent> {
     let mut codec = writer(twin);
     let mut response = post(&codec.request(request)).await;
     assert_eq!(response.status(), 200);
@@ -235,13 +235,13 @@ pub(crate) fn text(events: &[GenerationEvent]) -> String {
     events.iter().filter_map(delta).collect()
 }
 
-async fn chat_twin() -> openai::Twin {
+async fn chat_twin() -> sim::twins::Twin {
     let rules = vec![
         Rule::on_user("order", Reply::calls("order_status", json!({"order": "A1"}))),
         Rule::on_tool("order_status", Reply::says("It was {result}.")),
     ];
     let behaviour = openai::Behaviour { rules, first_token_ms: 1, token_gap_ms: 1, ..openai::Behaviour::default() };
-    openai::Twin::start(behaviour).await.expect("a free port")
+    openai::start(behaviour).await.expect("a free port")
 }
 
 #[tokio::test]
@@ -303,7 +303,7 @@ async fn a_generation_that_is_called_off_is_noticed_by_the_service() {
 
 // ---- synthesis ----
 
-fn speaker(twin: &elevenlabs::Twin, sample_rate_hz: u32) -> (Box<dyn TtsProtocol>, Connect) {
+fn speaker(twin: &sim::twins::Twin, sample_rate_hz: u32) -> (Box<dyn TtsProtocol>, Connect) {
     let provider = providers::tts::PROVIDERS.open("elevenlabs", &options(&twin.base_url, &twin.key)).expect("usable");
     let mut codec = provider.protocol();
     let connect = codec.connect(&TtsOpen { sample_rate_hz, language: "en".to_owned(), voice: None, now_unix_ms: 0 });
@@ -331,7 +331,7 @@ fn samples(events: &[TtsEvent]) -> usize {
 
 #[tokio::test]
 async fn synthesis_gives_every_character_and_says_when_words_begin() {
-    let twin = elevenlabs::Twin::start(elevenlabs::Behaviour::default()).await.expect("a free port");
+    let twin = elevenlabs::start(elevenlabs::Behaviour::default()).await.expect("a free port");
     for rate in [8_000, 24_000] {
         let (mut codec, connect) = speaker(&twin, rate);
         let mut socket = dial(&connect).await.expect("open");
@@ -354,7 +354,7 @@ async fn synthesis_gives_every_character_and_says_when_words_begin() {
 
 #[tokio::test]
 async fn an_interrupted_synthesis_closes_and_a_broken_one_fails() {
-    let twin = elevenlabs::Twin::start(elevenlabs::Behaviour::default()).await.expect("a free port");
+    let twin = elevenlabs::start(elevenlabs::Behaviour::default()).await.expect("a free port");
     let (mut codec, connect) = speaker(&twin, 8_000);
     let mut socket = dial(&connect).await.expect("open");
     let mut wires = Vec::new();
@@ -399,7 +399,7 @@ async fn an_interrupted_synthesis_closes_and_a_broken_one_fails() {
 #[tokio::test]
 async fn a_silent_or_half_open_service_says_nothing_and_ends_with_its_twin() {
     for fault in [Fault::Silent, Fault::HalfOpen] {
-        let twin = elevenlabs::Twin::start(elevenlabs::Behaviour::default()).await.expect("a free port");
+        let twin = elevenlabs::start(elevenlabs::Behaviour::default()).await.expect("a free port");
         let faults: &Faults = &twin.faults;
         faults.set(Moment::Start, fault);
         let (mut codec, connect) = speaker(&twin, 8_000);

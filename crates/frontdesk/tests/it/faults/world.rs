@@ -65,9 +65,9 @@ impl Common {
 
 /// One business with its own server.
 pub struct World {
-    pub stt: Pair<deepgram::Twin>,
-    pub llm: Pair<openai::Twin>,
-    pub tts: Pair<elevenlabs::Twin>,
+    pub stt: Pair<sim::twins::Twin>,
+    pub llm: Pair<sim::twins::Twin>,
+    pub tts: Pair<sim::twins::Twin>,
     pub tool: tool::Twin,
     pub phone: TwilioTwin,
     pub node: Node,
@@ -172,16 +172,16 @@ impl World {
         let llm = openai::Behaviour { rules: rules(), first_token_ms: 100, ..openai::Behaviour::default() };
         let tts = elevenlabs::Behaviour { voice: rig::quick_voice(), first_audio_ms: 80, ..Default::default() };
         let stt = Pair {
-            first: deepgram::Twin::start(stt.clone()).await.expect("a recogniser"),
-            second: deepgram::Twin::start(stt).await.expect("a recogniser"),
+            first: deepgram::start(stt.clone()).await.expect("a recogniser"),
+            second: deepgram::start(stt).await.expect("a recogniser"),
         };
         let llm = Pair {
-            first: openai::Twin::start(llm.clone()).await.expect("a model"),
-            second: openai::Twin::start(llm).await.expect("a model"),
+            first: openai::start(llm.clone()).await.expect("a model"),
+            second: openai::start(llm).await.expect("a model"),
         };
         let tts = Pair {
-            first: elevenlabs::Twin::start(tts.clone()).await.expect("a voice"),
-            second: elevenlabs::Twin::start(tts).await.expect("a voice"),
+            first: elevenlabs::start(tts.clone()).await.expect("a voice"),
+            second: elevenlabs::start(tts).await.expect("a voice"),
         };
         let tool = tool::Twin::start(json!(DELIVERY)).await.expect("a service");
         let number = format!("+4940555{at:04}");
@@ -244,22 +244,22 @@ async fn settle(store: &dyn Store, at: usize, number: &str, tool_url: &str) -> (
 
 fn services(
     common: &Common,
-    stt: &Pair<deepgram::Twin>,
-    llm: &Pair<openai::Twin>,
-    tts: &Pair<elevenlabs::Twin>,
+    stt: &Pair<sim::twins::Twin>,
+    llm: &Pair<sim::twins::Twin>,
+    tts: &Pair<sim::twins::Twin>,
 ) -> Services {
-    let recogniser = |name: &str, twin: &deepgram::Twin| {
+    let recogniser = |name: &str, twin: &sim::twins::Twin| {
         let provider =
             providers::stt::PROVIDERS.open("deepgram", &options(&twin.base_url, &twin.key)).expect("options");
         let make = Arc::new(move || provider.protocol());
         Arc::new(StreamStt::new(name, make, Arc::clone(&common.egress))) as Arc<dyn SttService>
     };
-    let brain = |name: &str, twin: &openai::Twin| {
+    let brain = |name: &str, twin: &sim::twins::Twin| {
         let provider = providers::llm::PROVIDERS.open("openai", &options(&twin.base_url, &twin.key)).expect("options");
         let make = Arc::new(move || provider.protocol());
         Arc::new(HttpBrain::new(name, make, Arc::clone(&common.egress))) as Arc<dyn BrainService>
     };
-    let voice = |name: &str, twin: &elevenlabs::Twin| {
+    let voice = |name: &str, twin: &sim::twins::Twin| {
         let provider =
             providers::tts::PROVIDERS.open("elevenlabs", &options(&twin.base_url, &twin.key)).expect("options");
         let make = Arc::new(move || provider.protocol());

@@ -255,3 +255,60 @@ async fn a_cut_a_close_garbage_and_a_refusal_each_fail_in_their_class() {
     stream.write_all(reply).await.expect("sent");
     assert_eq!(failure(&mut session).await.class, ErrorClass::Auth);
 }
+
+fn service(server: &Server) -> StreamTts {
+    let url = format!("ws://{}/tts", server.address);
+    let make: MakeTts = Arc::new(move || Box::new(Toy { url: url.clone() }));
+    StreamTts::new("toy", make, egress())
+}
+
+fn english() -> TtsOpen {
+    TtsOpen { sample_rate_hz: 8_000, language: "en".into(), voice: None, now_unix_ms: 0 }
+}
+
+#[tokio::test]
+async fn an_utterance_speaks_over_the_conversation_that_was_opened_for_it() {
+    let server = server().await;
+    let service = service(&server);
+    let before = tasks();
+    service.open_ahead(&english(), |_| true);
+    service.open_ahead(&english(), |_| true); // A brain that is asked again a moment later opens no second one.
+    let mut peer = server.socket().await;
+    let mut session = service.open(english());
+    say(&session, "Yes.").await;
+    assert_eq!(peer.hear().await, Some(Message::text("Yes.")), "over the same socket");
+    peer.say(chunk()).await;
+    assert_eq!(next(&mut session.events).await, TtsEvent::Started);
+    assert_eq!(next(&mut session.events).await, TtsEvent::Audio { pcm: vec![0; 160] });
+    drop((session, peer));
+    gone(before).await;
+
+    // The next one finds none, another voice never would have.
+    let mut other = service.open(TtsOpen { voice: Some("other".into()), ..english() });
+    let _peer = server.socket().await;
+    assert_eq!(next(&mut other.events).await, TtsEvent::Started);
+}
+
+#[tokio::test]
+async fn a_conversation_that_the_vendor_did_not_keep_is_opened_anew() {
+    let server = server().await;
+    let service = service(&server);
+    let before = tasks();
+    service.open_ahead(&english(), |_| true);
+    drop(server.socket().await);
+    gone(before).await;
+    let mut session = service.open(english());
+    let mut peer = server.socket().await;
+    assert_eq!(next(&mut session.events).await, TtsEvent::Started);
+    say(&session, "Yes.").await;
+    assert_eq!(peer.hear().await, Some(Message::text("Yes.")));
+}
+
+#[tokio::test]
+async fn a_server_near_by_is_asked_when_it_is_needed() {
+    let server = server().await;
+    let service = service(&server);
+    let before = tasks();
+    service.warm(&english());
+    assert_eq!(tasks(), before, "a handshake without encryption costs nothing");
+}

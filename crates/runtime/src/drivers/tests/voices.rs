@@ -27,7 +27,7 @@ struct Speaker {
 async fn speakers() -> Vec<Speaker> {
     let mut all = Vec::new();
     for name in ["elevenlabs", "elevenlabs_multi", "elevenlabs_http"] {
-        let twin = elevenlabs::Twin::start(Behaviour::default()).await.expect("a free port");
+        let twin = elevenlabs::start(Behaviour::default()).await.expect("a free port");
         all.push(Speaker {
             name,
             base_url: twin.base_url.clone(),

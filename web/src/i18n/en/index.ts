@@ -1,0 +1,12 @@
+import * as dashboard from "./dashboard";
+import * as shaping from "./shaping";
+import * as shell from "./shell";
+import * as signIn from "./sign-in";
+import * as talk from "./talk";
+
+/** All messages, by feature. Each export of these files is a part: `t("shell.home")`. */
+export const en = { ...shell, ...talk, ...dashboard, ...signIn, ...shaping };
+
+type Words<Part> = { [Name in keyof Part]: string };
+/** The same keys in every language. */
+export type Messages = { [Part in keyof typeof en]: Words<(typeof en)[Part]> };

@@ -1,0 +1,8 @@
+import type { Messages } from "../en";
+import * as dashboard from "./dashboard";
+import * as shaping from "./shaping";
+import * as shell from "./shell";
+import * as signIn from "./sign-in";
+import * as talk from "./talk";
+
+export const hi: Messages = { ...shell, ...talk, ...dashboard, ...signIn, ...shaping };

@@ -1,0 +1,59 @@
+import type { components } from "../api/schema.gen";
+
+type Schemas = components["schemas"];
+export type LiveCall = Schemas["LiveCall"];
+export type LiveTurn = Schemas["Turn"];
+export type Snapshot = Schemas["Snapshot"];
+export type BusinessEvent = Schemas["Event"];
+
+/** As many as a snapshot has of each call; the rule of docs/events.md depends on it. */
+const TURNS_KEPT = 10;
+
+/** The calls that are going on, as of the event `seq`. Never changed in place: what stays the same stays identical. */
+export interface Picture {
+  seq: number;
+  calls: ReadonlyMap<string, LiveCall>;
+}
+
+export const EMPTY: Picture = { seq: 0, calls: new Map() };
+
+export function pictureOf(snapshot: Snapshot): Picture {
+  return { seq: snapshot.seq, calls: new Map(snapshot.calls.map((call) => [call.id, call])) };
+}
+
+/** A snapshot and all events after it make a fresh snapshot. Events that are in it already are passed over. */
+export function take(picture: Picture, events: readonly BusinessEvent[]): Picture {
+  const fresh = events.filter((event) => event.seq > picture.seq);
+  if (fresh.length === 0) return picture;
+  const calls = new Map(picture.calls);
+  for (const event of fresh) apply(calls, event);
+  return { seq: (fresh.at(-1) as BusinessEvent).seq, calls };
+}
+
+function apply(calls: Map<string, LiveCall>, event: BusinessEvent): void {
+  switch (event.kind) {
+    case "call.created":
+    case "call.updated": {
+      const facts = event.data as unknown as Schemas["CallFacts"];
+      calls.set(facts.id, { ...facts, turns: calls.get(facts.id)?.turns ?? [] });
+      break;
+    }
+    case "call.ended":
+    case "call.deleted":
+      calls.delete(event.subject);
+      break;
+    case "call.forgotten": {
+      const call = calls.get(event.subject);
+      if (call !== undefined) calls.set(call.id, { ...call, turns: [] });
+      break;
+    }
+    case "transcript.turn": {
+      const turn = event.data as unknown as LiveTurn;
+      const call = calls.get(turn.call);
+      if (call === undefined) break;
+      const turns = [...call.turns.filter((known) => known.seq !== turn.seq), turn].sort((a, b) => a.seq - b.seq);
+      calls.set(call.id, { ...call, turns: turns.slice(-TURNS_KEPT) });
+      break;
+    }
+  }
+}
