@@ -38,15 +38,16 @@ function sizeBudget(): Plugin {
 
 const backend = process.env.FRONTDESK_URL ?? "http://127.0.0.1:8080";
 
+/** As seen from the server the pages are its own: it refuses changes from pages of other origins. */
+const proxy = {
+  "/api": { target: backend, changeOrigin: false, ws: true },
+  "/carriers": { target: backend, changeOrigin: false, ws: true },
+};
+
 export default defineConfig({
   plugins: [react(), tailwindcss(), sizeBudget()],
   build: { target: "es2023", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   worker: { format: "es" },
-  server: {
-    proxy: {
-      "/api": backend,
-      "/carriers": { target: backend, ws: true },
-    },
-  },
-  preview: { port: 4173, proxy: { "/api": backend, "/carriers": { target: backend, ws: true } } },
+  server: { proxy },
+  preview: { port: 4173, proxy },
 });

@@ -1,4 +1,4 @@
-//! The Talk page in a real browser against the real binary.
+//! The pages in a real browser against the real binary.
 
 use crate::shell::{Outcome, cargo, cmd};
 use anyhow::{Context, Result, bail};
@@ -16,7 +16,7 @@ const REQUEST_SECS_MAX: u64 = 2;
 /// What the microphone hears; the demo shop's documents answer it.
 const QUESTION: &str = "When are you open on Saturday?";
 
-/// Serves from an empty data folder on a free loopback port and talks to it through the page.
+/// Serves from an empty data folder on a free loopback port and talks to it through the page; then visits every page.
 pub fn browser_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     let home = Scratch::new("browser")?;
     let wav = home.0.join("question.wav");
@@ -32,7 +32,10 @@ pub fn browser_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     if tested.is_err() {
         last_lines(&log);
     }
-    tested.map(|()| Outcome::Done)
+    tested?;
+    // Starts servers of its own: one as on somebody's own machine, one with people.
+    cmd(&root.join("web"), "node", &["test/pages.mjs", &frontdesk.to_string_lossy()]).run()?;
+    Ok(Outcome::Done)
 }
 
 /// Prints the end of a server's log.

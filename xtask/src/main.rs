@@ -29,7 +29,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Set up what is missing, play one scripted call, then serve the Talk page.
+    /// Set up what is missing, play one scripted call, then serve the dashboard.
     Run(run::Options),
     /// Set up what the tests need and run all of them.
     Test(test::Options),
@@ -47,7 +47,7 @@ enum Command {
     Faults,
     /// Pull the on-device models, or pass other arguments to `frontdesk models`.
     Models(Rest),
-    /// Try the Talk page in Chromium with a fake microphone, against the program as built.
+    /// Try the pages in Chromium, the Talk page with a fake microphone, against the program as built.
     Browser,
     /// Have programs of others read openapi.json and try the running server.
     Api,

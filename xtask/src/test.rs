@@ -86,9 +86,11 @@ fn all(root: &Path, steps: &mut Steps, closing: &mut Vec<String>) -> Result<()> 
     steps.step("api", "others' programs read the document and try the running server", || {
         api::api_test(root, &frontdesk)
     })?;
-    steps.step("browser", "the Talk page in Chromium with a fake microphone, against the real binary", || {
-        browser::browser_test(root, &frontdesk)
-    })
+    steps.step(
+        "browser",
+        "every page in Chromium, the Talk page with a fake microphone, against the real binary",
+        || browser::browser_test(root, &frontdesk),
+    )
 }
 
 /// What tests run for real, with the Debian package that holds each.
@@ -107,13 +109,14 @@ fn set_up(root: &Path, steps: &mut Steps) -> Result<()> {
     steps.step("conformance packages", "the vendors' own clients judge our codecs and twins", || {
         setup::conformance(root)
     })?;
+    steps.step("object packages", "a server that speaks S3", || setup::objects(root))?;
     steps.step("api packages", "the programs that judge the API", || setup::api(root))?;
     steps.step(
         "conformance packages for Node.js",
         "the same, where a vendor's client for Python is no Python",
         || setup::conformance_node(root),
     )?;
-    steps.step("pages", "packages, lints, types and tests of the Talk page, then its build", || {
+    steps.step("pages", "packages, lints, types and tests of the pages, then their build", || {
         setup::page_packages(root)?;
         cmd(&root.join("web"), "npm", &["run", "--silent", "check"]).run()?;
         setup::pages(root).map(|_| Outcome::Done)

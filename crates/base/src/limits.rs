@@ -296,6 +296,8 @@ pub const LAST_WORDS_MS_MAX: u64 = 20_000;
 pub const TRANSFER_MS_MAX: u64 = 30_000;
 /// Between two keys of one number that a caller types on the phone.
 pub const DTMF_PAUSE_MS_MAX: u64 = 2_000;
+/// Between two keys of a number that was asked for: people read it from a card.
+pub const DTMF_ASKED_PAUSE_MS_MAX: u64 = 5_000;
 /// Keys of one number that a caller types on the phone.
 pub const DTMF_DIGITS_MAX: usize = 64;
 /// Audio of one utterance that a recogniser of whole utterances is sent; of more, the oldest gives way.
@@ -334,6 +336,14 @@ pub const VOICES_MS_MAX: u64 = 15_000;
 pub const VOICE_CLONE_MS_MAX: u64 = 120_000;
 /// Tools of one agent.
 pub const AGENT_TOOLS_MAX: usize = 64;
+/// Bytes of one answer of an MCP server.
+pub const MCP_ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// Tools that one MCP server may list.
+pub const MCP_TOOLS_MAX: usize = 200;
+/// For an MCP server to greet, list its tools, or do what it was asked outside a call.
+pub const MCP_MS_MAX: u64 = 10_000;
+/// Characters of a ticket's text.
+pub const TICKET_CHARS_MAX: usize = 4_000;
 /// Bytes of one attribute or note of a customer.
 pub const CUSTOMER_TEXT_CHARS_MAX: usize = 4_000;
 /// Attributes, or tags, of one customer.

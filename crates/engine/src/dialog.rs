@@ -97,6 +97,13 @@ pub enum Verdict {
     },
     /// It may not run. The brain is told why.
     Refuse(Refusal),
+    /// It wants keys of the phone, so many at most. The brain is told to ask for them.
+    TakeKeys {
+        /// What the brain is told.
+        refusal: Refusal,
+        /// So many keys are the whole of it.
+        digits_max: usize,
+    },
     /// The customer wants a person.
     Handoff,
     /// The customer wants to end the call.
@@ -259,7 +266,11 @@ impl Dialog {
         if let Some(parameter) = self.awaiting.as_ref().and_then(|slot| self.parameter(slot)) {
             return match &parameter.kind {
                 ParameterKind::Pattern { regex } => policy::is_whole(regex, words),
-                ParameterKind::Text | ParameterKind::Choice { .. } | ParameterKind::Day => false,
+                ParameterKind::YesNo { .. } => yes_or_no(words) != YesNo::Unclear,
+                ParameterKind::Text
+                | ParameterKind::Choice { .. }
+                | ParameterKind::Day
+                | ParameterKind::Number { .. } => false,
             };
         }
         let is_asked = self.pending.is_some() || has_asked;
@@ -271,7 +282,10 @@ impl Dialog {
         let parameter = self.awaiting.as_ref().and_then(|slot| self.parameter(slot));
         parameter.is_some_and(|parameter| match &parameter.kind {
             ParameterKind::Pattern { regex } => regex.contains("\\d") || regex.contains("0-9"),
-            ParameterKind::Text | ParameterKind::Choice { .. } | ParameterKind::Day => false,
+            ParameterKind::Number { .. } => true,
+            ParameterKind::Text | ParameterKind::Choice { .. } | ParameterKind::Day | ParameterKind::YesNo { .. } => {
+                false
+            }
         })
     }
 
@@ -280,6 +294,14 @@ impl Dialog {
         self.calls_in_turn += 1;
         let allowed = match policy::judge(&self.agent.tools, name, args, &self.evidence, self.calls_in_turn) {
             Ok(allowed) => allowed,
+            Err(refusal) if refusal.reason == policy::KEYS_WANTED => {
+                let spec = self.agent.tools.iter().find(|tool| tool.name == name);
+                let digits_max = spec.map_or(0, |spec| match spec.action {
+                    ToolAction::CollectDigits { digits_max } => digits_max,
+                    _ => 0,
+                });
+                return Verdict::TakeKeys { refusal, digits_max: digits_max as usize };
+            }
             Err(refusal) => return Verdict::Refuse(refusal),
         };
         match allowed.spec.action {
@@ -289,6 +311,10 @@ impl Dialog {
             | ToolAction::Record { .. }
             | ToolAction::Http { .. }
             | ToolAction::LookUpCustomer
+            | ToolAction::CreateTicket { .. }
+            | ToolAction::SendMessage { .. }
+            | ToolAction::CollectDigits { .. }
+            | ToolAction::Mcp { .. }
             | ToolAction::SearchKnowledge => {}
         }
         let changes_state = allowed.spec.changes_state;

@@ -57,6 +57,10 @@ kinds! {
     UsageAlert = "usage.alert",
     /// The plan of the business changed. Data: [`crate::plan::Subscription`].
     SubscriptionChanged = "subscription.changed",
+    /// Somebody or an agent raised a ticket. Data: [`crate::ticket::TicketFacts`].
+    TicketCreated = "ticket.created",
+    /// A ticket was changed. Data: [`crate::ticket::TicketFacts`].
+    TicketChanged = "ticket.changed",
     /// A webhook endpoint is not sent anything any more. Data: [`crate::webhook::DisabledFacts`].
     WebhookDisabled = "webhook.disabled",
     /// Sent by the test button of a webhook endpoint, and never stored among events.

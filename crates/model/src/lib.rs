@@ -22,5 +22,7 @@ pub mod plan;
 pub mod routing;
 pub mod seed;
 pub mod sentences;
+pub mod statistics;
+pub mod ticket;
 pub mod tool;
 pub mod webhook;

@@ -1,7 +1,9 @@
 //! What every store must obey, whatever is below it. [`crate::store_laws!`] makes each law a test of one store.
 
+mod desk;
 mod resources;
 
+pub use desk::*;
 pub use resources::*;
 mod live;
 
@@ -104,6 +106,9 @@ macro_rules! store_laws {
             a_site_is_due_when_its_time_has_come,
             questions_and_reports_belong_to_one_business,
             a_lesson_is_learned_in_versions_and_an_old_one_serves_again,
+            a_ticket_is_raised_once_and_told,
+            a_message_goes_out_once_and_nobody_gets_too_many,
+            what_calls_come_to_is_the_sum_of_the_calls,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(

@@ -1,4 +1,5 @@
 import type { Citation, Entry, JournalRecord, TurnLatency } from "../api/types";
+import { t } from "../i18n";
 import { faultWords, plainWords } from "./words";
 
 /** A call's journal as lines to read: tools with their answers, faults as sentences, bookkeeping left out. */
@@ -48,27 +49,27 @@ function lineOf(entry: Entry): Unplaced | null {
     case "tool_finished":
       return { kind: "tool", name: entry.name, status: entry.ok ? "done" : "failed", args: null, result: entry.result };
     case "tool_refused":
-      return note(`${plainWords(entry.name)} was not allowed: ${plainWords(entry.reason)}`, "warn");
+      return note(t("journal.refused", { name: plainWords(entry.name), reason: plainWords(entry.reason) }), "warn");
     case "confirmation_asked":
-      return note(`Asked for a yes before ${plainWords(entry.name)}`);
+      return note(t("journal.confirm", { name: plainWords(entry.name) }));
     case "confirmation_answered":
-      return note(entry.yes ? "The caller said yes" : "The caller said no");
+      return note(t(entry.yes ? "journal.yes" : "journal.no"));
     case "dtmf":
-      return note(`Key ${entry.digit} pressed`);
+      return note(t("journal.key", { digit: entry.digit }));
     case "slot_asked":
-      return note(`Asked for ${plainWords(entry.slot)} of ${plainWords(entry.tool)}`);
+      return note(t("journal.slot", { slot: plainWords(entry.slot), tool: plainWords(entry.tool) }));
     case "handoff_requested":
-      return note(`A person was asked for: ${plainWords(entry.reason)}`);
+      return note(t("journal.handoff", { reason: plainWords(entry.reason) }));
     case "taken_over":
-      return note("A person took the call over");
+      return note(t("journal.taken_over"));
     case "handed_back":
-      return note("The person gave the call back to the agent");
+      return note(t("journal.handed_back"));
     case "fault":
       return note(faultWords(entry.stage, entry.class), "warn");
     case "resumed":
-      return note("Another process took the call over");
+      return note(t("journal.resumed"));
     case "ended":
-      return note(`Call over: ${plainWords(entry.reason)}`);
+      return note(t("journal.ended", { reason: plainWords(entry.reason) }));
     default:
       // Beginnings and carrier states say nothing to a reader; unknown entries come from newer servers.
       return null;

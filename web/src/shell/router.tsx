@@ -10,7 +10,9 @@ import {
 import { ApiError } from "../api/problem";
 import { meQuery } from "../auth/me";
 import { callsSearch } from "../pages/calls/search";
+import { liveSearch } from "../pages/live/search";
 import { signInSearch, tokenSearch } from "../pages/sign-in/search";
+import { tabSearch } from "../pages/tab-search";
 import { RouteProblem, RouteWaiting } from "./fallbacks";
 import { NotFound } from "./not-found";
 import { onSignedOut, queryClient } from "./query-client";
@@ -49,6 +51,18 @@ const calls = createRoute({
   validateSearch: callsSearch,
   component: lazyRouteComponent(() => import("../pages/calls")),
 });
+const agent = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agent",
+  validateSearch: tabSearch,
+  component: lazyRouteComponent(() => import("../pages/agents/editor")),
+});
+const live = createRoute({
+  getParentRoute: () => app,
+  path: "/live",
+  validateSearch: liveSearch,
+  component: lazyRouteComponent(() => import("../pages/live")),
+});
 const signIn = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
@@ -66,10 +80,7 @@ const tree = root.addChildren([
       "/start",
       lazyRouteComponent(() => import("../pages/start")),
     ),
-    page(
-      "/live",
-      lazyRouteComponent(() => import("../pages/live")),
-    ),
+    live,
     calls,
     page(
       "/calls/$id",
@@ -83,10 +94,7 @@ const tree = root.addChildren([
       "/agents",
       lazyRouteComponent(() => import("../pages/agents")),
     ),
-    page(
-      "/agents/$agent",
-      lazyRouteComponent(() => import("../pages/agents"), "AgentPage"),
-    ),
+    agent,
     page(
       "/knowledge",
       lazyRouteComponent(() => import("../pages/knowledge")),

@@ -11,7 +11,9 @@ mod fields;
 mod flags;
 mod health;
 mod knowledge;
+mod mcp_servers;
 mod numbers;
+mod overview;
 mod peers;
 mod people;
 mod plans;
@@ -19,6 +21,7 @@ mod providers;
 mod recordings;
 mod shapes;
 pub(crate) mod test_calls;
+mod tickets;
 mod tools;
 mod training;
 mod transcripts;
@@ -64,6 +67,7 @@ use utoipa_axum::routes;
         (name = "tools", description = "What agents may do, and the credentials of the services they ask."),
         (name = "numbers", description = "Which agent answers which number, and when."),
         (name = "customers", description = "Who calls, and what is known of them."),
+        (name = "tickets", description = "What is left to be done for customers."),
         (name = "conversations", description = "What was said."),
         (name = "configuration", description = "Settings and feature flags of the business."),
         (name = "knowledge", description = "What agents answer from: documents, sites, gaps, evaluations; docs/knowledge.md."),
@@ -104,6 +108,9 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(tools::list))
         .routes(routes!(tools::put, tools::delete).layer(wide()))
         .routes(routes!(tools::test))
+        .routes(routes!(mcp_servers::list))
+        .routes(routes!(mcp_servers::put, mcp_servers::delete))
+        .routes(routes!(mcp_servers::tools))
         .routes(routes!(tools::credentials))
         .routes(routes!(tools::put_credential, tools::delete_credential))
         .routes(routes!(training::get, training::put).layer(texts()))
@@ -116,6 +123,10 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(customers::list, customers::upsert).layer(wide()))
         .routes(routes!(customers::get, customers::update, customers::delete).layer(wide()))
         .routes(routes!(customers::history))
+        .routes(routes!(overview::get))
+        .routes(routes!(overview::analytics))
+        .routes(routes!(tickets::list, tickets::create))
+        .routes(routes!(tickets::get, tickets::update))
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::get))
         .routes(routes!(conversations::messages))

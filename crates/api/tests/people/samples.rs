@@ -68,6 +68,7 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
         sample("/api/v1/agents/", tenant.agent.id.to_string()),
         sample("/api/v1/numbers/", tenant.number.id.to_string()),
         sample("/api/v1/customers/", make("/api/v1/customers", json!({"email": "ada@example.com"}), "/id").await),
+        sample("/api/v1/tickets/", make("/api/v1/tickets", json!({"subject": "a lamp"}), "/id").await),
         sample(
             "/api/v1/webhooks/",
             make("/api/v1/webhooks", json!({"url": "https://hooks.example.com/desk"}), "/id").await,
@@ -81,6 +82,7 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
         named("/api/v1/configuration/"),
         named("/api/v1/flags/"),
         named("/api/v1/tool-credentials/"),
+        named("/api/v1/mcp-servers/"),
         named("/api/v1/credentials/"),
         named("/api/v1/providers/"),
         named("/api/v1/usage/"),
@@ -169,6 +171,7 @@ pub fn body(operation: &str) -> Value {
         "add_pairs" => json!({"name": "faq", "pairs": [{"question": "a?", "answer": "b"}]}),
         "query_knowledge" => json!({"question": "when are you open"}),
         "forget_gaps" => json!({"ids": []}),
+        "create_ticket" => json!({"subject": "a lamp"}),
         "put_addresses" => json!({"networks": []}),
         _ => json!({}),
     }

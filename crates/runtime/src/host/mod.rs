@@ -2,6 +2,7 @@
 //!
 //! The loop is boring on purpose (rule 2): wait for one event, feed it, perform every output, flush the socket.
 
+mod desk;
 mod ears;
 mod lines;
 mod mouth;

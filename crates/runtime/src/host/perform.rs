@@ -163,6 +163,8 @@ impl CallHost {
             store: Arc::clone(&self.shared.store),
             search: self.shared.services.search.clone(),
             egress: Arc::clone(self.shared.tools_egress()),
+            platform: Arc::clone(&self.shared.egress),
+            control: self.shared.control(&self.call.carrier),
             deadline: base::Millis(self.agent.timing.tool_ms_max),
             scope: self.scope,
             call: self.call.id,

@@ -14,6 +14,7 @@ use model::business::TenantScope;
 use model::event::{Speaker, TurnFacts};
 use model::generation::Citation;
 use model::journal::{Entry, Record, TurnLatency};
+use model::statistics::{Counts, Waits, slot_of};
 use uuid::Uuid;
 
 /// The form in which entries are written. A reader that meets a higher one stops instead of guessing.
@@ -105,18 +106,22 @@ impl SqlStore {
             return if repeated { Ok(wanted) } else { Err(StoreError::Fenced) };
         }
         let (mut entries, mut messages, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let mut waits = Waits::default();
         for record in records {
             let (seq, at_ms) = (to_i64(record.seq.0)?, to_i64(record.at.0)?);
             let entry = to_json(&record.entry)?;
             entries.push(args![call.0, seq, scope.business.0, at_ms, VERSION, writer.0, entry]);
             if let Some(said) = said(&record.entry) {
+                said.latency.and_then(|latency| latency.heard_ms).into_iter().for_each(|ms| waits.add(ms));
                 told.push(Fresh::turn(&turn(call, record, &said))?);
                 messages.push(message(scope, conversation, record, &said)?);
             }
         }
         tx.write_many(sql::APPEND, entries).await?;
         tx.write_many(sql::INSERT_MESSAGE, messages).await?;
-        events::write(&mut tx, scope, &told, events::wall_ms()).await?;
+        let now_ms = events::wall_ms();
+        super::desk::add_counts(&mut tx, scope, slot_of(now_ms), &Counts { waits, ..Counts::default() }).await?;
+        events::write(&mut tx, scope, &told, now_ms).await?;
         tx.commit().await?;
         if !told.is_empty() {
             self.bells.ring_events(scope.business);

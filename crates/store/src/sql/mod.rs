@@ -13,6 +13,7 @@
 //! are ordered are columns with `COLLATE "C"`; a page goes on after a place by comparing rows: `(at_ms, id) < ($3, $4)`.
 
 mod core;
+mod desk;
 mod knowledge;
 mod knowledge_work;
 mod live;
@@ -22,6 +23,7 @@ mod resources;
 mod training;
 
 pub(crate) use self::core::*;
+pub(crate) use self::desk::*;
 pub(crate) use self::knowledge::*;
 pub(crate) use self::knowledge_work::*;
 pub(crate) use self::live::*;
@@ -90,6 +92,7 @@ pub(crate) use statement;
 /// The statements of every area.
 const AREAS: &[&[Sql]] = &[
     core::ALL,
+    desk::ALL,
     knowledge::ALL,
     knowledge_work::ALL,
     live::ALL,

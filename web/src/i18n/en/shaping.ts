@@ -1,10 +1,3 @@
-export const agents = {
-  title: "Agents",
-  lead: "Who answers your calls: what they say, know and may do.",
-  empty_title: "No agents yet",
-  empty_text: "An agent answers calls with your words and your documents. Its first draft takes a minute.",
-};
-
 export const knowledge = {
   title: "Knowledge",
   lead: "The documents that agents answer from, and what they could not answer.",

@@ -75,6 +75,7 @@ export const closed = {
 
 /** The one-word reason of a call's end. */
 export const ended = {
+  brain_failed: "The language model failed",
   agent: "The agent said goodbye",
   desk: "A person at the desk ended the call",
   drained: "Frontdesk was shutting down",

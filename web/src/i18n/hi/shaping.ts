@@ -1,12 +1,5 @@
 import type { Messages } from "../en";
 
-export const agents: Messages["agents"] = {
-  title: "एजेंट",
-  lead: "आपकी कॉल कौन उठाता है: वे क्या कहते हैं, क्या जानते हैं और क्या कर सकते हैं।",
-  empty_title: "अभी कोई एजेंट नहीं है",
-  empty_text: "एजेंट आपके शब्दों और आपके दस्तावेज़ों से कॉल का जवाब देता है। पहला मसौदा एक मिनट में बन जाता है।",
-};
-
 export const knowledge: Messages["knowledge"] = {
   title: "जानकारी",
   lead: "वे दस्तावेज़ जिनसे एजेंट जवाब देते हैं, और वे सवाल जिनका जवाब नहीं मिला।",

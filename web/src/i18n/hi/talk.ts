@@ -75,6 +75,7 @@ export const closed: Messages["closed"] = {
 };
 
 export const ended: Messages["ended"] = {
+  brain_failed: "भाषा मॉडल विफल रहा",
   agent: "एजेंट ने विदा ली",
   desk: "डेस्क से किसी ने कॉल समाप्त की",
   drained: "Frontdesk बंद हो रहा था",

@@ -1,6 +1,7 @@
 import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from "react";
 import type { Envelope } from "../../audio/recording";
 import { loudness } from "../../call/levels";
+import { t } from "../../i18n";
 import { cssColor, fitCanvas } from "../../ui/canvas";
 import { clock } from "../../ui/format";
 import { PauseIcon, PlayIcon } from "../../ui/icons";
@@ -12,13 +13,13 @@ const STEP_MS = 5_000;
 
 export function Player({ player }: { player: CallPlayer }) {
   useSpaceToPlay(player);
-  if (player.state === "none") return <p className="mt-6 text-sm text-faint">This call has no recording.</p>;
+  if (player.state === "none") return <p className="mt-6 text-sm text-faint">{t("call.no_recording")}</p>;
   if (player.problem !== null) return <Notice>{player.problem}</Notice>;
   const ready = player.state === "ready";
   const next = RATES[(RATES.indexOf(player.rate) + 1) % RATES.length] ?? 1;
   return (
     <section
-      aria-label="Recording"
+      aria-label={t("call.recording")}
       data-playing={player.playing}
       data-position-ms={Math.round(player.positionMs)}
       className="sticky top-0 z-10 mt-6 bg-paper py-3"
@@ -28,14 +29,14 @@ export function Player({ player }: { player: CallPlayer }) {
           type="button"
           disabled={!ready}
           onClick={player.toggle}
-          aria-label={player.playing ? "Pause" : "Play"}
+          aria-label={player.playing ? t("call.pause") : t("call.play")}
           className="grid size-12 shrink-0 place-items-center rounded-full bg-accent text-on-accent transition-colors hover:bg-accent-deep disabled:opacity-50"
         >
           {player.playing ? <PauseIcon /> : <PlayIcon />}
         </button>
         {player.envelope === null ? (
           <span className="h-16 flex-1 animate-pulse rounded-xl bg-sunken">
-            <span className="sr-only">Loading the recording</span>
+            <span className="sr-only">{t("call.loading_recording")}</span>
           </span>
         ) : (
           <Waveform player={player} envelope={player.envelope} />
@@ -49,7 +50,7 @@ export function Player({ player }: { player: CallPlayer }) {
             type="button"
             disabled={!ready}
             onClick={() => player.setRate(next)}
-            aria-label={`Speed ${player.rate}×. Change to ${next}×.`}
+            aria-label={t("call.speed", { rate: player.rate, next })}
             className="rounded-md border border-line px-1.5 py-0.5 hover:bg-sunken"
           >
             {player.rate}×
@@ -101,11 +102,11 @@ function Waveform({ player, envelope }: { player: CallPlayer; envelope: Envelope
       ref={canvas}
       role="slider"
       tabIndex={0}
-      aria-label="Position"
+      aria-label={t("call.position")}
       aria-valuemin={0}
       aria-valuemax={Math.round(player.durationMs / 1000)}
       aria-valuenow={Math.round(player.positionMs / 1000)}
-      aria-valuetext={`${clock(player.positionMs)} of ${clock(player.durationMs)}`}
+      aria-valuetext={t("call.position_of", { at: clock(player.positionMs), all: clock(player.durationMs) })}
       onKeyDown={onKey}
       onPointerDown={(event) => {
         event.currentTarget.setPointerCapture(event.pointerId);

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "../../api/client";
 import { ApiError } from "../../api/problem";
 import { type Envelope, readEnvelope } from "../../audio/recording";
+import { t } from "../../i18n";
 
 type RecordingState =
   | { state: "none" | "loading" }
@@ -47,7 +48,7 @@ function useRecording(id: string, recorded: boolean): RecordingState {
     };
     load().catch((error: unknown) => {
       if (stop.signal.aborted) return;
-      const problem = error instanceof ApiError ? error.message : "The recording cannot be played.";
+      const problem = error instanceof ApiError ? error.message : t("call.unplayable");
       setRecording({ state: "failed", problem });
     });
     return () => {
@@ -87,7 +88,7 @@ export function usePlayer(id: string, recorded: boolean): CallPlayer {
 
   const play = useCallback(() => {
     setStarted(true);
-    audio.current?.play().catch(() => setRefused("The browser did not allow playback."));
+    audio.current?.play().catch(() => setRefused(t("call.play_refused")));
   }, []);
   const seek = useCallback((ms: number) => {
     if (audio.current === null) return;

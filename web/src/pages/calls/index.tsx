@@ -1,37 +1,96 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { api } from "../../api/client";
-import { callerName } from "../../call/names";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useMemo, useState } from "react";
 import { t } from "../../i18n";
-import { shortDate } from "../../ui/format";
-import { Page, Problem, Skeleton } from "../../ui/kit/page";
+import { whole } from "../../ui/format";
+import { CallsIcon, DownloadIcon, MicIcon } from "../../ui/icons";
+import { Button, LinkButton } from "../../ui/kit/button";
+import { Empty, PageHeader, Problem, Skeleton } from "../../ui/kit/page";
+import { toast, toastProblem } from "../../ui/kit/toast";
+import { CallsTable } from "./calls-table";
+import { exportCalls } from "./export";
+import { Filters } from "./filters";
+import { fetchCalls } from "./query";
+import type { CallsSearch } from "./search";
+import { useAgentNames } from "./use-agent-names";
+import { Views } from "./views";
 
 export default function CallsPage() {
+  const search = useSearch({ from: "/app/calls" });
+  const navigate = useNavigate();
+  const agents = useAgentNames();
   const calls = useInfiniteQuery({
-    queryKey: ["get", "/api/v1/calls", "pages"],
-    queryFn: async ({ pageParam, signal }) => {
-      const query = { limit: 100, ...(pageParam === "" ? {} : { cursor: pageParam }) };
-      const { data } = await api.GET("/api/v1/calls", { params: { query }, signal });
-      return data ?? { items: [] };
-    },
+    queryKey: ["get", "/api/v1/calls", "pages", search],
+    queryFn: ({ pageParam, signal }) => fetchCalls(search, pageParam, signal),
     initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? null,
+    getNextPageParam: (page) => page.next,
   });
+  const rows = useMemo(() => calls.data?.pages.flatMap((page) => page.items) ?? [], [calls.data]);
+  const show = (next: CallsSearch) => void navigate({ to: "/calls", search: next, replace: true });
+  const narrowed = Object.keys(search).length > 0;
   return (
-    <Page title={t("calls.title")}>
-      {calls.isPending && <Skeleton />}
-      {calls.error !== null && <Problem error={calls.error} retry={() => void calls.refetch()} />}
-      <ul>
-        {(calls.data?.pages ?? [])
-          .flatMap((page) => page.items)
-          .map((call) => (
-            <li key={call.id}>
-              <Link to="/calls/$id" params={{ id: call.id }} data-call={call.id}>
-                {callerName(call)} {shortDate(call.started_at_ms)}
-              </Link>
-            </li>
-          ))}
-      </ul>
-    </Page>
+    <div className="flex h-full flex-col">
+      <div className="px-4 pt-6 sm:px-8 sm:pt-8">
+        <PageHeader title={t("calls.title")} actions={<Export search={search} disabled={rows.length === 0} />} />
+        <div className="-mt-2 flex flex-col gap-3 pb-4">
+          <Filters search={search} show={show} agents={agents} />
+          <Views search={search} show={show} />
+        </div>
+      </div>
+      <div className="min-h-0 flex-1 px-4 pb-4 sm:px-8 sm:pb-6">
+        {calls.isPending && <Skeleton rows={8} />}
+        {calls.error !== null && <Problem error={calls.error} retry={() => void calls.refetch()} />}
+        {calls.isSuccess && rows.length === 0 && (
+          <Empty
+            icon={<CallsIcon />}
+            title={narrowed ? t("calls.none_match") : t("home.no_calls_yet")}
+            action={
+              narrowed ? (
+                <Button onClick={() => show({})}>{t("calls.clear")}</Button>
+              ) : (
+                <LinkButton to="/talk" tone="primary" icon={<MicIcon className="size-4" />}>
+                  {t("home.talk")}
+                </LinkButton>
+              )
+            }
+          >
+            {narrowed ? t("calls.none_match_help") : t("home.no_calls_help")}
+          </Empty>
+        )}
+        {rows.length > 0 && (
+          <CallsTable
+            calls={rows}
+            agents={agents}
+            more={calls.hasNextPage}
+            loading={calls.isFetchingNextPage}
+            onEnd={() => void calls.fetchNextPage()}
+          />
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Export({ search, disabled }: { search: CallsSearch; disabled: boolean }) {
+  const [done, setDone] = useState<number | null>(null);
+  const run = async () => {
+    setDone(0);
+    try {
+      const count = await exportCalls(search, setDone);
+      toast(t("calls.exported", { count }));
+    } catch (error) {
+      toastProblem(error);
+    }
+    setDone(null);
+  };
+  return (
+    <Button
+      disabled={disabled}
+      busy={done !== null}
+      icon={<DownloadIcon className="size-4" />}
+      onClick={() => void run()}
+    >
+      {done === null ? t("calls.export") : t("calls.exporting", { count: whole(done) })}
+    </Button>
   );
 }

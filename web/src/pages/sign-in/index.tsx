@@ -5,6 +5,7 @@ import { ApiError, asApiError } from "../../api/problem";
 import { meQuery } from "../../auth/me";
 import { keepSession } from "../../auth/session";
 import { t } from "../../i18n";
+import { slugOf } from "../../lib/slug";
 import { queryClient } from "../../shell/query-client";
 import { Button } from "../../ui/kit/button";
 import { TextField } from "../../ui/kit/field";
@@ -291,13 +292,4 @@ function SignInLink() {
       </Link>
     </p>
   );
-}
-
-/** `Brightleaf Cycles` as `brightleaf-cycles`. */
-function slugOf(name: string): string {
-  const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-  return plain
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "")
-    .slice(0, 40);
 }

@@ -60,7 +60,7 @@ export function LinkButton({
   children,
   className,
   ...link
-}: LinkProps & Look & { children: ReactNode; className?: string }) {
+}: LinkProps & Look & { children: ReactNode; className?: string; onClick?: () => void }) {
   return (
     <Link {...link} className={`${look(tone, size)} ${className ?? ""}`}>
       {icon}

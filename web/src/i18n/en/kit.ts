@@ -1,0 +1,18 @@
+export const kit = {
+  unsaved: "Unsaved changes",
+  unsaved_title: "Leave without saving?",
+  unsaved_text: "What you changed here has not been saved and would be lost.",
+  unsaved_leave: "Leave",
+  discard: "Discard",
+  more: "Show more",
+  remove: "Remove",
+  up: "Move up",
+  down: "Move down",
+  add: "Add",
+  delete: "Delete",
+  edit: "Change",
+  actions: "Actions",
+  saved: "Saved",
+  none: "None",
+  never: "never",
+};

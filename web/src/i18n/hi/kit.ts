@@ -1,0 +1,20 @@
+import type { Messages } from "../en";
+
+export const kit: Messages["kit"] = {
+  unsaved: "बदलाव सहेजे नहीं गए",
+  unsaved_title: "बिना सहेजे छोड़ें?",
+  unsaved_text: "आपने यहाँ जो बदला है वह सहेजा नहीं गया है और खो जाएगा।",
+  unsaved_leave: "छोड़ें",
+  discard: "बदलाव हटाएँ",
+  more: "और दिखाएँ",
+  remove: "हटाएँ",
+  up: "ऊपर ले जाएँ",
+  down: "नीचे ले जाएँ",
+  add: "जोड़ें",
+  delete: "मिटाएँ",
+  edit: "बदलें",
+  actions: "काम",
+  saved: "सहेजा गया",
+  none: "कोई नहीं",
+  never: "कभी नहीं",
+};

@@ -1,0 +1,281 @@
+import { $api } from "../../api/client";
+import type { components } from "../../api/schema.gen";
+import { useCan } from "../../auth/me";
+import { t, wordsOf } from "../../i18n";
+import { dollars } from "../../ui/format";
+import { CloseIcon, DownIcon } from "../../ui/icons";
+import { IconButton, LinkButton } from "../../ui/kit/button";
+import { Check } from "../../ui/kit/check";
+import { Select, Switch, TextField } from "../../ui/kit/field";
+import { Badge, Card } from "../../ui/kit/page";
+import {
+  type AgentProviders,
+  choiceTable,
+  choiceText,
+  type ProviderChoice,
+  type ProviderTable,
+  STAGES,
+  type Stage,
+  withChoices,
+} from "./draft";
+import type { TabProps } from "./words-tab";
+
+type Provider = components["schemas"]["ProviderView"];
+
+const PREFERENCES = ["order", "latency", "quality", "cost", "balanced"] as const;
+const REGIONS = ["on_site", "eu", "uk", "us", "canada", "india", "asia_pacific", "south_america", "global"];
+const BRAINS = ["auto", "local", "llm"] as const;
+
+/** Who hears, thinks and speaks for the agent, and who takes over when they fail. */
+export function ProvidersTab({ draft, set, editable }: TabProps) {
+  const can = useCan();
+  const known = $api.useQuery("get", "/api/v1/providers", {}, { enabled: can("providers:read") }).data?.items ?? [];
+  const { providers } = draft;
+  const setProviders = (next: AgentProviders) => set({ providers: next });
+  const setBrain = (kind: (typeof BRAINS)[number]) =>
+    set({ brain: kind === "llm" ? { kind, provider: null, model: null } : { kind } });
+  return (
+    <fieldset disabled={!editable} className="flex flex-col gap-5">
+      <legend className="sr-only">{t("agents.tab_providers")}</legend>
+      <Card title={t("agents.brain_and_voice")}>
+        <div className="grid gap-4 sm:grid-cols-2">
+          <Select
+            label={t("agent_fields.brain.kind")}
+            hint={t(`agents.brain_${draft.brain.kind}_hint`)}
+            value={draft.brain.kind}
+            onChange={(event) => setBrain(event.target.value as (typeof BRAINS)[number])}
+            options={BRAINS.map((value) => ({ value, label: t(`agents.brain_${value}`) }))}
+          />
+          <TextField
+            label={t("agent_fields.voice")}
+            hint={t("agent_hints.voice")}
+            value={draft.voice ?? ""}
+            onChange={(event) => set({ voice: event.target.value === "" ? null : event.target.value })}
+          />
+        </div>
+      </Card>
+      {STAGES.map((stage) => (
+        <StageCard
+          key={stage}
+          stage={stage}
+          choices={providers[stage] ?? []}
+          known={known.filter((one) => one.stage === stage)}
+          onChange={(choices) => setProviders(withChoices(providers, stage, choices))}
+        />
+      ))}
+      <Rules providers={providers} set={setProviders} editable={editable} />
+    </fieldset>
+  );
+}
+
+interface StageProps {
+  stage: Stage;
+  choices: ProviderChoice[];
+  known: Provider[];
+  onChange: (choices: ProviderChoice[]) => void;
+}
+
+function StageCard({ stage, choices, known, onChange }: StageProps) {
+  const tables = choices.map(choiceTable);
+  const chosen = new Set(tables.map(({ name }) => name));
+  const replace = (index: number, table: ProviderTable) => onChange(choices.with(index, choiceText(table)));
+  const move = (index: number) => {
+    const next = [...choices];
+    const [one] = next.splice(index, 1);
+    if (one !== undefined) next.splice(index - 1, 0, one);
+    onChange(next);
+  };
+  return (
+    <Card title={t(`agents.stage_${stage}`)}>
+      {tables.length === 0 && <p className="text-sm text-soft">{t("agents.stage_open")}</p>}
+      <ol className="flex flex-col gap-3">
+        {tables.map((table, index) => (
+          <li key={table.name} className="rounded-xl border border-line p-3">
+            <Choice
+              table={table}
+              first={index === 0}
+              provider={known.find(({ name }) => name === table.name)}
+              voiced={stage === "tts"}
+              onChange={(next) => replace(index, next)}
+              onUp={() => move(index)}
+              onRemove={() => onChange(choices.toSpliced(index, 1))}
+            />
+          </li>
+        ))}
+      </ol>
+      <div className="mt-3 flex flex-wrap items-center gap-3">
+        <div className="w-60 max-w-full">
+          <Select
+            bare
+            label={t("agents.add_provider", { stage: t(`agents.stage_${stage}`) })}
+            value=""
+            onChange={(event) => event.target.value !== "" && onChange([...choices, event.target.value])}
+            options={[
+              { value: "", label: tables.length === 0 ? t("agents.choose_provider") : t("agents.choose_fallback") },
+              ...known
+                .filter(({ name }) => !chosen.has(name))
+                .map(({ name, title, usable }) => ({
+                  value: name,
+                  label: usable ? title : t("agents.not_set_up", { title }),
+                })),
+            ]}
+          />
+        </div>
+        <LinkButton to="/settings/$section" params={{ section: "providers" }} tone="ghost" size="sm">
+          {t("agents.set_up_providers")}
+        </LinkButton>
+      </div>
+    </Card>
+  );
+}
+
+function Choice({
+  table,
+  provider,
+  first,
+  voiced,
+  onChange,
+  onUp,
+  onRemove,
+}: {
+  table: ProviderTable;
+  provider: Provider | undefined;
+  first: boolean;
+  voiced: boolean;
+  onChange: (table: ProviderTable) => void;
+  onUp: () => void;
+  onRemove: () => void;
+}) {
+  const text = (name: "model" | "voice" | "language" | "flag", value: string) => {
+    const { [name]: _, ...rest } = table;
+    onChange(value === "" ? rest : { ...rest, [name]: value });
+  };
+  const weight = (value: string) => {
+    const { weight: _, ...rest } = table;
+    onChange(value === "" ? rest : { ...rest, weight: Math.max(0, Math.trunc(Number(value))) });
+  };
+  return (
+    <>
+      <div className="flex flex-wrap items-center gap-2">
+        <span className="font-medium">{provider?.title ?? table.name}</span>
+        <Badge tone={first ? "good" : "plain"}>{first ? t("agents.primary") : t("agents.fallback")}</Badge>
+        {provider !== undefined && !provider.usable && <Badge tone="warn">{t("agents.unusable")}</Badge>}
+        {provider?.minute_usd_micros != null && (
+          <span className="text-xs text-soft">
+            {t("agents.minute_costs", { cost: dollars(provider.minute_usd_micros) })}
+          </span>
+        )}
+        <span className="ml-auto flex">
+          <IconButton size="sm" label={t("kit.up")} disabled={first} onClick={onUp}>
+            <DownIcon className="size-4 rotate-180" />
+          </IconButton>
+          <IconButton size="sm" label={t("kit.remove")} onClick={onRemove}>
+            <CloseIcon className="size-4" />
+          </IconButton>
+        </span>
+      </div>
+      {provider?.problem != null && <p className="mt-1 text-[0.8125rem] text-warn">{provider.problem}</p>}
+      <div className="mt-2 grid gap-3 sm:grid-cols-4">
+        <TextField
+          label={t("agents.model")}
+          placeholder={provider?.model ?? ""}
+          value={table.model ?? ""}
+          onChange={(event) => text("model", event.target.value)}
+        />
+        {voiced && (
+          <TextField
+            label={t("agent_fields.voice")}
+            value={table.voice ?? ""}
+            onChange={(event) => text("voice", event.target.value)}
+          />
+        )}
+        <TextField
+          label={t("agents.weight")}
+          type="number"
+          min={0}
+          value={table.weight ?? ""}
+          onChange={(event) => weight(event.target.value)}
+        />
+        <TextField
+          label={t("agents.flag")}
+          value={table.flag ?? ""}
+          onChange={(event) => text("flag", event.target.value)}
+        />
+      </div>
+    </>
+  );
+}
+
+function Rules({
+  providers,
+  set,
+  editable,
+}: {
+  providers: AgentProviders;
+  set: (next: AgentProviders) => void;
+  editable: boolean;
+}) {
+  const without = (name: keyof AgentProviders) => {
+    const { [name]: _, ...rest } = providers;
+    return rest as AgentProviders;
+  };
+  const regions = providers.regions ?? [];
+  const setRegion = (region: string, on: boolean) => {
+    const next = on ? [...regions, region] : regions.filter((one) => one !== region);
+    // In the order in which the server writes them, so that what was undone is no change.
+    next.sort((a, b) => REGIONS.indexOf(a) - REGIONS.indexOf(b));
+    set(next.length === 0 ? without("regions") : { ...providers, regions: next });
+  };
+  return (
+    <Card title={t("agents.rules")}>
+      <div className="grid gap-4 sm:grid-cols-2">
+        <Select
+          label={t("agent_fields.providers.prefer")}
+          value={providers.prefer ?? "order"}
+          onChange={(event) => set({ ...providers, prefer: event.target.value as "order" })}
+          options={PREFERENCES.map((value) => ({ value, label: t(`agents.prefer_${value}`) }))}
+        />
+        <TextField
+          type="number"
+          min={0}
+          step="0.01"
+          label={t("agent_fields.providers.budget_call_usd_micros")}
+          hint={t("agent_hints.budget")}
+          value={providers.budget_call_usd_micros === undefined ? "" : providers.budget_call_usd_micros / 1e6}
+          onChange={(event) => {
+            const value = event.target.valueAsNumber;
+            set(
+              Number.isNaN(value)
+                ? without("budget_call_usd_micros")
+                : { ...providers, budget_call_usd_micros: Math.round(value * 1e6) },
+            );
+          }}
+        />
+      </div>
+      <fieldset className="mt-4">
+        <legend className="text-sm font-medium">{t("agent_fields.providers.regions")}</legend>
+        <p className="mb-2 text-[0.8125rem] text-soft">{t("agent_hints.regions")}</p>
+        <div className="grid grid-cols-2 gap-1 sm:grid-cols-3">
+          {REGIONS.map((region) => (
+            <Check
+              key={region}
+              label={wordsOf("regions", region) ?? region}
+              checked={regions.includes(region)}
+              onChange={(on) => setRegion(region, on)}
+              disabled={!editable}
+            />
+          ))}
+        </div>
+      </fieldset>
+      <div className="mt-4">
+        <Switch
+          label={t("agent_fields.providers.strict")}
+          hint={t("agent_hints.strict")}
+          checked={providers.strict === true}
+          onChange={(strict) => set({ ...providers, strict })}
+          disabled={!editable}
+        />
+      </div>
+    </Card>
+  );
+}

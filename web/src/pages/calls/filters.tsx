@@ -1,0 +1,93 @@
+import { type FormEvent, useEffect, useState } from "react";
+import { t } from "../../i18n";
+import { Button } from "../../ui/kit/button";
+import { Select, TextField } from "../../ui/kit/field";
+import { stateWords } from "./call-list";
+import { CALL_STATES, type CallsSearch, callsSearch } from "./search";
+
+interface FiltersProps {
+  search: CallsSearch;
+  show: (next: CallsSearch) => void;
+  agents: ReadonlyMap<string, string>;
+}
+
+/** What the list is narrowed to. Words are looked for on Enter, the rest at once. */
+export function Filters({ search, show, agents }: FiltersProps) {
+  const [words, setWords] = useState(search.q ?? "");
+  useEffect(() => setWords(search.q ?? ""), [search.q]);
+  // An empty field takes its filter away; what is not understood never gets into the address.
+  const set = (change: Record<string, string>) => show(callsSearch({ ...search, ...change }));
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    set({ q: words });
+  };
+  return (
+    <search className="flex flex-wrap items-end gap-2">
+      <form onSubmit={submit} className="flex min-w-56 flex-1 items-end gap-2 sm:max-w-sm">
+        <div className="flex-1">
+          <TextField
+            bare
+            type="search"
+            label={t("calls.search")}
+            placeholder={t("calls.search")}
+            value={words}
+            onChange={(event) => {
+              setWords(event.target.value);
+              if (event.target.value === "" && search.q !== undefined) set({ q: "" });
+            }}
+          />
+        </div>
+        <Button type="submit">{t("shell.search")}</Button>
+      </form>
+      <Select
+        bare
+        label={t("calls.agent")}
+        value={search.agent ?? ""}
+        onChange={(event) => set({ agent: event.target.value })}
+        options={[
+          { value: "", label: t("calls.all_agents") },
+          ...[...agents].map(([value, label]) => ({ value, label })),
+        ]}
+      />
+      <Select
+        bare
+        label={t("calls.state")}
+        value={search.state ?? ""}
+        onChange={(event) => set({ state: event.target.value })}
+        options={[
+          { value: "", label: t("calls.all_states") },
+          ...CALL_STATES.map((value) => ({ value, label: stateWords(value) })),
+        ]}
+      />
+      <Select
+        bare
+        label={t("calls.direction")}
+        value={search.direction ?? ""}
+        onChange={(event) => set({ direction: event.target.value })}
+        options={[
+          { value: "", label: t("calls.both_directions") },
+          { value: "inbound", label: t("calls.inbound") },
+          { value: "outbound", label: t("calls.outbound") },
+        ]}
+      />
+      <TextField
+        bare
+        type="date"
+        label={t("calls.from")}
+        title={t("calls.from")}
+        value={search.from ?? ""}
+        max={search.to}
+        onChange={(event) => set({ from: event.target.value })}
+      />
+      <TextField
+        bare
+        type="date"
+        label={t("calls.to")}
+        title={t("calls.to")}
+        value={search.to ?? ""}
+        min={search.from}
+        onChange={(event) => set({ to: event.target.value })}
+      />
+    </search>
+  );
+}

@@ -1,0 +1,104 @@
+// What each of the shaping pages is for, done as a person does it.
+
+const unique = () => Math.random().toString(36).slice(2, 8);
+
+async function agents({ page, baseUrl, begin, check }) {
+  const name = `Mira ${unique()}`;
+  begin("the list shows agents and their status");
+  await page.goto(`${baseUrl}/agents`);
+  await page.locator("[data-agent]").first().waitFor();
+  await check("list");
+
+  begin("an agent is made, published and opened");
+  await page.getByRole("button", { name: "New agent" }).first().click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name", { exact: true }).fill(name);
+  await check("new agent");
+  await dialog.getByRole("button", { name: "New agent" }).click();
+  await page.getByRole("heading", { level: 1, name }).waitFor();
+  await page.getByText("Version 1 answers").waitFor();
+  await check("words");
+
+  begin("a changed greeting is saved as a draft and published");
+  const greeting = page.getByLabel("Greeting", { exact: true });
+  await greeting.fill("Good day, what can I do for you?");
+  await check("unsaved");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await page.getByText("Draft differs").waitFor();
+  await page.getByRole("button", { name: "Publish" }).click();
+  await dialog.getByLabel("What is new").fill("A shorter greeting");
+  await dialog.getByRole("button", { name: "Publish" }).click();
+  await page.getByText("Version 2 answers").waitFor();
+
+  begin("unsaved changes are guarded");
+  await greeting.fill("Hello?");
+  await page.getByRole("link", { name: "Calls" }).first().click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Cancel" }).click();
+  await page.getByLabel("Greeting", { exact: true }).waitFor();
+
+  begin("a change of somebody else is not overwritten, and mine is not lost");
+  const slug = new URL(page.url()).pathname.split("/").at(-1);
+  await page.request.patch(`${baseUrl}/api/v1/agents/${slug}`, {
+    headers: { "If-Match": "*" },
+    data: { lines: { goodbye: "So long." } },
+  });
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await page.getByText("Somebody else changed this agent meanwhile").waitFor();
+  await check("conflict");
+  await page.getByRole("button", { name: "Put mine on top" }).click();
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await page.getByText("Unsaved changes").waitFor({ state: "detached" });
+  const kept = await (await page.request.get(`${baseUrl}/api/v1/agents/${slug}`)).json();
+  if (kept.draft.lines.greeting !== "Hello?" || kept.draft.lines.goodbye !== "So long.") {
+    throw new Error(`the two changes were not merged: ${JSON.stringify(kept.draft.lines)}`);
+  }
+
+  begin("a tool is added");
+  await page.getByRole("tab", { name: "Tools" }).click();
+  await page.getByRole("button", { name: "Add a tool" }).click();
+  await dialog.getByLabel("Name", { exact: true }).first().fill("order_status");
+  await dialog.getByLabel("What it does").fill("Looks up where an order is.");
+  await dialog.getByLabel("Address").fill("https://api.example.com/orders");
+  await dialog.getByRole("button", { name: "Add a parameter" }).click();
+  await dialog.getByLabel("Name", { exact: true }).nth(1).fill("order");
+  await dialog.getByLabel("What it means").fill("The order number");
+  await check("tool editor");
+  await dialog.getByRole("button", { name: "Save the tool" }).click();
+  await page.locator('[data-tool="order_status"]').waitFor();
+  await check("tools");
+
+  begin("the other tabs open");
+  await page.getByRole("tab", { name: "Voice and providers" }).click();
+  await page.getByText("Hearing (speech to text)").first().waitFor();
+  await check("providers");
+  await page.getByRole("tab", { name: "Turn-taking" }).click();
+  await page.getByText("Patient", { exact: true }).waitFor();
+  await check("turns");
+
+  begin("versions are compared, and the first one is published again");
+  await page.getByRole("tab", { name: "Versions" }).click();
+  await page.locator('[data-version="2"]').waitFor();
+  await page.locator('[data-version="1"]').getByRole("button", { name: "Compare" }).click();
+  await page.locator('[data-difference="lines.greeting"]').waitFor();
+  await check("comparison");
+  await page.keyboard.press("Escape");
+  await page.locator('[data-version="1"]').getByRole("button", { name: "Go back to it" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Go back to it" }).click();
+  await page.getByText("Version 3 answers").waitFor();
+
+  begin("the agent is talked to beside the editor");
+  await page.getByRole("button", { name: "Talk", exact: true }).click();
+  await page.getByRole("button", { name: "Type", exact: true }).click();
+  await page.locator('[data-role="agent"]').first().waitFor();
+  await check("talking");
+  await page.getByRole("button", { name: "End", exact: true }).click();
+  await page.locator("[data-ended]").waitFor();
+
+  begin("the agent is deleted");
+  await page.getByRole("button", { name: "Actions" }).click();
+  await page.getByRole("menuitem", { name: "Delete the agent" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Delete the agent" }).click();
+  await page.waitForURL(/\/agents$/);
+}
+
+export const JOBS = { agents };
