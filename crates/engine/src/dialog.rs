@@ -14,7 +14,7 @@ pub use answer::{Answer, AskedTool, Step};
 pub use evidence::Evidence;
 pub use policy::Refusal;
 
-use base::limits::{ANSWER_TOKENS_MAX, CONTEXT_TOKENS_MAX, DIALOG_LINES_MAX, TOOL_RESULT_CHARS_MAX};
+use base::limits::{ANSWER_TOKENS_MAX, CONTEXT_TOKENS_MAX, DIALOG_LINES_MAX, TOOL_RESULT_CHARS_MAX, WHISPERS_MAX};
 use base::{Failure, Pii, ToolCallId};
 use model::agent::{Agent, BrainChoice};
 use model::generation::{AwaitedSlot, ChatMessage, GenerationRequest};
@@ -116,6 +116,10 @@ pub struct Dialog {
     agent: Arc<Agent>,
     system: String,
     facts: Vec<String>,
+    /// Hints of supervisors.
+    whispers: Vec<String>,
+    /// A person has spoken with the customer.
+    had_person: bool,
     lines: Vec<Line>,
     evidence: Evidence,
     /// The argument that was asked for last.
@@ -138,6 +142,8 @@ impl Dialog {
             system: prompt::system(&agent, &[]),
             agent,
             facts: Vec::new(),
+            whispers: Vec::new(),
+            had_person: false,
             lines: Vec::new(),
             evidence: Evidence::default(),
             awaiting: None,
@@ -155,7 +161,41 @@ impl Dialog {
         let fact = fact.into();
         self.evidence.add(&fact);
         self.facts.push(fact);
+        self.prompt_again();
+    }
+
+    fn prompt_again(&mut self) {
         self.system = prompt::system(&self.agent, &self.facts);
+        prompt::add_desk(&mut self.system, &self.whispers, self.had_person);
+    }
+
+    /// A supervisor gave a hint that the customer does not hear. What a supervisor says counts as looked up.
+    pub fn whispered(&mut self, text: &str) {
+        self.evidence.add(text);
+        if self.whispers.len() >= WHISPERS_MAX {
+            self.whispers.remove(0);
+        }
+        self.whispers.push(text.to_owned());
+        self.prompt_again();
+    }
+
+    /// The customer heard this from a person who has the conversation.
+    pub fn person_heard(&mut self, text: &str) {
+        self.person_heard_late(text);
+        let line = std::mem::take(&mut self.asides).join(" ");
+        self.said.clear();
+        self.push(Line::Agent(line));
+        self.turn_start = self.lines.len();
+    }
+
+    /// The same, known when the agent has the conversation again: it stands before what is heard next.
+    pub fn person_heard_late(&mut self, text: &str) {
+        self.evidence.add(text);
+        self.agent_aside(text);
+        if !self.had_person {
+            self.had_person = true;
+            self.prompt_again();
+        }
     }
 
     /// The customer said this.

@@ -11,6 +11,7 @@ pub mod call;
 pub mod customer;
 pub mod event;
 pub mod flags;
+pub mod flow;
 pub mod generation;
 pub mod hours;
 pub mod journal;

@@ -23,6 +23,7 @@ pub mod retention;
 pub mod router;
 pub mod service;
 pub mod socket;
+pub mod supervise;
 pub mod tools;
 pub mod voices;
 pub mod webhooks;

@@ -212,6 +212,8 @@ pub enum Role {
     Customer,
     /// The agent.
     Agent,
+    /// A person who had taken the call over.
+    Person,
 }
 
 /// One message of a conversation: what was said, and of the agent only what was heard.

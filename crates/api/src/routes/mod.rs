@@ -20,6 +20,7 @@ mod plans;
 mod providers;
 mod recordings;
 mod shapes;
+mod supervise;
 pub(crate) mod test_calls;
 mod tickets;
 mod tools;
@@ -162,6 +163,11 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(calls::end))
         .routes(routes!(calls::transfer))
         .routes(routes!(calls::events))
+        .routes(routes!(supervise::whisper))
+        .routes(routes!(supervise::say))
+        .routes(routes!(supervise::take_over))
+        .routes(routes!(supervise::hand_back))
+        .routes(routes!(supervise::supervise))
         .routes(routes!(transcripts::get))
         .routes(routes!(transcripts::log))
         .routes(routes!(recordings::get))

@@ -171,6 +171,7 @@ pub fn body(operation: &str) -> Value {
         "add_pairs" => json!({"name": "faq", "pairs": [{"question": "a?", "answer": "b"}]}),
         "query_knowledge" => json!({"question": "when are you open"}),
         "forget_gaps" => json!({"ids": []}),
+        "whisper_call" | "say_in_call" => json!({"text": "Offer her the spare key."}),
         "create_ticket" => json!({"subject": "a lamp"}),
         "put_addresses" => json!({"networks": []}),
         _ => json!({}),

@@ -11,7 +11,7 @@ use crate::sql_store::SqlStore;
 use async_trait::async_trait;
 use base::{CallId, CallTime, JournalSeq, MessageId, TurnId};
 use model::business::TenantScope;
-use model::event::{Speaker, TurnFacts};
+use model::event::{EventKind, HoldFacts, Speaker, TurnFacts};
 use model::generation::Citation;
 use model::journal::{Entry, Record, TurnLatency};
 use model::statistics::{Counts, Waits, slot_of};
@@ -40,6 +40,14 @@ fn said(entry: &Entry) -> Option<Said<'_>> {
             citations: &[],
             latency: None,
         }),
+        Entry::PersonTurn { turn, text } => Some(Said {
+            role: "person",
+            turn: *turn,
+            text: text.expose(),
+            complete: true,
+            citations: &[],
+            latency: None,
+        }),
         // What the caller did not hear was not said.
         Entry::AgentTurn { turn, heard, complete, citations, latency, .. } if !heard.expose().is_empty() => {
             Some(Said {
@@ -61,10 +69,26 @@ fn turn(call: CallId, record: &Record, said: &Said<'_>) -> TurnFacts {
         call,
         seq: record.seq.0,
         turn: said.turn,
-        role: if said.role == "customer" { Speaker::Customer } else { Speaker::Agent },
+        role: match said.role {
+            "customer" => Speaker::Customer,
+            "person" => Speaker::Person,
+            _ => Speaker::Agent,
+        },
         text: said.text.into(),
         complete: said.complete,
         at_call_ms: record.at.0,
+    }
+}
+
+/// Who has the call from here on, where that changes.
+fn hold(call: CallId, record: &Record) -> Option<(EventKind, HoldFacts)> {
+    let facts = HoldFacts { call, by: None, mode: None, reason: None, at_call_ms: record.at.0 };
+    match &record.entry {
+        Entry::TakenOver { by, mode, .. } => {
+            Some((EventKind::CallTakenOver, HoldFacts { by: by.clone(), mode: Some(*mode), ..facts }))
+        }
+        Entry::HandedBack { reason } => Some((EventKind::CallHandedBack, HoldFacts { reason: Some(*reason), ..facts })),
+        _ => None,
     }
 }
 
@@ -115,6 +139,9 @@ impl SqlStore {
                 said.latency.and_then(|latency| latency.heard_ms).into_iter().for_each(|ms| waits.add(ms));
                 told.push(Fresh::turn(&turn(call, record, &said))?);
                 messages.push(message(scope, conversation, record, &said)?);
+            }
+            if let Some((kind, facts)) = hold(call, record) {
+                told.push(Fresh::new(kind, call.0, &facts)?);
             }
         }
         tx.write_many(sql::APPEND, entries).await?;
