@@ -90,7 +90,7 @@ fn pages(text: &str) -> Vec<u8> {
             let said: Vec<&str> = (0..11).map(|at| words[(line_at + at) % words.len()].as_str()).collect();
             line_at += 11;
             let size = if line % 15 == 0 { 16 } else { 10 };
-            let _ = write!(content, "BT /F1 {size} Tf 50 {} Td ({}) Tj ET\n", 790 - line * 16, said.join(" "));
+            let _ = writeln!(content, "BT /F1 {size} Tf 50 {} Td ({}) Tj ET", 790 - line * 16, said.join(" "));
         }
         let number = objects.len() + 2;
         objects.push(format!(

@@ -130,8 +130,8 @@ pub async fn questions_and_reports_belong_to_one_business(store: Arc<dyn Store>)
         (0..base::limits::KNOWLEDGE_QUESTIONS_MAX as i64 - 1).map(|at| question("again", at)).collect();
     assert!(matches!(store.add_questions(&shop, &too_many).await, Err(StoreError::Conflict(_))));
     let page = store.questions(&shop, None, 1).await.expect("a page");
-    assert_eq!(page.rows, [boats.clone()]);
-    assert_eq!(store.questions(&shop, page.next, 1).await.expect("a page").rows, [open.clone()]);
+    assert_eq!(page.rows, std::slice::from_ref(&boats));
+    assert_eq!(store.questions(&shop, page.next, 1).await.expect("a page").rows, std::slice::from_ref(&open));
     assert!(store.questions(&rival, None, 10).await.expect("a page").rows.is_empty());
     let declined = KnownQuestion { expected: None, updated_at_ms: 9, ..boats.clone() };
     assert!(matches!(store.change_question(&rival, &declined).await, Err(StoreError::NotFound(_))));

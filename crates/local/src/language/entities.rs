@@ -44,10 +44,13 @@ pub struct Found {
     pub from: usize,
 }
 
+/// An expression, and the value that it stands for where that is not what was said.
+type Pattern = (Regex, Option<String>);
+
 /// Finds things of several types.
 #[derive(Debug)]
 pub struct Finder {
-    types: Vec<(String, Vec<(Regex, Option<String>)>)>,
+    types: Vec<(String, Vec<Pattern>)>,
 }
 
 impl Finder {

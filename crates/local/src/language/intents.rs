@@ -105,8 +105,9 @@ impl Classifier {
             let momentum = step as f32 / (step as f32 + 3.0);
             let mut ahead = self.clone();
             for intent in 0..intents {
-                for at in 0..EMBEDDING_WIDTH {
-                    ahead.weights[intent][at] += momentum * (self.weights[intent][at] - before[intent][at]);
+                let moved = self.weights[intent].iter().zip(&before[intent]);
+                for (ahead, (now, before)) in ahead.weights[intent].iter_mut().zip(moved) {
+                    *ahead += momentum * (now - before);
                 }
                 ahead.biases[intent] += momentum * (self.biases[intent] - biases_before[intent]);
             }
@@ -125,9 +126,9 @@ impl Classifier {
             // many intents as for few.
             let length = RATE * intents as f32 / count;
             for intent in 0..intents {
-                for at in 0..EMBEDDING_WIDTH {
-                    let pull = slope[intent][at] + DECAY * ahead.weights[intent][at];
-                    self.weights[intent][at] = ahead.weights[intent][at] - length * pull;
+                let pulled = ahead.weights[intent].iter().zip(&slope[intent]);
+                for (weight, (ahead, slope)) in self.weights[intent].iter_mut().zip(pulled) {
+                    *weight = ahead - length * (slope + DECAY * ahead);
                 }
                 self.biases[intent] = ahead.biases[intent] - length * slope_biases[intent];
             }

@@ -242,14 +242,13 @@ impl Documents {
             .iter()
             .map(|one| WorkDocument { document: Some(one.slug.clone()), ..WorkDocument::waiting(&one.source) })
             .collect();
-        for index in 0..documents.len() {
+        for (index, one) in documents.iter().enumerate() {
             let meter = Meter::default();
             let look = |work: &mut Work| {
                 work.progress.chunks_done = meter.done.load(Ordering::Relaxed);
                 work.progress.chunks_total = meter.total.load(Ordering::Relaxed);
             };
-            let slug = &documents[index].slug;
-            let again = self.minds.ingest().reindex(scope, slug, wall_ms(), &meter);
+            let again = self.minds.ingest().reindex(scope, &one.slug, wall_ms(), &meter);
             let done = self.watched(scope, work, look, again).await;
             let mut document = work.progress.documents[index].clone();
             match done {
