@@ -96,7 +96,12 @@ impl Modify for Credentials {
 }
 
 fn documented() -> OpenApiRouter<App> {
-    people::routes(OpenApiRouter::with_openapi(Document::openapi()))
+    running(shaping(people::routes(OpenApiRouter::with_openapi(Document::openapi()))))
+}
+
+/// What a business is and what its agents do.
+fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    router
         .routes(routes!(business::get, business::update).layer(wide()))
         .routes(routes!(agents::list, agents::create).layer(wide()))
         .routes(routes!(agents::get, agents::update, agents::delete).layer(wide()))
@@ -119,6 +124,11 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(training::versions))
         .routes(routes!(training::roll_back))
         .routes(routes!(training::classify))
+}
+
+/// What goes on: calls, customers, knowledge, providers, webhooks, plans.
+fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    router
         .routes(routes!(numbers::list, numbers::create))
         .routes(routes!(numbers::get, numbers::update, numbers::delete))
         .routes(routes!(customers::list, customers::upsert).layer(wide()))
