@@ -38,8 +38,11 @@ function sizeBudget(): Plugin {
 
 const backend = process.env.FRONTDESK_URL ?? "http://127.0.0.1:8080";
 
-/** The host stays that of the page: changes from a page of another origin are refused. */
-const proxy = { "/api": { target: backend, ws: true }, "/carriers": { target: backend, ws: true } };
+/** As seen from the server the pages are its own: it refuses changes from pages of other origins. */
+const proxy = {
+  "/api": { target: backend, changeOrigin: false, ws: true },
+  "/carriers": { target: backend, changeOrigin: false, ws: true },
+};
 
 export default defineConfig({
   plugins: [react(), tailwindcss(), sizeBudget()],

@@ -132,6 +132,11 @@ pub fn api(root: &Path) -> Result<Outcome> {
     python_packages(root, "api", "fixtures/api/requirements.txt")
 }
 
+/// A server that speaks S3, for the storage of recordings.
+pub fn objects(root: &Path) -> Result<Outcome> {
+    python_packages(root, "objects", "fixtures/objects/requirements.txt")
+}
+
 /// The vendors' own client packages for Node.js, where the one for Python is a native library or cannot be pointed at us.
 pub fn conformance_node(root: &Path) -> Result<Outcome> {
     let source = root.join("fixtures/conformance/node");

@@ -109,6 +109,7 @@ fn set_up(root: &Path, steps: &mut Steps) -> Result<()> {
     steps.step("conformance packages", "the vendors' own clients judge our codecs and twins", || {
         setup::conformance(root)
     })?;
+    steps.step("object packages", "a server that speaks S3", || setup::objects(root))?;
     steps.step("api packages", "the programs that judge the API", || setup::api(root))?;
     steps.step(
         "conformance packages for Node.js",

@@ -195,6 +195,16 @@ impl Problem {
         problem
     }
 
+    /// A live call can be heard at the node that has it alone.
+    pub fn call_elsewhere(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "call_elsewhere", "Another node has this call").detail(detail)
+    }
+
+    /// The words about this problem, or its title.
+    pub(crate) fn detail_text(&self) -> &str {
+        self.detail.as_deref().unwrap_or(self.title)
+    }
+
     /// The request was to become a WebSocket and cannot.
     pub fn bad_upgrade(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_upgrade", "This is reached by a WebSocket").detail(detail)

@@ -47,6 +47,8 @@ row_ids! {
     ConversationId,
     /// A customer of a business.
     CustomerId,
+    /// A ticket: something to be done for a customer.
+    TicketId,
     /// A message of a conversation.
     MessageId,
     /// A person of a business.

@@ -17,7 +17,7 @@ pub mod wire;
 pub use failure::{ErrorClass, Failure};
 pub use id::{
     AccessKeyId, AgentId, BusinessId, CallId, ConversationId, CustomerId, DocumentId, GapId, GenerationId, JournalSeq,
-    MarkId, MessageId, NodeId, NumberId, SessionId, SttStreamId, ToolCallId, TurnId, UserId, UtteranceId,
+    MarkId, MessageId, NodeId, NumberId, SessionId, SttStreamId, TicketId, ToolCallId, TurnId, UserId, UtteranceId,
 };
 pub use money::Money;
 pub use phone::{PhoneNumber, PhoneNumberError};

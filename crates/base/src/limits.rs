@@ -296,6 +296,8 @@ pub const LAST_WORDS_MS_MAX: u64 = 20_000;
 pub const TRANSFER_MS_MAX: u64 = 30_000;
 /// Between two keys of one number that a caller types on the phone.
 pub const DTMF_PAUSE_MS_MAX: u64 = 2_000;
+/// Between two keys of a number that was asked for: people read it from a card.
+pub const DTMF_ASKED_PAUSE_MS_MAX: u64 = 5_000;
 /// Keys of one number that a caller types on the phone.
 pub const DTMF_DIGITS_MAX: usize = 64;
 /// Audio of one utterance that a recogniser of whole utterances is sent; of more, the oldest gives way.
@@ -334,6 +336,14 @@ pub const VOICES_MS_MAX: u64 = 15_000;
 pub const VOICE_CLONE_MS_MAX: u64 = 120_000;
 /// Tools of one agent.
 pub const AGENT_TOOLS_MAX: usize = 64;
+/// Bytes of one answer of an MCP server.
+pub const MCP_ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// Tools that one MCP server may list.
+pub const MCP_TOOLS_MAX: usize = 200;
+/// For an MCP server to greet, list its tools, or do what it was asked outside a call.
+pub const MCP_MS_MAX: u64 = 10_000;
+/// Characters of a ticket's text.
+pub const TICKET_CHARS_MAX: usize = 4_000;
 /// Bytes of one attribute or note of a customer.
 pub const CUSTOMER_TEXT_CHARS_MAX: usize = 4_000;
 /// Attributes, or tags, of one customer.
@@ -574,3 +584,28 @@ pub const IDENTITY_KEYS_MS_MIN: u64 = 60 * 1_000;
 pub const IDENTITY_PROVIDERS_KEPT_MAX: usize = 1_000;
 /// Signing in at an identity provider takes a person at most this long.
 pub const IDENTITY_SIGN_IN_MS_MAX: i64 = 10 * 60 * 1_000;
+
+/// A person who holds a call and whose audio line is gone is waited for this long; then the agent goes on, in milliseconds.
+pub const PERSON_AWAY_MS_MAX: u64 = 4_000;
+/// A person who holds a call without an audio line and has nothing said for this long has left, in milliseconds.
+pub const PERSON_TYPES_MS_MAX: u64 = 15_000;
+/// Hints of supervisors that an agent keeps in mind; the oldest goes first.
+pub const WHISPERS_MAX: usize = 5;
+/// Characters of one hint, or of one line that a supervisor has said.
+pub const DESK_TEXT_CHARS_MAX: usize = 500;
+/// Supervisors at one call at once.
+pub const SUPERVISORS_PER_CALL_MAX: usize = 8;
+/// Frames of a call that a supervisor may be behind; the oldest are left out.
+pub const TAP_FRAMES_MAX: usize = 200;
+/// Audio of a supervisor that waits for its turn on the line, in milliseconds; the oldest is left out.
+pub const PERSON_AUDIO_MS_MAX: u64 = 400;
+/// Audio of a supervisor that is gathered before it begins to be heard, against the jitter of their network, in milliseconds.
+pub const PERSON_AUDIO_MS_MIN: u64 = 60;
+/// Nodes of a flow.
+pub const FLOW_NODES_MAX: usize = 200;
+/// Characters of a text in a flow, before variables are filled in.
+pub const FLOW_TEXT_CHARS_MAX: usize = 1_000;
+/// Steps that one call goes through a flow; then the conversation goes on freely.
+pub const FLOW_STEPS_MAX: u32 = 1_000;
+/// Characters of the value of a variable.
+pub const FLOW_VALUE_CHARS_MAX: usize = 1_000;

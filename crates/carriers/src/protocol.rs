@@ -131,6 +131,17 @@ pub struct DialAttempt {
     pub ring: Millis,
 }
 
+/// A text message to a phone.
+#[derive(Clone, Copy, Debug)]
+pub struct TextMessage<'a> {
+    /// Whose phone.
+    pub to: &'a PhoneNumber,
+    /// Our number.
+    pub from: &'a PhoneNumber,
+    /// The words.
+    pub text: &'a str,
+}
+
 /// What the platform said to an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialReply {
@@ -165,6 +176,14 @@ pub trait CarrierControl: Send + Sync {
     fn dial(&self, attempt: &DialAttempt) -> Option<HttpRequest>;
     /// What the answer to it means. `None` when no answer came.
     fn dial_reply(&self, answer: Option<(u16, &[u8])>) -> DialReply;
+    /// The request that sends a text message; `None` when the platform sends none.
+    fn text_message(&self, _message: &TextMessage<'_>) -> Option<HttpRequest> {
+        None
+    }
+    /// What the answer to it means, in the words for an attempt to call. `None` when no answer came.
+    fn text_message_reply(&self, answer: Option<(u16, &[u8])>) -> DialReply {
+        self.dial_reply(answer)
+    }
     /// The request that ends a call; `None` when closing the media socket does.
     fn hang_up(&self, carrier_ref: &str) -> Option<HttpRequest>;
     /// Whether the answer to a hang-up means that the call is over (also when it was over already).

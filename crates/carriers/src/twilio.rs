@@ -16,6 +16,7 @@ pub type Media = TwilioMedia;
 
 use crate::protocol::{
     Answer, Authenticity, CarrierControl, DialAttempt, DialReply, Inbound, InboundCall, Reply, StatusReport,
+    TextMessage,
 };
 use crate::registry::{Control, Descriptor, Door, Setting, Settings};
 use aws_lc_rs::{constant_time, digest};
@@ -275,6 +276,14 @@ impl CarrierControl for TwilioControl {
                 ("Timeout", &ring_secs),
             ],
         ))
+    }
+
+    fn text_message(&self, message: &TextMessage<'_>) -> Option<HttpRequest> {
+        if self.options.account_sid.is_empty() {
+            return None;
+        }
+        let fields = [("To", message.to.expose()), ("From", message.from.expose()), ("Body", message.text)];
+        Some(self.api_request("Messages.json", &fields))
     }
 
     fn dial_reply(&self, answer: Option<(u16, &[u8])>) -> DialReply {

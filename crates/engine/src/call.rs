@@ -12,6 +12,7 @@ mod back_channel;
 mod barge_in;
 mod close;
 mod dead_air;
+mod desk;
 mod ending;
 mod endpointing;
 mod finished;
@@ -44,6 +45,7 @@ use barge_in::BargeIn;
 use base::limits::STREAM_TOKEN_MS_MAX;
 use base::{CallTime, ErrorClass, JournalSeq, Millis, TurnId};
 use dead_air::Interludes;
+use desk::Hold;
 use ending::{Closing, Drain};
 use guess::Speculation;
 use habits::Habits;
@@ -146,7 +148,9 @@ pub struct CallMachine {
     has_asked: bool,
     voice_failures: u32,
 
+    /// A person has the call; how is in `hold`.
     has_human: bool,
+    hold: Hold,
     drain: Option<Drain>,
     /// No money is left for a call that rings: who called hears so once there is audio.
     is_budget_gone: bool,
@@ -216,6 +220,7 @@ impl CallMachine {
             has_asked: false,
             voice_failures: 0,
             has_human: false,
+            hold: Hold::default(),
             drain: None,
             is_budget_gone: false,
             closing: None,
@@ -284,7 +289,7 @@ impl CallMachine {
         let placed = [introduction].into_iter().filter(|_| self.direction == Direction::Outbound);
         let first = [&lines.greeting, &lines.notice, &lines.filler, &lines.still_working, &lines.apology];
         let then = [&lines.not_heard, &lines.are_you_there, &lines.goodbye, &lines.call_back, &lines.handoff];
-        let rare = [&lines.give_up, &lines.resumed, &lines.time_is_up];
+        let rare = [&lines.give_up, &lines.resumed, &lines.time_is_up, &lines.handed_back];
         let sounds = lines.back_channels.iter().filter(|_| self.agent.turns.back_channels);
         let texts = first.into_iter().chain(placed).chain(sounds).chain(then).chain(rare);
         let texts = texts.filter(|text| !text.trim().is_empty()).cloned().collect();

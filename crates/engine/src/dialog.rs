@@ -14,7 +14,7 @@ pub use answer::{Answer, AskedTool, Step};
 pub use evidence::Evidence;
 pub use policy::Refusal;
 
-use base::limits::{ANSWER_TOKENS_MAX, CONTEXT_TOKENS_MAX, DIALOG_LINES_MAX, TOOL_RESULT_CHARS_MAX};
+use base::limits::{ANSWER_TOKENS_MAX, CONTEXT_TOKENS_MAX, DIALOG_LINES_MAX, TOOL_RESULT_CHARS_MAX, WHISPERS_MAX};
 use base::{Failure, Pii, ToolCallId};
 use model::agent::{Agent, BrainChoice};
 use model::generation::{AwaitedSlot, ChatMessage, GenerationRequest};
@@ -97,6 +97,13 @@ pub enum Verdict {
     },
     /// It may not run. The brain is told why.
     Refuse(Refusal),
+    /// It wants keys of the phone, so many at most. The brain is told to ask for them.
+    TakeKeys {
+        /// What the brain is told.
+        refusal: Refusal,
+        /// So many keys are the whole of it.
+        digits_max: usize,
+    },
     /// The customer wants a person.
     Handoff,
     /// The customer wants to end the call.
@@ -109,6 +116,10 @@ pub struct Dialog {
     agent: Arc<Agent>,
     system: String,
     facts: Vec<String>,
+    /// Hints of supervisors.
+    whispers: Vec<String>,
+    /// A person has spoken with the customer.
+    had_person: bool,
     lines: Vec<Line>,
     evidence: Evidence,
     /// The argument that was asked for last.
@@ -131,6 +142,8 @@ impl Dialog {
             system: prompt::system(&agent, &[]),
             agent,
             facts: Vec::new(),
+            whispers: Vec::new(),
+            had_person: false,
             lines: Vec::new(),
             evidence: Evidence::default(),
             awaiting: None,
@@ -148,7 +161,41 @@ impl Dialog {
         let fact = fact.into();
         self.evidence.add(&fact);
         self.facts.push(fact);
+        self.prompt_again();
+    }
+
+    fn prompt_again(&mut self) {
         self.system = prompt::system(&self.agent, &self.facts);
+        prompt::add_desk(&mut self.system, &self.whispers, self.had_person);
+    }
+
+    /// A supervisor gave a hint that the customer does not hear. What a supervisor says counts as looked up.
+    pub fn whispered(&mut self, text: &str) {
+        self.evidence.add(text);
+        if self.whispers.len() >= WHISPERS_MAX {
+            self.whispers.remove(0);
+        }
+        self.whispers.push(text.to_owned());
+        self.prompt_again();
+    }
+
+    /// The customer heard this from a person who has the conversation.
+    pub fn person_heard(&mut self, text: &str) {
+        self.person_heard_late(text);
+        let line = std::mem::take(&mut self.asides).join(" ");
+        self.said.clear();
+        self.push(Line::Agent(line));
+        self.turn_start = self.lines.len();
+    }
+
+    /// The same, known when the agent has the conversation again: it stands before what is heard next.
+    pub fn person_heard_late(&mut self, text: &str) {
+        self.evidence.add(text);
+        self.agent_aside(text);
+        if !self.had_person {
+            self.had_person = true;
+            self.prompt_again();
+        }
     }
 
     /// The customer said this.
@@ -259,7 +306,11 @@ impl Dialog {
         if let Some(parameter) = self.awaiting.as_ref().and_then(|slot| self.parameter(slot)) {
             return match &parameter.kind {
                 ParameterKind::Pattern { regex } => policy::is_whole(regex, words),
-                ParameterKind::Text | ParameterKind::Choice { .. } | ParameterKind::Day => false,
+                ParameterKind::YesNo { .. } => yes_or_no(words) != YesNo::Unclear,
+                ParameterKind::Text
+                | ParameterKind::Choice { .. }
+                | ParameterKind::Day
+                | ParameterKind::Number { .. } => false,
             };
         }
         let is_asked = self.pending.is_some() || has_asked;
@@ -271,7 +322,10 @@ impl Dialog {
         let parameter = self.awaiting.as_ref().and_then(|slot| self.parameter(slot));
         parameter.is_some_and(|parameter| match &parameter.kind {
             ParameterKind::Pattern { regex } => regex.contains("\\d") || regex.contains("0-9"),
-            ParameterKind::Text | ParameterKind::Choice { .. } | ParameterKind::Day => false,
+            ParameterKind::Number { .. } => true,
+            ParameterKind::Text | ParameterKind::Choice { .. } | ParameterKind::Day | ParameterKind::YesNo { .. } => {
+                false
+            }
         })
     }
 
@@ -280,6 +334,14 @@ impl Dialog {
         self.calls_in_turn += 1;
         let allowed = match policy::judge(&self.agent.tools, name, args, &self.evidence, self.calls_in_turn) {
             Ok(allowed) => allowed,
+            Err(refusal) if refusal.reason == policy::KEYS_WANTED => {
+                let spec = self.agent.tools.iter().find(|tool| tool.name == name);
+                let digits_max = spec.map_or(0, |spec| match spec.action {
+                    ToolAction::CollectDigits { digits_max } => digits_max,
+                    _ => 0,
+                });
+                return Verdict::TakeKeys { refusal, digits_max: digits_max as usize };
+            }
             Err(refusal) => return Verdict::Refuse(refusal),
         };
         match allowed.spec.action {
@@ -289,6 +351,10 @@ impl Dialog {
             | ToolAction::Record { .. }
             | ToolAction::Http { .. }
             | ToolAction::LookUpCustomer
+            | ToolAction::CreateTicket { .. }
+            | ToolAction::SendMessage { .. }
+            | ToolAction::CollectDigits { .. }
+            | ToolAction::Mcp { .. }
             | ToolAction::SearchKnowledge => {}
         }
         let changes_state = allowed.spec.changes_state;

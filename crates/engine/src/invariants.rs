@@ -3,6 +3,7 @@
 
 mod floor;
 mod guess;
+mod held;
 mod silence;
 mod told;
 
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use told::Told;
 
 use guess::Guesses;
+use held::Held;
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +87,7 @@ pub struct Checker {
     speaking: Option<UtteranceId>,
     guesses: Guesses,
     told: Told,
+    held: Held,
     /// What was shown to people who watch in this step.
     shown: Vec<String>,
     journaled: BTreeSet<UtteranceId>,
@@ -115,6 +118,7 @@ impl Checker {
             speaking: None,
             guesses: Guesses::default(),
             told: Told::default(),
+            held: Held::default(),
             shown: Vec::new(),
             journaled: BTreeSet::new(),
             started: BTreeMap::new(),
@@ -145,6 +149,7 @@ impl Checker {
             said.is_over = true;
         }
         self.told.forget();
+        self.held.killed(journal);
         let mut last_turn = String::new();
         for record in journal {
             match &record.entry {
@@ -156,6 +161,7 @@ impl Checker {
                     let is_optional = self.said.get(utterance).is_some_and(|said| said.is_interlude);
                     self.told.heard(heard.expose(), is_optional);
                 }
+                Entry::PersonTurn { text, .. } => self.told.heard(text.expose(), true),
                 _ => {}
             }
         }
@@ -163,7 +169,8 @@ impl Checker {
     }
 
     /// The machine was told this. Call before `handle`.
-    pub fn input(&mut self, input: &Input) {
+    pub fn input(&mut self, now: CallTime, input: &Input) {
+        self.held.input(now, input);
         match input {
             Input::Generation { id, event } => {
                 self.guesses.told(*id, event);
@@ -225,6 +232,9 @@ impl Checker {
             Output::StartGeneration { id, request } => {
                 let guess = self.guesses.asked(*id, request, self.agent.turns.speculate);
                 self.found.extend(guess);
+                if let Some((law, detail)) = self.held.asks(request) {
+                    self.broken(law, detail);
+                }
                 if let Some(detail) = self.told.check(request) {
                     self.broken("a_brain_knows_what_was_heard", detail);
                 }
@@ -268,7 +278,11 @@ impl Checker {
             self.broken("journal_without_gaps", format!("{} follows {}", record.seq, self.last_seq));
         }
         self.last_seq = record.seq;
+        if let Some((law, detail)) = self.held.entry(&record.entry) {
+            self.broken(law, detail);
+        }
         match &record.entry {
+            Entry::PersonTurn { text, .. } => self.told.heard(text.expose(), true),
             Entry::CallerTurn { turn, text, .. } => {
                 self.guesses.turn(text.expose());
                 self.told.turn();
@@ -370,6 +384,9 @@ impl Checker {
         let segments = vec![(text.to_owned(), None)];
         self.opens(utterance, Said { segments, is_interlude: true, has_end: true, ..Said::default() });
         self.found.extend(self.guesses.said(text));
+        if let Some((law, detail)) = self.held.spoken(text) {
+            self.broken(law, detail);
+        }
     }
 
     fn on_speak(&mut self, utterance: UtteranceId, segment: u32, text: &str) {
@@ -390,6 +407,9 @@ impl Checker {
             self.broken("silence_after_stop", format!("utterance {utterance} says {text:?} after its end"));
         } else if segment as usize != count {
             self.broken("segments_in_order", format!("segment {segment} of utterance {utterance} comes after {count}"));
+        }
+        if let Some((law, detail)) = self.held.spoken(text) {
+            self.broken(law, detail);
         }
         let words: String = solid(text).collect();
         let is_known = self.generations.values().any(|asked| asked.text.contains(&words));
@@ -441,6 +461,11 @@ impl Checker {
         }
         if std::mem::take(&mut self.has_gone_on) && self.is_ducked {
             self.broken("voice_is_raised_again", "the agent goes on with a low voice".into());
+        }
+        let has_person = machine.phase() == Phase::WithHuman && self.speaking.is_none();
+        let deadline = machine.next_deadline().map(|(at, _)| at);
+        if let Some((law, detail)) = self.held.after_step(deadline, has_person) {
+            self.broken(law, detail);
         }
         match machine.next_deadline() {
             None if !machine.is_ended() => {

@@ -7,7 +7,7 @@ use base::{
 };
 use model::call::CallState;
 use model::generation::{GenerationEvent, GenerationRequest};
-use model::journal::Record;
+use model::journal::{HoldMode, Record};
 use model::live::LiveKind;
 use serde::{Deserialize, Serialize};
 
@@ -237,9 +237,39 @@ pub enum SynthesisInput {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum DeskInput {
     /// Take the call over: the agent falls silent.
-    TakeOver,
+    TakeOver {
+        /// Who: kind and id of a credential.
+        #[serde(default)]
+        by: Option<String>,
+        /// For how long.
+        #[serde(default)]
+        mode: HoldMode,
+        /// Whether their audio line is open.
+        #[serde(default)]
+        with_line: bool,
+    },
     /// Hand the call back to the agent.
     HandBack,
+    /// Whoever has the call has opened or lost their audio line.
+    Line {
+        /// Opened, or lost.
+        is_up: bool,
+    },
+    /// Whoever has the call begins to speak.
+    Speaks,
+    /// Whoever has the call, or had it a moment ago, said this.
+    Said {
+        /// The words.
+        text: Pii<String>,
+    },
+    /// A hint for the agent that the caller does not hear.
+    Whisper {
+        /// Who.
+        #[serde(default)]
+        by: Option<String>,
+        /// The words.
+        text: Pii<String>,
+    },
     /// Make the agent say this.
     Say {
         /// The words.

@@ -70,11 +70,21 @@ pub enum Mutant {
     LearnedPauseUnbounded,
     /// Words for somebody else in the room stop the agent.
     SideTalkTakesFloor,
+    /// The agent answers the caller while a person has the call.
+    PersonTalkedOver,
+    /// A person who is gone keeps the call.
+    AbsentPersonKeepsCall,
+    /// After a person gave the call back the agent answers what the person has answered.
+    HandBackAnswersAgain,
+    /// The caller hears what was meant for the agent.
+    WhisperSpoken,
+    /// A yes to a person runs a change that the agent had asked about.
+    YesToPersonRunsChange,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 32] = [
+    pub const ALL: [Mutant; 37] = [
         Self::NoGenerationDeadline,
         Self::NoPlayoutDeadline,
         Self::StaleDeltaAccepted,
@@ -107,6 +117,11 @@ impl Mutant {
         Self::InterludeJournaledWithoutHearing,
         Self::LearnedPauseUnbounded,
         Self::SideTalkTakesFloor,
+        Self::PersonTalkedOver,
+        Self::AbsentPersonKeepsCall,
+        Self::HandBackAnswersAgain,
+        Self::WhisperSpoken,
+        Self::YesToPersonRunsChange,
     ];
 }
 

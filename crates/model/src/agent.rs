@@ -237,6 +237,8 @@ pub struct Lines {
     pub time_is_up: String,
     /// First words after the call went on on another node.
     pub resumed: String,
+    /// When the agent has the call again because the person who had it is gone.
+    pub handed_back: String,
     /// What is asked before a change when the tool has no question of its own, with `{tool}` and `{args}` placeholders.
     pub confirm: String,
     /// When the customer said no to a change.
@@ -262,6 +264,7 @@ impl Default for Lines {
             goodbye: "Thank you for calling. Goodbye.".into(),
             time_is_up: "I'm afraid our time is up. Thank you for calling. Goodbye.".into(),
             resumed: "Sorry, the line was interrupted for a moment. Where were we?".into(),
+            handed_back: "Thank you for waiting, I am back with you. What else can I do for you?".into(),
             confirm: "Just to be sure: {tool}, {args}. Shall I go ahead?".into(),
             not_done: "All right, I have not changed anything. What else can I do for you?".into(),
         }

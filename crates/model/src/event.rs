@@ -9,6 +9,7 @@
 //! at, make the picture of now.
 
 use crate::call::{Call, CallState, Direction};
+use crate::journal::{HandBack, HoldMode};
 use base::{AgentId, CallId, ConversationId, Pii, TurnId, limits};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,10 @@ kinds! {
     CallUpdated = "call.updated",
     /// A call is over. Data: [`CallFacts`].
     CallEnded = "call.ended",
+    /// A person took a call over. Data: [`HoldFacts`].
+    CallTakenOver = "call.taken_over",
+    /// The agent has a call again. Data: [`HoldFacts`].
+    CallHandedBack = "call.handed_back",
     /// What was said in a call was deleted, by its age or on request; the call's row stays. Data: none.
     CallForgotten = "call.forgotten",
     /// A call and all that belongs to it was deleted. Data: none.
@@ -57,6 +62,10 @@ kinds! {
     UsageAlert = "usage.alert",
     /// The plan of the business changed. Data: [`crate::plan::Subscription`].
     SubscriptionChanged = "subscription.changed",
+    /// Somebody or an agent raised a ticket. Data: [`crate::ticket::TicketFacts`].
+    TicketCreated = "ticket.created",
+    /// A ticket was changed. Data: [`crate::ticket::TicketFacts`].
+    TicketChanged = "ticket.changed",
     /// A webhook endpoint is not sent anything any more. Data: [`crate::webhook::DisabledFacts`].
     WebhookDisabled = "webhook.disabled",
     /// Sent by the test button of a webhook endpoint, and never stored among events.
@@ -150,6 +159,8 @@ pub enum Speaker {
     Customer,
     /// The agent.
     Agent,
+    /// A person who had taken the call over.
+    Person,
 }
 
 /// One turn of a conversation: what was said, and of the agent only what was heard.
@@ -167,6 +178,24 @@ pub struct TurnFacts {
     pub text: Pii<String>,
     /// Whether the customer heard all of it; always true of the customer's own words.
     pub complete: bool,
+    /// Milliseconds since the call began.
+    pub at_call_ms: u64,
+}
+
+/// A person took a call over, or the agent has it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldFacts {
+    /// The call.
+    pub call: CallId,
+    /// Who took it: kind and id of a credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// For how long it was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<HoldMode>,
+    /// Why the agent has it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<HandBack>,
     /// Milliseconds since the call began.
     pub at_call_ms: u64,
 }

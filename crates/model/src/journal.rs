@@ -126,9 +126,38 @@ pub enum Entry {
         reason: String,
     },
     /// A person took the call over: the agent is silent until [`Entry::HandedBack`].
-    TakenOver,
-    /// The person gave the call back to the agent.
-    HandedBack,
+    TakenOver {
+        /// Who: kind and id of a credential, such as `user:0199…`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// For how long.
+        #[serde(default)]
+        mode: HoldMode,
+        /// Whether they speak over an audio line of their own, rather than type.
+        #[serde(default)]
+        with_line: bool,
+    },
+    /// The agent has the call again.
+    HandedBack {
+        /// Why.
+        #[serde(default)]
+        reason: HandBack,
+    },
+    /// A person who has the call said something to the caller, as a recogniser understood it.
+    PersonTurn {
+        /// The caller's turn that came before.
+        turn: TurnId,
+        /// The words.
+        text: Pii<String>,
+    },
+    /// A supervisor gave the agent a hint that the caller does not hear.
+    Whispered {
+        /// Who.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// The words.
+        text: Pii<String>,
+    },
     /// What answered an outbound call was recognised.
     AnsweredBy {
         /// Who or what.
@@ -164,6 +193,48 @@ pub enum Entry {
         /// How long it lasted.
         duration: Millis,
     },
+}
+
+/// For how long a person takes a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldMode {
+    /// Until they give it back.
+    #[default]
+    TakeOver,
+    /// For a word in between.
+    BargeIn,
+}
+
+impl HoldMode {
+    /// The stable name used in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TakeOver => "take-over",
+            Self::BargeIn => "barge-in",
+        }
+    }
+}
+
+/// Why an agent has a call again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandBack {
+    /// The person gave it back.
+    #[default]
+    Asked,
+    /// The person was gone.
+    Absent,
+}
+
+impl HandBack {
+    /// The stable name used in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Absent => "absent",
+        }
+    }
 }
 
 /// A decision about who serves a stage.

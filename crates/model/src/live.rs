@@ -2,7 +2,7 @@
 
 use crate::call::CallState;
 use crate::generation::Citation;
-use crate::journal::{Routed, TurnLatency};
+use crate::journal::{HandBack, HoldMode, Routed, TurnLatency};
 use crate::routing::{Budget, Saving};
 use base::{CallTime, Pii, TurnId};
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,34 @@ pub enum LiveKind {
     },
     /// Who serves a stage from here on.
     Routed(Routed),
+    /// A person took the call over.
+    TakenOver {
+        /// Who.
+        by: Option<String>,
+        /// For how long.
+        mode: HoldMode,
+    },
+    /// The agent has the call again.
+    HandedBack {
+        /// Who had it.
+        by: Option<String>,
+        /// Why.
+        reason: HandBack,
+    },
+    /// A supervisor gave the agent a hint.
+    Whispered {
+        /// Who.
+        by: Option<String>,
+        /// The words.
+        text: Pii<String>,
+    },
+    /// A person who has the call said this to the caller.
+    PersonTurn {
+        /// Who.
+        by: Option<String>,
+        /// The words.
+        text: Pii<String>,
+    },
     /// Saving begins or goes a step further.
     Saving {
         /// How far it goes now.
@@ -96,4 +124,14 @@ pub enum LiveKind {
         /// Why, in one word.
         reason: String,
     },
+}
+
+impl LiveKind {
+    /// Whether the caller may see it, too. What supervisors do and who they are is not for callers.
+    pub const fn is_for_caller(&self) -> bool {
+        !matches!(
+            self,
+            Self::TakenOver { .. } | Self::HandedBack { .. } | Self::Whispered { .. } | Self::PersonTurn { .. }
+        )
+    }
 }

@@ -105,6 +105,8 @@ macro_rules! each_permission {
             ConversationsWrite "conversations:write" "Write into conversations.",
             CustomersRead "customers:read" "See customers.",
             CustomersWrite "customers:write" "Change customers.",
+            TicketsRead "tickets:read" "See tickets.",
+            TicketsWrite "tickets:write" "Raise and change tickets.",
             ProvidersRead "providers:read" "See providers, how they do, and which credentials there are.",
             ProvidersManage "providers:manage" "Set credentials of providers and test them.",
             ConfigRead "config:read" "See settings and feature flags.",

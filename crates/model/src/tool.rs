@@ -1,6 +1,7 @@
 //! Tools: what an agent may do, as data. The policy that decides whether a request is carried out is in the engine,
 //! outside any model.
 
+use crate::ticket::TicketPriority;
 use serde::{Deserialize, Serialize};
 
 /// A tool an agent may use.
@@ -33,7 +34,7 @@ pub struct ToolSpec {
 }
 
 /// One argument of a tool.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
     /// Name as a model gives it.
     pub name: String,
@@ -54,7 +55,7 @@ fn yes() -> bool {
 }
 
 /// What the values of an argument look like.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ParameterKind {
     /// Free text that the customer said.
@@ -71,6 +72,27 @@ pub enum ParameterKind {
     },
     /// A day: a weekday, today, tomorrow or a date.
     Day,
+    /// A number; the tool gets it as one.
+    Number {
+        /// The smallest that is accepted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        minimum: Option<f64>,
+        /// The largest that is accepted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        maximum: Option<f64>,
+        /// Whether it has no fraction.
+        #[serde(default)]
+        whole: bool,
+    },
+    /// Yes or no; the tool gets true or false.
+    YesNo {
+        /// Words by which customers mean yes; a plain yes when there are none.
+        #[serde(default)]
+        yes: Vec<String>,
+        /// Words by which customers mean no; a plain no when there are none.
+        #[serde(default)]
+        no: Vec<String>,
+    },
 }
 
 /// One value of a choice.
@@ -110,6 +132,36 @@ impl HttpMethod {
     }
 }
 
+/// By which way a message reaches somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// A text message to a phone, from our number and by the platform of the call.
+    Sms,
+}
+
+impl Channel {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+        }
+    }
+}
+
+/// Messages that one call may send unless its tool says otherwise.
+pub const MESSAGES_PER_CALL: u32 = 2;
+/// Messages that one person may get in a day unless the tool says otherwise.
+pub const MESSAGES_PER_DAY: u32 = 5;
+
+const fn messages_per_call() -> u32 {
+    MESSAGES_PER_CALL
+}
+
+const fn messages_per_day() -> u32 {
+    MESSAGES_PER_DAY
+}
+
 /// What carries a tool out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -141,10 +193,58 @@ pub enum ToolAction {
     },
     /// What the business knows about whoever is on the line, by their number.
     LookUpCustomer,
+    /// Raises a ticket. Of the arguments, `subject` is what it is about, `text` all of it, and others are written below it. Words
+    /// of the first two may be the brain's own: a person reads them.
+    CreateTicket {
+        /// How much it presses.
+        #[serde(default)]
+        priority: TicketPriority,
+    },
+    /// Sends a message that was written beforehand.
+    SendMessage {
+        /// By which way.
+        channel: Channel,
+        /// Name of the argument that holds whom it goes to; absent: whoever is on the line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+        /// What it says, with `{parameter}` placeholders.
+        text: String,
+        /// How many a call may send.
+        #[serde(default = "messages_per_call")]
+        per_call_max: u32,
+        /// How many a person may get in a day.
+        #[serde(default = "messages_per_day")]
+        per_day_max: u32,
+    },
+    /// Has the customer type its one argument on the keys of their phone.
+    CollectDigits {
+        /// So many keys are the whole of it; fewer end with the hash key or a pause.
+        digits_max: u32,
+    },
+    /// Calls a tool of an MCP server of the business.
+    Mcp {
+        /// Name of the server.
+        server: String,
+        /// Name of the tool there.
+        tool: String,
+        /// How long it may take; never longer than the agent's `tool_ms_max`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_ms: Option<u64>,
+    },
     /// Searches the business's documents.
     SearchKnowledge,
     /// Hands the call to a person.
     Handoff,
     /// Ends the call after a goodbye.
     EndCall,
+}
+
+/// Where an MCP server of a business is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct McpServer {
+    /// Its one address.
+    pub url: String,
+    /// Name of the credential of the business's tools that goes with every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
 }

@@ -468,6 +468,17 @@ impl Node {
         calls.get(&call).filter(|live| live.scope == *scope).map(|live| live.channels.live.subscribe())
     }
 
+    /// How a live call of the tenant is reached here, and what happens in it.
+    pub(crate) fn channels(
+        &self,
+        scope: &TenantScope,
+        call: CallId,
+    ) -> Option<(Channels, broadcast::Receiver<LiveEvent>)> {
+        let calls = lock(&self.shared.calls);
+        let live = calls.get(&call).filter(|live| live.scope == *scope && !live.is_over)?;
+        Some((live.channels.clone(), live.channels.live.subscribe()))
+    }
+
     /// Gives a live call of the tenant an input. `false` when there is no such call.
     pub async fn tell(&self, scope: &TenantScope, call: CallId, input: Input) -> bool {
         let messages = {

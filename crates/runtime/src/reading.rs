@@ -392,7 +392,8 @@ mod tests {
     fn what_the_customer_said_is_read_and_no_more_of_it_than_a_service_takes() {
         let record = |seq, entry| Record { seq: JournalSeq(seq), at: CallTime(0), entry };
         let turn = |text: &str| Entry::CallerTurn { turn: TurnId(1), text: text.into(), cut: false, typed: false };
-        let journal = [record(1, turn("Hello.")), record(2, Entry::TakenOver), record(3, turn("Where is it?"))];
+        let taken = Entry::HandedBack { reason: model::journal::HandBack::Asked };
+        let journal = [record(1, turn("Hello.")), record(2, taken), record(3, turn("Where is it?"))];
         assert_eq!(said_by_customer(&journal).as_deref(), Some("Hello.\nWhere is it?"));
         assert_eq!(said_by_customer(&journal[1..2]), None);
         let long = [record(1, turn(&"é".repeat(limits::READING_CHARS_MAX + 10)))];

@@ -74,7 +74,7 @@ fn with_query(url: &str, args: &Value) -> String {
 }
 
 /// The header by which the service knows us.
-fn authentication(fields: &BTreeMap<String, Secret<String>>) -> Result<Header, Failure> {
+pub(crate) fn authentication(fields: &BTreeMap<String, Secret<String>>) -> Result<Header, Failure> {
     let field = |name: &str| fields.get(name).map(|value| value.expose().clone()).unwrap_or_default();
     match field("kind").as_str() {
         "bearer" => Ok(Header::secret("authorization", format!("Bearer {}", field("token")))),
@@ -135,6 +135,10 @@ impl Node {
         args: &Value,
         deadline: Millis,
     ) -> Result<Option<ToolTrial>, Failure> {
+        if let ToolAction::Mcp { server, tool, timeout_ms } = &spec.action {
+            let deadline = Millis(timeout_ms.unwrap_or(deadline.0).min(deadline.0));
+            return self.try_mcp_tool(scope, (server, tool), args, deadline).await.map(Some);
+        }
         let ToolAction::Http { url, method, credential, timeout_ms } = &spec.action else { return Ok(None) };
         let tool = HttpTool { url, method: *method, credential: credential.as_deref() };
         let key = format!("test-{}", uuid::Uuid::now_v7());
@@ -167,6 +171,31 @@ impl Node {
             Err(failure) => trial.result = Err(failure),
         }
         Ok(Some(trial))
+    }
+}
+
+impl Node {
+    async fn try_mcp_tool(
+        &self,
+        scope: &TenantScope,
+        (server, tool): (&str, &str),
+        args: &Value,
+        deadline: Millis,
+    ) -> Result<ToolTrial, Failure> {
+        let store = self.store().as_ref();
+        let known = crate::mcp::find(store, scope, server).await?;
+        let began = Instant::now();
+        let result = crate::mcp::call(store, self.tools_egress(), scope, (server, tool), args, deadline).await;
+        Ok(ToolTrial {
+            method: "POST",
+            url: known.url,
+            headers: Vec::new(),
+            body: Some(args.to_string()),
+            status: None,
+            answer: result.as_ref().ok().map(|text| text.chars().take(SHOWN_CHARS_MAX).collect()),
+            result,
+            took: Millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)),
+        })
     }
 }
 

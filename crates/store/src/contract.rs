@@ -6,6 +6,7 @@
 //! method ends within [`base::limits::STATEMENT_MS_MAX`] plus [`base::limits::POOL_WAIT_MS_MAX`].
 
 pub mod customers;
+pub mod desk;
 pub mod drafts;
 pub mod lines;
 pub mod office;
@@ -211,6 +212,8 @@ pub enum Role {
     Customer,
     /// The agent.
     Agent,
+    /// A person who had taken the call over.
+    Person,
 }
 
 /// One message of a conversation: what was said, and of the agent only what was heard.
@@ -539,8 +542,9 @@ pub trait Credentials: Send + Sync {
     async fn credentials(&self) -> Answer<Vec<Credential>>;
     /// Deletes one. `false` when there is none.
     async fn delete_credential(&self, owner: Owner, provider: &str) -> Answer<bool>;
-    /// Seals all of them anew with the current data key and answers how many, so that an old key can go. One that does not
-    /// open stays as it is.
+    /// Seals all of them anew with the current data key, and with them the credentials of tools and the secrets of second
+    /// factors, identity providers and webhooks; answers how many. So an old key can go, as soon as what else it seals is
+    /// gone by its age: recordings, recorded inputs, answers to requests with a key. One that does not open stays as it is.
     async fn reseal_credentials(&self) -> Answer<u64>;
 }
 
@@ -608,6 +612,9 @@ pub trait Store:
     + drafts::Drafts
     + lines::Lines
     + customers::Customers
+    + desk::Tickets
+    + desk::Dispatches
+    + desk::Statistics
     + office::Office
     + requests::Requests
     + Events

@@ -111,6 +111,9 @@ impl SqlStore {
         while let Some(done) = tasks.join_next().await {
             done.map_err(|_| StoreError::Unavailable("a writer stopped".into()))??;
         }
+        for index in 0..fill.businesses {
+            self.db.write(REACH, sql::FILL_COUNTS, args![made_of(1, index)]).await?;
+        }
         Ok(())
     }
 

@@ -1,7 +1,9 @@
 //! What every store must obey, whatever is below it. [`crate::store_laws!`] makes each law a test of one store.
 
+mod desk;
 mod resources;
 
+pub use desk::*;
 pub use resources::*;
 mod live;
 
@@ -97,6 +99,9 @@ macro_rules! store_laws {
             a_failed_version_says_why_and_the_old_one_serves,
             a_deleted_document_leaves_nothing,
             chunks_and_gaps_belong_to_one_business,
+            a_ticket_is_raised_once_and_told,
+            a_message_goes_out_once_and_nobody_gets_too_many,
+            what_calls_come_to_is_the_sum_of_the_calls,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(

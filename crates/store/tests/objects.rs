@@ -3,8 +3,13 @@
 use base::{BusinessId, Secret, limits};
 use futures_util::TryStreamExt as _;
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 use store::objects::{ObjectError, ObjectName, ObjectPlace, Objects, RECORDINGS};
 use store::{DataKey, Keyring};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
 use uuid::Uuid;
 
 fn keys(digit: char) -> Keyring {
@@ -58,10 +63,28 @@ async fn memory_keeps_what_it_is_given() {
     obeys(&Objects::open(&ObjectPlace::Memory, keys('a')).expect("opens")).await;
 }
 
+/// A server that speaks S3, with the bucket `frontdesk`, ended with the test.
+async fn bucket() -> (Child, String) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let python = root.join(".frontdesk/objects/bin/python");
+    assert!(python.exists(), "{} is missing: `cargo xtask test` installs it", python.display());
+    let mut child = Command::new(python)
+        .arg(root.join("fixtures/objects/bucket.py"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let line = tokio::time::timeout(Duration::from_secs(60), lines.next_line()).await.expect("in time");
+    (child, line.expect("text").expect("its address"))
+}
+
 #[tokio::test]
-#[ignore = "needs a server that speaks S3 with a bucket `frontdesk`, at the address in FRONTDESK_TEST_S3"]
 async fn a_bucket_keeps_what_it_is_given() {
-    let endpoint = std::env::var("FRONTDESK_TEST_S3").expect("FRONTDESK_TEST_S3");
+    let (_server, endpoint) = bucket().await;
     let options = [
         ("endpoint", endpoint.as_str()),
         ("region", "us-east-1"),

@@ -1,17 +1,20 @@
 //! The laws for SQLite, and what is its own: the file survives, a full disk and a second process are told clearly.
 
 use async_trait::async_trait;
-use base::{CallId, CallTime, JournalSeq, Secret, limits};
+use base::{CallId, CallTime, JournalSeq, Secret, UserId, limits};
 use model::business::TenantScope;
 use model::call::Direction;
 use model::journal::{Entry, Record};
+use model::people::Role;
+use model::webhook::{Endpoint, Kinds};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use store::laws::{call_of, caller_turn, tenant};
+use store::people::{EntryRules as _, IdentityProvider, NewUser, SecondFactors as _, Users as _};
 use store::{
     AppendError, CallFilter, Calls, Credentials, DataKey, Document, Inputs, Journal, JournalWriter, Keyring, Keys,
-    Owner, Retention, SqlStore, SqliteOptions, Store, StoreError, WriterId,
+    Owner, Retention, SqlStore, SqliteOptions, Store, StoreError, Webhooks as _, WriterId,
 };
 use tempfile::TempDir;
 
@@ -403,4 +406,61 @@ async fn credentials_are_sealed_anew_with_a_new_key_and_one_that_was_moved_does_
         .expect("moved");
     let error = damage(&store.credentials().await.expect("moved")[0]);
     assert!(error.contains("does not open"), "{error}");
+}
+
+#[tokio::test]
+async fn second_factors_identity_providers_and_webhooks_survive_a_new_data_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("frontdesk.db");
+    let secret = |text: &str| Secret::new(text.to_owned());
+    let store = SqlStore::open(given(&path, 'a', &[])).await.expect("a store");
+    let shop = tenant(&store, "shop", "+49405550170").await.scope;
+    let user = NewUser {
+        id: UserId::generate(),
+        email: "mira@shop.example".into(),
+        name: "Mira".into(),
+        role: Role::Owner,
+        password_hash: None,
+        verified: true,
+    };
+    store.create_user(&shop, &user, 1).await.expect("a person");
+    store.begin_totp(&shop, user.id, &secret("second factor")).await.expect("a second factor");
+    let provider = IdentityProvider {
+        id: uuid::Uuid::now_v7(),
+        name: "Company".into(),
+        discovery_url: "https://login.example".into(),
+        issuer: None,
+        client_id: "desk".into(),
+        policy: None,
+        trust_email: false,
+        join_domains: vec![],
+        join_role: Role::Analyst,
+    };
+    store.put_identity_provider(&shop, &provider, Some(&secret("client secret")), 1).await.expect("a provider");
+    let endpoint = Endpoint {
+        id: uuid::Uuid::now_v7(),
+        url: "https://hooks.example.com/desk".into(),
+        description: String::new(),
+        kinds: Kinds::default(),
+        enabled: true,
+        disabled_reason: None,
+        failing_since_ms: None,
+        old_secret_until_ms: None,
+        created_at_ms: 1,
+        version: 1,
+        cursor_seq: 0,
+    };
+    store.create_endpoint(&shop, &endpoint, &secret("the old one"), 5).await.expect("an endpoint");
+    store.rotate_endpoint_secret(&shop, endpoint.id, &secret("the new one"), i64::MAX).await.expect("rotated");
+    store.close().await;
+    let store = SqlStore::open(given(&path, 'b', &['a'])).await.expect("a store");
+    assert_eq!(store.reseal_credentials().await.expect("sealed anew"), 4);
+    store.close().await;
+    let store = SqlStore::open(given(&path, 'b', &[])).await.expect("without the old key");
+    let totp = store.totp(&shop, user.id).await.expect("it opens").expect("it is there");
+    assert_eq!(totp.secret.expose(), "second factor");
+    let (_, _, known) = store.identity_provider(provider.id).await.expect("it opens");
+    assert_eq!(known.expect("a secret").expose(), "client secret");
+    let known = store.endpoint_secrets(&shop, endpoint.id, 2).await.expect("they open");
+    assert_eq!(known.iter().map(|one| one.expose().as_str()).collect::<Vec<_>>(), ["the new one", "the old one"]);
 }

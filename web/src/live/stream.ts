@@ -3,18 +3,6 @@ import { api } from "../api/client";
 import { refreshSession } from "../auth/session";
 import { type BusinessEvent, EMPTY, type Picture, pictureOf, take } from "./picture";
 
-const KINDS = [
-  "call.created",
-  "call.updated",
-  "call.ended",
-  "call.forgotten",
-  "call.deleted",
-  "transcript.turn",
-  "usage.recorded",
-  "usage.alert",
-  "subscription.changed",
-  "webhook.disabled",
-] as const;
 const RECONNECT_MS_MIN = 1_000;
 const RECONNECT_MS_MAX = 15_000;
 /** Lists are looked up again at most this often, however much happens. */
@@ -89,8 +77,8 @@ class LiveStream {
   #connect(running: number): void {
     const source = new EventSource(`/api/v1/events?after=${this.picture.seq}`);
     this.#source = source;
-    const taken = (message: MessageEvent<string>) => this.#take(JSON.parse(message.data) as BusinessEvent);
-    for (const kind of KINDS) source.addEventListener(kind, taken);
+    // Events of the business come as messages; what the stream says of itself has a name.
+    source.onmessage = (message: MessageEvent<string>) => this.#take(JSON.parse(message.data) as BusinessEvent);
     source.addEventListener("stream.resync", () => void this.#resync(running));
     source.onopen = () => {
       this.#retryMs = RECONNECT_MS_MIN;

@@ -220,7 +220,7 @@ pub(crate) async fn events(
 }
 
 /// The node that has a call does not answer.
-fn peer_problem(error: PeerError) -> Problem {
+pub(super) fn peer_problem(error: PeerError) -> Problem {
     tracing::warn!(%error, "a call is at a node that does not answer");
     Problem::unavailable("the node that has this call does not answer")
 }

@@ -63,6 +63,8 @@ pub(crate) struct MessageView {
 pub(crate) enum RoleView {
     Customer,
     Agent,
+    /// Somebody who had taken the call over.
+    Person,
 }
 
 impl From<Message> for MessageView {
@@ -73,6 +75,7 @@ impl From<Message> for MessageView {
             role: match message.role {
                 Role::Customer => RoleView::Customer,
                 Role::Agent => RoleView::Agent,
+                Role::Person => RoleView::Person,
             },
             text: message.text.into_inner(),
             complete: message.complete,

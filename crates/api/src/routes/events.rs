@@ -134,7 +134,7 @@ pub(crate) struct TurnView {
     /// Place in the conversation, ascending, with gaps.
     seq: u64,
     turn: u64,
-    /// `customer` or `agent`.
+    /// `customer`, `agent` or `person`: somebody who had taken the call over.
     #[schema(example = "customer")]
     role: &'static str,
     text: String,
@@ -165,6 +165,7 @@ impl From<model::event::TurnFacts> for TurnView {
             role: match turn.role {
                 model::event::Speaker::Customer => "customer",
                 model::event::Speaker::Agent => "agent",
+                model::event::Speaker::Person => "person",
             },
             text: turn.text.into_inner(),
             complete: turn.complete,

@@ -10,14 +10,18 @@ mod events;
 mod fields;
 mod flags;
 mod health;
+mod mcp_servers;
 mod numbers;
+mod overview;
 mod peers;
 mod people;
 mod plans;
 mod providers;
 mod recordings;
 mod shapes;
+mod supervise;
 pub(crate) mod test_calls;
+mod tickets;
 mod tools;
 mod transcripts;
 mod values;
@@ -62,6 +66,7 @@ use utoipa_axum::routes;
         (name = "tools", description = "What agents may do, and the credentials of the services they ask."),
         (name = "numbers", description = "Which agent answers which number, and when."),
         (name = "customers", description = "Who calls, and what is known of them."),
+        (name = "tickets", description = "What is left to be done for customers."),
         (name = "conversations", description = "What was said."),
         (name = "configuration", description = "Settings and feature flags of the business."),
         (name = "calls", description = "Calls, their journals, recordings and live events."),
@@ -101,6 +106,9 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(tools::list))
         .routes(routes!(tools::put, tools::delete).layer(wide()))
         .routes(routes!(tools::test))
+        .routes(routes!(mcp_servers::list))
+        .routes(routes!(mcp_servers::put, mcp_servers::delete))
+        .routes(routes!(mcp_servers::tools))
         .routes(routes!(tools::credentials))
         .routes(routes!(tools::put_credential, tools::delete_credential))
         .routes(routes!(numbers::list, numbers::create))
@@ -108,6 +116,10 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(customers::list, customers::upsert).layer(wide()))
         .routes(routes!(customers::get, customers::update, customers::delete).layer(wide()))
         .routes(routes!(customers::history))
+        .routes(routes!(overview::get))
+        .routes(routes!(overview::analytics))
+        .routes(routes!(tickets::list, tickets::create))
+        .routes(routes!(tickets::get, tickets::update))
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::get))
         .routes(routes!(conversations::messages))
@@ -122,6 +134,11 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(calls::end))
         .routes(routes!(calls::transfer))
         .routes(routes!(calls::events))
+        .routes(routes!(supervise::whisper))
+        .routes(routes!(supervise::say))
+        .routes(routes!(supervise::take_over))
+        .routes(routes!(supervise::hand_back))
+        .routes(routes!(supervise::supervise))
         .routes(routes!(transcripts::get))
         .routes(routes!(transcripts::log))
         .routes(routes!(recordings::get))

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use base::{Millis, Secret, limits};
 use model::agent::Agent;
-use model::tool::{ToolAction, ToolSpec};
+use model::tool::{ParameterKind, ToolAction, ToolSpec};
 use runtime::tools::ToolTrial;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 
 const TEXT_CHARS_MAX: usize = 2_000;
 const PARAMETERS_MAX: usize = 32;
+const MESSAGE_CHARS_MAX: usize = 1_500;
 const SECRET_BYTES_MAX: usize = 8 * 1024;
 const USER_BYTES_MAX: usize = 200;
 
@@ -90,6 +91,23 @@ pub(crate) enum KindShape {
     Choice { options: Vec<OptionShape> },
     /// A day: a weekday, today, tomorrow or a date.
     Day,
+    /// A number; the tool gets it as one.
+    Number {
+        minimum: Option<f64>,
+        maximum: Option<f64>,
+        /// Whether it has no fraction.
+        #[schema(required = false)]
+        whole: bool,
+    },
+    /// Yes or no; the tool gets true or false.
+    YesNo {
+        /// Words by which customers mean yes; a plain yes when there are none.
+        #[schema(required = false)]
+        yes: Vec<String>,
+        /// Words by which customers mean no; a plain no when there are none.
+        #[schema(required = false)]
+        no: Vec<String>,
+    },
 }
 
 /// One value of a choice.
@@ -126,12 +144,58 @@ pub(crate) enum ActionShape {
     },
     /// What is known about whoever is on the line.
     LookUpCustomer,
+    /// Raises a ticket of the arguments `subject`, `text` and any others.
+    CreateTicket {
+        #[schema(required = false, inline)]
+        priority: super::tickets::PriorityView,
+    },
+    /// Sends a message that is written here. It goes out after a spoken yes only: `changes_state` must be true.
+    SendMessage {
+        #[schema(inline)]
+        channel: ChannelShape,
+        /// The argument that holds whom it goes to; whoever is on the line when left out.
+        to: Option<String>,
+        /// What it says, with `{parameter}` placeholders.
+        #[schema(min_length = 1, max_length = 1500)]
+        text: String,
+        /// How many a call may send; 2 when left out.
+        #[schema(required = false, minimum = 1, maximum = 10)]
+        per_call_max: u32,
+        /// How many a person may get in a day; 5 when left out.
+        #[schema(required = false, minimum = 1, maximum = 50)]
+        per_day_max: u32,
+    },
+    /// Has the customer type the one argument, of the kind `pattern`, on the keys of their phone.
+    CollectDigits {
+        /// So many keys are the whole of it.
+        #[schema(minimum = 1, maximum = 64)]
+        digits_max: u32,
+    },
+    /// Calls a tool of an MCP server of the business.
+    Mcp {
+        /// Name of the server.
+        server: String,
+        /// Name of the tool there.
+        tool: String,
+        /// How long it may take.
+        #[schema(minimum = 100, maximum = 30000)]
+        timeout_ms: Option<u64>,
+    },
     /// Searches the documents of the business.
     SearchKnowledge,
     /// Hands the call to a person.
     Handoff,
     /// Ends the call after a goodbye.
     EndCall,
+}
+
+/// By which way a message reaches somebody.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes model::tool::Channel")]
+pub(crate) enum ChannelShape {
+    /// A text message, from the number of the call and by its platform.
+    Sms,
 }
 
 /// How a service is asked: with the arguments in the address (`GET`, `DELETE`) or as JSON.
@@ -177,7 +241,38 @@ fn check(tool: &ToolSpec) -> Result<(), String> {
         }
         engine::dialog::policy::check_kind(&parameter.kind).map_err(|why| format!("{}: {why}", parameter.name))?;
     }
+    check_action(tool)
+}
+
+fn check_action(tool: &ToolSpec) -> Result<(), String> {
+    let has = |name: &str| tool.parameters.iter().any(|one| one.name == name);
     match &tool.action {
+        ToolAction::SendMessage { to, text, per_call_max, per_day_max, .. } => {
+            if !tool.changes_state {
+                return Err("changes_state: a message goes out after a spoken yes only, so it must be true".into());
+            }
+            if text.trim().is_empty() || text.chars().count() > MESSAGE_CHARS_MAX {
+                return Err(format!("action.text: 1 to {MESSAGE_CHARS_MAX} characters are needed"));
+            }
+            if let Some(to) = to.as_ref().filter(|to| !has(to)) {
+                return Err(format!("action.to: the tool has no parameter {to}"));
+            }
+            let fits = (1..=10).contains(per_call_max) && (1..=50).contains(per_day_max);
+            fits.then_some(()).ok_or_else(|| "action: per_call_max is 1 to 10, per_day_max 1 to 50".to_owned())
+        }
+        ToolAction::CollectDigits { digits_max } => {
+            let is_pattern = matches!(&tool.parameters[..], [one] if matches!(one.kind, ParameterKind::Pattern { .. }));
+            let fits = is_pattern && (1..=64).contains(digits_max);
+            fits.then_some(())
+                .ok_or_else(|| "action: one parameter of the kind pattern, and digits_max of 1 to 64".to_owned())
+        }
+        ToolAction::Mcp { server, tool, timeout_ms } => {
+            let fits = !server.is_empty() && server.len() <= 100 && !tool.is_empty() && tool.len() <= 200;
+            let in_time = timeout_ms.is_none_or(|ms| (100..=30_000).contains(&ms));
+            (fits && in_time)
+                .then_some(())
+                .ok_or_else(|| "action: server, tool, and a timeout_ms of 100 to 30000".to_owned())
+        }
         ToolAction::Http { url, timeout_ms, .. } => {
             let is_web = url.starts_with("https://") || url.starts_with("http://");
             if !is_web || url.len() > TEXT_CHARS_MAX || url.parse::<axum::http::Uri>().is_err() {
@@ -190,7 +285,11 @@ fn check(tool: &ToolSpec) -> Result<(), String> {
             let fits = !table.trim().is_empty() && table.chars().count() <= 100;
             fits.then_some(()).ok_or_else(|| "action.table: a name of 1 to 100 characters is needed".to_owned())
         }
-        ToolAction::LookUpCustomer | ToolAction::SearchKnowledge | ToolAction::Handoff | ToolAction::EndCall => Ok(()),
+        ToolAction::LookUpCustomer
+        | ToolAction::CreateTicket { .. }
+        | ToolAction::SearchKnowledge
+        | ToolAction::Handoff
+        | ToolAction::EndCall => Ok(()),
     }
 }
 

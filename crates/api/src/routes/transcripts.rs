@@ -85,6 +85,7 @@ fn as_text(messages: &[Message]) -> String {
         let who = match message.role {
             Role::Customer => "customer",
             Role::Agent => "agent",
+            Role::Person => "person",
         };
         let cut = if message.complete { "" } else { " —" };
         let said = message.text.expose().replace(['\n', '\r'], " ");

@@ -65,6 +65,7 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
         sample("/api/v1/agents/", tenant.agent.id.to_string()),
         sample("/api/v1/numbers/", tenant.number.id.to_string()),
         sample("/api/v1/customers/", make("/api/v1/customers", json!({"email": "ada@example.com"}), "/id").await),
+        sample("/api/v1/tickets/", make("/api/v1/tickets", json!({"subject": "a lamp"}), "/id").await),
         sample(
             "/api/v1/webhooks/",
             make("/api/v1/webhooks", json!({"url": "https://hooks.example.com/desk"}), "/id").await,
@@ -73,6 +74,7 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
         named("/api/v1/configuration/"),
         named("/api/v1/flags/"),
         named("/api/v1/tool-credentials/"),
+        named("/api/v1/mcp-servers/"),
         named("/api/v1/credentials/"),
         named("/api/v1/providers/"),
         named("/api/v1/usage/"),
@@ -89,6 +91,8 @@ pub fn body(operation: &str) -> Value {
         "create_identity_provider" | "put_identity_provider" => {
             json!({"name": "p", "discovery_url": "https://login.example", "client_id": "c"})
         }
+        "whisper_call" | "say_in_call" => json!({"text": "Offer her the spare key."}),
+        "create_ticket" => json!({"subject": "a lamp"}),
         "put_addresses" => json!({"networks": []}),
         _ => json!({}),
     }

@@ -1,12 +1,11 @@
 //! Agents from their first draft to a version that is taken back.
 
-use crate::rig::{RIVAL, Rig, SHOP};
+use crate::rig::{Opened, RIVAL, Rig, SHOP, on_both};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-#[tokio::test]
-async fn an_agent_is_drafted_published_changed_and_taken_back() {
-    let rig = Rig::new().await;
+async fn an_agent_is_drafted_published_changed_and_taken_back(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let made = rig.post("/api/v1/agents", &json!({ "slug": "front", "name": "Robin", "persona": "Kind." })).await;
     assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
     let agent = made.json();
@@ -39,9 +38,8 @@ async fn an_agent_is_drafted_published_changed_and_taken_back() {
     assert_eq!(rig.post("/api/v1/agents/front/rollback", &json!({ "version": 9 })).await.problem(), "not_found");
 }
 
-#[tokio::test]
-async fn a_mistake_in_an_agent_is_named_with_its_place() {
-    let rig = Rig::new().await;
+async fn a_mistake_in_an_agent_is_named_with_its_place(opened: Opened) {
+    let rig = Rig::new(opened).await;
     rig.agent().await;
     let cases = [
         (json!({ "lines": { "greting": "Hi." } }), "lines.greting"),
@@ -61,9 +59,8 @@ async fn a_mistake_in_an_agent_is_named_with_its_place() {
     }
 }
 
-#[tokio::test]
-async fn an_agent_is_switched_off_and_deleted() {
-    let rig = Rig::new().await;
+async fn an_agent_is_switched_off_and_deleted(opened: Opened) {
+    let rig = Rig::new(opened).await;
     rig.post("/api/v1/agents", &json!({ "slug": "night", "name": "N" })).await;
     let off = rig.send(SHOP, "PUT", "/api/v1/agents/night/status", &[], Some(r#"{"status":"disabled"}"#)).await;
     assert_eq!(off.json()["status"], "disabled", "{off:?}");
@@ -75,9 +72,8 @@ async fn an_agent_is_switched_off_and_deleted() {
     assert_eq!(taken.problem(), "conflict");
 }
 
-#[tokio::test]
-async fn another_business_sees_no_agent_of_ours() {
-    let rig = Rig::new().await;
+async fn another_business_sees_no_agent_of_ours(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let id = rig.agent().await.id;
     for path in ["", "/versions", "/versions/1", "/versions/1/diff", "/tools", "/providers"] {
         for name in ["front".to_owned(), id.to_string()] {
@@ -99,4 +95,11 @@ async fn another_business_sees_no_agent_of_ours() {
         assert_eq!(reply.problem(), "not_found", "{method} {path}");
     }
     assert_eq!(rig.get("/api/v1/agents/front").await.json()["name"], "Front");
+}
+
+on_both! {
+    an_agent_is_drafted_published_changed_and_taken_back,
+    a_mistake_in_an_agent_is_named_with_its_place,
+    an_agent_is_switched_off_and_deleted,
+    another_business_sees_no_agent_of_ours,
 }

@@ -1,12 +1,11 @@
 //! Numbers, customers, conversations, the profile and settings.
 
-use crate::rig::{RIVAL, Rig, SHOP};
+use crate::rig::{Opened, RIVAL, Rig, SHOP, on_both};
 use axum::http::StatusCode;
 use serde_json::json;
 
-#[tokio::test]
-async fn a_number_leads_to_its_agent_and_elsewhere_while_nobody_is_there() {
-    let rig = Rig::new().await;
+async fn a_number_leads_to_its_agent_and_elsewhere_while_nobody_is_there(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let agent = rig.agent().await;
     let hours = json!({ "hours": { "week": [{ "days": ["monday"], "from": "09:00", "to": "17:00" }] },
         "closed": { "kind": "message", "text": "We are closed." } });
@@ -46,9 +45,8 @@ fn uuid() -> String {
     base::AgentId::generate().to_string()
 }
 
-#[tokio::test]
-async fn a_customer_is_kept_once_and_found_by_number() {
-    let rig = Rig::new().await;
+async fn a_customer_is_kept_once_and_found_by_number(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let ada = json!({ "phone": "+4915735550123", "email": "Ada@Example.com", "name": "Ada", "tags": ["vip"],
         "attributes": { "bike": "red" } });
     let made = rig.post("/api/v1/customers", &ada).await;
@@ -74,9 +72,8 @@ async fn a_customer_is_kept_once_and_found_by_number() {
     assert_eq!(rig.get(&at).await.problem(), "not_found");
 }
 
-#[tokio::test]
-async fn a_conversation_is_found_by_what_was_said_and_read_as_a_script() {
-    let rig = Rig::new().await;
+async fn a_conversation_is_found_by_what_was_said_and_read_as_a_script(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let agent = rig.agent().await;
     let number = model::business::Number {
         id: base::NumberId::generate(),
@@ -120,9 +117,8 @@ async fn a_conversation_is_found_by_what_was_said_and_read_as_a_script() {
     assert_eq!(told.problem(), "not_found", "it is not live");
 }
 
-#[tokio::test]
-async fn the_profile_and_settings_belong_to_one_business() {
-    let rig = Rig::new().await;
+async fn the_profile_and_settings_belong_to_one_business(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let change = json!({ "name": "Brightleaf", "time_zone": "Europe/Berlin", "website": "https://example.com",
         "hours": { "week": [{ "days": ["monday", "friday"], "from": "09:00", "to": "17:30" }] } });
     let changed = rig.change("PATCH", "/api/v1/business", &change).await;
@@ -146,4 +142,11 @@ async fn the_profile_and_settings_belong_to_one_business() {
     assert_eq!(bad.problem(), "invalid");
     let gone = rig.send(SHOP, "DELETE", "/api/v1/configuration/desk.color", &[], None).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
+}
+
+on_both! {
+    a_number_leads_to_its_agent_and_elsewhere_while_nobody_is_there,
+    a_customer_is_kept_once_and_found_by_number,
+    a_conversation_is_found_by_what_was_said_and_read_as_a_script,
+    the_profile_and_settings_belong_to_one_business,
 }

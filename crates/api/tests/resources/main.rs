@@ -1,7 +1,10 @@
 //! The API in process, over a real database, with two businesses that must never see each other.
 
 mod agents;
+mod desk;
 mod lines_and_customers;
+mod live;
+mod mcp;
 mod mechanics;
 mod rig;
 mod tools;

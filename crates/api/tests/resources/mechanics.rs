@@ -1,13 +1,12 @@
 //! What all operations have in common.
 
-use crate::rig::{RIVAL, Rig, SHOP};
+use crate::rig::{Opened, RIVAL, Rig, SHOP, on_both};
 use api::HttpSettings;
 use axum::http::StatusCode;
 use serde_json::json;
 
-#[tokio::test]
-async fn every_refusal_is_a_problem_document_with_the_id_of_its_request() {
-    let rig = Rig::new().await;
+async fn every_refusal_is_a_problem_document_with_the_id_of_its_request(opened: Opened) {
+    let rig = Rig::new(opened).await;
     rig.agent().await;
     let long = "x".repeat(20_000);
     /// Method, path, headers, body, and the status and code that answer.
@@ -42,9 +41,8 @@ async fn every_refusal_is_a_problem_document_with_the_id_of_its_request() {
     assert_eq!((fine.status, fine.header("x-request-id").is_empty()), (StatusCode::OK, false));
 }
 
-#[tokio::test]
-async fn a_request_that_is_sent_twice_has_one_effect() {
-    let rig = Rig::new().await;
+async fn a_request_that_is_sent_twice_has_one_effect(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let make = async |who: &str, key: &str, slug: &str| {
         let body = json!({ "slug": slug, "name": "A" }).to_string();
         rig.send(who, "POST", "/api/v1/agents", &[("idempotency-key", key)], Some(&body)).await
@@ -66,9 +64,8 @@ async fn a_request_that_is_sent_twice_has_one_effect() {
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(2));
 }
 
-#[tokio::test]
-async fn of_two_equal_requests_at_once_one_does_the_work() {
-    let rig = Rig::new().await;
+async fn of_two_equal_requests_at_once_one_does_the_work(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let body = json!({ "slug": "one", "name": "A" }).to_string();
     let send = || rig.send(SHOP, "POST", "/api/v1/agents", &[("idempotency-key", "k")], Some(&body));
     let replies = futures_util::future::join_all([send(), send(), send(), send()]).await;
@@ -79,9 +76,8 @@ async fn of_two_equal_requests_at_once_one_does_the_work() {
     assert_eq!(rig.get("/api/v1/agents").await.json()["items"].as_array().map(Vec::len), Some(1));
 }
 
-#[tokio::test]
-async fn pages_follow_one_another_by_link_and_by_cursor() {
-    let rig = Rig::new().await;
+async fn pages_follow_one_another_by_link_and_by_cursor(opened: Opened) {
+    let rig = Rig::new(opened).await;
     for index in 0..5 {
         rig.post("/api/v1/agents", &json!({ "slug": format!("agent-{index}"), "name": "A" })).await;
     }
@@ -104,9 +100,8 @@ async fn pages_follow_one_another_by_link_and_by_cursor() {
     assert_eq!(seen, ["agent-4", "agent-3", "agent-2", "agent-1", "agent-0"]);
 }
 
-#[tokio::test]
-async fn a_reader_who_has_the_newest_version_is_told_so() {
-    let rig = Rig::new().await;
+async fn a_reader_who_has_the_newest_version_is_told_so(opened: Opened) {
+    let rig = Rig::new(opened).await;
     rig.agent().await;
     let first = rig.get("/api/v1/agents/front").await;
     let tag = first.header("etag").to_owned();
@@ -120,10 +115,9 @@ async fn a_reader_who_has_the_newest_version_is_told_so() {
     assert_eq!((fresh.status, fresh.json()["name"].as_str()), (StatusCode::OK, Some("B")));
 }
 
-#[tokio::test]
-async fn a_page_of_an_allowed_origin_may_ask_and_no_other() {
+async fn a_page_of_an_allowed_origin_may_ask_and_no_other(opened: Opened) {
     let http = HttpSettings { origins: vec!["https://app.example.com".into()], ..HttpSettings::default() };
-    let rig = Rig::with(http).await;
+    let rig = Rig::with(opened, http).await;
     let ours = rig.send(SHOP, "GET", "/api/v1/business", &[("origin", "https://app.example.com")], None).await;
     assert_eq!((ours.status, ours.header("access-control-allow-origin")), (StatusCode::OK, "https://app.example.com"));
     assert!(ours.header("access-control-expose-headers").contains("etag"));
@@ -136,9 +130,8 @@ async fn a_page_of_an_allowed_origin_may_ask_and_no_other() {
     assert!(preflight.header("access-control-allow-headers").contains("if-match"));
 }
 
-#[tokio::test]
-async fn the_document_is_browsable_without_the_internet() {
-    let rig = Rig::new().await;
+async fn the_document_is_browsable_without_the_internet(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let moved = rig.get("/api/docs").await;
     assert!(moved.status.is_redirection(), "{moved:?}");
     let page = rig.get(moved.header("location")).await;
@@ -154,9 +147,19 @@ async fn the_document_is_browsable_without_the_internet() {
     assert_eq!(rig.get("/api/v1/openapi.json").await.json()["openapi"], "3.1.0");
 }
 
-#[tokio::test]
-async fn paths_of_older_clients_lead_on() {
-    let rig = Rig::new().await;
+async fn paths_of_older_clients_lead_on(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let moved = rig.post("/api/v1/voice/test-call", &json!({})).await;
     assert_eq!((moved.status.as_u16(), moved.header("location")), (308, "/api/v1/test-calls"));
+}
+
+on_both! {
+    every_refusal_is_a_problem_document_with_the_id_of_its_request,
+    a_request_that_is_sent_twice_has_one_effect,
+    of_two_equal_requests_at_once_one_does_the_work,
+    pages_follow_one_another_by_link_and_by_cursor,
+    a_reader_who_has_the_newest_version_is_told_so,
+    a_page_of_an_allowed_origin_may_ask_and_no_other,
+    the_document_is_browsable_without_the_internet,
+    paths_of_older_clients_lead_on,
 }

@@ -1,9 +1,9 @@
-//! A router over a database in a folder of its own, and requests as clients make them.
+//! A router over a database of its own, two businesses, and requests as clients make them.
 
 use api::{Access, App, HttpSettings};
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use base::{AgentId, BusinessId};
 use http_body_util::BodyExt as _;
 use model::agent::{Agent, BrainChoice};
@@ -12,9 +12,31 @@ use runtime::{Budgets, Node, NodeSettings, Services};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{SqlStore, SqliteOptions, Store};
-use tempfile::TempDir;
+use store::Store;
+use testkit::stores::Guard;
 use tower::ServiceExt as _;
+
+/// A store, and what lives as long as the test.
+pub type Opened = (Arc<dyn Store>, Guard);
+
+/// Makes every test one on each engine.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(testkit::stores::sqlite().await).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(testkit::stores::on_postgres().await).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_both;
 
 /// The two businesses.
 pub const SHOP: &str = "shop";
@@ -24,7 +46,7 @@ pub struct Rig {
     pub router: Router,
     pub store: Arc<dyn Store>,
     pub shop: TenantScope,
-    _folder: TempDir,
+    _guard: Guard,
 }
 
 /// An answer.
@@ -63,20 +85,18 @@ async fn business(store: &dyn Store, slug: &str) -> TenantScope {
 }
 
 impl Rig {
-    pub async fn new() -> Self {
-        Self::with(HttpSettings::default()).await
+    pub async fn new(opened: Opened) -> Self {
+        Self::with(opened, HttpSettings::default()).await
     }
 
-    pub async fn with(http: HttpSettings) -> Self {
+    pub async fn with((store, guard): Opened, http: HttpSettings) -> Self {
         egress::install_crypto();
-        let folder = tempfile::tempdir().expect("a folder");
-        let options = SqliteOptions::new(folder.path().join("frontdesk.db"));
-        let store: Arc<dyn Store> = Arc::new(SqlStore::open(options).await.expect("a store"));
+        let folder = guard.folder.path().join("recordings");
         let shop = business(store.as_ref(), SHOP).await;
         business(store.as_ref(), RIVAL).await;
         let settings = NodeSettings {
             public_url: None,
-            recordings_dir: folder.path().join("recordings"),
+            recordings_dir: folder.clone(),
             calls_max: 4,
             inbound_reserve: 0,
             record: false,
@@ -86,9 +106,8 @@ impl Rig {
         let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator)));
         let node = Node::new(settings, Arc::clone(&store), Services::default(), Arc::clone(&egress), BTreeMap::new());
         let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
+        let live = runtime::Live::new(&store, Arc::clone(&egress));
         let auth = api::auth::Auth::new(Default::default(), store.keyring(), Arc::clone(&shared), egress);
-        let away = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Tenant)));
-        let live = runtime::Live::new(&store, away);
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         let place = store::objects::ObjectPlace::Memory;
         let objects = store::objects::Objects::open(&place, store.keyring().clone()).expect("storage");
@@ -99,12 +118,12 @@ impl Rig {
             access: Arc::new(Access { origins: http.origins.clone(), ..Access::default() }),
             live,
             metrics: recorder.handle(),
-            recordings: runtime::recordings::Recordings::new(folder.path().join("recordings"), objects),
+            recordings: runtime::recordings::Recordings::new(folder, objects),
             http: Arc::new(http),
             shared,
             test_caller: None,
         };
-        Self { router: api::router(app), store, shop, _folder: folder }
+        Self { router: api::router(app), store, shop, _guard: guard }
     }
 
     /// A published agent of the shop.
@@ -133,15 +152,15 @@ impl Rig {
         agent
     }
 
-    /// Sends a request; `who` is the short name of the business.
-    pub async fn send(
+    /// Sends a request and answers before the body has come; `who` is the short name of the business.
+    async fn ask(
         &self,
         who: &str,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: Option<&str>,
-    ) -> Reply {
+    ) -> Response<Body> {
         let method: Method = method.parse().expect("a method");
         let mut request = Request::builder().method(method).uri(path).header("host", "localhost:8080");
         request = request.header("frontdesk-business", who);
@@ -152,8 +171,24 @@ impl Rig {
             request = request.header(*name, *value);
         }
         let body = body.map_or_else(Body::empty, |text| Body::from(text.to_owned()));
-        let answer = self.router.clone().oneshot(request.body(body).expect("a request")).await.expect("an answer");
-        let (head, body) = answer.into_parts();
+        self.router.clone().oneshot(request.body(body).expect("a request")).await.expect("an answer")
+    }
+
+    /// Opens a stream.
+    pub async fn open(&self, who: &str, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
+        self.ask(who, "GET", path, headers, None).await
+    }
+
+    /// Sends a request; `who` is the short name of the business.
+    pub async fn send(
+        &self,
+        who: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Reply {
+        let (head, body) = self.ask(who, method, path, headers, body).await.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
         Reply { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }

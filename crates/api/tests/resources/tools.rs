@@ -1,6 +1,6 @@
 //! Tools as data, tried against a service that really answers.
 
-use crate::rig::{RIVAL, Rig, SHOP};
+use crate::rig::{Opened, RIVAL, Rig, SHOP, on_both};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -27,9 +27,8 @@ fn tool(name: &str, action: &Value) -> Value {
         "parameters": [{ "name": "order", "description": "The order", "kind": { "kind": "pattern", "regex": "[A-Z]{2}[0-9]{6}" } }] })
 }
 
-#[tokio::test]
-async fn a_tool_is_tried_once_and_its_secret_is_never_shown() {
-    let rig = Rig::new().await;
+async fn a_tool_is_tried_once_and_its_secret_is_never_shown(opened: Opened) {
+    let rig = Rig::new(opened).await;
     rig.agent().await;
     let url = service().await;
     let secret = json!({ "kind": "bearer", "token": "s3cret-t0ken" });
@@ -58,9 +57,8 @@ async fn a_tool_is_tried_once_and_its_secret_is_never_shown() {
     assert_eq!(rig.send(RIVAL, "DELETE", "/api/v1/tool-credentials/crm", &[], None).await.problem(), "not_found");
 }
 
-#[tokio::test]
-async fn a_look_up_asks_in_its_address_and_a_failure_is_told() {
-    let rig = Rig::new().await;
+async fn a_look_up_asks_in_its_address_and_a_failure_is_told(opened: Opened) {
+    let rig = Rig::new(opened).await;
     rig.agent().await;
     let url = service().await;
     let look = json!({ "kind": "http", "url": format!("{url}/look"), "method": "GET" });
@@ -86,9 +84,8 @@ async fn a_look_up_asks_in_its_address_and_a_failure_is_told() {
     assert_eq!(rig.post(path, &json!({ "arguments": {} })).await.problem(), "not_found");
 }
 
-#[tokio::test]
-async fn a_tool_that_makes_no_sense_is_refused() {
-    let rig = Rig::new().await;
+async fn a_tool_that_makes_no_sense_is_refused(opened: Opened) {
+    let rig = Rig::new(opened).await;
     rig.agent().await;
     let fine = json!({ "kind": "http", "url": "https://example.com/x" });
     let with = |change: fn(&mut Value)| {
@@ -116,4 +113,10 @@ async fn a_tool_that_makes_no_sense_is_refused() {
     ] {
         assert_eq!(rig.change("PUT", "/api/v1/tool-credentials/crm", &wrong).await.problem(), "invalid", "{wrong}");
     }
+}
+
+on_both! {
+    a_tool_is_tried_once_and_its_secret_is_never_shown,
+    a_look_up_asks_in_its_address_and_a_failure_is_told,
+    a_tool_that_makes_no_sense_is_refused,
 }

@@ -2,7 +2,7 @@
 
 use super::ending::{Closing, Drain, Step, Then};
 use super::{CallMachine, Media, Phase};
-use crate::io::{DeskInput, Output};
+use crate::io::Output;
 use base::{CallTime, ErrorClass};
 use model::call::{CallState, Direction};
 use model::journal::Entry;
@@ -27,7 +27,7 @@ impl CallMachine {
         self.drop_guess();
         self.is_notice_due = false;
         self.interludes.take_unsaid(); // Only last words are left to the carrier.
-        self.has_human = false;
+        self.release_hold();
         self.unduck();
         let by = self.drain.map(Drain::hang_up_at);
         self.closing = Some(Closing::last_words(now, reason, then, by));
@@ -206,42 +206,5 @@ impl CallMachine {
     pub(super) fn drain_now(&mut self, now: CallTime) {
         let lines = vec![self.agent.lines.call_back.clone()];
         self.close(now, "drained", lines, Then::HangUp, true);
-    }
-
-    pub(super) fn on_desk(&mut self, now: CallTime, input: DeskInput) {
-        if self.closing.is_some() {
-            return;
-        }
-        match input {
-            DeskInput::TakeOver => {
-                self.interrupt(now);
-                self.stop_voice(now);
-                self.drop_guess();
-                self.cancel_tool(now);
-                self.keypad.take();
-                if !std::mem::replace(&mut self.has_human, true) {
-                    self.out.journal(now, Entry::TakenOver);
-                }
-            }
-            DeskInput::HandBack => {
-                if std::mem::take(&mut self.has_human) {
-                    self.out.journal(now, Entry::HandedBack);
-                }
-                self.quiet_since = now;
-            }
-            DeskInput::Say { text } if self.media == Media::Up && (self.has_human || !self.hearing.is_speaking()) => {
-                self.say(now, &text);
-            }
-            DeskInput::Say { text } => self.owed.push(text),
-            DeskInput::Transfer { to } => {
-                let durable = self.out.journal(now, Entry::HandoffRequested { reason: "desk".into() });
-                let lines = vec![self.agent.lines.handoff.clone()];
-                self.close(now, "desk", lines, Then::Transfer { to, durable }, true);
-            }
-            DeskInput::End => {
-                let goodbye = self.agent.lines.goodbye.clone();
-                self.close(now, "desk", vec![goodbye], Then::HangUp, true);
-            }
-        }
     }
 }

@@ -92,6 +92,7 @@ impl CallMachine {
         }
         self.open_stt();
         if self.has_human {
+            self.person_may_be_gone(now);
             return;
         }
         if is_first && !self.is_recovered {

@@ -304,6 +304,9 @@ impl CallMachine {
         self.hearing.failures += 1;
         if self.hearing.failures > STT_REOPENS_MAX {
             self.hearing.stream = None;
+            if self.has_human {
+                return; // They hear the caller themselves; the agent listens anew when it has the call again.
+            }
             self.give_up(now, "stt_failed");
         } else {
             self.open_stt();
@@ -494,8 +497,9 @@ impl CallMachine {
         }
         self.out.journal(now, entry);
         self.out.live(LiveKind::CallerTurn { turn, text: text.clone() });
-        if self.has_human {
+        if self.has_human && !mutant!(PersonTalkedOver) {
             self.drop_guess();
+            self.hold.caller_spoke();
             self.dialog.hear_customer(text.expose());
             return;
         }

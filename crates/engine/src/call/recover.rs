@@ -79,6 +79,7 @@ impl CallMachine {
             Entry::CallerTurn { turn, text, .. } => {
                 self.turn = *turn;
                 if self.has_human {
+                    self.hold.caller_spoke();
                     self.dialog.hear_customer(text.expose());
                 } else {
                     replay_caller_turn(&mut self.dialog, text.expose());
@@ -104,10 +105,15 @@ impl CallMachine {
             Entry::SlotAsked(slot) => {
                 self.dialog.slot_asked(slot.clone());
             }
-            Entry::TakenOver => self.has_human = true,
-            Entry::HandedBack => self.has_human = false,
+            Entry::TakenOver { by, mode, with_line } => self.take_hold(by.clone(), *mode, *with_line),
+            Entry::HandedBack { .. } => self.release_hold(),
+            Entry::PersonTurn { text, .. } => {
+                self.hold.spoke();
+                self.dialog.person_heard(text.expose());
+            }
+            Entry::Whispered { text, .. } => self.dialog.whispered(text.expose()),
             Entry::Ending { reason } => {
-                self.has_human = false;
+                self.release_hold();
                 self.unfinished_ending = Some(reason.clone());
             }
             Entry::Ended { .. } => self.is_ended = true,

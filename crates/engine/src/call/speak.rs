@@ -236,6 +236,7 @@ impl CallMachine {
             self.journal_heard(now, &voice);
             self.unduck();
             self.quiet_since = now;
+            self.person_was_heard(now);
         }
     }
 

@@ -24,6 +24,7 @@ pub(super) enum Timer {
     Wordless,
     Keypad,
     Pickup,
+    Person,
     Idle,
 }
 
@@ -72,6 +73,7 @@ impl CallMachine {
         earliest.see(Timer::BargeIn, self.barge_in.deadline());
         earliest.see(Timer::Keypad, self.keypad.deadline());
         earliest.see(Timer::Pickup, self.pickup_deadline());
+        earliest.see(Timer::Person, self.person_deadline());
         let sign = self.hearing.speaking_sign_at().filter(|_| !self.barge_in.is_pending());
         earliest.see(Timer::Speech, sign.map(|at| (at + Millis(self.timing().idle_ms), "speech without end")));
         if !self.barge_in.is_pending() && !self.is_busy() {
@@ -140,6 +142,7 @@ impl CallMachine {
             Timer::Wordless => self.ask_about_sound(),
             Timer::Keypad => self.keypad_done(now),
             Timer::Pickup => self.pickup_timed_out(now),
+            Timer::Person => self.person_is_gone(now),
             Timer::Idle => self.idle(now),
         }
     }

@@ -24,6 +24,10 @@ impl CallMachine {
                 }
                 Verdict::Confirm { question, run } => return self.ask_confirmation(now, &asked, run, question),
                 Verdict::Refuse(refusal) => self.refuse_tool(now, asked, &refusal),
+                Verdict::TakeKeys { refusal, digits_max } => {
+                    self.keypad.ask_for(digits_max);
+                    self.refuse_tool(now, asked, &refusal);
+                }
                 Verdict::Handoff => return self.hand_off(now, "asked", None),
                 Verdict::EndCall => {
                     let goodbye = self.agent.lines.goodbye.clone();

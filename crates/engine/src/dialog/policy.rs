@@ -64,17 +64,23 @@ pub fn judge<'a>(
             Value::String(text) if text.trim().is_empty() => continue,
             Value::String(text) => text.trim().to_owned(),
             Value::Number(number) => number.to_string(),
+            Value::Bool(yes) => yes.to_string(),
             _ => return Err(Refusal::new("bad_arguments", format!("{key} must be a text."))),
         };
-        // A search only reads the business's own documents, so its query may be the brain's wording.
-        if spec.action != ToolAction::SearchKnowledge {
-            check(parameter, &text, evidence)?;
-        }
-        kept.insert(key.clone(), Value::String(text));
+        let value = if is_own_wording(&spec.action, parameter) {
+            Value::String(text)
+        } else {
+            check(parameter, &text, evidence)?
+        };
+        kept.insert(key.clone(), value);
     }
     for parameter in spec.parameters.iter().filter(|parameter| parameter.required) {
         if !kept.contains_key(&parameter.name) {
             let ask = parameter.ask.as_deref().unwrap_or(&parameter.description);
+            if matches!(spec.action, ToolAction::CollectDigits { .. }) {
+                let tell = "The phone takes keys from now on. Ask the customer to type it, then the hash key, and wait";
+                return Err(Refusal::new(KEYS_WANTED, format!("{tell}: {ask}")));
+            }
             return Err(Refusal::new(
                 "missing_argument",
                 format!("{} is missing. Ask the customer: {ask}", parameter.name),
@@ -82,6 +88,18 @@ pub fn judge<'a>(
         }
     }
     Ok(Allowed { spec, args: kept })
+}
+
+/// The refusal of a request for keys that were not typed yet: they are typed next.
+pub const KEYS_WANTED: &str = "keys_wanted";
+
+/// A search only reads the business's own documents, and a person reads a ticket: their words may be the brain's wording.
+fn is_own_wording(action: &ToolAction, parameter: &Parameter) -> bool {
+    match action {
+        ToolAction::SearchKnowledge => true,
+        ToolAction::CreateTicket { .. } => parameter.kind == ParameterKind::Text,
+        _ => false,
+    }
 }
 
 /// Whether values of this kind could ever be accepted: an expression that is one, a choice with something to choose.
@@ -96,34 +114,82 @@ pub fn check_kind(kind: &ParameterKind) -> Result<(), &'static str> {
         {
             Err("a choice has at least one value, and none that is empty")
         }
-        ParameterKind::Text | ParameterKind::Pattern { .. } | ParameterKind::Choice { .. } | ParameterKind::Day => {
-            Ok(())
+        ParameterKind::Number { minimum: Some(minimum), maximum: Some(maximum), .. } if minimum > maximum => {
+            Err("the smallest number is above the largest")
         }
+        ParameterKind::YesNo { yes, no } if yes.iter().chain(no).any(|word| word.trim().is_empty()) => {
+            Err("a word for yes or no is empty")
+        }
+        ParameterKind::Text
+        | ParameterKind::Pattern { .. }
+        | ParameterKind::Choice { .. }
+        | ParameterKind::Day
+        | ParameterKind::Number { .. }
+        | ParameterKind::YesNo { .. } => Ok(()),
     }
 }
 
-/// Checks one argument: its form, and that it was said or looked up.
-fn check(parameter: &Parameter, text: &str, evidence: &Evidence) -> Result<(), Refusal> {
+/// Checks one argument: its form, and that it was said or looked up. Gives it as the tool gets it.
+fn check(parameter: &Parameter, text: &str, evidence: &Evidence) -> Result<Value, Refusal> {
     let name = &parameter.name;
     let not_said = || Refusal::new("not_said", format!("The customer has not said {name}. Ask for it; do not guess."));
     let form = || Refusal::new("bad_form", format!("{name} does not look like one. Ask the customer to say it again."));
-    match &parameter.kind {
-        ParameterKind::Text => evidence.holds(text).then_some(()).ok_or_else(not_said),
+    let said = match &parameter.kind {
+        ParameterKind::Text => evidence.holds(text),
         ParameterKind::Pattern { regex } => {
             let pattern = pattern(regex).ok_or_else(form)?;
             if !pattern.is_match(text) {
                 return Err(form());
             }
-            evidence.holds(text).then_some(()).ok_or_else(not_said)
+            evidence.holds(text)
         }
         ParameterKind::Choice { options } => {
             let option = options.iter().find(|option| option.value.eq_ignore_ascii_case(text)).ok_or_else(form)?;
             let said = option.said.iter().map(String::as_str).chain([option.value.as_str()]);
-            evidence.holds_any(said).then_some(()).ok_or_else(not_said)
+            evidence.holds_any(said)
         }
-        ParameterKind::Day => day_was_said(text, evidence).then_some(()).ok_or_else(not_said),
-    }
+        ParameterKind::Day => day_was_said(text, evidence),
+        ParameterKind::Number { minimum, maximum, whole } => {
+            let number = number(text, *whole).ok_or_else(form)?;
+            let value = number.as_f64().unwrap_or(f64::NAN);
+            if minimum.is_some_and(|least| value < least) || maximum.is_some_and(|most| value > most) {
+                return Err(form());
+            }
+            let sign = if value < 0.0 { evidence.holds_any(["minus", "negative", "below"]) } else { true };
+            let said = sign && evidence.holds(text.trim_start_matches('-'));
+            return said.then_some(Value::Number(number)).ok_or_else(not_said);
+        }
+        ParameterKind::YesNo { yes, no } => {
+            let (words, usual, value) = match text.to_lowercase().as_str() {
+                "true" | "yes" => (yes, YES, true),
+                "false" | "no" => (no, NO, false),
+                _ => return Err(form()),
+            };
+            let said = if words.is_empty() {
+                evidence.holds_any(usual.iter().copied())
+            } else {
+                evidence.holds_any(words.iter().map(String::as_str))
+            };
+            return said.then_some(Value::Bool(value)).ok_or_else(not_said);
+        }
+    };
+    said.then(|| Value::String(text.to_owned())).ok_or_else(not_said)
 }
+
+/// The number that a text is: a whole one as an integer, so that no tool gets `2.0` for two.
+fn number(text: &str, whole: bool) -> Option<serde_json::Number> {
+    if let Ok(integer) = text.parse::<i64>() {
+        return Some(integer.into());
+    }
+    let value: f64 = text.parse().ok()?;
+    if value.fract() == 0.0 && value.abs() < 9e15 {
+        return Some((value as i64).into());
+    }
+    if whole { None } else { serde_json::Number::from_f64(value) }
+}
+
+const YES: &[&str] = &["yes", "yeah", "yep", "yup", "sure", "please", "of course", "correct", "right", "ja", "gerne"];
+const NO: &[&str] = &["no", "nope", "nah", "not", "don't", "without", "none", "nein", "nicht"];
 
 /// The expression, matched whole and without regard to case. `None` when it is not one.
 fn pattern(regex: &str) -> Option<Regex> {
@@ -332,6 +398,62 @@ mod tests {
             reason("full please, Monday", "book", json!({"day": "Monday", "service": "gold"}), 1),
             Err("bad_form")
         );
+    }
+
+    #[test]
+    fn numbers_and_yes_or_no_reach_a_tool_as_what_they_are_and_only_when_they_were_said() {
+        let kinds = [
+            ("count", ParameterKind::Number { minimum: Some(1.0), maximum: Some(12.0), whole: true }),
+            ("price", ParameterKind::Number { minimum: None, maximum: None, whole: false }),
+            ("gift", ParameterKind::YesNo { yes: vec!["gift".into(), "present".into()], no: vec![] }),
+        ];
+        let mut spec = tools().remove(0);
+        spec.parameters = kinds
+            .into_iter()
+            .map(|(name, kind)| Parameter {
+                name: name.into(),
+                description: String::new(),
+                kind,
+                required: false,
+                ask: None,
+            })
+            .collect();
+        let tools = [spec];
+        let ask = |said: &str, args: Value| {
+            let mut evidence = Evidence::default();
+            evidence.add(said);
+            judge(&tools, "status", &args, &evidence, 1)
+                .map(|allowed| Value::Object(allowed.args))
+                .map_err(|refusal| refusal.reason)
+        };
+        assert_eq!(ask("two lamps please", json!({"count": 2})), Ok(json!({"count": 2})));
+        assert_eq!(ask("twelve lamps", json!({"count": "12"})), Ok(json!({"count": 12})));
+        assert_eq!(ask("two lamps", json!({"count": 3})), Err("not_said"));
+        assert_eq!(ask("thirteen lamps", json!({"count": 13})), Err("bad_form"));
+        assert_eq!(ask("two and a half", json!({"count": 2.5})), Err("bad_form"));
+        assert_eq!(ask("it costs 19.90", json!({"price": 19.9})), Err("not_said"), "not as it was said");
+        assert_eq!(ask("it costs 19.90", json!({"price": "19.90"})), Ok(json!({"price": 19.9})));
+        assert_eq!(ask("it is 5 below zero", json!({"price": -5})), Ok(json!({"price": -5})));
+        assert_eq!(ask("it is 5", json!({"price": -5})), Err("not_said"));
+        assert_eq!(ask("it is a present", json!({"gift": true})), Ok(json!({"gift": true})));
+        assert_eq!(ask("two lamps", json!({"gift": true})), Err("not_said"));
+        assert_eq!(ask("no, for me", json!({"gift": false})), Ok(json!({"gift": false})));
+        assert_eq!(ask("two lamps", json!({"gift": "maybe"})), Err("bad_form"));
+    }
+
+    #[test]
+    fn a_ticket_is_in_the_agents_words_and_what_identifies_somebody_is_not() {
+        let mut ticket = tools().remove(0);
+        ticket.action = ToolAction::CreateTicket { priority: Default::default() };
+        let tools = [ticket];
+        let ask = |said: &str, args: Value| {
+            let mut evidence = Evidence::default();
+            evidence.add(said);
+            judge(&tools, "status", &args, &evidence, 1).map(drop).map_err(|refusal| refusal.reason)
+        };
+        let words = "The lamp arrived broken and she wants a new one.";
+        assert_eq!(ask("my lamp BL901771 broke", json!({"order": "BL901771", "note": words})), Ok(()));
+        assert_eq!(ask("my lamp broke", json!({"order": "BL901771", "note": words})), Err("not_said"));
     }
 
     #[test]

@@ -26,6 +26,26 @@ pub fn system(agent: &Agent, facts: &[String]) -> String {
     prompt
 }
 
+/// Adds what people at the desk have to do with the conversation.
+pub fn add_desk(prompt: &mut String, whispers: &[String], had_person: bool) {
+    if had_person {
+        prompt.push_str(AFTER_A_PERSON);
+    }
+    if !whispers.is_empty() {
+        prompt.push_str(WHISPERS);
+        for whisper in whispers {
+            prompt.push_str("\n- ");
+            prompt.push_str(whisper);
+        }
+    }
+}
+
+const AFTER_A_PERSON: &str = "\n\nA colleague has spoken with the customer in your place for a while. Their words stand among \
+yours. Go on from there, and do not say again what they said.";
+
+const WHISPERS: &str = "\n\nYour supervisor listens and tells you in confidence, oldest first. Follow it, and never mention that \
+anybody told you:";
+
 const SPOKEN_STYLE: &str = ".\n\nYour words are spoken aloud: one to three short sentences, no lists, no markdown, no \
 emoji, no addresses of web pages. Say numbers the way people say them. Ask for one thing at a time. The customer's words \
 come from speech recognition and may hold mistakes: ask when they make no sense. Say only what you know from the business \

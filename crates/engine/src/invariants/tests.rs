@@ -9,7 +9,7 @@ use base::{CallTime, ErrorClass, Failure, GenerationId, Millis, Pii, SttStreamId
 use model::agent::{BrainChoice, Outbound};
 use model::call::{CallState, Direction};
 use model::generation::{AwaitedSlot, Finish, GenerationEvent};
-use model::journal::Record;
+use model::journal::{HoldMode, Record};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -142,10 +142,18 @@ fn rare(kind: u8, value: u8, text: Pii<String>) -> Input {
         },
         35 => carrier(CarrierInput::Dtmf { digit: Pii::new(char::from(b"0123456789#*"[usize::from(value) % 12])) }),
         36 => carrier(CarrierInput::Typed { text }),
-        37 => match value % 12 {
-            0 => Input::Desk(DeskInput::TakeOver),
+        37 => match value % 16 {
+            0 | 12 => Input::Desk(DeskInput::TakeOver {
+                by: Some(format!("user:{}", value / 64)),
+                mode: if value > 128 { HoldMode::BargeIn } else { HoldMode::TakeOver },
+                with_line: value % 32 == 0,
+            }),
             1 | 2 => Input::Desk(DeskInput::HandBack),
             3 => Input::Desk(DeskInput::End),
+            4 | 5 => Input::Desk(DeskInput::Line { is_up: value > 128 }),
+            6 => Input::Desk(DeskInput::Speaks),
+            7 => Input::Desk(DeskInput::Said { text: "I am a colleague.".into() }),
+            8 => Input::Desk(DeskInput::Whisper { by: None, text: "Offer ten per cent.".into() }),
             _ => Input::Desk(DeskInput::Say { text: "A line from the desk.".into() }),
         },
         _ => match value {
@@ -231,7 +239,7 @@ impl Rig {
             _ => {}
         }
         self.note(Fact::In(input.clone()));
-        self.checker.input(&input);
+        self.checker.input(self.now, &input);
         self.machine.handle(self.now, input);
         self.drain()
     }

@@ -12,7 +12,8 @@
 //! | `tts` | `first-audio`, `segment-done SEGMENT END_MS`, `wordless END_MS`, `fails CLASS` |
 //! | `played` | `MS [finished]` |
 //! | `tool` | `answers "…"`, `fails CLASS` |
-//! | `desk` | `takes-over`, `hands-back`, `says "…"`, `ends` |
+//! | `desk` | `takes-over [as WHO] [on-line]`, `barges-in …`, `hands-back`, `says "…"`, `whispers "…"`, `ends` |
+//! | `desk` | `line-lost`, `line-up`, `speaks`, `talks "…"`: the person who has the call, over their own line |
 //! | `host` | `drain SECONDS`, `budget`, `overflow` |
 //! | `process` | `killed` |
 //! | `input` | `{…}`: any input, as it is recorded |
@@ -37,11 +38,12 @@
 //! | `agent {…}` | fields of the agent, as it is stored |
 //! | `recorded`, `recorded deadlines` | a call that happened: nothing happens but what is written, and with `deadlines` not even these |
 use super::agent::demo_agent;
-use crate::io::{Input, LineTone, Overlap};
+use crate::io::{DeskInput, Input, LineTone, Overlap};
 use base::ErrorClass;
 use model::agent::{Agent, BrainChoice};
 use model::call::{CallState, Direction};
 use model::generation::Finish;
+use model::journal::HoldMode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
@@ -187,10 +189,7 @@ pub(super) enum Action {
     Played { ms: u64, finished: bool, of: Option<u64> },
     ToolAnswers { text: String, of: Option<u64> },
     ToolFails { class: ErrorClass, of: Option<u64> },
-    TakesOver,
-    HandsBack,
-    DeskSays(String),
-    DeskEnds,
+    Desk(DeskInput),
     Drain(u64),
     Budget,
     Overflow,
@@ -447,10 +446,7 @@ pub(super) fn parse_action(words: &[&str]) -> Result<Action, String> {
         ["played", ms, "finished"] => Action::Played { ms: number(ms)?, finished: true, of },
         ["tool", "answers", text] => Action::ToolAnswers { text: quoted(text)?, of },
         ["tool", "fails", class] => Action::ToolFails { class: word(class)?, of },
-        ["desk", "takes-over"] => Action::TakesOver,
-        ["desk", "hands-back"] => Action::HandsBack,
-        ["desk", "says", text] => Action::DeskSays(quoted(text)?),
-        ["desk", "ends"] => Action::DeskEnds,
+        ["desk", rest @ ..] => Action::Desk(desk_action(rest)?),
         ["host", "drain", time] => Action::Drain(millis(time)?),
         ["host", "budget"] => Action::Budget,
         ["host", "overflow"] => Action::Overflow,
@@ -469,6 +465,33 @@ fn carrier_action(words: &[&str]) -> Result<Action, String> {
         ["transfer-failed"] => Action::Transfer(false),
         [state] => Action::State(word(&state.replace('-', "_"))?),
         _ => return Err("a carrier reports one thing at a time".into()),
+    })
+}
+
+fn desk_action(words: &[&str]) -> Result<DeskInput, String> {
+    let takes = |mode, rest: &[&str]| {
+        let (who, with_line) = match rest.split_last() {
+            Some((&"on-line", who)) => (who, true),
+            _ => (rest, false),
+        };
+        match who {
+            [] => Ok(DeskInput::TakeOver { by: None, mode, with_line }),
+            ["as", by] => Ok(DeskInput::TakeOver { by: Some((*by).to_owned()), mode, with_line }),
+            _ => Err(format!("nobody takes a call `{}`", rest.join(" "))),
+        }
+    };
+    Ok(match words {
+        ["takes-over", rest @ ..] => takes(HoldMode::TakeOver, rest)?,
+        ["barges-in", rest @ ..] => takes(HoldMode::BargeIn, rest)?,
+        ["hands-back"] => DeskInput::HandBack,
+        ["line-lost"] => DeskInput::Line { is_up: false },
+        ["line-up"] => DeskInput::Line { is_up: true },
+        ["speaks"] => DeskInput::Speaks,
+        ["talks", text] => DeskInput::Said { text: quoted(text)?.into() },
+        ["whispers", text] => DeskInput::Whisper { by: None, text: quoted(text)?.into() },
+        ["says", text] => DeskInput::Say { text: quoted(text)? },
+        ["ends"] => DeskInput::End,
+        _ => return Err(format!("nobody at the desk can `{}`", words.join(" "))),
     })
 }
 

@@ -4,7 +4,7 @@ use crate::io::{CarrierInput, DeskInput, HostInput, Input, Measure, Output, Over
 use base::CallTime;
 use model::call::Direction;
 use model::generation::GenerationEvent;
-use model::journal::Entry;
+use model::journal::{Entry, HoldMode};
 use model::live::LiveKind;
 use std::fmt::Write;
 
@@ -74,11 +74,7 @@ pub fn describe_input(input: &Input) -> String {
         }
         Input::Tool { id: which, result: Ok(text) } => format!("tool {} answers {text:?}", id(which.0)),
         Input::Tool { id: which, result: Err(failure) } => format!("tool {} fails {}", id(which.0), failure.class),
-        Input::Desk(DeskInput::TakeOver) => "desk takes-over".into(),
-        Input::Desk(DeskInput::HandBack) => "desk hands-back".into(),
-        Input::Desk(DeskInput::Say { text }) => format!("desk says {text:?}"),
-        Input::Desk(DeskInput::Transfer { .. }) => "desk transfers".into(),
-        Input::Desk(DeskInput::End) => "desk ends".into(),
+        Input::Desk(input) => describe_desk(input),
         Input::Host(HostInput::Drain { deadline }) => format!("host drain {deadline}"),
         Input::Host(HostInput::BudgetExhausted) => "host budget".into(),
         Input::Host(HostInput::Overflow) => "host overflow".into(),
@@ -86,6 +82,28 @@ pub fn describe_input(input: &Input) -> String {
             format!("host routed {} {} {}", routed.stage, routed.provider, routed.reason)
         }
         Input::Host(HostInput::Saving { step, budget }) => format!("host saving {} {}", step.name(), budget.name()),
+    }
+}
+
+fn describe_desk(input: &DeskInput) -> String {
+    match input {
+        DeskInput::TakeOver { by, mode, with_line } => {
+            let verb = match mode {
+                HoldMode::TakeOver => "takes-over",
+                HoldMode::BargeIn => "barges-in",
+            };
+            let by = by.as_ref().map(|by| format!(" as {by}")).unwrap_or_default();
+            format!("desk {verb}{by}{}", if *with_line { " on-line" } else { "" })
+        }
+        DeskInput::HandBack => "desk hands-back".into(),
+        DeskInput::Line { is_up: true } => "desk line-up".into(),
+        DeskInput::Line { is_up: false } => "desk line-lost".into(),
+        DeskInput::Speaks => "desk speaks".into(),
+        DeskInput::Said { text } => format!("desk talks {:?}", text.expose()),
+        DeskInput::Whisper { text, .. } => format!("desk whispers {:?}", text.expose()),
+        DeskInput::Say { text } => format!("desk says {text:?}"),
+        DeskInput::Transfer { .. } => "desk transfers".into(),
+        DeskInput::End => "desk ends".into(),
     }
 }
 
@@ -189,8 +207,13 @@ fn describe_entry(entry: &Entry) -> String {
         }
         Entry::SlotAsked(slot) => format!("slot-asked {} {}", slot.tool, slot.slot),
         Entry::HandoffRequested { reason } => format!("handoff {reason}"),
-        Entry::TakenOver => "taken-over".into(),
-        Entry::HandedBack => "handed-back".into(),
+        Entry::TakenOver { by, mode, .. } => {
+            let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+            format!("taken-over {}{by}", mode.name())
+        }
+        Entry::HandedBack { reason } => format!("handed-back {}", reason.name()),
+        Entry::PersonTurn { text, .. } => format!("person-turn {:?}", text.expose()),
+        Entry::Whispered { text, .. } => format!("whispered {:?}", text.expose()),
         Entry::AnsweredBy { party } => format!("answered-by {}", party.name()),
         Entry::Fault { stage, class } => format!("fault {stage} {class}"),
         Entry::Routed(routed) => format!("routed {} {} {}", routed.stage, routed.provider, routed.reason),
@@ -212,6 +235,10 @@ fn describe_live(kind: &LiveKind) -> String {
         LiveKind::Tool { name, status } => format!("tool {name} {status}"),
         LiveKind::Fault { stage, class } => format!("fault {stage} {class}"),
         LiveKind::Routed(routed) => format!("routed {} {} {}", routed.stage, routed.provider, routed.reason),
+        LiveKind::TakenOver { by, mode } => format!("taken-over {} {}", mode.name(), by.as_deref().unwrap_or("-")),
+        LiveKind::HandedBack { reason, .. } => format!("handed-back {}", reason.name()),
+        LiveKind::Whispered { text, .. } => format!("whispered {:?}", text.expose()),
+        LiveKind::PersonTurn { text, .. } => format!("person-turn {:?}", text.expose()),
         LiveKind::Saving { step, budget } => format!("saving {} {}", step.name(), budget.name()),
         LiveKind::Ended { reason } => format!("ended {reason}"),
     }

@@ -6,7 +6,7 @@ use super::trace::{Fact, Moment, describe_output, timeline};
 use super::voice::{Moved, Spoken, TICK_MS, Voice};
 use crate::call::{CallMachine, CallSetup};
 use crate::invariants::{CallerSound, Checker, Floor};
-use crate::io::{CarrierInput, DeskInput, HostInput, Input, Output, SpeechInput, SynthesisInput};
+use crate::io::{CarrierInput, HostInput, Input, Output, SpeechInput, SynthesisInput};
 use crate::machine::Machine;
 use base::{CallTime, Failure, GenerationId, Millis, SttStreamId, ToolCallId, UtteranceId};
 use model::agent::Agent;
@@ -220,7 +220,7 @@ impl World {
 
     fn feed(&mut self, input: Input) {
         self.moments.push(Moment { at: self.now, fact: Fact::In(input.clone()) });
-        self.checker.input(&input);
+        self.checker.input(self.now, &input);
         self.floor.input(self.now, &input);
         self.machine.handle(self.now, input);
         self.drain();
@@ -507,10 +507,7 @@ impl World {
             }
             Action::ToolAnswers { text, of } => tool(of, Ok(text.clone())),
             Action::ToolFails { class, of } => tool(of, Err(Failure::new(*class, "scripted"))),
-            Action::TakesOver => Some(Input::Desk(DeskInput::TakeOver)),
-            Action::HandsBack => Some(Input::Desk(DeskInput::HandBack)),
-            Action::DeskSays(text) => Some(Input::Desk(DeskInput::Say { text: text.clone() })),
-            Action::DeskEnds => Some(Input::Desk(DeskInput::End)),
+            Action::Desk(input) => Some(Input::Desk(input.clone())),
             Action::Drain(ms) => Some(Input::Host(HostInput::Drain { deadline: CallTime(*ms) })),
             Action::Budget => Some(Input::Host(HostInput::BudgetExhausted)),
             Action::Overflow => Some(Input::Host(HostInput::Overflow)),

@@ -281,7 +281,7 @@ async fn credential(node: &Node, scope: TenantScope, command: CredentialCommand)
         }
         CredentialCommand::Reseal => {
             let count = node.store().reseal_credentials().await?;
-            println!("{count} credentials are sealed with the data key of now");
+            println!("{count} credentials and secrets are sealed with the data key of now");
         }
     }
     Ok(())

@@ -12,6 +12,7 @@ mod providers;
 mod quick_start;
 mod replay;
 mod rig;
+mod supervise;
 mod vault;
 mod vendors_call;
 mod voices;

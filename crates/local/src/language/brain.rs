@@ -207,6 +207,9 @@ impl Brain {
         if matches!(parameter.kind, ParameterKind::Text) {
             heard.insert(awaited.slot.clone(), Value::String(turn.text.trim().to_owned()));
         }
+        if let Some(value) = slots::answered(parameter, turn.text) {
+            heard.insert(awaited.slot.clone(), value);
+        }
         let filled = heard.contains_key(&awaited.slot);
         args.extend(heard);
         if filled {

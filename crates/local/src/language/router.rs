@@ -142,7 +142,10 @@ impl Evidence {
             match parameter.kind {
                 ParameterKind::Pattern { .. } => evidence.id = true,
                 ParameterKind::Day => evidence.day = true,
-                ParameterKind::Choice { .. } | ParameterKind::Text => {}
+                ParameterKind::Choice { .. }
+                | ParameterKind::Text
+                | ParameterKind::Number { .. }
+                | ParameterKind::YesNo { .. } => {}
             }
         }
         evidence

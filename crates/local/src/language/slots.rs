@@ -2,6 +2,7 @@
 //!
 //! A value is only ever what the customer said, brought into the form the tool wants.
 
+use super::phrases;
 use super::words::{find_phrase, words};
 use model::tool::{ChoiceOption, Parameter, ParameterKind};
 use regex::{Regex, RegexBuilder};
@@ -28,8 +29,42 @@ pub fn find(parameter: &Parameter, utterance: &str) -> Option<Found> {
         ParameterKind::Text => None,
         ParameterKind::Pattern { regex } => find_id(regex, utterance),
         ParameterKind::Choice { options } => find_choice(options, utterance),
+        // "Two" in a sentence says nothing about what it counts: it is asked for.
+        ParameterKind::Number { .. } | ParameterKind::YesNo { .. } => None,
         ParameterKind::Day => find_day(utterance).map(|day| Found { value: Value::String(day), at: 0..0 }),
     }
+}
+
+/// What a customer's answer to the question for a number, or for yes or no, comes to.
+pub fn answered(parameter: &Parameter, answer: &str) -> Option<Value> {
+    match &parameter.kind {
+        ParameterKind::Number { .. } => {
+            let said = answer.split(|sign: char| !sign.is_ascii_digit() && sign != '.');
+            let mut numbers = said.map(|word| word.trim_matches('.')).filter(|word| !word.is_empty());
+            let first = numbers.next().map(str::to_owned).or_else(|| number_word(answer));
+            first.filter(|_| numbers.next().is_none()).map(Value::String)
+        }
+        ParameterKind::YesNo { yes, no } => {
+            let said = words(answer);
+            let holds = |list: &[String]| list.iter().any(|word| said.contains(&word.to_lowercase()));
+            match (phrases::is_yes(answer) || holds(yes), phrases::is_no(answer) || holds(no)) {
+                (true, false) => Some(Value::Bool(true)),
+                (false, true) => Some(Value::Bool(false)),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// A number up to twelve that was written as a word.
+fn number_word(answer: &str) -> Option<String> {
+    const WORDS: [&str; 12] =
+        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+    let said = words(answer);
+    let mut found = WORDS.iter().zip(1..).filter(|(word, _)| said.iter().any(|one| one == *word));
+    let first = found.next().map(|(_, number): (_, u32)| number.to_string());
+    first.filter(|_| found.next().is_none())
 }
 
 /// The one option whose words occur; of two, the one whose words hold the other's.

@@ -15,11 +15,31 @@ pub(crate) fn parameters(tool: &ToolSpec, strict: bool) -> Value {
 
 fn parameter_schema(parameter: &Parameter, strict: bool) -> Value {
     let nullable = strict && !parameter.required;
-    let kind = if nullable { json!(["string", "null"]) } else { json!("string") };
+    let name = match parameter.kind {
+        ParameterKind::Number { whole: true, .. } => "integer",
+        ParameterKind::Number { .. } => "number",
+        ParameterKind::YesNo { .. } => "boolean",
+        ParameterKind::Text | ParameterKind::Pattern { .. } | ParameterKind::Day | ParameterKind::Choice { .. } => {
+            "string"
+        }
+    };
+    let kind = if nullable { json!([name, "null"]) } else { json!(name) };
     let mut description = parameter.description.clone();
     let mut schema = json!({"type": kind});
     match &parameter.kind {
         ParameterKind::Text => {}
+        // As words, too: strict schemas know no bounds.
+        ParameterKind::Number { minimum, maximum, .. } => {
+            let bounds =
+                [minimum.map(|least| format!(" At least {least}.")), maximum.map(|most| format!(" At most {most}."))];
+            bounds.iter().flatten().for_each(|bound| description.push_str(bound));
+        }
+        ParameterKind::YesNo { yes, no } => {
+            let words = [("Yes", yes), ("No", no)];
+            for (meaning, said) in words.into_iter().filter(|(_, said)| !said.is_empty()) {
+                description.push_str(&format!(" {meaning} is said as: {}.", said.join(", ")));
+            }
+        }
         // As words: servers that build grammars from schemas refuse many expressions.
         ParameterKind::Pattern { regex } => description.push_str(&format!(" It matches the expression {regex}")),
         ParameterKind::Day => description.push_str(" A weekday, today, tomorrow, or a date as YYYY-MM-DD."),

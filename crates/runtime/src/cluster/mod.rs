@@ -362,6 +362,14 @@ impl Node {
         }
     }
 
+    /// Which other node has a call, and where that node is.
+    pub(crate) async fn elsewhere(&self, scope: &TenantScope, call: CallId) -> Option<(NodeId, String)> {
+        match self.cluster()?.place(scope, call).await {
+            Place::At(node, address) => Some((node, address)),
+            Place::Nowhere(_) => None,
+        }
+    }
+
     /// Watches a live call, wherever it is. `Ok(None)`: there is no such live call.
     ///
     /// # Errors

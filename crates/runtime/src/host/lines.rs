@@ -147,6 +147,7 @@ impl CallHost {
             self.out.retain(|wire| matches!(wire, Wire::Close(..)));
             protocol.on_command(MediaCommand::Clear, &mut self.out);
         }
+        self.desk.tap_clear();
         self.tape.agent_stopped(now);
         if let Some(ears) = &mut self.ears {
             ears.stopped();

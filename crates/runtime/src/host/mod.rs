@@ -2,10 +2,12 @@
 //!
 //! The loop is boring on purpose (rule 2): wait for one event, feed it, perform every output, flush the socket.
 
+mod desk;
 mod ears;
 mod lines;
 mod mouth;
 mod perform;
+pub(crate) mod supervision;
 mod tape;
 mod tools;
 
@@ -35,6 +37,7 @@ use providers::tts::TtsEvent;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use supervision::{Desk, Door, LineMessage, PersonAudio, Side};
 use tape::Tape;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -63,6 +66,8 @@ pub(crate) enum HostMessage {
     Input(Input),
     /// Its audio arrives over this socket from now on.
     Join(Box<Link>),
+    /// A supervisor came or went.
+    Line(LineMessage),
     /// Close the audio path: the platform asks how to go on and will be told.
     CloseMedia,
     /// The process wants to stop after this time.
@@ -80,6 +85,9 @@ enum Event {
     Stt(Option<SttEvent>),
     Brain(Option<GenerationEvent>),
     Tts(Option<TtsEvent>),
+    /// A supervisor speaks.
+    Person(PersonAudio),
+    PersonStt(Option<SttEvent>),
     Pace,
     Deadline,
     /// Nothing came over the media socket for too long.
@@ -102,6 +110,7 @@ pub(crate) struct CallHost {
     out: Vec<Wire>,
     ears: Option<Ears>,
     mouth: Mouth,
+    desk: Desk,
     prepared: lines::Prepared,
     next_mark: base::MarkId,
     stt: Option<(SttStreamId, SttSession)>,
@@ -125,6 +134,8 @@ pub(crate) struct CallHost {
 pub(crate) struct Channels {
     pub(crate) messages: mpsc::Sender<HostMessage>,
     pub(crate) live: broadcast::Sender<LiveEvent>,
+    /// Where supervisors come in.
+    pub(crate) door: Door,
 }
 
 impl CallHost {
@@ -146,7 +157,8 @@ impl CallHost {
         let routes = Routes::new(&shared.services, &context);
         routes.warm();
         let bill = context.bill.clone();
-        let channels = Channels { messages: own.clone(), live: live.clone() };
+        let desk = Desk::new();
+        let channels = Channels { messages: own.clone(), live: live.clone(), door: desk.door.clone() };
         let host = Self {
             shared,
             call: setup.call,
@@ -160,6 +172,7 @@ impl CallHost {
             out: Vec::new(),
             ears: None,
             mouth: Mouth::new(PHONE_HZ),
+            desk,
             prepared: lines::Prepared::default(),
             next_mark: base::MarkId(1),
             stt: None,
@@ -208,6 +221,7 @@ impl CallHost {
         let stt = self.stt.as_mut().map(|(_, session)| &mut session.events);
         let brain = self.brain.as_mut().map(|(_, session)| &mut session.events);
         let tts = self.mouth.wanted_events();
+        let (people, person_stt) = self.desk.sources();
         tokio::select! {
             biased;
             () = at(deadline) => Event::Deadline,
@@ -216,6 +230,8 @@ impl CallHost {
             event = from(stt) => Event::Stt(event),
             event = from(brain) => Event::Brain(event),
             event = from(tts) => Event::Tts(event),
+            Some(audio) = people.recv() => Event::Person(audio),
+            event = from(person_stt) => Event::PersonStt(event),
             incoming = from_socket(socket) => Event::Incoming(incoming),
             () = at(silent_at) => Event::Silent,
         }
@@ -234,7 +250,13 @@ impl CallHost {
                 self.perform_all();
             }
             Event::Pace => self.play_due(),
-            Event::Message(Some(HostMessage::Input(input))) => self.feed(input),
+            Event::Message(Some(HostMessage::Input(input))) => {
+                let input = self.with_line(input);
+                self.feed(input);
+            }
+            Event::Message(Some(HostMessage::Line(message))) => self.on_line(message),
+            Event::Person(audio) => self.on_person(audio),
+            Event::PersonStt(event) => self.on_person_stt(event),
             Event::Message(Some(HostMessage::Join(link))) => self.join(*link),
             Event::Message(Some(HostMessage::CloseMedia)) => self.close_media(),
             Event::Message(Some(HostMessage::Yield(told))) => self.yields = Some(told),
@@ -275,6 +297,7 @@ impl CallHost {
         if self.mouth.rate_hz() != rate {
             self.mouth = Mouth::new(rate);
         }
+        self.desk.door.rate_hz.store(rate, std::sync::atomic::Ordering::Relaxed);
         let seed = self.call.id.0.as_u64_pair().1;
         self.mouth.set_background(mouth::background(&self.agent.sound, rate, seed));
         self.render_prepared();
@@ -363,7 +386,10 @@ impl CallHost {
         let now = self.now();
         let Some(mut ears) = self.ears.take() else { return };
         ears.hear(pcm, |frame| match frame {
-            CallerFrame::Raw(frame) => self.tape.caller(now, frame),
+            CallerFrame::Raw(frame) => {
+                self.tape.caller(now, frame);
+                self.desk.tap(Side::Caller, frame);
+            }
             CallerFrame::Clean(frame) => self.push_stt(SttCommand::Audio(frame.into())),
         });
         self.ears = Some(ears);
@@ -431,9 +457,11 @@ impl CallHost {
         let now = self.now();
         let Some(link) = &mut self.link else { return };
         let (out, tape, next_mark) = (&mut self.out, &mut self.tape, &mut self.next_mark);
-        let ears = &mut self.ears;
+        let (ears, desk) = (&mut self.ears, &self.desk);
         self.mouth.play_due(now, |step| match step {
-            mouth::Step::Voice(frame) => {
+            mouth::Step::Voice(frame) | mouth::Step::Person(frame) => {
+                let side = if matches!(step, mouth::Step::Person(_)) { Side::Person } else { Side::Agent };
+                desk.tap(side, frame);
                 tape.agent(now, frame);
                 if let Some(ears) = ears {
                     ears.played(frame);

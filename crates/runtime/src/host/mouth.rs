@@ -4,6 +4,7 @@
 //! Three sources share the line, one at a time: an interlude goes before the utterance in progress, which goes before the
 //! background. The utterance in progress may be held: then it is synthesised and not heard.
 
+mod person;
 #[cfg(test)]
 mod tests;
 mod voice;
@@ -17,6 +18,7 @@ use media::ambience::{Bed, Place};
 use media::playout::Pulled;
 use media::{Pacer, PlayoutBuffer};
 use model::agent::{Ambience, Sound};
+use person::Person;
 use providers::tts::TtsEvent;
 use std::collections::VecDeque;
 use tokio::sync::mpsc::Receiver;
@@ -37,6 +39,8 @@ const BACKGROUND_LEFT_MS: u64 = 20;
 pub(super) enum Step<'a> {
     /// One frame of the agent's voice, or of a sound in its place.
     Voice(&'a [i16]),
+    /// One frame of a person who has the call.
+    Person(&'a [i16]),
     /// One frame of nothing but the background.
     Background(&'a [i16]),
     /// A mark; the receiver answers with the id it sent.
@@ -82,7 +86,15 @@ pub(super) fn background(sound: &Sound, rate_hz: u32, seed: u64) -> Option<Box<d
 enum Lane {
     Speech,
     Interlude(UtteranceId),
+    Person,
     Background,
+}
+
+impl Lane {
+    /// Whether it must be known what of it was heard.
+    fn has_marks(self) -> bool {
+        matches!(self, Self::Speech | Self::Interlude(_))
+    }
 }
 
 pub(super) struct Mouth {
@@ -96,6 +108,8 @@ pub(super) struct Mouth {
     speech_until_ms: u64,
     /// In the order in which they are played; those at the front may only wait for their last mark.
     interludes: VecDeque<Interlude>,
+    /// What a person who has the call says.
+    person: Person,
     background: Option<Box<dyn Background>>,
     pacer: Pacer,
     frame: Vec<i16>,
@@ -122,6 +136,7 @@ impl Mouth {
             held: None,
             speech_until_ms: 0,
             interludes: VecDeque::new(),
+            person: Person::new(rate_hz),
             background: None,
             pacer: Pacer::default(),
             frame: vec![0; (u64::from(rate_hz) * limits::FRAME_MS / 1000) as usize],
@@ -259,11 +274,22 @@ impl Mouth {
         Stopped { clears: true, reports: self.clear(now) }
     }
 
+    /// A person who has the call says this: it goes to the carrier as it comes, behind what the agent says.
+    pub(super) fn person(&mut self, pcm: &[i16]) {
+        self.person.push(pcm);
+    }
+
+    /// Nobody but the agent speaks from now on.
+    pub(super) fn person_leaves(&mut self) {
+        self.person.clear();
+    }
+
     /// Falls silent for good.
     pub(super) fn stop_all(&mut self, now: CallTime) {
         (self.voice, self.held, self.background) = (None, None, None);
         self.playout.stop();
         self.interludes.clear();
+        self.person.clear();
         self.clear(now);
     }
 
@@ -302,6 +328,9 @@ impl Mouth {
         if is_heard && self.playout.is_ready(self.frame.len()) {
             return Some(Lane::Speech);
         }
+        if self.person.is_ready(self.frame.len()) {
+            return Some(Lane::Person);
+        }
         self.background.is_some().then_some(Lane::Background)
     }
 
@@ -314,7 +343,7 @@ impl Mouth {
     pub(super) fn next_frame_at(&self, now: CallTime) -> Option<CallTime> {
         let at_ms = match self.lane()? {
             Lane::Background => now.0 + self.pacer.ahead_ms(now.0).saturating_sub(BACKGROUND_LEFT_MS),
-            Lane::Speech | Lane::Interlude(_) => self.pacer.next_due_ms(now.0),
+            Lane::Speech | Lane::Interlude(_) | Lane::Person => self.pacer.next_due_ms(now.0),
         };
         Some(CallTime(at_ms))
     }
@@ -373,6 +402,7 @@ impl Mouth {
     /// Hands over the frames that are due now.
     pub(super) fn play_due(&mut self, now: CallTime, mut step: impl FnMut(Step<'_>) -> Option<MarkId>) {
         let due = self.pacer.due(now.0);
+        self.person.goes_on(self.pacer.ahead_ms(now.0) > 0);
         let mut sent = 0;
         loop {
             let lane = self.lane();
@@ -382,18 +412,22 @@ impl Mouth {
             let Some(lane) = lane else { break };
             let is_due = match lane {
                 Lane::Background => self.pacer.ahead_ms(now.0) + limits::FRAME_MS <= self.background_ahead_ms(),
-                Lane::Speech | Lane::Interlude(_) => sent < due,
+                Lane::Speech | Lane::Interlude(_) | Lane::Person => sent < due,
             };
             if !is_due {
                 break;
             }
             let is_finished = self.pull(lane, now);
-            step(if lane == Lane::Background { Step::Background(&self.frame) } else { Step::Voice(&self.frame) });
+            step(match lane {
+                Lane::Background => Step::Background(&self.frame),
+                Lane::Person => Step::Person(&self.frame),
+                Lane::Speech | Lane::Interlude(_) => Step::Voice(&self.frame),
+            });
             sent += 1;
             self.pacer.sent(now.0, 1);
             self.note_sent(lane, now);
             let mark_every = if self.is_ducked { MARK_EVERY_FRAMES_DUCKED } else { MARK_EVERY_FRAMES };
-            if lane != Lane::Background && (is_finished || self.frames_since_mark >= mark_every) {
+            if lane.has_marks() && (is_finished || self.frames_since_mark >= mark_every) {
                 self.mark(&mut step);
             }
             if is_finished && self.lane().is_none() {
@@ -423,6 +457,10 @@ impl Mouth {
                 Some(interlude) => interlude.playout.pull(&mut self.frame),
                 None => Pulled::Idle,
             },
+            Lane::Person => {
+                self.person.pull(&mut self.frame);
+                Pulled::Idle
+            }
             Lane::Background => {
                 self.frame.fill(0);
                 Pulled::Idle
@@ -431,7 +469,8 @@ impl Mouth {
         if let Some(background) = &mut self.background {
             background.mix(&mut self.frame, lane != Lane::Background);
         }
-        matches!(pulled, Pulled::Audio { finished: true, .. })
+        let is_over = lane == Lane::Person && !self.person.is_ready(self.frame.len());
+        is_over || matches!(pulled, Pulled::Audio { finished: true, .. })
     }
 
     fn note_sent(&mut self, lane: Lane, now: CallTime) {
@@ -443,10 +482,10 @@ impl Mouth {
                     interlude.until_ms = until_ms;
                 }
             }
-            Lane::Background => {}
+            Lane::Background | Lane::Person => {}
         }
         self.last = lane;
-        self.frames_since_mark += u32::from(lane != Lane::Background);
+        self.frames_since_mark += u32::from(lane.has_marks());
     }
 
     /// Sends a mark for the frames since the last one, if there were any.
@@ -463,7 +502,7 @@ impl Mouth {
                     interlude.playout.mark_sent(mark);
                 }
             }
-            Lane::Background => {}
+            Lane::Background | Lane::Person => {}
         }
     }
 

@@ -23,6 +23,7 @@ impl CallHost {
             self.tape.output(&output);
             self.perform(output);
         }
+        self.follow_holder();
     }
 
     fn perform(&mut self, output: Output) {
@@ -163,6 +164,8 @@ impl CallHost {
             store: Arc::clone(&self.shared.store),
             search: self.shared.services.search.clone(),
             egress: Arc::clone(self.shared.tools_egress()),
+            platform: Arc::clone(&self.shared.egress),
+            control: self.shared.control(&self.call.carrier),
             deadline: base::Millis(self.agent.timing.tool_ms_max),
             scope: self.scope,
             call: self.call.id,
@@ -251,7 +254,7 @@ impl CallHost {
 
     fn tell_live(&mut self, kind: LiveKind) {
         let event = LiveEvent { at: self.now(), kind };
-        if let Some(link) = &mut self.link
+        if let Some(link) = self.link.as_mut().filter(|_| event.kind.is_for_caller())
             && let Ok(json) = serde_json::to_string(&event)
         {
             link.protocol.on_command(MediaCommand::Live(&json), &mut self.out);

@@ -1,9 +1,11 @@
 //! Carrying out a tool that the engine allowed. The engine's policy has checked the arguments; here they only meet the
 //! rows of the tenant.
 
+use super::desk;
 use crate::service::KnowledgeSearch;
 use crate::tools::{HttpTool, answer_text};
 use base::{CallId, ErrorClass, Failure, Millis, ToolCallId};
+use carriers::protocol::CarrierControl;
 use egress::Egress;
 use model::business::TenantScope;
 use model::tool::{ToolAction, ToolSpec};
@@ -17,6 +19,10 @@ pub(super) struct Job {
     pub(super) store: Arc<dyn Store>,
     pub(super) search: Option<Arc<dyn KnowledgeSearch>>,
     pub(super) egress: Arc<Egress>,
+    /// The way out to platforms.
+    pub(super) platform: Arc<Egress>,
+    /// The platform of the call; `None` when it is only a socket.
+    pub(super) control: Option<Arc<dyn CarrierControl>>,
     /// How long the tool may take.
     pub(super) deadline: Millis,
     pub(super) scope: TenantScope,
@@ -36,6 +42,15 @@ pub(super) async fn run(job: Job) -> Result<String, Failure> {
             ask_service(&job, &tool, *timeout_ms).await
         }
         ToolAction::LookUpCustomer => look_up_customer(&job).await,
+        ToolAction::CreateTicket { priority } => desk::create_ticket(&job, *priority).await,
+        ToolAction::SendMessage { .. } => desk::send_message(&job).await,
+        // What was typed is the argument that the policy let through.
+        ToolAction::CollectDigits { .. } => Ok(job.args.to_string()),
+        ToolAction::Mcp { server, tool, timeout_ms } => {
+            let deadline = Millis(timeout_ms.unwrap_or(job.deadline.0).min(job.deadline.0));
+            let store = job.store.as_ref();
+            crate::mcp::call(store, &job.egress, &job.scope, (server, tool), &job.args, deadline).await
+        }
         ToolAction::SearchKnowledge => search(job).await,
         // The engine does these itself; being asked is a bug of ours, not the caller's problem.
         ToolAction::Handoff | ToolAction::EndCall => {

@@ -96,7 +96,8 @@ impl Mask {
         for input in inputs {
             match input {
                 Input::Carrier(CarrierInput::Typed { text })
-                | Input::Speech(SpeechInput::Partial { text, .. } | SpeechInput::Final { text, .. }) => {
+                | Input::Speech(SpeechInput::Partial { text, .. } | SpeechInput::Final { text, .. })
+                | Input::Desk(DeskInput::Said { text } | DeskInput::Whisper { text, .. }) => {
                     mask.learn(text.expose(), &own);
                 }
                 Input::Tool { result: Ok(text), .. } => mask.learn(text, &own),
@@ -161,6 +162,9 @@ impl Mask {
             }
             Input::Carrier(CarrierInput::Dtmf { digit }) => *digit = base::Pii::new(self.key(*digit.expose())),
             Input::Generation { id, event } => self.generation(id.0, event),
+            Input::Desk(DeskInput::Said { text } | DeskInput::Whisper { text, .. }) => {
+                *text = self.text(text.expose()).into();
+            }
             Input::Tool { result: Ok(text), .. } | Input::Desk(DeskInput::Say { text }) => *text = self.text(text),
             _ => {}
         }

@@ -46,6 +46,7 @@ use voice::VoiceRouter;
 
 /// Who serves one call. What a provider did wrong in it is remembered for as long as it lasts.
 pub(crate) struct Routes {
+    context: Arc<CallContext>,
     stt: EarsRouter,
     tts: VoiceRouter,
     brain: BrainRouter,
@@ -75,6 +76,7 @@ impl Routes {
             brains = spoken::first(brains, Stage::Llm, &choice, model.brain);
         }
         Self {
+            context: Arc::clone(context),
             stt: EarsRouter::new(Roster::new(Arc::clone(context), stt)),
             tts: VoiceRouter::new(Roster::new(Arc::clone(context), tts)),
             brain: BrainRouter::new(Roster::new(Arc::clone(context), brains)),
@@ -92,6 +94,12 @@ impl Routes {
     /// Speech to text; `None` when nobody offers it.
     pub(crate) fn stt(&self) -> Option<&dyn SttService> {
         (!self.stt.line().lanes.is_empty()).then_some(&self.stt as &dyn SttService)
+    }
+
+    /// Speech to text for somebody else than the caller: a session of its own, apart from a model that hears and speaks.
+    pub(crate) fn stt_of_people(&self, services: &Services) -> Option<Box<dyn SttService>> {
+        let apart = EarsRouter::new(Roster::new(Arc::clone(&self.context), pool::recognisers(services, &self.context)));
+        (!apart.line().lanes.is_empty()).then(|| Box::new(apart) as Box<dyn SttService>)
     }
 
     /// Text to speech; `None` when nobody offers it.

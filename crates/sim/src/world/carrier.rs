@@ -6,9 +6,15 @@ use base::Millis;
 use engine::Input;
 use engine::io::{CarrierInput, DeskInput, HostInput};
 use model::call::{CallState, Direction};
+use model::journal::HoldMode;
 
 /// What the desk says through the agent.
 pub const DESK_WORDS: &str = "A word from the desk.";
+
+/// What a person says who has the call.
+const PERSON_WORDS: &str = "This is a colleague.";
+/// What the agent is told in confidence.
+const WHISPER: &str = "Nobody but you hears this.";
 
 fn report(plan: &mut Plan, ms: u64, input: CarrierInput) {
     plan.after(ms, Event::Report(Input::Carrier(input)));
@@ -92,6 +98,24 @@ pub fn hang_up(plan: &mut Plan) {
     report(plan, ms, input);
 }
 
+/// What a person does who has the call for so long: speaks, is understood, perhaps late, and may lose their line.
+fn person(plan: &mut Plan, from_ms: u64, length_ms: u64) {
+    for _ in 0..2 {
+        let ms = from_ms + plan.ms(0, length_ms);
+        plan.tell(ms, Input::Desk(DeskInput::Speaks));
+        let heard_ms = ms + plan.ms(200, 4_000);
+        plan.tell(heard_ms, Input::Desk(DeskInput::Said { text: PERSON_WORDS.into() }));
+    }
+    if plan.chance.happens(0.3) {
+        let ms = from_ms + plan.ms(0, length_ms);
+        plan.tell(ms, Input::Desk(DeskInput::Line { is_up: false }));
+        if plan.chance.happens(0.4) {
+            let back_ms = ms + plan.ms(100, 6_000);
+            plan.tell(back_ms, Input::Desk(DeskInput::Line { is_up: true }));
+        }
+    }
+}
+
 /// What the host, the desk and fate have in store for this call.
 pub fn surprises(plan: &mut Plan) {
     let at = |plan: &mut Plan| plan.ms(500, 70_000);
@@ -111,14 +135,21 @@ pub fn surprises(plan: &mut Plan) {
     if plan.strikes(Trouble::Desk) {
         let ms = at(plan);
         let length_ms = plan.ms(1_000, 30_000);
-        plan.tell(ms, Input::Desk(DeskInput::TakeOver));
+        let mode = *plan.chance.one_of(&[HoldMode::TakeOver, HoldMode::BargeIn]);
+        let with_line = plan.chance.happens(0.5);
+        plan.tell(ms, Input::Desk(DeskInput::TakeOver { by: Some("user:1".into()), mode, with_line }));
         let say_ms = ms + plan.ms(0, 2 * length_ms);
         plan.tell(say_ms, Input::Desk(DeskInput::Say { text: DESK_WORDS.into() }));
+        person(plan, ms, length_ms);
         if plan.chance.happens(0.8) {
             plan.tell(ms + length_ms, Input::Desk(DeskInput::HandBack));
         } else {
             plan.tell(ms + length_ms, Input::Desk(DeskInput::End));
         }
+    }
+    if plan.swarm.knows(Trouble::Desk) && plan.chance.happens(0.5) {
+        let ms = at(plan);
+        plan.tell(ms, Input::Desk(DeskInput::Whisper { by: None, text: WHISPER.into() }));
     }
     let mut kill_ms = 0;
     for _ in 0..3 {

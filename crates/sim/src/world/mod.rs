@@ -282,7 +282,7 @@ impl World {
         ) {
             self.keys_at = self.plan.now;
         }
-        self.checker.input(&input);
+        self.checker.input(self.plan.now, &input);
         self.voice.told(&input);
         self.laws.input(self.plan.now, &input);
         self.floor.input(self.plan.now, &input);

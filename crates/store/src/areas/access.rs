@@ -66,7 +66,7 @@ impl SqlStore {
         }
     }
 
-    fn provider_seal(&self, scope: &TenantScope, id: Uuid) -> RowSeal {
+    pub(super) fn provider_seal(&self, scope: &TenantScope, id: Uuid) -> RowSeal {
         self.keys.row(Row { business: scope.business, table: "identity_providers", id })
     }
 }

@@ -104,7 +104,7 @@ impl Credentials for SqlStore {
 
     async fn reseal_credentials(&self) -> Answer<u64> {
         let all = self.credentials().await?;
-        let mut count = self.reseal_tool_credentials().await?;
+        let mut count = self.reseal_tool_credentials().await? + self.reseal_secrets().await?;
         for credential in all.into_iter().filter(|one| one.damage.is_none()) {
             let sealed = self.seal_credential(credential.owner, &credential.provider, &credential.fields)?;
             let owner = owner_id(credential.owner).0;

@@ -12,6 +12,7 @@ use model::business::TenantScope;
 use model::call::Call;
 use model::event::{CallFacts, Event, EventKind, LiveCall, Snapshot, TurnFacts};
 use model::plan::{AlertFacts, Usage, UsageFacts, alerts};
+use model::statistics::{Counts, slot_of};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{broadcast, watch};
@@ -109,6 +110,8 @@ pub(super) async fn call_changed(
     let unborn = Call { ended_at_ms: None, ..after.clone() };
     let added = Usage::of_change(before.unwrap_or(&unborn), after);
     if let (false, Some(ended_at_ms)) = (added.is_nothing(), after.ended_at_ms) {
+        let counts = Counts::of_change(before.unwrap_or(&unborn), after);
+        super::desk::add_counts(tx, scope, slot_of(ended_at_ms), &counts).await?;
         fresh.extend(count(tx, scope, after.id, added, ended_at_ms).await?);
     }
     let at_ms = if before.is_none() { after.started_at_ms } else { wall_ms() };

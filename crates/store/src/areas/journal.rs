@@ -11,9 +11,10 @@ use crate::sql_store::SqlStore;
 use async_trait::async_trait;
 use base::{CallId, CallTime, JournalSeq, MessageId, TurnId};
 use model::business::TenantScope;
-use model::event::{Speaker, TurnFacts};
+use model::event::{EventKind, HoldFacts, Speaker, TurnFacts};
 use model::generation::Citation;
 use model::journal::{Entry, Record, TurnLatency};
+use model::statistics::{Counts, Waits, slot_of};
 use uuid::Uuid;
 
 /// The form in which entries are written. A reader that meets a higher one stops instead of guessing.
@@ -33,6 +34,14 @@ fn said(entry: &Entry) -> Option<Said<'_>> {
     match entry {
         Entry::CallerTurn { turn, text, .. } => Some(Said {
             role: "customer",
+            turn: *turn,
+            text: text.expose(),
+            complete: true,
+            citations: &[],
+            latency: None,
+        }),
+        Entry::PersonTurn { turn, text } => Some(Said {
+            role: "person",
             turn: *turn,
             text: text.expose(),
             complete: true,
@@ -60,10 +69,26 @@ fn turn(call: CallId, record: &Record, said: &Said<'_>) -> TurnFacts {
         call,
         seq: record.seq.0,
         turn: said.turn,
-        role: if said.role == "customer" { Speaker::Customer } else { Speaker::Agent },
+        role: match said.role {
+            "customer" => Speaker::Customer,
+            "person" => Speaker::Person,
+            _ => Speaker::Agent,
+        },
         text: said.text.into(),
         complete: said.complete,
         at_call_ms: record.at.0,
+    }
+}
+
+/// Who has the call from here on, where that changes.
+fn hold(call: CallId, record: &Record) -> Option<(EventKind, HoldFacts)> {
+    let facts = HoldFacts { call, by: None, mode: None, reason: None, at_call_ms: record.at.0 };
+    match &record.entry {
+        Entry::TakenOver { by, mode, .. } => {
+            Some((EventKind::CallTakenOver, HoldFacts { by: by.clone(), mode: Some(*mode), ..facts }))
+        }
+        Entry::HandedBack { reason } => Some((EventKind::CallHandedBack, HoldFacts { reason: Some(*reason), ..facts })),
+        _ => None,
     }
 }
 
@@ -105,18 +130,25 @@ impl SqlStore {
             return if repeated { Ok(wanted) } else { Err(StoreError::Fenced) };
         }
         let (mut entries, mut messages, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let mut waits = Waits::default();
         for record in records {
             let (seq, at_ms) = (to_i64(record.seq.0)?, to_i64(record.at.0)?);
             let entry = to_json(&record.entry)?;
             entries.push(args![call.0, seq, scope.business.0, at_ms, VERSION, writer.0, entry]);
             if let Some(said) = said(&record.entry) {
+                said.latency.and_then(|latency| latency.heard_ms).into_iter().for_each(|ms| waits.add(ms));
                 told.push(Fresh::turn(&turn(call, record, &said))?);
                 messages.push(message(scope, conversation, record, &said)?);
+            }
+            if let Some((kind, facts)) = hold(call, record) {
+                told.push(Fresh::new(kind, call.0, &facts)?);
             }
         }
         tx.write_many(sql::APPEND, entries).await?;
         tx.write_many(sql::INSERT_MESSAGE, messages).await?;
-        events::write(&mut tx, scope, &told, events::wall_ms()).await?;
+        let now_ms = events::wall_ms();
+        super::desk::add_counts(&mut tx, scope, slot_of(now_ms), &Counts { waits, ..Counts::default() }).await?;
+        events::write(&mut tx, scope, &told, now_ms).await?;
         tx.commit().await?;
         if !told.is_empty() {
             self.bells.ring_events(scope.business);

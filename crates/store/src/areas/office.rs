@@ -61,7 +61,13 @@ impl SqlStore {
         let mut count = 0;
         for row in self.db.read(reach, sql::TOOL_CREDENTIALS_OF_ALL, args![]).await? {
             let business = BusinessId(row.get("business")?);
-            let ToolCredential { name, fields, updated_at_ms } = self.open_tool_credential(business, &row)?;
+            let ToolCredential { name, fields, updated_at_ms } = match self.open_tool_credential(business, &row) {
+                Ok(credential) => credential,
+                Err(error) => {
+                    tracing::warn!(%error, %business, "a credential of a tool stays as it is");
+                    continue;
+                }
+            };
             let sealed = self.seal_tool_credential(business, &name, &fields)?;
             let args = args![business.0, &name, sealed, updated_at_ms];
             count += self.db.write(reach, sql::RESEAL_TOOL_CREDENTIAL, args).await?;

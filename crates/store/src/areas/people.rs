@@ -103,7 +103,7 @@ impl SqlStore {
         Ok(UserChanged::Done(user))
     }
 
-    fn totp_seal(&self, scope: &TenantScope, user: UserId) -> RowSeal {
+    pub(super) fn totp_seal(&self, scope: &TenantScope, user: UserId) -> RowSeal {
         self.keys.row(Row { business: scope.business, table: "users", id: user.0 })
     }
 

@@ -17,7 +17,7 @@ use model::webhook::{Attempt, Delivery, DeliveryState, DisabledFacts, Endpoint, 
 use uuid::Uuid;
 
 /// A secret keeps its line when a newer one takes its column.
-const LINE: u64 = 0;
+pub(super) const LINE: u64 = 0;
 
 fn read_endpoint(row: &DbRow) -> Answer<Endpoint> {
     Ok(Endpoint {
@@ -99,7 +99,7 @@ async fn insert_deliveries(tx: &mut Tx, scope: &TenantScope, deliveries: &[Deliv
 }
 
 impl SqlStore {
-    fn webhook_seal(&self, scope: &TenantScope, id: Uuid) -> RowSeal {
+    pub(super) fn webhook_seal(&self, scope: &TenantScope, id: Uuid) -> RowSeal {
         self.keys.row(Row { business: scope.business, table: "webhook secrets", id })
     }
 

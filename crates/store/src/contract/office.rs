@@ -24,6 +24,8 @@ pub enum ValueKind {
     Setting,
     /// A feature flag's rule.
     Flag,
+    /// Where an MCP server is.
+    McpServer,
 }
 
 impl ValueKind {
@@ -32,6 +34,7 @@ impl ValueKind {
         match self {
             Self::Setting => "setting",
             Self::Flag => "flag",
+            Self::McpServer => "mcp_server",
         }
     }
 }

@@ -102,6 +102,11 @@ statements! {
             created_at_ms, version, cursor_seq";
     ENDPOINT_SECRETS = "SELECT secret, CASE WHEN old_secret_until_ms > $3 THEN old_secret END AS old_secret
         FROM webhook_endpoints WHERE business = $1 AND id = $2";
+    SEALED_WEBHOOK_SECRETS = "SELECT id, business, secret AS sealed FROM webhook_endpoints WHERE id > $1 ORDER BY id LIMIT $2";
+    RESEAL_WEBHOOK_SECRET = "UPDATE webhook_endpoints SET secret = $3 WHERE id = $1 AND secret = $2";
+    SEALED_OLD_WEBHOOK_SECRETS = "SELECT id, business, old_secret AS sealed FROM webhook_endpoints
+        WHERE old_secret IS NOT NULL AND id > $1 ORDER BY id LIMIT $2";
+    RESEAL_OLD_WEBHOOK_SECRET = "UPDATE webhook_endpoints SET old_secret = $3 WHERE id = $1 AND old_secret = $2";
     ENDPOINTS_BEHIND = "SELECT id, webhook_endpoints.business, url, description, kinds, enabled, disabled_reason, failing_since_ms,
             old_secret_until_ms, created_at_ms, version, cursor_seq
         FROM webhook_endpoints

@@ -13,6 +13,7 @@
 //! are ordered are columns with `COLLATE "C"`; a page goes on after a place by comparing rows: `(at_ms, id) < ($3, $4)`.
 
 mod core;
+mod desk;
 mod knowledge;
 mod live;
 mod nodes;
@@ -20,6 +21,7 @@ mod people;
 mod resources;
 
 pub(crate) use self::core::*;
+pub(crate) use self::desk::*;
 pub(crate) use self::knowledge::*;
 pub(crate) use self::live::*;
 pub(crate) use self::nodes::*;
@@ -84,7 +86,7 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The statements of every area.
-const AREAS: &[&[Sql]] = &[core::ALL, knowledge::ALL, live::ALL, nodes::ALL, people::ALL, resources::ALL];
+const AREAS: &[&[Sql]] = &[core::ALL, desk::ALL, knowledge::ALL, live::ALL, nodes::ALL, people::ALL, resources::ALL];
 
 /// Every statement.
 pub fn all() -> impl Iterator<Item = Sql> {

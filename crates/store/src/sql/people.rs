@@ -27,7 +27,7 @@ statements! {
         WHERE business = $1 AND id = $2 AND totp_step < $3 AND totp_sealed IS NOT NULL";
     REMOVE_TOTP = "UPDATE users SET totp_sealed = NULL, totp_on = FALSE, totp_step = 0
         WHERE business = $1 AND id = $2 AND totp_sealed IS NOT NULL";
-    SEALED_TOTPS = "SELECT id, business, totp_sealed FROM users WHERE totp_sealed IS NOT NULL AND id > $1 ORDER BY id LIMIT $2";
+    SEALED_TOTPS = "SELECT id, business, totp_sealed AS sealed FROM users WHERE totp_sealed IS NOT NULL AND id > $1 ORDER BY id LIMIT $2";
     RESEAL_TOTP = "UPDATE users SET totp_sealed = $3 WHERE id = $1 AND totp_sealed = $2";
     FORGET_RECOVERY_CODES = "DELETE FROM recovery_codes WHERE business = $1 AND user_id = $2";
     INSERT_RECOVERY_CODE = "INSERT INTO recovery_codes (business, user_id, hash) VALUES ($1, $2, $3)";
@@ -121,6 +121,9 @@ statements! {
         WHERE identity_providers.business = excluded.business";
     IDENTITY_PROVIDERS = "SELECT settings FROM identity_providers WHERE business = $1 ORDER BY created_at_ms, id LIMIT $2";
     IDENTITY_PROVIDER = "SELECT business, settings, secret_sealed FROM identity_providers WHERE id = $1";
+    SEALED_IDENTITY_SECRETS = "SELECT id, business, secret_sealed AS sealed FROM identity_providers
+        WHERE secret_sealed IS NOT NULL AND id > $1 ORDER BY id LIMIT $2";
+    RESEAL_IDENTITY_SECRET = "UPDATE identity_providers SET secret_sealed = $3 WHERE id = $1 AND secret_sealed = $2";
     FORGET_IDENTITIES = "DELETE FROM identities WHERE business = $1 AND provider = $2";
     DELETE_IDENTITY_PROVIDER = "DELETE FROM identity_providers WHERE business = $1 AND id = $2";
     IDENTITY = "SELECT user_id FROM identities WHERE business = $1 AND provider = $2 AND subject = $3";

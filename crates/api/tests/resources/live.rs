@@ -1,12 +1,10 @@
-//! Events, webhooks, plans and usage over the API, for two businesses that know nothing of each other.
+//! Events, webhooks, plans and usage, for two businesses that know nothing of each other.
 
-mod rig;
-
+use crate::rig::{Opened, RIVAL, Rig, SHOP, on_both};
 use axum::http::StatusCode;
 use base::{CallId, ConversationId, JournalSeq, Money, TurnId};
 use model::call::{Call, CallState, Direction};
 use model::journal::{Entry, Record};
-use rig::{RIVAL, Rig, SHOP};
 use serde_json::{Value, json};
 use store::{CallUpdate, WriterId};
 
@@ -54,9 +52,8 @@ async fn end(rig: &Rig, call: &Call) {
     rig.store.update_call(&rig.shop, call.id, &update).await.expect("an end");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_snapshot_shows_live_calls_with_their_words_and_to_nobody_else() {
-    let rig = Rig::new().await;
+async fn a_snapshot_shows_live_calls_with_their_words_and_to_nobody_else(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let live = call(&rig).await;
     say(&rig, &live, "where is my order?").await;
     let snapshot = rig.get("/api/v1/snapshot").await.json();
@@ -84,9 +81,8 @@ async fn blocks_until(rig: &Rig, path: &str, headers: &[(&str, &str)], text: &st
     heard.split("\n\n").filter(|block| !block.is_empty()).map(str::to_owned).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_goes_on_after_the_last_event_that_its_reader_had() {
-    let rig = Rig::new().await;
+async fn a_stream_goes_on_after_the_last_event_that_its_reader_had(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let live = call(&rig).await;
     say(&rig, &live, "hello").await;
     end(&rig, &live).await;
@@ -107,9 +103,8 @@ async fn a_stream_goes_on_after_the_last_event_that_its_reader_had() {
     assert_eq!(rig.get("/api/v1/events/socket").await.problem(), "bad_upgrade");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_is_made_changed_tested_and_deleted_and_its_secret_is_shown_once() {
-    let rig = Rig::new().await;
+async fn a_webhook_is_made_changed_tested_and_deleted_and_its_secret_is_shown_once(opened: Opened) {
+    let rig = Rig::new(opened).await;
     let made = rig.post("/api/v1/webhooks", &json!({ "url": "http://127.0.0.1:9/hook", "kinds": ["call.*"] })).await;
     assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
     let path = made.header("location").to_owned();
@@ -158,9 +153,8 @@ async fn a_webhook_is_made_changed_tested_and_deleted_and_its_secret_is_shown_on
     assert_eq!(rig.get(&path).await.problem(), "not_found");
 }
 
-#[tokio::test]
-async fn a_webhook_that_makes_no_sense_is_refused_with_the_reason() {
-    let rig = Rig::new().await;
+async fn a_webhook_that_makes_no_sense_is_refused_with_the_reason(opened: Opened) {
+    let rig = Rig::new(opened).await;
     for (body, why) in [
         (json!({ "url": "ftp://shop.example/" }), "url"),
         (json!({ "url": "https://user:pass@shop.example/" }), "url"),
@@ -174,9 +168,8 @@ async fn a_webhook_that_makes_no_sense_is_refused_with_the_reason() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_plan_bounds_what_is_counted_by_month_and_day() {
-    let rig = Rig::new().await;
+async fn a_plan_bounds_what_is_counted_by_month_and_day(opened: Opened) {
+    let rig = Rig::new(opened).await;
     assert_eq!(rig.get("/api/v1/subscription").await.json()["plan"], Value::Null);
     assert_eq!(rig.get("/api/v1/plans").await.json()["items"].as_array().map(Vec::len), Some(4));
     let put = |body: Value| {
@@ -201,4 +194,12 @@ async fn a_plan_bounds_what_is_counted_by_month_and_day() {
     for bad in ["2026-13", "2026-1", "x", "2026-11-21"] {
         assert_eq!(rig.get(&format!("/api/v1/usage/{bad}")).await.problem(), "not_found", "{bad}");
     }
+}
+
+on_both! {
+    a_snapshot_shows_live_calls_with_their_words_and_to_nobody_else,
+    a_stream_goes_on_after_the_last_event_that_its_reader_had,
+    a_webhook_is_made_changed_tested_and_deleted_and_its_secret_is_shown_once,
+    a_webhook_that_makes_no_sense_is_refused_with_the_reason,
+    a_plan_bounds_what_is_counted_by_month_and_day,
 }

@@ -1,0 +1,216 @@
+//! People at the desk: whispering to the agent, saying a line by its voice, taking the call over and giving it back.
+//!
+//! While a person has the call the agent says nothing but what that person has it say; what the caller says is heard and
+//! answered by nobody. Whoever takes a call and is gone gives it back by a deadline, with a spoken line.
+
+use super::ending::Then;
+use super::thought::Thought;
+use super::{CallMachine, Media};
+use crate::io::DeskInput;
+use base::limits::{PERSON_AWAY_MS_MAX, PERSON_TYPES_MS_MAX};
+use base::{CallTime, Millis, Pii};
+use model::journal::{Entry, HandBack, HoldMode};
+use model::live::LiveKind;
+
+/// How a person has the call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hold {
+    by: Option<String>,
+    mode: HoldMode,
+    /// They speak over an audio line of their own.
+    with_line: bool,
+    /// Until when they must show themselves; `None` while their line is open.
+    until: Option<CallTime>,
+    /// They have spoken since the caller's last turn.
+    has_spoken: bool,
+}
+
+impl Hold {
+    pub fn caller_spoke(&mut self) {
+        self.has_spoken = false;
+    }
+
+    pub fn spoke(&mut self) {
+        self.has_spoken = true;
+    }
+
+    /// They have shown that they are there.
+    fn seen(&mut self, now: CallTime) {
+        self.until = (!self.with_line).then_some(now + Millis(PERSON_TYPES_MS_MAX));
+    }
+}
+
+impl CallMachine {
+    /// Who has the call, if a person has. The inner `None`: somebody who did not say who they are.
+    pub fn holder(&self) -> Option<Option<&str>> {
+        self.has_human.then_some(self.hold.by.as_deref())
+    }
+
+    pub(super) fn on_desk(&mut self, now: CallTime, input: DeskInput) {
+        if self.closing.is_some() {
+            return;
+        }
+        match input {
+            DeskInput::TakeOver { by, mode, with_line } => self.take_over(now, by, mode, with_line),
+            DeskInput::HandBack => self.hand_back(now, HandBack::Asked),
+            DeskInput::Line { is_up } => self.person_line(now, is_up),
+            DeskInput::Speaks => self.hold.spoke(),
+            DeskInput::Said { text } => self.person_said(now, text),
+            DeskInput::Whisper { by, text } => self.whispered(now, by, text),
+            DeskInput::Say { text } => self.desk_says(now, text),
+            DeskInput::Transfer { to } => {
+                let durable = self.out.journal(now, Entry::HandoffRequested { reason: "desk".into() });
+                let lines = vec![self.agent.lines.handoff.clone()];
+                self.close(now, "desk", lines, Then::Transfer { to, durable }, true);
+            }
+            DeskInput::End => {
+                let goodbye = self.agent.lines.goodbye.clone();
+                self.close(now, "desk", vec![goodbye], Then::HangUp, true);
+            }
+        }
+    }
+
+    fn take_over(&mut self, now: CallTime, by: Option<String>, mode: HoldMode, with_line: bool) {
+        self.interrupt(now);
+        self.stop_voice(now);
+        self.drop_guess();
+        self.cancel_tool(now);
+        self.keypad.take();
+        self.is_left_unanswered = false;
+        // A yes to the person would be taken for one to the agent.
+        if !mutant!(YesToPersonRunsChange)
+            && let Some(pending) = self.dialog.confirmation_closed()
+        {
+            self.out.journal(now, Entry::ConfirmationAnswered { id: pending.id, yes: false });
+        }
+        let is_known = self.has_human && self.hold.by == by && self.hold.mode == mode;
+        let has_spoken = self.has_human && self.hold.has_spoken;
+        self.take_hold(by.clone(), mode, with_line);
+        self.hold.has_spoken = has_spoken;
+        self.hold.seen(now);
+        if !is_known {
+            self.out.journal(now, Entry::TakenOver { by: by.clone(), mode, with_line });
+            self.out.live(LiveKind::TakenOver { by, mode });
+        }
+    }
+
+    pub(super) fn take_hold(&mut self, by: Option<String>, mode: HoldMode, with_line: bool) {
+        self.has_human = true;
+        self.hold = Hold { by, mode, with_line, until: None, has_spoken: false };
+    }
+
+    pub(super) fn release_hold(&mut self) {
+        self.has_human = false;
+        self.hold.until = None;
+    }
+
+    fn person_line(&mut self, now: CallTime, is_up: bool) {
+        if self.has_human {
+            self.hold.with_line = true;
+            self.hold.until = (!is_up).then_some(now + Millis(PERSON_AWAY_MS_MAX));
+        }
+    }
+
+    /// The audio is back, perhaps in another process: nobody knows whether the person is.
+    pub(super) fn person_may_be_gone(&mut self, now: CallTime) {
+        let wait_ms = if self.hold.with_line { PERSON_AWAY_MS_MAX } else { PERSON_TYPES_MS_MAX };
+        if self.is_recovered || self.hold.until.is_some() {
+            self.hold.until = Some(now + Millis(wait_ms));
+        }
+    }
+
+    /// When a person who does not show themselves has left.
+    pub(super) fn person_deadline(&self) -> Option<(CallTime, &'static str)> {
+        let until = self.hold.until.filter(|_| self.has_human && !mutant!(AbsentPersonKeepsCall))?;
+        // What they have the agent say is heard to its end.
+        self.voice.is_none().then_some((until, "person is gone"))
+    }
+
+    /// What a person had the agent say was heard.
+    pub(super) fn person_was_heard(&mut self, now: CallTime) {
+        if self.has_human && !self.hold.with_line {
+            self.hold.seen(now);
+        }
+    }
+
+    pub(super) fn person_is_gone(&mut self, now: CallTime) {
+        self.hand_back(now, HandBack::Absent);
+    }
+
+    /// The agent has the call again and goes on with what was said meanwhile.
+    fn hand_back(&mut self, now: CallTime, reason: HandBack) {
+        if !self.has_human {
+            self.quiet_since = now;
+            return;
+        }
+        self.release_hold();
+        self.out.journal(now, Entry::HandedBack { reason });
+        self.out.live(LiveKind::HandedBack { by: self.hold.by.clone(), reason });
+        self.quiet_since = now;
+        if self.media != Media::Up {
+            return; // It goes on when the audio is back.
+        }
+        if self.hearing.stream.is_none() {
+            self.hearing.failures = 0;
+            self.open_stt();
+        }
+        let line = match reason {
+            HandBack::Absent => self.agent.lines.handed_back.clone(),
+            HandBack::Asked => String::new(),
+        };
+        let is_heard = self.hearing.is_speaking() || self.hearing.pause.is_some() || self.hearing.has_words();
+        if is_heard || self.is_picking_up() {
+            // What the caller is saying is answered when it is whole.
+            self.owed.extend((!line.is_empty()).then_some(line));
+            return;
+        }
+        let answers_again = mutant!(HandBackAnswersAgain);
+        let is_unanswered =
+            (self.dialog.is_unanswered() && !self.hold.has_spoken || answers_again) && self.tool.is_none();
+        if is_unanswered && self.voice.is_none() {
+            self.thought = Some(Thought::new(self.turn, now, self.timing()));
+            self.owe_answer(now, now);
+        }
+        self.say(now, &line);
+        self.say_owed(now);
+        if is_unanswered {
+            self.start_generation(now);
+        }
+    }
+
+    /// What a person said while they had the call. A recogniser may know it only when the agent has it again.
+    fn person_said(&mut self, now: CallTime, text: Pii<String>) {
+        if text.expose().trim().is_empty() {
+            return;
+        }
+        self.out.journal(now, Entry::PersonTurn { turn: self.turn, text: text.clone() });
+        self.out.live(LiveKind::PersonTurn { by: self.hold.by.clone(), text: text.clone() });
+        if self.has_human {
+            self.hold.spoke();
+            self.dialog.person_heard(text.expose());
+        } else {
+            self.dialog.person_heard_late(text.expose());
+        }
+    }
+
+    fn whispered(&mut self, now: CallTime, by: Option<String>, text: Pii<String>) {
+        self.out.journal(now, Entry::Whispered { by: by.clone(), text: text.clone() });
+        self.dialog.whispered(text.expose());
+        if mutant!(WhisperSpoken) {
+            self.say(now, text.expose());
+        }
+        self.out.live(LiveKind::Whispered { by, text });
+    }
+
+    fn desk_says(&mut self, now: CallTime, text: String) {
+        if self.has_human {
+            self.hold.spoke();
+            self.person_was_heard(now);
+        }
+        if self.media == Media::Up && (self.has_human || !self.hearing.is_speaking()) {
+            self.say(now, &text);
+        } else {
+            self.owed.push(text);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Supervisors at a call: what they hear of it, whose voice the caller hears, and what a recogniser makes of that voice.
+//!
+//! Listeners are behind a bounded queue that drops what they do not take, so nobody who listens can slow a call. A frame
+//! costs nothing while nobody listens.
+
+use super::ears::{CallerFrame, Ears};
+use super::{CallHost, HostMessage};
+use crate::service::{SttCommand, SttSession};
+use base::limits;
+use engine::io::{DeskInput, Input, SpeechInput};
+use model::agent::Sound;
+use providers::stt::{SttEvent, SttOpen};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use tokio::sync::{broadcast, mpsc};
+
+/// Whose voice it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The caller.
+    Caller,
+    /// The agent.
+    Agent,
+    /// A supervisor who has the call.
+    Person,
+}
+
+/// What is heard of a call.
+#[derive(Clone, Debug)]
+pub(crate) enum Heard {
+    /// Audio at this rate.
+    Frame { side: Side, rate_hz: u32, pcm: Arc<[i16]> },
+    /// What was not played yet of the agent's voice was thrown away.
+    Clear,
+}
+
+/// Audio of a supervisor, at the rate of the call.
+pub(crate) struct PersonAudio {
+    pub(crate) line: u64,
+    pub(crate) pcm: Box<[i16]>,
+}
+
+/// Where supervisors come to a call.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) frames: broadcast::Sender<Heard>,
+    pub(crate) voices: mpsc::Sender<PersonAudio>,
+    pub(crate) rate_hz: Arc<AtomicU32>,
+    /// Listeners that are there. Asking the channel would take a lock for every frame.
+    pub(crate) lines: Arc<AtomicUsize>,
+    pub(crate) last_line: Arc<AtomicU64>,
+}
+
+/// A supervisor came or went.
+pub(crate) enum LineMessage {
+    Opened { line: u64, by: String },
+    Closed { line: u64 },
+}
+
+pub(super) struct Desk {
+    pub(super) door: Door,
+    voices: mpsc::Receiver<PersonAudio>,
+    /// Lines that are open, in the order in which they came.
+    lines: Vec<(u64, String)>,
+    /// The line that the caller hears.
+    speaking: Option<u64>,
+    ears: Option<Ears>,
+    stt: Option<SttSession>,
+    /// No recogniser works: what is said is not written down.
+    is_deaf: bool,
+    words: String,
+}
+
+impl Desk {
+    pub(super) fn new() -> Self {
+        let (frames, _) = broadcast::channel(limits::TAP_FRAMES_MAX);
+        let (sender, voices) = mpsc::channel(limits::AUDIO_IN_FRAMES_MAX);
+        let door = Door {
+            frames,
+            voices: sender,
+            rate_hz: Arc::new(AtomicU32::new(super::PHONE_HZ)),
+            lines: Arc::default(),
+            last_line: Arc::default(),
+        };
+        let (lines, words) = (Vec::new(), String::new());
+        Self { door, voices, lines, speaking: None, ears: None, stt: None, is_deaf: false, words }
+    }
+
+    /// Lets supervisors hear this.
+    pub(super) fn tap(&self, side: Side, pcm: &[i16]) {
+        if self.door.lines.load(Ordering::Relaxed) > 0 {
+            let rate_hz = self.door.rate_hz.load(Ordering::Relaxed);
+            let _ = self.door.frames.send(Heard::Frame { side, rate_hz, pcm: pcm.into() }); // They may just have left.
+        }
+    }
+
+    pub(super) fn tap_clear(&self) {
+        if self.door.lines.load(Ordering::Relaxed) > 0 {
+            let _ = self.door.frames.send(Heard::Clear);
+        }
+    }
+
+    /// What to wait for: audio of supervisors, and what is understood of it.
+    pub(super) fn sources(&mut self) -> (&mut mpsc::Receiver<PersonAudio>, Option<&mut mpsc::Receiver<SttEvent>>) {
+        (&mut self.voices, self.stt.as_mut().map(|session| &mut session.events))
+    }
+
+    fn line_of(&self, by: Option<&str>) -> Option<u64> {
+        self.lines.iter().rev().find(|(_, of)| Some(of.as_str()) == by).map(|(line, _)| *line)
+    }
+
+    fn push_stt(&self, command: SttCommand) {
+        if let Some(session) = &self.stt
+            && let Err(mpsc::error::TrySendError::Full(SttCommand::Audio(_))) = session.commands.try_send(command)
+        {
+            metrics::counter!("frontdesk_audio_in_dropped_frames_total").increment(1);
+        }
+    }
+}
+
+impl CallHost {
+    /// Who takes a call over by a request may have an open line beside it.
+    pub(super) fn with_line(&self, input: Input) -> Input {
+        match input {
+            Input::Desk(DeskInput::TakeOver { by, mode, with_line }) => {
+                let with_line = with_line || by.is_some() && self.desk.line_of(by.as_deref()).is_some();
+                Input::Desk(DeskInput::TakeOver { by, mode, with_line })
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn on_line(&mut self, message: LineMessage) {
+        let by = match message {
+            LineMessage::Opened { line, by } => {
+                self.desk.lines.push((line, by.clone()));
+                Some(by)
+            }
+            LineMessage::Closed { line } => {
+                let at = self.desk.lines.iter().position(|(open, _)| *open == line);
+                at.map(|at| self.desk.lines.remove(at).1)
+            }
+        };
+        let has_call = by.is_some() && self.machine.holder() == Some(by.as_deref());
+        if has_call {
+            let is_up = self.desk.line_of(by.as_deref()).is_some();
+            self.feed(Input::Desk(DeskInput::Line { is_up }));
+        }
+        self.follow_holder();
+    }
+
+    /// The caller hears the line of whoever has the call, and no other.
+    pub(super) fn follow_holder(&mut self) {
+        let speaking = self.machine.holder().and_then(|by| self.desk.line_of(by));
+        if speaking == self.desk.speaking {
+            return;
+        }
+        self.desk.speaking = speaking;
+        self.mouth.person_leaves();
+        self.desk.push_stt(SttCommand::Finalize);
+        if speaking.is_none() {
+            self.desk.ears = None;
+        }
+    }
+
+    pub(super) fn on_person(&mut self, audio: PersonAudio) {
+        if self.desk.speaking != Some(audio.line) || self.link.is_none() {
+            return;
+        }
+        self.mouth.person(&audio.pcm);
+        let rate_hz = self.mouth.rate_hz();
+        if self.desk.stt.is_none() && !self.desk.is_deaf {
+            self.open_person_stt(rate_hz);
+        }
+        // Nothing of the caller is in it, so there is no echo to take out.
+        let sound = Sound { echo_guard: false, ..self.agent.sound.clone() };
+        let mut ears = self.desk.ears.take().unwrap_or_else(|| Ears::new(rate_hz, &sound, false, None));
+        ears.hear(&audio.pcm, |frame| {
+            if let CallerFrame::Clean(frame) = frame {
+                self.desk.push_stt(SttCommand::Audio(frame.into()));
+            }
+        });
+        while let Some(event) = ears.poll() {
+            match event {
+                SpeechInput::Started => {
+                    self.desk.push_stt(SttCommand::Speech(true));
+                    self.feed(Input::Desk(DeskInput::Speaks));
+                }
+                SpeechInput::Stopped { .. } => {
+                    self.desk.push_stt(SttCommand::Speech(false));
+                    self.desk.push_stt(SttCommand::Finalize);
+                }
+                _ => {}
+            }
+        }
+        self.desk.ears = Some(ears);
+    }
+
+    fn open_person_stt(&mut self, rate_hz: u32) {
+        let Some(service) = self.routes.stt_of_people(&self.shared.services) else {
+            self.desk.is_deaf = true;
+            return;
+        };
+        let open = SttOpen {
+            sample_rate_hz: rate_hz,
+            language: self.agent.language.clone(),
+            hints: vec![self.agent.business_name.clone()],
+            now_unix_ms: 0,
+        };
+        self.desk.stt = Some(service.open_billed(open, &self.bill));
+    }
+
+    pub(super) fn on_person_stt(&mut self, event: Option<SttEvent>) {
+        let is_whole = match event {
+            Some(SttEvent::Final { text, finalized }) => {
+                if !self.desk.words.is_empty() && !text.is_empty() {
+                    self.desk.words.push(' ');
+                }
+                self.desk.words.push_str(&text);
+                finalized
+            }
+            Some(SttEvent::Started | SttEvent::Partial { .. } | SttEvent::Usage { .. } | SttEvent::EndOfTurn) => false,
+            Some(SttEvent::Failed(failure)) => {
+                tracing::warn!(%failure, "what a supervisor says is not written down any more");
+                (self.desk.stt, self.desk.is_deaf) = (None, true);
+                true
+            }
+            None => {
+                self.desk.stt = None;
+                true
+            }
+        };
+        let words = std::mem::take(&mut self.desk.words);
+        if !is_whole {
+            self.desk.words = words;
+            return;
+        }
+        if self.desk.speaking.is_none() {
+            self.desk.stt = None; // Nothing more will be said.
+        }
+        if !words.trim().is_empty() {
+            self.feed(Input::Desk(DeskInput::Said { text: words.into() }));
+        }
+    }
+}
+
+/// An open line of a supervisor. The call learns when it is dropped.
+pub(crate) struct OpenLine {
+    pub(crate) line: u64,
+    door: Door,
+    messages: mpsc::Sender<HostMessage>,
+}
+
+impl OpenLine {
+    /// Tells the call. `None` when so many are there already, or the call is over.
+    pub(crate) async fn open(door: &Door, messages: &mpsc::Sender<HostMessage>, by: &str) -> Option<Self> {
+        if door.lines.fetch_add(1, Ordering::AcqRel) >= limits::SUPERVISORS_PER_CALL_MAX {
+            door.lines.fetch_sub(1, Ordering::AcqRel);
+            return None;
+        }
+        let line = door.last_line.fetch_add(1, Ordering::Relaxed) + 1;
+        metrics::gauge!("frontdesk_supervisors").increment(1.0);
+        let opened = Self { line, door: door.clone(), messages: messages.clone() };
+        let message = HostMessage::Line(LineMessage::Opened { line, by: by.to_owned() });
+        messages.send(message).await.is_ok().then_some(opened)
+    }
+}
+
+impl Drop for OpenLine {
+    fn drop(&mut self) {
+        self.door.lines.fetch_sub(1, Ordering::AcqRel);
+        metrics::gauge!("frontdesk_supervisors").decrement(1.0);
+        let (messages, line) = (self.messages.clone(), self.line);
+        let tell = async move {
+            let _ = messages.send(HostMessage::Line(LineMessage::Closed { line })).await; // The call may be over.
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(tell);
+        }
+    }
+}
