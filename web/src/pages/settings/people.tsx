@@ -198,7 +198,7 @@ function PersonMenu({ user, changed }: { user: User; changed: () => void }) {
       >
         <Copyable
           label={t("settings.link")}
-          value={`${location.origin}/reset?token=${encodeURIComponent(token ?? "")}`}
+          value={`${location.origin}/reset#token=${encodeURIComponent(token ?? "")}`}
         />
       </Dialog>
       <Confirm
@@ -224,7 +224,7 @@ function Invite({ onClose, changed }: { onClose: () => void; changed: () => void
     event.preventDefault();
     void run(async () => {
       const { data } = await api.POST("/api/v1/invitations", { body: { email, role } });
-      setLink(`${location.origin}/invitation?token=${encodeURIComponent(data?.token ?? "")}`);
+      setLink(`${location.origin}/invitation#token=${encodeURIComponent(data?.token ?? "")}`);
       changed();
     });
   };
