@@ -16,7 +16,7 @@ async function agents({ page, baseUrl, begin, check }) {
   await check("new agent");
   await dialog.getByRole("button", { name: "New agent" }).click();
   await page.getByRole("heading", { level: 1, name }).waitFor();
-  await page.getByText("Version 1 answers").waitFor();
+  await page.getByText("Version 1 answers", { exact: true }).waitFor();
   await check("words");
 
   begin("a changed greeting is saved as a draft and published");
@@ -28,7 +28,7 @@ async function agents({ page, baseUrl, begin, check }) {
   await page.getByRole("button", { name: "Publish" }).click();
   await dialog.getByLabel("What is new").fill("A shorter greeting");
   await dialog.getByRole("button", { name: "Publish" }).click();
-  await page.getByText("Version 2 answers").waitFor();
+  await page.getByText("Version 2 answers", { exact: true }).waitFor();
 
   begin("unsaved changes are guarded");
   await greeting.fill("Hello?");
@@ -84,7 +84,7 @@ async function agents({ page, baseUrl, begin, check }) {
   await page.keyboard.press("Escape");
   await page.locator('[data-version="1"]').getByRole("button", { name: "Go back to it" }).click();
   await page.getByRole("alertdialog").getByRole("button", { name: "Go back to it" }).click();
-  await page.getByText("Version 3 answers").waitFor();
+  await page.getByText("Version 3 answers", { exact: true }).waitFor();
 
   begin("the agent is talked to beside the editor");
   await page.getByRole("button", { name: "Talk", exact: true }).click();
