@@ -117,7 +117,7 @@ export const settings = {
   number_hint: "With country code, such as +49405550199.",
   number_delete_text: "Calls to it find nobody from now on.",
   carrier: "Phone platform",
-  carrier_hint: "“loopback” is the simulated one, for tests.",
+  carrier_hint: "As the configuration names it. “loopback” is the simulated one, for tests.",
   agent: "Agent",
   label: "Label",
   leads_to: "leads to {agent}",

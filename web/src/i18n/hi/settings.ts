@@ -117,7 +117,7 @@ export const settings: Messages["settings"] = {
   number_hint: "देश कोड के साथ, जैसे +49405550199।",
   number_delete_text: "इस पर आने वाली कॉल को अब कोई नहीं मिलेगा।",
   carrier: "फ़ोन प्लेटफ़ॉर्म",
-  carrier_hint: "“loopback” जाँच के लिए नक़ली प्लेटफ़ॉर्म है।",
+  carrier_hint: "जैसा कॉन्फ़िगरेशन में लिखा है। “loopback” जाँच के लिए नक़ली प्लेटफ़ॉर्म है।",
   agent: "एजेंट",
   label: "लेबल",
   leads_to: "{agent} तक जाता है",

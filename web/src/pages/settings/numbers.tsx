@@ -15,8 +15,8 @@ import { SectionHead } from "./section";
 
 type Line = components["schemas"]["NumberView"];
 type Route = components["schemas"]["HoursRoute"];
-/** Phone platforms that this build speaks with, as the API names them. */
-const CARRIERS = ["twilio", "loopback"];
+/** The simulated phone platform, which every installation has. */
+const SIMULATED = "loopback";
 const page = { params: { query: { limit: 100 } } };
 
 export function NumbersSection() {
@@ -86,6 +86,7 @@ export function NumbersSection() {
       {editing !== null && (
         <NumberDialog
           known={editing === "new" ? null : editing}
+          usual={numbers.data?.items[0]?.carrier ?? SIMULATED}
           agents={agents.map(({ id, name }) => ({ value: id, label: name }))}
           onClose={() => setEditing(null)}
           changed={() => void numbers.refetch()}
@@ -107,17 +108,20 @@ export function NumbersSection() {
 
 function NumberDialog({
   known,
+  usual,
   agents,
   onClose,
   changed,
 }: {
   known: Line | null;
+  /** The phone platform of the numbers that are there. */
+  usual: string;
   agents: { value: string; label: string }[];
   onClose: () => void;
   changed: () => void;
 }) {
   const [number, setNumber] = useState(known?.number ?? "");
-  const [carrier, setCarrier] = useState(known?.carrier ?? "twilio");
+  const [carrier, setCarrier] = useState(known?.carrier ?? usual);
   const [agent, setAgent] = useState(known?.agent ?? agents[0]?.value ?? "");
   const [label, setLabel] = useState(known?.label ?? "");
   const [route, setRoute] = useState<Route | null>(known?.hours ?? null);
@@ -153,12 +157,12 @@ function NumberDialog({
               onChange={(event) => setNumber(event.target.value)}
               required
             />
-            <Select
+            <TextField
               label={t("settings.carrier")}
               hint={t("settings.carrier_hint")}
               value={carrier}
               onChange={(event) => setCarrier(event.target.value)}
-              options={CARRIERS.map((value) => ({ value, label: value }))}
+              required
             />
           </div>
         )}
