@@ -87,7 +87,8 @@ impl KnowledgeWork for SqlStore {
         let business = scope.business.0;
         let progress = to_json(&work.progress)?;
         let mut tx = self.db.begin(scope).await?;
-        if jobs::insert(&mut tx, job, work.created_at_ms).await?.is_none() {
+        let job = NewJob { business: Some(scope.business), ..job.clone() };
+        if jobs::insert(&mut tx, &job, work.created_at_ms).await?.is_none() {
             return Err(StoreError::Conflict("the same is being done already".into()));
         }
         let args = args![
@@ -152,6 +153,8 @@ impl KnowledgeWork for SqlStore {
     async fn change_site(&self, scope: &TenantScope, site: &Site) -> Answer<()> {
         let business = scope.business.0;
         let mut tx = self.db.begin(scope).await?;
+        // Before anything else: of a site of another business nothing is told.
+        tx.read_one(sql::KNOWLEDGE_SITE, args![business, site.id]).await?.ok_or(missing("site"))?;
         if tx.read_one(sql::OTHER_KNOWLEDGE_SITE, args![business, &site.url, site.id]).await?.is_some() {
             return Err(StoreError::Conflict("the business has a site of this address".into()));
         }
@@ -165,9 +168,7 @@ impl KnowledgeWork for SqlStore {
             site.next_at_ms,
             site.updated_at_ms
         ];
-        if tx.write(sql::UPDATE_KNOWLEDGE_SITE, args).await? == 0 {
-            return Err(missing("site"));
-        }
+        tx.write(sql::UPDATE_KNOWLEDGE_SITE, args).await?;
         tx.commit().await
     }
 
@@ -213,7 +214,11 @@ impl KnowledgeWork for SqlStore {
     async fn change_question(&self, scope: &TenantScope, question: &KnownQuestion) -> Answer<KnownQuestion> {
         let KnownQuestion { id, question, expected, updated_at_ms, .. } = question;
         let args = args![scope.business.0, *id, question, expected.as_deref(), *updated_at_ms];
-        read_question(&self.need(scope, "question", sql::UPDATE_KNOWLEDGE_QUESTION, args).await?)
+        let mut tx = self.db.begin(scope).await?;
+        let row = tx.read_one(sql::UPDATE_KNOWLEDGE_QUESTION, args).await?.ok_or(missing("question"))?;
+        let changed = read_question(&row)?;
+        tx.commit().await?;
+        Ok(changed)
     }
 
     async fn delete_question(&self, scope: &TenantScope, id: Uuid) -> Answer<bool> {
