@@ -264,7 +264,12 @@ function Log({ hook, manage, onClose }: { hook: Webhook; manage: boolean; onClos
       {deliveries.isPending && <Skeleton rows={3} />}
       {deliveries.error !== null && <Problem error={deliveries.error} />}
       {deliveries.data?.items.length === 0 && <p className="text-sm text-soft">{t("settings.deliveries_none")}</p>}
-      <ul className="flex max-h-[50dvh] flex-col divide-y divide-line overflow-y-auto">
+      <ul
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+        tabIndex={0}
+        aria-label={t("settings.deliveries")}
+        className="flex max-h-[50dvh] flex-col divide-y divide-line overflow-y-auto"
+      >
         {deliveries.data?.items.map((one) => (
           <li key={one.id} className="py-2 text-sm">
             <div className="flex flex-wrap items-center gap-2">
