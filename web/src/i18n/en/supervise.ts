@@ -57,8 +57,8 @@ export const supervise = {
   past_whispered: "Hint for the agent: {text}",
   with_person: "With a person",
   with_you: "With you",
-  turn_agent: "The agent's turn",
-  turn_caller: "The caller's turn",
+  caller_last: "Caller spoke last",
+  agent_last: "Agent spoke last",
 };
 
 /** Operations of supervisors, as the API names them. */

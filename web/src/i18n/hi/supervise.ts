@@ -58,8 +58,8 @@ export const supervise: Messages["supervise"] = {
   past_whispered: "एजेंट के लिए संकेत: {text}",
   with_person: "व्यक्ति के पास",
   with_you: "आपके पास",
-  turn_agent: "एजेंट की बारी",
-  turn_caller: "कॉल करने वाले की बारी",
+  caller_last: "आख़िर में कॉल करने वाला बोला",
+  agent_last: "आख़िर में एजेंट बोला",
 };
 
 export const desk_commands: Messages["desk_commands"] = {

@@ -180,7 +180,7 @@ const CallCard = memo(
 const INKS: Record<string, string> = { agent: "text-agent-ink", person: "text-person-ink" };
 const ROLES: Record<string, MessageKey> = { agent: "call.agent", person: "supervise.person" };
 
-/** Who has the word, as far as finished turns tell: after the caller's it is the agent's, and the other way round. */
+/** Who has the call or, of the two, who spoke last: an answer that is long in coming is seen from afar. */
 function Whose({ call }: { call: LiveCall }) {
   const me = useMe();
   const nameOf = useDeskNames();
@@ -198,8 +198,8 @@ function Whose({ call }: { call: LiveCall }) {
   const last = call.turns.at(-1);
   if (last === undefined || call.state !== "active") return null;
   return (
-    <span data-turn-of={last.role === "customer" ? "agent" : "customer"} className="whitespace-nowrap">
-      {t(last.role === "customer" ? "supervise.turn_agent" : "supervise.turn_caller")}
+    <span data-spoke-last={last.role} className="whitespace-nowrap">
+      {t(last.role === "customer" ? "supervise.caller_last" : "supervise.agent_last")}
     </span>
   );
 }
