@@ -297,6 +297,7 @@ export const NodesIcon = (p: IconProps) => (
     <path d="M8 7h.01M8 17h.01M12 7h4M12 17h4" />
   </Icon>
 );
+
 export const UploadIcon = (p: IconProps) => (
   <Icon {...p}>
     <path d="M12 15.500V4.500m-4.500 4.500L12 4.500l4.500 4.500M5 15v3a1.500 1.500 0 0 0 1.500 1.500h11A1.500 1.500 0 0 0 19 18v-3" />
