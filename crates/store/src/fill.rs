@@ -113,6 +113,7 @@ impl SqlStore {
         }
         for index in 0..fill.businesses {
             self.db.write(REACH, sql::FILL_COUNTS, args![made_of(1, index)]).await?;
+            self.db.write(REACH, sql::FILL_AGENT_COUNTS, args![made_of(1, index)]).await?;
         }
         Ok(())
     }
