@@ -256,3 +256,30 @@ export const MoreIcon = (p: IconProps) => (
     <path d="M6 12h.1M12 12h.1M18 12h.1" strokeWidth="2.800" />
   </Icon>
 );
+
+export const UploadIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M12 15.500V4.500m-4.500 4.500L12 4.500l4.500 4.500M5 15v3a1.500 1.500 0 0 0 1.500 1.500h11A1.500 1.500 0 0 0 19 18v-3" />
+  </Icon>
+);
+export const FileIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M7 3.500h7l4.500 4.500v11a1.500 1.500 0 0 1-1.500 1.500H7A1.500 1.500 0 0 1 5.500 19V5A1.500 1.500 0 0 1 7 3.500zM13.500 4v4.500H18M9 13h6M9 16.500h4" />
+  </Icon>
+);
+export const QuestionIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <circle cx="12" cy="12" r="8.500" />
+    <path d="M9.700 9.700a2.400 2.400 0 0 1 4.700.6c0 1.700-2.400 2-2.400 3.600M12 16.600v.1" />
+  </Icon>
+);
+export const PencilIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="m5 19 .8-3.800L15.500 5.500a1.800 1.800 0 0 1 2.500 0l.5.500a1.800 1.800 0 0 1 0 2.500L8.800 18.200zM14 7l3 3" />
+  </Icon>
+);
+export const TrashIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M5 7h14M10 7V4.500h4V7M7 7l.8 11.500a1.200 1.200 0 0 0 1.200 1h6a1.200 1.200 0 0 0 1.200-1L17 7M10.500 11v5M13.500 11v5" />
+  </Icon>
+);

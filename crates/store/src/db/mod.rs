@@ -23,9 +23,10 @@ use crate::error::StoreError;
 use crate::people::Audited;
 use crate::sql::{self, Sql};
 use crate::trail;
-use base::limits;
+use base::{Millis, limits};
 use model::business::TenantScope;
 use serde::Serialize;
+use sqlx::AssertSqlSafe;
 use std::future::Future;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -123,6 +124,18 @@ impl Db {
             Self::Postgres(db) => Inner::Postgres(before(until, db.begin(reach)).await?),
         };
         Ok(Tx { inner, until, reach, changed: false })
+    }
+
+    /// The same for work that nobody waits for, which may take as long as this.
+    pub async fn begin_within(&self, reach: impl Into<Reach>, patience: Millis) -> Answer<Tx> {
+        let mut tx = self.begin(reach).await?;
+        if let Inner::Postgres(tx) = &mut tx.inner {
+            // The server gives up when we do.
+            let text = AssertSqlSafe(format!("SET LOCAL statement_timeout = {}", patience.0));
+            within(postgres::execute(&mut **tx, text, &[])).await?;
+        }
+        tx.until = Instant::now() + patience.to_duration();
+        Ok(tx)
     }
 
     /// Does a piece of work again when others changed the same rows at the same time (a deadlock: nothing of it happened),
@@ -248,7 +261,7 @@ async fn within<T>(work: impl Future<Output = Answer<T>> + Send) -> Answer<T> {
 async fn before<T>(until: Instant, work: impl Future<Output = Answer<T>> + Send) -> Answer<T> {
     match timeout_at(until, work).await {
         Ok(answer) => answer,
-        Err(_) => Err(StoreError::Unavailable(format!("no answer within {} ms", limits::STATEMENT_MS_MAX))),
+        Err(_) => Err(StoreError::Unavailable("no answer in time".into())),
     }
 }
 
