@@ -54,13 +54,16 @@ fn copy_key(from: &Path, to: &Path) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_of_a_file_that_is_in_use_is_whole_and_opens_with_its_key() {
-    let (home, away, lost) =
-        (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let (home, away, lost) = (
+        tempfile::tempdir().expect("a folder"),
+        tempfile::tempdir().expect("a folder"),
+        tempfile::tempdir().expect("a folder"),
+    );
     let store = SqlStore::open(SqliteOptions::new(home.path().join("frontdesk.db"))).await.expect("a store");
     let (shop, call) = fill(&store, "shop", "+49405550170").await;
     let copy = away.path().join("frontdesk.db");
-    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", home.path().join("frontdesk.db").display()));
-    let pool = pool.await.expect("the file");
+    let address = format!("sqlite://{}", home.path().join("frontdesk.db").display());
+    let pool = sqlx::SqlitePool::connect(&address).await.expect("the file");
     sqlx::query("VACUUM INTO $1").bind(copy.to_str().expect("a path")).execute(&pool).await.expect("a copy");
     add_call(&store, &shop, 20).await;
     store.close().await;

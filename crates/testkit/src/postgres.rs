@@ -118,7 +118,10 @@ impl Server {
         let addresses = [format!("127.77.{a}.{b}"), format!("127.78.{a}.{b}")];
         let folder = &server.folder;
         for name in ["authority", "stranger"] {
-            openssl(folder, &format!("req -x509 {NEW_KEY} -days 3650 -subj /CN={name} -keyout {name}.key -out {name}.pem"));
+            openssl(
+                folder,
+                &format!("req -x509 {NEW_KEY} -days 3650 -subj /CN={name} -keyout {name}.key -out {name}.pem"),
+            );
         }
         let names = format!("-addext subjectAltName=IP:{}", addresses[0]);
         openssl(folder, &format!("req -new {NEW_KEY} -subj /CN=database {names} -keyout server.key -out server.csr"));

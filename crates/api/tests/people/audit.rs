@@ -50,7 +50,11 @@ async fn a_change_whose_line_cannot_be_written_is_not_made(rig: Rig) {
     rig.break_audit_log().await;
     for change in &changes {
         let reply = make(change).await;
-        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "unavailable"), "{change:?}");
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            "{change:?}"
+        );
     }
     assert_eq!(state().await, before, "nothing has changed");
 

@@ -310,8 +310,9 @@ async fn what_a_node_asked_of_another_counts_once() {
         let node = nodes.iter().find(|one| one["node"]["name"] == name).expect("it is there");
         node["node"]["id"].as_str().expect("an id").parse::<base::NodeId>().expect("an id")
     };
-    let data_key = store::DataKey::parse(&"5f".repeat(32).into()).expect("a key");
-    let keys: Vec<_> = store::Keyring::new(data_key, Vec::new()).derive("node to node").into_iter().map(|(_, key)| key).collect();
+    let data_key = store::DataKey::parse(&base::Secret::new("5f".repeat(32))).expect("a key");
+    let keys: Vec<_> =
+        store::Keyring::new(data_key, Vec::new()).derive("node to node").into_iter().map(|(_, key)| key).collect();
     let keys = runtime::cluster::peer::PeerKeys::new(&keys);
     let path = runtime::cluster::peer::COMMAND_PATH;
     let body = json!({"ask": "nothing that a node knows"}).to_string();

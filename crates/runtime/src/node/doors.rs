@@ -183,13 +183,7 @@ impl Node {
     }
 
     /// A call we have not heard of.
-    async fn take_new(
-        &self,
-        control: &dyn CarrierControl,
-        inbound: InboundCall,
-        base_url: &str,
-        room: Room,
-    ) -> Answer {
+    async fn take_new(&self, control: &dyn CarrierControl, inbound: InboundCall, base_url: &str, room: Room) -> Answer {
         let Some(number) = inbound.to.clone() else { return Answer::Reject };
         let route = match self.shared.store.route_number(control.name(), &number).await {
             Ok(route) => route,

@@ -120,7 +120,11 @@ mod tests {
         let unanswered = CallUpdate { ended_at_ms: Some(now_ms), ..CallUpdate::default() };
         office.store.update_call(&office.shop.scope, open, &unanswered).await.expect("ended");
         assert_eq!(office.admits().await, [OVER, OVER]);
-        assert_eq!(office.node.plan_admits(&office.rival.scope, Direction::Outbound).await, Ok(()), "others are others");
+        assert_eq!(
+            office.node.plan_admits(&office.rival.scope, Direction::Outbound).await,
+            Ok(()),
+            "others are others"
+        );
         office.subscribe("enterprise", None, 0).await;
         assert_eq!(office.admits().await, [Ok(()), Ok(())], "the next plan holds at once");
     }

@@ -331,7 +331,11 @@ async fn an_endpoint_that_failed_for_five_days_is_switched_off_and_gets_what_it_
     assert_eq!(office.work(RETRY_JOB, again.created_at_ms).await, 1);
     let received = office.listener.received();
     assert_eq!(received[tried].0, received[0].0, "the same message, as the receiver can tell");
-    assert_eq!(office.webhooks.replay_since(scope, office.endpoint.id, 0).await, Ok(4), "three calls and the switching off");
+    assert_eq!(
+        office.webhooks.replay_since(scope, office.endpoint.id, 0).await,
+        Ok(4),
+        "three calls and the switching off"
+    );
     assert_eq!(office.work(RETRY_JOB, clock.load(Ordering::SeqCst)).await, 4);
     let kinds = office.listener.received().split_off(tried + 1).into_iter().map(|(.., body)| {
         serde_json::from_str::<Value>(&body).map(|message| message["type"].clone()).unwrap_or_default()

@@ -48,13 +48,7 @@ async fn alone(tx: &mut Tx, scope: &TenantScope) -> Answer<()> {
 }
 
 /// Adds to what ended in a slot, of the business and of the agent.
-pub(super) async fn add_counts(
-    tx: &mut Tx,
-    scope: &TenantScope,
-    agent: Uuid,
-    slot: i64,
-    added: &Counts,
-) -> Answer<()> {
+pub(super) async fn add_counts(tx: &mut Tx, scope: &TenantScope, agent: Uuid, slot: i64, added: &Counts) -> Answer<()> {
     if added.is_nothing() {
         return Ok(());
     }

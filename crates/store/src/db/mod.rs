@@ -198,9 +198,7 @@ impl Tx {
     pub async fn read(&mut self, sql: Sql, args: Args<'_>) -> Answer<Vec<DbRow>> {
         let until = self.until;
         let (text, rows) = match &mut self.inner {
-            Inner::Sqlite(tx) => {
-                (sql.sqlite()?, before(until, sqlite::fetch(&mut **tx, sql.sqlite()?, &args)).await?)
-            }
+            Inner::Sqlite(tx) => (sql.sqlite()?, before(until, sqlite::fetch(&mut **tx, sql.sqlite()?, &args)).await?),
             Inner::Postgres(tx) => {
                 (sql.postgres()?, before(until, postgres::fetch(&mut **tx, sql.postgres()?, &args)).await?)
             }
@@ -236,7 +234,9 @@ impl Tx {
             Inner::Sqlite(tx) => before(self.until, async { tx.commit().await.map_err(sqlite::map_error) }).await?,
             Inner::Postgres(tx) => before(self.until, async { tx.commit().await.map_err(postgres::map_error) }).await?,
         }
-        trail.inspect(trail::Trail::mark_written);
+        if let Some(trail) = trail {
+            trail.mark_written();
+        }
         Ok(())
     }
 
