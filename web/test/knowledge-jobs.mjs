@@ -186,7 +186,7 @@ async function sites({ page, baseUrl, begin, check }) {
     await check("add a site");
     await dialog.getByRole("button", { name: "Visit now" }).click();
     const row = page.locator(`[data-site="${url}"]`);
-    await row.getByText("2 taken in").waitFor();
+    await row.getByText(/^Visited/).waitFor();
     await check("sites");
     await row.getByRole("button", { name: "2 pages" }).click();
     await dialog.getByRole("link", { name: /trailers/ }).click();

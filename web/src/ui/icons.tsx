@@ -257,6 +257,47 @@ export const MoreIcon = (p: IconProps) => (
   </Icon>
 );
 
+export const ListenIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M4 14v-2a8 8 0 0 1 16 0v2" />
+    <path d="M4 14.5A1.5 1.5 0 0 1 5.5 13H7v6H5.5A1.5 1.5 0 0 1 4 17.5zM20 14.5a1.5 1.5 0 0 0-1.5-1.5H17v6h1.5a1.5 1.5 0 0 0 1.5-1.5z" />
+  </Icon>
+);
+
+export const WhisperIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M20 11.5a7.5 7.5 0 0 1-11 6.6L4 19.5l1.5-4.6a7.5 7.5 0 1 1 14.5-3.4z" />
+    <path d="M9.5 11.5h.01M12.5 11.5h.01M15.5 11.5h.01" strokeWidth="2.6" />
+  </Icon>
+);
+
+export const SayIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M4 9.5v5h3.5L12 18V6L7.5 9.5zM15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a8 8 0 0 1 0 11" />
+  </Icon>
+);
+
+export const TakeOverIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <circle cx="9" cy="8" r="3.5" />
+    <path d="M3 19.5a6 6 0 0 1 10.5-4M16 12l4 4-4 4M20 16h-6.5" />
+  </Icon>
+);
+
+export const HandBackIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M9 5 4 10l5 5M4 10h10a6 6 0 0 1 6 6v3" />
+  </Icon>
+);
+
+export const NodesIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <rect x="4" y="4" width="16" height="6" rx="2" />
+    <rect x="4" y="14" width="16" height="6" rx="2" />
+    <path d="M8 7h.01M8 17h.01M12 7h4M12 17h4" />
+  </Icon>
+);
+
 export const UploadIcon = (p: IconProps) => (
   <Icon {...p}>
     <path d="M12 15.500V4.500m-4.500 4.500L12 4.500l4.500 4.500M5 15v3a1.500 1.500 0 0 0 1.500 1.500h11A1.500 1.500 0 0 0 19 18v-3" />
