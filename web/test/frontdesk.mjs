@@ -18,19 +18,6 @@ async function freePort() {
   return port;
 }
 
-/**
- * The pages of `dist` before a server, for trying pages that the program does not have in it yet: with `PAGES=dist`. As seen
- * from the server they are its own.
- */
-async function pagesBefore(url) {
-  if (process.env.PAGES !== "dist") return { url, stop: () => {} };
-  process.env.FRONTDESK_URL = url;
-  const { preview } = await import("vite");
-  const server = await preview({ logLevel: "error", preview: { port: await freePort(), host: "127.0.0.1" } });
-  const { port } = server.httpServer.address();
-  return { url: `http://127.0.0.1:${port}`, stop: () => server.httpServer.close() };
-}
-
 /** In front of a server: the pages as they were built last, instead of those within the program. */
 async function inFront(url) {
   if (process.env.PAGES !== "dist") return { url, close: () => {} };
@@ -73,9 +60,9 @@ export async function startFrontdesk(program, home, env) {
     }
     await new Promise((done) => setTimeout(done, 200));
   }
-  const pages = await pagesBefore(url);
+  const pages = await inFront(url);
   const stop = () => {
-    pages.stop();
+    pages.close();
     child.kill("SIGKILL");
   };
   return { url: pages.url, lastLines, stop };

@@ -192,6 +192,29 @@ async function jobs(browser, server, id) {
   ]);
   if (!(await readFile(await transcript.path(), "utf8")).includes("Saturday")) throw new Error("no words in the file");
 
+  begin("a note is written on the call, and a link shows it to somebody without an account until it is taken back");
+  await page.getByLabel("Note", { exact: true }).fill("Wants a call back on Tuesday.");
+  await page.getByRole("button", { name: "Save note" }).click();
+  await page.getByRole("button", { name: "Save note" }).waitFor({ state: "detached" });
+  await page.reload();
+  await page.getByText("Wants a call back on Tuesday.").waitFor();
+  await page.getByRole("button", { name: "Share this call" }).click();
+  await check(page, "share a call");
+  await page.getByRole("dialog").getByRole("button", { name: "Share this call" }).click();
+  const link = await page.getByRole("dialog").locator("code").textContent();
+  await check(page, "a link is made");
+  await page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
+  const shared = `${server.url}${new URL(link).pathname}${new URL(link).hash}`;
+  const guest = await open(browser, server.url, LOOKS[0]);
+  await guest.page.goto(shared);
+  await guest.page.locator('[data-line="agent"]').first().waitFor();
+  await check(guest.page, "a shared call");
+  await page.getByRole("button", { name: "Take back" }).click();
+  await page.locator("[data-share]").waitFor({ state: "detached" });
+  await guest.page.reload();
+  await guest.page.getByText("This link leads nowhere any more").waitFor();
+  await guest.context.close();
+
   begin("a live call appears by itself, is read, and is ended");
   await page.goto(`${server.url}/live`);
   await heading(page, "Live").waitFor();

@@ -2,14 +2,16 @@
 // Frontdesk of one's own machine that lets businesses register themselves (`access.registration`). Each page's main job,
 // then the axe rules, in light and dark, at the width of a desk and of a phone.
 //
-//   BASE_URL=http://127.0.0.1:8080 node test/shaping.mjs [agents knowledge settings operations]
+//   node test/shaping.mjs ../target/debug/frontdesk [agents knowledge settings security]
+//   BASE_URL=http://127.0.0.1:8080 node test/shaping.mjs [agents knowledge settings security]
 //
-// Environment: BASE_URL; CHROMIUM (default /usr/bin/chromium); SHOTS (folder for screenshots, default none).
-import { readFile } from "node:fs/promises";
+// Environment: BASE_URL (a server that runs; otherwise one of the program is started); CHROMIUM (default /usr/bin/chromium); SHOTS (folder for screenshots, default none).
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { launch, watch } from "./browser.mjs";
+import { startFrontdesk } from "./frontdesk.mjs";
 import { JOBS } from "./shaping-jobs.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -78,8 +80,22 @@ async function inOneLook(browser, baseUrl, name, job, { look, width }) {
   return failures;
 }
 
+async function ownServer(program) {
+  const home = await mkdtemp(join(tmpdir(), "frontdesk-shaping-"));
+  const server = await startFrontdesk(program, home, { FRONTDESK_ACCESS_REGISTRATION: "true" });
+  const stop = async () => {
+    server.stop();
+    await rm(home, { recursive: true, force: true });
+  };
+  return { url: server.url, stop };
+}
+
 if (process.argv[1]?.endsWith("shaping.mjs")) {
-  const failures = await testShaping(process.env.BASE_URL ?? "http://127.0.0.1:8080", process.argv.slice(2));
+  const given = process.argv.slice(2);
+  const running = { url: process.env.BASE_URL, stop: async () => {} };
+  const server = running.url === undefined ? await ownServer(given.shift()) : running;
+  const failures = await testShaping(server.url, given);
+  await server.stop();
   for (const failure of failures) console.error(`FAILED ${failure}`);
   console.log(failures.length === 0 ? "ok" : `${failures.length} failed`);
   process.exit(failures.length === 0 ? 0 : 1);

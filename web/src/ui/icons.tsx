@@ -324,3 +324,9 @@ export const TrashIcon = (p: IconProps) => (
     <path d="M5 7h14M10 7V4.500h4V7M7 7l.8 11.500a1.200 1.200 0 0 0 1.200 1h6a1.200 1.200 0 0 0 1.200-1L17 7M10.500 11v5M13.500 11v5" />
   </Icon>
 );
+
+export const ShareIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M10 14a4 4 0 0 0 6 .4l2.500-2.500a4 4 0 0 0-5.700-5.700L11.500 7.500M14 10a4 4 0 0 0-6-.4l-2.500 2.500a4 4 0 0 0 5.700 5.700l1.300-1.300" />
+  </Icon>
+);

@@ -3,6 +3,7 @@ import * as dashboard from "./dashboard";
 import * as kit from "./kit";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
+import * as shares from "./shares";
 import * as shell from "./shell";
 import * as signIn from "./sign-in";
 import * as supervise from "./supervise";
@@ -19,6 +20,7 @@ export const en = {
   ...kit,
   ...settings,
   ...supervise,
+  ...shares,
 };
 
 type Words<Part> = { [Name in keyof Part]: string };

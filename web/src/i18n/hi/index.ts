@@ -4,6 +4,7 @@ import * as dashboard from "./dashboard";
 import * as kit from "./kit";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
+import * as shares from "./shares";
 import * as shell from "./shell";
 import * as signIn from "./sign-in";
 import * as supervise from "./supervise";
@@ -19,4 +20,5 @@ export const hi: Messages = {
   ...kit,
   ...settings,
   ...supervise,
+  ...shares,
 };

@@ -218,6 +218,7 @@ function SaveBar({
   return (
     <section
       aria-label={t("kit.unsaved")}
+      data-foot=""
       className="sticky bottom-3 z-10 mt-6 flex animate-appear flex-wrap items-center gap-3 rounded-2xl border border-line bg-card py-2.5 pr-2.5 pl-4 shadow-dialog"
     >
       <span className="min-w-32 flex-1 text-sm font-medium" role="status">

@@ -14,6 +14,8 @@ import { Badge, type BadgeTone, Card } from "../../ui/kit/page";
 import { toastProblem } from "../../ui/kit/toast";
 import { StateBadge } from "../calls/call-list";
 import { useAgentNames } from "../calls/use-agent-names";
+import { Note } from "./note";
+import { Shares } from "./shares";
 
 type CallDetail = components["schemas"]["CallDetail"];
 
@@ -22,9 +24,11 @@ export function Summary({ detail }: { detail: CallDetail }) {
   return (
     <div className="flex flex-col gap-4">
       <Facts call={detail.call} live={detail.live} />
+      <Note id={detail.call.id} />
       <Reading reading={detail.reading} />
       <Costs detail={detail} />
       <Downloads detail={detail} />
+      <Shares call={detail.call} />
     </div>
   );
 }

@@ -104,7 +104,7 @@ function HealthLine({ health }: { health: Health }) {
   const { model, own_account, breaker, outcomes, failures, latency_ms, last_failure, last_failure_ago_ms } = health;
   const facts = [
     latency_ms == null ? null : formatMs(latency_ms),
-    outcomes === 0 ? null : t("operations.failing", { share: percent(failures / outcomes), count: outcomes }),
+    failures === 0 ? null : t("operations.failing", { share: percent(failures / outcomes), count: outcomes }),
     last_failure == null
       ? null
       : t("operations.last_failure", {
