@@ -261,6 +261,10 @@ impl FlowNode {
         if let FlowStep::Branch { cases, .. } = &self.step {
             names.extend(cases.iter().map(|case| case.variable.as_str()));
         }
+        // A field of a tool's result: `order.status`.
+        for name in &mut names {
+            *name = name.split('.').next().unwrap_or(name);
+        }
         names
     }
 }
@@ -337,9 +341,8 @@ impl Flow {
 
     /// Nodes that lead back to themselves without the caller having a say.
     fn endless(&self) -> Vec<FlowProblem> {
-        let goes_on = |id: &str| {
-            self.node(id).filter(|node| !matches!(node.step, FlowStep::Ask { .. })).map(FlowNode::targets)
-        };
+        let goes_on =
+            |id: &str| self.node(id).filter(|node| !matches!(node.step, FlowStep::Ask { .. })).map(FlowNode::targets);
         let is_endless = |node: &&FlowNode| {
             let mut seen = BTreeSet::new();
             let mut next = goes_on(&node.id).unwrap_or_default();
@@ -421,7 +424,8 @@ mod tests {
             {"id": "d", "kind": "end", "position": {"x": 1.5, "y": 2.0}},
         ]);
         assert_eq!(codes(nodes.clone()), []);
-        let again: Flow = serde_json::from_value(serde_json::to_value(flow(nodes.clone())).expect("JSON")).expect("a flow");
+        let again: Flow =
+            serde_json::from_value(serde_json::to_value(flow(nodes.clone())).expect("JSON")).expect("a flow");
         assert_eq!(again, flow(nodes));
     }
 

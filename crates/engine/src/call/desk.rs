@@ -6,6 +6,7 @@
 use super::ending::Then;
 use super::thought::Thought;
 use super::{CallMachine, Media};
+use crate::dialog::flow::ToolOutcome;
 use crate::io::DeskInput;
 use base::limits::{PERSON_AWAY_MS_MAX, PERSON_TYPES_MS_MAX};
 use base::{CallTime, Millis, Pii};
@@ -76,12 +77,14 @@ impl CallMachine {
         self.drop_guess();
         self.cancel_tool(now);
         self.keypad.take();
+        self.dialog.flow_unheard();
         self.is_left_unanswered = false;
         // A yes to the person would be taken for one to the agent.
         if !mutant!(YesToPersonRunsChange)
             && let Some(pending) = self.dialog.confirmation_closed()
         {
             self.out.journal(now, Entry::ConfirmationAnswered { id: pending.id, yes: false });
+            self.dialog.flow_tool_done(&pending.name, Err(ToolOutcome::Failed));
         }
         let is_known = self.has_human && self.hold.by == by && self.hold.mode == mode;
         let has_spoken = self.has_human && self.hold.has_spoken;

@@ -524,8 +524,9 @@ impl CallMachine {
             Reply::Generate => self.start_generation(now),
             Reply::Say(text) => {
                 self.say_in_turn(now, &text);
-                self.finish_turn();
+                self.turn_goes_on(now);
             }
+            Reply::Flow => self.flow_on(now),
             Reply::Run(id, run) => self.start_tool(now, id, format!("confirmed_{id}"), run),
         }
     }
