@@ -52,8 +52,8 @@ export async function testShaping(baseUrl, wanted) {
         await page.emulateMedia({ colorScheme: look, reducedMotion: "reduce" });
         await page.setViewportSize({ width, height: 800 });
         // Colours follow within a moment.
-      await page.waitForTimeout(200);
-      for (const one of await violations(page)) failures.push(`${name}, ${view}, ${look}, ${width}: ${one}`);
+        await page.waitForTimeout(200);
+        for (const one of await violations(page)) failures.push(`${name}, ${view}, ${look}, ${width}: ${one}`);
         if (process.env.SHOTS) {
           const file = `${name}-${view.replaceAll(/\W+/g, "-")}-${look}-${width}.png`;
           await page.screenshot({ path: join(process.env.SHOTS, file) });

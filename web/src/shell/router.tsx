@@ -11,7 +11,7 @@ import { ApiError } from "../api/problem";
 import { meQuery } from "../auth/me";
 import { callsSearch } from "../pages/calls/search";
 import { liveSearch } from "../pages/live/search";
-import { signInSearch, tokenSearch } from "../pages/sign-in/search";
+import { signInSearch } from "../pages/sign-in/search";
 import { tabSearch } from "../pages/tab-search";
 import { RouteProblem, RouteWaiting } from "./fallbacks";
 import { NotFound } from "./not-found";
@@ -43,7 +43,7 @@ const app = createRoute({
 const page = <Path extends string>(path: Path, component: ReturnType<typeof lazyRouteComponent>) =>
   createRoute({ getParentRoute: () => app, path, component });
 const open = <Path extends string>(path: Path, component: ReturnType<typeof lazyRouteComponent>) =>
-  createRoute({ getParentRoute: () => root, path, component, validateSearch: tokenSearch });
+  createRoute({ getParentRoute: () => root, path, component });
 
 const calls = createRoute({
   getParentRoute: () => app,

@@ -28,13 +28,13 @@ export function Frame({ title, lead, children }: { title: string; lead: string; 
           </p>
         </div>
       </main>
-      <div className="relative overflow-hidden border-l border-line bg-side max-lg:hidden">
+      <aside className="relative overflow-hidden border-l border-line bg-side max-lg:hidden">
         <Waves />
         <div className="absolute inset-x-0 bottom-0 p-12">
           <p className="text-3xl font-semibold tracking-tight text-balance">{t("sign_in.welcome")}</p>
           <p className="mt-3 max-w-md leading-relaxed text-soft">{t("sign_in.welcome_text")}</p>
         </div>
-      </div>
+      </aside>
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useLocation, useNavigate, useSearch } from "@tanstack/react-router";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { api } from "../../api/client";
 import { ApiError, asApiError } from "../../api/problem";
@@ -12,6 +12,7 @@ import { TextField } from "../../ui/kit/field";
 import { Problem } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { Frame } from "./frame";
+import { tokenIn } from "./search";
 
 /** What a form sends and how it went; the first problem stays until the next try. */
 function useSubmit(work: () => Promise<void>) {
@@ -165,8 +166,9 @@ export function RegisterPage() {
 }
 
 export function InvitationPage() {
-  const { token: given } = useSearch({ from: "/invitation" });
-  const [token, setToken] = useState(given ?? "");
+  const given = tokenIn(useLocation().hash);
+  const [typed, setToken] = useState("");
+  const token = given ?? typed;
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const enter = useEnter();
@@ -178,7 +180,7 @@ export function InvitationPage() {
   return (
     <Frame title={t("sign_in.invitation_title")} lead={t("sign_in.invitation_lead")}>
       <Form submit={submit} busy={busy} problem={problem} action={t("sign_in.invitation_submit")}>
-        {given === undefined && <TokenField value={token} onChange={setToken} />}
+        {given === null && <TokenField value={typed} onChange={setToken} />}
         <TextField
           label={t("sign_in.your_name")}
           value={name}
@@ -194,8 +196,9 @@ export function InvitationPage() {
 }
 
 export function ResetPage() {
-  const { token: given } = useSearch({ from: "/reset" });
-  const [token, setToken] = useState(given ?? "");
+  const given = tokenIn(useLocation().hash);
+  const [typed, setToken] = useState("");
+  const token = given ?? typed;
   const [password, setPassword] = useState("");
   const navigate = useNavigate();
   const { busy, problem, submit } = useSubmit(async () => {
@@ -206,7 +209,7 @@ export function ResetPage() {
   return (
     <Frame title={t("sign_in.reset_title")} lead={t("sign_in.reset_lead")}>
       <Form submit={submit} busy={busy} problem={problem} action={t("sign_in.reset_submit")}>
-        {given === undefined && <TokenField value={token} onChange={setToken} />}
+        {given === null && <TokenField value={typed} onChange={setToken} />}
         <PasswordField value={password} onChange={setPassword} fresh />
       </Form>
       <SignInLink />
