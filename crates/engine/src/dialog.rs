@@ -9,6 +9,7 @@ pub mod flow;
 pub mod policy;
 pub mod prompt;
 pub mod template;
+pub mod try_out;
 pub mod yes_no;
 
 pub use answer::{Answer, AskedTool, Step};

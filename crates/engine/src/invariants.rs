@@ -6,6 +6,7 @@ mod guess;
 mod held;
 mod silence;
 mod told;
+mod walk;
 
 pub use floor::{CallerSound, Floor, is_listening};
 pub use silence::Silence;
@@ -23,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use told::Told;
+use walk::Walk;
 
 use guess::Guesses;
 use held::Held;
@@ -88,6 +90,7 @@ pub struct Checker {
     guesses: Guesses,
     told: Told,
     held: Held,
+    walk: Walk,
     /// What was shown to people who watch in this step.
     shown: Vec<String>,
     journaled: BTreeSet<UtteranceId>,
@@ -104,6 +107,7 @@ pub struct Checker {
 impl Checker {
     /// Watches a call of this agent.
     pub fn new(agent: Arc<Agent>) -> Self {
+        let walk = Walk::new(agent.flow.clone());
         Self {
             agent,
             found: Vec::new(),
@@ -119,6 +123,7 @@ impl Checker {
             guesses: Guesses::default(),
             told: Told::default(),
             held: Held::default(),
+            walk,
             shown: Vec::new(),
             journaled: BTreeSet::new(),
             started: BTreeMap::new(),
@@ -150,6 +155,7 @@ impl Checker {
         }
         self.told.forget();
         self.held.killed(journal);
+        self.walk.killed(journal);
         let mut last_turn = String::new();
         for record in journal {
             match &record.entry {
@@ -278,6 +284,9 @@ impl Checker {
             self.broken("journal_without_gaps", format!("{} follows {}", record.seq, self.last_seq));
         }
         self.last_seq = record.seq;
+        if let Some((law, detail)) = self.walk.entry(&record.entry) {
+            self.broken(law, detail);
+        }
         if let Some((law, detail)) = self.held.entry(&record.entry) {
             self.broken(law, detail);
         }

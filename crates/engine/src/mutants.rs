@@ -80,11 +80,13 @@ pub enum Mutant {
     WhisperSpoken,
     /// A yes to a person runs a change that the agent had asked about.
     YesToPersonRunsChange,
+    /// A flow goes through a step again after its answer.
+    FlowStepDoubled,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 37] = [
+    pub const ALL: [Mutant; 38] = [
         Self::NoGenerationDeadline,
         Self::NoPlayoutDeadline,
         Self::StaleDeltaAccepted,
@@ -122,6 +124,7 @@ impl Mutant {
         Self::HandBackAnswersAgain,
         Self::WhisperSpoken,
         Self::YesToPersonRunsChange,
+        Self::FlowStepDoubled,
     ];
 }
 

@@ -51,7 +51,7 @@ pub struct Agent {
     #[serde(default)]
     pub tools: Vec<ToolSpec>,
     /// What it goes through with a caller, step by step; `None`: it only talks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub flow: Option<Flow>,
     /// Where a caller who wants a person is sent; `None` offers a call-back instead.
     #[serde(default)]

@@ -9,6 +9,7 @@ mod customers;
 mod events;
 mod fields;
 mod flags;
+mod flows;
 mod health;
 mod mcp_servers;
 mod numbers;
@@ -103,6 +104,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(versions::list))
         .routes(routes!(versions::get))
         .routes(routes!(versions::diff))
+        .routes(routes!(flows::test).layer(wide()))
         .routes(routes!(tools::list))
         .routes(routes!(tools::put, tools::delete).layer(wide()))
         .routes(routes!(tools::test))

@@ -221,7 +221,10 @@ impl FlowRun {
         let is_asked = self.is_heard || answer != FlowAnswer::Text;
         if let Some(value) = value_of(&answer, words).filter(|_| is_asked) {
             self.set(&variable, &value);
-            (self.at, self.waits) = (next, Waits::Nothing);
+            self.waits = Waits::Nothing;
+            if !mutant!(FlowStepDoubled) {
+                self.at = next;
+            }
             return true;
         }
         self.tries += u32::from(self.is_heard);
