@@ -125,7 +125,8 @@ async fn frontdesk(stage: &Stage, program: &Path) -> anyhow::Result<Column> {
     let mut config = twins_config(&twins);
     config.push_str(&format!("[models]\ndir = {:?}\n", stage.models));
     let server =
-        Server::frontdesk(program, &config, stage.options.calls_at_once + 2, stage.options.keep_data.as_deref())
+        // A phone that hangs up leaves its call waiting for its audio for some seconds.
+        Server::frontdesk(program, &config, stage.options.calls_at_once * 3, stage.options.keep_data.as_deref())
             .await?;
     let url = format!("{}/carriers/twilio/voice", server.base_url);
     let places = vec![url; stage.options.calls_at_once as usize];

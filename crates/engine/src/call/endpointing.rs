@@ -25,6 +25,8 @@ const WORDS_LAG_MS: u64 = 300;
 const LULL_MS_MAX: u64 = 260;
 /// Most pauses between groups of digits are over by then.
 const GROUP_PAUSE_MS: u64 = 600;
+/// Words are shown before their mark is, by about so much.
+const MARK_LATE_MS: u64 = 400;
 /// By then an answer to them is prepared: when the last group has been given its time, it is there.
 const GROUP_LOOK_MS: u64 = 500;
 /// And most pauses in the middle of a sentence by then.
@@ -60,6 +62,8 @@ pub(super) struct Pause {
     pub speech_end: CallTime,
     /// Whether the detector is certain that the caller stopped; before that an answer may be prepared, no more.
     is_certain: bool,
+    /// The recogniser was asked in the lull with which it began.
+    was_lull: bool,
     /// Whether the recogniser was asked for its final words.
     pub is_asked: bool,
     /// Whether the recogniser has given its final words for what came before.
@@ -93,6 +97,7 @@ impl Pause {
         Self {
             speech_end,
             is_certain: true,
+            was_lull: false,
             is_asked: false,
             is_final: false,
             final_at: None,
@@ -105,7 +110,7 @@ impl Pause {
 
     /// A silence of which nobody knows yet whether it is a pause.
     pub fn lull(speech_end: CallTime, spoken_ms: u64) -> Self {
-        Self { is_certain: false, ..Self::began(speech_end, spoken_ms) }
+        Self { is_certain: false, was_lull: true, ..Self::began(speech_end, spoken_ms) }
     }
 
     /// The recogniser takes the turn for ended while the detector hears speech: one of them is wrong, and a moment without
@@ -145,6 +150,15 @@ impl Pause {
         self.final_at.get_or_insert(now);
     }
 
+    /// What the recogniser said in the lull before this pause does not count, if that was all it was asked for.
+    pub fn forget_answer_in_lull(&mut self) -> bool {
+        let is_early = self.is_certain && self.was_lull && self.is_final;
+        if is_early {
+            (self.was_lull, self.is_asked, self.is_final, self.final_at) = (false, false, false, None);
+        }
+        is_early
+    }
+
     /// The recogniser cannot give final words: its stream is gone.
     pub fn no_final_comes(&mut self) {
         self.is_final = true;
@@ -172,7 +186,8 @@ impl Pause {
         match sound_of(words, expectation) {
             // From a recogniser that marks what is over, words without a mark are hardly ever all.
             Sound::Finished if expectation.marks == Some(true) && !is_marked(words) && !expectation.is_complete => {
-                silence_ms >= GROUP_PAUSE_MS
+                // Its mark may only be late, where the voice has fallen.
+                silence_ms >= if self.is_certainly_over() { MARK_LATE_MS } else { GROUP_PAUSE_MS }
             }
             Sound::Finished => !doubted || is_marked(words),
             // They may well go on, and if they do not, the caller has waited long enough already.
@@ -209,7 +224,8 @@ impl Pause {
             // On the way there, what is unlikely to go on any more is prepared.
             let is_digits = sound_of(words, expectation) == Sound::Digits;
             let group_ms = if is_digits { GROUP_LOOK_MS } else { GROUP_PAUSE_MS };
-            let looks = [group_ms, HANGING_PAUSE_MS].map(|ms| self.speech_end + Millis(ms));
+            let first_ms = if self.is_certainly_over() { MARK_LATE_MS } else { group_ms };
+            let looks = [first_ms, group_ms, HANGING_PAUSE_MS].map(|ms| self.speech_end + Millis(ms));
             let look = looks.into_iter().find(|at| now < *at && *at < silence_by);
             return Verdict::Wait(look.unwrap_or(silence_by), "endpoint");
         }
@@ -231,6 +247,11 @@ impl Pause {
     /// Whether the audio model says that the caller goes on.
     fn is_doubted(&self) -> bool {
         self.probability.is_some_and(|probability| probability < PROBABILITY_MIN)
+    }
+
+    /// Whether the audio model is quite certain that the caller has finished.
+    fn is_certainly_over(&self) -> bool {
+        self.probability.is_some_and(|probability| probability >= 1.0 - CERTAINTY_MIN)
     }
 
     /// Whether the audio model is quite certain that the caller goes on.

@@ -136,7 +136,7 @@ impl CallMachine {
     }
 
     /// Has the first sentence synthesised without a sound.
-    fn hold(&mut self, now: CallTime, text: String) {
+    pub(super) fn hold(&mut self, now: CallTime, text: String) {
         let mut voice = Utterance::new(self.turn, 0, now);
         voice.id = self.ids.utterance();
         voice.add(&text);

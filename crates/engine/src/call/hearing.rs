@@ -12,7 +12,7 @@ const LATE_WORDS_MS: u64 = 600;
 const WORDS_BEHIND_MS: u64 = 200;
 
 /// The first word of speech is shown within this.
-pub(super) const WORDLESS_MS_MAX: u64 = 700;
+pub(super) const WORDLESS_MS_MAX: u64 = 500;
 
 /// Final words that are asked for in lulls of one turn, and how far apart.
 const LULL_FINALS_MAX: u32 = 12;
@@ -124,11 +124,6 @@ impl Hearing {
         let broken = broken.filter(|broken| !broken.is_asked && was_over(&broken.pause));
         let is_open = !self.is_in_pause();
         broken.filter(|_| is_open).map(|broken| broken.at + Millis(WORDLESS_MS_MAX))
-    }
-
-    /// Whether a sound has broken a pause, and there are no words of it.
-    pub fn is_pause_broken(&self) -> bool {
-        self.broken.is_some()
     }
 
     /// The recogniser is asked whether there are words in the sound.
@@ -284,6 +279,12 @@ impl Hearing {
                 pause.speech_end = pause.speech_end.min(since);
             }
         }
+    }
+
+    /// Whether the recogniser was asked in a lull, before it had heard the caller's first word: it is asked again, once.
+    pub fn was_asked_too_early(&mut self) -> bool {
+        let has_words = self.has_words();
+        self.pause.as_mut().is_some_and(|pause| !has_words && pause.forget_answer_in_lull())
     }
 
     /// The pause after which the caller went on, once there are words of it: when it ended and began.

@@ -21,6 +21,8 @@ const SIDE_TALK_MS_MAX: u64 = 1_000;
 const FALSE_STOPS_MAX: u32 = 2;
 /// Speech for which the agent has fallen silent shows its first words within this.
 const WORDLESS_STOP_MS_MAX: u64 = 1_000;
+/// "Yes, please." takes no longer, with the lull behind it.
+const ONE_WORD_MS_MAX: u64 = 1_200;
 /// Words that make a turn a story.
 const STORY_WORDS_MIN: usize = 15;
 /// Between two listening sounds.
@@ -69,7 +71,7 @@ impl CallMachine {
 
     fn speech_started(&mut self, now: CallTime) {
         self.hearing.started(now);
-        if !self.hearing.is_pause_broken() || !self.hearing.shows_words() {
+        if !self.hearing.shows_words() {
             self.drop_guess();
         } // Else it may be no speech, and words will tell.
         self.sounded(now);
@@ -114,6 +116,7 @@ impl CallMachine {
     fn pause(&mut self, speech_end: CallTime) {
         if self.hearing.stopped(speech_end) {
             self.out.push(Output::JudgeTurn);
+            self.hearing.was_asked_too_early();
             self.ask_final();
         }
     }
@@ -150,7 +153,9 @@ impl CallMachine {
             return;
         }
         self.hearing.lull(now - Millis(silence_ms));
-        if !self.agent.turns.speculate || !self.hearing.has_words() {
+        // A single word is over before the recogniser shows it.
+        let may_be_word = self.hearing.spoken_ms(now) < ONE_WORD_MS_MAX;
+        if !self.agent.turns.speculate || !self.hearing.has_words() && !may_be_word {
             return;
         }
         if self.hearing.may_ask_in_lull(now) {
@@ -268,6 +273,9 @@ impl CallMachine {
         let has_words = self.hearing.final_words(now, text);
         if finalized {
             self.hearing.final_given(now);
+            if self.hearing.was_asked_too_early() {
+                self.ask_final();
+            }
         }
         if has_words {
             if !finalized {
@@ -399,6 +407,7 @@ impl CallMachine {
         }
         let since = self.barge_in.since().unwrap_or(now);
         let was_audible = self.voice.as_ref().is_some_and(|voice| voice.is_begun()) || self.interludes.has_floor();
+        self.drop_held();
         self.interrupt(now);
         if was_audible && !self.is_giving_notice() {
             self.out.measure(Measure::BargeIn { after_ms: now.since(since).0 });

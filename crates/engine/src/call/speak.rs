@@ -84,6 +84,31 @@ impl CallMachine {
         !self.hearing.is_speaking() && self.hearing.pause.is_none() && !self.barge_in.is_pending()
     }
 
+    /// What is said unless the caller takes the floor is synthesised meanwhile.
+    fn prepare_voice(&mut self, now: CallTime) {
+        let first = self.voice.as_ref().and_then(Utterance::first_waiting).map(str::to_owned);
+        if let Some(first) = first
+            && self.speculation.held.is_none()
+            && self.agent.turns.speculate
+            && !self.interludes.is_playing()
+        {
+            self.hold(now, first);
+        }
+    }
+
+    /// The first words go to synthesis, unless they were there before.
+    fn begin_voice(&mut self, now: CallTime) {
+        let Some(mut voice) = self.voice.take() else { return };
+        match voice.first_waiting().map(str::to_owned).and_then(|first| self.release(now, &first)) {
+            Some(held) => voice.adopt(held),
+            None => {
+                self.drop_held();
+                voice.id = self.ids.utterance();
+            }
+        }
+        self.voice = Some(voice);
+    }
+
     /// Gives synthesis what it can take. While the caller may be taking the floor, nothing new begins.
     pub(super) fn speak_on(&mut self, now: CallTime) {
         if self.media != Media::Up {
@@ -111,14 +136,15 @@ impl CallMachine {
             }
             self.voice = Some(voice);
         }
-        let Some(voice) = &mut self.voice else { return };
-        let begins = !voice.is_begun() && voice.has_waiting_text();
+        let begins = self.voice.as_ref().is_some_and(|voice| !voice.is_begun() && voice.has_waiting_text());
         if begins && self.barge_in.is_pending() {
+            self.prepare_voice(now);
             return;
         }
         if begins {
-            voice.id = self.ids.utterance();
+            self.begin_voice(now);
         }
+        let Some(voice) = &mut self.voice else { return };
         let (utterance, turn) = (voice.id, voice.turn);
         while let Some(next) = voice.next_to_speak(now) {
             match next {

@@ -168,6 +168,18 @@ impl Utterance {
         self.has_audio
     }
 
+    /// The text with which it begins, while nothing was given to synthesis.
+    pub fn first_waiting(&self) -> Option<&str> {
+        self.waiting.front().filter(|_| self.segments.is_empty()).map(String::as_str)
+    }
+
+    /// Its first words were synthesised as this one.
+    pub fn adopt(&mut self, held: Self) {
+        self.waiting.pop_front();
+        (self.id, self.segments, self.has_audio) = (held.id, held.segments, held.has_audio);
+        self.progress_at = held.progress_at;
+    }
+
     /// Until when its first sound may well be on its way: to the caller, if it is there, else from the synthesiser.
     pub fn sound_is_due(&self) -> Option<CallTime> {
         let is_awaited = self.played_ms == 0 && self.has_outstanding_audio();

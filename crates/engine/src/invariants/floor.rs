@@ -299,10 +299,13 @@ impl Floor {
                 self.lines.insert(*utterance, Line { is_held: true, ..Line::default() });
             }
             Output::ReleaseUtterance { utterance } => {
+                self.begins(now, *utterance);
                 if let Some(line) = self.lines.get_mut(utterance) {
                     line.is_held = false;
+                    let text = line.text.clone();
+                    self.asked_at = None;
+                    self.goes_on(*utterance, &text);
                 }
-                self.begins(now, *utterance);
             }
             Output::Speak { utterance, segment, text } => self.on_speak(now, *utterance, *segment, text),
             Output::Interlude { utterance, text } => {

@@ -27,7 +27,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             speech_ms_min: 60,
-            lull_ms_min: 80,
+            lull_ms_min: 100,
             silence_ms_min: 200,
             start_probability: 0.45,
             stop_probability: 0.35,
