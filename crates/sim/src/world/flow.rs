@@ -22,7 +22,7 @@ fn any(chance: &mut Chance) -> Flow {
     let mut nodes = Vec::new();
     for at in 0..count {
         // Mostly onwards, so that most nodes are reached; sometimes back to an earlier one.
-        let mut target = |chance: &mut Chance| {
+        let target = |chance: &mut Chance| {
             let to = if chance.happens(0.8) { (at + 1).min(count - 1) } else { chance.below(count) };
             format!("n{to}")
         };
