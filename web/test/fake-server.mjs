@@ -464,7 +464,9 @@ function answerApi(url, response, calls) {
   const [, id, part] = url.pathname.match(/^\/api\/v1\/calls\/([^/]+)(\/recording)?$/) ?? [];
   const log = calls.find(({ call }) => call.id === id);
   if (log === undefined) return problem(response, 404, "No such call.");
-  if (part === undefined) return json({ call: log.call, live: log.call.ended_at_ms === null, journal: log.journal });
+  if (part === undefined) {
+    return json({ call: log.call, live: log.call.ended_at_ms === null, costs: [], journal: log.journal });
+  }
   if (!log.call.recorded) return problem(response, 404, "This call was not recorded.");
   response.writeHead(200, { "content-type": "audio/wav" });
   response.end(log.wav());

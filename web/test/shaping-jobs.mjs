@@ -16,7 +16,7 @@ async function agents({ page, baseUrl, begin, check }) {
   await check("new agent");
   await dialog.getByRole("button", { name: "New agent" }).click();
   await page.getByRole("heading", { level: 1, name }).waitFor();
-  await page.getByText("Version 1 answers").waitFor();
+  await page.getByText("Version 1 answers", { exact: true }).waitFor();
   await check("words");
 
   begin("a changed greeting is saved as a draft and published");
@@ -28,7 +28,7 @@ async function agents({ page, baseUrl, begin, check }) {
   await page.getByRole("button", { name: "Publish" }).click();
   await dialog.getByLabel("What is new").fill("A shorter greeting");
   await dialog.getByRole("button", { name: "Publish" }).click();
-  await page.getByText("Version 2 answers").waitFor();
+  await page.getByText("Version 2 answers", { exact: true }).waitFor();
 
   begin("unsaved changes are guarded");
   await greeting.fill("Hello?");
@@ -84,7 +84,7 @@ async function agents({ page, baseUrl, begin, check }) {
   await page.keyboard.press("Escape");
   await page.locator('[data-version="1"]').getByRole("button", { name: "Go back to it" }).click();
   await page.getByRole("alertdialog").getByRole("button", { name: "Go back to it" }).click();
-  await page.getByText("Version 3 answers").waitFor();
+  await page.getByText("Version 3 answers", { exact: true }).waitFor();
 
   begin("the agent is talked to beside the editor");
   await page.getByRole("button", { name: "Talk", exact: true }).click();
@@ -101,4 +101,87 @@ async function agents({ page, baseUrl, begin, check }) {
   await page.waitForURL(/\/agents$/);
 }
 
-export const JOBS = { agents };
+const SECTIONS = [
+  ["business", "Business"],
+  ["people", "People and roles"],
+  ["numbers", "Numbers and routing"],
+  ["providers", "Providers"],
+  ["keys", "API keys"],
+  ["webhooks", "Webhooks"],
+  ["plan", "Plan and usage"],
+  ["configuration", "Feature flags"],
+  ["access", "Address list"],
+  ["audit", "Audit log"],
+];
+
+async function settings({ page, baseUrl, begin, check }) {
+  const dialog = page.getByRole("dialog");
+  for (const [section, title] of SECTIONS) {
+    begin(`${title} opens`);
+    await page.goto(`${baseUrl}/settings/${section}`);
+    await page.getByRole("heading", { level: 2, name: title, exact: true }).waitFor();
+    await page.waitForLoadState("networkidle");
+    await check(section);
+  }
+
+  begin("a key is made, shown once and revoked");
+  const name = `CRM ${unique()}`;
+  await page.goto(`${baseUrl}/settings/keys`);
+  await page.getByRole("button", { name: "New key" }).click();
+  await dialog.getByLabel("Name of the key").fill(name);
+  await check("new key");
+  await dialog.getByRole("button", { name: "New key" }).click();
+  await dialog.getByText(/^fdk_/).waitFor();
+  await check("secret");
+  await dialog.getByRole("button", { name: "I have kept it" }).click();
+  await page.locator(`[data-key="${name}"]`).getByRole("button", { name: "Revoke" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Revoke" }).click();
+  await page.locator(`[data-key="${name}"]`).waitFor({ state: "detached" });
+
+  begin("a webhook is made, and its deliveries are listed");
+  const url = `https://shop-${unique()}.example/hooks`;
+  await page.goto(`${baseUrl}/settings/webhooks`);
+  await page.getByRole("button", { name: "Add a webhook" }).click();
+  await dialog.getByLabel("Address").fill(url);
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.getByText(/^whsec_/).waitFor();
+  await dialog.getByRole("button", { name: "I have kept it" }).click();
+  await page.locator(`[data-webhook="${url}"]`).getByRole("button", { name: "Deliveries" }).click();
+  await dialog.getByText("Nothing was delivered yet").waitFor();
+  await check("deliveries");
+  await page.keyboard.press("Escape");
+  await page.locator(`[data-webhook="${url}"]`).getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+  await page.locator(`[data-webhook="${url}"]`).waitFor({ state: "detached" });
+
+  begin("somebody is invited by a link");
+  await page.goto(`${baseUrl}/settings/people`);
+  await page.getByRole("button", { name: "Invite somebody" }).click();
+  await dialog.getByLabel("E-mail address").fill(`${unique()}@shop.example`);
+  await dialog.getByRole("button", { name: "Invite somebody" }).click();
+  await dialog.getByText("/invitation#token=").waitFor();
+  await check("invited");
+
+  begin("the audit log says so");
+  await page.goto(`${baseUrl}/settings/audit`);
+  await page.getByText("create_invitation").first().waitFor();
+}
+
+async function security({ page, baseUrl, begin, check }) {
+  begin("an owner registers and sees what protects the account");
+  const slug = `shop-${unique()}`;
+  const owner = { email: `${slug}@shop.example`, password: "a bicycle with two bells" };
+  const registration = { business_name: slug, slug, name: "Mira", ...owner };
+  await page.request.post(`${baseUrl}/api/v1/auth/register`, { data: registration });
+  await page.request.post(`${baseUrl}/api/v1/auth/login`, { data: { ...owner, business: slug, cookies: true } });
+  await page.goto(`${baseUrl}/settings/security`);
+  await page.getByText("This one").waitFor();
+  await check("security");
+
+  begin("the second factor begins with a picture to scan");
+  await page.getByRole("button", { name: "Set up" }).click();
+  await page.getByRole("img", { name: /QR code/ }).waitFor();
+  await check("second factor");
+}
+
+export const JOBS = { agents, settings, security };

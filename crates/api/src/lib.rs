@@ -50,6 +50,8 @@ pub struct App {
     pub metrics: PrometheusHandle,
     /// Where recordings are.
     pub recordings: runtime::recordings::Recordings,
+    /// What takes documents in and asks them; `None`: this node has not loaded the models for that.
+    pub documents: Option<Arc<runtime::documents::Documents>>,
     /// What an operator decides about the API.
     pub http: Arc<HttpSettings>,
     /// What nodes share: counters of rates.

@@ -397,6 +397,48 @@ pub const KNOWLEDGE_REVISION_MS: u64 = 2_000;
 pub const KNOWLEDGE_CHUNKS_PER_WRITE: usize = 64;
 /// Questions without an answer that are kept of one business; of more, the oldest give way.
 pub const KNOWLEDGE_GAPS_MAX: usize = 5_000;
+/// Uploads of documents that one node takes in at once; each is in memory until it is stored.
+pub const KNOWLEDGE_UPLOADS_MAX: usize = 4;
+/// Bytes of one upload of documents.
+pub const KNOWLEDGE_UPLOAD_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Files of one upload of documents.
+pub const KNOWLEDGE_UPLOAD_FILES_MAX: usize = 20;
+/// An upload of documents has come by then.
+pub const KNOWLEDGE_UPLOAD_MS_MAX: u64 = 300_000;
+/// Bytes of a request with a text, or with questions and answers.
+pub const KNOWLEDGE_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Questions with their answers of one request.
+pub const KNOWLEDGE_PAIRS_MAX: usize = 1_000;
+/// Jobs about documents that one node does at once.
+pub const KNOWLEDGE_WORKS_AT_ONCE_MAX: usize = 2;
+/// Jobs about documents that are remembered of a business.
+pub const KNOWLEDGE_WORKS_MAX: usize = 500;
+/// How far a job about documents is, is written down this often.
+pub const KNOWLEDGE_PROGRESS_MS: u64 = 500;
+/// Sites of a business whose pages are documents.
+pub const KNOWLEDGE_SITES_MAX: u32 = 50;
+/// Questions of which a business knows the answer.
+pub const KNOWLEDGE_QUESTIONS_MAX: usize = 2_000;
+/// Questions of one request.
+pub const KNOWLEDGE_QUESTIONS_AT_ONCE_MAX: usize = 500;
+/// Evaluations that are remembered of a business.
+pub const KNOWLEDGE_REPORTS_MAX: usize = 100;
+/// Intents of an agent.
+pub const INTENTS_MAX: usize = 200;
+/// Examples of one intent.
+pub const INTENT_EXAMPLES_MAX: usize = 500;
+/// Examples of all intents of an agent.
+pub const LESSON_EXAMPLES_MAX: usize = 10_000;
+/// Kinds of things that customers name, of an agent.
+pub const ENTITY_TYPES_MAX: usize = 100;
+/// Values of one kind of thing.
+pub const ENTITY_VALUES_MAX: usize = 1_000;
+/// Other words for one value.
+pub const ENTITY_SYNONYMS_MAX: usize = 50;
+/// Versions of what an agent has learned that are kept.
+pub const TRAININGS_MAX: u32 = 20;
+/// Questions that went wrong that an evaluation shows.
+pub const KNOWLEDGE_MISSES_MAX: usize = 200;
 /// Pages of one site.
 pub const CRAWL_PAGES_MAX: usize = 500;
 /// Links from the first page of a site.

@@ -19,7 +19,7 @@ pub struct Response {
     pub status: u16,
     /// Headers with lower-case names, in order. Values that are not text are left out.
     pub headers: Vec<(String, String)>,
-    /// Body, at most [`limits::PROVIDER_BODY_BYTES_MAX`].
+    /// Body, at most [`limits::PROVIDER_BODY_BYTES_MAX`] unless more was allowed.
     pub body: Bytes,
 }
 
@@ -34,6 +34,7 @@ impl Response {
 #[derive(Debug)]
 pub struct ByteStream {
     response: reqwest::Response,
+    bytes_max: usize,
     bytes_left: usize,
     checked: Checked,
 }
@@ -46,7 +47,7 @@ impl ByteStream {
             .map_err(|_| failure::late("the answer paused and", deadline))?
             .map_err(|error| sort(&error, self.checked, deadline))?;
         let Some(chunk) = chunk else { return Ok(None) };
-        self.bytes_left = self.bytes_left.checked_sub(chunk.len()).ok_or_else(too_large)?;
+        self.bytes_left = self.bytes_left.checked_sub(chunk.len()).ok_or_else(|| too_large(self.bytes_max))?;
         Ok(Some(chunk))
     }
 
@@ -66,8 +67,18 @@ impl ByteStream {
 impl Egress {
     /// Sends a request and reads the whole answer, all within the deadline.
     pub async fn http(&self, request: HttpRequest, deadline: Millis) -> Result<Response, Failure> {
+        self.http_within(request, deadline, limits::PROVIDER_BODY_BYTES_MAX).await
+    }
+
+    /// The same for an answer of at most so many bytes: files are larger than what providers say.
+    pub async fn http_within(
+        &self,
+        request: HttpRequest,
+        deadline: Millis,
+        bytes_max: usize,
+    ) -> Result<Response, Failure> {
         let until = Instant::now() + deadline.to_duration();
-        let (status, headers, mut stream) = self.http_stream(request, deadline).await?;
+        let (status, headers, mut stream) = self.stream_within(request, deadline, bytes_max).await?;
         let mut body = BytesMut::new();
         loop {
             let left = Millis(until.saturating_duration_since(Instant::now()).as_millis() as u64);
@@ -86,6 +97,15 @@ impl Egress {
         request: HttpRequest,
         deadline: Millis,
     ) -> Result<(u16, Vec<(String, String)>, ByteStream), Failure> {
+        self.stream_within(request, deadline, limits::PROVIDER_BODY_BYTES_MAX).await
+    }
+
+    async fn stream_within(
+        &self,
+        request: HttpRequest,
+        deadline: Millis,
+        bytes_max: usize,
+    ) -> Result<(u16, Vec<(String, String)>, ByteStream), Failure> {
         let target = Target::parse(self.config.policy, &request.url, ("http", "https"))?;
         let client = if target.encrypted { self.encrypted.as_ref() } else { self.plain.as_ref() };
         let client = client.map_err(Clone::clone)?;
@@ -101,16 +121,16 @@ impl Egress {
             .map_err(|error| sort(&error, checked, deadline))?;
         let headers = readable(response.headers());
         let announced = response.content_length().unwrap_or(0);
-        if announced > limits::PROVIDER_BODY_BYTES_MAX as u64 {
-            return Err(too_large());
+        if announced > bytes_max as u64 {
+            return Err(too_large(bytes_max));
         }
         let status = response.status().as_u16();
-        Ok((status, headers, ByteStream { response, bytes_left: limits::PROVIDER_BODY_BYTES_MAX, checked }))
+        Ok((status, headers, ByteStream { response, bytes_max, bytes_left: bytes_max, checked }))
     }
 }
 
-fn too_large() -> Failure {
-    failure::protocol(format!("the answer is larger than {} bytes", limits::PROVIDER_BODY_BYTES_MAX))
+fn too_large(bytes_max: usize) -> Failure {
+    failure::protocol(format!("the answer is larger than {bytes_max} bytes"))
 }
 
 const fn method(method: Method) -> reqwest::Method {

@@ -54,6 +54,8 @@ pub struct Config {
     pub tools: Tools,
     /// Messages to systems of businesses.
     pub webhooks: WebhookRules,
+    /// Documents of businesses.
+    pub knowledge: KnowledgeRules,
     /// What businesses may use.
     pub plans: PlanRules,
     /// Keys of what is sealed.
@@ -239,6 +241,14 @@ pub struct Stage {
 pub struct WebhookRules {
     /// Whether they may go to addresses that are not public.
     pub allow_private: bool,
+}
+
+/// Documents of businesses.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnowledgeRules {
+    /// Whether sites may be at addresses that are not public.
+    pub private_addresses: bool,
 }
 
 /// What businesses may use.

@@ -15,6 +15,7 @@ use providers::options::{Descriptor, ProviderOptions, Settings};
 use providers::registry::Provider;
 use providers::tts::TtsProtocol;
 use runtime::catalog::Catalog as _;
+use runtime::documents::{Documents, Web};
 use runtime::drivers::{HttpBrain, HttpEmbed, HttpText, StreamStt, StreamTts};
 use runtime::on_device::{LocalText, model_slots};
 use runtime::reading::{Embedders, Readers, Sited};
@@ -61,6 +62,8 @@ pub struct Wired {
     pub recordings_dir: PathBuf,
     /// The same with the storage behind them.
     pub recordings: Recordings,
+    /// What takes documents in and asks them, when the models for that are loaded.
+    pub documents: Option<Documents>,
     /// What nodes share.
     pub shared: Arc<dyn Shared>,
     /// Who does what, for people: (stage, names in order).
@@ -114,10 +117,14 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     }
     node.load_settings().await.context("switches and credentials of providers")?;
     let recordings = recordings(config, env, store.as_ref())?;
+    let documents = match &on_device {
+        Some(on_device) => Some(documents(config, env, &store, on_device)?),
+        None => None,
+    };
     let shared = crate::nodes::shared(config, env)?;
     crate::wiring_live::subscribe_rest(config, store.as_ref()).await?;
     let live = crate::wiring_live::live(config, &store);
-    Ok(Wired { node, store, scope, on_device, live, recordings_dir, recordings, shared, stages })
+    Ok(Wired { node, store, scope, on_device, live, recordings_dir, recordings, documents, shared, stages })
 }
 
 /// A node that takes no calls and has loaded no models: for commands about providers.
@@ -188,6 +195,16 @@ pub fn recordings_dir(config: &Config) -> PathBuf {
 pub fn recordings(config: &Config, env: Env<'_>, store: &dyn Store) -> anyhow::Result<Recordings> {
     let objects = crate::nodes::objects(config, env, store.keyring().clone())?;
     Ok(Recordings::new(recordings_dir(config), objects))
+}
+
+/// Documents with the storage in which they wait. Sites are read at public addresses, unless the operator lets them be
+/// anywhere.
+fn documents(config: &Config, env: Env<'_>, store: &Arc<dyn Store>, on_device: &OnDevice) -> anyhow::Result<Documents> {
+    let objects = crate::nodes::objects(config, env, store.keyring().clone())?;
+    let policy = if config.knowledge.private_addresses { Policy::Operator } else { Policy::Tenant };
+    let web = Web::new(Arc::new(Egress::new(EgressConfig::new(policy))));
+    let (minds, brain) = (on_device.minds(Arc::clone(store))?, Arc::clone(&on_device.brain));
+    Ok(Documents::new(Arc::clone(store), objects, minds, brain, web))
 }
 
 /// Who does what, for people: (stage, names in order).

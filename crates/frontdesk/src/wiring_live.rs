@@ -5,6 +5,7 @@ use crate::wiring::Wired;
 use anyhow::bail;
 use egress::{Egress, EgressConfig, Policy};
 use model::plan::{GRACE_PERCENT, Subscription};
+use runtime::documents::{KNOWLEDGE_JOB, SITES_JOB, Visits};
 use runtime::work::{Entry, HOUSEKEEPING_JOB, Handler, Housekeeping, RETENTION_JOB, Retention, Worker};
 use runtime::{Live, events};
 use std::sync::Arc;
@@ -67,6 +68,13 @@ pub fn work(
         .lane(RETRY_JOB, at_once, webhooks as Arc<dyn Handler>)
         .lane(HOUSEKEEPING_JOB, 1, Arc::new(Housekeeping { store: Arc::clone(store) }))
         .entry(Entry::new("housekeeping", "*/10 * * * *", "UTC", HOUSEKEEPING_JOB)?);
+    if let Some(documents) = &wired.documents {
+        let visits = Visits { documents: documents.clone() };
+        worker = worker
+            .lane(KNOWLEDGE_JOB, base::limits::KNOWLEDGE_WORKS_AT_ONCE_MAX, Arc::new(documents.clone()))
+            .lane(SITES_JOB, 1, Arc::new(visits))
+            .entry(Entry::new("sites", "* * * * *", "UTC", SITES_JOB)?);
+    }
     if config.retention.transcripts_days > 0 {
         let retention = Retention {
             store: Arc::clone(store),

@@ -24,6 +24,8 @@ pub enum Kind {
     Csv,
     /// An e-mail as RFC 5322 writes it.
     Mail,
+    /// Questions with their answers, typed in.
+    Pairs,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             Self::Text => "text",
             Self::Csv => "csv",
             Self::Mail => "mail",
+            Self::Pairs => "pairs",
         }
     }
 }
@@ -97,6 +100,16 @@ impl Structured {
     /// One without content.
     pub const fn new(kind: Kind) -> Self {
         Self { kind, title: None, pages: 0, blocks: Vec::new(), links: Vec::new() }
+    }
+
+    /// Questions with their answers, each a heading with text.
+    pub fn of_pairs(pairs: &[(String, String)]) -> Self {
+        let mut document = Self::new(Kind::Pairs);
+        for (question, answer) in pairs {
+            document.push(None, Part::Heading { level: 2, text: question.clone() });
+            document.push(None, Part::Paragraph(answer.clone()));
+        }
+        document
     }
 
     /// Adds a part; white space is evened out, and what has no words is left out.

@@ -171,6 +171,70 @@ impl Ingest {
         self.take(scope, source, &hash(&text), Reading::Done(Box::new(document)), at_ms, progress).await
     }
 
+    /// Gives the passages of a document that serves new vectors; the old ones serve until all are there.
+    ///
+    /// # Errors
+    /// When there is no such document, or it does not serve then with new vectors.
+    pub async fn reindex(
+        &self,
+        scope: &TenantScope,
+        slug: &str,
+        at_ms: i64,
+        progress: &dyn Progress,
+    ) -> Result<Added, IngestError> {
+        let document = self.store.knowledge_document(scope, slug).await?;
+        let versions = self.store.document_versions(scope, slug).await?;
+        let Some(serving) = versions.into_iter().find(|one| one.version == document.serving) else {
+            return Ok(Added::Unchanged);
+        };
+        let mut passages = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.store.document_chunks(scope, document.id, after).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.ordinal);
+            passages.extend(page.into_iter().map(|chunk| (chunk.id, chunk.passage)));
+        }
+        let KnowledgeDocument { title, source, .. } = &document;
+        let new = NewVersion { slug, title, source, bytes: serving.bytes, sha256: &serving.sha256 };
+        let version = self.store.begin_version(scope, &new, at_ms).await?;
+        let kind = serving.kind.as_deref().unwrap_or("text");
+        let made = self.embed_again(scope, version, &passages, progress).await;
+        let chunks = u32::try_from(passages.len()).unwrap_or(u32::MAX);
+        let whole = WholeVersion { kind, title, pages: serving.pages, chunks, space: self.encoder.space() };
+        let served = match made {
+            Ok(()) => Ok(self.store.publish_version(scope, version, &whole, at_ms).await?),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = served {
+            self.store.fail_version(scope, version, error.code(), &error.to_string(), at_ms).await?;
+            return Err(error);
+        }
+        Ok(Added::Indexed(Indexed { version, kind: "passages", pages: serving.pages, chunks, reused: 0 }))
+    }
+
+    async fn embed_again(
+        &self,
+        scope: &TenantScope,
+        version: VersionId,
+        passages: &[(String, Passage)],
+        progress: &dyn Progress,
+    ) -> Result<(), IngestError> {
+        let mut ordinal = 0;
+        for group in passages.chunks(limits::KNOWLEDGE_CHUNKS_PER_WRITE) {
+            let mut rows = Vec::with_capacity(group.len());
+            for (id, passage) in group {
+                let vectors = self.embed(passage).await?;
+                let (document, id, passage) = (version.document, id.clone(), passage.clone());
+                rows.push(StoredChunk { document, ordinal, id, passage, space: String::new(), vectors });
+                ordinal += 1;
+                progress.chunks(ordinal as usize, passages.len());
+            }
+            self.store.add_chunks(scope, version, &rows).await?;
+        }
+        Ok(())
+    }
+
     async fn take(
         &self,
         scope: &TenantScope,

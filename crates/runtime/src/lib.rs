@@ -8,6 +8,7 @@ pub mod answers;
 mod bill;
 pub mod catalog;
 pub mod cluster;
+pub mod documents;
 pub mod drivers;
 pub mod events;
 mod host;

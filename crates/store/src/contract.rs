@@ -605,6 +605,8 @@ pub trait Store:
     + Retention
     + Content
     + crate::knowledge::KnowledgeBase
+    + crate::knowledge_work::KnowledgeWork
+    + crate::training::Trainings
     + ReplayKeys
     + Credentials
     + Settings

@@ -27,8 +27,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use crate::knowledge_laws::*;
+pub use crate::knowledge_work_laws::*;
 pub use crate::nodes_laws::*;
 pub use crate::people_laws::*;
+pub use crate::training_laws::*;
 
 /// Makes every law a test. The argument is an expression that answers a future of `(Arc<dyn Store>, guard)`; the guard
 /// lives as long as the test.
@@ -99,6 +101,11 @@ macro_rules! store_laws {
             a_failed_version_says_why_and_the_old_one_serves,
             a_deleted_document_leaves_nothing,
             chunks_and_gaps_belong_to_one_business,
+            work_on_documents_is_kept_with_its_job_or_not_at_all,
+            what_is_over_of_work_stays_as_it_is,
+            a_site_is_due_when_its_time_has_come,
+            questions_and_reports_belong_to_one_business,
+            a_lesson_is_learned_in_versions_and_an_old_one_serves_again,
             a_ticket_is_raised_once_and_told,
             a_message_goes_out_once_and_nobody_gets_too_many,
             what_calls_come_to_is_the_sum_of_the_calls,

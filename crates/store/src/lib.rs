@@ -38,6 +38,8 @@ pub mod fill;
 pub mod journal_writer;
 pub mod knowledge;
 mod knowledge_laws;
+pub mod knowledge_work;
+mod knowledge_work_laws;
 pub mod laws;
 pub mod nodes;
 mod nodes_laws;
@@ -49,6 +51,8 @@ pub mod seed;
 pub mod shared;
 pub mod sql;
 mod sql_store;
+pub mod training;
+mod training_laws;
 
 pub use contract::{
     After, Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
@@ -61,7 +65,9 @@ pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;
 pub use journal_writer::{AppendError, JournalWriter};
 pub use knowledge::KnowledgeBase;
+pub use knowledge_work::KnowledgeWork;
 pub use nodes::Nodes;
 pub use seal::{DataKey, KeyError, Keyring};
 pub use seed::{SeedMode, seed};
 pub use sql_store::{Report, SqlStore, StoreOptions};
+pub use training::Trainings;

@@ -3,8 +3,10 @@
 
 use base::{AgentId, BusinessId, CallId, ConversationId, JournalSeq, Secret};
 use model::business::{Business, TenantScope};
+use model::passage::Passage;
 use std::sync::Arc;
 use std::time::Duration;
+use store::knowledge::{KnowledgeBase as _, NewVersion, StoredChunk, WholeVersion};
 use store::laws::{Tenant, call_of, caller_turn, tenant};
 use store::{
     Agents, Businesses, CallFilter, Calls, Conversations, Costs, Journal, JournalWriter, PostgresOptions, SqlStore,
@@ -64,6 +66,39 @@ async fn a_statement_that_forgot_the_business_still_finds_nothing_of_others() {
     assert!(database.try_ask(SERVING, partition).expect_err("closed").contains("permission denied"));
     assert_eq!(database.ask(OWNER, partition), "0");
     assert_eq!(store.journal(&theirs.scope, their_call).await.expect("a journal").len(), 1);
+}
+
+/// Makes a document of one sentence serve.
+async fn document(store: &SqlStore, scope: &TenantScope, text: &str) {
+    let begun = NewVersion { slug: "hours", title: "Hours", source: "hours.md", bytes: 1, sha256: "ab" };
+    let version = store.begin_version(scope, &begun, 1).await.expect("begun");
+    let sentences = vec![text.to_owned()];
+    let passage = Passage { document: String::new(), heading: "Hours".into(), page: None, sentences };
+    let (document, id) = (version.document, "1".to_owned());
+    let chunk = StoredChunk { document, ordinal: 0, id, passage, space: String::new(), vectors: vec![0; 4] };
+    store.add_chunks(scope, version, &[chunk]).await.expect("added");
+    let whole = WholeVersion { kind: "markdown", title: "Hours", pages: 0, chunks: 1, space: "toy" };
+    store.publish_version(scope, version, &whole, 2).await.expect("published");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_that_forgot_the_business_reads_no_document_of_others() {
+    let (store, guard) = sql_on_postgres().await;
+    let [(ours, _), (theirs, _)] = two_tenants(&store).await;
+    document(&store, &ours.scope, "We open at nine.").await;
+    document(&store, &theirs.scope, "We open at noon.").await;
+    let database = guard.database.as_ref().expect("a database");
+    // What finds the passages that serve, without a word about whose.
+    let search = "SELECT c.text FROM knowledge_chunks c
+        JOIN knowledge_documents d ON d.id = c.document AND d.serving = c.version
+        JOIN knowledge_versions v ON v.document = c.document AND v.version = c.version";
+    for role in [SERVING, OWNER] {
+        for (tenant, text) in [(&ours, "We open at nine."), (&theirs, "We open at noon.")] {
+            let set = format!("BEGIN; SET LOCAL frontdesk.business = '{}'; {search}", tenant.scope.business.0);
+            assert_eq!(database.try_ask(role, &set), Ok(text.into()), "{role}");
+        }
+        assert_eq!(database.ask(role, search), "", "{role} said nothing and reads documents");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

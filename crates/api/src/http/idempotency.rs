@@ -46,8 +46,13 @@ async fn answer(
     let fits = |key: &&str| (1..=KEY_CHARS_MAX).contains(&key.len()) && key.bytes().all(|sign| sign.is_ascii_graphic());
     let key = key.to_str().ok().filter(fits);
     let key = key.ok_or_else(|| Problem::invalid("Idempotency-Key: 1 to 200 visible ASCII characters are needed"))?;
+    // The bound of the route comes later and may be lower.
+    let bytes_max = match super::deadline::is_upload(&request) {
+        true => limits::KNOWLEDGE_UPLOAD_BYTES_MAX,
+        false => limits::KNOWLEDGE_BODY_BYTES_MAX,
+    };
     let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, limits::AGENT_BODY_BYTES_MAX).await.map_err(|_| Problem::too_large())?;
+    let body = axum::body::to_bytes(body, bytes_max).await.map_err(|_| Problem::too_large())?;
     let hash = store::contract::requests::hash(&[
         head.method.as_str().as_bytes(),
         head.uri.path_and_query().map_or("", |path| path.as_str()).as_bytes(),

@@ -11,6 +11,7 @@ mod fields;
 mod flags;
 mod flows;
 mod health;
+mod knowledge;
 mod mcp_servers;
 mod numbers;
 mod overview;
@@ -24,6 +25,7 @@ mod supervise;
 pub(crate) mod test_calls;
 mod tickets;
 mod tools;
+mod training;
 mod transcripts;
 mod values;
 mod versions;
@@ -70,6 +72,7 @@ use utoipa_axum::routes;
         (name = "tickets", description = "What is left to be done for customers."),
         (name = "conversations", description = "What was said."),
         (name = "configuration", description = "Settings and feature flags of the business."),
+        (name = "knowledge", description = "What agents answer from: documents, sites, gaps, evaluations; docs/knowledge.md."),
         (name = "calls", description = "Calls, their journals, recordings and live events."),
         (name = "events", description = "What happens in the business, as it happens; docs/events.md."),
         (name = "webhooks", description = "The same, sent to your systems; docs/webhooks.md."),
@@ -94,7 +97,12 @@ impl Modify for Credentials {
 }
 
 fn documented() -> OpenApiRouter<App> {
-    people::routes(OpenApiRouter::with_openapi(Document::openapi()))
+    running(shaping(people::routes(OpenApiRouter::with_openapi(Document::openapi()))))
+}
+
+/// What a business is and what its agents do.
+fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    router
         .routes(routes!(business::get, business::update).layer(wide()))
         .routes(routes!(agents::list, agents::create).layer(wide()))
         .routes(routes!(agents::get, agents::update, agents::delete).layer(wide()))
@@ -113,6 +121,16 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(mcp_servers::tools))
         .routes(routes!(tools::credentials))
         .routes(routes!(tools::put_credential, tools::delete_credential))
+        .routes(routes!(training::get, training::put).layer(texts()))
+        .routes(routes!(training::train))
+        .routes(routes!(training::versions))
+        .routes(routes!(training::roll_back))
+        .routes(routes!(training::classify))
+}
+
+/// What goes on: calls, customers, knowledge, providers, webhooks, plans.
+fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    router
         .routes(routes!(numbers::list, numbers::create))
         .routes(routes!(numbers::get, numbers::update, numbers::delete))
         .routes(routes!(customers::list, customers::upsert).layer(wide()))
@@ -130,6 +148,27 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(flags::list))
         .routes(routes!(flags::get, flags::put, flags::delete))
         .routes(routes!(flags::evaluate))
+        .routes(routes!(knowledge::documents::list))
+        .routes(routes!(knowledge::upload::upload).layer(files()))
+        .routes(routes!(knowledge::upload::text).layer(texts()))
+        .routes(routes!(knowledge::upload::pairs).layer(texts()))
+        .routes(routes!(knowledge::documents::get, knowledge::documents::delete))
+        .routes(routes!(knowledge::documents::versions))
+        .routes(routes!(knowledge::documents::chunks))
+        .routes(routes!(knowledge::jobs))
+        .routes(routes!(knowledge::job))
+        .routes(routes!(knowledge::reindex))
+        .routes(routes!(knowledge::sites::list, knowledge::sites::create))
+        .routes(routes!(knowledge::sites::get, knowledge::sites::put, knowledge::sites::delete))
+        .routes(routes!(knowledge::sites::crawl))
+        .routes(routes!(knowledge::answers::query))
+        .routes(routes!(knowledge::answers::gaps))
+        .routes(routes!(knowledge::answers::forget).layer(wide()))
+        .routes(routes!(knowledge::evaluation::questions, knowledge::evaluation::add).layer(texts()))
+        .routes(routes!(knowledge::evaluation::generate))
+        .routes(routes!(knowledge::evaluation::put, knowledge::evaluation::delete))
+        .routes(routes!(knowledge::evaluation::list, knowledge::evaluation::start))
+        .routes(routes!(knowledge::evaluation::get))
         .routes(routes!(test_calls::create))
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::get))
@@ -180,6 +219,16 @@ pub(crate) fn operations() -> crate::auth::audit::Operations {
 /// For bodies that hold more than a form: personas, lines, tools, notes.
 fn wide() -> DefaultBodyLimit {
     DefaultBodyLimit::max(limits::AGENT_BODY_BYTES_MAX)
+}
+
+/// For files.
+fn files() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(limits::KNOWLEDGE_UPLOAD_BYTES_MAX)
+}
+
+/// For texts of documents.
+fn texts() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(limits::KNOWLEDGE_BODY_BYTES_MAX)
 }
 
 /// The OpenAPI document of this build, as pretty JSON.

@@ -107,22 +107,25 @@ pub(crate) struct TicketView {
 
 /// What can be changed about a ticket.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct TicketFields {
     /// What it is about, in a line.
     #[schema(required = true, min_length = 1, max_length = 200, example = "Call Ada back about the lamp")]
     subject: String,
     /// All of it.
     #[schema(max_length = 4000)]
+    #[serde(default)]
     text: String,
-    #[schema(inline)]
+    #[serde(default)]
     status: StatusView,
-    #[schema(inline)]
+    #[serde(default)]
     priority: PriorityView,
     /// Number or address of the customer it is for.
     #[schema(max_length = 254, example = "+4915735550123")]
+    #[serde(default)]
     customer: Option<String>,
     /// The person of the business who looks after it.
+    #[serde(default)]
     assignee: Option<Uuid>,
 }
 

@@ -135,6 +135,7 @@ impl Rig {
             recordings: runtime::recordings::Recordings::new(folder, objects),
             http: Arc::new(HttpSettings { requests_per_minute: 0, ..HttpSettings::default() }),
             shared,
+            documents: None,
             test_caller: None,
         };
         Self { router: api::router(app), store, _guard: guard }

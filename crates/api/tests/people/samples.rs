@@ -5,6 +5,8 @@
 use crate::rig::{Owner, Rig};
 use model::people::Role;
 use serde_json::{Value, json};
+use store::knowledge::{NewVersion, WholeVersion};
+use store::knowledge_work::{KnowledgeReport, KnownQuestion, Site, Work, WorkKind, WorkState};
 use store::laws::Tenant;
 
 /// A value for the parameters of a path.
@@ -48,6 +50,7 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
     let provider = json!({"name": "p", "discovery_url": "https://login.example", "client_id": "c"});
     let sessions = rig.ask(&owner.token, "GET", "/api/v1/auth/sessions", None).await.good().json();
     let session = sessions["items"][0]["id"].as_str().expect("an id").to_owned();
+    let known = knowledge(rig, owner).await;
     let sample = |prefix: &'static str, theirs: String| Sample { prefix, theirs, missing: nobody() };
     let named = |prefix: &'static str| Sample { prefix, theirs: "nothing".into(), missing: "nothing".into() };
     Made(vec![
@@ -70,6 +73,11 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
             "/api/v1/webhooks/",
             make("/api/v1/webhooks", json!({"url": "https://hooks.example.com/desk"}), "/id").await,
         ),
+        sample("/api/v1/knowledge/jobs/", known.job),
+        sample("/api/v1/knowledge/sites/", known.site),
+        sample("/api/v1/knowledge/questions/", known.question),
+        sample("/api/v1/knowledge/evaluations/", known.evaluation),
+        Sample { prefix: "/api/v1/knowledge/documents/", theirs: "help".into(), missing: "none".into() },
         // Words of a closed list, or names that each business has of its own.
         named("/api/v1/configuration/"),
         named("/api/v1/flags/"),
@@ -79,6 +87,68 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
         named("/api/v1/providers/"),
         named("/api/v1/usage/"),
     ])
+}
+
+/// Ids of what belongs to documents.
+struct Known {
+    job: String,
+    site: String,
+    question: String,
+    evaluation: String,
+}
+
+/// A document, and one of each thing around documents.
+async fn knowledge(rig: &Rig, owner: &Owner) -> Known {
+    let (store, scope, at_ms) = (rig.store.as_ref(), &owner.scope, crate::rig::now_ms());
+    let begun = NewVersion { slug: "help", title: "Help", source: "help.md", bytes: 12, sha256: "ab" };
+    let version = store.begin_version(scope, &begun, at_ms).await.expect("a version");
+    let whole = WholeVersion { kind: "markdown", title: "Help", pages: 0, chunks: 0, space: "toy" };
+    store.publish_version(scope, version, &whole, at_ms).await.expect("it serves");
+    let id = uuid::Uuid::now_v7;
+    let work = Work {
+        id: id(),
+        kind: WorkKind::Documents,
+        state: WorkState::Queued,
+        source: "help.md".into(),
+        progress: Default::default(),
+        created_at_ms: at_ms,
+        updated_at_ms: at_ms,
+        finished_at_ms: None,
+    };
+    store.begin_work(scope, &work, &store::NewJob::now("knowledge.work", json!({}), at_ms)).await.expect("a job");
+    let site = Site {
+        id: id(),
+        url: "https://a.example/".into(),
+        pages_max: 1,
+        depth_max: 0,
+        every_hours: None,
+        next_at_ms: None,
+        last_work: None,
+        created_at_ms: at_ms,
+        updated_at_ms: at_ms,
+    };
+    store.add_site(scope, &site).await.expect("a site");
+    let question = KnownQuestion {
+        id: id(),
+        question: "when".into(),
+        expected: None,
+        origin: "typed".into(),
+        created_at_ms: at_ms,
+        updated_at_ms: at_ms,
+    };
+    store.add_questions(scope, std::slice::from_ref(&question)).await.expect("a question");
+    let counts = ["revision", "passages", "answerable", "ranked_first", "answered", "closest", "lost", "wrong"];
+    let counts = counts.iter().chain(&["unanswerable", "declined", "false_statements"]);
+    let mut report: Value = counts.map(|name| ((*name).to_owned(), json!(0))).collect::<serde_json::Map<_, _>>().into();
+    report["misses"] = json!([]);
+    let report = KnowledgeReport { id: id(), at_ms, report };
+    store.add_report(scope, &report).await.expect("an evaluation");
+    Known {
+        job: work.id.to_string(),
+        site: site.id.to_string(),
+        question: question.id.to_string(),
+        evaluation: report.id.to_string(),
+    }
 }
 
 /// A valid body.
@@ -91,6 +161,16 @@ pub fn body(operation: &str) -> Value {
         "create_identity_provider" | "put_identity_provider" => {
             json!({"name": "p", "discovery_url": "https://login.example", "client_id": "c"})
         }
+        "create_site" | "put_site" => json!({"url": "https://shop.example/"}),
+        "put_question" => json!({"question": "when are you open"}),
+        "add_questions" => json!({"questions": [{"question": "when are you open"}]}),
+        "put_agent_training" => json!({"intents": [{"name": "rent", "examples": ["rent a bike"]}]}),
+        "roll_back_agent_training" => json!({"version": 1}),
+        "classify" => json!({"text": "rent a bike"}),
+        "add_text" => json!({"name": "hours", "text": "Open daily."}),
+        "add_pairs" => json!({"name": "faq", "pairs": [{"question": "a?", "answer": "b"}]}),
+        "query_knowledge" => json!({"question": "when are you open"}),
+        "forget_gaps" => json!({"ids": []}),
         "whisper_call" | "say_in_call" => json!({"text": "Offer her the spare key."}),
         "create_ticket" => json!({"subject": "a lamp"}),
         "put_addresses" => json!({"networks": []}),

@@ -121,6 +121,7 @@ impl Rig {
             recordings: runtime::recordings::Recordings::new(folder, objects),
             http: Arc::new(http),
             shared,
+            documents: None,
             test_caller: None,
         };
         Self { router: api::router(app), store, shop, _guard: guard }

@@ -146,7 +146,7 @@ fn rare(kind: u8, value: u8, text: Pii<String>) -> Input {
             0 | 12 => Input::Desk(DeskInput::TakeOver {
                 by: Some(format!("user:{}", value / 64)),
                 mode: if value > 128 { HoldMode::BargeIn } else { HoldMode::TakeOver },
-                with_line: value % 32 == 0,
+                with_line: value.is_multiple_of(32),
             }),
             1 | 2 => Input::Desk(DeskInput::HandBack),
             3 => Input::Desk(DeskInput::End),

@@ -5,13 +5,12 @@ use crate::config::Config;
 use crate::on_device::{EMBEDDER, RERANKER, model_dir};
 use crate::wiring;
 use anyhow::{Context as _, bail};
-use base::wire::{HttpRequest, Method};
-use base::{Millis, limits};
+use base::limits;
 use clap::{Args, Subcommand};
 use egress::{Egress, EgressConfig, Policy};
 use indicatif::{ProgressBar, ProgressStyle};
 use knowledge::child::{ChildLimits, Parser, run};
-use knowledge::crawl::{CrawlBounds, Crawler, Fetch, Fetched, PageOutcome};
+use knowledge::crawl::{CrawlBounds, Crawler, PageOutcome};
 use knowledge::evaluation::squad;
 use knowledge::gaps::{Asked, clusters};
 use knowledge::ingest::{self, Added, Progress, Source, slug};
@@ -19,11 +18,10 @@ use local::language::evaluation::{Measured, Question, measure, read_questions};
 use local::language::gate::Verdict;
 use local::language::{Gate, Knowledge, LanguageModels};
 use model::business::TenantScope;
+use runtime::documents::Web;
 use runtime::on_device::{Minds as _, StoredMinds};
 use runtime::wall_ms;
-use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use store::Store;
@@ -67,6 +65,8 @@ pub(crate) enum KnowledgeCommand {
         #[command(flatten)]
         of: OfBusiness,
     },
+    /// Give all passages new vectors, made by the model of now; the old ones serve meanwhile
+    ReEmbed(OfBusiness),
     /// List what customers asked and no document answered, the most frequent first
     Gaps {
         /// Forget them
@@ -133,6 +133,7 @@ pub(crate) async fn knowledge(config: &Config, command: KnowledgeCommand) -> any
             eval(config, &of, &file, questions_max, misses).await
         }
         KnowledgeCommand::Delete { names, of } => delete(config, &of, &names).await,
+        KnowledgeCommand::ReEmbed(of) => re_embed(config, &of).await,
         KnowledgeCommand::Gaps { clear, of } => gaps(config, &of, clear).await,
     }
 }
@@ -298,24 +299,6 @@ fn files_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Fetches pages through egress, which decides what may be reached.
-struct Web {
-    egress: Egress,
-}
-
-impl Fetch for Web {
-    fn get<'a>(&'a self, url: &'a str) -> Pin<Box<dyn Future<Output = Result<Fetched, String>> + Send + 'a>> {
-        let request = HttpRequest { method: Method::Get, url: url.to_owned(), headers: Vec::new(), body: Vec::new() };
-        Box::pin(async move {
-            let answer = self.egress.http(request, Millis(limits::CRAWL_PAGE_MS_MAX)).await;
-            let answer = answer.map_err(|failure| failure.detail)?;
-            let location = answer.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("location"));
-            let location = location.map(|(_, value)| value.clone());
-            Ok(Fetched { status: answer.status, location, body: answer.body.to_vec() })
-        })
-    }
-}
-
 async fn add_site(
     store: &dyn Store,
     minds: &StoredMinds,
@@ -325,7 +308,7 @@ async fn add_site(
     tally: &mut Tally,
 ) -> anyhow::Result<()> {
     let policy = if args.internal { Policy::Operator } else { Policy::Tenant };
-    let web = Web { egress: Egress::new(EgressConfig::new(policy)) };
+    let web = Web::new(Arc::new(Egress::new(EgressConfig::new(policy))));
     let parser = Parser::of_this_program()?;
     let crawler = Crawler { store, ingest: minds.ingest(), parser: &parser, fetch: &web };
     let bounds = CrawlBounds { pages_max: args.pages, depth_max: args.depth, pause_ms: args.pause };
@@ -434,6 +417,20 @@ async fn delete(config: &Config, of: &OfBusiness, names: &[String]) -> anyhow::R
     store.scrub().await?;
     store.close().await;
     Ok(if missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn re_embed(config: &Config, of: &OfBusiness) -> anyhow::Result<ExitCode> {
+    let (store, scope) = open(config, of).await?;
+    let minds = minds(config, &store).await?;
+    let mut tally = Tally::default();
+    for document in ingest::documents(store.as_ref(), &scope).await? {
+        let bar = Bar::of(&document.slug);
+        let outcome = minds.ingest().reindex(&scope, &document.slug, wall_ms(), &bar).await;
+        drop(bar);
+        tally.note(&document.slug, outcome.as_ref().map_err(ToString::to_string));
+    }
+    store.close().await;
+    Ok(tally.end())
 }
 
 async fn gaps(config: &Config, of: &OfBusiness, clear: bool) -> anyhow::Result<ExitCode> {

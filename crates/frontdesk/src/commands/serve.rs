@@ -80,6 +80,7 @@ pub(crate) async fn run(
         live: wired.live.clone(),
         metrics,
         recordings: wired.recordings.clone(),
+        documents: wired.documents.clone().map(Arc::new),
         http: Arc::new(wiring::http_settings(config)),
         shared,
         test_caller: Some(Arc::new(crate::test_calls::Loopback::new(wired.node.clone()))),

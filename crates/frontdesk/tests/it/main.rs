@@ -6,6 +6,7 @@ mod cloud_call;
 mod database;
 mod faults;
 mod kill;
+mod knowledge;
 mod nodes;
 mod on_device_call;
 mod providers;

@@ -28,7 +28,8 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<Structured, Refusal> {
         Kind::Xlsx => table::xlsx(bytes)?,
         Kind::Html => html::parse(&decode(bytes))?,
         Kind::Markdown => markdown::parse(&decode(bytes), Kind::Markdown),
-        Kind::Text => markdown::plain(&decode(bytes)),
+        // Pairs are typed in; no file is recognised as such.
+        Kind::Text | Kind::Pairs => markdown::plain(&decode(bytes)),
         Kind::Csv => table::csv(&decode(bytes))?,
         Kind::Mail => mail::parse(bytes)?,
     };

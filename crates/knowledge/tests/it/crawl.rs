@@ -106,3 +106,35 @@ async fn a_second_visit_takes_in_what_changed_and_drops_what_is_gone() {
     let says = shop.says(&shop.scope).await.join(" ");
     assert!(says.contains("eight to five") && !says.contains("nine to five") && !says.contains("offer"), "{says}");
 }
+
+/// A calendar that always has a next page.
+#[derive(Default)]
+struct Endless {
+    asked: Mutex<usize>,
+}
+
+impl Fetch for Endless {
+    fn get<'a>(&'a self, url: &'a str) -> Pin<Box<dyn Future<Output = Result<Fetched, String>> + Send + 'a>> {
+        *self.asked.lock().unwrap() += 1;
+        let next: u64 = url.rsplit('=').next().and_then(|number| number.parse().ok()).unwrap_or(0) + 1;
+        let links = format!("<a href='/day?at={next}'>next</a><a href='/day?at={}'>later</a>", next * 1_000);
+        let text = format!("On day {next} of our long calendar the shop is open from nine to five.");
+        let is_page = !url.ends_with(".txt") && !url.ends_with(".xml");
+        let body = if is_page { html(&format!("Day {next}"), &text, &links) } else { String::new() };
+        let status = if is_page { 200 } else { 404 };
+        Box::pin(async move { Ok(Fetched { status, location: None, body: body.into_bytes() }) })
+    }
+}
+
+#[tokio::test]
+async fn a_site_without_end_ends_at_its_bounds_and_says_so() {
+    let (shop, site) = (Shop::open().await, Endless::default());
+    let crawler = Crawler { store: shop.store.as_ref(), ingest: &shop.ingest, parser: &shop.parser, fetch: &site };
+    let mut pages = 0;
+    let mut each = |_: &str, _: &PageOutcome| pages += 1;
+    let bounds = CrawlBounds { pages_max: 8, depth_max: 50, pause_ms: 0 };
+    let cut = crawler.crawl(&shop.scope, "https://shop.example/day?at=0", bounds, 1, &mut each).await.unwrap();
+    assert!(cut, "there were more");
+    assert_eq!(pages, 8);
+    assert!(*site.asked.lock().unwrap() <= 10, "pages, robots.txt and the site map");
+}

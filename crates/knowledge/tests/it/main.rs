@@ -4,4 +4,5 @@
 mod child;
 mod crawl;
 mod ingest;
+mod injection;
 mod shop;

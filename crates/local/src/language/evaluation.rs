@@ -207,6 +207,27 @@ pub fn cross_validate(gate: &Gate, examples: &[(Features, bool)], folds: usize) 
     (right_answered as f32 / right.max(1) as f32, other_answered as f32 / other.max(1) as f32)
 }
 
+/// A question that was answered other than it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Missed {
+    /// The question, and what was expected.
+    pub question: Question,
+    /// What the gate said.
+    pub verdict: Verdict,
+    /// How probable it took it to be that the passage is the answer.
+    pub probability: f32,
+    /// Heading of the best passage.
+    pub found: Option<String>,
+}
+
+impl std::fmt::Display for Missed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (found, expected) = (self.found.as_deref().unwrap_or("-"), self.question.section.as_deref().unwrap_or("-"));
+        let Self { question, verdict, probability, .. } = self;
+        write!(f, "{verdict:?} {probability:.2} | {} -> {found} (should be {expected})", question.text)
+    }
+}
+
 /// What an index does with questions of which the right passage is known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
@@ -236,8 +257,8 @@ pub struct Measured {
     pub false_statements: usize,
     /// Processor time of each search, in milliseconds; absent where the system does not tell.
     pub cpu_ms: Vec<f64>,
-    /// What went other than it should: question, verdict, passage.
-    pub misses: Vec<String>,
+    /// What went other than it should.
+    pub misses: Vec<Missed>,
     /// What the gate saw, and whether the best passage was the right one.
     pub examples: Vec<(Features, bool)>,
 }
@@ -284,14 +305,12 @@ impl Measured {
         *counter += 1;
         let wanted = if expected { Verdict::Answer } else { Verdict::Decline };
         if outcome.verdict != wanted || (expected && !right) {
-            let said = best.map_or("", |best| best.heading.as_str());
-            self.misses.push(format!(
-                "{:?} {:.2} | {} -> {said} (should be {})",
-                outcome.verdict,
-                outcome.probability,
-                question.text,
-                question.section.as_deref().unwrap_or("-"),
-            ));
+            self.misses.push(Missed {
+                question: question.clone(),
+                verdict: outcome.verdict,
+                probability: outcome.probability,
+                found: best.map(|best| best.heading.clone()),
+            });
         }
     }
 }

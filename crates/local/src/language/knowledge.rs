@@ -12,11 +12,31 @@ use super::words::words;
 use super::{LanguageError, LanguageModels};
 use model::generation::Citation;
 
-const DENSE_COUNT: usize = 5;
-const BM25_COUNT: usize = 3;
 const RERANK_WEIGHT: f32 = 0.1;
-/// Words of a passage that the cross-encoder reads: it costs in proportion, and what answers a question stands together.
-const RERANK_WORDS_MAX: usize = 60;
+/// What the cross-encoder says at best and at worst, usually.
+const CROSS_MAX: f32 = 9.5;
+const CROSS_MIN: f32 = -11.0;
+
+/// How much is looked at for a question. More finds more and costs more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breadth {
+    /// Candidates that are nearest in meaning.
+    pub dense: usize,
+    /// Candidates that share rare words.
+    pub bm25: usize,
+    /// Words of a candidate that the cross-encoder reads: it costs in proportion, and what answers a question stands
+    /// together.
+    pub words_max: usize,
+    /// Whether candidates are passed over that cannot come first any more whatever the cross-encoder would say.
+    pub prune: bool,
+}
+
+impl Default for Breadth {
+    fn default() -> Self {
+        Self { dense: 5, bm25: 3, words_max: 60, prune: true }
+    }
+}
+
 /// Name of the space that the vectors of [`super::Embedder`] lie in; another model, another name.
 pub const SPACE: &str = "minilm-l6-int8";
 
@@ -31,6 +51,7 @@ pub struct Knowledge {
     sentences_from: Vec<usize>,
     bm25: Bm25,
     gate: Gate,
+    breadth: Breadth,
 }
 
 /// One section found for a question.
@@ -87,6 +108,7 @@ impl Knowledge {
             sentences_from: vec![0],
             bm25: Bm25::default(),
             gate,
+            breadth: Breadth::default(),
         };
         let mut words = Vec::new();
         for (passage, vectors) in passages {
@@ -103,6 +125,18 @@ impl Knowledge {
         }
         built.bm25 = Bm25::build(&words);
         built
+    }
+
+    /// What decides whether the best passage is an answer.
+    pub const fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The same, looking at more or less for a question.
+    #[must_use]
+    pub const fn with_breadth(mut self, breadth: Breadth) -> Self {
+        self.breadth = breadth;
+        self
     }
 
     /// Bytes that the index takes, about.
@@ -140,27 +174,37 @@ impl Knowledge {
         let dense = self.dense(query);
         let mut order: Vec<usize> = (0..dense.len()).collect();
         order.sort_by(|&a, &b| dense[b].total_cmp(&dense[a]).then(a.cmp(&b)));
-        order.truncate(DENSE_COUNT);
-        for (id, _) in self.bm25.search(question, BM25_COUNT) {
+        order.truncate(self.breadth.dense);
+        for (id, _) in self.bm25.search(question, self.breadth.bm25) {
             if !order.contains(&id) {
                 order.push(id);
             }
         }
-        let passages: Vec<String> = order.iter().map(|&id| self.window(id, query)).collect();
-        let views: Vec<&str> = passages.iter().map(String::as_str).collect();
-        let cross = models.reranker.score(question, &views)?;
-        let mut hits: Vec<Hit> = order
-            .into_iter()
-            .zip(cross)
-            .map(|(section, cross)| Hit {
-                section,
-                dense: dense[section],
-                cross,
-                score: dense[section] + RERANK_WEIGHT * cross,
-            })
-            .collect();
+        order.sort_by(|&a, &b| dense[b].total_cmp(&dense[a]).then(a.cmp(&b)));
+        let mut hits: Vec<Hit> = Vec::with_capacity(order.len());
+        let mut best = f32::MIN;
+        for section in order {
+            let dense = dense[section];
+            let hopeless = self.breadth.prune && dense + RERANK_WEIGHT * CROSS_MAX < best;
+            let cross = if hopeless { CROSS_MIN } else { self.read(models, question, section, query)? };
+            let score = dense + RERANK_WEIGHT * cross;
+            best = best.max(score);
+            hits.push(Hit { section, dense, cross, score });
+        }
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.section.cmp(&b.section)));
         Ok(self.judge(query, hits))
+    }
+
+    /// What the cross-encoder says of a section.
+    fn read(
+        &self,
+        models: &LanguageModels,
+        question: &str,
+        section: usize,
+        query: &Embedding,
+    ) -> Result<f32, LanguageError> {
+        let scores = models.reranker.score(question, &[&self.window(section, query)])?;
+        scores.first().copied().ok_or_else(|| LanguageError::Run("the reranker gave no score".into()))
     }
 
     fn judge(&self, query: &Embedding, hits: Vec<Hit>) -> SearchOutcome {
@@ -207,7 +251,7 @@ impl Knowledge {
                 (None, None) => break,
             };
             total += lengths[at];
-            if total > RERANK_WORDS_MAX {
+            if total > self.breadth.words_max {
                 break;
             }
             if goes_back { from = at } else { to = at + 1 }

@@ -4,18 +4,20 @@
 //! document says, word for word. Nothing here writes a sentence of fact of its own.
 //!
 //! Start reading at [`brain`], then [`knowledge`] (retrieve, rerank, gate, extract) and [`router`] (which tool, which
-//! arguments). [`bm25`], [`document`], [`gate`], [`phrases`], [`phrasing`], [`pii`], [`slots`] and [`words`] are pure.
+//! arguments). [`bm25`], [`document`], [`entities`], [`gate`], [`intents`], [`phrases`], [`phrasing`], [`pii`], [`slots`] and [`words`] are pure.
 
 pub mod bm25;
 pub mod brain;
 pub mod detect;
 pub mod document;
 pub mod embed;
+pub mod entities;
 pub mod evaluation;
 pub mod gate;
 #[cfg(feature = "gguf")]
 pub mod gguf;
 mod inference;
+pub mod intents;
 pub mod knowledge;
 pub mod phrases;
 pub mod phrasing;

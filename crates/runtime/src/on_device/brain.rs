@@ -68,6 +68,28 @@ impl LocalBrain {
         self.shared.mind(business).await.map(drop)
     }
 
+    /// The brain of a business, loaded when it is not here.
+    ///
+    /// # Errors
+    /// When its documents cannot be loaded; says why.
+    pub async fn of(&self, business: BusinessId) -> Result<Arc<Brain>, String> {
+        self.shared.mind(business).await
+    }
+
+    /// Does work of models on a thread of theirs, which calls share.
+    ///
+    /// # Errors
+    /// When it panicked.
+    pub async fn think<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|error| error.to_string())?;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(slot);
+            done
+        });
+        done.await.map_err(|_| "the model stopped".to_owned())
+    }
+
     /// Looks after what is loaded until the service is dropped: documents that changed are loaded again beside the calls,
     /// brains that nobody asked for leave the memory, questions without an answer are kept.
     fn tend(&self) {

@@ -57,13 +57,14 @@ pub struct StoredMinds {
     store: Arc<dyn Store>,
     models: Arc<LanguageModels>,
     ingest: Ingest,
+    parser: Parser,
 }
 
 impl StoredMinds {
     /// Over this store, with these models. `parser` reads what strangers wrote.
     pub fn new(store: Arc<dyn Store>, models: Arc<LanguageModels>, parser: Parser) -> Self {
-        let ingest = Ingest::new(Arc::clone(&store), parser, encoder(Arc::clone(&models)));
-        Self { store, models, ingest }
+        let ingest = Ingest::new(Arc::clone(&store), parser.clone(), encoder(Arc::clone(&models)));
+        Self { store, models, ingest, parser }
     }
 
     /// The models that embed, rank and read.
@@ -74,6 +75,11 @@ impl StoredMinds {
     /// Takes documents in.
     pub const fn ingest(&self) -> &Ingest {
         &self.ingest
+    }
+
+    /// Reads what strangers wrote.
+    pub const fn parser(&self) -> &Parser {
+        &self.parser
     }
 
     /// Texts that came with the business become documents like all others. Those that are taken in already cost a look.

@@ -39,6 +39,8 @@ pub struct ObjectName {
 
 /// The kind of recordings of calls.
 pub const RECORDINGS: &str = "recordings";
+/// The kind of documents that wait to be taken in.
+pub const DOCUMENTS: &str = "documents";
 
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

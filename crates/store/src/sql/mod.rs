@@ -15,18 +15,22 @@
 mod core;
 mod desk;
 mod knowledge;
+mod knowledge_work;
 mod live;
 mod nodes;
 mod people;
 mod resources;
+mod training;
 
 pub(crate) use self::core::*;
 pub(crate) use self::desk::*;
 pub(crate) use self::knowledge::*;
+pub(crate) use self::knowledge_work::*;
 pub(crate) use self::live::*;
 pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
 pub(crate) use self::resources::*;
+pub(crate) use self::training::*;
 
 use crate::contract::Answer;
 use crate::error::StoreError;
@@ -86,7 +90,17 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The statements of every area.
-const AREAS: &[&[Sql]] = &[core::ALL, desk::ALL, knowledge::ALL, live::ALL, nodes::ALL, people::ALL, resources::ALL];
+const AREAS: &[&[Sql]] = &[
+    core::ALL,
+    desk::ALL,
+    knowledge::ALL,
+    knowledge_work::ALL,
+    live::ALL,
+    nodes::ALL,
+    people::ALL,
+    resources::ALL,
+    training::ALL,
+];
 
 /// Every statement.
 pub fn all() -> impl Iterator<Item = Sql> {

@@ -255,6 +255,27 @@ export const regions = {
 };
 
 export const tools = {
+  kind_create_ticket: "Raise a ticket",
+  kind_create_ticket_hint: "With the arguments subject, text and any others.",
+  kind_send_message: "Send a message",
+  kind_send_message_hint:
+    "A text message that is written here. It goes out after a spoken yes only, so it changes something.",
+  kind_collect_digits: "Have digits typed",
+  kind_collect_digits_hint: "The caller types the one argument, a pattern, on the keys of the phone.",
+  kind_mcp: "Call a tool of an MCP server",
+  kind_mcp_hint: "The server is one of your business.",
+  priority: "Priority",
+  priority_low: "Low",
+  priority_normal: "Normal",
+  priority_high: "High",
+  priority_urgent: "Urgent",
+  message: "What it says",
+  message_hint: "Names of parameters in braces are filled in.",
+  digits_max: "Number of keys",
+  server: "Server",
+  server_tool: "Tool there",
+  parameter_number: "A number",
+  parameter_yes_no: "Yes or no",
   lead: "What the agent may do during a call. What changes something needs a spoken yes, whatever a model wants.",
   empty_title: "No tools yet",
   empty_text: "A tool looks up an order, books a day, asks your own service or connects the caller with a person.",

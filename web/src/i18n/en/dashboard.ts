@@ -241,6 +241,6 @@ export const start = {
   talk_text: "By voice or by typing, in this browser. Ask what your customers ask.",
   talk_go: "Talk",
   number: "Your number",
-  number_text: "Let a telephone number lead to your agent. Twilio, Telnyx, a SIP trunk and others are known.",
+  number_text: "Let a number of your telephone platform lead to your agent.",
   number_go: "Add a number",
 };

@@ -1,13 +1,14 @@
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
 import * as kit from "./kit";
+import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shell from "./shell";
 import * as signIn from "./sign-in";
 import * as talk from "./talk";
 
 /** All messages, by feature. Each export of these files is a part: `t("shell.home")`. */
-export const en = { ...shell, ...talk, ...dashboard, ...signIn, ...shaping, ...agents, ...kit };
+export const en = { ...shell, ...talk, ...dashboard, ...signIn, ...shaping, ...agents, ...kit, ...settings };
 
 type Words<Part> = { [Name in keyof Part]: string };
 /** The same keys in every language. */

@@ -1,13 +1,9 @@
 export const knowledge = {
   title: "Knowledge",
-  lead: "The documents that agents answer from, and what they could not answer.",
+  lead: "The documents that agents answer from.",
   empty_title: "No documents yet",
-  empty_text: "Upload prices, opening hours and questions that people ask. Agents answer from them within seconds.",
-};
-
-export const settings = {
-  title: "Settings",
-  lead: "People, keys, providers, numbers and privacy.",
-  empty_title: "Nothing to set here yet",
-  empty_text: "What your role may change appears here.",
+  empty_text:
+    "Give agents prices, opening hours and what people ask: frontdesk knowledge add FILE, or POST /api/v1/knowledge/documents.",
+  serves: "In use",
+  does_not_serve: "Not in use",
 };

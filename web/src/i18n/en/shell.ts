@@ -38,6 +38,7 @@ export const shell = {
   no_sign_in: "No sign-in needed",
   account: "Account:",
   not_found: "There is no such page",
+  not_found_title: "Nothing is here",
   not_found_help: "The address may be mistyped, or what was here is gone.",
   go_home: "Go to Home",
   not_allowed: "Your role does not allow this",

@@ -2,9 +2,10 @@ import type { Messages } from "../en";
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
 import * as kit from "./kit";
+import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shell from "./shell";
 import * as signIn from "./sign-in";
 import * as talk from "./talk";
 
-export const hi: Messages = { ...shell, ...talk, ...dashboard, ...signIn, ...shaping, ...agents, ...kit };
+export const hi: Messages = { ...shell, ...talk, ...dashboard, ...signIn, ...shaping, ...agents, ...kit, ...settings };

@@ -40,6 +40,7 @@ export const shell: Messages["shell"] = {
   no_sign_in: "साइन इन की ज़रूरत नहीं",
   account: "खाता:",
   not_found: "ऐसा कोई पेज नहीं है",
+  not_found_title: "यहाँ कुछ नहीं है",
   not_found_help: "पता ग़लत लिखा हो सकता है, या जो यहाँ था वह अब नहीं है।",
   go_home: "होम पर जाएँ",
   not_allowed: "आपकी भूमिका में इसकी अनुमति नहीं है",

@@ -20,13 +20,18 @@ const ACTIONS: Action["kind"][] = [
   "http",
   "lookup",
   "record",
+  "create_ticket",
+  "send_message",
+  "collect_digits",
+  "mcp",
   "look_up_customer",
   "search_knowledge",
   "handoff",
   "end_call",
 ];
+const PRIORITIES = ["low", "normal", "high", "urgent"] as const;
 const METHODS = ["GET", "POST", "PUT", "DELETE"] as const;
-const KINDS: Kind["kind"][] = ["text", "pattern", "choice", "day"];
+const KINDS: Kind["kind"][] = ["text", "pattern", "choice", "day", "number", "yes_no"];
 const NAME = "[a-z][a-z0-9_]{0,63}";
 
 export const lines = (text: string): string[] =>
@@ -36,8 +41,21 @@ export const lines = (text: string): string[] =>
     .filter((line) => line !== "");
 
 function freshAction(kind: Action["kind"]): Action {
-  if (kind === "http") return { kind, url: "", method: "GET" };
-  return kind === "lookup" || kind === "record" ? { kind, table: "" } : { kind };
+  switch (kind) {
+    case "http":
+      return { kind, url: "", method: "GET" };
+    case "lookup":
+    case "record":
+      return { kind, table: "" };
+    case "send_message":
+      return { kind, channel: "sms", text: "" };
+    case "collect_digits":
+      return { kind, digits_max: 6 };
+    case "mcp":
+      return { kind, server: "", tool: "" };
+    default:
+      return { kind };
+  }
 }
 
 function freshKind(kind: Kind["kind"]): Kind {
@@ -190,6 +208,7 @@ function ActionFields({ action, set }: { action: Action; set: (action: Action) =
           required
         />
       )}
+      <OtherFields action={action} set={set} />
       {action.kind === "http" && (
         <div className="grid gap-4 sm:grid-cols-[7rem_minmax(0,1fr)]">
           <Select
@@ -237,6 +256,64 @@ function ActionFields({ action, set }: { action: Action; set: (action: Action) =
       )}
     </>
   );
+}
+
+/** Of the actions that need a word or two. */
+function OtherFields({ action, set }: { action: Action; set: (action: Action) => void }) {
+  switch (action.kind) {
+    case "create_ticket":
+      return (
+        <Select
+          label={t("tools.priority")}
+          value={action.priority ?? "normal"}
+          onChange={(event) => set({ ...action, priority: event.target.value as (typeof PRIORITIES)[number] })}
+          options={PRIORITIES.map((value) => ({ value, label: t(`tools.priority_${value}`) }))}
+        />
+      );
+    case "send_message":
+      return (
+        <TextArea
+          label={t("tools.message")}
+          hint={t("tools.message_hint")}
+          rows={3}
+          maxLength={1500}
+          value={action.text}
+          onChange={(event) => set({ ...action, text: event.target.value })}
+          required
+        />
+      );
+    case "collect_digits":
+      return (
+        <TextField
+          label={t("tools.digits_max")}
+          type="number"
+          min={1}
+          max={64}
+          value={action.digits_max}
+          onChange={(event) => set({ ...action, digits_max: Number(event.target.value) })}
+          required
+        />
+      );
+    case "mcp":
+      return (
+        <div className="grid gap-4 sm:grid-cols-2">
+          <TextField
+            label={t("tools.server")}
+            value={action.server}
+            onChange={(event) => set({ ...action, server: event.target.value })}
+            required
+          />
+          <TextField
+            label={t("tools.server_tool")}
+            value={action.tool}
+            onChange={(event) => set({ ...action, tool: event.target.value })}
+            required
+          />
+        </div>
+      );
+    default:
+      return null;
+  }
 }
 
 function ParameterFields({

@@ -141,7 +141,8 @@ function Comparison({
       {error !== null && <Problem error={error} />}
       {data === undefined && error === null && <Skeleton rows={2} />}
       {data?.length === 0 && <p className="text-sm text-soft">{t("agents.no_differences")}</p>}
-      <ul className="flex max-h-[55dvh] flex-col gap-4 overflow-y-auto">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
+      <ul tabIndex={0} aria-label={t("agents.compare")} className="flex max-h-[55dvh] flex-col gap-4 overflow-y-auto">
         {data?.map((one) => (
           <DifferenceView key={one.path} one={one} />
         ))}

@@ -1,10 +1,90 @@
-import { t } from "../../i18n";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import type { ComponentType } from "react";
+import { type Can, useCan, useMe } from "../../auth/me";
+import { type MessageKey, t } from "../../i18n";
+import { Select } from "../../ui/kit/field";
 import { Empty, Page } from "../../ui/kit/page";
+import { AccessSection } from "./access";
+import { AuditSection } from "./audit";
+import { BusinessSection } from "./business";
+import { ConfigurationSection } from "./configuration";
+import { KeysSection } from "./keys";
+import { NumbersSection } from "./numbers";
+import { PeopleSection } from "./people";
+import { PlanSection } from "./plan";
+import { ProvidersSection } from "./providers";
+import { SecuritySection } from "./security";
+import { WebhooksSection } from "./webhooks";
+
+interface Section {
+  name: string;
+  label: MessageKey;
+  needs: (can: Can, person: boolean) => boolean;
+  Content: ComponentType;
+}
+
+const SECTIONS: Section[] = [
+  { name: "business", label: "settings.business", needs: (can) => can("business:read"), Content: BusinessSection },
+  { name: "people", label: "settings.people", needs: (can) => can("people:read"), Content: PeopleSection },
+  { name: "numbers", label: "settings.numbers", needs: (can) => can("numbers:read"), Content: NumbersSection },
+  { name: "providers", label: "settings.providers", needs: (can) => can("providers:read"), Content: ProvidersSection },
+  { name: "keys", label: "settings.keys", needs: (can) => can("keys:read"), Content: KeysSection },
+  { name: "webhooks", label: "settings.webhooks", needs: (can) => can("webhooks:read"), Content: WebhooksSection },
+  { name: "plan", label: "settings.plan", needs: (can) => can("usage:read"), Content: PlanSection },
+  {
+    name: "configuration",
+    label: "settings.configuration",
+    needs: (can) => can("config:read"),
+    Content: ConfigurationSection,
+  },
+  { name: "access", label: "settings.access", needs: (can) => can("business:manage"), Content: AccessSection },
+  { name: "audit", label: "settings.audit", needs: (can) => can("audit:read"), Content: AuditSection },
+  { name: "security", label: "settings.security", needs: (_, person) => person, Content: SecuritySection },
+];
 
 export default function SettingsPage() {
+  const can = useCan();
+  const { kind } = useMe();
+  const { section } = useParams({ strict: false });
+  const navigate = useNavigate();
+  const allowed = SECTIONS.filter(({ needs }) => needs(can, kind === "user"));
+  const shown = section === undefined ? allowed[0] : allowed.find(({ name }) => name === section);
   return (
     <Page title={t("settings.title")} lead={t("settings.lead")}>
-      <Empty title={t("settings.empty_title")}>{t("settings.empty_text")}</Empty>
+      <div className="grid gap-6 md:grid-cols-[12rem_minmax(0,1fr)]">
+        <div className="md:hidden">
+          <Select
+            label={t("settings.section")}
+            bare
+            value={shown?.name ?? ""}
+            onChange={(event) => void navigate({ to: "/settings/$section", params: { section: event.target.value } })}
+            options={allowed.map(({ name, label }) => ({ value: name, label: t(label) }))}
+          />
+        </div>
+        <nav aria-label={t("settings.title")} className="max-md:hidden">
+          <ul className="sticky top-4 flex flex-col gap-0.5">
+            {allowed.map(({ name, label }) => (
+              <li key={name}>
+                <Link
+                  to="/settings/$section"
+                  params={{ section: name }}
+                  aria-current={name === shown?.name ? "page" : undefined}
+                  className="flex h-9 items-center rounded-lg px-2.5 text-sm text-soft hover:bg-sunken hover:text-ink aria-[current=page]:bg-sunken aria-[current=page]:font-medium aria-[current=page]:text-ink"
+                >
+                  {t(label)}
+                </Link>
+              </li>
+            ))}
+          </ul>
+        </nav>
+        <div className="min-w-0" data-section={shown?.name}>
+          {shown === undefined ? (
+            <Empty title={t("shell.not_allowed")}>{t("shell.not_allowed_help")}</Empty>
+          ) : (
+            <shown.Content />
+          )}
+        </div>
+      </div>
     </Page>
   );
 }

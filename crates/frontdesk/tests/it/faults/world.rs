@@ -326,6 +326,7 @@ fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
         recordings: recordings(),
         http: Arc::default(),
         shared,
+        documents: None,
         test_caller: None,
     };
     let stop = CancellationToken::new();

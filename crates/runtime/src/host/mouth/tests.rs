@@ -62,7 +62,7 @@ impl Line {
     fn play(&mut self) {
         let Self { mouth, ear, marks, now, .. } = self;
         mouth.play_due(CallTime(*now), |step| match step {
-            Step::Voice(frame) | Step::Background(frame) => {
+            Step::Voice(frame) | Step::Background(frame) | Step::Person(frame) => {
                 ear.push_audio(frame);
                 None
             }

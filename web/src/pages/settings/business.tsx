@@ -1,0 +1,109 @@
+import { type FormEvent, useState } from "react";
+import { $api, api, ifMatch } from "../../api/client";
+import type { components } from "../../api/schema.gen";
+import { useCan } from "../../auth/me";
+import { t } from "../../i18n";
+import { Button } from "../../ui/kit/button";
+import { Select, TextField } from "../../ui/kit/field";
+import { Card, Problem, Skeleton } from "../../ui/kit/page";
+import { toast } from "../../ui/kit/toast";
+import { UnsavedGuard } from "../../ui/kit/unsaved";
+import { languageOptions } from "../agents/languages";
+import { mergePatch } from "../agents/merge";
+import { useAction } from "./action";
+import { HoursEditor } from "./hours";
+import { SectionHead } from "./section";
+
+type Business = components["schemas"]["BusinessView"];
+const TEXTS = ["phone", "email", "website", "address", "industry"] as const;
+
+export function BusinessSection() {
+  const business = $api.useQuery("get", "/api/v1/business", {});
+  return (
+    <>
+      <SectionHead title={t("settings.business")} lead={t("settings.business_lead")} />
+      {business.isPending && <Skeleton />}
+      {business.error !== null && <Problem error={business.error} retry={() => void business.refetch()} />}
+      {business.data !== undefined && (
+        <Profile
+          key={business.data.version}
+          known={business.data}
+          changed={async () => void (await business.refetch())}
+        />
+      )}
+    </>
+  );
+}
+
+function Profile({ known, changed }: { known: Business; changed: () => Promise<void> }) {
+  const editable = useCan()("business:manage");
+  const [form, setForm] = useState(known);
+  const { busy, run } = useAction();
+  const patch = mergePatch(known as Record<string, unknown>, form as Record<string, unknown>);
+  const dirty = Object.keys(patch).length > 0;
+  const set = (change: Partial<Business>) => setForm({ ...form, ...change });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    void run(async () => {
+      await api.PATCH("/api/v1/business", {
+        params: { header: ifMatch(known.version) },
+        body: patch as components["schemas"]["BusinessPatch"],
+      });
+      toast(t("kit.saved"));
+      await changed();
+    });
+  };
+  const zones = Intl.supportedValuesOf("timeZone");
+  const allZones = zones.includes(form.time_zone) ? zones : [form.time_zone, ...zones];
+  return (
+    <Card>
+      <form onSubmit={submit}>
+        <fieldset disabled={!editable} className="grid gap-4 sm:grid-cols-2">
+          <legend className="sr-only">{t("settings.business")}</legend>
+          <TextField
+            label={t("sign_in.business_name")}
+            value={form.name}
+            onChange={(e) => set({ name: e.target.value })}
+            required
+          />
+          <Select
+            label={t("settings.time_zone")}
+            value={form.time_zone}
+            onChange={(event) => set({ time_zone: event.target.value })}
+            options={allZones.map((value) => ({ value, label: value.replaceAll("_", " ") }))}
+          />
+          <Select
+            label={t("agent_fields.language")}
+            value={form.language ?? ""}
+            onChange={(event) => set({ language: event.target.value === "" ? null : event.target.value })}
+            options={[{ value: "", label: t("settings.not_said") }, ...languageOptions(form.language ?? "en")]}
+          />
+          {TEXTS.map((name) => (
+            <TextField
+              key={name}
+              label={t(`settings.business_${name}`)}
+              type={name === "phone" ? "tel" : name === "email" ? "email" : "text"}
+              value={form[name] ?? ""}
+              onChange={(event) => set({ [name]: event.target.value === "" ? null : event.target.value })}
+            />
+          ))}
+          <div className="sm:col-span-2">
+            {form.hours == null ? (
+              <Button size="sm" onClick={() => set({ hours: { week: [] } })}>
+                {t("settings.set_hours")}
+              </Button>
+            ) : (
+              <HoursEditor hours={form.hours} set={(hours) => set({ hours })} disabled={!editable} />
+            )}
+          </div>
+        </fieldset>
+        {editable && (
+          <Button type="submit" tone="primary" busy={busy} disabled={!dirty} className="mt-5">
+            {t("shell.save")}
+          </Button>
+        )}
+      </form>
+      <UnsavedGuard dirty={dirty} />
+    </Card>
+  );
+}

@@ -1,0 +1,255 @@
+import { type FormEvent, useState } from "react";
+import { $api, api, ifMatch } from "../../api/client";
+import type { components } from "../../api/schema.gen";
+import { useCan } from "../../auth/me";
+import { t } from "../../i18n";
+import { PhoneIcon, PlusIcon } from "../../ui/icons";
+import { Button } from "../../ui/kit/button";
+import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
+import { Select, Switch, TextArea, TextField } from "../../ui/kit/field";
+import { Badge, Empty, Problem, Skeleton } from "../../ui/kit/page";
+import { toast } from "../../ui/kit/toast";
+import { useAction } from "./action";
+import { HoursEditor } from "./hours";
+import { SectionHead } from "./section";
+
+type Line = components["schemas"]["NumberView"];
+type Route = components["schemas"]["HoursRoute"];
+/** The simulated phone platform, which every installation has. */
+const SIMULATED = "loopback";
+const page = { params: { query: { limit: 100 } } };
+
+export function NumbersSection() {
+  const can = useCan();
+  const manage = can("numbers:manage");
+  const numbers = $api.useQuery("get", "/api/v1/numbers", page);
+  const agents = $api.useQuery("get", "/api/v1/agents", page, { enabled: can("agents:read") }).data?.items ?? [];
+  const [editing, setEditing] = useState<Line | "new" | null>(null);
+  const [removing, setRemoving] = useState<Line | null>(null);
+  const { busy, run } = useAction();
+  const remove = () =>
+    run(async () => {
+      if (removing === null) return;
+      await api.DELETE("/api/v1/numbers/{id}", { params: { path: { id: removing.id } } });
+      await numbers.refetch();
+      setRemoving(null);
+    });
+  const add = manage && (
+    <Button tone="primary" icon={<PlusIcon className="size-4" />} onClick={() => setEditing("new")}>
+      {t("settings.add_number")}
+    </Button>
+  );
+  const agentName = (id: string) => agents.find((agent) => agent.id === id || agent.slug === id)?.name ?? id;
+  return (
+    <>
+      <SectionHead title={t("settings.numbers")} lead={t("settings.numbers_lead")} actions={add} />
+      {numbers.isPending && <Skeleton />}
+      {numbers.error !== null && <Problem error={numbers.error} retry={() => void numbers.refetch()} />}
+      {numbers.data?.items.length === 0 && (
+        <Empty icon={<PhoneIcon />} title={t("settings.numbers_none")}>
+          {t("settings.numbers_none_text")}
+        </Empty>
+      )}
+      <ul className="flex flex-col gap-2">
+        {numbers.data?.items.map((line) => (
+          <li
+            key={line.id}
+            data-number={line.number}
+            className="flex flex-wrap items-center gap-3 rounded-2xl border border-line bg-card px-4 py-3 text-sm"
+          >
+            <span className="min-w-0 flex-1 basis-56">
+              <span className="flex flex-wrap items-center gap-2">
+                <span className="font-medium tabular-nums">{line.number}</span>
+                <Badge>{line.carrier}</Badge>
+                {line.hours != null && <Badge tone="live">{t("settings.by_hours")}</Badge>}
+              </span>
+              <span className="text-soft">
+                {line.label != null && `${line.label} · `}
+                {t("settings.leads_to", { agent: agentName(line.agent) })}
+              </span>
+            </span>
+            {manage && (
+              <>
+                <Button size="sm" onClick={() => setEditing(line)}>
+                  {t("kit.edit")}
+                  <span className="sr-only">{line.number}</span>
+                </Button>
+                <Button size="sm" tone="ghost" onClick={() => setRemoving(line)}>
+                  {t("kit.delete")}
+                  <span className="sr-only">{line.number}</span>
+                </Button>
+              </>
+            )}
+          </li>
+        ))}
+      </ul>
+      {editing !== null && (
+        <NumberDialog
+          known={editing === "new" ? null : editing}
+          usual={numbers.data?.items[0]?.carrier ?? SIMULATED}
+          agents={agents.map(({ id, name }) => ({ value: id, label: name }))}
+          onClose={() => setEditing(null)}
+          changed={() => void numbers.refetch()}
+        />
+      )}
+      <Confirm
+        open={removing !== null}
+        title={t("settings.delete_title", { name: removing?.number ?? "" })}
+        action={t("kit.delete")}
+        busy={busy}
+        onConfirm={() => void remove()}
+        onClose={() => setRemoving(null)}
+      >
+        {t("settings.number_delete_text")}
+      </Confirm>
+    </>
+  );
+}
+
+function NumberDialog({
+  known,
+  usual,
+  agents,
+  onClose,
+  changed,
+}: {
+  known: Line | null;
+  /** The phone platform of the numbers that are there. */
+  usual: string;
+  agents: { value: string; label: string }[];
+  onClose: () => void;
+  changed: () => void;
+}) {
+  const [number, setNumber] = useState(known?.number ?? "");
+  const [carrier, setCarrier] = useState(known?.carrier ?? usual);
+  const [agent, setAgent] = useState(known?.agent ?? agents[0]?.value ?? "");
+  const [label, setLabel] = useState(known?.label ?? "");
+  const [route, setRoute] = useState<Route | null>(known?.hours ?? null);
+  const { busy, run } = useAction();
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    const fields = { agent, label: label === "" ? null : label, hours: route };
+    const done = await run(() =>
+      known === null
+        ? api.POST("/api/v1/numbers", { body: { number, carrier, ...fields } })
+        : api.PATCH("/api/v1/numbers/{id}", {
+            params: { path: { id: known.id }, header: ifMatch(known.version) },
+            body: fields,
+          }),
+    );
+    if (!done) return;
+    toast(t("kit.saved"));
+    changed();
+    onClose();
+  };
+  return (
+    <Dialog open wide onClose={onClose} title={known?.number ?? t("settings.add_number")}>
+      <form onSubmit={(event) => void submit(event)} className="flex flex-col gap-4">
+        {known === null && (
+          <div className="grid gap-4 sm:grid-cols-2">
+            <TextField
+              label={t("settings.number")}
+              hint={t("settings.number_hint")}
+              type="tel"
+              pattern="\+[0-9]{5,15}"
+              placeholder="+49405550199"
+              value={number}
+              onChange={(event) => setNumber(event.target.value)}
+              required
+            />
+            <TextField
+              label={t("settings.carrier")}
+              hint={t("settings.carrier_hint")}
+              value={carrier}
+              onChange={(event) => setCarrier(event.target.value)}
+              required
+            />
+          </div>
+        )}
+        <div className="grid gap-4 sm:grid-cols-2">
+          <Select
+            label={t("settings.agent")}
+            value={agent}
+            onChange={(e) => setAgent(e.target.value)}
+            options={agents}
+          />
+          <TextField
+            label={t("settings.label")}
+            value={label}
+            onChange={(e) => setLabel(e.target.value)}
+            maxLength={200}
+          />
+        </div>
+        <Switch
+          label={t("settings.route_by_hours")}
+          hint={t("settings.route_by_hours_hint")}
+          checked={route !== null}
+          onChange={(on) => setRoute(on ? { closed: { kind: "message", text: "" } } : null)}
+        />
+        {route !== null && <RouteFields route={route} set={setRoute} agents={agents} />}
+        <DialogActions>
+          <Button type="submit" tone="primary" busy={busy} disabled={agent === ""}>
+            {t("shell.save")}
+          </Button>
+        </DialogActions>
+      </form>
+    </Dialog>
+  );
+}
+
+function RouteFields({
+  route,
+  set,
+  agents,
+}: {
+  route: Route;
+  set: (route: Route) => void;
+  agents: { value: string; label: string }[];
+}) {
+  const { closed } = route;
+  return (
+    <>
+      <Switch
+        label={t("settings.own_hours")}
+        hint={t("settings.own_hours_hint")}
+        checked={route.hours != null}
+        onChange={(on) => set({ ...route, hours: on ? { week: [] } : null })}
+      />
+      {route.hours != null && <HoursEditor hours={route.hours} set={(hours) => set({ ...route, hours })} />}
+      <Select
+        label={t("settings.when_closed")}
+        value={closed.kind}
+        onChange={(event) =>
+          set({
+            ...route,
+            closed:
+              event.target.value === "agent"
+                ? { kind: "agent", agent: agents[0]?.value ?? "" }
+                : { kind: "message", text: "" },
+          })
+        }
+        options={[
+          { value: "message", label: t("settings.closed_message") },
+          { value: "agent", label: t("settings.closed_agent") },
+        ]}
+      />
+      {closed.kind === "message" ? (
+        <TextArea
+          label={t("settings.closed_message")}
+          rows={2}
+          maxLength={1000}
+          value={closed.text}
+          onChange={(event) => set({ ...route, closed: { kind: "message", text: event.target.value } })}
+          required
+        />
+      ) : (
+        <Select
+          label={t("settings.closed_agent")}
+          value={closed.agent}
+          onChange={(event) => set({ ...route, closed: { kind: "agent", agent: event.target.value } })}
+          options={agents}
+        />
+      )}
+    </>
+  );
+}
