@@ -213,12 +213,14 @@ impl Dialog {
     /// The customer said this.
     pub fn customer(&mut self, text: &str) -> CustomerTurn {
         let continues = matches!(self.lines.last(), Some(Line::Customer(_)));
+        let is_about_slot = self.awaiting.is_some();
         self.hear_customer(text);
         if !continues || self.awaiting.is_some() {
             self.answering = self.awaiting.take();
         }
         let Some(pending) = self.pending.take() else {
-            let is_answer = self.flow.as_mut().is_some_and(|flow| flow.answered(text));
+            // What the brain asked for in between is the brain's.
+            let is_answer = !is_about_slot && self.flow.as_mut().is_some_and(|flow| flow.answered(text));
             return CustomerTurn { decided: None, reply: if is_answer { Reply::Flow } else { Reply::Generate } };
         };
         let name = pending.name.clone();
@@ -258,6 +260,11 @@ impl Dialog {
         if let Some(flow) = &mut self.flow {
             flow.unheard();
         }
+    }
+
+    /// Whether the talk has asked for something itself: for a yes, or for what a tool needs.
+    pub fn has_asked(&self) -> bool {
+        self.pending.is_some() || self.awaiting.is_some()
     }
 
     /// A tool that the flow waits for and nobody runs or asks about is used anew.

@@ -107,7 +107,7 @@ pub struct Checker {
 impl Checker {
     /// Watches a call of this agent.
     pub fn new(agent: Arc<Agent>) -> Self {
-        let walk = Walk::new(agent.flow.clone());
+        let walk = Walk::new(&agent);
         Self {
             agent,
             found: Vec::new(),
@@ -259,7 +259,10 @@ impl Checker {
                     said.has_end = true;
                 }
             }
-            Output::StopPlayout { utterance } => self.over(*utterance),
+            Output::StopPlayout { utterance } => {
+                self.walk.cut_off();
+                self.over(*utterance);
+            }
             Output::Duck => self.is_ducked = true,
             Output::Unduck => self.is_ducked = false,
             Output::RunTool { id, name, durable, .. } => self.on_run_tool(*id, name, *durable),
@@ -301,6 +304,7 @@ impl Checker {
                 self.last_turn = turn.0;
                 self.bury_cancelled();
             }
+            Entry::FlowMoved { values, .. } => self.guesses.asked_for(self.walk.tool(values)),
             Entry::AgentTurn { utterance, heard, complete, .. } => {
                 self.on_heard(*utterance, heard.expose(), *complete);
             }
@@ -420,6 +424,7 @@ impl Checker {
         if let Some((law, detail)) = self.held.spoken(text) {
             self.broken(law, detail);
         }
+        self.walk.spoken(text);
         let words: String = solid(text).collect();
         let is_known = self.generations.values().any(|asked| asked.text.contains(&words));
         if !is_known && !words.is_empty() && self.dead_text.contains(&words) {
@@ -474,6 +479,9 @@ impl Checker {
         let has_person = machine.phase() == Phase::WithHuman && self.speaking.is_none();
         let deadline = machine.next_deadline().map(|(at, _)| at);
         if let Some((law, detail)) = self.held.after_step(deadline, has_person) {
+            self.broken(law, detail);
+        }
+        if let Some((law, detail)) = machine.next_deadline().and_then(|(_, why)| self.walk.waits(why)) {
             self.broken(law, detail);
         }
         match machine.next_deadline() {

@@ -82,11 +82,19 @@ pub enum Mutant {
     YesToPersonRunsChange,
     /// A flow goes through a step again after its answer.
     FlowStepDoubled,
+    /// After free talk the question of the flow is not asked again.
+    FlowLeftAfterFreeTalk,
+    /// Whatever is said into a question of the flow that was not heard is its answer.
+    FlowUnheardAnswerTaken,
+    /// A flow whose tool failed waits for it for ever.
+    FlowStuckAtFailedTool,
+    /// Another process begins the flow anew.
+    FlowForgottenByNextProcess,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 38] = [
+    pub const ALL: [Mutant; 42] = [
         Self::NoGenerationDeadline,
         Self::NoPlayoutDeadline,
         Self::StaleDeltaAccepted,
@@ -125,6 +133,10 @@ impl Mutant {
         Self::WhisperSpoken,
         Self::YesToPersonRunsChange,
         Self::FlowStepDoubled,
+        Self::FlowLeftAfterFreeTalk,
+        Self::FlowUnheardAnswerTaken,
+        Self::FlowStuckAtFailedTool,
+        Self::FlowForgottenByNextProcess,
     ];
 }
 

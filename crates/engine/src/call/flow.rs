@@ -24,10 +24,7 @@ impl CallMachine {
     /// Goes on to where the flow waits for somebody.
     pub(super) fn flow_on(&mut self, now: CallTime) {
         let Some(FlowLeg { says, then, path }) = self.dialog.flow_go() else { return self.finish_turn() };
-        let node = self.dialog.flow().and_then(FlowRun::place).map(str::to_owned);
-        let values = self.dialog.flow().map(|flow| journaled(flow.values())).unwrap_or_default();
-        self.out.journal(now, Entry::FlowMoved { node: node.clone(), path: path.clone(), values });
-        self.out.live(LiveKind::Flow { node, path });
+        self.flow_moved(now, path);
         for text in says {
             self.say_in_turn(now, &text);
         }
@@ -53,12 +50,33 @@ impl CallMachine {
         }
     }
 
+    /// Writes down where it stands.
+    fn flow_moved(&mut self, now: CallTime, path: Vec<String>) {
+        let node = self.dialog.flow().and_then(FlowRun::place).map(str::to_owned);
+        let values = self.dialog.flow().map(|flow| journaled(flow.values())).unwrap_or_default();
+        self.out.journal(now, Entry::FlowMoved { node: node.clone(), path: path.clone(), values });
+        self.out.live(LiveKind::Flow { node, path });
+    }
+
+    pub(super) fn flow_is_on(&self) -> bool {
+        self.dialog.flow().and_then(FlowRun::place).is_some()
+    }
+
+    /// The question was given up and nothing follows it. The next process must not ask it again.
+    pub(super) fn flow_given_up(&mut self, now: CallTime) {
+        self.flow_moved(now, Vec::new());
+    }
+
     /// The turn has its answer: the flow goes on if it can, and asks again what was not answered.
     pub(super) fn turn_goes_on(&mut self, now: CallTime) {
         if self.flow_is_ready() {
             return self.flow_on(now);
         }
-        if let Some(question) = self.dialog.flow().and_then(FlowRun::question) {
+        // One question at a time: what the talk has asked comes first.
+        if let Some(question) = self.dialog.flow().and_then(FlowRun::question)
+            && !self.dialog.has_asked()
+            && !mutant!(FlowLeftAfterFreeTalk)
+        {
             self.say_in_turn(now, &question);
         }
         self.finish_turn();

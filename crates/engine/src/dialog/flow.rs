@@ -84,6 +84,9 @@ impl FlowRun {
             self.waits = Waits::Over;
             return;
         };
+        if mutant!(FlowForgottenByNextProcess) {
+            return;
+        }
         node.clone_into(&mut self.at);
         self.waits = match self.node().map(|node| &node.step) {
             Some(FlowStep::Ask { .. }) => Waits::Answer,
@@ -218,7 +221,7 @@ impl FlowRun {
             return false;
         };
         // What was not heard was not asked; but a value of its form is one, whenever it comes.
-        let is_asked = self.is_heard || answer != FlowAnswer::Text;
+        let is_asked = self.is_heard || answer != FlowAnswer::Text || mutant!(FlowUnheardAnswerTaken);
         if let Some(value) = value_of(&answer, words).filter(|_| is_asked) {
             self.set(&variable, &value);
             self.waits = Waits::Nothing;
@@ -245,6 +248,9 @@ impl FlowRun {
         let Some(FlowStep::Tool { variable, next, failed, .. }) = self.node().map(|node| node.step.clone()) else {
             return;
         };
+        if mutant!(FlowStuckAtFailedTool) && result == Err(ToolOutcome::Failed) {
+            return;
+        }
         self.waits = Waits::Nothing;
         match result {
             Ok(text) => {
