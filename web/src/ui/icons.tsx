@@ -256,3 +256,48 @@ export const MoreIcon = (p: IconProps) => (
     <path d="M6 12h.1M12 12h.1M18 12h.1" strokeWidth="2.800" />
   </Icon>
 );
+
+export const MinusIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M5 12h14" />
+  </Icon>
+);
+
+export const FlowIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <rect x="9" y="3" width="6" height="5" rx="1.5" />
+    <rect x="3" y="16" width="6" height="5" rx="1.5" />
+    <rect x="15" y="16" width="6" height="5" rx="1.5" />
+    <path d="M12 8v4M6 16v-2a2 2 0 0 1 2-2h8a2 2 0 0 1 2 2v2" />
+  </Icon>
+);
+
+export const SayIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M5 5h14a2 2 0 0 1 2 2v7a2 2 0 0 1-2 2h-7l-5 4v-4H5a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2z" />
+  </Icon>
+);
+
+export const AskIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M8.500 8.800a3.600 3.600 0 1 1 5.300 3.200c-1.200.7-1.800 1.400-1.800 2.700M12 18.600v.1" />
+  </Icon>
+);
+
+export const BranchIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M12 3v6M12 9c0 4-6 3-6 8M12 9c0 4 6 3 6 8M3.500 14.500 6 17l2.500-2.500M15.500 14.500 18 17l2.500-2.500" />
+  </Icon>
+);
+
+export const SetIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M5 9.500h14M5 14.500h14" />
+  </Icon>
+);
+
+export const EndIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M6 21V4M6 5h11l-2.500 3.500L17 12H6" />
+  </Icon>
+);

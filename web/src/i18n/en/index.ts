@@ -1,5 +1,6 @@
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
+import * as flows from "./flows";
 import * as kit from "./kit";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
@@ -8,7 +9,7 @@ import * as signIn from "./sign-in";
 import * as talk from "./talk";
 
 /** All messages, by feature. Each export of these files is a part: `t("shell.home")`. */
-export const en = { ...shell, ...talk, ...dashboard, ...signIn, ...shaping, ...agents, ...kit, ...settings };
+export const en = { ...shell, ...talk, ...dashboard, ...signIn, ...shaping, ...agents, ...flows, ...kit, ...settings };
 
 type Words<Part> = { [Name in keyof Part]: string };
 /** The same keys in every language. */

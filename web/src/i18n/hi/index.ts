@@ -1,6 +1,7 @@
 import type { Messages } from "../en";
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
+import * as flows from "./flows";
 import * as kit from "./kit";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
@@ -8,4 +9,14 @@ import * as shell from "./shell";
 import * as signIn from "./sign-in";
 import * as talk from "./talk";
 
-export const hi: Messages = { ...shell, ...talk, ...dashboard, ...signIn, ...shaping, ...agents, ...kit, ...settings };
+export const hi: Messages = {
+  ...shell,
+  ...talk,
+  ...dashboard,
+  ...signIn,
+  ...shaping,
+  ...agents,
+  ...flows,
+  ...kit,
+  ...settings,
+};

@@ -1,5 +1,5 @@
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { $api, api, ifMatch } from "../../api/client";
 import { ApiError } from "../../api/problem";
 import type { components } from "../../api/schema.gen";
@@ -21,6 +21,9 @@ import { ToolsTab } from "./tools-tab";
 import { TurnsTab } from "./turns-tab";
 import { Versions } from "./versions";
 import { WordsTab } from "./words-tab";
+
+/** Most agents only talk: what draws flows is loaded when somebody opens one. */
+const FlowTab = lazy(() => import("./flow"));
 
 type JsonObject = Record<string, unknown>;
 
@@ -105,7 +108,7 @@ function Editor({ agent, reload }: { agent: AgentDetail; reload: () => Promise<A
   return (
     <Page
       title={form.name === "" ? base.slug : form.name}
-      width={talking ? "full" : "wide"}
+      width={talking || search.tab === "flow" ? "full" : "wide"}
       lead={<AgentLead agent={base} />}
       actions={
         <>
@@ -148,6 +151,15 @@ function Editor({ agent, reload }: { agent: AgentDetail; reload: () => Promise<A
                 value: "tools",
                 label: t("agents.tab_tools"),
                 content: <ToolsTab agent={base} editable={editable} changed={keep} />,
+              },
+              {
+                value: "flow",
+                label: t("agents.tab_flow"),
+                content: (
+                  <Suspense fallback={<Skeleton className="h-24" />}>
+                    <FlowTab agent={base.slug} {...fields} />
+                  </Suspense>
+                ),
               },
               { value: "turns", label: t("agents.tab_turns"), content: <TurnsTab {...fields} /> },
               { value: "versions", label: t("agents.tab_versions"), content: <Versions agent={base} changed={drop} /> },
