@@ -7,6 +7,7 @@ import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shell from "./shell";
 import * as signIn from "./sign-in";
+import * as supervise from "./supervise";
 import * as talk from "./talk";
 
 export const hi: Messages = {
@@ -19,4 +20,5 @@ export const hi: Messages = {
   ...flows,
   ...kit,
   ...settings,
+  ...supervise,
 };

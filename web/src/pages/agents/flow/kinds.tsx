@@ -1,10 +1,10 @@
 import { t } from "../../../i18n";
-import { AskIcon, BranchIcon, EndIcon, SayIcon, SetIcon, ToolIcon, TransferIcon } from "../../../ui/icons";
+import { BranchIcon, EndIcon, QuestionIcon, SayIcon, SetIcon, ToolIcon, TransferIcon } from "../../../ui/icons";
 import { type Exit, type FlowKind, type FlowNode, summaryOf } from "./model";
 
 const ICONS = {
   say: SayIcon,
-  ask: AskIcon,
+  ask: QuestionIcon,
   branch: BranchIcon,
   tool: ToolIcon,
   set: SetIcon,
