@@ -16,7 +16,7 @@ import {
 } from "@xyflow/react";
 import "@xyflow/react/dist/base.css";
 import "./canvas.css";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { t } from "../../../i18n";
 import { CompassIcon, MinusIcon, PlusIcon } from "../../../ui/icons";
 import { IconButton } from "../../../ui/kit/button";
@@ -122,7 +122,7 @@ function Graph({
   return (
     <div
       data-flow-canvas
-      className="flow-canvas h-[min(44rem,70dvh)] min-h-96 overflow-hidden rounded-2xl border border-line bg-sunken"
+      className="flow-canvas top-0 h-[min(44rem,70dvh)] min-h-96 overflow-hidden rounded-2xl border border-line bg-sunken lg:sticky"
     >
       <ReactFlow<StepNode>
         nodes={nodes}
@@ -198,10 +198,14 @@ function edgesOf(nodes: FlowNode[], lit: Set<string>): Edge[] {
 function StepCard({ id, data, selected }: NodeProps<StepNode>) {
   const { node, isStart, problems, passed, standsHere } = data;
   const exits = exitsOf(node);
-  const update = useUpdateNodeInternals();
   const count = exits.length;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: with their number the handles are elsewhere.
-  useEffect(() => update(id), [update, id, count]);
+  const update = useUpdateNodeInternals();
+  const drawn = useRef(count);
+  // With the number of ways out their places move, which nobody sees but the card.
+  useEffect(() => {
+    if (drawn.current !== count) update(id);
+    drawn.current = count;
+  }, [update, id, count]);
   const frame = selected ? "border-accent ring-2 ring-accent/40" : passed > 0 ? "border-accent" : "border-line";
   return (
     <div
@@ -229,8 +233,8 @@ function StepCard({ id, data, selected }: NodeProps<StepNode>) {
       {count > 0 && (
         <div className="flex border-t border-line">
           {exits.map((way) => (
-            <span key={way.name} className="relative min-w-0 flex-1 truncate px-1.5 py-1 text-center text-xs text-soft">
-              {exitName(node, way)}
+            <span key={way.name} className="relative min-w-0 flex-1 px-1.5 py-1 text-center text-xs text-soft">
+              <span className="block truncate">{exitName(node, way)}</span>
               <Handle type="source" position={Position.Bottom} id={way.name} />
             </span>
           ))}
