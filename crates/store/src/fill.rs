@@ -264,6 +264,7 @@ fn agent(index: u32) -> Agent {
         sound: Default::default(),
         outbound: Default::default(),
         tools: Vec::new(),
+        flow: None,
         handoff_to: None,
         record: false,
     }

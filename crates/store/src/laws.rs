@@ -152,6 +152,7 @@ pub async fn tenant(store: &dyn Store, slug: &str, dialled: &str) -> Tenant {
         sound: Default::default(),
         outbound: Default::default(),
         tools: Vec::new(),
+        flow: None,
         handoff_to: None,
         record: true,
     };

@@ -9,6 +9,7 @@ mod customers;
 mod events;
 mod fields;
 mod flags;
+mod flows;
 mod health;
 mod knowledge;
 mod mcp_servers;
@@ -111,6 +112,7 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(versions::list))
         .routes(routes!(versions::get))
         .routes(routes!(versions::diff))
+        .routes(routes!(flows::test).layer(wide()))
         .routes(routes!(tools::list))
         .routes(routes!(tools::put, tools::delete).layer(wide()))
         .routes(routes!(tools::test))
