@@ -12,6 +12,7 @@ pub mod documents;
 pub mod drivers;
 pub mod events;
 mod host;
+pub mod mail;
 pub mod mcp;
 pub mod node;
 pub mod on_device;

@@ -17,6 +17,7 @@ use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
 use crate::cluster::Cluster;
+use crate::mail::Mailer;
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
 use crate::phrases::Phrases;
 use crate::reading::{Embedders, Readers};
@@ -99,6 +100,8 @@ pub struct Services {
     pub readers: Readers,
     /// Where agents' own choices of providers come from. Without one there are only the services above, as they are.
     pub catalog: Option<Arc<dyn Catalog>>,
+    /// Who writes mails; `None`: this installation sends none.
+    pub mailer: Option<Mailer>,
 }
 
 /// Registry name of the on-device brain.
@@ -440,6 +443,11 @@ impl Node {
     /// The way out for tools of businesses.
     pub(crate) fn tools_egress(&self) -> &Arc<egress::Egress> {
         self.shared.tools_egress()
+    }
+
+    /// Who writes mails; `None`: this installation sends none.
+    pub fn mailer(&self) -> Option<&Mailer> {
+        self.shared.services.mailer.as_ref()
     }
 
     /// The store behind the node.

@@ -9,6 +9,7 @@ pub mod customers;
 pub mod desk;
 pub mod drafts;
 pub mod lines;
+pub mod mail;
 pub mod office;
 pub mod requests;
 
@@ -617,6 +618,7 @@ pub trait Store:
     + desk::Tickets
     + desk::Dispatches
     + desk::Statistics
+    + mail::Mails
     + office::Office
     + requests::Requests
     + Events

@@ -1,9 +1,11 @@
 //! What every store must obey, whatever is below it. [`crate::store_laws!`] makes each law a test of one store.
 
 mod desk;
+mod mail;
 mod resources;
 
 pub use desk::*;
+pub use mail::*;
 pub use resources::*;
 mod live;
 
@@ -109,6 +111,7 @@ macro_rules! store_laws {
             a_ticket_is_raised_once_and_told,
             a_message_goes_out_once_and_nobody_gets_too_many,
             what_calls_come_to_is_the_sum_of_the_calls,
+            a_mail_waits_with_its_job_and_belongs_to_one_business,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(

@@ -64,7 +64,8 @@ impl Housekeeping {
             let events = self.store.prune_events(before(limits::EVENTS_KEPT_MS), limits::EVENTS_KEPT_MAX).await?;
             let deliveries = self.store.prune_webhook_log(before(limits::DELIVERIES_KEPT_MS)).await?;
             let dead = self.store.prune_dead_jobs(before(limits::JOBS_DEAD_KEPT_MS)).await?;
-            if events + deliveries + dead == 0 {
+            let mails = self.store.prune_mails(before(limits::JOBS_DEAD_KEPT_MS)).await?;
+            if events + deliveries + dead + mails == 0 {
                 break;
             }
         }

@@ -13,6 +13,7 @@ mod journal;
 mod knowledge;
 mod knowledge_work;
 mod lines;
+mod mail;
 mod nodes;
 mod office;
 mod people;

@@ -17,6 +17,7 @@ mod desk;
 mod knowledge;
 mod knowledge_work;
 mod live;
+mod mail;
 mod nodes;
 mod people;
 mod resources;
@@ -27,6 +28,7 @@ pub(crate) use self::desk::*;
 pub(crate) use self::knowledge::*;
 pub(crate) use self::knowledge_work::*;
 pub(crate) use self::live::*;
+pub(crate) use self::mail::*;
 pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
 pub(crate) use self::resources::*;
@@ -96,6 +98,7 @@ const AREAS: &[&[Sql]] = &[
     knowledge::ALL,
     knowledge_work::ALL,
     live::ALL,
+    mail::ALL,
     nodes::ALL,
     people::ALL,
     resources::ALL,
