@@ -241,6 +241,11 @@ impl Problem {
             .detail(detail)
     }
 
+    /// A provider was asked and failed.
+    pub fn provider_failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "provider_failed", "The provider did not do what it was asked").detail(detail)
+    }
+
     /// Our fault.
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side")

@@ -555,6 +555,16 @@ pub const JOB_ERROR_CHARS_MAX: usize = 500;
 pub const JOBS_DEAD_KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// Entries of the calendar are looked through this often.
 pub const CRON_TICK_MS: u64 = 15_000;
+/// Characters of a text with which a voice is heard before it is chosen.
+pub const PREVIEW_CHARS_MAX: usize = 200;
+/// For a voice to say it, whole.
+pub const PREVIEW_MS_MAX: u64 = 20_000;
+/// Seconds of sound that such a text can be.
+pub const PREVIEW_SECS_MAX: usize = 60;
+/// Previews that one node makes at once.
+pub const PREVIEWS_AT_ONCE_MAX: usize = 4;
+/// Bytes of a logo.
+pub const LOGO_BYTES_MAX: usize = 256 * 1024;
 /// Until a mail server has greeted us, TLS and all.
 pub const MAIL_CONNECT_MS_MAX: u64 = 15_000;
 /// For a mail server to answer one command. RFC 5321, 4.5.3.2 allows minutes; who needs them is asked again later.

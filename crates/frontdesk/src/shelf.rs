@@ -342,6 +342,13 @@ impl Catalog for Shelf {
         }))
     }
 
+    fn voices_of(&self, business: BusinessId, name: &str) -> Result<Option<Box<dyn Voices>>, Unusable> {
+        let entry = providers::tts::PROVIDERS.find(name).map_err(|why| Unusable(why.to_string()))?;
+        let options = self.voice_options(business, name)?;
+        let opened = entry.open(&options).map_err(|why| Unusable(why.to_string()))?;
+        Ok(opened.protocol().voices())
+    }
+
     fn voices(&self) -> Arc<VoiceMap> {
         Arc::clone(&self.voices)
     }

@@ -263,7 +263,12 @@ pub async fn readers(config: &Config, env: Env<'_>) -> anyhow::Result<Readers> {
 
 /// What an operator decides about the API.
 pub fn http_settings(config: &Config) -> api::HttpSettings {
-    api::HttpSettings { origins: config.api.origins.clone(), requests_per_minute: config.api.requests_per_minute }
+    let days = config.retention.transcripts_days;
+    api::HttpSettings {
+        origins: config.api.origins.clone(),
+        requests_per_minute: config.api.requests_per_minute,
+        retention_days: (days > 0).then_some(days),
+    }
 }
 
 /// The public address without a trailing slash, when there is one.

@@ -81,15 +81,14 @@ pub fn work(
             .lane(SITES_JOB, 1, Arc::new(visits))
             .entry(Entry::new("sites", "* * * * *", "UTC", SITES_JOB)?);
     }
-    if config.retention.transcripts_days > 0 {
-        let retention = Retention {
-            store: store(),
-            recordings: wired.recordings.clone(),
-            kept_ms: i64::from(config.retention.transcripts_days) * DAY_MS,
-        };
-        let hourly = Entry::new("retention", "7 * * * *", "UTC", RETENTION_JOB)?.and_at_start();
-        worker = worker.lane(RETENTION_JOB, 1, Arc::new(retention)).entry(hourly);
-    }
+    let days = config.retention.transcripts_days;
+    let retention = Retention {
+        store: store(),
+        recordings: wired.recordings.clone(),
+        kept_ms: (days > 0).then(|| i64::from(days) * DAY_MS),
+    };
+    let hourly = Entry::new("retention", "7 * * * *", "UTC", RETENTION_JOB)?.and_at_start();
+    worker = worker.lane(RETENTION_JOB, 1, Arc::new(retention)).entry(hourly);
     let fan_out = wired.live.webhooks.clone().run_fan_out(stop.clone());
     Ok(vec![tokio::spawn(worker.run(stop, grace)), tokio::spawn(fan_out)])
 }

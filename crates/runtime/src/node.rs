@@ -6,12 +6,14 @@ mod membership;
 mod outbound;
 mod plan;
 pub mod providers;
+mod voices;
 
 pub use doors::AttachError;
 pub(crate) use doors::refuse;
 pub use duty::local_moment;
 pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
+pub use voices::{Preview, VoiceError};
 
 use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};
@@ -149,6 +151,8 @@ pub(crate) struct Shared {
     pub(crate) board: Arc<Board>,
     /// Room for calls that are over and are read.
     pub(crate) reading: Arc<Semaphore>,
+    /// Room for voices that are heard before they are chosen.
+    pub(crate) previewing: Arc<Semaphore>,
     ledger: Ledger,
     answers: Arc<Answers>,
     controls: BTreeMap<String, Arc<dyn CarrierControl>>,
@@ -385,6 +389,7 @@ impl Node {
                 tasks: TaskTracker::new(),
                 judging: Arc::new(Semaphore::new(cores)),
                 reading: Arc::new(Semaphore::new(limits::READINGS_MAX)),
+                previewing: Arc::new(Semaphore::new(limits::PREVIEWS_AT_ONCE_MAX)),
                 phrases: Arc::default(),
                 board: Arc::default(),
                 ledger: Ledger::default(),
@@ -544,6 +549,7 @@ impl Node {
             ended_reason: None,
             recording: None,
             cost: base::Money::ZERO,
+            agent_version: None,
         }
     }
 

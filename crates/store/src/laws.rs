@@ -3,10 +3,12 @@
 mod desk;
 mod mail;
 mod resources;
+mod settings;
 
 pub use desk::*;
 pub use mail::*;
 pub use resources::*;
+pub use settings::*;
 mod live;
 
 pub use live::*;
@@ -112,6 +114,9 @@ macro_rules! store_laws {
             a_message_goes_out_once_and_nobody_gets_too_many,
             what_calls_come_to_is_the_sum_of_the_calls,
             a_mail_waits_with_its_job_and_belongs_to_one_business,
+            a_domain_leads_to_the_looks_of_one_business,
+            what_is_past_its_time_goes_for_one_business_alone,
+            a_call_is_found_by_the_version_of_its_agent,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(
@@ -189,6 +194,7 @@ pub fn call_of(tenant: &Tenant, started_at_ms: i64) -> Call {
         ended_reason: None,
         recording: None,
         cost: Money::ZERO,
+        agent_version: Some(1),
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) const OPERATIONS: &[(&str, &str)] = &[
     ("GET", "/api/v1/auth/oidc/{id}/start"),
     ("GET", "/api/v1/auth/oidc/callback"),
     ("POST", "/api/v1/oauth/token"),
+    ("GET", "/api/v1/public/branding"),
+    ("GET", "/api/v1/public/branding/logo"),
 ];
 
 /// Whether anybody may ask for this.

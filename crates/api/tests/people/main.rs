@@ -1,6 +1,7 @@
 //! Signing in and what people may do, over the whole router, on both engines of storage.
 
 mod keys;
+mod mail;
 mod matrix;
 mod oidc;
 mod rig;

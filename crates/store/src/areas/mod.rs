@@ -1,6 +1,7 @@
 //! What a store can do, by area: each file implements some of the traits of [`crate::contract`] over [`crate::db`].
 
 mod access;
+mod branding;
 pub(crate) mod calls;
 mod content;
 mod credentials;
