@@ -7,6 +7,7 @@ use egress::Egress;
 use model::routing::{ProviderChoice, Region, Stage, VoiceMap};
 use providers::options::{Descriptor, ProviderOptions, Settings};
 use providers::pricing;
+use providers::voices::Voices;
 use runtime::catalog::{Catalog, CredentialFrom, Entry, Unusable};
 use runtime::drivers::{HttpBrain, Realtime, StreamStt, StreamTts};
 use runtime::router::Facts;

@@ -77,7 +77,8 @@ pub(crate) struct DomainQuery {
     domain: Option<String>,
     /// Makes the address of a logo another one after each change. It means nothing else.
     #[param(max_length = 20)]
-    v: Option<String>,
+    #[serde(rename = "v")]
+    _version: Option<String>,
 }
 
 fn logo_url(domain: Option<&str>, version: u32) -> String {
