@@ -1,12 +1,16 @@
 //! What every store must obey, whatever is below it. [`crate::store_laws!`] makes each law a test of one store.
 
 mod desk;
+mod mail;
 mod resources;
 mod shares;
+mod settings;
 
 pub use desk::*;
+pub use mail::*;
 pub use resources::*;
 pub use shares::*;
+pub use settings::*;
 mod live;
 
 pub use live::*;
@@ -114,6 +118,10 @@ macro_rules! store_laws {
             a_link_to_a_call_leads_there_until_it_is_void,
             a_note_on_a_call_counts_its_changes,
             a_change_takes_its_line_of_the_audit_log_along,
+            a_mail_waits_with_its_job_and_belongs_to_one_business,
+            a_domain_leads_to_the_looks_of_one_business,
+            what_is_past_its_time_goes_for_one_business_alone,
+            a_call_is_found_by_the_version_of_its_agent,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(
@@ -192,6 +200,7 @@ pub fn call_of(tenant: &Tenant, started_at_ms: i64) -> Call {
         ended_reason: None,
         recording: None,
         cost: Money::ZERO,
+        agent_version: Some(1),
     }
 }
 

@@ -1,6 +1,7 @@
 //! All routes, one file per resource.
 
 mod agents;
+mod branding;
 mod business;
 mod businesses;
 mod calls;
@@ -20,10 +21,12 @@ mod overview;
 mod peers;
 mod people;
 mod plans;
+mod privacy;
 mod providers;
 mod recordings;
 mod shapes;
 mod shares;
+mod splits;
 mod supervise;
 pub(crate) mod test_calls;
 mod tickets;
@@ -33,6 +36,7 @@ mod transcripts;
 mod values;
 mod versions;
 mod views;
+mod voices;
 mod webhooks;
 
 pub(crate) use fields::{
@@ -107,6 +111,13 @@ fn documented() -> OpenApiRouter<App> {
 fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
     router
         .routes(routes!(business::get, business::update).layer(wide()))
+        .routes(routes!(privacy::get, privacy::put))
+        .routes(routes!(branding::get, branding::put))
+        .routes(routes!(branding::logo, branding::put_logo, branding::delete_logo).layer(image()))
+        .routes(routes!(branding::public))
+        .routes(routes!(branding::public_logo))
+        .routes(routes!(voices::list))
+        .routes(routes!(voices::preview))
         .routes(routes!(agents::list, agents::create).layer(wide()))
         .routes(routes!(agents::get, agents::update, agents::delete).layer(wide()))
         .routes(routes!(agents::set_status))
@@ -116,6 +127,7 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(versions::get))
         .routes(routes!(versions::diff))
         .routes(routes!(flows::test).layer(wide()))
+        .routes(routes!(splits::get, splits::put, splits::delete))
         .routes(routes!(tools::list))
         .routes(routes!(tools::put, tools::delete).layer(wide()))
         .routes(routes!(tools::test))
@@ -228,6 +240,11 @@ pub(crate) fn operations() -> crate::auth::audit::Operations {
 /// For bodies that hold more than a form: personas, lines, tools, notes.
 fn wide() -> DefaultBodyLimit {
     DefaultBodyLimit::max(limits::AGENT_BODY_BYTES_MAX)
+}
+
+/// For a logo.
+fn image() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(limits::LOGO_BYTES_MAX)
 }
 
 /// For files.

@@ -129,6 +129,9 @@ fn what_anybody_may_ask_for_is_on_this_list_and_each_has_its_reason() {
         "get_shared_recording",
         // What a page shows before anybody has signed in.
         "get_sign_in_options",
+        "forgot_password",
+        "get_public_branding",
+        "get_public_logo",
         "healthz",
         "login",
         "readyz",

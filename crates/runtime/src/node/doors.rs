@@ -215,6 +215,7 @@ impl Node {
         call.customer = customer_of(inbound.from);
         call.number = Some(number.expose().to_owned());
         call.state = CallState::Ringing;
+        let agent = self.version_for(&route.scope, *agent, &mut call).await;
         match self.shared.store.create_call(&route.scope, &call).await {
             Ok(()) => {}
             // The platform repeated its request while the first one was being answered.
@@ -232,7 +233,7 @@ impl Node {
         }
         let id = call.id;
         self.own(&route.scope, id).await;
-        self.host(slot, route.scope, call, &agent.agent, Vec::new());
+        self.host(slot, route.scope, call, &agent, Vec::new());
         self.connect(control.name(), &route.scope, id, base_url)
     }
 
@@ -397,12 +398,13 @@ impl Node {
             Some(slug) => agents.find(|one| one.agent.slug == *slug),
             None => agents.next(),
         };
-        let agent = agent.ok_or(AttachError::NoAgent)?.agent;
+        let agent = agent.ok_or(AttachError::NoAgent)?;
         self.plan_admits(&scope, Direction::Inbound).await?;
         let slot = self.admit(Direction::Inbound)?;
-        let mut call = self.new_call(&scope, agent.id, Direction::Inbound, carrier);
+        let mut call = self.new_call(&scope, agent.agent.id, Direction::Inbound, carrier);
         call.state = CallState::Answered;
         call.answered_at_ms = Some(call.started_at_ms);
+        let agent = self.version_for(&scope, agent, &mut call).await;
         self.shared.store.create_call(&scope, &call).await.map_err(RefuseReason::from)?;
         let id = call.id;
         self.own(&scope, id).await;

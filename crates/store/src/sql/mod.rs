@@ -17,6 +17,7 @@ mod desk;
 mod knowledge;
 mod knowledge_work;
 mod live;
+mod mail;
 mod nodes;
 mod people;
 mod resources;
@@ -28,6 +29,7 @@ pub(crate) use self::desk::*;
 pub(crate) use self::knowledge::*;
 pub(crate) use self::knowledge_work::*;
 pub(crate) use self::live::*;
+pub(crate) use self::mail::*;
 pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
 pub(crate) use self::resources::*;
@@ -98,6 +100,7 @@ const AREAS: &[&[Sql]] = &[
     knowledge::ALL,
     knowledge_work::ALL,
     live::ALL,
+    mail::ALL,
     nodes::ALL,
     people::ALL,
     resources::ALL,
