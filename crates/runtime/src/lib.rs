@@ -32,7 +32,7 @@ pub mod work;
 pub use cluster::{ClusterSettings, Follow, JoinError};
 pub use node::{
     AttachError, Budgets, DialError, DialRequest, LiveSettings, MaskedCredential, Node, NodeSettings, ProviderError,
-    RefuseReason, Services,
+    RefuseReason, Services, Visit,
 };
 
 /// What the outside follows and is sent: live events and webhooks.

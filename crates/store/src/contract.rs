@@ -11,6 +11,7 @@ pub mod drafts;
 pub mod lines;
 pub mod office;
 pub mod requests;
+pub mod widgets;
 
 mod events;
 mod jobs;
@@ -618,6 +619,7 @@ pub trait Store:
     + desk::Dispatches
     + desk::Statistics
     + office::Office
+    + widgets::Widgets
     + requests::Requests
     + Events
     + Jobs

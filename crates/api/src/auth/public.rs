@@ -18,6 +18,11 @@ pub(crate) const OPERATIONS: &[(&str, &str)] = &[
     ("GET", "/api/v1/auth/oidc/{id}/start"),
     ("GET", "/api/v1/auth/oidc/callback"),
     ("POST", "/api/v1/oauth/token"),
+    // Visitors of websites have no account: the page's origin lets them in, and then a token of their own.
+    ("GET", "/api/v1/widget/{key}"),
+    ("POST", "/api/v1/widget/{key}/visits"),
+    ("GET", "/api/v1/widget/{key}/messages"),
+    ("GET", "/api/v1/widget/{key}/line"),
 ];
 
 /// Whether anybody may ask for this.

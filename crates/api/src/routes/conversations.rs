@@ -67,16 +67,22 @@ pub(crate) enum RoleView {
     Person,
 }
 
+impl From<Role> for RoleView {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Customer => Self::Customer,
+            Role::Agent => Self::Agent,
+            Role::Person => Self::Person,
+        }
+    }
+}
+
 impl From<Message> for MessageView {
     fn from(message: Message) -> Self {
         Self {
             id: message.id.0,
             seq: message.seq,
-            role: match message.role {
-                Role::Customer => RoleView::Customer,
-                Role::Agent => RoleView::Agent,
-                Role::Person => RoleView::Person,
-            },
+            role: message.role.into(),
             text: message.text.into_inner(),
             complete: message.complete,
             at_ms: message.at.0,

@@ -6,3 +6,4 @@ mod oidc;
 mod rig;
 mod samples;
 mod sign_in;
+mod visits;

@@ -23,3 +23,4 @@ mod retention;
 mod tenants;
 mod training;
 mod webhooks;
+mod widgets;

@@ -21,6 +21,7 @@ mod nodes;
 mod people;
 mod resources;
 mod training;
+mod widgets;
 
 pub(crate) use self::core::*;
 pub(crate) use self::desk::*;
@@ -31,6 +32,7 @@ pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
 pub(crate) use self::resources::*;
 pub(crate) use self::training::*;
+pub(crate) use self::widgets::*;
 
 use crate::contract::Answer;
 use crate::error::StoreError;
@@ -100,6 +102,7 @@ const AREAS: &[&[Sql]] = &[
     people::ALL,
     resources::ALL,
     training::ALL,
+    widgets::ALL,
 ];
 
 /// Every statement.
