@@ -35,6 +35,8 @@ pub fn browser_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     tested?;
     // Starts servers of its own: one as on somebody's own machine, one with people.
     cmd(&root.join("web"), "node", &["test/pages.mjs", &frontdesk.to_string_lossy()]).run()?;
+    // Pages of other origins, with the widget on them.
+    cmd(&root.join("web"), "node", &["test/widget.mjs", &frontdesk.to_string_lossy(), &path]).run()?;
     Ok(Outcome::Done)
 }
 
