@@ -18,6 +18,19 @@ async function freePort() {
   return port;
 }
 
+/**
+ * The pages of `dist` before a server, for trying pages that the program does not have in it yet: with `PAGES=dist`. As seen
+ * from the server they are its own.
+ */
+async function pagesBefore(url) {
+  if (process.env.PAGES !== "dist") return { url, stop: () => {} };
+  process.env.FRONTDESK_URL = url;
+  const { preview } = await import("vite");
+  const server = await preview({ logLevel: "error", preview: { port: await freePort(), host: "127.0.0.1" } });
+  const { port } = server.httpServer.address();
+  return { url: `http://127.0.0.1:${port}`, stop: () => server.httpServer.close() };
+}
+
 /** Starts `program serve` and waits until it takes calls. Models come from where the repository has them. */
 export async function startFrontdesk(program, home, env) {
   await mkdir(home, { recursive: true });
@@ -47,5 +60,10 @@ export async function startFrontdesk(program, home, env) {
     }
     await new Promise((done) => setTimeout(done, 200));
   }
-  return { url, lastLines, stop: () => child.kill("SIGKILL") };
+  const pages = await pagesBefore(url);
+  const stop = () => {
+    pages.stop();
+    child.kill("SIGKILL");
+  };
+  return { url: pages.url, lastLines, stop };
 }

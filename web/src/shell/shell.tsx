@@ -5,6 +5,8 @@ import { useCan, useMe } from "../auth/me";
 import { session } from "../call/session";
 import { t } from "../i18n";
 import { useLiveCount, useLiveStream, useStreamState } from "../live/use-live";
+import { useAnySupervision } from "../supervise/use-supervision";
+import { isMine } from "../supervise/view";
 import { LogoIcon, MoreIcon, SearchIcon } from "../ui/icons";
 import { IconButton } from "../ui/kit/button";
 import { Dialog } from "../ui/kit/dialog";
@@ -109,6 +111,7 @@ function SideBar() {
         ))}
       </nav>
       <div className="flex flex-col gap-2 border-t border-line p-3">
+        <HasCall />
         <InCall />
         <AccountMenu />
       </div>
@@ -150,6 +153,7 @@ function PhoneTop() {
           <BusinessName />
         </span>
       </Link>
+      <HasCall />
       <InCall />
       <IconButton label={t("shell.search")} onClick={openPalette}>
         <SearchIcon className="size-[1.15rem]" />
@@ -206,6 +210,23 @@ function PhoneBar() {
         <AccountMenu />
       </Dialog>
     </nav>
+  );
+}
+
+/** The way back to a caller whom this user has taken over. */
+function HasCall() {
+  const view = useAnySupervision();
+  const { search } = useLocation();
+  if (view.call === null || !isMine(view) || search.call === view.call) return null;
+  return (
+    <Link
+      to="/live"
+      search={{ call: view.call }}
+      className="flex items-center gap-2 rounded-full bg-person/12 px-3 py-1.5 text-sm font-medium text-person-ink"
+    >
+      <span className="size-2 rounded-full bg-person" aria-hidden="true" />
+      {t("supervise.pill")}
+    </Link>
   );
 }
 

@@ -1,0 +1,1 @@
+export * from "../../../sdks/js/src/audio/playout-queue";
