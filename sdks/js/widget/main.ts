@@ -52,7 +52,10 @@ async function start(source: HTMLScriptElement): Promise<void> {
     window.FrontdeskWidget = {
       open: () => widget.open(),
       close: () => widget.close(),
-      remove: () => widget.remove(),
+      remove: () => {
+        widget.remove();
+        delete window.FrontdeskWidget;
+      },
     };
     document.dispatchEvent(new CustomEvent("frontdesk:ready"));
   };
@@ -60,6 +63,7 @@ async function start(source: HTMLScriptElement): Promise<void> {
   else ready();
 }
 
+/** Once on a page, whatever its source says. */
 if (script instanceof HTMLScriptElement && window.FrontdeskWidget === undefined) {
   start(script).catch((error: unknown) => {
     // The page goes on without a widget; whoever put it there looks here.

@@ -89,6 +89,52 @@ pub(crate) struct WidgetShape {
     visits_per_minute: u32,
 }
 
+/// A change of a widget (JSON merge patch, RFC 7396): what is left out stays.
+#[derive(ToSchema)]
+#[schema(as = WidgetPatch)]
+#[expect(dead_code, reason = "describes the body; the change itself is merged as JSON")]
+pub(crate) struct WidgetPatch {
+    /// What people of the business call it.
+    #[schema(required = false, min_length = 1, max_length = 100)]
+    name: String,
+    /// Who answers: id or short name.
+    #[schema(required = false)]
+    agent: String,
+    /// Whether it is there for anybody.
+    #[schema(required = false)]
+    enabled: bool,
+    /// Websites that it may stand on: scheme and host, and `*.` for subdomains.
+    #[schema(required = false, max_items = 50, example = json!(["https://shop.example", "https://*.shop.example"]))]
+    origins: Vec<String>,
+    /// Whether visitors may speak.
+    #[schema(required = false)]
+    voice: bool,
+    /// Whether visitors may write.
+    #[schema(required = false)]
+    chat: bool,
+    /// What stands above the conversation; empty: the agent's name.
+    #[schema(required = false, max_length = 100)]
+    title: String,
+    /// First words; empty: the agent's own greeting.
+    #[schema(required = false, max_length = 1000)]
+    greeting: String,
+    /// What a visitor must agree to before the conversation begins; empty asks for nothing.
+    #[schema(required = false, max_length = 1000)]
+    consent: String,
+    /// Where the visitor reads about privacy.
+    #[schema(required = false, max_length = 500)]
+    privacy_url: String,
+    /// Languages of the widget's own words, the first where the page asks for none of them.
+    #[schema(required = false, min_items = 1, example = json!(["en", "hi"]))]
+    languages: Vec<String>,
+    /// How it looks.
+    #[schema(required = false)]
+    theme: WidgetThemeShape,
+    /// Conversations that may begin in a minute.
+    #[schema(required = false, minimum = 1, maximum = 1000)]
+    visits_per_minute: u32,
+}
+
 /// How a widget looks.
 #[derive(ToSchema)]
 #[schema(as = WidgetTheme)]
@@ -203,7 +249,7 @@ pub(crate) async fn get(
 /// Changes a widget (JSON merge patch, RFC 7396): what is left out stays, null takes away.
 #[utoipa::path(patch, path = "/api/v1/widgets/{id}", tag = "widgets", operation_id = "update_widget",
     extensions(("x-if-match" = json!(true))), params(("id" = Uuid, Path, description = "The widget")),
-    request_body = WidgetShape, security(("bearer" = ["agents:write"])), responses(
+    request_body = WidgetPatch, security(("bearer" = ["agents:write"])), responses(
     (status = 200, description = "The widget as it is now", body = WidgetView, headers(("ETag" = String, description = "Its version")))
 ))]
 pub(crate) async fn update(

@@ -8,6 +8,7 @@ import * as shell from "./shell";
 import * as signIn from "./sign-in";
 import * as supervise from "./supervise";
 import * as talk from "./talk";
+import * as widget from "./widget";
 
 export const hi: Messages = {
   ...shell,
@@ -19,4 +20,5 @@ export const hi: Messages = {
   ...kit,
   ...settings,
   ...supervise,
+  ...widget,
 };
