@@ -80,6 +80,8 @@ export class Frontdesk extends Emitter<FrontdeskEvents> {
   #isHandedOver = false;
   #isTalking = false;
   #isMuted = false;
+  /** Whether this conversation has had a line already. */
+  #wasOpen = false;
   /** After a break, until it is known what of what was typed has arrived. */
   #isCatchingUp = false;
   #retries = 0;
@@ -266,12 +268,13 @@ export class Frontdesk extends Emitter<FrontdeskEvents> {
     const attempt = ++this.#attempt;
     clearTimeout(this.#timer);
     if (this.#state === "ended") this.#setHandedOver(false);
-    this.#setState(this.#retries > 0 || this.#state === "open" ? "reconnecting" : "connecting");
+    this.#setState(this.#retries > 0 ? "reconnecting" : "connecting");
     try {
       const visit = await this.#visits.begin();
       if (attempt !== this.#attempt) return;
-      this.#socket?.drop();
-      this.#socket = new LineSocket(this.#visits.lineUrl, visit.token, !this.#isTalking, this.#socketListener());
+      const { lineUrl } = this.#visits;
+      const listener = this.#socketListener(this.#socket);
+      this.#socket = new LineSocket(lineUrl, visit.token, !this.#isTalking, listener);
     } catch (error) {
       if (attempt !== this.#attempt) return;
       const known = error instanceof FrontdeskError ? error : new FrontdeskError("internal", String(error));
@@ -281,10 +284,13 @@ export class Frontdesk extends Emitter<FrontdeskEvents> {
     }
   }
 
-  #socketListener(): SocketListener {
+  /** The new line stands before the old one goes: to the server, nobody was away in between. */
+  #socketListener(replaced: LineSocket | null): SocketListener {
     return {
       onOpen: () => {
-        const isBack = this.#retries > 0;
+        replaced?.drop();
+        const isBack = this.#wasOpen;
+        this.#wasOpen = true;
         this.#retries = 0;
         this.#refusals = 0;
         this.#setState("open");
@@ -295,7 +301,10 @@ export class Frontdesk extends Emitter<FrontdeskEvents> {
       onAudio: (pcm) => {
         if (performance.now() >= this.#dropUntilMs) this.#audio?.play(pcm);
       },
-      onClose: (code, wasOpen) => this.#onClose(code, wasOpen),
+      onClose: (code, wasOpen) => {
+        replaced?.drop();
+        this.#onClose(code, wasOpen);
+      },
     };
   }
 
@@ -408,6 +417,7 @@ export class Frontdesk extends Emitter<FrontdeskEvents> {
     this.#attempt++;
     clearTimeout(this.#timer);
     this.#retries = 0;
+    this.#wasOpen = false;
     this.#visits.forget();
     this.#socket?.drop();
     this.#socket = null;
@@ -466,7 +476,8 @@ export class Frontdesk extends Emitter<FrontdeskEvents> {
 const REFUSALS = new Map<number, [FrontdeskErrorCode, string]>([
   [CLOSED.replaced, ["replaced", "another page has the conversation"]],
   [CLOSED.busy, ["busy", "all lines are taken"]],
-  [CLOSED.refused, ["rate_limited", "too many messages, or this is not offered"]],
+  [CLOSED.tooMany, ["rate_limited", "too many messages at once"]],
+  [CLOSED.notOffered, ["not_offered", "the widget does not offer this any more"]],
 ]);
 
 const MIC_CODES: Record<MicProblem, FrontdeskErrorCode> = {

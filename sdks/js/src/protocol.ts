@@ -41,10 +41,11 @@ export const TOKEN_PREFIX = "frontdesk.token.";
 /** Close codes (RFC 6455, 7.4.1, and 4000 to 4999 as this protocol uses them). */
 export const CLOSED = {
   over: 1000,
-  refused: 1008,
   busy: 1013,
   conversationOver: 4000,
   replaced: 4001,
+  notOffered: 4003,
+  tooMany: 4029,
 } as const;
 
 /** Reads a text message; `null` when it is none of the protocol. */

@@ -43,6 +43,8 @@ const MINUTE: Millis = Millis(60_000);
 const KEY_BYTES_MAX: usize = 80;
 /// How long a browser may remember the answer to its question.
 const PREFLIGHT_SECS: &str = "600";
+/// Close code (of those for private use) for a visitor who types too much at once.
+const TOO_MANY: u16 = 4029;
 /// Of the registry of carriers.
 const CARRIER: &str = carriers::website::DESCRIPTOR.name;
 
@@ -391,7 +393,7 @@ impl MediaSocket for VisitorSocket {
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
         match self.inner.poll_recv(cx) {
             Poll::Ready(Some(Incoming::Text(text))) if !self.takes(&text) => {
-                Poll::Ready(Some(Incoming::Violation { code: 1008, why: "too many messages" }))
+                Poll::Ready(Some(Incoming::Violation { code: TOO_MANY, why: "too many messages" }))
             }
             other => other,
         }

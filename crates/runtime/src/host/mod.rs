@@ -232,8 +232,9 @@ impl CallHost {
         let deadline = self.machine.next_deadline().map(|(at, _why)| self.instant(at));
         let pace_at = self.link.as_ref().and_then(|_| self.mouth.next_frame_at(now)).map(|at| self.instant(at));
         let patience_ms = match (&self.link, &self.paper) {
-            (Some(_), _) => Some(limits::MEDIA_SILENT_MS_MAX),
-            (None, Some(_)) => Some(limits::VISITOR_AWAY_MS_MAX),
+            // A page that nobody looks at sleeps, and says nothing for a minute.
+            (_, Some(_)) => Some(limits::VISITOR_AWAY_MS_MAX),
+            (Some(_), None) => Some(limits::MEDIA_SILENT_MS_MAX),
             (None, None) => None,
         };
         let silent_at = patience_ms.map(|patience_ms| self.heard_at + Duration::from_millis(patience_ms));

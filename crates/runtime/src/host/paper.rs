@@ -5,7 +5,7 @@ use super::CallHost;
 use base::wire::Wire;
 use base::{SttStreamId, UtteranceId};
 use carriers::protocol::MediaCommand;
-use engine::io::{Input, SpeechInput, SynthesisInput};
+use engine::io::{CarrierInput, Input, SpeechInput, SynthesisInput};
 use model::live::LiveEvent;
 
 /// Who opens the line of a visitor's conversation while another page of theirs has it.
@@ -130,6 +130,10 @@ impl CallHost {
 
     /// A visitor's line opens, perhaps in the place of another, and says whether its visitor writes or speaks.
     pub(super) fn visitor_joins(&mut self, is_written: bool) {
+        if is_written && self.paper.is_none() && self.link.is_some() {
+            // Nobody listens any more: what was not heard was not said.
+            self.feed(Input::Carrier(CarrierInput::Interrupted));
+        }
         if let Some(mut replaced) = self.link.take() {
             self.out.clear();
             self.shared.tasks.spawn(async move {
@@ -165,7 +169,7 @@ impl CallHost {
 
     /// Nobody has come back to a written conversation.
     pub(super) fn visitor_is_gone(&mut self) {
-        self.feed(Input::Carrier(engine::io::CarrierInput::HungUp));
+        self.feed(Input::Carrier(CarrierInput::HungUp));
     }
 
     /// A recogniser that nobody needs while the conversation is written.

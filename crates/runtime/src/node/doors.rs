@@ -58,7 +58,8 @@ impl AttachError {
     pub fn close_code(&self) -> u16 {
         match self {
             Self::Violation { code, .. } => *code,
-            Self::NoStart | Self::Token | Self::NoAgent | Self::NotOffered => 1008,
+            Self::NoStart | Self::Token | Self::NoAgent => 1008,
+            Self::NotOffered => 4003,
             Self::Over => 4000,
             Self::Refused(RefuseReason::Store(_)) => 1011,
             Self::Refused(_) => 1013,
