@@ -126,6 +126,22 @@ async function talks(page, website, begin) {
   await agentSays(page, /service/i);
 }
 
+async function isMade(page, desk, begin) {
+  begin("the dashboard makes a widget, gives its tag, and shows it");
+  await page.goto(`${desk}/settings/widget`);
+  await page.getByRole("button", { name: "New widget" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("Shop window");
+  await page.getByLabel("Websites").fill("https://shop.example");
+  const problems = await violations(page);
+  if (problems.length > 0) throw new Error(problems.join("\n"));
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText(`<script src="${desk}/widget.js" data-key="fdw_`).waitFor();
+  await page.getByRole("button", { name: "Close", exact: true }).last().click();
+  await page.locator('[data-widget="Shop window"]').getByRole("button", { name: "Try it here" }).click();
+  await page.getByRole("dialog", { name: /^Chat with/ }).waitFor();
+  await page.locator('.message[data-role="agent"]').first().waitFor();
+}
+
 async function isRefused(page, website, begin) {
   begin("a website that is not on the list gets nothing");
   const said = [];
@@ -213,6 +229,7 @@ export async function testWidget(program, wavFile) {
     const { website, key } = await make({});
     await chats(await open(true), website, api, begin);
     await talks(await open(true), website, begin);
+    await isMade(await open(true), desk.url, begin);
     begin("the console stays clean under a strict content security policy");
     if (bad.length > 0) throw new Error(bad.join("\n"));
     const foreign = await startWebsite(desk.url, key);

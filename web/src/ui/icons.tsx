@@ -295,6 +295,8 @@ export const NodesIcon = (p: IconProps) => (
     <rect x="4" y="4" width="16" height="6" rx="2" />
     <rect x="4" y="14" width="16" height="6" rx="2" />
     <path d="M8 7h.01M8 17h.01M12 7h4M12 17h4" />
+  </Icon>
+);
 
 export const UploadIcon = (p: IconProps) => (
   <Icon {...p}>
