@@ -687,3 +687,25 @@ pub const FLOW_TEXT_CHARS_MAX: usize = 1_000;
 pub const FLOW_STEPS_MAX: u32 = 1_000;
 /// Characters of the value of a variable.
 pub const FLOW_VALUE_CHARS_MAX: usize = 1_000;
+/// Widgets of a business.
+pub const WIDGETS_PER_BUSINESS_MAX: u32 = 50;
+/// Websites that one widget may stand on.
+pub const WIDGET_ORIGINS_MAX: usize = 50;
+/// Longest text of a widget's settings.
+pub const WIDGET_TEXT_CHARS_MAX: usize = 1_000;
+/// How long a visitor's token opens the line of one conversation.
+pub const VISIT_MS_MAX: i64 = 2 * 60 * 60 * 1_000;
+/// Conversations that one address may begin in a minute, over all widgets.
+pub const VISITS_PER_ADDRESS_MINUTE_MAX: u64 = 20;
+/// Conversations that a widget may begin in a minute at most, whatever its settings say.
+pub const VISITS_PER_MINUTE_MAX: u32 = 1_000;
+/// How long a written conversation waits for a visitor whose page is gone.
+pub const VISITOR_AWAY_MS_MAX: u64 = 3 * 60 * 1_000;
+/// Silence after which a visitor who writes is asked, and again before the conversation ends.
+pub const VISITOR_IDLE_MS: u64 = 5 * 60 * 1_000;
+/// Messages that a visitor may type at once; one more every [`VISITOR_TYPES_EVERY_MS`].
+pub const VISITOR_TYPED_MAX: u32 = 10;
+/// How often one more message is taken of a visitor who has typed as many as may be at once.
+pub const VISITOR_TYPES_EVERY_MS: u64 = 1_000;
+/// Messages of a conversation that a visitor's page is given again.
+pub const VISIT_MESSAGES_MAX: usize = 400;

@@ -14,6 +14,7 @@ pub mod mail;
 pub mod office;
 pub mod requests;
 pub mod shares;
+pub mod widgets;
 
 mod events;
 mod jobs;
@@ -664,6 +665,7 @@ pub trait Store:
     + mail::Mails
     + office::Office
     + branding::Brandings
+    + widgets::Widgets
     + requests::Requests
     + Events
     + Jobs

@@ -37,7 +37,9 @@ mod values;
 mod versions;
 mod views;
 mod voices;
+pub(crate) mod visits;
 mod webhooks;
+mod widgets;
 
 pub(crate) use fields::{
     Id, Name, check_key, check_language, check_slug, check_text, customer_text, deleted, dialled, merged, merged_value,
@@ -83,6 +85,7 @@ use utoipa_axum::routes;
         (name = "calls", description = "Calls, their journals, recordings and live events."),
         (name = "events", description = "What happens in the business, as it happens; docs/events.md."),
         (name = "webhooks", description = "The same, sent to your systems; docs/webhooks.md."),
+        (name = "widgets", description = "Agents on websites, and what their visitors do; docs/widget.md."),
         (name = "plans", description = "Plans, the subscription, and what is used."),
         (name = "providers", description = "Who recognises, thinks and speaks: health, switches, credentials, costs."),
         (name = "operations", description = "Health and metrics.")
@@ -221,6 +224,12 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(webhooks::delivery))
         .routes(routes!(webhooks::replay_delivery))
+        .routes(routes!(widgets::list, widgets::create).layer(wide()))
+        .routes(routes!(widgets::get, widgets::update, widgets::delete).layer(wide()))
+        .routes(routes!(visits::show))
+        .routes(routes!(visits::begin))
+        .routes(routes!(visits::messages))
+        .routes(routes!(visits::line))
         .routes(routes!(plans::plans))
         .routes(routes!(plans::subscription, plans::put_subscription))
         .routes(routes!(plans::usage))

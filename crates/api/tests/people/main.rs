@@ -8,3 +8,4 @@ mod oidc;
 mod rig;
 mod samples;
 mod sign_in;
+mod visits;

@@ -13,6 +13,9 @@ use std::fmt::Write as _;
 const GOLDEN: &str = include_str!("matrix.txt");
 /// Operations that are asked with a body and change nothing.
 const QUESTIONS: [&str; 2] = ["classify", "query_knowledge"];
+/// Operations for everybody without a credential. This list only shrinks. Those of visitors of websites look at the page's
+/// origin and at a token of their own.
+const PUBLIC_MAX: usize = 17;
 
 struct Operation {
     id: String,
@@ -122,6 +125,7 @@ fn what_anybody_may_ask_for_is_on_this_list_and_each_has_its_reason() {
     let public: Vec<String> = operations().into_iter().filter(|one| one.needs.is_none()).map(|one| one.id).collect();
     let allowed = [
         "accept_invitation",
+        "begin_visit",
         "create_token",
         "finish_oidc",
         // The token of the link is the credential.
@@ -133,11 +137,14 @@ fn what_anybody_may_ask_for_is_on_this_list_and_each_has_its_reason() {
         "get_public_branding",
         "get_public_logo",
         "healthz",
+        "list_visit_messages",
         "login",
+        "open_visit",
         "readyz",
         "refresh",
         "register",
         "reset_password",
+        "show_widget",
         "start_oidc",
     ];
     assert_eq!(public, allowed);

@@ -39,6 +39,12 @@ pub enum AttachError {
     /// It asked for an agent that does not exist.
     #[error("there is no such agent")]
     NoAgent,
+    /// The visitor's conversation is over, or another node has it.
+    #[error("the conversation is over")]
+    Over,
+    /// The visitor may write and not speak, or the other way around.
+    #[error("this is not offered here")]
+    NotOffered,
     /// The node did not take the call.
     #[error(transparent)]
     Refused(#[from] RefuseReason),
@@ -53,6 +59,8 @@ impl AttachError {
         match self {
             Self::Violation { code, .. } => *code,
             Self::NoStart | Self::Token | Self::NoAgent => 1008,
+            Self::NotOffered => 4003,
+            Self::Over => 4000,
             Self::Refused(RefuseReason::Store(_)) => 1011,
             Self::Refused(_) => 1013,
             Self::Gone => 1000,
@@ -67,6 +75,14 @@ enum Room {
     Here,
     /// At another one, too.
     Anywhere,
+}
+
+/// Who comes with a media socket.
+pub(super) enum Comer {
+    /// A platform or a page of ours, in whose name it may begin a call.
+    Carrier(Option<TenantScope>),
+    /// A visitor of a website.
+    Visitor(Box<super::Visit>),
 }
 
 impl Node {
@@ -339,14 +355,30 @@ impl Node {
         &self,
         carrier: &str,
         scope: Option<TenantScope>,
+        protocol: Box<dyn MediaProtocol>,
+        media: Box<dyn MediaSocket>,
+    ) -> Result<CallId, AttachError> {
+        self.let_in(carrier, Comer::Carrier(scope), protocol, media).await
+    }
+
+    pub(super) async fn let_in(
+        &self,
+        carrier: &str,
+        comer: Comer,
         mut protocol: Box<dyn MediaProtocol>,
         mut media: Box<dyn MediaSocket>,
     ) -> Result<CallId, AttachError> {
         let admitted = match await_start(protocol.as_mut(), media.as_mut()).await {
-            Ok((start, sink)) => self.find_call(carrier, scope, &start).await.map(|call| (call, sink)),
+            Ok((start, sink)) => {
+                let found = match &comer {
+                    Comer::Carrier(scope) => self.find_call(carrier, *scope, &start).await,
+                    Comer::Visitor(visit) => self.find_visit(carrier, visit, &start).await,
+                };
+                found.map(|call| (call, sink, start.is_written))
+            }
             Err(error) => Err(error),
         };
-        let (call, sink) = match admitted {
+        let (call, sink, is_written) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => {
                 tracing::warn!(carrier, %error, "a media socket was not admitted");
@@ -355,7 +387,7 @@ impl Node {
             }
         };
         let messages = lock(&self.shared.calls).get(&call).map(|live| live.channels.messages.clone());
-        let join = HostMessage::Join(Box::new(Link { socket: media, protocol, sink }));
+        let join = HostMessage::Join(Box::new(Link { socket: media, protocol, sink, is_written }));
         let unsent = match messages {
             Some(messages) => messages.send(join).await.err().map(|unsent| unsent.0),
             None => Some(join),

@@ -26,3 +26,4 @@ mod shares;
 mod tenants;
 mod training;
 mod webhooks;
+mod widgets;

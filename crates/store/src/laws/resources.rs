@@ -19,11 +19,11 @@ use std::sync::Arc;
 
 const BY: Publication<'_> = Publication { note: Some("first"), by: "key:1", at_ms: 7 };
 
-fn conflicts<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
+pub(super) fn conflicts<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
     matches!(answer, Err(StoreError::Conflict(_)))
 }
 
-fn absent<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
+pub(super) fn absent<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
     matches!(answer, Err(StoreError::NotFound(_)))
 }
 

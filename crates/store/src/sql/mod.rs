@@ -23,6 +23,7 @@ mod people;
 mod resources;
 mod shares;
 mod training;
+mod widgets;
 
 pub(crate) use self::core::*;
 pub(crate) use self::desk::*;
@@ -35,6 +36,7 @@ pub(crate) use self::people::*;
 pub(crate) use self::resources::*;
 pub(crate) use self::shares::*;
 pub(crate) use self::training::*;
+pub(crate) use self::widgets::*;
 
 use crate::contract::Answer;
 use crate::error::StoreError;
@@ -106,6 +108,7 @@ const AREAS: &[&[Sql]] = &[
     resources::ALL,
     shares::ALL,
     training::ALL,
+    widgets::ALL,
 ];
 
 /// Every statement.
