@@ -18,7 +18,33 @@ async function freePort() {
   return port;
 }
 
-/** Starts `program serve` and waits until it takes calls. Models come from where the repository has them. */
+/**
+ * The pages of `dist` before a server, for trying pages that the program does not have in it yet: with `PAGES=dist`. As seen
+ * from the server they are its own.
+ */
+async function pagesBefore(url) {
+  if (process.env.PAGES !== "dist") return { url, stop: () => {} };
+  process.env.FRONTDESK_URL = url;
+  const { preview } = await import("vite");
+  const server = await preview({ logLevel: "error", preview: { port: await freePort(), host: "127.0.0.1" } });
+  const { port } = server.httpServer.address();
+  return { url: `http://127.0.0.1:${port}`, stop: () => server.httpServer.close() };
+}
+
+/** In front of a server: the pages as they were built last, instead of those within the program. */
+async function inFront(url) {
+  if (process.env.PAGES !== "dist") return { url, close: () => {} };
+  process.env.FRONTDESK_URL = url;
+  const { preview } = await import("vite");
+  const root = join(ROOT, "web");
+  const server = await preview({ root, logLevel: "error", preview: { host: "127.0.0.1", port: await freePort() } });
+  return { url: server.resolvedUrls.local[0].replace(/\/$/, ""), close: () => server.close() };
+}
+
+/**
+ * Starts `program serve` and waits until it takes calls. Models come from where the repository has them. With PAGES=dist in
+ * the environment, the pages are those of web/dist.
+ */
 export async function startFrontdesk(program, home, env) {
   await mkdir(home, { recursive: true });
   const port = await freePort();
@@ -47,5 +73,10 @@ export async function startFrontdesk(program, home, env) {
     }
     await new Promise((done) => setTimeout(done, 200));
   }
-  return { url, lastLines, stop: () => child.kill("SIGKILL") };
+  const pages = await pagesBefore(url);
+  const stop = () => {
+    pages.stop();
+    child.kill("SIGKILL");
+  };
+  return { url: pages.url, lastLines, stop };
 }

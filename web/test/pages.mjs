@@ -5,7 +5,7 @@
 //
 // It starts servers of its own with empty data folders: one as on somebody's own machine, one that asks for a sign-in.
 // Environment: CHROMIUM (default /usr/bin/chromium); WAIT_MS (longest wait for one step, default 60000); PARTS (some of
-// jobs,looks,people; default all).
+// jobs,looks,shaping,people; default all).
 import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { launch, watch } from "./browser.mjs";
 import { startFrontdesk } from "./frontdesk.mjs";
+import { testShaping } from "./shaping.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WAIT_MS = Number(process.env.WAIT_MS ?? 60_000);
@@ -24,7 +25,7 @@ const LOOKS = [
   { size: "phone", colorScheme: "light" },
 ];
 const QUESTIONS = ["When are you open on Saturday?", "How much is a full service?"];
-const PARTS = (process.env.PARTS ?? "jobs,looks,people").split(",");
+const PARTS = (process.env.PARTS ?? "jobs,looks,shaping,people").split(",");
 const PASSWORD = "a bicycle with two bells";
 
 const [program, ...rest] = process.argv.slice(2);
@@ -319,6 +320,18 @@ async function ownMachine() {
   server.stop();
 }
 
+/** The pages that shape a business; what they change is in nobody's way here. */
+async function shaping() {
+  begin("a server whose business is shaped");
+  const server = await startFrontdesk(program, join(home, "shaping"), {
+    FRONTDESK_ACCESS_REGISTRATION: "true",
+    FRONTDESK_KNOWLEDGE_PRIVATE_ADDRESSES: "true",
+  });
+  servers.push(server);
+  problems.push(...(await testShaping(server.url, [])));
+  server.stop();
+}
+
 async function withPeople() {
   const data = join(home, "people");
   const admin = (...args) =>
@@ -337,6 +350,7 @@ const servers = [];
 let failed = false;
 try {
   if (PARTS.includes("jobs") || PARTS.includes("looks")) await ownMachine();
+  if (PARTS.includes("shaping")) await shaping();
   if (PARTS.includes("people")) await withPeople();
 } catch (error) {
   failed = true;

@@ -1,6 +1,26 @@
 // What each of the shaping pages is for, done as a person does it.
+import { knowledge } from "./knowledge-jobs.mjs";
 
 const unique = () => Math.random().toString(36).slice(2, 8);
+
+const INTENTS = {
+  rent: [
+    "can I rent a bike",
+    "I would like to rent a tandem",
+    "how do I hire a bicycle for the weekend",
+    "do you lend bikes",
+    "I need a bike for two days",
+    "is it possible to rent an e-bike",
+  ],
+  repair: [
+    "my brakes are broken",
+    "can you repair my bike",
+    "I have a flat tyre",
+    "the chain fell off",
+    "my gears make a noise",
+    "I need a service for my bicycle",
+  ],
+};
 
 async function agents({ page, baseUrl, begin, check }) {
   const name = `Mira ${unique()}`;
@@ -75,6 +95,24 @@ async function agents({ page, baseUrl, begin, check }) {
   await page.getByText("Patient", { exact: true }).waitFor();
   await check("turns");
 
+  begin("the agent learns what customers want, and tells it apart");
+  await page.getByRole("tab", { name: "What customers want" }).click();
+  for (const [name, examples] of Object.entries(INTENTS)) {
+    await page.getByRole("button", { name: "Add a wish" }).click();
+    await page.getByLabel("Wish", { exact: true }).last().fill(name);
+    await page.getByLabel("What they say, one a line").last().fill(examples.join("\n"));
+  }
+  await page.getByRole("button", { name: "Add a thing" }).click();
+  await page.getByLabel("Thing", { exact: true }).fill("bike");
+  await page.getByLabel("List, one value a line").fill("e-bike: pedelec, electric bike\ntandem");
+  await page.getByRole("button", { name: "Save and learn" }).click();
+  await page.locator('[data-trained="1"]').waitFor();
+  await page.getByLabel("What a caller says").fill("could I rent an electric bike");
+  await page.getByRole("button", { name: "What is it?" }).click();
+  await page.locator('[data-classified="rent"]').waitFor();
+  await page.getByText("bike: e-bike").waitFor();
+  await check("training");
+
   begin("versions are compared, and the first one is published again");
   await page.getByRole("tab", { name: "Versions" }).click();
   await page.locator('[data-version="2"]').waitFor();
@@ -107,9 +145,11 @@ const SECTIONS = [
   ["numbers", "Numbers and routing"],
   ["providers", "Providers"],
   ["keys", "API keys"],
+  ["mcp", "Tool servers (MCP)"],
   ["webhooks", "Webhooks"],
   ["plan", "Plan and usage"],
   ["configuration", "Feature flags"],
+  ["sign-on", "Single sign-on"],
   ["access", "Address list"],
   ["audit", "Audit log"],
 ];
@@ -137,6 +177,48 @@ async function settings({ page, baseUrl, begin, check }) {
   await page.locator(`[data-key="${name}"]`).getByRole("button", { name: "Revoke" }).click();
   await page.getByRole("alertdialog").getByRole("button", { name: "Revoke" }).click();
   await page.locator(`[data-key="${name}"]`).waitFor({ state: "detached" });
+
+  begin("an OAuth client is made, and its id and secret are shown once");
+  await page.getByRole("button", { name: "New client" }).click();
+  await dialog.getByLabel("Name of the key").fill(name);
+  await dialog.getByRole("button", { name: "New client" }).click();
+  await dialog.getByText("/api/v1/oauth/token").waitFor();
+  await check("client");
+  await dialog.getByRole("button", { name: "I have kept it" }).click();
+  await page.locator(`[data-client="${name}"]`).getByRole("button", { name: "Revoke" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Revoke" }).click();
+  await page.locator(`[data-client="${name}"]`).waitFor({ state: "detached" });
+
+  begin("a directory is connected for signing in");
+  const directory = `Company ${unique()}`;
+  await page.goto(`${baseUrl}/settings/sign-on`);
+  await page.getByRole("button", { name: "Connect a directory" }).click();
+  await dialog.getByLabel("Name", { exact: true }).fill(directory);
+  await dialog.getByLabel("Address of the directory").fill("https://login.example.com/tenant/v2.0");
+  await dialog.getByLabel("Client id").fill("frontdesk");
+  await dialog.getByLabel("Domains whose people join").fill("shop.example");
+  await check("connect a directory");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.getByText("/api/v1/auth/oidc/callback").waitFor();
+  await dialog.getByRole("button", { name: "Close" }).last().click();
+  const connected = page.locator(`[data-identity-provider="${directory}"]`);
+  await connected.getByText("shop.example joins as Analyst").waitFor();
+  await connected.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+  await connected.waitFor({ state: "detached" });
+
+  begin("a tool server is named");
+  const server = `stock-${unique()}`;
+  await page.goto(`${baseUrl}/settings/mcp`);
+  await page.getByRole("button", { name: "Add a server" }).click();
+  await dialog.getByLabel("Name", { exact: true }).fill(server);
+  await dialog.getByLabel("Address", { exact: true }).fill("https://tools.example.invalid/mcp");
+  await check("add a tool server");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  const named = page.locator(`[data-mcp="${server}"]`);
+  await named.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+  await named.waitFor({ state: "detached" });
 
   begin("a webhook is made, and its deliveries are listed");
   const url = `https://shop-${unique()}.example/hooks`;
@@ -184,4 +266,4 @@ async function security({ page, baseUrl, begin, check }) {
   await check("second factor");
 }
 
-export const JOBS = { agents, settings, security };
+export const JOBS = { agents, knowledge, settings, security };

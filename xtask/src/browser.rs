@@ -15,13 +15,18 @@ const READY_SECS_MAX: u64 = 90;
 const REQUEST_SECS_MAX: u64 = 2;
 /// What the microphone hears; the demo shop's documents answer it.
 const QUESTION: &str = "When are you open on Saturday?";
+/// What a supervisor says who takes a call over.
+const SUPERVISOR: &str = "Hello, this is Kim from the workshop. Your bicycle is ready.";
 
 /// Serves from an empty data folder on a free loopback port and talks to it through the page; then visits every page.
 pub fn browser_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     let home = Scratch::new("browser")?;
     let wav = home.0.join("question.wav");
     let path = wav.to_string_lossy().into_owned();
-    cargo(root, &["run", "--quiet", "--locked", "-p", "local", "--example", "say", "--", QUESTION, &path]).run()?;
+    let supervisor = home.0.join("supervisor.wav").to_string_lossy().into_owned();
+    for (text, file) in [(QUESTION, &path), (SUPERVISOR, &supervisor)] {
+        cargo(root, &["run", "--quiet", "--locked", "-p", "local", "--example", "say", "--", text, file]).run()?;
+    }
     let address = free_address()?;
     let log = home.0.join("serve.log");
     let server = Server::start(root, frontdesk, address, &home.0, &log, None)?;
@@ -33,8 +38,10 @@ pub fn browser_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
         last_lines(&log);
     }
     tested?;
-    // Starts servers of its own: one as on somebody's own machine, one with people.
-    cmd(&root.join("web"), "node", &["test/pages.mjs", &frontdesk.to_string_lossy()]).run()?;
+    // They start servers of their own: as on somebody's own machine, and with people.
+    let program = frontdesk.to_string_lossy();
+    cmd(&root.join("web"), "node", &["test/pages.mjs", &program]).run()?;
+    cmd(&root.join("web"), "node", &["test/supervise.mjs", &program, &path, &supervisor]).run()?;
     Ok(Outcome::Done)
 }
 

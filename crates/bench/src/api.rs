@@ -125,7 +125,7 @@ pub async fn measure(options: &Options, program: &Path, json_file: Option<&Path>
     };
     let cloud = Cloud::start(&cloud).await.context("the twins cannot be started")?;
     let config = format!("{}\n[database]\nurl = {:?}\n", cloud.config(), database.url());
-    let server = Server::frontdesk(program, &config, 1, None).await?;
+    let server = Server::frontdesk(program, &config, 1, None, None).await?;
     let target = Arc::new(Target::look(&server.base_url, options.businesses).await?);
     eprintln!("warming up, then {} requests/s for {} s", options.rate, options.secs);
     drive(&target, options.rate, WARM_UP).await;

@@ -10,6 +10,8 @@ mod api;
 mod codecs;
 mod drive;
 mod echo;
+mod ladder;
+mod pipecat;
 mod process;
 mod report;
 mod turn;
@@ -18,7 +20,7 @@ mod voice;
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use drive::{Heard, Scene};
-use process::Server;
+use process::{Server, Usage};
 use report::{Report, Side};
 use sim::twins::cloud::{Cloud, CloudOptions};
 use sim::twins::twilio::TwinCall;
@@ -26,6 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// Measures one call's share of a server.
@@ -68,6 +71,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measure how many calls a core holds, step by step, beside an echo server and another framework
+    Calls(ladder::Options),
     /// Measure how the agent takes turns, beside another framework with the same callers
     Turn(turn::Options),
     /// Measure the API of a server on PostgreSQL with many businesses, calls and messages
@@ -85,6 +90,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         Some(Command::EchoServer) => {
             echo::serve().await?;
             return Ok(ExitCode::SUCCESS);
+        }
+        Some(Command::Calls(options)) => {
+            let program = program(&cli)?;
+            return ladder::measure(options, &program, cli.json.as_deref()).await;
         }
         Some(Command::Turn(options)) => {
             let program = program(&cli)?;
@@ -110,8 +119,15 @@ async fn main() -> anyhow::Result<ExitCode> {
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Measures both servers, one after the other.
-async fn measure(cli: &Cli) -> anyhow::Result<Report> {
+/// How much is asked of a server.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    calls: u32,
+    secs: u64,
+}
+
+/// The twins with their fixed times.
+async fn cloud() -> anyhow::Result<Cloud> {
     let options = CloudOptions {
         heard: vec![QUESTION.to_owned(); UTTERANCES_MAX],
         stt_final_ms: STT_FINAL_MS,
@@ -120,18 +136,34 @@ async fn measure(cli: &Cli) -> anyhow::Result<Report> {
         tts_first_audio_ms: TTS_FIRST_AUDIO_MS,
         number: NUMBER.to_owned(),
     };
-    let cloud = Cloud::start(&options).await.context("the twins cannot be started")?;
+    Cloud::start(&options).await.context("the twins cannot be started")
+}
+
+/// Measures both servers, one after the other.
+async fn measure(cli: &Cli) -> anyhow::Result<Report> {
+    let cloud = cloud().await?;
     let program = program(cli)?;
+    let load = Load { calls: cli.calls, secs: cli.secs };
     eprintln!("{} calls, {} s each: {}", cli.calls, cli.secs, program.display());
-    let server = Server::frontdesk(&program, &cloud.config(), cli.calls, None).await?;
-    let frontdesk = side(cli, &cloud, &server, Scene::Conversation).await?;
+    let servers = [Server::frontdesk(&program, &cloud.config(), cli.calls, None, None).await?];
+    let frontdesk = side(load, &cloud, &servers, cloud.voice_path(), Scene::Conversation).await?;
+    let [server] = servers;
     let metrics = server.metrics().await?;
     server.stop().await;
     eprintln!("{} calls, {} s each: the echo server", cli.calls, cli.secs);
-    let server = Server::echo().await?;
-    let echo = side(cli, &cloud, &server, Scene::Echo).await?;
+    let servers = [Server::echo(None).await?];
+    let echo = side(load, &cloud, &servers, cloud.voice_path(), Scene::Echo).await?;
+    let [server] = servers;
     server.stop().await;
     Ok(Report::new(cli.calls, cli.secs, frontdesk, echo, &metrics))
+}
+
+/// What all of them use.
+fn used(servers: &[Server]) -> anyhow::Result<Usage> {
+    servers.iter().try_fold(Usage { cpu_ms: 0, rss_bytes: 0 }, |sum, server| {
+        let one = server.usage()?;
+        Ok(Usage { cpu_ms: sum.cpu_ms + one.cpu_ms, rss_bytes: sum.rss_bytes + one.rss_bytes })
+    })
 }
 
 fn program(cli: &Cli) -> anyhow::Result<PathBuf> {
@@ -143,42 +175,55 @@ fn program(cli: &Cli) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// Measures one server. A first call warms it up, so that what it keeps for all calls is not charged to each.
-async fn side(cli: &Cli, cloud: &Cloud, server: &Server, scene: Scene) -> anyhow::Result<Side> {
+/// Measures one kind of server: a process for all calls, or one for each. A first call to each warms it up, so that what it
+/// keeps for all calls is not charged to each.
+async fn side(load: Load, cloud: &Cloud, servers: &[Server], path: &str, scene: Scene) -> anyhow::Result<Side> {
     let burst = Arc::<[i16]>::from(voice::burst(1_200));
-    let url = format!("{}{}", server.base_url, cloud.voice_path());
-    let warm = cloud.phone.place_call(&url);
-    let heard = drive::drive(&warm, scene, &burst, Instant::now() + Duration::from_secs(6)).await;
-    if let Some(problem) = heard.problem {
-        bail!("the first call failed: {problem}");
+    let urls: Vec<String> = servers.iter().map(|server| format!("{}{path}", server.base_url)).collect();
+    let mut first = JoinSet::new();
+    for url in &urls {
+        let (warm, burst) = (cloud.phone.place_call(url), Arc::clone(&burst));
+        first.spawn(async move {
+            let heard = drive::drive(&warm, scene, &burst, Instant::now() + Duration::from_secs(6)).await;
+            end(&warm).await;
+            heard.problem
+        });
     }
-    end(&warm).await;
-    let before = server.usage()?;
+    while let Some(done) = first.join_next().await {
+        if let Some(problem) = done.context("a simulated caller failed")? {
+            bail!("the first call failed: {problem}");
+        }
+    }
+    let before = used(servers)?;
     let began = Instant::now();
-    let measured_from = began + STAGGER + Duration::from_secs(1);
-    let until = measured_from + Duration::from_secs(cli.secs);
+    // Many calls take their time to begin.
+    let stagger = STAGGER.max(Duration::from_millis(20) * load.calls);
+    let measured_from = began + stagger + Duration::from_secs(1);
+    let until = measured_from + Duration::from_secs(load.secs);
     let mut calls = Vec::new();
-    for number in 0..cli.calls {
-        tokio::time::sleep_until(began + STAGGER * number / cli.calls).await;
-        let call = cloud.phone.place_call(&url);
+    for (number, url) in (0..load.calls).zip(urls.iter().cycle()) {
+        tokio::time::sleep_until(began + stagger * number / load.calls).await;
+        let call = cloud.phone.place_call(url);
         let burst = Arc::clone(&burst);
         calls.push((call.clone(), tokio::spawn(async move { drive::drive(&call, scene, &burst, until).await })));
     }
     tokio::time::sleep_until(measured_from).await;
-    let (from, lag) = (server.usage()?, tokio::spawn(process::timer_lag_ms(until)));
+    let (from, lag) = (used(servers)?, tokio::spawn(process::timer_lag_ms(until)));
     let from_at = Instant::now();
     let mut rss_max = from.rss_bytes;
     while Instant::now() < until {
         tokio::time::sleep_until((Instant::now() + Duration::from_millis(500)).min(until)).await;
-        rss_max = rss_max.max(server.usage()?.rss_bytes);
+        rss_max = rss_max.max(used(servers)?.rss_bytes);
     }
-    let (to, wall) = (server.usage()?, from_at.elapsed());
+    let (to, wall) = (used(servers)?, from_at.elapsed());
     let mut heard = Vec::new();
     for (call, driver) in calls {
         heard.push(driver.await.context("a simulated caller failed")?);
         tokio::spawn(async move { end(&call).await });
     }
-    server.calls_over().await?;
+    for server in servers {
+        server.calls_over().await?;
+    }
     let refused = heard.iter().filter(|one: &&Heard| one.refused).count();
     let lag = lag.await.unwrap_or_default();
     Ok(Side {
@@ -186,7 +231,7 @@ async fn side(cli: &Cli, cloud: &Cloud, server: &Server, scene: Scene) -> anyhow
         wall,
         rss_growth_bytes: rss_max.saturating_sub(before.rss_bytes),
         rss_idle_bytes: before.rss_bytes,
-        calls: cli.calls,
+        calls: load.calls,
         refused,
         driver_lag_ms_p99: lag,
         heard,

@@ -36,8 +36,14 @@ pub struct Usage {
 
 impl Server {
     /// The program as it is shipped, in a folder of its own, with no environment but its configuration. The folder is made, and
-    /// stays, in `keep_in`, if that is given.
-    pub async fn frontdesk(program: &Path, twins: &str, calls: u32, keep_in: Option<&Path>) -> anyhow::Result<Self> {
+    /// stays, in `keep_in`, if that is given. It runs on this core alone, if one is given.
+    pub async fn frontdesk(
+        program: &Path,
+        twins: &str,
+        calls: u32,
+        keep_in: Option<&Path>,
+        core: Option<u32>,
+    ) -> anyhow::Result<Self> {
         let data = match keep_in {
             Some(dir) => tempfile::Builder::new().prefix("frontdesk-").disable_cleanup(true).tempdir_in(dir)?,
             None => tempfile::tempdir()?,
@@ -50,7 +56,7 @@ impl Server {
             calls + 1
         );
         std::fs::write(&file, config)?;
-        let mut command = Command::new(program);
+        let mut command = pinned(program, core);
         command.arg("serve").arg("--config").arg(&file).env_clear().env("HOME", data.path());
         let mut child = start(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
         let mut lines = BufReader::new(child.stderr.take().context("no standard error")?).lines();
@@ -99,9 +105,9 @@ impl Server {
         Self::reached(child, line.context("the program ended")?, false, None)
     }
 
-    /// This program as an echo server.
-    pub async fn echo() -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+    /// This program as an echo server, on this core alone if one is given.
+    pub async fn echo(core: Option<u32>) -> anyhow::Result<Self> {
+        let mut command = pinned(&std::env::current_exe()?, core);
         let mut child = start(command.arg("echo-server").stdout(Stdio::piped()))?;
         let mut lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
         let line = tokio::time::timeout(START, lines.next_line()).await.context("the echo server did not start")??;
@@ -162,6 +168,22 @@ impl Server {
         // It may have ended by itself; then there is nothing to end.
         let _ = self.child.kill().await;
     }
+}
+
+/// A program, on this core alone if one is given. `taskset` becomes the program, so the process is still the one started.
+pub fn pinned(program: &Path, core: Option<u32>) -> Command {
+    let Some(core) = core else { return Command::new(program) };
+    let mut command = Command::new("taskset");
+    command.arg("-c").arg(core.to_string()).arg(program);
+    command
+}
+
+/// Keeps every thread of this process, and those to come, on one core.
+pub fn pin_self(core: u32) -> anyhow::Result<()> {
+    let mut command = std::process::Command::new("taskset");
+    command.args(["-a", "-c", "-p", &core.to_string(), &std::process::id().to_string()]).stdout(Stdio::null());
+    let status = command.status().context("taskset (util-linux) cannot be started; give --unpinned")?;
+    if status.success() { Ok(()) } else { bail!("taskset failed; give --unpinned") }
 }
 
 fn start(command: &mut Command) -> anyhow::Result<Child> {

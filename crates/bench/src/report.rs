@@ -26,32 +26,35 @@ const MEMORY_KIB_MIN: f64 = 4.0;
 /// Half and nearly all of something, in milliseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Spread {
-    count: usize,
-    p50_ms: i64,
-    p95_ms: i64,
-    max_ms: i64,
+    pub count: usize,
+    pub p50_ms: i64,
+    pub p95_ms: i64,
+    pub p99_ms: i64,
+    pub max_ms: i64,
 }
 
 impl Spread {
-    fn of(mut values: Vec<i64>) -> Self {
+    /// Of these.
+    pub fn of(mut values: Vec<i64>) -> Self {
         values.sort_unstable();
         let at = |hundredth: usize| values.get((values.len() * hundredth / 100).min(values.len().saturating_sub(1)));
         let ms = |hundredth| at(hundredth).copied().unwrap_or_default();
-        Self { count: values.len(), p50_ms: ms(50), p95_ms: ms(95), max_ms: ms(100) }
+        Self { count: values.len(), p50_ms: ms(50), p95_ms: ms(95), p99_ms: ms(99), max_ms: ms(100) }
     }
 }
 
 /// What a call costs.
 #[derive(Debug, Serialize)]
-struct Cost {
+pub struct Cost {
     /// Thousandths of a core while the call lasts: milliseconds of CPU per second of call.
-    cpu_millicores_per_call: f64,
-    memory_kib_per_call: f64,
-    memory_idle_mib: f64,
+    pub cpu_millicores_per_call: f64,
+    pub memory_kib_per_call: f64,
+    pub memory_idle_mib: f64,
 }
 
 impl Cost {
-    fn of(side: &Side) -> Self {
+    /// From what was measured.
+    pub fn of(side: &Side) -> Self {
         let call_secs = side.wall.as_secs_f64() * f64::from(side.calls);
         Self {
             cpu_millicores_per_call: side.cpu_ms as f64 / call_secs,

@@ -227,7 +227,10 @@ async fn every_recogniser_that_breaks_off_is_a_failure_that_another_can_mend() {
                 let broken = loop {
                     push(&session, 400, true).await;
                     stop(&session).await;
-                    if let Some(failure) = failure_or_final(&mut session).await {
+                    let Ok(end) = timeout(PATIENCE / 2, failure_or_final(&mut session)).await else {
+                        panic!("{} {fault:?} lets one wait: {:?}", case.name, case.record.lines());
+                    };
+                    if let Some(failure) = end {
                         break failure;
                     }
                 };

@@ -7,7 +7,7 @@ use crate::db::{Args, Db, Reach, to_json};
 use crate::error::StoreError;
 use crate::sql;
 use crate::sql_store::SqlStore;
-use base::{AgentId, BusinessId, MessageId, NumberId};
+use base::{AgentId, BusinessId, MessageId, Millis, NumberId};
 use model::agent::{Agent, BrainChoice, Lines, Timing};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,6 +44,8 @@ const WRITERS: u64 = 4;
 const MONTH_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// How often a group is tried again before the database counts as away.
 const ATTEMPTS_MAX: u32 = 20;
+/// How long a group may take: nobody waits for it, and the machine may be busy.
+const PATIENCE: Millis = Millis(60_000);
 const REACH: Reach = Db::across("fills the tables of many businesses");
 /// In turn, what is said.
 const SAID: [(&str, &str); 4] = [
@@ -112,7 +114,9 @@ impl SqlStore {
             done.map_err(|_| StoreError::Unavailable("a writer stopped".into()))??;
         }
         for index in 0..fill.businesses {
-            self.db.write(REACH, sql::FILL_COUNTS, args![made_of(1, index)]).await?;
+            let mut tx = self.db.begin_within(REACH, PATIENCE).await?;
+            tx.write(sql::FILL_COUNTS, args![made_of(1, index)]).await?;
+            tx.commit().await?;
         }
         Ok(())
     }
@@ -155,7 +159,7 @@ impl SqlStore {
     }
 
     async fn write_group(&self, group: &Group) -> Answer<()> {
-        let mut tx = self.db.begin(REACH).await?;
+        let mut tx = self.db.begin_within(REACH, PATIENCE).await?;
         tx.write_many(sql::FILL_CONVERSATION, group.conversations.clone()).await?;
         tx.write_many(sql::INSERT_CALL, group.calls.clone()).await?;
         tx.write_many(sql::INSERT_MESSAGE, group.messages.clone()).await?;

@@ -56,7 +56,16 @@ export function ifMatch(version: number): { "If-Match": string } {
 }
 
 export function mediaUrl(): string {
-  const url = new URL("/carriers/browser/media", window.location.href);
+  return socketUrl("/carriers/browser/media");
+}
+
+/** The line of a supervisor to a call (docs/supervision.md). */
+export function superviseUrl(call: string): string {
+  return socketUrl(`/api/v1/calls/${encodeURIComponent(call)}/supervise`);
+}
+
+function socketUrl(path: string): string {
+  const url = new URL(path, window.location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
 }

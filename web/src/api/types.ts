@@ -35,6 +35,11 @@ export interface TurnLatency {
   heard_ms: number | null;
 }
 
+/** A person has the call until they hand it back, or for a word in between. */
+export type HoldMode = "take_over" | "barge_in";
+/** `absent`: their line was gone, and the call went back by itself. */
+export type HandBack = "asked" | "absent";
+
 export type Entry =
   | { entry: "started"; direction: Direction }
   | { entry: "resumed"; incarnation: number }
@@ -57,8 +62,10 @@ export type Entry =
   | { entry: "tool_finished"; id: number; name: string; ok: boolean; result: string }
   | { entry: "slot_asked"; tool: string; args: Record<string, unknown>; slot: string }
   | { entry: "handoff_requested"; reason: string }
-  | { entry: "taken_over" }
-  | { entry: "handed_back" }
+  | { entry: "taken_over"; by?: string; mode?: HoldMode; with_line?: boolean }
+  | { entry: "handed_back"; reason?: HandBack }
+  | { entry: "person_turn"; turn: number; text: string }
+  | { entry: "whispered"; by?: string; text: string }
   | { entry: "fault"; stage: string; class: ErrorClass }
   | { entry: "routed"; stage: string; provider: string; reason: string }
   | { entry: "saving"; step: string; budget: string }
@@ -91,7 +98,15 @@ export type LiveKind =
   | { event: "fault"; stage: string; class: ErrorClass }
   | { event: "routed"; stage: string; provider: string; reason: string }
   | { event: "saving"; step: string; budget: string }
+  | DeskEvent
   | { event: "ended"; reason: string };
+
+/** What people at the desk do in a call; callers are not told. `by` is kind and id of a credential, such as `user:0199…`. */
+export type DeskEvent =
+  | { event: "taken_over"; by: string | null; mode: HoldMode }
+  | { event: "handed_back"; by: string | null; reason: HandBack }
+  | { event: "whispered"; by: string | null; text: string }
+  | { event: "person_turn"; by: string | null; text: string };
 
 export type LiveEvent = { at: number } & LiveKind;
 
@@ -105,3 +120,12 @@ export type ClientMessage =
   /** `#` alone is no number: the agent falls silent, as with any key, and no turn follows. */
   | { type: "interrupt" }
   | { type: "end" };
+
+/** From the socket of a supervisor, besides audio (docs/supervision.md). */
+export type SuperviseMessage =
+  | { type: "ready"; call: string; by: string }
+  | { type: "clear" }
+  | ({ type: "live" } & LiveEvent)
+  | { type: "refused"; command: string; detail: string };
+
+export type SuperviseCommand = { type: "take_over" } | { type: "barge_in" } | { type: "hand_back" };

@@ -1,4 +1,6 @@
-/** Messages between the page and its two audio worklets. */
+import type { Side } from "./monitor-mix";
+
+/** Messages between the page and its audio worklets. */
 
 /** One 20 ms frame at 16 kHz, as the media socket carries it. */
 export const FRAME_SAMPLES = 320;
@@ -26,4 +28,17 @@ export interface PlaybackCounters {
   queued_samples: number;
   underruns: number;
   dropped_samples: number;
+}
+
+/** To and from the worklet in which supervisors hear a call. */
+export type MonitorCommand =
+  | { type: "audio"; side: Side; pcm: Int16Array<ArrayBuffer> }
+  | { type: "clear"; side: Side }
+  | { type: "stop" };
+
+/** Samples at 16 kHz. */
+export interface MonitorReport {
+  played: Record<Side, number>;
+  queued: Record<Side, number>;
+  skipped: number;
 }

@@ -64,6 +64,11 @@ export class PlayoutQueue {
     this.#idle = Number.POSITIVE_INFINITY;
   }
 
+  /** Leaves out so many of the oldest samples, for a listener who is to be in time rather than complete. */
+  skip(samples: number): void {
+    this.#read += Math.min(samples, this.queued);
+  }
+
   /** The next sample, or silence. `reached` is told every mark that the sample completes. */
   next(reached: (id: number) => void): number {
     this.#tellMarks(reached);

@@ -61,3 +61,16 @@ test("the current line is the last that has begun", () => {
   const cues = [350, 3250, 6000];
   expect([0, 400, 3250, 9000].map((now) => currentLine(cues, now))).toEqual([-1, 0, 1, 2]);
 });
+
+test("what a person at the desk did and said is among the lines", () => {
+  const lines = journalLines(
+    records(
+      [100, { entry: "whispered", by: "user:kim", text: "Offer a check." }],
+      [200, { entry: "taken_over", by: "user:kim", mode: "take_over", with_line: true }],
+      [900, { entry: "person_turn", turn: 1, text: "This is Kim." }],
+      [1_500, { entry: "handed_back", reason: "absent" }],
+    ),
+  );
+  expect(lines.map(({ kind }) => kind)).toEqual(["note", "note", "person", "note"]);
+  expect(lines[2]).toMatchObject({ text: "This is Kim." });
+});

@@ -6,6 +6,7 @@ import { faultWords, plainWords } from "./words";
 export type JournalLine = { seq: number; at: number } & (
   | { kind: "caller"; text: string; typed: boolean; cut: boolean }
   | { kind: "agent"; text: string; complete: boolean; citations: Citation[]; latency: TurnLatency | null }
+  | { kind: "person"; text: string }
   | { kind: "tool"; name: string; status: "running" | "done" | "failed"; args: unknown; result: string | null }
   | { kind: "note"; tone: "plain" | "warn"; text: string }
 );
@@ -61,9 +62,13 @@ function lineOf(entry: Entry): Unplaced | null {
     case "handoff_requested":
       return note(t("journal.handoff", { reason: plainWords(entry.reason) }));
     case "taken_over":
-      return note(t("journal.taken_over"));
+      return note(t(entry.mode === "barge_in" ? "supervise.past_barge_in" : "journal.taken_over"));
     case "handed_back":
-      return note(t("journal.handed_back"));
+      return note(t(entry.reason === "absent" ? "supervise.past_absent" : "journal.handed_back"));
+    case "person_turn":
+      return { kind: "person", text: entry.text };
+    case "whispered":
+      return note(t("supervise.past_whispered", { text: entry.text }));
     case "fault":
       return note(faultWords(entry.stage, entry.class), "warn");
     case "resumed":

@@ -1,4 +1,4 @@
-import type { Citation, ErrorClass, LiveEvent, TurnLatency } from "../api/types";
+import type { Citation, DeskEvent, ErrorClass, LiveEvent, TurnLatency } from "../api/types";
 
 /**
  * What the page shows of a call, as a pure function of what happened. Live events are hints: they may come late, twice
@@ -50,7 +50,15 @@ export interface FaultLine {
   class: ErrorClass;
 }
 
-export type Line = CallerLine | AgentLine | ToolLine | FaultLine;
+/** What somebody at the desk did or said. */
+export interface DeskLine {
+  kind: "desk";
+  key: string;
+  at: number;
+  did: DeskEvent;
+}
+
+export type Line = CallerLine | AgentLine | ToolLine | FaultLine | DeskLine;
 
 export interface CallView {
   status: CallStatus;
@@ -172,6 +180,11 @@ function onLive(view: CallView, event: LiveEvent): CallView {
       return onTool(now, event.at, event.name, event.status);
     case "fault":
       return append(now, { kind: "fault", key: "", at: event.at, stage: event.stage, class: event.class });
+    case "taken_over":
+    case "handed_back":
+    case "whispered":
+    case "person_turn":
+      return onDesk(now, event);
     case "ended":
       return { ...settled(now), endedReason: event.reason };
     default:
@@ -235,6 +248,18 @@ function onTool(view: CallView, at: number, name: string, status: string): CallV
     return { ...view, lines };
   }
   return append(view, { kind: "tool", key: "", at, name, status });
+}
+
+function onDesk(view: CallView, { at, ...did }: { at: number } & DeskEvent): CallView {
+  const words = "text" in did ? did.text : "";
+  const known = view.lines.some(
+    (line) =>
+      line.kind === "desk" &&
+      line.at === at &&
+      line.did.event === did.event &&
+      ("text" in line.did ? line.did.text : "") === words,
+  );
+  return known ? view : append(view, { kind: "desk", key: "", at, did });
 }
 
 function openAgentLine(view: CallView, turn: number): number {

@@ -62,6 +62,17 @@ describe("the picture of live calls", () => {
     expect(after.calls.get("one")).toBe(before.calls.get("one"));
   });
 
+  it("knows who has a call, while they have it, whatever else changes", () => {
+    const taken = take(begun(), [
+      event(6, "call.taken_over", "one", { call: "one", by: "user:kim", mode: "take_over", at_call_ms: 5 }),
+      event(7, "call.updated", "one", facts("one", "paused")),
+    ]);
+    expect(taken.calls.get("one")?.hold).toEqual({ by: "user:kim", mode: "take_over" });
+    const free = take(taken, [event(8, "call.handed_back", "one", { call: "one", reason: "asked", at_call_ms: 9 })]);
+    expect(free.calls.get("one")?.hold).toBeUndefined();
+    expect(free.calls.get("one")?.state).toBe("paused");
+  });
+
   it("forgets what was said when that is deleted", () => {
     const said = take(begun(), [turn(1, "one")]);
     expect(take(said, [event(200, "call.forgotten", "one", {})]).calls.get("one")?.turns).toEqual([]);

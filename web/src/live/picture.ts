@@ -1,7 +1,14 @@
 import type { components } from "../api/schema.gen";
+import type { HoldMode } from "../api/types";
 
 type Schemas = components["schemas"];
-export type LiveCall = Schemas["LiveCall"];
+/** Who has a call instead of its agent. */
+export interface WallHold {
+  /** Kind and id of a credential. */
+  by: string | null;
+  mode: HoldMode;
+}
+export type LiveCall = Schemas["LiveCall"] & { hold?: WallHold };
 export type LiveTurn = Schemas["Turn"];
 export type Snapshot = Schemas["Snapshot"];
 export type BusinessEvent = Schemas["Event"];
@@ -35,7 +42,22 @@ function apply(calls: Map<string, LiveCall>, event: BusinessEvent): void {
     case "call.created":
     case "call.updated": {
       const facts = event.data as unknown as Schemas["CallFacts"];
-      calls.set(facts.id, { ...facts, turns: calls.get(facts.id)?.turns ?? [] });
+      const known = calls.get(facts.id);
+      const hold = known?.hold;
+      calls.set(facts.id, { ...facts, turns: known?.turns ?? [], ...(hold === undefined ? {} : { hold }) });
+      break;
+    }
+    case "call.taken_over": {
+      const { by = null, mode } = event.data as unknown as { by?: string | null; mode: HoldMode };
+      const call = calls.get(event.subject);
+      if (call !== undefined) calls.set(call.id, { ...call, hold: { by, mode } });
+      break;
+    }
+    case "call.handed_back": {
+      const call = calls.get(event.subject);
+      if (call?.hold === undefined) break;
+      const { hold: _, ...free } = call;
+      calls.set(call.id, free);
       break;
     }
     case "call.ended":

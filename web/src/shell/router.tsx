@@ -10,6 +10,7 @@ import {
 import { ApiError } from "../api/problem";
 import { meQuery } from "../auth/me";
 import { callsSearch } from "../pages/calls/search";
+import { knowledgeSearch } from "../pages/knowledge/search";
 import { liveSearch } from "../pages/live/search";
 import { signInSearch } from "../pages/sign-in/search";
 import { tabSearch } from "../pages/tab-search";
@@ -57,6 +58,12 @@ const agent = createRoute({
   validateSearch: tabSearch,
   component: lazyRouteComponent(() => import("../pages/agents/editor")),
 });
+const knowledge = createRoute({
+  getParentRoute: () => app,
+  path: "/knowledge",
+  validateSearch: knowledgeSearch,
+  component: lazyRouteComponent(() => import("../pages/knowledge")),
+});
 const live = createRoute({
   getParentRoute: () => app,
   path: "/live",
@@ -95,9 +102,10 @@ const tree = root.addChildren([
       lazyRouteComponent(() => import("../pages/agents")),
     ),
     agent,
+    knowledge,
     page(
-      "/knowledge",
-      lazyRouteComponent(() => import("../pages/knowledge")),
+      "/knowledge/$document",
+      lazyRouteComponent(() => import("../pages/knowledge/document")),
     ),
     page(
       "/settings",

@@ -5,11 +5,14 @@ import { useCan, useMe } from "../auth/me";
 import { session } from "../call/session";
 import { t } from "../i18n";
 import { useLiveCount, useLiveStream, useStreamState } from "../live/use-live";
+import { useAnySupervision } from "../supervise/use-supervision";
+import { isMine } from "../supervise/view";
 import { LogoIcon, MoreIcon, SearchIcon } from "../ui/icons";
 import { IconButton } from "../ui/kit/button";
 import { Dialog } from "../ui/kit/dialog";
 import { Key } from "../ui/kit/page";
 import { AccountMenu } from "./account-menu";
+import { Allowed } from "./allowed";
 import { type Place, placesFor } from "./nav";
 import { openPalette, useShortcuts } from "./shortcuts";
 
@@ -34,7 +37,9 @@ export function Shell() {
       <SideBar />
       <main id="main" tabIndex={-1} className="relative min-h-0 flex-1 outline-none">
         <LostConnection />
-        <Outlet />
+        <Allowed>
+          <Outlet />
+        </Allowed>
       </main>
       <PhoneBar />
       <Suspense>
@@ -109,6 +114,7 @@ function SideBar() {
         ))}
       </nav>
       <div className="flex flex-col gap-2 border-t border-line p-3">
+        <HasCall />
         <InCall />
         <AccountMenu />
       </div>
@@ -150,6 +156,7 @@ function PhoneTop() {
           <BusinessName />
         </span>
       </Link>
+      <HasCall />
       <InCall />
       <IconButton label={t("shell.search")} onClick={openPalette}>
         <SearchIcon className="size-[1.15rem]" />
@@ -206,6 +213,23 @@ function PhoneBar() {
         <AccountMenu />
       </Dialog>
     </nav>
+  );
+}
+
+/** The way back to a caller whom this user has taken over. */
+function HasCall() {
+  const view = useAnySupervision();
+  const { search } = useLocation();
+  if (view.call === null || !isMine(view) || search.call === view.call) return null;
+  return (
+    <Link
+      to="/live"
+      search={{ call: view.call }}
+      className="flex items-center gap-2 rounded-full bg-person/12 px-3 py-1.5 text-sm font-medium text-person-ink"
+    >
+      <span className="size-2 rounded-full bg-person" aria-hidden="true" />
+      {t("supervise.pill")}
+    </Link>
   );
 }
 

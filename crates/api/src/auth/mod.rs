@@ -12,6 +12,7 @@ pub(crate) mod password;
 pub(crate) mod public;
 pub mod secret;
 pub(crate) mod session;
+pub(crate) mod standing;
 pub(crate) mod throttle;
 pub(crate) mod token;
 

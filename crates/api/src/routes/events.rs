@@ -3,6 +3,7 @@
 use super::store_problem;
 use super::views::{CallStateView, DirectionView};
 use crate::App;
+use crate::auth::standing::Standing;
 use crate::auth::{Allowed, may};
 use crate::problem::Problem;
 use crate::socket::tuned;
@@ -18,6 +19,7 @@ use base::limits;
 use futures_util::Stream;
 use model::call::Direction;
 use model::event::{CallFacts, Event, EventKind};
+use model::people::Permission;
 use model::webhook::Kinds;
 use runtime::events::{Follow, FollowError, Told};
 use serde::{Deserialize, Serialize};
@@ -211,9 +213,10 @@ pub(crate) async fn stream(
 ) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, Problem> {
     let (after, kinds) = wanted(query, &headers)?;
     let follow = app.live.feed.follow(caller.scope, after).await.map_err(follow_problem)?;
+    let standing = Standing::new(app, *caller, Permission::EventsRead);
     let (sender, lines) = mpsc::channel(limits::EVENTS_PER_CONNECTION_MAX);
     let cut = Arc::new(OnceLock::new());
-    tokio::spawn(pump(follow, kinds, sender, Arc::clone(&cut)));
+    tokio::spawn(pump(follow, kinds, standing, sender, Arc::clone(&cut)));
     let stream = futures_util::stream::unfold((lines, Some(cut)), |(mut lines, cut)| async move {
         if let Some(line) = lines.recv().await {
             return Some((Ok(line.sse()), (lines, cut)));
@@ -244,10 +247,11 @@ pub(crate) async fn socket(
     let (after, kinds) = wanted(query, &headers)?;
     let upgrade = upgrade.map_err(|rejection| Problem::bad_upgrade(rejection.body_text()))?;
     let follow = app.live.feed.follow(caller.scope, after).await.map_err(follow_problem)?;
+    let standing = Standing::new(app, *caller, Permission::EventsRead);
     let upgrade = tuned(upgrade)
         .max_message_size(limits::EVENTS_MESSAGE_BYTES_MAX)
         .max_frame_size(limits::EVENTS_MESSAGE_BYTES_MAX);
-    Ok(upgrade.on_upgrade(move |socket| serve(socket, follow, kinds)))
+    Ok(upgrade.on_upgrade(move |socket| serve(socket, follow, kinds, standing)))
 }
 
 fn wanted(
@@ -305,6 +309,10 @@ impl Line {
         Self::Notice { name: "stream.closing", seq, detail: "this node stops; connect again" }
     }
 
+    fn void(seq: u64) -> Self {
+        Self::Notice { name: "stream.closing", seq, detail: "your session or key is void; sign in again" }
+    }
+
     fn json(&self) -> String {
         let value = match self {
             Self::Event(event) => serde_json::to_string(event.as_ref()),
@@ -347,7 +355,13 @@ async fn next_line(follow: &mut Follow, kinds: &Kinds) -> (Line, bool) {
 }
 
 /// Moves events into a connection. One that does not take them within the time of a write is cut.
-async fn pump(mut follow: Follow, kinds: Kinds, lines: mpsc::Sender<Line>, cut: Arc<OnceLock<Line>>) {
+async fn pump(
+    mut follow: Follow,
+    kinds: Kinds,
+    standing: Standing,
+    lines: mpsc::Sender<Line>,
+    cut: Arc<OnceLock<Line>>,
+) {
     let mut tick = tokio::time::interval(Duration::from_millis(limits::EVENTS_KEEP_ALIVE_MS));
     tick.tick().await;
     let mut next = (Line::ready(follow.last()), false);
@@ -367,14 +381,17 @@ async fn pump(mut follow: Follow, kinds: Kinds, lines: mpsc::Sender<Line>, cut: 
         }
         next = tokio::select! {
             line = next_line(&mut follow, &kinds) => line,
-            _ = tick.tick() => (Line::Tick(follow.last()), false),
+            _ = tick.tick() => match standing.holds().await {
+                true => (Line::Tick(follow.last()), false),
+                false => (Line::void(follow.last()), true),
+            },
             () = lines.closed() => return,
         };
     }
 }
 
 /// Serves one socket until either side leaves.
-async fn serve(mut socket: WebSocket, mut follow: Follow, kinds: Kinds) {
+async fn serve(mut socket: WebSocket, mut follow: Follow, kinds: Kinds, standing: Standing) {
     let mut tick = tokio::time::interval(Duration::from_millis(limits::EVENTS_KEEP_ALIVE_MS));
     tick.tick().await;
     let mut heard_at = Instant::now();
@@ -396,6 +413,10 @@ async fn serve(mut socket: WebSocket, mut follow: Follow, kinds: Kinds) {
             _ = tick.tick() => {
                 let silent = heard_at.elapsed() > Duration::from_millis(limits::EVENTS_SILENT_MS_MAX);
                 if silent || !send(&mut socket, Message::Ping(Vec::new().into())).await {
+                    return;
+                }
+                if !standing.holds().await {
+                    close(&mut socket, POLICY, "your session or key is void; sign in again").await;
                     return;
                 }
                 next = Some((Line::Tick(follow.last()), false));

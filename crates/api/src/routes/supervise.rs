@@ -4,6 +4,7 @@
 use super::calls::{CallPath, peer_problem};
 use crate::App;
 use crate::auth::audit::{self, Note};
+use crate::auth::standing::Standing;
 use crate::auth::{Actor, Allowed, Principal, may};
 use crate::http::Body;
 use crate::problem::Problem;
@@ -16,6 +17,7 @@ use axum::response::Response;
 use base::{CallId, PhoneNumber, Pii, limits};
 use engine::io::DeskInput;
 use model::journal::HoldMode;
+use model::people::Permission;
 use runtime::supervise::{HeardSide, SuperviseError, Supervisor, Told};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,7 +29,9 @@ use utoipa::ToSchema;
 /// Close codes (RFC 6455, 7.4.1; registry of IANA).
 const OVER: u16 = 1000;
 const NOT_UNDERSTOOD: u16 = 1007;
+const POLICY: u16 = 1008;
 const TRY_AGAIN: u16 = 1013;
+const VOID: &str = "your session or key is void; sign in again";
 
 /// Words for the agent or for the caller.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -136,7 +140,8 @@ pub(crate) async fn supervise(
         SuperviseError::Elsewhere { .. } => Problem::call_elsewhere(error.to_string()),
         SuperviseError::TooMany => Problem::too_many_streams(),
     })?;
-    let desk = Desk { app, caller: *caller, id, by };
+    let standing = Standing::new(app.clone(), *caller, Permission::CallsControl);
+    let desk = Desk { app, caller: *caller, standing, id, by };
     let mut response = tuned(upgrade).on_upgrade(move |socket| desk.serve(socket, supervisor));
     // Whoever listens to a call leaves a line, too.
     response.extensions_mut().insert(Note::default());
@@ -213,6 +218,7 @@ impl Asked {
 struct Desk {
     app: App,
     caller: Principal,
+    standing: Standing,
     id: CallId,
     by: String,
 }
@@ -245,6 +251,10 @@ impl Desk {
                     if is_silent || !send(&mut socket, Message::Ping(Vec::new().into())).await {
                         return;
                     }
+                    if !self.standing.holds().await {
+                        close(&mut socket, POLICY, VOID).await;
+                        return;
+                    }
                 }
                 message = socket.recv() => {
                     heard_at = Instant::now();
@@ -257,6 +267,8 @@ impl Desk {
                             None => return close(&mut socket, NOT_UNDERSTOOD, "half a sample").await,
                         },
                         Some(Ok(Message::Text(text))) => match serde_json::from_str::<Asked>(&text) {
+                            // Nobody steps into a call by a right that was taken away.
+                            Ok(_) if !self.standing.holds().await => return close(&mut socket, POLICY, VOID).await,
                             Ok(asked) => self.carry_out(&supervisor, asked).await,
                             Err(_) => {
                                 return close(&mut socket, NOT_UNDERSTOOD, "a message that is not of the protocol").await;
@@ -278,7 +290,6 @@ impl Desk {
     /// Carries a command out. Answers why not.
     async fn carry_out(&self, supervisor: &Supervisor, asked: Asked) -> Option<Value> {
         let operation = asked.operation();
-        // Who may do nothing any more is told so at the next command; the socket itself is for listening.
         let refused = |detail: &str| Some(json!({ "type": "refused", "command": operation, "detail": detail }));
         let input = match asked.input(&self.caller) {
             Ok(input) => input,

@@ -482,12 +482,32 @@ pub(crate) enum ToolCredentialBody {
     },
     /// A header of the service's own.
     Header {
-        #[schema(pattern = "^x-[a-z0-9-]{1,60}$", example = "x-api-key")]
+        #[schema(pattern = "^[A-Za-z0-9-]{1,62}$", example = "x-api-key")]
         header: String,
         #[schema(min_length = 1, max_length = 8192, pattern = "^[!-~]+$")]
         value: String,
     },
 }
+
+/// Headers that say how a message is carried or what it holds (RFC 9110, RFC 9112): a credential in their place would break it.
+const TAKEN_HEADERS: [&str; 16] = [
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+];
 
 impl ToolCredentialBody {
     fn fields(self) -> Result<BTreeMap<String, Secret<String>>, Problem> {
@@ -504,12 +524,14 @@ impl ToolCredentialBody {
                 vec![("kind", "basic".to_owned()), ("user", user), ("password", password)]
             }
             Self::Header { header, value } => {
-                let is_name = header.strip_prefix("x-").is_some_and(|rest| (1..=60).contains(&rest.len()))
-                    && header.bytes().all(|sign| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == b'-');
+                let header = header.to_ascii_lowercase();
+                let is_name = (1..=62).contains(&header.len())
+                    && header.bytes().all(|sign| sign.is_ascii_alphanumeric() || sign == b'-');
                 if !is_name {
-                    return Err(Problem::invalid(
-                        "header: one that begins with x- is needed, of letters, digits and hyphens",
-                    ));
+                    return Err(Problem::invalid("header: up to 62 letters, digits and hyphens are needed"));
+                }
+                if TAKEN_HEADERS.contains(&header.as_str()) || header.starts_with("proxy-") {
+                    return Err(Problem::invalid(format!("header: {header} is not for credentials")));
                 }
                 vec![
                     ("kind", "header".to_owned()),

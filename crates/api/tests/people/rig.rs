@@ -4,7 +4,7 @@ use api::auth::{Auth, AuthSettings, Peer};
 use api::{Access, App, HttpSettings};
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
 use base::{SessionId, UserId};
 use http_body_util::BodyExt as _;
 use model::business::TenantScope;
@@ -154,6 +154,23 @@ impl Rig {
         headers: &[(&str, &str)],
         body: Option<(&str, &str)>,
     ) -> Reply {
+        let answer = self.begin(method, path, headers, body).await;
+        let (head, body) = answer.into_parts();
+        // A stream of events has no end; what counts is that it began.
+        let streams =
+            head.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let bytes = if streams { Default::default() } else { body.collect().await.expect("a body").to_bytes() };
+        Reply { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    /// Sends a request and leaves the body of the answer to be read.
+    pub async fn begin(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<(&str, &str)>,
+    ) -> Response<Body> {
         let mut request = Request::builder().method(method).uri(path).header("host", "desk.example");
         if let Some((kind, _)) = body {
             request = request.header("content-type", kind);
@@ -164,13 +181,7 @@ impl Rig {
         let body = body.map_or_else(Body::empty, |(_, text)| Body::from(text.to_owned()));
         let mut request = request.body(body).expect("a request");
         request.extensions_mut().insert(Peer("127.0.0.1".parse().expect("an address")));
-        let answer = self.router.clone().oneshot(request).await.expect("an answer");
-        let (head, body) = answer.into_parts();
-        // A stream of events has no end; what counts is that it began.
-        let streams =
-            head.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        let bytes = if streams { Default::default() } else { body.collect().await.expect("a body").to_bytes() };
-        Reply { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+        self.router.clone().oneshot(request).await.expect("an answer")
     }
 
     /// Sends a request with this token.

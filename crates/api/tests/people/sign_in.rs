@@ -2,6 +2,7 @@
 
 use crate::rig::{PASSWORD, Rig, SERVER, now_ms, on_both};
 use axum::http::StatusCode;
+use http_body_util::BodyExt as _;
 use model::people::Role;
 use serde_json::{Value, json};
 
@@ -356,4 +357,29 @@ async fn nobody_registers_where_that_is_switched_off() {
     let wish = json!({"business_name": "x", "slug": "xx", "email": "x@y.example", "name": "X", "password": PASSWORD});
     let refused = rig.open("/api/v1/auth/register", wish).await;
     assert_eq!((refused.status, refused.code().as_str()), (StatusCode::FORBIDDEN, "registration_closed"));
+}
+
+#[tokio::test]
+async fn what_is_followed_ends_soon_after_the_session() {
+    let rig = Rig::new(testkit::stores::sqlite().await).await;
+    let owner = rig.owner("shop").await;
+    let bearer = format!("Bearer {}", owner.token);
+    let mut stream = rig.begin("GET", "/api/v1/events", &[("authorization", &bearer)], None).await.into_body();
+    let mut next = async || {
+        let frame = stream.frame().await.expect("more").expect("a frame");
+        String::from_utf8(frame.into_data().expect("data").to_vec()).expect("text")
+    };
+    assert!(next().await.contains("stream.ready"));
+    let keep_alive = std::time::Duration::from_millis(base::limits::EVENTS_KEEP_ALIVE_MS);
+    let later = async || {
+        tokio::time::pause();
+        tokio::time::advance(keep_alive).await;
+        tokio::time::resume();
+    };
+    later().await;
+    assert!(next().await.starts_with("id: "), "it goes on while the session does");
+    rig.ask(&owner.token, "POST", "/api/v1/auth/logout", None).await.good();
+    later().await;
+    assert!(next().await.contains("sign in again"));
+    assert!(stream.frame().await.is_none(), "nothing follows");
 }

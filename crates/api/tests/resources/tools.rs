@@ -109,9 +109,16 @@ async fn a_tool_that_makes_no_sense_is_refused(opened: Opened) {
     for wrong in [
         json!({ "kind": "bearer", "token": "a b" }),
         json!({ "kind": "header", "header": "host", "value": "x" }),
+        json!({ "kind": "header", "header": "Transfer-Encoding", "value": "chunked" }),
+        json!({ "kind": "header", "header": "x key", "value": "x" }),
         json!({ "kind": "basic", "user": "u".repeat(201), "password": "" }),
     ] {
         assert_eq!(rig.change("PUT", "/api/v1/tool-credentials/crm", &wrong).await.problem(), "invalid", "{wrong}");
+    }
+    for name in ["X-Api-Key", "apikey", "Ocp-Apim-Subscription-Key", "authorization"] {
+        let right = json!({ "kind": "header", "header": name, "value": "x" });
+        let kept = rig.change("PUT", "/api/v1/tool-credentials/crm", &right).await;
+        assert_eq!(kept.status, StatusCode::NO_CONTENT, "{name}: {kept:?}");
     }
 }
 

@@ -7,13 +7,13 @@ mod agent_voice;
 mod audio;
 mod caller;
 mod judge;
-mod pipecat;
 mod render;
 mod script;
 mod table;
 mod world;
 
 use crate::NUMBER;
+use crate::pipecat::{self, Services};
 use crate::process::{Server, timer_lag_ms};
 use agent_voice::AgentVoice;
 use anyhow::{Context as _, bail};
@@ -126,7 +126,7 @@ async fn frontdesk(stage: &Stage, program: &Path) -> anyhow::Result<Column> {
     config.push_str(&format!("[models]\ndir = {:?}\n", stage.models));
     let server =
         // A phone that hangs up leaves its call waiting for its audio for some seconds.
-        Server::frontdesk(program, &config, stage.options.calls_at_once * 3, stage.options.keep_data.as_deref())
+        Server::frontdesk(program, &config, stage.options.calls_at_once * 3, stage.options.keep_data.as_deref(), None)
             .await?;
     let url = format!("{}/carriers/twilio/voice", server.base_url);
     let places = vec![url; stage.options.calls_at_once as usize];
@@ -137,8 +137,9 @@ async fn frontdesk(stage: &Stage, program: &Path) -> anyhow::Result<Column> {
 
 async fn pipecat(stage: &Stage) -> anyhow::Result<Column> {
     let twins = Arc::new(Twins::start(Arc::clone(&stage.voice), &stage.script.small_answer, NUMBER).await?);
-    let bots =
-        pipecat::start(&stage.options.python, &twins, stage.options.calls_at_once, &stage.script.greeting).await?;
+    let services = Services { stt: &twins.stt, llm: &twins.llm, tts: &twins.tts, phone: &twins.phone };
+    let (python, count) = (&stage.options.python, stage.options.calls_at_once);
+    let bots = pipecat::start(python, services, count, &stage.script.greeting, None).await?;
     let places = bots.iter().map(|bot| format!("{}/", bot.base_url)).collect();
     let column = play_all(stage, &twins, "pipecat", places).await;
     for bot in bots {

@@ -103,6 +103,14 @@ impl Held {
         }
         dropped
     }
+
+    fn pop(&mut self) -> Option<SttCommand> {
+        let command = self.commands.pop_front()?;
+        if let SttCommand::Audio(pcm) = &command {
+            self.samples -= pcm.len();
+        }
+        Some(command)
+    }
 }
 
 /// Audio billed, over all connections of the session.
@@ -241,9 +249,12 @@ impl Session {
 
     /// Returns when the stream ended because we asked it to, so that the next one can be opened.
     async fn converse(&mut self, link: &mut Link) -> Result<(), End> {
-        self.held.samples = 0;
-        for command in std::mem::take(&mut self.held.commands) {
+        // One by one: what a link that breaks has not taken waits for the next.
+        while let Some(command) = self.held.pop() {
             self.obey(link, command).await?;
+            if link.draining {
+                break;
+            }
         }
         loop {
             let wait = self.wait(link);

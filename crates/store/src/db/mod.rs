@@ -21,9 +21,10 @@ pub use value::{Args, Column, DbRow, Value};
 use crate::contract::Answer;
 use crate::error::StoreError;
 use crate::sql::Sql;
-use base::limits;
+use base::{Millis, limits};
 use model::business::TenantScope;
 use serde::Serialize;
+use sqlx::AssertSqlSafe;
 use std::future::Future;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -123,6 +124,18 @@ impl Db {
         Ok(Tx { inner, until })
     }
 
+    /// The same for work that nobody waits for, which may take as long as this.
+    pub async fn begin_within(&self, reach: impl Into<Reach>, patience: Millis) -> Answer<Tx> {
+        let mut tx = self.begin(reach).await?;
+        if let Inner::Postgres(tx) = &mut tx.inner {
+            // The server gives up when we do.
+            let text = AssertSqlSafe(format!("SET LOCAL statement_timeout = {}", patience.0));
+            within(postgres::execute(&mut **tx, text, &[])).await?;
+        }
+        tx.until = Instant::now() + patience.to_duration();
+        Ok(tx)
+    }
+
     /// Does a piece of work again when others changed the same rows at the same time (a deadlock: nothing of it happened),
     /// a bounded number of times. The work begins and commits its own transaction.
     pub async fn retrying<T, Work, Done>(&self, work: Work) -> Answer<T>
@@ -216,7 +229,7 @@ async fn within<T>(work: impl Future<Output = Answer<T>> + Send) -> Answer<T> {
 async fn before<T>(until: Instant, work: impl Future<Output = Answer<T>> + Send) -> Answer<T> {
     match timeout_at(until, work).await {
         Ok(answer) => answer,
-        Err(_) => Err(StoreError::Unavailable(format!("no answer within {} ms", limits::STATEMENT_MS_MAX))),
+        Err(_) => Err(StoreError::Unavailable("no answer in time".into())),
     }
 }
 

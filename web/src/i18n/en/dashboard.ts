@@ -51,7 +51,7 @@ export const live = {
   details: "Details",
   end: "End call",
   end_title: "End the call with {name}?",
-  end_text: "The line is cut at once. The caller hears nothing more.",
+  end_text: "The agent says goodbye and hangs up.",
   ended: "The call is being ended.",
   transfer: "Transfer",
   transfer_title: "Transfer this call",

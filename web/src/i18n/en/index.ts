@@ -5,10 +5,21 @@ import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shell from "./shell";
 import * as signIn from "./sign-in";
+import * as supervise from "./supervise";
 import * as talk from "./talk";
 
 /** All messages, by feature. Each export of these files is a part: `t("shell.home")`. */
-export const en = { ...shell, ...talk, ...dashboard, ...signIn, ...shaping, ...agents, ...kit, ...settings };
+export const en = {
+  ...shell,
+  ...talk,
+  ...dashboard,
+  ...signIn,
+  ...shaping,
+  ...agents,
+  ...kit,
+  ...settings,
+  ...supervise,
+};
 
 type Words<Part> = { [Name in keyof Part]: string };
 /** The same keys in every language. */

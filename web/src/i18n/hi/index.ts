@@ -6,6 +6,17 @@ import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shell from "./shell";
 import * as signIn from "./sign-in";
+import * as supervise from "./supervise";
 import * as talk from "./talk";
 
-export const hi: Messages = { ...shell, ...talk, ...dashboard, ...signIn, ...shaping, ...agents, ...kit, ...settings };
+export const hi: Messages = {
+  ...shell,
+  ...talk,
+  ...dashboard,
+  ...signIn,
+  ...shaping,
+  ...agents,
+  ...kit,
+  ...settings,
+  ...supervise,
+};

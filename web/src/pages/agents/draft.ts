@@ -79,6 +79,7 @@ export const LINES = [
   "not_done",
   "handoff",
   "call_back",
+  "handed_back",
   "give_up",
   "resumed",
   "time_is_up",

@@ -18,6 +18,7 @@ import { ProvidersTab } from "./providers-tab";
 import { AgentBadges } from "./status";
 import { TalkBeside } from "./talk-beside";
 import { ToolsTab } from "./tools-tab";
+import { TrainingTab } from "./training-tab";
 import { TurnsTab } from "./turns-tab";
 import { Versions } from "./versions";
 import { WordsTab } from "./words-tab";
@@ -150,6 +151,12 @@ function Editor({ agent, reload }: { agent: AgentDetail; reload: () => Promise<A
                 content: <ToolsTab agent={base} editable={editable} changed={keep} />,
               },
               { value: "turns", label: t("agents.tab_turns"), content: <TurnsTab {...fields} /> },
+              {
+                value: "training",
+                label: t("training.tab"),
+                keep: true,
+                content: <TrainingTab agent={base.slug} editable={editable} />,
+              },
               { value: "versions", label: t("agents.tab_versions"), content: <Versions agent={base} changed={drop} /> },
             ]}
           />

@@ -108,6 +108,13 @@ function LineBody({ line, seek }: { line: JournalLine; seek: (() => void) | null
           )}
         </div>
       );
+    case "person":
+      return (
+        <Words seek={seek}>
+          <Speaker name={t("supervise.person")} color="bg-person" extra="" />
+          {line.text}
+        </Words>
+      );
     case "tool":
       return <ToolBody line={line} />;
     case "note":

@@ -1,185 +1,184 @@
 import { Link } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
-import { $api } from "../../api/client";
-import { useCan } from "../../auth/me";
+import { type ReactNode, useEffect, useRef } from "react";
+import { useCan, useMe } from "../../auth/me";
 import { callerName } from "../../call/names";
+import { phaseWords } from "../../call/words";
 import { t } from "../../i18n";
 import type { LiveCall } from "../../live/picture";
 import { useLiveCall } from "../../live/use-live";
+import { supervision } from "../../supervise/session";
+import { actorName, useDeskNames } from "../../supervise/use-names";
+import { useAnySupervision, useSupervision } from "../../supervise/use-supervision";
+import { isMine, type SuperviseView } from "../../supervise/view";
 import { Elapsed } from "../../ui/elapsed";
-import { CloseIcon, PhoneDownIcon, TransferIcon } from "../../ui/icons";
-import { Button, IconButton, LinkButton } from "../../ui/kit/button";
-import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
-import { TextField } from "../../ui/kit/field";
-import { toast, toastProblem } from "../../ui/kit/toast";
+import { CloseIcon, TakeOverIcon, WarnIcon } from "../../ui/icons";
+import { IconButton, LinkButton, Spinner } from "../../ui/kit/button";
 import { StateBadge } from "../calls/call-list";
 import { useAgentNames } from "../calls/use-agent-names";
+import { Desk } from "./desk";
+import { Said } from "./said";
+import { Voices } from "./voices";
 
-/** One call of the wall: what is said, and what a person may do about it. */
+/** One call of the wall: what is said, who says it, and what a person may do about it. */
 export function CallPanel({ id, onClose }: { id: string; onClose: () => void }) {
   const call = useLiveCall(id);
-  const agents = useAgentNames();
+  const can = useCan();
+  const view = useSupervision(id, can("calls:control"));
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), []);
   return (
     <aside
       aria-label={t("live.panel")}
+      data-line={view.line}
       onKeyDown={(event) => {
         if (event.key === "Escape" && !event.defaultPrevented) onClose();
       }}
-      className="flex h-full w-full max-w-md shrink-0 animate-appear flex-col border-l border-line bg-card max-lg:absolute max-lg:inset-0 max-lg:z-10 max-lg:max-w-none max-lg:border-l-0"
+      className="flex h-full w-full max-w-md shrink-0 animate-appear flex-col border-l border-line bg-card max-lg:absolute max-lg:inset-0 max-lg:z-10 max-lg:max-w-none max-lg:border-l-0 xl:max-w-lg"
     >
-      <header className="flex items-start gap-3 border-b border-line p-4">
-        <div className="min-w-0 flex-1">
-          <h2 ref={heading} tabIndex={-1} className="truncate font-semibold tracking-tight outline-none">
-            {call === undefined ? t("live.over_title") : callerName(call)}
-          </h2>
-          {call !== undefined && (
-            <p className="mt-1 flex items-center gap-2 text-[0.8125rem] text-soft">
-              <StateBadge state={call.state} />
-              <Elapsed since_ms={call.answered_at_ms ?? call.started_at_ms} className="font-mono tabular-nums" />
-              <span className="truncate">{agents.get(call.agent)}</span>
-            </p>
-          )}
-        </div>
-        <IconButton label={t("shell.close")} size="sm" onClick={onClose}>
-          <CloseIcon className="size-4" />
-        </IconButton>
-      </header>
-      {call === undefined ? (
-        <div className="p-4 text-sm leading-relaxed text-soft">
-          <p>{t("live.over_text")}</p>
-          <LinkButton to="/calls/$id" params={{ id }} className="mt-4">
-            {t("live.see_call")}
-          </LinkButton>
-        </div>
-      ) : (
-        <>
-          <Said call={call} />
-          <Controls call={call} />
-        </>
-      )}
+      <Header call={call} view={view} heading={heading} onClose={onClose} />
+      {call === undefined || view.line === "over" ? <Over id={id} /> : <Going call={call} view={view} />}
     </aside>
   );
 }
 
-/** The last turns; it follows the newest one. */
-function Said({ call }: { call: LiveCall }) {
-  const box = useRef<HTMLDivElement>(null);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new turn adds height.
-  useEffect(() => {
-    if (box.current !== null) box.current.scrollTop = box.current.scrollHeight;
-  }, [call.turns]);
+interface HeaderProps {
+  call: LiveCall | undefined;
+  view: SuperviseView;
+  heading: React.RefObject<HTMLHeadingElement | null>;
+  onClose: () => void;
+}
+
+function Header({ call, view, heading, onClose }: HeaderProps) {
+  const agents = useAgentNames();
   return (
-    <section
-      ref={box}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard.
-      tabIndex={0}
-      aria-label={t("call.transcript")}
-      className="min-h-0 flex-1 overflow-y-auto p-4 -outline-offset-2"
-    >
-      <ol className="flex min-h-full flex-col justify-end gap-3 text-sm leading-relaxed" aria-live="polite">
-        {call.turns.length === 0 && <li className="text-soft">{t("live.nothing_said")}</li>}
-        {call.turns.map((turn) => (
-          <li key={turn.seq} data-live-turn={turn.role}>
-            <span className="block text-xs font-medium text-soft">
-              <span
-                aria-hidden="true"
-                className={`mr-1.5 inline-block size-2 rounded-full ${turn.role === "agent" ? "bg-agent" : "bg-caller"}`}
-              />
-              {t(turn.role === "agent" ? "call.agent" : "call.caller")}
-            </span>
-            {turn.text}
-            {!turn.complete && <span className="text-soft"> —</span>}
-          </li>
-        ))}
-      </ol>
-    </section>
+    <header className="flex items-start gap-3 border-b border-line p-4">
+      <div className="min-w-0 flex-1">
+        <h2 ref={heading} tabIndex={-1} className="truncate font-semibold tracking-tight outline-none">
+          {call === undefined ? t("live.over_title") : callerName(call)}
+        </h2>
+        {call !== undefined && (
+          <p className="mt-1 flex flex-wrap items-center gap-x-2 gap-y-1 text-[0.8125rem] text-soft">
+            <StateBadge state={call.state} />
+            <Elapsed since_ms={call.answered_at_ms ?? call.started_at_ms} className="font-mono tabular-nums" />
+            <span className="truncate">{agents.get(call.agent)}</span>
+            {view.talk.phase !== "" && <span data-live-phase={view.talk.phase}>· {phaseWords(view.talk.phase)}</span>}
+          </p>
+        )}
+      </div>
+      <IconButton label={t("shell.close")} size="sm" onClick={onClose}>
+        <CloseIcon className="size-4" />
+      </IconButton>
+    </header>
   );
 }
 
-function Controls({ call }: { call: LiveCall }) {
+function Over({ id }: { id: string }) {
+  return (
+    <div className="p-4 text-sm leading-relaxed text-soft">
+      <p>{t("live.over_text")}</p>
+      <LinkButton to="/calls/$id" params={{ id }} className="mt-4">
+        {t("live.see_call")}
+      </LinkButton>
+    </div>
+  );
+}
+
+function Going({ call, view }: { call: LiveCall; view: SuperviseView }) {
   const can = useCan();
-  const [asked, setAsked] = useState<"end" | "transfer" | null>(null);
-  if (!can("calls:control")) return null;
+  const me = useMe();
+  const agents = useAgentNames();
+  const agentName = agents.get(call.agent) ?? t("call.agent");
+  const nameOf = useDeskNames();
+  const elsewhere = useOtherCall(call.id);
+  // The line is nearer to the call than the stream of the business, while it stands.
+  const near = view.line === "open" || view.line === "lost";
+  const hold = near ? view.hold : (call.hold ?? null);
+  const mine = near ? isMine(view) : hold?.by === actorName(me);
+  const talk = view.talk.lines.length > 0 && near ? view.talk : null;
   return (
-    <footer className="flex flex-wrap gap-2 border-t border-line p-4">
-      <Button icon={<TransferIcon className="size-4" />} onClick={() => setAsked("transfer")}>
-        {t("live.transfer")}
-      </Button>
-      <Button tone="danger" icon={<PhoneDownIcon className="size-4" />} onClick={() => setAsked("end")}>
-        {t("live.end")}
-      </Button>
-      <Link
-        to="/calls/$id"
-        params={{ id: call.id }}
-        className="ml-auto self-center text-sm font-medium text-accent-deep underline underline-offset-4"
-      >
-        {t("live.details")}
-      </Link>
-      <EndCall call={call} open={asked === "end"} onClose={() => setAsked(null)} />
-      <TransferCall call={call} open={asked === "transfer"} onClose={() => setAsked(null)} />
-    </footer>
+    <>
+      {near && (
+        <div className="border-b border-line px-4 py-2">
+          <Voices
+            wave={supervision.wave}
+            active={view.line === "open"}
+            name={hold === null ? agentName : nameOf(hold.by)}
+            isPerson={hold !== null}
+          />
+        </div>
+      )}
+      {hold !== null && <Holder by={hold.by} mine={mine} view={view} />}
+      <Trouble view={view} mine={mine} allowed={can("calls:control")} />
+      <Said talk={talk} call={call} agentName={agentName} />
+      {can("calls:control") && elsewhere === null && <Desk call={call} view={view} mine={mine} held={hold !== null} />}
+      {elsewhere !== null && (
+        <p className="border-t border-line p-4 text-sm leading-relaxed text-soft">
+          {t("supervise.other_call")}{" "}
+          <Link
+            to="/live"
+            search={{ call: elsewhere }}
+            className="font-medium text-accent-deep underline underline-offset-4"
+          >
+            {t("supervise.other_call_go")}
+          </Link>
+        </p>
+      )}
+    </>
   );
 }
 
-function EndCall({ call, open, onClose }: { call: LiveCall; open: boolean; onClose: () => void }) {
-  const end = $api.useMutation("post", "/api/v1/calls/{id}/end", {
-    onSuccess: () => {
-      toast(t("live.ended"));
-      onClose();
-    },
-    onError: toastProblem,
-  });
+/** The call that this user has, when it is not this one. */
+function useOtherCall(id: string): string | null {
+  const any = useAnySupervision();
+  return any.call !== null && any.call !== id && isMine(any) ? any.call : null;
+}
+
+function Holder({ by, mine, view }: { by: string | null; mine: boolean; view: SuperviseView }) {
+  const nameOf = useDeskNames();
+  let text = t("supervise.theirs_text");
+  if (mine && view.muted) text = t("supervise.mine_muted");
+  else if (mine) text = t(view.microphone === "on" ? "supervise.mine_text" : "supervise.mine_typed");
   return (
-    <Confirm
-      open={open}
-      onClose={onClose}
-      title={t("live.end_title", { name: callerName(call) })}
-      action={t("live.end")}
-      busy={end.isPending}
-      onConfirm={() => end.mutate({ params: { path: { id: call.id } } })}
+    <div
+      role="status"
+      data-holder={mine ? "me" : "other"}
+      className="flex items-center gap-3 border-b border-person/25 bg-person/10 px-4 py-2.5 text-sm leading-snug"
     >
-      {t("live.end_text")}
-    </Confirm>
+      <TakeOverIcon className="size-5 shrink-0 text-person-ink" />
+      <p>
+        <span className="block font-medium text-person-ink">
+          {mine ? t("supervise.mine") : t("supervise.theirs", { name: nameOf(by) })}
+        </span>
+        <span className="text-[0.8125rem] text-soft">{text}</span>
+      </p>
+    </div>
   );
 }
 
-const PHONE = "\\+[0-9]{5,15}";
+/** What is different from a line that stands. */
+function Trouble({ view, mine, allowed }: { view: SuperviseView; mine: boolean; allowed: boolean }) {
+  if (!allowed) return <Told>{t("supervise.refused_forbidden")}</Told>;
+  if (view.line === "connecting") {
+    return (
+      <Told>
+        <Spinner /> {t("supervise.connecting")}
+      </Told>
+    );
+  }
+  if (view.line === "lost") return <Told warn>{t(mine ? "supervise.lost_held" : "supervise.lost")}</Told>;
+  if (view.line === "refused" && view.refusal !== null) return <Told>{t(`supervise.refused_${view.refusal}`)}</Told>;
+  return null;
+}
 
-function TransferCall({ call, open, onClose }: { call: LiveCall; open: boolean; onClose: () => void }) {
-  const [to, setTo] = useState("");
-  const transfer = $api.useMutation("post", "/api/v1/calls/{id}/transfer", {
-    onSuccess: () => {
-      toast(t("live.transferred"));
-      onClose();
-    },
-    onError: toastProblem,
-  });
+function Told({ children, warn = false }: { children: ReactNode; warn?: boolean }) {
   return (
-    <Dialog open={open} onClose={onClose} title={t("live.transfer_title")} description={t("live.transfer_text")}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          transfer.mutate({ params: { path: { id: call.id } }, body: { to: to.replace(/[^+\d]/g, "") } });
-        }}
-      >
-        <TextField
-          label={t("live.transfer_to")}
-          hint={t("live.transfer_hint")}
-          type="tel"
-          value={to}
-          onChange={(event) => setTo(event.target.value)}
-          pattern={PHONE}
-          required
-        />
-        <DialogActions>
-          <Button onClick={onClose}>{t("shell.cancel")}</Button>
-          <Button type="submit" tone="primary" busy={transfer.isPending}>
-            {t("live.transfer")}
-          </Button>
-        </DialogActions>
-      </form>
-    </Dialog>
+    <p
+      role="status"
+      data-trouble=""
+      className={`flex items-center gap-2 border-b border-line px-4 py-2 text-[0.8125rem] leading-snug ${warn ? "bg-warn/8 text-warn" : "text-soft"}`}
+    >
+      {warn && <WarnIcon className="size-4 shrink-0" />}
+      {children}
+    </p>
   );
 }

@@ -1,10 +1,11 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { memo, useDeferredValue, useMemo } from "react";
-import { useCan } from "../../auth/me";
+import { useCan, useMe } from "../../auth/me";
 import { callerName } from "../../call/names";
-import { t } from "../../i18n";
+import { type MessageKey, t } from "../../i18n";
 import type { LiveCall } from "../../live/picture";
 import { useLiveCall, useLiveCalls, useLiveReady } from "../../live/use-live";
+import { actorName, useDeskNames } from "../../supervise/use-names";
 import { Elapsed } from "../../ui/elapsed";
 import { LiveIcon, MicIcon } from "../../ui/icons";
 import { LinkButton } from "../../ui/kit/button";
@@ -156,14 +157,15 @@ const CallCard = memo(
         </div>
         <p className="mt-1.5 flex items-center gap-2 text-[0.8125rem] text-soft">
           <StateBadge state={call.state} />
+          <Whose call={call} />
           <span className="truncate">{agentName}</span>
         </p>
         <ol className="mt-3 flex flex-1 flex-col justify-end gap-1.5 text-[0.8125rem] leading-snug">
           {turns.length === 0 && <li className="text-faint">{t("live.nothing_said")}</li>}
           {turns.map((turn) => (
             <li key={turn.seq} className="line-clamp-2 animate-appear">
-              <span className={`font-medium ${turn.role === "agent" ? "text-agent-ink" : "text-caller-ink"}`}>
-                {t(turn.role === "agent" ? "call.agent" : "call.caller")}
+              <span className={`font-medium ${INKS[turn.role] ?? "text-caller-ink"}`}>
+                {t(ROLES[turn.role] ?? "call.caller")}
               </span>{" "}
               {turn.text}
             </li>
@@ -174,3 +176,30 @@ const CallCard = memo(
   },
   (before, after) => before.id === after.id && before.open === after.open && before.agentName === after.agentName,
 );
+
+const INKS: Record<string, string> = { agent: "text-agent-ink", person: "text-person-ink" };
+const ROLES: Record<string, MessageKey> = { agent: "call.agent", person: "supervise.person" };
+
+/** Who has the call or, of the two, who spoke last: an answer that is long in coming is seen from afar. */
+function Whose({ call }: { call: LiveCall }) {
+  const me = useMe();
+  const nameOf = useDeskNames();
+  if (call.hold !== undefined) {
+    const mine = call.hold.by === actorName(me);
+    return (
+      <span
+        title={nameOf(call.hold.by)}
+        className="rounded-full bg-person/12 px-2 py-0.5 text-xs font-medium whitespace-nowrap text-person-ink"
+      >
+        {t(mine ? "supervise.with_you" : "supervise.with_person")}
+      </span>
+    );
+  }
+  const last = call.turns.at(-1);
+  if (last === undefined || call.state !== "active") return null;
+  return (
+    <span data-spoke-last={last.role} className="whitespace-nowrap">
+      {t(last.role === "customer" ? "supervise.caller_last" : "supervise.agent_last")}
+    </span>
+  );
+}

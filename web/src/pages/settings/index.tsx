@@ -8,7 +8,9 @@ import { AccessSection } from "./access";
 import { AuditSection } from "./audit";
 import { BusinessSection } from "./business";
 import { ConfigurationSection } from "./configuration";
+import { IdentityProvidersSection } from "./identity-providers";
 import { KeysSection } from "./keys";
+import { McpSection } from "./mcp-servers";
 import { NumbersSection } from "./numbers";
 import { PeopleSection } from "./people";
 import { PlanSection } from "./plan";
@@ -29,6 +31,7 @@ const SECTIONS: Section[] = [
   { name: "numbers", label: "settings.numbers", needs: (can) => can("numbers:read"), Content: NumbersSection },
   { name: "providers", label: "settings.providers", needs: (can) => can("providers:read"), Content: ProvidersSection },
   { name: "keys", label: "settings.keys", needs: (can) => can("keys:read"), Content: KeysSection },
+  { name: "mcp", label: "settings.mcp", needs: (can) => can("providers:read"), Content: McpSection },
   { name: "webhooks", label: "settings.webhooks", needs: (can) => can("webhooks:read"), Content: WebhooksSection },
   { name: "plan", label: "settings.plan", needs: (can) => can("usage:read"), Content: PlanSection },
   {
@@ -36,6 +39,12 @@ const SECTIONS: Section[] = [
     label: "settings.configuration",
     needs: (can) => can("config:read"),
     Content: ConfigurationSection,
+  },
+  {
+    name: "sign-on",
+    label: "settings.sign_on",
+    needs: (can) => can("business:manage"),
+    Content: IdentityProvidersSection,
   },
   { name: "access", label: "settings.access", needs: (can) => can("business:manage"), Content: AccessSection },
   { name: "audit", label: "settings.audit", needs: (can) => can("audit:read"), Content: AuditSection },

@@ -13,9 +13,11 @@ import { Select, TextField } from "../../ui/kit/field";
 import { Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { useAction } from "./action";
+import { ClientsSection } from "./clients";
 import { SectionHead } from "./section";
 
-type Key = components["schemas"]["KeyView"];
+export type Key = components["schemas"]["KeyView"];
+type Wish = components["schemas"]["KeyWish"];
 const DAY_MS = 86_400_000;
 
 export function KeysSection() {
@@ -24,7 +26,6 @@ export function KeysSection() {
   const [secret, setSecret] = useState<string | null>(null);
   const [revoking, setRevoking] = useState<Key | null>(null);
   const [rotating, setRotating] = useState<Key | null>(null);
-  const [overlap, setOverlap] = useState("86400");
   const { busy, run } = useAction();
   const keys = $api.useQuery("get", "/api/v1/keys", { params: { query: { limit: 100 } } });
   const manage = can("keys:manage");
@@ -35,17 +36,6 @@ export function KeysSection() {
       await keys.refetch();
       toast(t("settings.revoked", { name: revoking.name }));
       setRevoking(null);
-    });
-  const rotate = () =>
-    run(async () => {
-      if (rotating === null) return;
-      const { data } = await api.POST("/api/v1/keys/{id}/rotate", {
-        params: { path: { id: rotating.id } },
-        body: { overlap_secs: Number(overlap) },
-      });
-      setRotating(null);
-      setSecret(data?.secret ?? null);
-      await keys.refetch();
     });
   const create = manage && (
     <Button tone="primary" icon={<PlusIcon className="size-4" />} onClick={() => setCreating(true)}>
@@ -93,37 +83,32 @@ export function KeysSection() {
       </ul>
       {creating && (
         <NewKey
+          title={t("settings.new_key")}
           onClose={() => setCreating(false)}
-          made={(made) => {
+          create={async (body) => {
+            const { data } = await api.POST("/api/v1/keys", { body });
             setCreating(false);
-            setSecret(made);
+            setSecret(data?.secret ?? null);
             void keys.refetch();
           }}
         />
       )}
       <SecretOnce secret={secret} onClose={() => setSecret(null)} />
-      <Dialog
-        open={rotating !== null}
-        onClose={() => setRotating(null)}
-        title={t("settings.rotate_title", { name: rotating?.name ?? "" })}
-      >
-        <Select
-          label={t("settings.overlap")}
-          value={overlap}
-          onChange={(event) => setOverlap(event.target.value)}
-          options={[
-            { value: "0", label: t("settings.overlap_none") },
-            { value: "3600", label: t("settings.overlap_hour") },
-            { value: "86400", label: t("settings.overlap_day") },
-            { value: "604800", label: t("settings.overlap_week") },
-          ]}
+      {rotating !== null && (
+        <RotateDialog
+          name={rotating.name}
+          onClose={() => setRotating(null)}
+          rotate={async (overlap_secs) => {
+            const { data } = await api.POST("/api/v1/keys/{id}/rotate", {
+              params: { path: { id: rotating.id } },
+              body: { overlap_secs },
+            });
+            setRotating(null);
+            setSecret(data?.secret ?? null);
+            await keys.refetch();
+          }}
         />
-        <DialogActions>
-          <Button tone="primary" busy={busy} onClick={() => void rotate()}>
-            {t("settings.rotate")}
-          </Button>
-        </DialogActions>
-      </Dialog>
+      )}
       <Confirm
         open={revoking !== null}
         title={t("settings.revoke_title", { name: revoking?.name ?? "" })}
@@ -134,6 +119,7 @@ export function KeysSection() {
       >
         {t("settings.revoke_text")}
       </Confirm>
+      <ClientsSection />
     </>
   );
 }
@@ -157,7 +143,50 @@ export function SecretOnce({ secret, onClose }: { secret: string | null; onClose
   );
 }
 
-function NewKey({ onClose, made }: { onClose: () => void; made: (secret: string) => void }) {
+/** A new secret, and how long the one before it goes on. */
+export function RotateDialog({
+  name,
+  onClose,
+  rotate,
+}: {
+  name: string;
+  onClose: () => void;
+  rotate: (overlapSecs: number) => Promise<void>;
+}) {
+  const [overlap, setOverlap] = useState("86400");
+  const { busy, run } = useAction();
+  return (
+    <Dialog open onClose={onClose} title={t("settings.rotate_title", { name })}>
+      <Select
+        label={t("settings.overlap")}
+        value={overlap}
+        onChange={(event) => setOverlap(event.target.value)}
+        options={[
+          { value: "0", label: t("settings.overlap_none") },
+          { value: "3600", label: t("settings.overlap_hour") },
+          { value: "86400", label: t("settings.overlap_day") },
+          { value: "604800", label: t("settings.overlap_week") },
+        ]}
+      />
+      <DialogActions>
+        <Button tone="primary" busy={busy} onClick={() => void run(() => rotate(Number(overlap)))}>
+          {t("settings.rotate")}
+        </Button>
+      </DialogActions>
+    </Dialog>
+  );
+}
+
+/** A key or a client: a name, what it may do, and until when. */
+export function NewKey({
+  title,
+  onClose,
+  create,
+}: {
+  title: string;
+  onClose: () => void;
+  create: (wish: Wish) => Promise<void>;
+}) {
   const { permissions } = useMe();
   const [name, setName] = useState("");
   const [chosen, setChosen] = useState<string[]>(["calls:read"]);
@@ -167,12 +196,11 @@ function NewKey({ onClose, made }: { onClose: () => void; made: (secret: string)
     event.preventDefault();
     void run(async () => {
       const expires_at_ms = days === "" ? null : Date.now() + Number(days) * DAY_MS;
-      const { data } = await api.POST("/api/v1/keys", { body: { name, permissions: chosen, expires_at_ms } });
-      if (data !== undefined) made(data.secret);
+      await create({ name, permissions: chosen, expires_at_ms });
     });
   };
   return (
-    <Dialog open wide onClose={onClose} title={t("settings.new_key")}>
+    <Dialog open wide onClose={onClose} title={title}>
       <form onSubmit={submit} className="flex flex-col gap-4">
         <TextField
           label={t("settings.key_name")}
@@ -205,7 +233,7 @@ function NewKey({ onClose, made }: { onClose: () => void; made: (secret: string)
         />
         <DialogActions>
           <Button type="submit" tone="primary" busy={busy} disabled={chosen.length === 0}>
-            {t("settings.new_key")}
+            {title}
           </Button>
         </DialogActions>
       </form>

@@ -25,7 +25,7 @@ export function Dock({ view, agentName }: { view: CallView; agentName: string })
       </div>
       <div className="flex items-center gap-2 px-2">
         <div aria-hidden="true" className="flex h-14 w-14 shrink-0 flex-col justify-around text-xs font-medium">
-          <VoiceLabel name={agentName} on={view.phase === "speaking"} color="text-agent" />
+          <VoiceLabel name={agentName} on={view.phase === "speaking"} color="text-agent-ink" />
           <VoiceLabel
             name={view.muted ? t("talk.muted") : t("talk.you")}
             on={view.callerSpeaking}

@@ -119,6 +119,9 @@ function TranscriptLine({ line, agentName }: { line: Line; agentName: string }) 
       return <Tool line={line} />;
     case "fault":
       return <Fault line={line} />;
+    case "desk":
+      // Callers are not told what supervisors do; this page is one of a caller.
+      return null;
   }
 }
 

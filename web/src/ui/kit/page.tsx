@@ -20,7 +20,7 @@ export function Page({
 }) {
   const widths = { narrow: "max-w-3xl", wide: "max-w-6xl", full: "max-w-none" };
   return (
-    <div className="h-full overflow-y-auto">
+    <div className="relative h-full overflow-y-auto">
       <div className={`mx-auto px-4 py-6 sm:px-8 sm:py-8 ${widths[width]}`}>
         <PageHeader title={title} lead={lead} actions={actions} />
         {children}

@@ -5,6 +5,8 @@ export interface Tab {
   value: string;
   label: string;
   content: ReactNode;
+  /** What is typed in it stays while others are looked at. */
+  keep?: boolean;
 }
 
 /** One of several views of the same thing. */
@@ -34,7 +36,7 @@ export function Tabs({
         <BaseTabs.Indicator className="absolute bottom-0 left-(--active-tab-left) h-0.5 w-(--active-tab-width) bg-accent transition-[left,width] duration-150" />
       </BaseTabs.List>
       {tabs.map((tab) => (
-        <BaseTabs.Panel key={tab.value} value={tab.value}>
+        <BaseTabs.Panel key={tab.value} value={tab.value} keepMounted={tab.keep ?? false}>
           {tab.content}
         </BaseTabs.Panel>
       ))}

@@ -1,16 +1,30 @@
 //! The other framework: processes of `fixtures/bench/pipecat_bot.py`, one for each call at a time, as its makers deploy it.
 
-use super::world::Twins;
-use crate::process::Server;
+use crate::process::{Server, pinned};
 use anyhow::{Context as _, bail};
+use sim::twins::Twin;
+use sim::twins::twilio::TwilioTwin;
 use std::path::Path;
-use tokio::process::Command;
 
 const BOT: &str = "fixtures/bench/pipecat_bot.py";
 const LOG_DIR: &str = ".frontdesk/bench";
 
-/// Starts this many.
-pub async fn start(python: &Path, twins: &Twins, count: u32, greeting: &str) -> anyhow::Result<Vec<Server>> {
+/// What a bot talks to.
+pub struct Services<'a> {
+    pub stt: &'a Twin,
+    pub llm: &'a Twin,
+    pub tts: &'a Twin,
+    pub phone: &'a TwilioTwin,
+}
+
+/// Starts this many, all on this core if one is given.
+pub async fn start(
+    python: &Path,
+    twins: Services<'_>,
+    count: u32,
+    greeting: &str,
+    core: Option<u32>,
+) -> anyhow::Result<Vec<Server>> {
     if !python.is_file() {
         bail!(
             "{} is not there; `fixtures/bench/setup-pipecat.sh` makes it (or give --without-pipecat)",
@@ -21,7 +35,7 @@ pub async fn start(python: &Path, twins: &Twins, count: u32, greeting: &str) -> 
     let mut bots = Vec::new();
     for number in 0..count {
         let account = twins.phone.options();
-        let mut command = Command::new(python);
+        let mut command = pinned(python, core);
         command
             .arg(BOT)
             .env("STT_URL", &twins.stt.base_url)

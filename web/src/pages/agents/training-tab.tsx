@@ -1,0 +1,261 @@
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { $api, api } from "../../api/client";
+import type { components } from "../../api/schema.gen";
+import { t } from "../../i18n";
+import { CloseIcon, PlusIcon } from "../../ui/icons";
+import { Button, IconButton } from "../../ui/kit/button";
+import { TextArea, TextField } from "../../ui/kit/field";
+import { Badge, Card, Empty, Problem, Skeleton } from "../../ui/kit/page";
+import { toast } from "../../ui/kit/toast";
+import { useAction } from "../settings/action";
+import { type EntityForm, formOf, type IntentForm, type LessonForm, lessonOf, linesOf } from "./training";
+import { TrainingTry } from "./training-try";
+import { TrainingVersions } from "./training-versions";
+
+type Training = components["schemas"]["AgentTraining"];
+const POLL_MS = 700;
+/** Fewer examples than this teach little. */
+const EXAMPLES_FEW = 5;
+
+/** What customers want and what they name, taught by examples. */
+export function TrainingTab({ agent, editable }: { agent: string; editable: boolean }) {
+  const path = { params: { path: { agent } } };
+  const known = $api.useQuery("get", "/api/v1/agents/{agent}/training", path);
+  if (known.isPending) return <Skeleton />;
+  if (known.error !== null) return <Problem error={known.error} retry={() => void known.refetch()} />;
+  return (
+    <Lessons
+      agent={agent}
+      editable={editable}
+      known={known.data}
+      refetch={async () => {
+        await known.refetch();
+      }}
+    />
+  );
+}
+
+function Lessons({
+  agent,
+  editable,
+  known,
+  refetch,
+}: {
+  agent: string;
+  editable: boolean;
+  known: Training;
+  refetch: () => Promise<void>;
+}) {
+  const [form, setForm] = useState<LessonForm>(() => formOf(known));
+  const [job, setJob] = useState<string | null>(null);
+  const { busy, run } = useAction();
+  const dirty = JSON.stringify(lessonOf(form)) !== JSON.stringify(lessonOf(formOf(known)));
+  const training = useTraining(job, async () => {
+    setJob(null);
+    await refetch();
+  });
+  const nameless = [...form.intents, ...form.entities].some(({ name }) => name.trim() === "");
+  const unsaid = form.intents.some(({ examples }) => linesOf(examples).length === 0);
+  const save = () =>
+    run(async () => {
+      await api.PUT("/api/v1/agents/{agent}/training", { params: { path: { agent } }, body: lessonOf(form) });
+      await refetch();
+      toast(t("kit.saved"));
+    });
+  const train = () =>
+    run(async () => {
+      if (dirty) {
+        await api.PUT("/api/v1/agents/{agent}/training", { params: { path: { agent } }, body: lessonOf(form) });
+        await refetch();
+      }
+      const { data } = await api.POST("/api/v1/agents/{agent}/train", { params: { path: { agent } } });
+      setJob(data?.id ?? null);
+    });
+  return (
+    <div className="flex flex-col gap-5">
+      <Intents form={form} set={setForm} editable={editable} />
+      <Entities form={form} set={setForm} editable={editable} />
+      {editable && (
+        <div className="flex flex-wrap items-center gap-2">
+          <Button
+            tone="primary"
+            busy={busy || training}
+            disabled={form.intents.length < 2 || nameless || unsaid}
+            onClick={() => void train()}
+          >
+            {t("training.train")}
+          </Button>
+          <Button disabled={!dirty || busy || nameless || unsaid} onClick={() => void save()}>
+            {t("shell.save")}
+          </Button>
+          <span className="text-sm text-soft" role="status">
+            {training ? t("training.learning") : form.intents.length < 2 ? t("training.two_needed") : ""}
+          </span>
+        </div>
+      )}
+      {known.serving > 0 && <TrainingTry agent={agent} serving={known.serving} />}
+      <TrainingVersions agent={agent} serving={known.serving} editable={editable} changed={refetch} />
+    </div>
+  );
+}
+
+/** Whether the job runs; `over` is called once it does not. */
+function useTraining(job: string | null, over: () => Promise<void>): boolean {
+  const query = useQuery({
+    queryKey: ["get", "/api/v1/knowledge/jobs/{id}", job],
+    queryFn: async ({ signal }) =>
+      (await api.GET("/api/v1/knowledge/jobs/{id}", { params: { path: { id: job ?? "" } }, signal })).data,
+    enabled: job !== null,
+    refetchInterval: POLL_MS,
+  });
+  const state = job === null ? undefined : query.data?.state;
+  const failure = query.data?.error ?? query.data?.error_code;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `over` is made anew with each drawing; the end comes once.
+  useEffect(() => {
+    if (state !== "done" && state !== "failed") return;
+    toast(
+      state === "done" ? t("training.learned") : t("training.failed"),
+      state === "done" ? undefined : (failure ?? ""),
+    );
+    void over();
+  }, [state, failure]);
+  return job !== null && state !== "done" && state !== "failed";
+}
+
+const nextKey = (rows: readonly { key: number }[]) => Math.max(-1, ...rows.map(({ key }) => key)) + 1;
+
+interface PartProps {
+  form: LessonForm;
+  set: (form: LessonForm) => void;
+  editable: boolean;
+}
+
+function Intents({ form, set, editable }: PartProps) {
+  const change = (key: number, next: Partial<IntentForm>) =>
+    set({ ...form, intents: form.intents.map((one) => (one.key === key ? { ...one, ...next } : one)) });
+  const add = () =>
+    set({ ...form, intents: [...form.intents, { key: nextKey(form.intents), name: "", examples: "" }] });
+  const button = editable && (
+    <Button size="sm" icon={<PlusIcon className="size-4" />} onClick={add}>
+      {t("training.add_intent")}
+    </Button>
+  );
+  return (
+    <Card title={t("training.intents")} actions={button}>
+      <p className="mb-3 max-w-prose text-sm leading-relaxed text-soft">{t("training.intents_text")}</p>
+      {form.intents.length === 0 && <Empty title={t("training.no_intents")}>{t("training.no_intents_text")}</Empty>}
+      <div className="grid gap-3 md:grid-cols-2">
+        {form.intents.map((intent) => {
+          const count = linesOf(intent.examples).length;
+          return (
+            <fieldset
+              key={intent.key}
+              disabled={!editable}
+              data-intent={intent.name}
+              className="flex flex-col gap-3 rounded-xl border border-line p-3.5"
+            >
+              <legend className="sr-only">{intent.name === "" ? t("training.intent") : intent.name}</legend>
+              <div className="flex items-end gap-2">
+                <div className="min-w-0 flex-1">
+                  <TextField
+                    label={t("training.intent")}
+                    placeholder="rent_bike"
+                    pattern="[A-Za-z0-9._\-]+"
+                    maxLength={100}
+                    value={intent.name}
+                    onChange={(event) => change(intent.key, { name: event.target.value.replaceAll(/\s+/g, "_") })}
+                  />
+                </div>
+                <IconButton
+                  label={t("kit.remove")}
+                  onClick={() => set({ ...form, intents: form.intents.filter(({ key }) => key !== intent.key) })}
+                >
+                  <CloseIcon className="size-4" />
+                </IconButton>
+              </div>
+              <TextArea
+                label={t("training.examples")}
+                rows={5}
+                placeholder={t("training.examples_placeholder")}
+                value={intent.examples}
+                onChange={(event) => change(intent.key, { examples: event.target.value })}
+              />
+              <p className="-mt-1">
+                <Badge tone={count < EXAMPLES_FEW ? "warn" : "good"}>{t("training.examples_count", { count })}</Badge>
+              </p>
+            </fieldset>
+          );
+        })}
+      </div>
+    </Card>
+  );
+}
+
+function Entities({ form, set, editable }: PartProps) {
+  const change = (key: number, next: Partial<EntityForm>) =>
+    set({ ...form, entities: form.entities.map((one) => (one.key === key ? { ...one, ...next } : one)) });
+  const add = () =>
+    set({
+      ...form,
+      entities: [...form.entities, { key: nextKey(form.entities), name: "", pattern: "", values: "" }],
+    });
+  const button = editable && (
+    <Button size="sm" icon={<PlusIcon className="size-4" />} onClick={add}>
+      {t("training.add_entity")}
+    </Button>
+  );
+  return (
+    <Card title={t("training.entities")} actions={button}>
+      <p className="max-w-prose text-sm leading-relaxed text-soft">{t("training.entities_text")}</p>
+      <div className="mt-3 grid gap-3 md:grid-cols-2">
+        {form.entities.map((entity) => (
+          <fieldset
+            key={entity.key}
+            disabled={!editable}
+            data-entity={entity.name}
+            className="flex flex-col gap-3 rounded-xl border border-line p-3.5"
+          >
+            <legend className="sr-only">{entity.name === "" ? t("training.entity") : entity.name}</legend>
+            <div className="flex items-end gap-2">
+              <div className="min-w-0 flex-1">
+                <TextField
+                  label={t("training.entity")}
+                  placeholder="bike"
+                  pattern="[A-Za-z0-9._\-]+"
+                  maxLength={100}
+                  value={entity.name}
+                  onChange={(event) => change(entity.key, { name: event.target.value.replaceAll(/\s+/g, "_") })}
+                />
+              </div>
+              <IconButton
+                label={t("kit.remove")}
+                onClick={() => set({ ...form, entities: form.entities.filter(({ key }) => key !== entity.key) })}
+              >
+                <CloseIcon className="size-4" />
+              </IconButton>
+            </div>
+            <TextField
+              label={t("training.pattern")}
+              hint={t("training.pattern_hint")}
+              placeholder="\bBC-[0-9]{4}\b"
+              className="font-mono"
+              spellCheck={false}
+              maxLength={500}
+              value={entity.pattern}
+              onChange={(event) => change(entity.key, { pattern: event.target.value })}
+            />
+            <TextArea
+              label={t("training.values")}
+              hint={t("training.values_hint")}
+              rows={3}
+              placeholder="e-bike: pedelec, electric bike"
+              value={entity.values}
+              onChange={(event) => change(entity.key, { values: event.target.value })}
+            />
+          </fieldset>
+        ))}
+      </div>
+    </Card>
+  );
+}

@@ -1,0 +1,25 @@
+import { useCallback, useMemo } from "react";
+import { $api } from "../api/client";
+import { useCan, useMe } from "../auth/me";
+import { t } from "../i18n";
+
+/** How somebody is called who did something in a call, from kind and id of their credential. */
+export function useDeskNames(): (by: string | null) => string {
+  const can = useCan();
+  const me = useMe();
+  const query = { params: { query: { limit: 100 } } };
+  const { data } = $api.useQuery("get", "/api/v1/users", query, { enabled: can("people:read"), staleTime: 60_000 });
+  const names = useMemo(() => new Map((data?.items ?? []).map(({ id, name }) => [`user:${id}`, name])), [data]);
+  return useCallback(
+    (by) => {
+      if (by !== null && by === actorName(me)) return t("supervise.you");
+      return (by !== null && names.get(by)) || t("supervise.somebody");
+    },
+    [names, me],
+  );
+}
+
+/** How the journals of calls name whoever makes the requests of this page. */
+export function actorName(me: { kind: string; id?: string | null }): string {
+  return me.id == null ? me.kind : `${me.kind}:${me.id}`;
+}
