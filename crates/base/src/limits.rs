@@ -381,6 +381,8 @@ pub const KNOWLEDGE_CHUNK_TOKENS_MAX: usize = 160;
 pub const KNOWLEDGE_OVERLAP_TOKENS_MAX: usize = 32;
 /// Tokens below which a chunk is joined with its neighbour, about.
 pub const KNOWLEDGE_CHUNK_TOKENS_MIN: usize = 10;
+/// Chunks of a base that are all looked at for a question; in a larger one a graph leads to those that are near.
+pub const KNOWLEDGE_EXACT_CHUNKS_MAX: usize = 20_000;
 /// Documents of one business.
 pub const KNOWLEDGE_DOCUMENTS_MAX: usize = 5_000;
 /// Businesses whose documents one node keeps in memory.
@@ -395,6 +397,16 @@ pub const KNOWLEDGE_IDLE_MS_MAX: u64 = 900_000;
 pub const KNOWLEDGE_REVISION_MS: u64 = 2_000;
 /// Chunks written by one statement's transaction.
 pub const KNOWLEDGE_CHUNKS_PER_WRITE: usize = 64;
+/// Entities of one business that its documents name.
+pub const GRAPH_ENTITIES_MAX: usize = 10_000;
+/// Entities that one document names.
+pub const GRAPH_ENTITIES_PER_DOCUMENT_MAX: usize = 1_000;
+/// Relations that one document says.
+pub const GRAPH_RELATIONS_PER_DOCUMENT_MAX: usize = 3_000;
+/// Relations of one business that are looked at.
+pub const GRAPH_RELATIONS_MAX: usize = 50_000;
+/// Entities of one picture of the graph.
+pub const GRAPH_NODES_MAX: u32 = 500;
 /// Questions without an answer that are kept of one business; of more, the oldest give way.
 pub const KNOWLEDGE_GAPS_MAX: usize = 5_000;
 /// Uploads of documents that one node takes in at once; each is in memory until it is stored.

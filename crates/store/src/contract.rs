@@ -649,6 +649,7 @@ pub trait Store:
     + Content
     + crate::knowledge::KnowledgeBase
     + crate::knowledge_work::KnowledgeWork
+    + crate::graph::KnowledgeGraph
     + crate::training::Trainings
     + ReplayKeys
     + Credentials

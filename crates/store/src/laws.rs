@@ -34,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use crate::graph_laws::*;
 pub use crate::knowledge_laws::*;
 pub use crate::knowledge_work_laws::*;
 pub use crate::nodes_laws::*;
@@ -115,6 +116,9 @@ macro_rules! store_laws {
             a_site_is_due_when_its_time_has_come,
             questions_and_reports_belong_to_one_business,
             a_lesson_is_learned_in_versions_and_an_old_one_serves_again,
+            what_a_version_names_counts_while_it_serves,
+            what_a_person_corrects_outlives_the_next_version,
+            a_name_belongs_to_one_entity,
             a_ticket_is_raised_once_and_told,
             a_message_goes_out_once_and_nobody_gets_too_many,
             what_calls_come_to_is_the_sum_of_the_calls,

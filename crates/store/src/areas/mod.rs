@@ -9,6 +9,7 @@ mod customers;
 pub(crate) mod desk;
 mod drafts;
 pub(crate) mod events;
+mod graph;
 mod jobs;
 mod journal;
 mod knowledge;

@@ -14,6 +14,7 @@
 
 mod core;
 mod desk;
+mod graph;
 mod knowledge;
 mod knowledge_work;
 mod live;
@@ -27,6 +28,7 @@ mod widgets;
 
 pub(crate) use self::core::*;
 pub(crate) use self::desk::*;
+pub(crate) use self::graph::*;
 pub(crate) use self::knowledge::*;
 pub(crate) use self::knowledge_work::*;
 pub(crate) use self::live::*;
@@ -99,6 +101,7 @@ pub(crate) use statement;
 const AREAS: &[&[Sql]] = &[
     core::ALL,
     desk::ALL,
+    graph::ALL,
     knowledge::ALL,
     knowledge_work::ALL,
     live::ALL,
