@@ -212,6 +212,7 @@ fn agent(id: AgentId, business: BusinessId) -> Agent {
         tools: tools(),
         handoff_to: None,
         record: false,
+        flow: None,
     };
     seed.agent(id, business)
 }
