@@ -11,6 +11,7 @@ pub mod drafts;
 pub mod lines;
 pub mod office;
 pub mod requests;
+pub mod shares;
 
 mod events;
 mod jobs;
@@ -146,6 +147,8 @@ pub struct CallFilter {
     pub number: Option<String>,
     /// Calls with this customer.
     pub customer: Option<String>,
+    /// Calls in which somebody said this, without regard to case. Reads every message of the span of time.
+    pub words: Option<String>,
     /// Calls that began at this time, in Unix milliseconds, or later.
     pub from_ms: Option<i64>,
     /// Calls that began before this time.
@@ -617,6 +620,8 @@ pub trait Store:
     + desk::Tickets
     + desk::Dispatches
     + desk::Statistics
+    + shares::Shares
+    + shares::Notes
     + office::Office
     + requests::Requests
     + Events

@@ -60,6 +60,15 @@ impl AttachError {
     }
 }
 
+/// Where there may be room for a new call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// At this node alone.
+    Here,
+    /// At another one, too.
+    Anywhere,
+}
+
 impl Node {
     /// Answers a platform's voice webhook: a new call, a call that we placed and that was picked up, or a call whose media
     /// socket ended.
@@ -78,7 +87,7 @@ impl Node {
         let answer = match self.route(carrier, &inbound.carrier_ref, request.url).await {
             Ok(route) => self.go_on(control.as_ref(), route, base_url).await,
             Err(StoreError::NotFound(_)) if inbound.resumed => Answer::HangUp,
-            Err(StoreError::NotFound(_)) => self.take_new(control.as_ref(), inbound, base_url).await,
+            Err(StoreError::NotFound(_)) => self.take_new(control.as_ref(), inbound, base_url, Room::Anywhere).await,
             Err(error) => {
                 tracing::error!(carrier, %error, "a call cannot be routed");
                 Answer::SayAndHangUp { text: APOLOGY.into() }
@@ -166,8 +175,15 @@ impl Node {
         }
     }
 
+    /// Takes a new call that a platform brought to another node. `None` when there is no room here either.
+    pub(crate) async fn take_for_peer(&self, carrier: &str, inbound: InboundCall, base_url: &str) -> Option<Answer> {
+        let control = self.shared.control(carrier)?;
+        let answer = self.take_new(control.as_ref(), inbound, base_url, Room::Here).await;
+        (answer != Answer::Busy).then_some(answer)
+    }
+
     /// A call we have not heard of.
-    async fn take_new(&self, control: &dyn CarrierControl, inbound: InboundCall, base_url: &str) -> Answer {
+    async fn take_new(&self, control: &dyn CarrierControl, inbound: InboundCall, base_url: &str, room: Room) -> Answer {
         let Some(number) = inbound.to.clone() else { return Answer::Reject };
         let route = match self.shared.store.route_number(control.name(), &number).await {
             Ok(route) => route,
@@ -181,7 +197,14 @@ impl Node {
             Ok(()) => self.admit(Direction::Inbound),
             Err(over) => Err(over),
         };
-        let Ok(slot) = admitted else { return Answer::Busy };
+        let slot = match admitted {
+            Ok(slot) => slot,
+            // Another node may have room; the plan of the business is the same everywhere.
+            Err(RefuseReason::Busy | RefuseReason::Draining) if room == Room::Anywhere => {
+                return self.take_elsewhere(control.name(), &inbound, base_url).await.unwrap_or(Answer::Busy);
+            }
+            Err(_) => return Answer::Busy,
+        };
         let agent = match self.who_answers(&route).await {
             Ok(Some(Answerer::Agent(agent))) => agent,
             Ok(Some(Answerer::Message(text))) => return Answer::SayAndHangUp { text },
