@@ -145,4 +145,18 @@ impl LiveKind {
                 | Self::PersonTurn { .. }
         )
     }
+
+    /// What a visitor of a website sees of it. Somebody who reads must know that a person answers now, and what they say;
+    /// which person stays within the business.
+    pub fn for_visitor(&self) -> Option<Self> {
+        match self {
+            Self::TakenOver { mode, .. } => Some(Self::TakenOver { by: None, mode: *mode }),
+            Self::HandedBack { reason, .. } => Some(Self::HandedBack { by: None, reason: *reason }),
+            Self::PersonTurn { text, .. } => Some(Self::PersonTurn { by: None, text: text.clone() }),
+            Self::Tool { .. } | Self::Fault { .. } | Self::Routed(_) | Self::Saving { .. } | Self::Whispered { .. } => {
+                None
+            }
+            other => Some(other.clone()),
+        }
+    }
 }

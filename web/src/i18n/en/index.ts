@@ -8,6 +8,7 @@ import * as shell from "./shell";
 import * as signIn from "./sign-in";
 import * as supervise from "./supervise";
 import * as talk from "./talk";
+import * as widget from "./widget";
 
 /** All messages, by feature. Each export of these files is a part: `t("shell.home")`. */
 export const en = {
@@ -21,6 +22,7 @@ export const en = {
   ...kit,
   ...settings,
   ...supervise,
+  ...widget,
 };
 
 type Words<Part> = { [Name in keyof Part]: string };

@@ -9,6 +9,7 @@ import * as shell from "./shell";
 import * as signIn from "./sign-in";
 import * as supervise from "./supervise";
 import * as talk from "./talk";
+import * as widget from "./widget";
 
 export const hi: Messages = {
   ...shell,
@@ -21,4 +22,5 @@ export const hi: Messages = {
   ...kit,
   ...settings,
   ...supervise,
+  ...widget,
 };
