@@ -150,7 +150,8 @@ fn runs(word: &str) -> Vec<(usize, usize)> {
 
 fn without_emails(text: &str) -> String {
     let words = words(text);
-    let is = |at: usize, word: &str| words.get(at).is_some_and(|(from, to)| text[*from..*to].eq_ignore_ascii_case(word));
+    let is =
+        |at: usize, word: &str| words.get(at).is_some_and(|(from, to)| text[*from..*to].eq_ignore_ascii_case(word));
     let (mut spans, mut at) = (Vec::new(), 0);
     while at < words.len() {
         let (from, to) = words[at];
