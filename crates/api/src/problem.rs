@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// A problem document.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// Stable address of the kind of problem.
     #[serde(rename = "type")]
@@ -113,6 +113,11 @@ impl Problem {
     /// A one-time token is not known, used up or expired.
     pub fn token_void() -> Self {
         Self::new(StatusCode::GONE, "token_void", "The token is not valid, was used, or has expired")
+    }
+
+    /// A visitor's token opens nothing here.
+    pub fn visit_void() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "visit_void", "The visitor's token is not valid here, or has expired")
     }
 
     /// Says how to authenticate in the words of RFC 6750, 3.

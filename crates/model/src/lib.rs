@@ -30,3 +30,4 @@ pub mod statistics;
 pub mod ticket;
 pub mod tool;
 pub mod webhook;
+pub mod widget;

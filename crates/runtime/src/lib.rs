@@ -34,7 +34,7 @@ pub mod work;
 pub use cluster::{ClusterSettings, Follow, JoinError};
 pub use node::{
     AttachError, Budgets, DialError, DialRequest, LiveSettings, MaskedCredential, Node, NodeSettings, Preview,
-    ProviderError, RefuseReason, Services, VoiceError,
+    ProviderError, RefuseReason, Services, Visit, VoiceError,
 };
 
 /// What the outside follows and is sent: live events and webhooks.

@@ -7,6 +7,7 @@ mod outbound;
 mod plan;
 pub mod providers;
 mod voices;
+mod visits;
 
 pub use doors::AttachError;
 pub(crate) use doors::refuse;
@@ -14,6 +15,7 @@ pub use duty::local_moment;
 pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
 pub use voices::{Preview, VoiceError};
+pub use visits::Visit;
 
 use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};
@@ -556,6 +558,19 @@ impl Node {
     /// Spawns the task of a call, unless it has one: somebody may pick up before the platform has answered our request to
     /// dial, and a platform may ask twice. The caller has written its row.
     fn host(&self, slot: Slot, scope: TenantScope, call: Call, agent: &Agent, past: Vec<Record>) {
+        self.host_as(slot, scope, call, agent, past, None);
+    }
+
+    /// The same, where a visitor of a website may have the call; says then whether they write.
+    fn host_as(
+        &self,
+        slot: Slot,
+        scope: TenantScope,
+        call: Call,
+        agent: &Agent,
+        past: Vec<Record>,
+        visit: Option<bool>,
+    ) {
         let mut agent = agent.clone();
         agent.brain = self.shared.services.resolve(&agent);
         self.shared.learn_spending(scope);
@@ -568,7 +583,7 @@ impl Node {
             "direction" => if call.direction == Direction::Inbound { "inbound" } else { "outbound" })
         .increment(1);
         let span = tracing::info_span!("call", call = %id, tenant = %scope.business, carrier = %carrier);
-        let setup = CallSetup { call, agent: Arc::new(agent), scope, past };
+        let setup = CallSetup { call, agent: Arc::new(agent), scope, past, visit };
         let (host, channels) = CallHost::new(Arc::clone(&self.shared), setup);
         calls.insert(id, LiveCall { channels, scope, carrier, carrier_ref, is_over: false });
         drop(calls);

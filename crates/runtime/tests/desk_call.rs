@@ -211,6 +211,7 @@ fn agent(id: AgentId, business: BusinessId) -> Agent {
         tools: tools(),
         handoff_to: None,
         record: false,
+        flow: None,
     };
     seed.agent(id, business)
 }

@@ -13,6 +13,8 @@ pub mod lines;
 pub mod mail;
 pub mod office;
 pub mod requests;
+pub mod shares;
+pub mod widgets;
 
 mod events;
 mod jobs;
@@ -150,6 +152,8 @@ pub struct CallFilter {
     pub number: Option<String>,
     /// Calls with this customer.
     pub customer: Option<String>,
+    /// Calls in which somebody said this, without regard to case. Reads every message of the span of time.
+    pub words: Option<String>,
     /// Calls that began at this time, in Unix milliseconds, or later.
     pub from_ms: Option<i64>,
     /// Calls that began before this time.
@@ -645,6 +649,7 @@ pub trait Store:
     + Content
     + crate::knowledge::KnowledgeBase
     + crate::knowledge_work::KnowledgeWork
+    + crate::graph::KnowledgeGraph
     + crate::training::Trainings
     + ReplayKeys
     + Credentials
@@ -656,9 +661,12 @@ pub trait Store:
     + desk::Tickets
     + desk::Dispatches
     + desk::Statistics
+    + shares::Shares
+    + shares::Notes
     + mail::Mails
     + office::Office
     + branding::Brandings
+    + widgets::Widgets
     + requests::Requests
     + Events
     + Jobs

@@ -28,6 +28,8 @@
 //! tx.commit().await?;
 //! let reach = Db::across("the reason why this is no one's rows");
 //! ```
+//!
+//!    The line of the audit log comes by itself, with the first transaction of a request that changes rows ([`trail`]).
 //! 4. Laws in `laws.rs` (or a file beside it) and their names in `store_laws!`: every one runs on both engines.
 
 mod areas;
@@ -35,6 +37,8 @@ pub mod contract;
 pub mod db;
 pub mod error;
 pub mod fill;
+pub mod graph;
+mod graph_laws;
 pub mod journal_writer;
 pub mod knowledge;
 mod knowledge_laws;
@@ -51,6 +55,7 @@ pub mod seed;
 pub mod shared;
 pub mod sql;
 mod sql_store;
+pub mod trail;
 pub mod training;
 mod training_laws;
 
@@ -63,6 +68,7 @@ pub use contract::{
 };
 pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;
+pub use graph::KnowledgeGraph;
 pub use journal_writer::{AppendError, JournalWriter};
 pub use knowledge::KnowledgeBase;
 pub use knowledge_work::KnowledgeWork;

@@ -3,6 +3,7 @@
 mod agents;
 mod branding;
 mod business;
+mod businesses;
 mod calls;
 mod carriers;
 mod conversations;
@@ -10,9 +11,11 @@ mod customers;
 mod events;
 mod fields;
 mod flags;
+mod flows;
 mod health;
 mod knowledge;
 mod mcp_servers;
+mod notes;
 mod numbers;
 mod overview;
 mod peers;
@@ -22,6 +25,7 @@ mod privacy;
 mod providers;
 mod recordings;
 mod shapes;
+mod shares;
 mod splits;
 mod supervise;
 pub(crate) mod test_calls;
@@ -33,7 +37,9 @@ mod values;
 mod versions;
 mod views;
 mod voices;
+pub(crate) mod visits;
 mod webhooks;
+mod widgets;
 
 pub(crate) use fields::{
     Id, Name, check_key, check_language, check_slug, check_text, customer_text, deleted, dialled, merged, merged_value,
@@ -79,6 +85,7 @@ use utoipa_axum::routes;
         (name = "calls", description = "Calls, their journals, recordings and live events."),
         (name = "events", description = "What happens in the business, as it happens; docs/events.md."),
         (name = "webhooks", description = "The same, sent to your systems; docs/webhooks.md."),
+        (name = "widgets", description = "Agents on websites, and what their visitors do; docs/widget.md."),
         (name = "plans", description = "Plans, the subscription, and what is used."),
         (name = "providers", description = "Who recognises, thinks and speaks: health, switches, credentials, costs."),
         (name = "operations", description = "Health and metrics.")
@@ -122,6 +129,7 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(versions::list))
         .routes(routes!(versions::get))
         .routes(routes!(versions::diff))
+        .routes(routes!(flows::test).layer(wide()))
         .routes(routes!(splits::get, splits::put, splits::delete))
         .routes(routes!(tools::list))
         .routes(routes!(tools::put, tools::delete).layer(wide()))
@@ -179,6 +187,13 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(knowledge::evaluation::put, knowledge::evaluation::delete))
         .routes(routes!(knowledge::evaluation::list, knowledge::evaluation::start))
         .routes(routes!(knowledge::evaluation::get))
+        .routes(routes!(knowledge::graph::graph))
+        .routes(routes!(knowledge::graph::list, knowledge::graph::create))
+        .routes(routes!(knowledge::graph::get, knowledge::graph::put, knowledge::graph::delete))
+        .routes(routes!(knowledge::graph::merge))
+        .routes(routes!(knowledge::graph::relate))
+        .routes(routes!(knowledge::graph::unrelate))
+        .routes(routes!(knowledge::graph::conflicts))
         .routes(routes!(test_calls::create))
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::get))
@@ -190,6 +205,11 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(supervise::take_over))
         .routes(routes!(supervise::hand_back))
         .routes(routes!(supervise::supervise))
+        .routes(routes!(shares::create, shares::list))
+        .routes(routes!(shares::revoke))
+        .routes(routes!(shares::get))
+        .routes(routes!(shares::recording))
+        .routes(routes!(notes::get, notes::put))
         .routes(routes!(transcripts::get))
         .routes(routes!(transcripts::log))
         .routes(routes!(recordings::get))
@@ -211,10 +231,17 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(webhooks::delivery))
         .routes(routes!(webhooks::replay_delivery))
+        .routes(routes!(widgets::list, widgets::create).layer(wide()))
+        .routes(routes!(widgets::get, widgets::update, widgets::delete).layer(wide()))
+        .routes(routes!(visits::show))
+        .routes(routes!(visits::begin))
+        .routes(routes!(visits::messages))
+        .routes(routes!(visits::line))
         .routes(routes!(plans::plans))
         .routes(routes!(plans::subscription, plans::put_subscription))
         .routes(routes!(plans::usage))
         .routes(routes!(plans::month))
+        .routes(routes!(businesses::list))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

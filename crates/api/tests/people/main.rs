@@ -1,5 +1,6 @@
 //! Signing in and what people may do, over the whole router, on both engines of storage.
 
+mod audit;
 mod keys;
 mod mail;
 mod matrix;
@@ -7,3 +8,4 @@ mod oidc;
 mod rig;
 mod samples;
 mod sign_in;
+mod visits;

@@ -7,5 +7,6 @@ mod live;
 mod mcp;
 mod mechanics;
 mod rig;
+mod shares;
 mod settings;
 mod tools;
