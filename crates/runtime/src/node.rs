@@ -6,16 +6,16 @@ mod membership;
 mod outbound;
 mod plan;
 pub mod providers;
-mod voices;
 mod visits;
+mod voices;
 
 pub use doors::AttachError;
 pub(crate) use doors::refuse;
 pub use duty::local_moment;
 pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
-pub use voices::{Preview, VoiceError};
 pub use visits::Visit;
+pub use voices::{Preview, VoiceError};
 
 use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};

@@ -130,7 +130,9 @@ fn without_digits(text: &str) -> String {
 
 /// Runs of digits within a word, with single separators between them, that are long enough.
 fn runs(word: &str) -> Vec<(usize, usize)> {
-    let (mut found, mut run): (Vec<(usize, usize)>, Option<(usize, usize, usize)>) = (Vec::new(), None);
+    let mut found = Vec::new();
+    // From, to, and how many digits.
+    let mut run: Option<(usize, usize, usize)> = None;
     for (at, sign) in word.char_indices().chain([(word.len(), ' ')]) {
         match (sign.is_ascii_digit(), run) {
             (true, None) => run = Some((at, at + 1, 1)),
