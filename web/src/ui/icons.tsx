@@ -330,3 +330,36 @@ export const ShareIcon = (p: IconProps) => (
     <path d="M10 14a4 4 0 0 0 6 .4l2.500-2.500a4 4 0 0 0-5.700-5.700L11.500 7.500M14 10a4 4 0 0 0-6-.4l-2.500 2.500a4 4 0 0 0 5.700 5.700l1.300-1.300" />
   </Icon>
 );
+
+export const MinusIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M5 12h14" />
+  </Icon>
+);
+
+export const FlowIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <rect x="9" y="3" width="6" height="5" rx="1.5" />
+    <rect x="3" y="16" width="6" height="5" rx="1.5" />
+    <rect x="15" y="16" width="6" height="5" rx="1.5" />
+    <path d="M12 8v4M6 16v-2a2 2 0 0 1 2-2h8a2 2 0 0 1 2 2v2" />
+  </Icon>
+);
+
+export const BranchIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M12 3v6M12 9c0 4-6 3-6 8M12 9c0 4 6 3 6 8M3.5 14.5 6 17l2.5-2.5M15.5 14.5 18 17l2.5-2.5" />
+  </Icon>
+);
+
+export const SetIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M5 9.5h14M5 14.5h14" />
+  </Icon>
+);
+
+export const EndIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M6 21V4M6 5h11l-2.5 3.5L17 12H6" />
+  </Icon>
+);

@@ -1,6 +1,7 @@
 import type { Messages } from "../en";
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
+import * as flows from "./flows";
 import * as kit from "./kit";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
@@ -9,6 +10,7 @@ import * as shell from "./shell";
 import * as signIn from "./sign-in";
 import * as supervise from "./supervise";
 import * as talk from "./talk";
+import * as widget from "./widget";
 
 export const hi: Messages = {
   ...shell,
@@ -17,8 +19,10 @@ export const hi: Messages = {
   ...signIn,
   ...shaping,
   ...agents,
+  ...flows,
   ...kit,
   ...settings,
   ...supervise,
   ...shares,
+  ...widget,
 };
