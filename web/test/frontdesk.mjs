@@ -31,7 +31,10 @@ async function pagesBefore(url) {
   return { url: `http://127.0.0.1:${port}`, stop: () => server.httpServer.close() };
 }
 
-/** Starts `program serve` and waits until it takes calls. Models come from where the repository has them. */
+/**
+ * Starts `program serve` and waits until it takes calls. Models come from where the repository has them. With PAGES=dist in
+ * the environment, the pages are those of web/dist.
+ */
 export async function startFrontdesk(program, home, env) {
   await mkdir(home, { recursive: true });
   const port = await freePort();

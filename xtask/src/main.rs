@@ -9,6 +9,7 @@
 mod api;
 mod browser;
 mod check;
+mod instructions;
 mod new_provider;
 mod run;
 mod setup;
@@ -43,6 +44,8 @@ enum Command {
     /// Measure the cost of a call on this machine, beside an echo server; `bench turn` measures how the agent takes turns,
     /// beside Pipecat; `bench api` measures the API on a large database; `bench providers` measures what the codecs of the providers cost. Arguments go to the bench, such as `--calls 20` or `turn --quick --without-pipecat`.
     Bench(Rest),
+    /// Count the instructions of a frame, a message and a call, and compare them with the known counts.
+    Instructions(instructions::Options),
     /// Play a call for every way in which a provider, a tool or the platform can fail, and write docs/faults.md.
     Faults,
     /// Pull the on-device models, or pass other arguments to `frontdesk models`.
@@ -102,6 +105,7 @@ fn dispatch(command: Command) -> Result<()> {
             }
             shell::cargo(&root, &["run", "--quiet", "--locked", "--release", "-p", "bench", "--"]).args(rest.args).run()
         }
+        Command::Instructions(options) => instructions::run(&root, &options),
         Command::Faults => shell::cargo(&root, &["test", "--quiet", "--locked", "-p", "frontdesk", "--test", "it"])
             .args(["no_single_fault", "--", "--nocapture"])
             .env("FRONTDESK_FAULTS_TABLE", root.join("docs/faults.md"))

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: sets up what the tests need and runs all of them, in the order in which they fail fastest.
 
 use crate::shell::{Cmd, Outcome, Steps, cargo, cmd, has};
-use crate::{api, browser, check, run, setup};
+use crate::{api, browser, check, instructions, run, setup};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
@@ -83,6 +83,9 @@ fn all(root: &Path, steps: &mut Steps, closing: &mut Vec<String>) -> Result<()> 
     steps.step("deliberate defects", "the simulator finds every one of them", || {
         cargo(root, SIMULATOR).args(["--mutants", "--seeds", HUNTED_CALLS]).run().map(|()| Outcome::Done)
     })?;
+    steps.step("instructions", "a frame, a message and a call take no more of them than is known", || {
+        instructions::measure(root, false)
+    })?;
     steps.step("api", "others' programs read the document and try the running server", || {
         api::api_test(root, &frontdesk)
     })?;
@@ -94,12 +97,13 @@ fn all(root: &Path, steps: &mut Steps, closing: &mut Vec<String>) -> Result<()> 
 }
 
 /// What tests run for real, with the Debian package that holds each.
-const TEST_PROGRAMS: [(&str, &str); 5] = [
+const TEST_PROGRAMS: [(&str, &str); 6] = [
     ("cc", "build-essential"),
     ("python3", "python3"),
     ("chromium", "chromium"),
     ("redis-server", "redis-server"),
     ("initdb", "postgresql"),
+    ("valgrind", "valgrind"),
 ];
 
 fn set_up(root: &Path, steps: &mut Steps) -> Result<()> {

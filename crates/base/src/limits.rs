@@ -501,6 +501,16 @@ pub const PEER_YIELD_MS_MAX: u64 = 3_000;
 pub const PEER_DIAL_MS_MAX: u64 = CARRIER_REQUEST_MS_MAX + STATEMENT_MS_MAX;
 /// A request between nodes is this old at most, by their clocks.
 pub const PEER_AGE_MS_MAX: i64 = 60_000;
+/// Links to one call that hold at the same time.
+pub const CALL_SHARES_MAX: u32 = 20;
+/// A link to a call leads nowhere after this, at the latest.
+pub const CALL_SHARE_MS_MAX: i64 = 90 * 24 * 60 * 60 * 1_000;
+/// Characters of the note on a call.
+pub const CALL_NOTE_CHARS_MAX: usize = 4_000;
+/// Signatures of requests between nodes that are remembered, so that none counts twice.
+pub const PEER_SIGNATURES_MAX: usize = 20_000;
+/// For another node to take a call that this one has no room for; the platform waits meanwhile.
+pub const PEER_TAKE_MS_MAX: u64 = 2_500;
 /// Body of a request between nodes.
 pub const PEER_BODY_BYTES_MAX: usize = 64 * 1024;
 /// A node that is watched says at least this often that it is there.

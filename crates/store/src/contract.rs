@@ -11,7 +11,11 @@ pub mod drafts;
 pub mod lines;
 pub mod office;
 pub mod requests;
+<<<<<<< HEAD
 pub mod widgets;
+=======
+pub mod shares;
+>>>>>>> main
 
 mod events;
 mod jobs;
@@ -147,6 +151,8 @@ pub struct CallFilter {
     pub number: Option<String>,
     /// Calls with this customer.
     pub customer: Option<String>,
+    /// Calls in which somebody said this, without regard to case. Reads every message of the span of time.
+    pub words: Option<String>,
     /// Calls that began at this time, in Unix milliseconds, or later.
     pub from_ms: Option<i64>,
     /// Calls that began before this time.
@@ -618,6 +624,8 @@ pub trait Store:
     + desk::Tickets
     + desk::Dispatches
     + desk::Statistics
+    + shares::Shares
+    + shares::Notes
     + office::Office
     + widgets::Widgets
     + requests::Requests

@@ -116,6 +116,7 @@ impl SqlStore {
         for index in 0..fill.businesses {
             let mut tx = self.db.begin_within(REACH, PATIENCE).await?;
             tx.write(sql::FILL_COUNTS, args![made_of(1, index)]).await?;
+            tx.write(sql::FILL_AGENT_COUNTS, args![made_of(1, index)]).await?;
             tx.commit().await?;
         }
         Ok(())

@@ -2,9 +2,11 @@
 
 mod desk;
 mod resources;
+mod shares;
 
 pub use desk::*;
 pub use resources::*;
+pub use shares::*;
 mod live;
 mod widgets;
 
@@ -112,6 +114,9 @@ macro_rules! store_laws {
             a_ticket_is_raised_once_and_told,
             a_message_goes_out_once_and_nobody_gets_too_many,
             what_calls_come_to_is_the_sum_of_the_calls,
+            a_link_to_a_call_leads_there_until_it_is_void,
+            a_note_on_a_call_counts_its_changes,
+            a_change_takes_its_line_of_the_audit_log_along,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(

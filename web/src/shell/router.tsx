@@ -108,6 +108,10 @@ const tree = root.addChildren([
       lazyRouteComponent(() => import("../pages/knowledge/document")),
     ),
     page(
+      "/operations",
+      lazyRouteComponent(() => import("../pages/operations")),
+    ),
+    page(
       "/settings",
       lazyRouteComponent(() => import("../pages/settings")),
     ),

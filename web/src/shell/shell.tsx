@@ -12,6 +12,7 @@ import { IconButton } from "../ui/kit/button";
 import { Dialog } from "../ui/kit/dialog";
 import { Key } from "../ui/kit/page";
 import { AccountMenu } from "./account-menu";
+import { Allowed } from "./allowed";
 import { type Place, placesFor } from "./nav";
 import { openPalette, useShortcuts } from "./shortcuts";
 
@@ -36,7 +37,9 @@ export function Shell() {
       <SideBar />
       <main id="main" tabIndex={-1} className="relative min-h-0 flex-1 outline-none">
         <LostConnection />
-        <Outlet />
+        <Allowed>
+          <Outlet />
+        </Allowed>
       </main>
       <PhoneBar />
       <Suspense>

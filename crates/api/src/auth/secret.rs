@@ -18,6 +18,8 @@ pub enum SecretKind {
     Refresh,
     /// An invitation or a password reset.
     OneTime,
+    /// A link to a call.
+    Link,
 }
 
 impl SecretKind {
@@ -28,6 +30,7 @@ impl SecretKind {
             Self::Client => "fdc_",
             Self::Refresh => "fdr_",
             Self::OneTime => "fdo_",
+            Self::Link => "fdl_",
         }
     }
 }

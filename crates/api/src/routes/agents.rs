@@ -305,6 +305,7 @@ pub(super) async fn put_draft(
 
 /// Deletes an agent: its past calls still name it, nothing else does.
 #[utoipa::path(delete, path = "/api/v1/agents/{agent}", tag = "agents", operation_id = "delete_agent",
+    extensions(("x-if-match" = json!("optional"))),
     params(("agent" = String, Path, description = "Id or short name")), security(("bearer" = ["agents:write"])), responses(
     (status = 204, description = "It is gone"),
     (status = 409, description = "Numbers lead to it", body = Problem)
@@ -317,13 +318,13 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     let store = app.node.store();
     let known = find(store.as_ref(), &caller.scope, &name).await?;
-    if_match.against(known.revision)?;
+    let expected = if_match.against(known.revision)?;
     if known.status == AgentStatus::Archived {
         return Err(Problem::not_found());
     }
     let (id, now_ms) = (known.draft.id, runtime::wall_ms());
-    let done = store.set_agent_status(&caller.scope, id, AgentStatus::Archived, None, now_ms).await;
-    done.map(|_| StatusCode::NO_CONTENT).map_err(store_problem)
+    let done = store.set_agent_status(&caller.scope, id, AgentStatus::Archived, expected, now_ms).await;
+    done.map(|_| StatusCode::NO_CONTENT).map_err(|error| super::stale_or(error, known.revision))
 }
 
 /// Whether an agent answers.
@@ -335,6 +336,7 @@ pub(crate) struct StatusBody {
 
 /// Switches an agent on or off. Calls in progress go on.
 #[utoipa::path(put, path = "/api/v1/agents/{agent}/status", tag = "agents", operation_id = "set_agent_status",
+    extensions(("x-if-match" = json!("optional"))),
     params(("agent" = String, Path, description = "Id or short name")), request_body = StatusBody,
     security(("bearer" = ["agents:publish"])), responses(
     (status = 200, description = "The agent as it is now", body = AgentDetail, headers(("ETag" = String, description = "Its revision"))),
@@ -352,7 +354,7 @@ pub(crate) async fn set_status(
     let expected = if_match.against(known.revision)?;
     let (id, status) = (known.draft.id, body.status.into());
     let done = store.set_agent_status(&caller.scope, id, status, expected, runtime::wall_ms()).await;
-    tagged(&done.map_err(store_problem)?)
+    tagged(&done.map_err(|error| super::stale_or(error, known.revision))?)
 }
 
 /// What is said about a publication.
@@ -366,6 +368,7 @@ pub(crate) struct PublishBody {
 
 /// Publishes an agent's draft: the next calls get it. Calls in progress keep the version they began with.
 #[utoipa::path(post, path = "/api/v1/agents/{agent}/publish", tag = "agents", operation_id = "publish_agent",
+    extensions(("x-if-match" = json!("optional"))),
     params(("agent" = String, Path, description = "Id or short name")), request_body = Option<PublishBody>,
     security(("bearer" = ["agents:publish"])), responses(
     (status = 200, description = "The agent as it is now", body = AgentDetail, headers(("ETag" = String, description = "Its revision"))),
@@ -388,7 +391,7 @@ pub(crate) async fn publish(
     let by = rate::actor_name(caller.actor);
     let publication = Publication { note: body.note.as_deref(), by: &by, at_ms: runtime::wall_ms() };
     let done = store.publish(&caller.scope, known.draft.id, expected, publication).await;
-    tagged(&done.map_err(store_problem)?)
+    tagged(&done.map_err(|error| super::stale_or(error, known.revision))?)
 }
 
 /// Reads the description of an agent, and says where something is wrong.

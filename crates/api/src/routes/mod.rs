@@ -2,6 +2,7 @@
 
 mod agents;
 mod business;
+mod businesses;
 mod calls;
 mod carriers;
 mod conversations;
@@ -12,6 +13,7 @@ mod flags;
 mod health;
 mod knowledge;
 mod mcp_servers;
+mod notes;
 mod numbers;
 mod overview;
 mod peers;
@@ -20,6 +22,7 @@ mod plans;
 mod providers;
 mod recordings;
 mod shapes;
+mod shares;
 mod supervise;
 pub(crate) mod test_calls;
 mod tickets;
@@ -181,6 +184,11 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(supervise::take_over))
         .routes(routes!(supervise::hand_back))
         .routes(routes!(supervise::supervise))
+        .routes(routes!(shares::create, shares::list))
+        .routes(routes!(shares::revoke))
+        .routes(routes!(shares::get))
+        .routes(routes!(shares::recording))
+        .routes(routes!(notes::get, notes::put))
         .routes(routes!(transcripts::get))
         .routes(routes!(transcripts::log))
         .routes(routes!(recordings::get))
@@ -212,6 +220,7 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(plans::subscription, plans::put_subscription))
         .routes(routes!(plans::usage))
         .routes(routes!(plans::month))
+        .routes(routes!(businesses::list))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

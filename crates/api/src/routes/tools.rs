@@ -313,6 +313,7 @@ pub(crate) async fn list(
 
 /// Puts a tool into an agent's draft, or replaces the one of this name. `If-Match` takes the agent's revision.
 #[utoipa::path(put, path = "/api/v1/agents/{agent}/tools/{tool}", tag = "tools", operation_id = "put_agent_tool",
+    extensions(("x-if-match" = json!("optional"))),
     params(("agent" = String, Path, description = "Id or short name"), ("tool" = String, Path, description = "Name of the tool")),
     request_body = ToolShape, security(("bearer" = ["agents:write"])), responses(
     (status = 200, description = "The agent as it is now", body = super::agents::AgentDetail, headers(("ETag" = String, description = "The agent's revision"))),

@@ -66,6 +66,15 @@ pub(crate) enum DirectionView {
     Outbound,
 }
 
+impl From<Direction> for DirectionView {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Inbound => Self::Inbound,
+            Direction::Outbound => Self::Outbound,
+        }
+    }
+}
+
 impl From<DirectionView> for Direction {
     fn from(direction: DirectionView) -> Self {
         match direction {
@@ -111,10 +120,7 @@ impl From<Call> for CallView {
             id: call.id.0,
             agent: call.agent.0,
             conversation: call.conversation.0,
-            direction: match call.direction {
-                Direction::Inbound => DirectionView::Inbound,
-                Direction::Outbound => DirectionView::Outbound,
-            },
+            direction: call.direction.into(),
             carrier: call.carrier,
             carrier_ref: call.carrier_ref,
             customer: call.customer.map(base::Pii::into_inner),

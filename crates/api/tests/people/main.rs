@@ -1,5 +1,6 @@
 //! Signing in and what people may do, over the whole router, on both engines of storage.
 
+mod audit;
 mod keys;
 mod matrix;
 mod oidc;

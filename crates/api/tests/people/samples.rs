@@ -173,6 +173,8 @@ pub fn body(operation: &str) -> Value {
         "query_knowledge" => json!({"question": "when are you open"}),
         "forget_gaps" => json!({"ids": []}),
         "whisper_call" | "say_in_call" => json!({"text": "Offer her the spare key."}),
+        "share_call" => json!({"expires_at_ms": crate::rig::now_ms() + 60_000}),
+        "put_call_note" => json!({"text": "Wants a lamp."}),
         "create_ticket" => json!({"subject": "a lamp"}),
         "create_widget" => json!({"name": "site", "agent": "front"}),
         "put_addresses" => json!({"networks": []}),

@@ -7,4 +7,5 @@ mod live;
 mod mcp;
 mod mechanics;
 mod rig;
+mod shares;
 mod tools;

@@ -2,7 +2,7 @@
 
 use super::Frame;
 use super::texture::{self, Look, Texture};
-use crate::framer::Framer;
+use crate::framer::{Framer, Preroll};
 use crate::level;
 use crate::resample::{RateError, Resampler};
 use std::fmt;
@@ -29,29 +29,44 @@ const FLOOR_RISE_WITHIN_DB: f32 = 0.05;
 /// Long speech holds the floor down, but not for ever: a fan that the model takes for speech is learned in the end.
 const FLOOR_RISE_SPEECH_DB: f32 = 0.01;
 
+/// Room for what is looked at once, at 16 kHz.
+const WIDE_SAMPLES: usize = (BEFORE_MS as usize + 20) * 16;
+/// What the model is told of the quiet before a sound: enough for it to have forgotten what was before that.
+const BEFORE_MS: u64 = 240;
+
 /// Looks at every frame of one stream. Holds about 30 KiB.
 pub struct Gate {
+    /// Quiet audio that was not looked at: most of a call is quiet, and a look costs more than all else in here.
+    quiet: Preroll,
+    eye: Eye,
+    floor_dbfs: f32,
+    /// Frames for which what is heard still counts as within speech.
+    within: u8,
+}
+
+/// What looks at a sound.
+struct Eye {
     resampler: Resampler,
     framer: Framer,
     model: Box<earshot::Detector>,
     texture: Texture,
     wide: Vec<i16>,
     probability: f32,
-    floor_dbfs: f32,
-    /// Frames for which what is heard still counts as within speech.
-    within: u8,
 }
 
 impl Gate {
     /// For a stream at this rate.
     pub fn new(rate_hz: u32) -> Result<Self, RateError> {
         Ok(Self {
-            resampler: Resampler::new(rate_hz, texture::RATE_HZ)?,
-            framer: Framer::new(MODEL_SAMPLES),
-            model: earshot::Detector::default_boxed(),
-            texture: Texture::new(),
-            wide: Vec::with_capacity(1_024),
-            probability: 0.0,
+            quiet: Preroll::new(BEFORE_MS, rate_hz),
+            eye: Eye {
+                resampler: Resampler::new(rate_hz, texture::RATE_HZ)?,
+                framer: Framer::new(MODEL_SAMPLES),
+                model: earshot::Detector::default_boxed(),
+                texture: Texture::new(),
+                wide: Vec::with_capacity(WIDE_SAMPLES),
+                probability: 0.0,
+            },
             floor_dbfs: FLOOR_DBFS_START,
             within: 0,
         })
@@ -59,28 +74,23 @@ impl Gate {
 
     /// Looks at the next frame: [`base::limits::FRAME_MS`] of audio, though other lengths do no harm.
     pub fn push(&mut self, pcm: &[i16]) -> Frame {
-        self.wide.clear();
-        self.resampler.process(pcm, &mut self.wide);
-        self.texture.push(&self.wide);
-        let (model, mut best) = (&mut self.model, None);
-        self.framer.push(&self.wide, |window| {
-            let probability = model.predict_i16(window).clamp(0.0, 1.0);
-            best = Some(best.map_or(probability, |other: f32| other.max(probability)));
-        });
-        self.probability = best.unwrap_or(self.probability);
         let level_dbfs = level::rms_dbfs(pcm);
         let above_floor_db = level_dbfs - self.floor_dbfs;
         let is_within = self.within > 0;
         let above_min = if is_within { ABOVE_FLOOR_DB_MIN_WITHIN } else { ABOVE_FLOOR_DB_MIN };
         let is_loud = level_dbfs >= LEVEL_DBFS_MIN && above_floor_db >= above_min;
         let look = if is_loud {
-            self.texture.look(is_within)
+            let (front, back) = self.quiet.parts();
+            [front, back, pcm].into_iter().for_each(|part| self.eye.look_at(part));
+            self.quiet.clear();
+            self.eye.texture.look(is_within)
         } else {
-            self.texture.pause();
+            self.quiet.push(pcm);
+            self.eye.texture.pause();
             Look::Noise
         };
         let tonal = look == Look::Tone;
-        let cheap = if look == Look::Other { self.probability } else { 0.0 };
+        let cheap = if look == Look::Other { self.eye.probability } else { 0.0 };
         let is_voice = cheap >= VOICE_PROBABILITY;
         self.within = if is_voice { WITHIN_FRAMES } else { self.within.saturating_sub(1) };
         self.follow(level_dbfs, is_voice || tonal);
@@ -94,11 +104,8 @@ impl Gate {
 
     /// Forgets the stream, for another one.
     pub fn reset(&mut self) {
-        self.resampler.reset();
-        self.framer.clear();
-        self.model.reset();
-        self.texture.reset();
-        self.probability = 0.0;
+        self.quiet.clear();
+        self.eye.reset();
         self.floor_dbfs = FLOOR_DBFS_START;
         self.within = 0;
     }
@@ -120,10 +127,35 @@ impl Gate {
     }
 }
 
+impl Eye {
+    fn look_at(&mut self, pcm: &[i16]) {
+        if pcm.is_empty() {
+            return;
+        }
+        self.wide.clear();
+        self.resampler.process(pcm, &mut self.wide);
+        self.texture.push(&self.wide);
+        let (model, mut best) = (&mut self.model, None);
+        self.framer.push(&self.wide, |window| {
+            let probability = model.predict_i16(window).clamp(0.0, 1.0);
+            best = Some(best.map_or(probability, |other: f32| other.max(probability)));
+        });
+        self.probability = best.unwrap_or(self.probability);
+    }
+
+    fn reset(&mut self) {
+        self.resampler.reset();
+        self.framer.clear();
+        self.model.reset();
+        self.texture.reset();
+        self.probability = 0.0;
+    }
+}
+
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate")
-            .field("probability", &self.probability)
+            .field("probability", &self.eye.probability)
             .field("floor_dbfs", &self.floor_dbfs)
             .finish_non_exhaustive()
     }

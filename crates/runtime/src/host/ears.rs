@@ -36,10 +36,12 @@ pub(super) struct Ears {
 }
 
 impl Ears {
+    /// For a line at this rate. `judges`: somebody will want to hear the last seconds, to say whether a turn is over.
     pub(super) fn new(
         rate_hz: u32,
         sound: &Sound,
         is_outbound: bool,
+        judges: bool,
         neural: Option<Box<dyn NeuralVadSession>>,
     ) -> Self {
         let settings = Settings {
@@ -55,7 +57,7 @@ impl Ears {
             listener,
             neural,
             tones: is_outbound.then(|| ToneDetector::new(rate_hz)),
-            recent: Preroll::new(JUDGED_MS, rate_hz),
+            recent: Preroll::new(if judges { JUDGED_MS } else { 0 }, rate_hz),
             events: VecDeque::with_capacity(EVENTS_MAX),
         }
     }

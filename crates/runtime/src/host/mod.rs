@@ -319,10 +319,10 @@ impl CallHost {
             return self.open_line(link, sink);
         }
         let rate = link.protocol.sample_rate_hz();
-        let vad: Option<Box<dyn NeuralVadSession>> =
-            self.shared.services.judge.as_ref().and_then(|judge| judge.vad(rate));
+        let judge = self.shared.services.judge.as_ref();
+        let vad: Option<Box<dyn NeuralVadSession>> = judge.and_then(|judge| judge.vad(rate));
         let is_outbound = self.call.direction == Direction::Outbound;
-        self.ears = Some(Ears::new(rate, &self.agent.sound, is_outbound, vad));
+        self.ears = Some(Ears::new(rate, &self.agent.sound, is_outbound, judge.is_some(), vad));
         if self.mouth.rate_hz() != rate {
             self.mouth = Mouth::new(rate);
         }

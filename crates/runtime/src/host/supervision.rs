@@ -177,7 +177,7 @@ impl CallHost {
         }
         // Nothing of the caller is in it, so there is no echo to take out.
         let sound = Sound { echo_guard: false, ..self.agent.sound.clone() };
-        let mut ears = self.desk.ears.take().unwrap_or_else(|| Ears::new(rate_hz, &sound, false, None));
+        let mut ears = self.desk.ears.take().unwrap_or_else(|| Ears::new(rate_hz, &sound, false, false, None));
         ears.hear(&audio.pcm, |frame| {
             if let CallerFrame::Clean(frame) = frame {
                 self.desk.push_stt(SttCommand::Audio(frame.into()));

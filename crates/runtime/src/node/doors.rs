@@ -68,12 +68,22 @@ impl AttachError {
     }
 }
 
+<<<<<<< HEAD
 /// Who comes with a media socket.
 pub(super) enum Comer {
     /// A platform or a page of ours, in whose name it may begin a call.
     Carrier(Option<TenantScope>),
     /// A visitor of a website.
     Visitor(Box<super::Visit>),
+=======
+/// Where there may be room for a new call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// At this node alone.
+    Here,
+    /// At another one, too.
+    Anywhere,
+>>>>>>> main
 }
 
 impl Node {
@@ -94,7 +104,7 @@ impl Node {
         let answer = match self.route(carrier, &inbound.carrier_ref, request.url).await {
             Ok(route) => self.go_on(control.as_ref(), route, base_url).await,
             Err(StoreError::NotFound(_)) if inbound.resumed => Answer::HangUp,
-            Err(StoreError::NotFound(_)) => self.take_new(control.as_ref(), inbound, base_url).await,
+            Err(StoreError::NotFound(_)) => self.take_new(control.as_ref(), inbound, base_url, Room::Anywhere).await,
             Err(error) => {
                 tracing::error!(carrier, %error, "a call cannot be routed");
                 Answer::SayAndHangUp { text: APOLOGY.into() }
@@ -182,8 +192,15 @@ impl Node {
         }
     }
 
+    /// Takes a new call that a platform brought to another node. `None` when there is no room here either.
+    pub(crate) async fn take_for_peer(&self, carrier: &str, inbound: InboundCall, base_url: &str) -> Option<Answer> {
+        let control = self.shared.control(carrier)?;
+        let answer = self.take_new(control.as_ref(), inbound, base_url, Room::Here).await;
+        (answer != Answer::Busy).then_some(answer)
+    }
+
     /// A call we have not heard of.
-    async fn take_new(&self, control: &dyn CarrierControl, inbound: InboundCall, base_url: &str) -> Answer {
+    async fn take_new(&self, control: &dyn CarrierControl, inbound: InboundCall, base_url: &str, room: Room) -> Answer {
         let Some(number) = inbound.to.clone() else { return Answer::Reject };
         let route = match self.shared.store.route_number(control.name(), &number).await {
             Ok(route) => route,
@@ -197,7 +214,14 @@ impl Node {
             Ok(()) => self.admit(Direction::Inbound),
             Err(over) => Err(over),
         };
-        let Ok(slot) = admitted else { return Answer::Busy };
+        let slot = match admitted {
+            Ok(slot) => slot,
+            // Another node may have room; the plan of the business is the same everywhere.
+            Err(RefuseReason::Busy | RefuseReason::Draining) if room == Room::Anywhere => {
+                return self.take_elsewhere(control.name(), &inbound, base_url).await.unwrap_or(Answer::Busy);
+            }
+            Err(_) => return Answer::Busy,
+        };
         let agent = match self.who_answers(&route).await {
             Ok(Some(Answerer::Agent(agent))) => agent,
             Ok(Some(Answerer::Message(text))) => return Answer::SayAndHangUp { text },

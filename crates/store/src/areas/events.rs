@@ -111,7 +111,7 @@ pub(super) async fn call_changed(
     let added = Usage::of_change(before.unwrap_or(&unborn), after);
     if let (false, Some(ended_at_ms)) = (added.is_nothing(), after.ended_at_ms) {
         let counts = Counts::of_change(before.unwrap_or(&unborn), after);
-        super::desk::add_counts(tx, scope, slot_of(ended_at_ms), &counts).await?;
+        super::desk::add_counts(tx, scope, after.agent.0, slot_of(ended_at_ms), &counts).await?;
         fresh.extend(count(tx, scope, after.id, added, ended_at_ms).await?);
     }
     let at_ms = if before.is_none() { after.started_at_ms } else { wall_ms() };

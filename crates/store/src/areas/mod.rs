@@ -20,6 +20,7 @@ mod plans;
 mod requests;
 mod reseal;
 mod retention;
+mod shares;
 mod tenants;
 mod training;
 mod webhooks;

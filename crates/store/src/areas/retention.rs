@@ -13,8 +13,15 @@ use model::business::TenantScope;
 use uuid::Uuid;
 
 /// What goes in one transaction, last the rows that others refer to.
-const FORGET: [Sql; 5] =
-    [sql::FORGET_RECORDINGS, sql::FORGET_MESSAGES, sql::FORGET_JOURNAL, sql::FORGET_LOG, sql::FORGET_DISPATCHES];
+const FORGET: [Sql; 7] = [
+    sql::FORGET_RECORDINGS,
+    sql::FORGET_MESSAGES,
+    sql::FORGET_JOURNAL,
+    sql::FORGET_LOG,
+    sql::FORGET_DISPATCHES,
+    sql::FORGET_SHARES,
+    sql::FORGET_NOTE,
+];
 
 impl SqlStore {
     /// Recorded inputs are many, so they go in steps that let live calls write in between.

@@ -2,7 +2,7 @@
 
 use super::{Answer, Cursor};
 use async_trait::async_trait;
-use base::{CallId, Pii, TicketId, UserId};
+use base::{AgentId, CallId, Pii, TicketId, UserId};
 use model::business::TenantScope;
 use model::statistics::Counts;
 use model::ticket::{Ticket, TicketPriority, TicketStatus};
@@ -93,6 +93,14 @@ pub trait Dispatches: Send + Sync {
 pub trait Statistics: Send + Sync {
     /// The slots from this one up to and without that one in which anything ended, in order.
     async fn call_counts(&self, scope: &TenantScope, from_slot: i64, to_slot: i64) -> Answer<Vec<(i64, Counts)>>;
+    /// The same for the calls of one agent.
+    async fn agent_counts(
+        &self,
+        scope: &TenantScope,
+        agent: AgentId,
+        from_slot: i64,
+        to_slot: i64,
+    ) -> Answer<Vec<(i64, Counts)>>;
     /// Calls that began from this time on and go on.
     async fn calls_going_on(&self, scope: &TenantScope, started_from_ms: i64) -> Answer<u64>;
 }

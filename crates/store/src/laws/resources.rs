@@ -270,6 +270,11 @@ pub async fn lists_of_calls_and_conversations_are_filtered(store: Arc<dyn Store>
     assert_eq!(said("LINE 20").await, [20]);
     assert_eq!(said("of ada").await, [10, 20, 30]);
     assert!(said("_ine").await.is_empty());
+    let with = |words: &str| CallFilter { words: Some(words.into()), ..CallFilter::default() };
+    assert_eq!(calls(with("LINE 20")).await, [20]);
+    assert_eq!(calls(CallFilter { ascending: true, ..with("of ada") }).await, [10, 20, 30]);
+    assert_eq!(calls(CallFilter { direction: Some(Direction::Inbound), ..with("of ada") }).await, [30, 10]);
+    assert!(calls(with("_ine")).await.is_empty());
     let page = store.conversations(&one.scope, &ConversationFilter::default(), None, 2).await.expect("a page");
     assert_eq!(page.rows.iter().map(|one| one.started_at_ms).collect::<Vec<_>>(), [30, 20]);
     let next = store.conversations(&one.scope, &ConversationFilter::default(), page.next, 2).await.expect("a page");
@@ -277,4 +282,5 @@ pub async fn lists_of_calls_and_conversations_are_filtered(store: Arc<dyn Store>
     let other = tenant(&*store, "rival", "+49405550171").await;
     let none = store.conversations(&other.scope, &ConversationFilter::default(), None, 2).await.expect("a page");
     assert!(none.rows.is_empty());
+    assert!(store.calls(&other.scope, &with("of ada"), None, 10).await.expect("calls").rows.is_empty());
 }

@@ -97,7 +97,7 @@ statements! {
     CALL_LOG = "SELECT id, kind, data, at_ms FROM call_log
         WHERE business = $1 AND call = $2 AND id > $3 ORDER BY id LIMIT $4";
 
-    JOURNAL_END = "SELECT conversation, COALESCE((SELECT MAX(seq) FROM journal WHERE journal.call = calls.id), 0) AS last
+    JOURNAL_END = "SELECT conversation, agent, COALESCE((SELECT MAX(seq) FROM journal WHERE journal.call = calls.id), 0) AS last
         FROM calls WHERE business = $1 AND id = $2";
     JOURNAL_WRITTEN = "SELECT COUNT(*) AS count FROM journal
         WHERE business = $1 AND call = $2 AND seq > $3 AND seq <= $4 AND writer = $5";

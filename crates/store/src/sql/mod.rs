@@ -20,6 +20,7 @@ mod live;
 mod nodes;
 mod people;
 mod resources;
+mod shares;
 mod training;
 mod widgets;
 
@@ -31,6 +32,7 @@ pub(crate) use self::live::*;
 pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
 pub(crate) use self::resources::*;
+pub(crate) use self::shares::*;
 pub(crate) use self::training::*;
 pub(crate) use self::widgets::*;
 
@@ -101,6 +103,7 @@ const AREAS: &[&[Sql]] = &[
     nodes::ALL,
     people::ALL,
     resources::ALL,
+    shares::ALL,
     training::ALL,
     widgets::ALL,
 ];

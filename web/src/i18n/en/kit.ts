@@ -13,6 +13,7 @@ export const kit = {
   edit: "Change",
   actions: "Actions",
   saved: "Saved",
+  notifications: "Notifications",
   none: "None",
   never: "never",
 };

@@ -220,6 +220,7 @@ export const knowledge_reasons = {
   too_many_documents: "The business has as many documents as it may. Delete some that are not needed.",
   lost: "The file did not reach its worker. Upload it again.",
   overtaken: "A newer version came meanwhile.",
+  abandoned: "It was not finished before the next version began.",
   left_out: "It was left out.",
   pages_max: "The site has more pages than the visit may read. Raise its limit to read more.",
   unavailable: "Storage, database or models did not answer. Try again in a moment.",

@@ -15,6 +15,7 @@ export const kit: Messages["kit"] = {
   edit: "बदलें",
   actions: "काम",
   saved: "सहेजा गया",
+  notifications: "सूचनाएँ",
   none: "कोई नहीं",
   never: "कभी नहीं",
 };

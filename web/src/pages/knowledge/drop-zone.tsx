@@ -102,9 +102,7 @@ export function FilePicker({ children }: { children: (open: () => void) => React
         type="file"
         multiple
         accept={ACCEPT}
-        tabIndex={-1}
-        aria-label={t("knowledge.upload")}
-        className="sr-only"
+        hidden
         onChange={(event) => {
           addFiles([...(event.target.files ?? [])]);
           event.target.value = "";

@@ -231,7 +231,14 @@ function CandidateRow({
         </p>
         <p className="mt-1.5 line-clamp-4 text-sm leading-relaxed text-soft wrap-anywhere">{candidate.text}</p>
         {expect !== undefined && (
-          <Button size="sm" tone="ghost" className="mt-1.5 -ml-2.5" disabled={busy === true} onClick={expect}>
+          <Button
+            size="sm"
+            tone="ghost"
+            className="mt-1.5 -ml-2.5"
+            icon={<CheckIcon className="size-4" />}
+            disabled={busy === true}
+            onClick={expect}
+          >
             {t("knowledge.is_right")}
             <span className="sr-only">{t("knowledge.candidate", { rank })}</span>
           </Button>

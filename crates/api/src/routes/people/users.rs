@@ -4,7 +4,7 @@ use super::me::SessionView;
 use super::sign_in::{read_email, read_name};
 use super::store_problem;
 use crate::App;
-use crate::auth::audit::Note;
+use crate::auth::audit::{self, Note};
 use crate::auth::secret::{self, SecretKind};
 use crate::auth::{Allowed, Principal, may};
 use crate::http::{Body, List, Listed, Params, page};
@@ -140,14 +140,16 @@ pub(crate) async fn update(
     wish.role.map(|role| may_give(&caller, role)).transpose()?;
     let name = wish.name.as_deref().map(|name| read_name("name", name)).transpose()?;
     let change = UserChange { name: name.map(Into::into), role: wish.role, active: wish.active };
+    let mut details = json!({});
+    details.as_object_mut().into_iter().for_each(|details| {
+        details.extend(wish.role.map(|role| ("role".to_owned(), json!(role))));
+        details.extend(wish.active.map(|active| ("active".to_owned(), json!(active))));
+    });
+    audit::tell(&Note::on(format!("users/{id}")).details(details));
     let changed = app.node.store().change_user(&caller.scope, id, &change, runtime::wall_ms()).await;
     match changed.map_err(store_problem)? {
         UserChanged::LastOwner => Err(Problem::last_owner()),
-        UserChanged::Done(user) => {
-            let details = json!({"role": user.role, "active": user.active});
-            let note = Note::on(format!("users/{id}")).details(details);
-            Ok((axum::Extension(note), Json(UserView::from(user))))
-        }
+        UserChanged::Done(user) => Ok(Json(UserView::from(user))),
     }
 }
 
@@ -300,14 +302,14 @@ pub(crate) async fn invite(
         created_at_ms: now_ms,
         expires_at_ms: now_ms + limits::INVITATION_MS,
     };
+    audit::tell(&Note::on(format!("invitations/{}", invitation.id)).details(json!({"role": invitation.role})));
     let kept = app.node.store().invite(&caller.scope, &invitation, &token.hash).await;
     kept.map_err(|error| match error {
         store::StoreError::Conflict(_) => Problem::conflict("email: this belongs to somebody of the business"),
         other => store_problem(other),
     })?;
-    let note = Note::on(format!("invitations/{}", invitation.id)).details(json!({"role": invitation.role}));
     let view = InvitationView { token: Some(token.text.expose().clone()), ..invitation.into() };
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], axum::Extension(note), Json(view)))
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(view)))
 }
 
 /// Lists invitations that wait, newest first.
