@@ -129,19 +129,15 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     if health || signed || peer {
         return next.run(request).await;
     }
-<<<<<<< HEAD
-    // Websites with a widget are let in by the widget's own list.
-    let is_visit = path.starts_with(crate::routes::visits::PREFIX);
-    let is_ours = is_visit || app.access.same_origin(request.headers());
-    if !app.access.knows_host(request.headers()) || !is_ours {
-=======
     // A node without the role serves calls alone, and what tells how it does.
     let is_served = app.node.serves_api() || path.starts_with("/carriers/") || path == "/metrics";
     if !is_served {
         return Problem::not_found().detail("this node serves calls alone; ask one with the role api").into_response();
     }
-    if !app.access.knows_host(request.headers()) || !app.access.same_origin(request.headers()) {
->>>>>>> main
+    // Websites with a widget are let in by the widget's own list; its code is everybody's.
+    let is_visit = path.starts_with(crate::routes::visits::PREFIX) || crate::assets::is_widget(path);
+    let is_ours = is_visit || app.access.same_origin(request.headers());
+    if !app.access.knows_host(request.headers()) || !is_ours {
         return Problem::foreign_origin().into_response();
     }
     let is_page = request.extensions().get::<MatchedPath>().is_none();

@@ -11,11 +11,8 @@ pub mod drafts;
 pub mod lines;
 pub mod office;
 pub mod requests;
-<<<<<<< HEAD
-pub mod widgets;
-=======
 pub mod shares;
->>>>>>> main
+pub mod widgets;
 
 mod events;
 mod jobs;

@@ -68,14 +68,14 @@ impl AttachError {
     }
 }
 
-<<<<<<< HEAD
 /// Who comes with a media socket.
 pub(super) enum Comer {
     /// A platform or a page of ours, in whose name it may begin a call.
     Carrier(Option<TenantScope>),
     /// A visitor of a website.
     Visitor(Box<super::Visit>),
-=======
+}
+
 /// Where there may be room for a new call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Room {
@@ -83,7 +83,6 @@ enum Room {
     Here,
     /// At another one, too.
     Anywhere,
->>>>>>> main
 }
 
 impl Node {
