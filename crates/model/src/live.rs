@@ -84,6 +84,13 @@ pub enum LiveKind {
     },
     /// Who serves a stage from here on.
     Routed(Routed),
+    /// The agent's flow went on.
+    Flow {
+        /// The node at which it stands now; `None` when it is over.
+        node: Option<String>,
+        /// The nodes that it went through, in order.
+        path: Vec<String>,
+    },
     /// A person took the call over.
     TakenOver {
         /// Who.
@@ -131,7 +138,11 @@ impl LiveKind {
     pub const fn is_for_caller(&self) -> bool {
         !matches!(
             self,
-            Self::TakenOver { .. } | Self::HandedBack { .. } | Self::Whispered { .. } | Self::PersonTurn { .. }
+            Self::Flow { .. }
+                | Self::TakenOver { .. }
+                | Self::HandedBack { .. }
+                | Self::Whispered { .. }
+                | Self::PersonTurn { .. }
         )
     }
 

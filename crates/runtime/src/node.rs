@@ -7,6 +7,7 @@ mod outbound;
 mod plan;
 pub mod providers;
 mod visits;
+mod voices;
 
 pub use doors::AttachError;
 pub(crate) use doors::refuse;
@@ -14,12 +15,14 @@ pub use duty::local_moment;
 pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
 pub use visits::Visit;
+pub use voices::{Preview, VoiceError};
 
 use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
 use crate::cluster::Cluster;
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
+use crate::mail::Mailer;
 use crate::phrases::Phrases;
 use crate::reading::{Embedders, Readers};
 use crate::router::{Board, CallContext, Routes, Tell, VoiceNow};
@@ -101,6 +104,8 @@ pub struct Services {
     pub readers: Readers,
     /// Where agents' own choices of providers come from. Without one there are only the services above, as they are.
     pub catalog: Option<Arc<dyn Catalog>>,
+    /// Who writes mails; `None`: this installation sends none.
+    pub mailer: Option<Mailer>,
 }
 
 /// Registry name of the on-device brain.
@@ -148,6 +153,8 @@ pub(crate) struct Shared {
     pub(crate) board: Arc<Board>,
     /// Room for calls that are over and are read.
     pub(crate) reading: Arc<Semaphore>,
+    /// Room for voices that are heard before they are chosen.
+    pub(crate) previewing: Arc<Semaphore>,
     ledger: Ledger,
     answers: Arc<Answers>,
     controls: BTreeMap<String, Arc<dyn CarrierControl>>,
@@ -384,6 +391,7 @@ impl Node {
                 tasks: TaskTracker::new(),
                 judging: Arc::new(Semaphore::new(cores)),
                 reading: Arc::new(Semaphore::new(limits::READINGS_MAX)),
+                previewing: Arc::new(Semaphore::new(limits::PREVIEWS_AT_ONCE_MAX)),
                 phrases: Arc::default(),
                 board: Arc::default(),
                 ledger: Ledger::default(),
@@ -442,6 +450,11 @@ impl Node {
     /// The way out for tools of businesses.
     pub(crate) fn tools_egress(&self) -> &Arc<egress::Egress> {
         self.shared.tools_egress()
+    }
+
+    /// Who writes mails; `None`: this installation sends none.
+    pub fn mailer(&self) -> Option<&Mailer> {
+        self.shared.services.mailer.as_ref()
     }
 
     /// The store behind the node.
@@ -538,6 +551,7 @@ impl Node {
             ended_reason: None,
             recording: None,
             cost: base::Money::ZERO,
+            agent_version: None,
         }
     }
 

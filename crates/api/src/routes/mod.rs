@@ -1,6 +1,7 @@
 //! All routes, one file per resource.
 
 mod agents;
+mod branding;
 mod business;
 mod businesses;
 mod calls;
@@ -10,6 +11,7 @@ mod customers;
 mod events;
 mod fields;
 mod flags;
+mod flows;
 mod health;
 mod knowledge;
 mod mcp_servers;
@@ -19,10 +21,12 @@ mod overview;
 mod peers;
 mod people;
 mod plans;
+mod privacy;
 mod providers;
 mod recordings;
 mod shapes;
 mod shares;
+mod splits;
 mod supervise;
 pub(crate) mod test_calls;
 mod tickets;
@@ -33,6 +37,7 @@ mod values;
 mod versions;
 mod views;
 pub(crate) mod visits;
+mod voices;
 mod webhooks;
 mod widgets;
 
@@ -109,6 +114,13 @@ fn documented() -> OpenApiRouter<App> {
 fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
     router
         .routes(routes!(business::get, business::update).layer(wide()))
+        .routes(routes!(privacy::get, privacy::put))
+        .routes(routes!(branding::get, branding::put))
+        .routes(routes!(branding::logo, branding::put_logo, branding::delete_logo).layer(image()))
+        .routes(routes!(branding::public))
+        .routes(routes!(branding::public_logo))
+        .routes(routes!(voices::list))
+        .routes(routes!(voices::preview))
         .routes(routes!(agents::list, agents::create).layer(wide()))
         .routes(routes!(agents::get, agents::update, agents::delete).layer(wide()))
         .routes(routes!(agents::set_status))
@@ -117,6 +129,8 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(versions::list))
         .routes(routes!(versions::get))
         .routes(routes!(versions::diff))
+        .routes(routes!(flows::test).layer(wide()))
+        .routes(routes!(splits::get, splits::put, splits::delete))
         .routes(routes!(tools::list))
         .routes(routes!(tools::put, tools::delete).layer(wide()))
         .routes(routes!(tools::test))
@@ -173,6 +187,13 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(knowledge::evaluation::put, knowledge::evaluation::delete))
         .routes(routes!(knowledge::evaluation::list, knowledge::evaluation::start))
         .routes(routes!(knowledge::evaluation::get))
+        .routes(routes!(knowledge::graph::graph))
+        .routes(routes!(knowledge::graph::list, knowledge::graph::create))
+        .routes(routes!(knowledge::graph::get, knowledge::graph::put, knowledge::graph::delete))
+        .routes(routes!(knowledge::graph::merge))
+        .routes(routes!(knowledge::graph::relate))
+        .routes(routes!(knowledge::graph::unrelate))
+        .routes(routes!(knowledge::graph::conflicts))
         .routes(routes!(test_calls::create))
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::get))
@@ -235,6 +256,11 @@ pub(crate) fn operations() -> crate::auth::audit::Operations {
 /// For bodies that hold more than a form: personas, lines, tools, notes.
 fn wide() -> DefaultBodyLimit {
     DefaultBodyLimit::max(limits::AGENT_BODY_BYTES_MAX)
+}
+
+/// For a logo.
+fn image() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(limits::LOGO_BYTES_MAX)
 }
 
 /// For files.

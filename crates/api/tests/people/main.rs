@@ -2,6 +2,7 @@
 
 mod audit;
 mod keys;
+mod mail;
 mod matrix;
 mod oidc;
 mod rig;

@@ -11,14 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 const GOLDEN: &str = include_str!("matrix.txt");
-<<<<<<< HEAD
-/// Operations for everybody without a credential. This list only shrinks. Those of visitors of websites look at the page's
-/// origin and at a token of their own.
-const PUBLIC_MAX: usize = 17;
-=======
 /// Operations that are asked with a body and change nothing.
 const QUESTIONS: [&str; 2] = ["classify", "query_knowledge"];
->>>>>>> main
 
 struct Operation {
     id: String,
@@ -128,13 +122,17 @@ fn what_anybody_may_ask_for_is_on_this_list_and_each_has_its_reason() {
     let public: Vec<String> = operations().into_iter().filter(|one| one.needs.is_none()).map(|one| one.id).collect();
     let allowed = [
         "accept_invitation",
+        // Visitors of websites: the page's origin lets them in, and then a token of their own.
         "begin_visit",
         "create_token",
         "finish_oidc",
+        "forgot_password",
+        // What a page shows before anybody has signed in.
+        "get_public_branding",
+        "get_public_logo",
         // The token of the link is the credential.
         "get_shared_call",
         "get_shared_recording",
-        // What a page shows before anybody has signed in.
         "get_sign_in_options",
         "healthz",
         "list_visit_messages",

@@ -178,6 +178,7 @@ impl CallHost {
             egress: Arc::clone(self.shared.tools_egress()),
             platform: Arc::clone(&self.shared.egress),
             control: self.shared.control(&self.call.carrier),
+            mailer: self.shared.services.mailer.clone(),
             deadline: base::Millis(self.agent.timing.tool_ms_max),
             scope: self.scope,
             call: self.call.id,

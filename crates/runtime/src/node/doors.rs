@@ -68,14 +68,6 @@ impl AttachError {
     }
 }
 
-/// Who comes with a media socket.
-pub(super) enum Comer {
-    /// A platform or a page of ours, in whose name it may begin a call.
-    Carrier(Option<TenantScope>),
-    /// A visitor of a website.
-    Visitor(Box<super::Visit>),
-}
-
 /// Where there may be room for a new call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Room {
@@ -83,6 +75,14 @@ enum Room {
     Here,
     /// At another one, too.
     Anywhere,
+}
+
+/// Who comes with a media socket.
+pub(super) enum Comer {
+    /// A platform or a page of ours, in whose name it may begin a call.
+    Carrier(Option<TenantScope>),
+    /// A visitor of a website.
+    Visitor(Box<super::Visit>),
 }
 
 impl Node {
@@ -231,6 +231,7 @@ impl Node {
         call.customer = customer_of(inbound.from);
         call.number = Some(number.expose().to_owned());
         call.state = CallState::Ringing;
+        let agent = self.version_for(&route.scope, *agent, &mut call).await;
         match self.shared.store.create_call(&route.scope, &call).await {
             Ok(()) => {}
             // The platform repeated its request while the first one was being answered.
@@ -248,7 +249,7 @@ impl Node {
         }
         let id = call.id;
         self.own(&route.scope, id).await;
-        self.host(slot, route.scope, call, &agent.agent, Vec::new());
+        self.host(slot, route.scope, call, &agent, Vec::new());
         self.connect(control.name(), &route.scope, id, base_url)
     }
 
@@ -429,12 +430,13 @@ impl Node {
             Some(slug) => agents.find(|one| one.agent.slug == *slug),
             None => agents.next(),
         };
-        let agent = agent.ok_or(AttachError::NoAgent)?.agent;
+        let agent = agent.ok_or(AttachError::NoAgent)?;
         self.plan_admits(&scope, Direction::Inbound).await?;
         let slot = self.admit(Direction::Inbound)?;
-        let mut call = self.new_call(&scope, agent.id, Direction::Inbound, carrier);
+        let mut call = self.new_call(&scope, agent.agent.id, Direction::Inbound, carrier);
         call.state = CallState::Answered;
         call.answered_at_ms = Some(call.started_at_ms);
+        let agent = self.version_for(&scope, agent, &mut call).await;
         self.shared.store.create_call(&scope, &call).await.map_err(RefuseReason::from)?;
         let id = call.id;
         self.own(&scope, id).await;

@@ -1,5 +1,6 @@
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
+import * as flows from "./flows";
 import * as kit from "./kit";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
@@ -17,6 +18,7 @@ export const en = {
   ...signIn,
   ...shaping,
   ...agents,
+  ...flows,
   ...kit,
   ...settings,
   ...supervise,

@@ -17,6 +17,8 @@ export const sign_in = {
   no_account: "New here?",
   register: "Register a business",
   forgot: "Forgot your password? Whoever runs this server, or an admin of your business, can send you a link.",
+  or: "or",
+  with: "Sign in with {name}",
   register_title: "Register your business",
   register_lead: "You become its owner. The first agent is a few minutes away.",
   business_name: "Name of the business",

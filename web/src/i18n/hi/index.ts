@@ -1,6 +1,7 @@
 import type { Messages } from "../en";
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
+import * as flows from "./flows";
 import * as kit from "./kit";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
@@ -17,6 +18,7 @@ export const hi: Messages = {
   ...signIn,
   ...shaping,
   ...agents,
+  ...flows,
   ...kit,
   ...settings,
   ...supervise,
