@@ -1,5 +1,6 @@
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
+import * as graph from "./graph";
 import * as kit from "./kit";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
@@ -18,6 +19,7 @@ export const en = {
   ...agents,
   ...kit,
   ...settings,
+  ...graph,
   ...supervise,
 };
 

@@ -1,6 +1,7 @@
 import type { Messages } from "../en";
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
+import * as graph from "./graph";
 import * as kit from "./kit";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
@@ -18,5 +19,6 @@ export const hi: Messages = {
   ...agents,
   ...kit,
   ...settings,
+  ...graph,
   ...supervise,
 };
