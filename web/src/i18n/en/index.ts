@@ -1,6 +1,8 @@
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
+import * as graph from "./graph";
 import * as kit from "./kit";
+import * as looks from "./looks";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shell from "./shell";
@@ -19,6 +21,8 @@ export const en = {
   ...kit,
   ...settings,
   ...supervise,
+  ...graph,
+  ...looks,
 };
 
 type Words<Part> = { [Name in keyof Part]: string };

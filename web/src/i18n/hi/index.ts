@@ -1,7 +1,9 @@
 import type { Messages } from "../en";
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
+import * as graph from "./graph";
 import * as kit from "./kit";
+import * as looks from "./looks";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shell from "./shell";
@@ -19,4 +21,6 @@ export const hi: Messages = {
   ...kit,
   ...settings,
   ...supervise,
+  ...graph,
+  ...looks,
 };
