@@ -2,6 +2,7 @@ import * as agents from "./agents";
 import * as dashboard from "./dashboard";
 import * as graph from "./graph";
 import * as kit from "./kit";
+import * as looks from "./looks";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shell from "./shell";
@@ -21,6 +22,8 @@ export const en = {
   ...settings,
   ...graph,
   ...supervise,
+  ...graph,
+  ...looks,
 };
 
 type Words<Part> = { [Name in keyof Part]: string };

@@ -3,6 +3,7 @@ import * as agents from "./agents";
 import * as dashboard from "./dashboard";
 import * as graph from "./graph";
 import * as kit from "./kit";
+import * as looks from "./looks";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shell from "./shell";
@@ -21,4 +22,6 @@ export const hi: Messages = {
   ...settings,
   ...graph,
   ...supervise,
+  ...graph,
+  ...looks,
 };
