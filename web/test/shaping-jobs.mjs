@@ -1,4 +1,5 @@
 // What each of the shaping pages is for, done as a person does it.
+import { flow } from "./flow-jobs.mjs";
 import { knowledge } from "./knowledge-jobs.mjs";
 
 const unique = () => Math.random().toString(36).slice(2, 8);
@@ -286,4 +287,4 @@ async function security({ page, baseUrl, begin, check }) {
   await check("second factor");
 }
 
-export const JOBS = { agents, knowledge, settings, security };
+export const JOBS = { agents, flow, knowledge, settings, security };

@@ -89,6 +89,13 @@ impl Access {
     }
 }
 
+impl Access {
+    /// Whether a browser sent it, and from a page of ours.
+    pub(crate) fn is_own_page(&self, headers: &HeaderMap) -> bool {
+        headers.contains_key(header::ORIGIN) && self.same_origin(headers)
+    }
+}
+
 fn host_name(headers: &HeaderMap) -> Option<&str> {
     let host = headers.get(header::HOST)?.to_str().ok()?;
     let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map(|(name, _)| name);
@@ -127,7 +134,10 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     if !is_served {
         return Problem::not_found().detail("this node serves calls alone; ask one with the role api").into_response();
     }
-    if !app.access.knows_host(request.headers()) || !app.access.same_origin(request.headers()) {
+    // Websites with a widget are let in by the widget's own list.
+    let is_visit = path.starts_with(crate::routes::visits::PREFIX);
+    let is_ours = is_visit || app.access.same_origin(request.headers());
+    if !app.access.knows_host(request.headers()) || !is_ours {
         return Problem::foreign_origin().into_response();
     }
     let is_page = request.extensions().get::<MatchedPath>().is_none();

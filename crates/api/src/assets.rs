@@ -1,8 +1,8 @@
 //! The pages, embedded in the binary.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use rust_embed::RustEmbed;
 use std::fmt::Write;
 
@@ -37,7 +37,15 @@ pub async fn page(uri: Uri, headers: HeaderMap) -> Response {
     // Names under assets/ hold a hash of their content.
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mime = file.metadata.mimetype().to_owned();
+    // Pages of other origins load the widget, and its worklets only if they may read them.
+    let is_widget = path == "widget.js" || path.starts_with("widget/");
+    let shared = is_widget.then_some([
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
+    ]);
+    let shared = AppendHeaders(shared.into_iter().flatten());
     (
+        shared,
         [
             (header::CONTENT_TYPE, mime),
             (header::ETAG, etag),

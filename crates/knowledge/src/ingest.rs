@@ -4,10 +4,11 @@
 use crate::child::Parser;
 use crate::chunk::{Chunk, chunks, hex};
 use crate::document::Structured;
+use crate::graph::extract;
 use crate::parse::parse;
 use crate::refusal::Refusal;
 use aws_lc_rs::digest::{SHA256, digest};
-use base::limits;
+use base::{DocumentId, limits};
 use model::business::TenantScope;
 use model::passage::Passage;
 use std::collections::HashMap;
@@ -201,6 +202,9 @@ impl Ingest {
         let kind = serving.kind.as_deref().unwrap_or("text");
         let made = self.embed_again(scope, version, &passages, progress).await;
         let chunks = u32::try_from(passages.len()).unwrap_or(u32::MAX);
+        if made.is_ok() {
+            self.draw(scope, version, passages.into_iter().map(|(_, passage)| passage).collect(), at_ms).await?;
+        }
         let whole = WholeVersion { kind, title, pages: serving.pages, chunks, space: self.encoder.space() };
         let served = match made {
             Ok(()) => Ok(self.store.publish_version(scope, version, &whole, at_ms).await?),
@@ -323,11 +327,25 @@ impl Ingest {
             }
             self.store.add_chunks(scope, version, &rows).await?;
         }
+        self.draw(scope, version, found.iter().map(|chunk| passage(chunk, &title)).collect(), at_ms).await?;
         let chunks = u32::try_from(total).unwrap_or(u32::MAX);
         let (kind, pages) = (document.kind.name(), document.pages);
         let whole = WholeVersion { kind, title: &title, pages, chunks, space: self.encoder.space() };
         self.store.publish_version(scope, version, &whole, at_ms).await?;
         Ok(Indexed { version, kind, pages, chunks, reused })
+    }
+
+    /// Notes what the passages of a version name and say.
+    async fn draw(
+        &self,
+        scope: &TenantScope,
+        version: VersionId,
+        passages: Vec<Passage>,
+        at_ms: i64,
+    ) -> Result<(), IngestError> {
+        let drawn = tokio::task::spawn_blocking(move || extract(&passages)).await;
+        let graph = drawn.map_err(|_| IngestError::Encoder("reading what the passages name stopped".into()))?;
+        Ok(self.store.add_graph(scope, version, &graph, at_ms).await?)
     }
 
     /// Headings and vectors of the chunks of the version that serves, by what they say.
@@ -413,8 +431,39 @@ pub async fn documents(store: &dyn Store, scope: &TenantScope) -> Result<Vec<Kno
     }
 }
 
-/// All passages that serve with their vectors in this space, in order; and how many lie in another one and wait to be taken
-/// in again.
+/// A passage that serves, with its place and its vectors.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Document and ordinal.
+    pub place: (DocumentId, u32),
+    /// Its words.
+    pub passage: Passage,
+    /// Of what is [`Passage::embedded`].
+    pub vectors: Vec<Vec<f32>>,
+}
+
+/// One page of the passages that serve with their vectors in this space, after this place, in order; how many lie in another
+/// space and wait to be taken in again; and the place of the last one, `None` at the end.
+pub async fn serving_page(
+    store: &dyn Store,
+    scope: &TenantScope,
+    space: &str,
+    after: Option<(DocumentId, u32)>,
+) -> Result<(Vec<Served>, usize, Option<(DocumentId, u32)>), StoreError> {
+    let page = store.serving_chunks(scope, after).await?;
+    let next = page.last().map(|last| (last.document, last.ordinal));
+    let total = page.len();
+    let served = |chunk: StoredChunk| {
+        let texts = chunk.passage.sentences.len() + 2;
+        let vectors = vectors(&chunk.vectors, texts);
+        Served { place: (chunk.document, chunk.ordinal), passage: chunk.passage, vectors }
+    };
+    let found: Vec<Served> = page.into_iter().filter(|chunk| chunk.space == space).map(served).collect();
+    let strange = total - found.len();
+    Ok((found, strange, next))
+}
+
+/// All passages that serve with their vectors in this space, in order; and how many lie in another one.
 pub async fn serving(
     store: &dyn Store,
     scope: &TenantScope,
@@ -422,16 +471,12 @@ pub async fn serving(
 ) -> Result<(Vec<(Passage, Vec<Vec<f32>>)>, usize), StoreError> {
     let (mut found, mut strange, mut after) = (Vec::new(), 0, None);
     loop {
-        let page = store.serving_chunks(scope, after).await?;
-        let Some(last) = page.last() else { return Ok((found, strange)) };
-        after = Some((last.document, last.ordinal));
-        for chunk in page {
-            if chunk.space == space {
-                let texts = chunk.passage.sentences.len() + 2;
-                found.push((chunk.passage, vectors(&chunk.vectors, texts)));
-            } else {
-                strange += 1;
-            }
+        let (page, others, next) = serving_page(store, scope, space, after).await?;
+        found.extend(page.into_iter().map(|one| (one.passage, one.vectors)));
+        strange += others;
+        after = next;
+        if after.is_none() {
+            return Ok((found, strange));
         }
     }
 }

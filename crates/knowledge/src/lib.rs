@@ -5,7 +5,7 @@
 //! of sites from whoever implements [`crawl::Fetch`].
 //!
 //! Start reading at [`ingest`] (a file becomes a version of a document), then [`chunk`] and [`parse`]. [`child`] is how the
-//! parsers are kept on a leash. [`chunk`], [`crawl::frontier`], [`crawl::robots`], [`gaps`] and [`document`] are pure.
+//! parsers are kept on a leash. [`chunk`], [`crawl::frontier`], [`crawl::robots`], [`gaps`], [`graph`] and [`document`] are pure.
 
 pub mod child;
 pub mod chunk;
@@ -15,6 +15,7 @@ pub mod evaluation;
 #[cfg(test)]
 mod fixtures;
 pub mod gaps;
+pub mod graph;
 pub mod ingest;
 pub mod parse;
 pub mod refusal;

@@ -97,6 +97,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         costs.iter().sum::<f64>() / costs.len() as f64,
         memory_mb()
     );
+    if std::env::args().any(|a| a == "--features") {
+        for (question, (features, right)) in questions.iter().zip(&report.examples) {
+            println!("features {} {right} {features:?}", question.section.is_some());
+        }
+    }
     let (right, other) = cross_validate(&gate, &report.examples, 10);
     println!("gate, 10-fold: answers {right:.2} of the right passages, {other:.2} of the others");
     if std::env::args().any(|a| a == "--fit") {

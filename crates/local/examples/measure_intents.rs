@@ -18,11 +18,22 @@ type Rows = Vec<(String, String)>;
 
 fn banking(file: &str) -> Result<Rows, Box<dyn Error>> {
     let text = std::fs::read_to_string(file)?;
-    let row = |line: &str| {
-        let (text, intent) = line.rsplit_once(',')?;
-        Some((text.trim_matches('"').to_owned(), intent.to_owned()))
+    let row = |record: &str| {
+        let (text, intent) = record.rsplit_once(',')?;
+        Some((text.trim_matches('"').replace('\n', " "), intent.to_owned()))
     };
-    Ok(text.lines().skip(1).filter_map(row).collect())
+    let (mut rows, mut record) = (Rows::new(), String::new());
+    for line in text.lines().skip(1) {
+        record.push_str(line);
+        // An utterance in quotation marks may go over lines.
+        if record.matches('"').count().is_multiple_of(2) {
+            rows.extend(row(&record));
+            record.clear();
+        } else {
+            record.push('\n');
+        }
+    }
+    Ok(rows)
 }
 
 fn clinc(set: &Value, part: &str) -> Rows {

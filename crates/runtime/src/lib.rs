@@ -12,10 +12,12 @@ pub mod documents;
 pub mod drivers;
 pub mod events;
 mod host;
+pub mod mail;
 pub mod mcp;
 pub mod node;
 pub mod on_device;
 mod phrases;
+pub mod privacy;
 pub mod reading;
 pub mod recordings;
 pub mod replay;
@@ -32,7 +34,7 @@ pub mod work;
 pub use cluster::{ClusterSettings, Follow, JoinError};
 pub use node::{
     AttachError, Budgets, DialError, DialRequest, LiveSettings, MaskedCredential, Node, NodeSettings, ProviderError,
-    RefuseReason, Services,
+    Preview, RefuseReason, Services, Visit, VoiceError,
 };
 
 /// What the outside follows and is sent: live events and webhooks.

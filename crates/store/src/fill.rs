@@ -210,6 +210,7 @@ impl Group {
             Some("goodbye"),
             None::<String>,
             4_200_i64 + i64::try_from(call % 1_000).unwrap_or(0),
+            None::<u32>,
         ]);
         for place in 0..count {
             let (role, text) = SAID[usize::try_from(place % 4).unwrap_or(0)];
@@ -265,6 +266,7 @@ fn agent(index: u32) -> Agent {
         sound: Default::default(),
         outbound: Default::default(),
         tools: Vec::new(),
+        flow: None,
         handoff_to: None,
         record: false,
     }

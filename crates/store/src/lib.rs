@@ -37,6 +37,8 @@ pub mod contract;
 pub mod db;
 pub mod error;
 pub mod fill;
+pub mod graph;
+mod graph_laws;
 pub mod journal_writer;
 pub mod knowledge;
 mod knowledge_laws;
@@ -66,6 +68,7 @@ pub use contract::{
 };
 pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;
+pub use graph::KnowledgeGraph;
 pub use journal_writer::{AppendError, JournalWriter};
 pub use knowledge::KnowledgeBase;
 pub use knowledge_work::KnowledgeWork;

@@ -19,10 +19,18 @@ pub(crate) const OPERATIONS: &[(&str, &str)] = &[
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/refresh"),
     ("POST", "/api/v1/auth/invitations/accept"),
+    ("POST", "/api/v1/auth/password/forgot"),
     ("POST", "/api/v1/auth/password/reset"),
     ("GET", "/api/v1/auth/oidc/{id}/start"),
     ("GET", "/api/v1/auth/oidc/callback"),
     ("POST", "/api/v1/oauth/token"),
+    ("GET", "/api/v1/public/branding"),
+    ("GET", "/api/v1/public/branding/logo"),
+    // Visitors of websites have no account: the page's origin lets them in, and then a token of their own.
+    ("GET", "/api/v1/widget/{key}"),
+    ("POST", "/api/v1/widget/{key}/visits"),
+    ("GET", "/api/v1/widget/{key}/messages"),
+    ("GET", "/api/v1/widget/{key}/line"),
 ];
 
 /// Whether anybody may ask for this.

@@ -129,6 +129,9 @@ pub(crate) struct AgentPatch {
     /// Whether both sides are recorded; null: as by default.
     #[schema(required = false, value_type = Option<bool>)]
     record: bool,
+    /// What it goes through with a caller, step by step (docs/flows.md); null takes it away.
+    #[schema(required = false, value_type = Option<Object>)]
+    flow: Value,
 }
 
 /// Which agents.
@@ -388,6 +391,13 @@ pub(crate) async fn publish(
     let known = find(store.as_ref(), &caller.scope, &name).await?;
     let expected = if_match.against(known.revision)?;
     check(&app, &known.draft)?;
+    // A draft may hold a flow that is not finished.
+    let wrong =
+        known.draft.flow.as_ref().map(|flow| super::flows::problems(flow, &known.draft.tools)).unwrap_or_default();
+    if let Some(problem) = wrong.first() {
+        let node = problem.node.as_ref().map(|node| format!("node {node}: ")).unwrap_or_default();
+        return Err(Problem::invalid(format!("flow: {node}{} ({} in all)", problem.detail, wrong.len())));
+    }
     let by = rate::actor_name(caller.actor);
     let publication = Publication { note: body.note.as_deref(), by: &by, at_ms: runtime::wall_ms() };
     let done = store.publish(&caller.scope, known.draft.id, expected, publication).await;
@@ -420,6 +430,9 @@ fn check(app: &App, agent: &Agent) -> Result<(), Problem> {
         return Err(Problem::invalid("timing: tool_ms_max, turn_ms_max and ring_ms_max must be more than 0"));
     }
     super::tools::check_all(&agent.tools)?;
+    if agent.flow.as_ref().is_some_and(|flow| flow.nodes.len() > limits::FLOW_NODES_MAX) {
+        return Err(Problem::invalid(format!("flow: at most {} nodes", limits::FLOW_NODES_MAX)));
+    }
     match app.node.check_providers(agent.business, &agent.providers) {
         Ok(()) => Ok(()),
         Err(ProviderError::Invalid(why)) => Err(Problem::invalid(format!("providers: {why}"))),

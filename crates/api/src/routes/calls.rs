@@ -33,6 +33,9 @@ pub(crate) struct CallQuery {
     state: Option<CallStateView>,
     /// Calls of this agent, by its id.
     agent: Option<uuid::Uuid>,
+    /// Calls with this version of their agent.
+    #[param(minimum = 1)]
+    agent_version: Option<u32>,
     /// `inbound` or `outbound`.
     #[param(inline)]
     direction: Option<DirectionView>,
@@ -81,6 +84,7 @@ pub(crate) async fn list(
     let filter = CallFilter {
         state: query.state.map(Into::into),
         agent: query.agent.map(AgentId),
+        agent_version: query.agent_version,
         direction: query.direction.map(Into::into),
         number: query.number.as_deref().map(super::customer_text),
         customer: query.customer.as_deref().map(super::customer_text),

@@ -1,6 +1,7 @@
 //! All routes, one file per resource.
 
 mod agents;
+mod branding;
 mod business;
 mod businesses;
 mod calls;
@@ -10,6 +11,7 @@ mod customers;
 mod events;
 mod fields;
 mod flags;
+mod flows;
 mod health;
 mod knowledge;
 mod mcp_servers;
@@ -19,10 +21,12 @@ mod overview;
 mod peers;
 mod people;
 mod plans;
+mod privacy;
 mod providers;
 mod recordings;
 mod shapes;
 mod shares;
+mod splits;
 mod supervise;
 pub(crate) mod test_calls;
 mod tickets;
@@ -32,7 +36,10 @@ mod transcripts;
 mod values;
 mod versions;
 mod views;
+mod voices;
+pub(crate) mod visits;
 mod webhooks;
+mod widgets;
 
 pub(crate) use fields::{
     Id, Name, check_key, check_language, check_slug, check_text, customer_text, deleted, dialled, merged, merged_value,
@@ -78,6 +85,7 @@ use utoipa_axum::routes;
         (name = "calls", description = "Calls, their journals, recordings and live events."),
         (name = "events", description = "What happens in the business, as it happens; docs/events.md."),
         (name = "webhooks", description = "The same, sent to your systems; docs/webhooks.md."),
+        (name = "widgets", description = "Agents on websites, and what their visitors do; docs/widget.md."),
         (name = "plans", description = "Plans, the subscription, and what is used."),
         (name = "providers", description = "Who recognises, thinks and speaks: health, switches, credentials, costs."),
         (name = "operations", description = "Health and metrics.")
@@ -106,6 +114,13 @@ fn documented() -> OpenApiRouter<App> {
 fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
     router
         .routes(routes!(business::get, business::update).layer(wide()))
+        .routes(routes!(privacy::get, privacy::put))
+        .routes(routes!(branding::get, branding::put))
+        .routes(routes!(branding::logo, branding::put_logo, branding::delete_logo).layer(image()))
+        .routes(routes!(branding::public))
+        .routes(routes!(branding::public_logo))
+        .routes(routes!(voices::list))
+        .routes(routes!(voices::preview))
         .routes(routes!(agents::list, agents::create).layer(wide()))
         .routes(routes!(agents::get, agents::update, agents::delete).layer(wide()))
         .routes(routes!(agents::set_status))
@@ -114,6 +129,8 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(versions::list))
         .routes(routes!(versions::get))
         .routes(routes!(versions::diff))
+        .routes(routes!(flows::test).layer(wide()))
+        .routes(routes!(splits::get, splits::put, splits::delete))
         .routes(routes!(tools::list))
         .routes(routes!(tools::put, tools::delete).layer(wide()))
         .routes(routes!(tools::test))
@@ -170,6 +187,13 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(knowledge::evaluation::put, knowledge::evaluation::delete))
         .routes(routes!(knowledge::evaluation::list, knowledge::evaluation::start))
         .routes(routes!(knowledge::evaluation::get))
+        .routes(routes!(knowledge::graph::graph))
+        .routes(routes!(knowledge::graph::list, knowledge::graph::create))
+        .routes(routes!(knowledge::graph::get, knowledge::graph::put, knowledge::graph::delete))
+        .routes(routes!(knowledge::graph::merge))
+        .routes(routes!(knowledge::graph::relate))
+        .routes(routes!(knowledge::graph::unrelate))
+        .routes(routes!(knowledge::graph::conflicts))
         .routes(routes!(test_calls::create))
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::get))
@@ -207,6 +231,12 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(webhooks::delivery))
         .routes(routes!(webhooks::replay_delivery))
+        .routes(routes!(widgets::list, widgets::create).layer(wide()))
+        .routes(routes!(widgets::get, widgets::update, widgets::delete).layer(wide()))
+        .routes(routes!(visits::show))
+        .routes(routes!(visits::begin))
+        .routes(routes!(visits::messages))
+        .routes(routes!(visits::line))
         .routes(routes!(plans::plans))
         .routes(routes!(plans::subscription, plans::put_subscription))
         .routes(routes!(plans::usage))
@@ -226,6 +256,11 @@ pub(crate) fn operations() -> crate::auth::audit::Operations {
 /// For bodies that hold more than a form: personas, lines, tools, notes.
 fn wide() -> DefaultBodyLimit {
     DefaultBodyLimit::max(limits::AGENT_BODY_BYTES_MAX)
+}
+
+/// For a logo.
+fn image() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(limits::LOGO_BYTES_MAX)
 }
 
 /// For files.

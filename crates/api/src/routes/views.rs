@@ -112,6 +112,8 @@ pub(crate) struct CallView {
     recorded: bool,
     /// What providers charge for it, in millionths of a US dollar.
     cost_usd_micros: i64,
+    /// The version of its agent that it began with.
+    agent_version: Option<u32>,
 }
 
 impl From<Call> for CallView {
@@ -132,6 +134,7 @@ impl From<Call> for CallView {
             ended_reason: call.ended_reason,
             recorded: call.recording.is_some(),
             cost_usd_micros: call.cost.usd_micros,
+            agent_version: call.agent_version,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 mod audit;
 mod keys;
+mod mail;
 mod matrix;
 mod oidc;
 mod rig;
 mod samples;
 mod sign_in;
+mod visits;

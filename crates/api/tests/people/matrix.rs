@@ -122,19 +122,27 @@ fn what_anybody_may_ask_for_is_on_this_list_and_each_has_its_reason() {
     let public: Vec<String> = operations().into_iter().filter(|one| one.needs.is_none()).map(|one| one.id).collect();
     let allowed = [
         "accept_invitation",
+        // Visitors of websites: the page's origin lets them in, and then a token of their own.
+        "begin_visit",
         "create_token",
         "finish_oidc",
+        "forgot_password",
+        // What a page shows before anybody has signed in.
+        "get_public_branding",
+        "get_public_logo",
         // The token of the link is the credential.
         "get_shared_call",
         "get_shared_recording",
-        // What a page shows before anybody has signed in.
         "get_sign_in_options",
         "healthz",
+        "list_visit_messages",
         "login",
+        "open_visit",
         "readyz",
         "refresh",
         "register",
         "reset_password",
+        "show_widget",
         "start_oidc",
     ];
     assert_eq!(public, allowed);

@@ -96,7 +96,15 @@ impl Rig {
         Self::with(opened, AuthSettings { issuer: "https://desk.example".into(), registration: true }).await
     }
 
-    pub async fn with((store, guard): (Arc<dyn Store>, Guard), settings: AuthSettings) -> Self {
+    pub async fn with(opened: (Arc<dyn Store>, Guard), settings: AuthSettings) -> Self {
+        Self::serving(opened, settings, Services::default()).await
+    }
+
+    pub async fn serving(
+        (store, guard): (Arc<dyn Store>, Guard),
+        settings: AuthSettings,
+        services: Services,
+    ) -> Self {
         egress::install_crypto();
         let folder = guard.folder.path().join("recordings");
         let node_settings = NodeSettings {
@@ -111,7 +119,7 @@ impl Rig {
         // A twin of an identity provider is on this machine.
         let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator)));
         let node =
-            Node::new(node_settings, Arc::clone(&store), Services::default(), Arc::clone(&egress), BTreeMap::new());
+            Node::new(node_settings, Arc::clone(&store), services, Arc::clone(&egress), BTreeMap::new());
         let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
         let home = TenantScope { business: base::BusinessId::generate() };
         let business = model::business::Business {

@@ -5,6 +5,7 @@
 use crate::rig::{Owner, Rig};
 use model::people::Role;
 use serde_json::{Value, json};
+use store::graph::{EntityFields, EntityKind, TypedRelation};
 use store::knowledge::{NewVersion, WholeVersion};
 use store::knowledge_work::{KnowledgeReport, KnownQuestion, Site, Work, WorkKind, WorkState};
 use store::laws::Tenant;
@@ -73,10 +74,13 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
             "/api/v1/webhooks/",
             make("/api/v1/webhooks", json!({"url": "https://hooks.example.com/desk"}), "/id").await,
         ),
+        sample("/api/v1/widgets/", make("/api/v1/widgets", json!({"name": "site", "agent": "front"}), "/id").await),
         sample("/api/v1/knowledge/jobs/", known.job),
         sample("/api/v1/knowledge/sites/", known.site),
         sample("/api/v1/knowledge/questions/", known.question),
         sample("/api/v1/knowledge/evaluations/", known.evaluation),
+        sample("/api/v1/knowledge/entities/", known.entity),
+        sample("/api/v1/knowledge/relations/", known.relation),
         Sample { prefix: "/api/v1/knowledge/documents/", theirs: "help".into(), missing: "none".into() },
         // Words of a closed list, or names that each business has of its own.
         named("/api/v1/configuration/"),
@@ -95,6 +99,8 @@ struct Known {
     site: String,
     question: String,
     evaluation: String,
+    entity: String,
+    relation: String,
 }
 
 /// A document, and one of each thing around documents.
@@ -143,7 +149,14 @@ async fn knowledge(rig: &Rig, owner: &Owner) -> Known {
     report["misses"] = json!([]);
     let report = KnowledgeReport { id: id(), at_ms, report };
     store.add_report(scope, &report).await.expect("an evaluation");
+    let bike = EntityFields { kind: EntityKind::Product, name: "City bike".into(), aliases: Vec::new() };
+    let entity = store.add_entity(scope, &bike, at_ms).await.expect("an entity");
+    let (predicate, value) = ("costs".into(), "18 EUR".into());
+    let says = TypedRelation { subject: entity, predicate, object: None, value, negated: false };
+    let relation = store.add_relation(scope, &says).await.expect("a relation");
     Known {
+        entity: entity.to_string(),
+        relation: relation.to_string(),
         job: work.id.to_string(),
         site: site.id.to_string(),
         question: question.id.to_string(),
@@ -169,12 +182,16 @@ pub fn body(operation: &str) -> Value {
         "classify" => json!({"text": "rent a bike"}),
         "add_text" => json!({"name": "hours", "text": "Open daily."}),
         "add_pairs" => json!({"name": "faq", "pairs": [{"question": "a?", "answer": "b"}]}),
+        "create_entity" | "put_entity" => json!({"kind": "product", "name": "Town bike"}),
+        "merge_entities" => json!({"ids": [uuid::Uuid::now_v7()]}),
+        "create_relation" => json!({"subject": uuid::Uuid::now_v7(), "predicate": "costs", "value": "18 EUR"}),
         "query_knowledge" => json!({"question": "when are you open"}),
         "forget_gaps" => json!({"ids": []}),
         "whisper_call" | "say_in_call" => json!({"text": "Offer her the spare key."}),
         "share_call" => json!({"expires_at_ms": crate::rig::now_ms() + 60_000}),
         "put_call_note" => json!({"text": "Wants a lamp."}),
         "create_ticket" => json!({"subject": "a lamp"}),
+        "create_widget" => json!({"name": "site", "agent": "front"}),
         "put_addresses" => json!({"networks": []}),
         _ => json!({}),
     }

@@ -8,4 +8,5 @@ mod mcp;
 mod mechanics;
 mod rig;
 mod shares;
+mod settings;
 mod tools;

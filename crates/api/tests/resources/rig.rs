@@ -146,6 +146,7 @@ impl Rig {
             sound: Default::default(),
             outbound: Default::default(),
             tools: Vec::new(),
+            flow: None,
             handoff_to: None,
             record: false,
         };

@@ -29,6 +29,7 @@ async fn call(rig: &Rig, agent: AgentId, said: &str, started_at_ms: i64) -> Call
         ended_reason: None,
         recording: None,
         cost: Money::ZERO,
+        agent_version: None,
     };
     rig.store.create_call(&rig.shop, &call).await.expect("a call");
     let record = store::laws::caller_turn(1, said);

@@ -3,6 +3,7 @@
 
 mod child;
 mod crawl;
+mod graph;
 mod ingest;
 mod injection;
 mod shop;

@@ -20,21 +20,9 @@ pub struct Bm25 {
 impl Bm25 {
     /// Indexes passages; their positions are the results' ids.
     pub fn build<S: AsRef<str>>(passages: &[S]) -> Self {
-        let mut index = Self::default();
-        for (id, passage) in passages.iter().enumerate() {
-            let terms = terms(passage.as_ref());
-            index.lengths.push(u32::try_from(terms.len()).unwrap_or(u32::MAX));
-            let mut counts: HashMap<String, u32> = HashMap::new();
-            for term in terms {
-                *counts.entry(term).or_default() += 1;
-            }
-            for (term, count) in counts {
-                index.postings.entry(term).or_default().push((u32::try_from(id).unwrap_or(u32::MAX), count));
-            }
-        }
-        let total: f32 = index.lengths.iter().map(|&n| n as f32).sum();
-        index.length_mean = (total / index.lengths.len().max(1) as f32).max(1.0);
-        index
+        let mut builder = Bm25Builder::default();
+        passages.iter().for_each(|passage| builder.push(passage.as_ref()));
+        builder.finish()
     }
 
     /// Bytes that the index takes, about.
@@ -52,13 +40,32 @@ impl Bm25 {
         })
     }
 
+    /// How much of a query's rare words a passage holds, from 0 to 1: a word that is nowhere counts as the rarest. 1 when the
+    /// query has none.
+    pub fn coverage(&self, query: &str, passage: usize) -> f32 {
+        let mut asked = terms(query);
+        asked.sort_unstable();
+        asked.dedup();
+        let n = self.lengths.len() as f32;
+        let rarest = (1.0 + (n + 0.5) / 0.5).ln();
+        let (mut held, mut all) = (0.0, 0.0);
+        for term in &asked {
+            let found = self.postings.get(term);
+            let idf = if found.is_some() { self.idf(term) } else { rarest };
+            all += idf;
+            let holds = found.is_some_and(|found| found.binary_search_by_key(&(passage as u32), |one| one.0).is_ok());
+            held += if holds { idf } else { 0.0 };
+        }
+        if all > 0.0 { held / all } else { 1.0 }
+    }
+
     /// The best passages for a query, best first, with scores above zero; ties by position.
     pub fn search(&self, query: &str, count: usize) -> Vec<(usize, f32)> {
         let mut scores: HashMap<u32, f32> = HashMap::new();
         let mut asked = terms(query);
         asked.sort_unstable();
         asked.dedup();
-        for term in &asked {
+        for term in self.telling(&asked) {
             let idf = self.idf(term);
             for &(id, count) in self.postings.get(term).map_or(&[][..], Vec::as_slice) {
                 let tf = count as f32;
@@ -70,6 +77,54 @@ impl Bm25 {
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         ranked.truncate(count);
         ranked
+    }
+
+    /// The terms that tell passages apart, in their order: in a large base, those of which so many passages hold one that
+    /// looking at all of them would take longer than the answer may.
+    fn telling<'a>(&self, asked: &'a [String]) -> Vec<&'a String> {
+        let found = |term: &String| self.postings.get(term).map_or(0, Vec::len);
+        let mut rarest: Vec<(usize, &String)> = asked.iter().map(|term| (found(term), term)).collect();
+        rarest.sort_unstable();
+        let mut total = 0;
+        rarest.retain(|(count, _)| {
+            total += count;
+            total <= LOOKED_AT_MAX
+        });
+        asked.iter().filter(|term| rarest.iter().any(|(_, kept)| kept == term)).collect()
+    }
+}
+
+/// Entries of the index that one question looks at.
+const LOOKED_AT_MAX: usize = 60_000;
+
+/// An index that is being put together.
+#[derive(Clone, Debug, Default)]
+pub struct Bm25Builder(Bm25);
+
+impl Bm25Builder {
+    /// Adds a passage; its position is the result's id.
+    pub fn push(&mut self, passage: &str) {
+        let index = &mut self.0;
+        let id = u32::try_from(index.lengths.len()).unwrap_or(u32::MAX);
+        let terms = terms(passage);
+        index.lengths.push(u32::try_from(terms.len()).unwrap_or(u32::MAX));
+        let mut counts: HashMap<String, u32> = HashMap::new();
+        for term in terms {
+            *counts.entry(term).or_default() += 1;
+        }
+        for (term, count) in counts {
+            index.postings.entry(term).or_default().push((id, count));
+        }
+    }
+
+    /// The index.
+    pub fn finish(mut self) -> Bm25 {
+        let index = &mut self.0;
+        let total: f32 = index.lengths.iter().map(|&n| n as f32).sum();
+        index.length_mean = (total / index.lengths.len().max(1) as f32).max(1.0);
+        index.postings.values_mut().for_each(Vec::shrink_to_fit);
+        index.lengths.shrink_to_fit();
+        self.0
     }
 }
 
@@ -90,6 +145,24 @@ mod tests {
         assert_eq!(ids("do you deliver to austria")[0], 0);
         assert_eq!(ids("what does delivery cost")[0], 1);
         assert_eq!(ids("e bike rental"), [2]);
+    }
+
+    #[test]
+    fn words_that_nearly_every_passage_has_do_not_slow_a_large_base_down() {
+        let mut passages = vec!["delivery of parts"; LOOKED_AT_MAX + 1];
+        passages[7] = "delivery of zebras";
+        let index = Bm25::build(&passages);
+        assert_eq!(index.search("delivery of a zebra", 3).first().map(|hit| hit.0), Some(7));
+        assert_eq!(index.search("delivery of a zebra", 3).len(), 1);
+    }
+
+    #[test]
+    fn a_passage_covers_a_question_as_far_as_it_holds_its_rare_words() {
+        let index = Bm25::build(&PAGES);
+        assert!(index.coverage("do you deliver to austria", 0) > 0.99);
+        let half = index.coverage("do you deliver to switzerland", 0);
+        assert!(half > 0.2 && half < 0.8, "{half}");
+        assert_eq!((index.coverage("zebra", 0), index.coverage("how are you", 0)), (0.0, 1.0));
     }
 
     #[test]

@@ -283,6 +283,7 @@ impl Measured {
         self.examples.push((outcome.features, right));
         if let (Some(best), Some(passage)) = (best, &outcome.passage)
             && !is_verbatim(best, &passage.quote)
+            && outcome.facts.is_empty()
         {
             self.false_statements += 1;
         }

@@ -8,10 +8,10 @@ use super::LanguageError;
 use serde::{Deserialize, Serialize};
 
 /// Numbers the gate looks at.
-pub const FEATURES: usize = 4;
+pub const FEATURES: usize = 5;
 
 /// What the gate looks at, in this order: cosine sum of the best section, its cross-encoder score, its lead over the
-/// second, the cosine of its heading.
+/// second, the cosine of its heading, and how much of the question's rare words stand in it.
 pub type Features = [f32; FEATURES];
 
 /// The gate's data.
@@ -116,9 +116,9 @@ impl Default for Gate {
     /// Coefficients of a help page of 26 short sections; a business fits its own.
     fn default() -> Self {
         Self {
-            mean: [0.8205, -5.6693, 0.5489, 0.3034],
-            scale: [0.2717, 4.9639, 0.5361, 0.1611],
-            weights: [0.4186, -0.0946, 1.6359, 0.7185],
+            mean: [0.8205, -5.6693, 0.5489, 0.3034, 0.5],
+            scale: [0.2717, 4.9639, 0.5361, 0.1611, 0.3],
+            weights: [0.4186, -0.0946, 1.6359, 0.7185, 0.0],
             bias: 0.8889,
             answer_from: 0.5,
             closest_from: 0.4,
@@ -136,12 +136,12 @@ mod tests {
             .map(|i| {
                 let good = i % 2 == 0;
                 let x = if good { 1.0 } else { 0.4 } + (i as f32) * 0.001;
-                ([x, 0.0, 0.0, 0.0], good)
+                ([x, 0.0, 0.0, 0.0, 0.0], good)
             })
             .collect();
         let gate = Gate::default().fit(&examples);
-        assert_eq!(gate.verdict(gate.probability(&[1.0, 0.0, 0.0, 0.0])), Verdict::Answer);
-        assert_eq!(gate.verdict(gate.probability(&[0.4, 0.0, 0.0, 0.0])), Verdict::Decline);
+        assert_eq!(gate.verdict(gate.probability(&[1.0, 0.0, 0.0, 0.0, 0.0])), Verdict::Answer);
+        assert_eq!(gate.verdict(gate.probability(&[0.4, 0.0, 0.0, 0.0, 0.0])), Verdict::Decline);
     }
 
     #[test]

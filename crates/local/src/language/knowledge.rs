@@ -4,13 +4,17 @@
 //! questions). A candidate's score is the cosine of its section, plus that of its best sentence, plus a tenth of the
 //! cross-encoder's. Whether the best candidate is an answer is the [`Gate`]'s to say. What is said is verbatim.
 
-use super::bm25::Bm25;
+use super::bm25::{Bm25, Bm25Builder};
 use super::document::{Document, Passage, is_short, sections};
-use super::embed::{EMBEDDING_WIDTH, Embedding, cosine};
+use super::embed::{Embedding, cosine};
+use super::facts::Facts;
 use super::gate::{Features, Gate, Verdict};
+use super::near::{Asked, Near, Vectors};
 use super::words::words;
 use super::{LanguageError, LanguageModels};
+use base::limits;
 use model::generation::Citation;
+use std::sync::OnceLock;
 
 const RERANK_WEIGHT: f32 = 0.1;
 /// What the cross-encoder says at best and at worst, usually.
@@ -45,11 +49,14 @@ pub const SPACE: &str = "minilm-l6-int8";
 pub struct Knowledge {
     sections: Vec<Passage>,
     section_vectors: Vec<Embedding>,
-    heading_vectors: Vec<Embedding>,
-    sentence_vectors: Vec<Embedding>,
+    heading_vectors: Vectors,
+    sentence_vectors: Vectors,
     /// Where the sentences of each section begin; one more at the end.
     sentences_from: Vec<usize>,
     bm25: Bm25,
+    /// Leads to what is near in a large base, once it is built.
+    near: OnceLock<Near>,
+    facts: Facts,
     gate: Gate,
     breadth: Breadth,
 }
@@ -80,6 +87,8 @@ pub struct SearchOutcome {
     pub verdict: Verdict,
     /// The best candidate's own words that are said.
     pub passage: Option<Citation>,
+    /// Places of the facts that answered, where several passages did together.
+    pub facts: Vec<usize>,
 }
 
 impl Knowledge {
@@ -100,31 +109,30 @@ impl Knowledge {
     /// Indexes passages with the vectors of what is [`Passage::embedded`] of each, in that order. A passage whose vectors
     /// are not as many is left out.
     pub fn assemble(passages: impl Iterator<Item = (Passage, Vec<Embedding>)>, gate: Gate) -> Self {
-        let mut built = Self {
-            sections: Vec::new(),
-            section_vectors: Vec::new(),
-            heading_vectors: Vec::new(),
-            sentence_vectors: Vec::new(),
-            sentences_from: vec![0],
-            bm25: Bm25::default(),
-            gate,
-            breadth: Breadth::default(),
-        };
-        let mut words = Vec::new();
+        let mut assembly = Assembly::new(gate);
         for (passage, vectors) in passages {
-            let [section, heading, sentences @ ..] = vectors.as_slice() else { continue };
-            if sentences.len() != passage.sentences.len() {
-                continue;
-            }
-            built.section_vectors.push(*section);
-            built.heading_vectors.push(*heading);
-            built.sentence_vectors.extend(sentences);
-            built.sentences_from.push(built.sentence_vectors.len());
-            words.push(passage.indexed());
-            built.sections.push(passage);
+            assembly.push(passage, &vectors);
         }
-        built.bm25 = Bm25::build(&words);
-        built
+        assembly.finish()
+    }
+
+    /// Links what is near in a large base, which takes about a millisecond of one core a passage: until it is done, every
+    /// question looks at all passages. Nothing is to do in a small base.
+    ///
+    /// # Errors
+    /// When no thread can be started for it.
+    pub fn link(&self) -> Result<(), LanguageError> {
+        if self.is_large() && self.near.get().is_none() {
+            let near = Near::build(self.section_vectors.iter()).map_err(LanguageError::Run)?;
+            // Whoever was quicker built the same.
+            let _ = self.near.set(near);
+        }
+        Ok(())
+    }
+
+    /// Whether it is too large to look at every passage for every question.
+    pub const fn is_large(&self) -> bool {
+        self.sections.len() > limits::KNOWLEDGE_EXACT_CHUNKS_MAX
     }
 
     /// What decides whether the best passage is an answer.
@@ -139,10 +147,28 @@ impl Knowledge {
         self
     }
 
+    /// The same, knowing what documents say of the things that they name; their passages are those of this index.
+    #[must_use]
+    pub fn with_facts(mut self, facts: Facts) -> Self {
+        self.facts = facts;
+        self
+    }
+
+    /// What documents say of the things that they name.
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
     /// Bytes that the index takes, about.
     pub fn memory_bytes(&self) -> usize {
-        let vectors = self.section_vectors.len() * 2 + self.sentence_vectors.len();
-        vectors * EMBEDDING_WIDTH * 4 + self.text_bytes()
+        let near = self.near.get().map_or(0, Near::memory_bytes);
+        self.vector_bytes() + self.text_bytes() + near
+    }
+
+    /// Bytes that the vectors take.
+    pub fn vector_bytes(&self) -> usize {
+        let sections = self.section_vectors.len() * size_of::<Embedding>();
+        sections + self.heading_vectors.memory_bytes() + self.sentence_vectors.memory_bytes()
     }
 
     /// Bytes that it takes beside the vectors, about.
@@ -161,7 +187,7 @@ impl Knowledge {
 
     /// Highest sum of section and sentence cosine of any section: how near the documents come to an utterance.
     pub fn nearest(&self, query: &Embedding) -> f32 {
-        self.dense(query).into_iter().fold(0.0, f32::max)
+        self.nearest_sections(&Asked::new(query), 1).first().map_or(0.0, |found| found.1)
     }
 
     /// Searches for a question. `query` is the embedding of `question`.
@@ -171,28 +197,42 @@ impl Knowledge {
         question: &str,
         query: &Embedding,
     ) -> Result<SearchOutcome, LanguageError> {
-        let dense = self.dense(query);
-        let mut order: Vec<usize> = (0..dense.len()).collect();
-        order.sort_by(|&a, &b| dense[b].total_cmp(&dense[a]).then(a.cmp(&b)));
-        order.truncate(self.breadth.dense);
-        for (id, _) in self.bm25.search(question, self.breadth.bm25) {
-            if !order.contains(&id) {
-                order.push(id);
-            }
-        }
-        order.sort_by(|&a, &b| dense[b].total_cmp(&dense[a]).then(a.cmp(&b)));
+        let asked = Asked::new(query);
+        let order = self.candidates_of(question, &asked);
         let mut hits: Vec<Hit> = Vec::with_capacity(order.len());
         let mut best = f32::MIN;
-        for section in order {
-            let dense = dense[section];
+        for (section, dense) in order {
             let hopeless = self.breadth.prune && dense + RERANK_WEIGHT * CROSS_MAX < best;
-            let cross = if hopeless { CROSS_MIN } else { self.read(models, question, section, query)? };
+            let cross = if hopeless { CROSS_MIN } else { self.read(models, question, section, &asked)? };
             let score = dense + RERANK_WEIGHT * cross;
             best = best.max(score);
             hits.push(Hit { section, dense, cross, score });
         }
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.section.cmp(&b.section)));
-        Ok(self.judge(query, hits))
+        let outcome = self.judge(question, &asked, hits);
+        Ok(self.answer_which(question, outcome))
+    }
+
+    /// The sections that come into question with their nearness in meaning, the nearest first: what is found before anything
+    /// is read.
+    pub fn candidates(&self, question: &str, query: &Embedding) -> Vec<(usize, f32)> {
+        self.candidates_of(question, &Asked::new(query))
+    }
+
+    fn candidates_of(&self, question: &str, asked: &Asked<'_>) -> Vec<(usize, f32)> {
+        let mut order = self.nearest_sections(asked, self.breadth.dense);
+        for (id, _) in self.bm25.search(question, self.breadth.bm25) {
+            if !order.iter().any(|(at, _)| *at == id) {
+                order.push((id, self.dense(id, asked)));
+            }
+        }
+        for id in self.facts.passages(question) {
+            if !order.iter().any(|(at, _)| *at == id) {
+                order.push((id, self.dense(id, asked)));
+            }
+        }
+        order.sort_by(nearest_first);
+        order
     }
 
     /// What the cross-encoder says of a section.
@@ -201,42 +241,83 @@ impl Knowledge {
         models: &LanguageModels,
         question: &str,
         section: usize,
-        query: &Embedding,
+        query: &Asked<'_>,
     ) -> Result<f32, LanguageError> {
         let scores = models.reranker.score(question, &[&self.window(section, query)])?;
         scores.first().copied().ok_or_else(|| LanguageError::Run("the reranker gave no score".into()))
     }
 
-    fn judge(&self, query: &Embedding, hits: Vec<Hit>) -> SearchOutcome {
+    fn judge(&self, question: &str, query: &Asked<'_>, hits: Vec<Hit>) -> SearchOutcome {
         let Some(best) = hits.first() else {
             let features = Features::default();
-            return SearchOutcome { hits, features, probability: 0.0, verdict: Verdict::Decline, passage: None };
+            return SearchOutcome { hits, features, probability: 0.0, verdict: Verdict::Decline, passage: None, facts: Vec::new() };
         };
         let lead = hits.get(1).map_or(1.0, |second| best.score - second.score);
-        let features = [best.dense, best.cross, lead, cosine(query, &self.heading_vectors[best.section])];
+        let features = [best.dense, best.cross, lead, self.heading_vectors.cosine(best.section, query), self.bm25.coverage(question, best.section)];
         let probability = self.gate.probability(&features);
         let passage = Some(self.extract(best.section, query));
-        SearchOutcome { verdict: self.gate.verdict(probability), probability, features, passage, hits }
+        SearchOutcome { verdict: self.gate.verdict(probability), probability, features, passage, hits, facts: Vec::new() }
     }
 
-    fn dense(&self, query: &Embedding) -> Vec<f32> {
-        (0..self.sections.len())
-            .map(|at| {
-                let best = self.sentences_of(at).iter().map(|vector| cosine(query, vector)).fold(0.0, f32::max);
-                best + cosine(query, &self.section_vectors[at])
-            })
-            .collect()
+    /// The answer to a question for the things of which something is so: the sentences that say so, from wherever they stand.
+    fn answer_which(&self, question: &str, mut outcome: SearchOutcome) -> SearchOutcome {
+        let found = self.facts.which(question, |section| {
+            let place = &self.sections[section];
+            format!("{} {}", place.document, place.heading)
+        });
+        let facts: Vec<_> = found.iter().filter_map(|at| self.facts.fact(*at)).collect();
+        if let Some(first) = facts.first() {
+            let place = &self.sections[first.section];
+            let quote = facts.iter().map(|fact| fact.quote.as_str()).collect::<Vec<_>>().join(" ");
+            let (document, section) = (place.document.clone(), place.heading.clone());
+            outcome.passage = Some(Citation { document, section, quote, page: place.page });
+            (outcome.verdict, outcome.probability) = (Verdict::Answer, 1.0);
+            outcome.facts = found;
+        }
+        outcome
     }
 
-    fn sentences_of(&self, section: usize) -> &[Embedding] {
-        &self.sentence_vectors[self.sentences_from[section]..self.sentences_from[section + 1]]
+    /// The sections nearest in meaning with their nearness, the nearest first.
+    fn nearest_sections(&self, query: &Asked<'_>, count: usize) -> Vec<(usize, f32)> {
+        let with_dense = |at: usize| (at, self.dense(at, query));
+        let mut found: Vec<(usize, f32)> = match self.near.get() {
+            Some(near) => near.search(query.whole, LOOKED_AT).into_iter().map(with_dense).collect(),
+            None if self.is_large() => self.scan(query).into_iter().map(with_dense).collect(),
+            None => (0..self.sections.len()).map(with_dense).collect(),
+        };
+        if found.len() > count && count > 0 {
+            found.select_nth_unstable_by(count - 1, nearest_first);
+            found.truncate(count);
+        }
+        found.sort_by(nearest_first);
+        found
+    }
+
+    /// Looks at the vector of every section.
+    fn scan(&self, query: &Asked<'_>) -> Vec<usize> {
+        let mut found: Vec<(usize, f32)> =
+            self.section_vectors.iter().enumerate().map(|(at, vector)| (at, cosine(query.whole, vector))).collect();
+        found.select_nth_unstable_by(LOOKED_AT, nearest_first);
+        found.truncate(LOOKED_AT);
+        found.into_iter().map(|(at, _)| at).collect()
+    }
+
+    /// Nearness of a section: its cosine and that of its nearest sentence.
+    fn dense(&self, section: usize, query: &Asked<'_>) -> f32 {
+        let sentences = self.sentences_of(section).map(|at| self.sentence_vectors.cosine(at, query));
+        sentences.fold(0.0, f32::max) + cosine(query.whole, &self.section_vectors[section])
+    }
+
+    fn sentences_of(&self, section: usize) -> std::ops::Range<usize> {
+        self.sentences_from[section]..self.sentences_from[section + 1]
     }
 
     /// What the cross-encoder reads of a section: its heading and the sentences around the nearest one.
-    fn window(&self, section: usize, query: &Embedding) -> String {
+    fn window(&self, section: usize, query: &Asked<'_>) -> String {
         let found = &self.sections[section];
         let lengths: Vec<usize> = found.sentences.iter().map(|sentence| words(sentence).len()).collect();
-        let nearness: Vec<f32> = self.sentences_of(section).iter().map(|vector| cosine(query, vector)).collect();
+        let nearness: Vec<f32> =
+            self.sentences_of(section).map(|at| self.sentence_vectors.cosine(at, query)).collect();
         let best =
             (0..nearness.len()).max_by(|&a, &b| nearness[a].total_cmp(&nearness[b]).then(b.cmp(&a))).unwrap_or(0);
         let (mut from, mut to) = (best, best + 1);
@@ -260,13 +341,13 @@ impl Knowledge {
     }
 
     /// The words that are said: a short section whole, else its two nearest sentences in their order.
-    fn extract(&self, section: usize, query: &Embedding) -> Citation {
+    fn extract(&self, section: usize, query: &Asked<'_>) -> Citation {
         let found = &self.sections[section];
         let quote = if is_short(found) {
             found.text()
         } else {
-            let mut ranked: Vec<(usize, f32)> =
-                self.sentences_of(section).iter().map(|vector| cosine(query, vector)).enumerate().collect();
+            let sentences = self.sentences_of(section).map(|at| self.sentence_vectors.cosine(at, query));
+            let mut ranked: Vec<(usize, f32)> = sentences.enumerate().collect();
             ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             let mut kept: Vec<usize> = ranked.into_iter().take(2).map(|(at, _)| at).collect();
             kept.sort_unstable();
@@ -276,8 +357,69 @@ impl Knowledge {
     }
 }
 
+/// Of a large base, so many sections are ranked by their sentences too.
+const LOOKED_AT: usize = 64;
+
+fn nearest_first(a: &(usize, f32), b: &(usize, f32)) -> std::cmp::Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
+/// An index that is being put together, passage by passage: a large one is never in memory twice.
+#[derive(Debug)]
+pub struct Assembly {
+    built: Knowledge,
+    bm25: Bm25Builder,
+}
+
+impl Assembly {
+    /// Begins.
+    pub fn new(gate: Gate) -> Self {
+        let built = Knowledge {
+            sections: Vec::new(),
+            section_vectors: Vec::new(),
+            heading_vectors: Vectors::Whole(Vec::new()),
+            sentence_vectors: Vectors::Whole(Vec::new()),
+            sentences_from: vec![0],
+            bm25: Bm25::default(),
+            near: OnceLock::new(),
+            facts: Facts::default(),
+            gate,
+            breadth: Breadth::default(),
+        };
+        Self { built, bm25: Bm25Builder::default() }
+    }
+
+    /// Adds a passage with the vectors of what is [`Passage::embedded`] of it, in that order. One whose vectors are not as many
+    /// is left out; of others, the place is answered.
+    pub fn push(&mut self, passage: Passage, vectors: &[Embedding]) -> Option<usize> {
+        let [section, heading, sentences @ ..] = vectors else { return None };
+        if sentences.len() != passage.sentences.len() {
+            return None;
+        }
+        let built = &mut self.built;
+        built.section_vectors.push(*section);
+        built.heading_vectors.push(heading);
+        sentences.iter().for_each(|sentence| built.sentence_vectors.push(sentence));
+        built.sentences_from.push(built.sentence_vectors.len());
+        self.bm25.push(&passage.indexed());
+        built.sections.push(passage);
+        if built.is_large() {
+            built.heading_vectors.shorten();
+            built.sentence_vectors.shorten();
+        }
+        Some(built.sections.len() - 1)
+    }
+
+    /// The index.
+    pub fn finish(mut self) -> Knowledge {
+        self.built.bm25 = self.bm25.finish();
+        self.built
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::embed::EMBEDDING_WIDTH;
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@
 //! document says, word for word. Nothing here writes a sentence of fact of its own.
 //!
 //! Start reading at [`brain`], then [`knowledge`] (retrieve, rerank, gate, extract) and [`router`] (which tool, which
-//! arguments). [`bm25`], [`document`], [`entities`], [`gate`], [`intents`], [`phrases`], [`phrasing`], [`pii`], [`slots`] and [`words`] are pure.
+//! arguments). [`bm25`], [`document`], [`entities`], [`facts`], [`gate`], [`intents`], [`phrases`], [`phrasing`], [`pii`], [`slots`] and [`words`] are pure.
 
 pub mod bm25;
 pub mod brain;
@@ -13,12 +13,14 @@ pub mod document;
 pub mod embed;
 pub mod entities;
 pub mod evaluation;
+pub mod facts;
 pub mod gate;
 #[cfg(feature = "gguf")]
 pub mod gguf;
 mod inference;
 pub mod intents;
 pub mod knowledge;
+pub mod near;
 pub mod phrases;
 pub mod phrasing;
 pub mod pii;
@@ -30,7 +32,7 @@ pub mod words;
 pub use brain::Brain;
 pub use embed::{EMBEDDING_WIDTH, Embedder, Embedding};
 pub use gate::Gate;
-pub use knowledge::{Knowledge, SearchOutcome};
+pub use knowledge::{Assembly, Knowledge, SearchOutcome};
 pub use rerank::Reranker;
 
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@
 //! worker with the models does it. Its progress and what became of each document stand in a row that people can read.
 
 mod evaluation;
+pub mod graph;
 mod training;
 mod web;
 mod worker;
@@ -104,6 +105,8 @@ pub struct Found {
     pub candidates: Vec<Candidate>,
     /// Passages that were searched.
     pub passages: usize,
+    /// What documents say of the things that they name, where that answered.
+    pub facts: Vec<Uuid>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
 }
@@ -327,7 +330,9 @@ fn found(brain: &Brain, outcome: SearchOutcome) -> Found {
         }
     };
     let gate = brain.knowledge().gate();
+    let facts = outcome.facts.iter().filter_map(|at| brain.knowledge().facts().fact(*at));
     Found {
+        facts: facts.map(|fact| Uuid::from_u128(fact.id)).collect(),
         decision: decision(outcome.verdict),
         probability: outcome.probability,
         answer_from: gate.answer_from,

@@ -39,6 +39,12 @@ pub enum AttachError {
     /// It asked for an agent that does not exist.
     #[error("there is no such agent")]
     NoAgent,
+    /// The visitor's conversation is over, or another node has it.
+    #[error("the conversation is over")]
+    Over,
+    /// The visitor may write and not speak, or the other way around.
+    #[error("this is not offered here")]
+    NotOffered,
     /// The node did not take the call.
     #[error(transparent)]
     Refused(#[from] RefuseReason),
@@ -53,6 +59,8 @@ impl AttachError {
         match self {
             Self::Violation { code, .. } => *code,
             Self::NoStart | Self::Token | Self::NoAgent => 1008,
+            Self::NotOffered => 4003,
+            Self::Over => 4000,
             Self::Refused(RefuseReason::Store(_)) => 1011,
             Self::Refused(_) => 1013,
             Self::Gone => 1000,
@@ -67,6 +75,14 @@ enum Room {
     Here,
     /// At another one, too.
     Anywhere,
+}
+
+/// Who comes with a media socket.
+pub(super) enum Comer {
+    /// A platform or a page of ours, in whose name it may begin a call.
+    Carrier(Option<TenantScope>),
+    /// A visitor of a website.
+    Visitor(Box<super::Visit>),
 }
 
 impl Node {
@@ -215,6 +231,7 @@ impl Node {
         call.customer = customer_of(inbound.from);
         call.number = Some(number.expose().to_owned());
         call.state = CallState::Ringing;
+        let agent = self.version_for(&route.scope, *agent, &mut call).await;
         match self.shared.store.create_call(&route.scope, &call).await {
             Ok(()) => {}
             // The platform repeated its request while the first one was being answered.
@@ -232,7 +249,7 @@ impl Node {
         }
         let id = call.id;
         self.own(&route.scope, id).await;
-        self.host(slot, route.scope, call, &agent.agent, Vec::new());
+        self.host(slot, route.scope, call, &agent, Vec::new());
         self.connect(control.name(), &route.scope, id, base_url)
     }
 
@@ -338,14 +355,30 @@ impl Node {
         &self,
         carrier: &str,
         scope: Option<TenantScope>,
+        protocol: Box<dyn MediaProtocol>,
+        media: Box<dyn MediaSocket>,
+    ) -> Result<CallId, AttachError> {
+        self.let_in(carrier, Comer::Carrier(scope), protocol, media).await
+    }
+
+    pub(super) async fn let_in(
+        &self,
+        carrier: &str,
+        comer: Comer,
         mut protocol: Box<dyn MediaProtocol>,
         mut media: Box<dyn MediaSocket>,
     ) -> Result<CallId, AttachError> {
         let admitted = match await_start(protocol.as_mut(), media.as_mut()).await {
-            Ok((start, sink)) => self.find_call(carrier, scope, &start).await.map(|call| (call, sink)),
+            Ok((start, sink)) => {
+                let found = match &comer {
+                    Comer::Carrier(scope) => self.find_call(carrier, *scope, &start).await,
+                    Comer::Visitor(visit) => self.find_visit(carrier, visit, &start).await,
+                };
+                found.map(|call| (call, sink, start.is_written))
+            }
             Err(error) => Err(error),
         };
-        let (call, sink) = match admitted {
+        let (call, sink, is_written) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => {
                 tracing::warn!(carrier, %error, "a media socket was not admitted");
@@ -354,7 +387,7 @@ impl Node {
             }
         };
         let messages = lock(&self.shared.calls).get(&call).map(|live| live.channels.messages.clone());
-        let join = HostMessage::Join(Box::new(Link { socket: media, protocol, sink }));
+        let join = HostMessage::Join(Box::new(Link { socket: media, protocol, sink, is_written }));
         let unsent = match messages {
             Some(messages) => messages.send(join).await.err().map(|unsent| unsent.0),
             None => Some(join),
@@ -397,12 +430,13 @@ impl Node {
             Some(slug) => agents.find(|one| one.agent.slug == *slug),
             None => agents.next(),
         };
-        let agent = agent.ok_or(AttachError::NoAgent)?.agent;
+        let agent = agent.ok_or(AttachError::NoAgent)?;
         self.plan_admits(&scope, Direction::Inbound).await?;
         let slot = self.admit(Direction::Inbound)?;
-        let mut call = self.new_call(&scope, agent.id, Direction::Inbound, carrier);
+        let mut call = self.new_call(&scope, agent.agent.id, Direction::Inbound, carrier);
         call.state = CallState::Answered;
         call.answered_at_ms = Some(call.started_at_ms);
+        let agent = self.version_for(&scope, agent, &mut call).await;
         self.shared.store.create_call(&scope, &call).await.map_err(RefuseReason::from)?;
         let id = call.id;
         self.own(&scope, id).await;

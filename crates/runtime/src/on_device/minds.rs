@@ -1,16 +1,19 @@
 //! Where the on-device brain of each business comes from: documents of the store, their vectors, the agents' tools.
 
 use crate::wall_ms;
-use base::{BusinessId, GapId};
+use base::{BusinessId, DocumentId, GapId, limits};
 use futures_util::future::BoxFuture;
 use knowledge::child::Parser;
 use knowledge::ingest::{self, Encoder, Ingest, Source};
+use local::language::facts::{Fact, Facts, Thing};
 use local::language::knowledge::SPACE;
-use local::language::{Brain, EMBEDDING_WIDTH, Embedding, Gate, Knowledge, LanguageModels};
+use local::language::{Assembly, Brain, EMBEDDING_WIDTH, Embedding, Gate, LanguageModels};
 use model::business::TenantScope;
-use model::passage::Passage;
+use std::collections::HashMap;
 use std::sync::Arc;
-use store::Store;
+use store::graph::EntityFilter;
+use store::{Store, StoreError};
+use uuid::Uuid;
 use store::knowledge::Gap;
 
 /// A brain and which state of the documents it knows.
@@ -105,22 +108,101 @@ impl StoredMinds {
         let failed = |error: store::StoreError| error.to_string();
         // Before the chunks: what changes meanwhile is noticed at the next look.
         let revision = self.store.knowledge_revision(&scope).await.map_err(failed)?;
-        let (passages, strange) = ingest::serving(self.store.as_ref(), &scope, SPACE).await.map_err(failed)?;
+        let (assembly, places, strange) = self.assemble(&scope).await?;
+        let facts = self.facts(&scope, &places).await.map_err(failed)?;
         if strange > 0 {
             tracing::warn!(chunks = strange, "documents with vectors of another model; add them again to use them");
         }
         let agents = self.store.agents(&scope, None).await.map_err(failed)?;
         let models = Arc::clone(&self.models);
         let work = move || {
-            let index = Knowledge::assemble(passages.into_iter().map(usable), Gate::default());
+            let index = Arc::new(assembly.finish().with_facts(facts));
             let bytes = index.memory_bytes();
-            let brain = Brain::new(models, Arc::new(index));
+            if index.is_large() {
+                let index = Arc::clone(&index);
+                // Minutes of work, and until it is done every passage is looked at: nobody waits for it.
+                let linking = std::thread::Builder::new().name("knowledge-link".into()).spawn(move || index.link());
+                linking.map_err(|error| error.to_string())?;
+            }
+            let brain = Brain::new(models, index);
             for agent in &agents {
                 brain.warm(&agent.agent.tools).map_err(|error| error.to_string())?;
             }
             Ok(Mind { revision, brain: Arc::new(brain), bytes })
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| "indexing the documents stopped".to_owned())?
+    }
+
+    /// The passages that serve, with the places that they have in the index, and how many lie in another space.
+    async fn assemble(&self, scope: &TenantScope) -> Result<(Assembly, Places, usize), String> {
+        let (mut assembly, mut places) = (Assembly::new(Gate::default()), Places::new());
+        let (mut strange, mut after) = (0, None);
+        loop {
+            let page = ingest::serving_page(self.store.as_ref(), scope, SPACE, after).await;
+            let (page, others, next) = page.map_err(|error| error.to_string())?;
+            strange += others;
+            after = next;
+            if after.is_none() {
+                return Ok((assembly, places, strange));
+            }
+            let work = move || {
+                for one in page {
+                    if let Some(at) = assembly.push(one.passage, &usable(one.vectors)) {
+                        places.insert(one.place, at);
+                    }
+                }
+                (assembly, places)
+            };
+            let done = tokio::task::spawn_blocking(work).await;
+            (assembly, places) = done.map_err(|_| "indexing the documents stopped".to_owned())?;
+        }
+    }
+
+    /// What the passages say of the things that they name.
+    async fn facts(&self, scope: &TenantScope, places: &Places) -> Result<Facts, StoreError> {
+        let (mut things, mut at): (Vec<Thing>, HashMap<Uuid, usize>) = (Vec::new(), HashMap::new());
+        let mut after = None;
+        loop {
+            let filter = EntityFilter::default();
+            let page = self.store.entities(scope, filter, after.as_ref(), limits::PAGE_ROWS_MAX).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((store::graph::name_key(&last.fields.name), last.id));
+            for one in page {
+                at.insert(one.id, things.len());
+                let names = std::iter::once(one.fields.name).chain(one.fields.aliases).collect();
+                things.push(Thing { names, kind: one.fields.kind.name().into(), sections: Vec::new() });
+            }
+        }
+        let mut after = None;
+        loop {
+            let page = self.store.mentions(scope, None, after).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.document, last.ordinal, last.entity));
+            for one in page {
+                if let (Some(&thing), Some(&section)) = (at.get(&one.entity), places.get(&(one.document, one.ordinal))) {
+                    things[thing].sections.push(section);
+                }
+            }
+        }
+        let (mut facts, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.store.relations(scope, None, after).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            for one in page {
+                let Some(source) = one.source else { continue };
+                let place = places.get(&(source.document, source.ordinal));
+                if let (Some(&thing), Some(&section)) = (at.get(&one.subject), place) {
+                    let (predicate, value, quote) = (one.predicate, one.value, source.quote);
+                    let (id, negated) = (one.id.as_u128(), one.negated);
+                    facts.push(Fact { id, thing, predicate, value, negated, section, quote });
+                }
+            }
+            if facts.len() >= limits::GRAPH_RELATIONS_MAX {
+                break;
+            }
+        }
+        Ok(Facts::new(things, facts))
     }
 
     async fn keep_gap(&self, business: BusinessId, question: String) -> Result<(), String> {
@@ -138,10 +220,13 @@ impl StoredMinds {
     }
 }
 
-/// A passage with vectors as the index wants them; of another width there are none, and the index leaves it out.
-fn usable((passage, vectors): (Passage, Vec<Vec<f32>>)) -> (Passage, Vec<Embedding>) {
+/// Where passages stand in the index, by document and ordinal.
+type Places = HashMap<(DocumentId, u32), usize>;
+
+/// Vectors as the index wants them; of another width there are none, and the index leaves the passage out.
+fn usable(vectors: Vec<Vec<f32>>) -> Vec<Embedding> {
     let fixed = |vector: Vec<f32>| <[f32; EMBEDDING_WIDTH]>::try_from(vector).ok();
-    (passage, vectors.into_iter().map_while(fixed).collect())
+    vectors.into_iter().map_while(fixed).collect()
 }
 
 impl Minds for StoredMinds {

@@ -44,6 +44,7 @@ pub(crate) fn read_call(row: &DbRow) -> Answer<Call> {
         ended_reason: row.get("ended_reason")?,
         recording: row.get("recording")?,
         cost: Money::from_usd_micros(row.get("cost_usd_micros")?),
+        agent_version: row.get("agent_version")?,
     })
 }
 
@@ -123,6 +124,7 @@ impl SqlStore {
             &call.ended_reason,
             &call.recording,
             call.cost.usd_micros,
+            call.agent_version,
         ];
         tx.write(sql::INSERT_CALL, args).await?;
         events::call_changed(&mut tx, scope, None, call).await?;
@@ -186,6 +188,7 @@ impl Calls for SqlStore {
             after.id,
             // One more than asked for tells whether there is a next page.
             i64::from(rows_max) + 1,
+            filter.agent_version,
         ];
         args.extend(filter.words.as_deref().map(|words| pattern(words).into()));
         let rows = self.db.list(scope, statement, args).await?;

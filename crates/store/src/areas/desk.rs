@@ -2,9 +2,9 @@
 
 use super::events::{self, Fresh};
 use crate::args;
-use crate::contract::desk::{Dispatch, Dispatches, MaySend, Statistics, TicketFilter, Tickets};
+use crate::contract::desk::{Dispatch, Dispatched, Dispatches, MaySend, Statistics, TicketFilter, Tickets};
 use crate::contract::{Answer, Cursor};
-use crate::db::{DbRow, Tx, missing, to_i64, to_json};
+use crate::db::{DbRow, PAGE, Tx, missing, to_i64, to_json};
 use crate::error::StoreError;
 use crate::sql;
 use crate::sql_store::SqlStore;
@@ -189,6 +189,20 @@ impl Dispatches for SqlStore {
         tx.write(sql::INSERT_DISPATCH, args).await?;
         tx.commit().await?;
         Ok(MaySend::Yes)
+    }
+
+    async fn dispatches(&self, scope: &TenantScope, call: CallId) -> Answer<Vec<Dispatched>> {
+        let rows = self.db.read(scope, sql::DISPATCHES, args![scope.business.0, call.0, PAGE]).await?;
+        let read = |row: &DbRow| {
+            Ok(Dispatched {
+                id: row.get("id")?,
+                channel: row.get("channel")?,
+                recipient: Pii::new(row.get("recipient")?),
+                state: row.get("state")?,
+                at_ms: row.get("created_at_ms")?,
+            })
+        };
+        rows.iter().map(read).collect()
     }
 
     async fn close_dispatch(&self, scope: &TenantScope, id: Uuid, state: &'static str) -> Answer<()> {

@@ -2,8 +2,10 @@
 
 use super::calls::read_call;
 use crate::args;
-use crate::contract::{Answer, EventRange, Events};
+use crate::contract::mail::ALERT_MAIL_JOB;
+use crate::contract::{Answer, EventRange, Events, NewJob};
 use crate::db::{Db, DbRow, Tx, to_i64, to_json};
+use crate::error::StoreError;
 use crate::sql;
 use crate::sql_store::SqlStore;
 use async_trait::async_trait;
@@ -150,6 +152,10 @@ async fn count(tx: &mut Tx, scope: &TenantScope, call: CallId, added: Usage, end
             month: date.strftime("%Y-%m").to_string(),
         };
         fresh.push(Fresh::new(EventKind::UsageAlert, business, &facts)?);
+        let payload = serde_json::to_value(&facts).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let at_ms = wall_ms();
+        let told = NewJob { business: Some(scope.business), ..NewJob::now(ALERT_MAIL_JOB, payload, at_ms) };
+        super::jobs::insert(tx, &told, at_ms).await?;
     }
     Ok(fresh)
 }

@@ -96,6 +96,8 @@ impl KnowledgeBase for SqlStore {
                 tx.write(sql::BEGIN_KNOWLEDGE_VERSION, args).await?;
                 tx.write(sql::ABANDON_KNOWLEDGE_VERSIONS, args![business, document]).await?;
                 tx.write(sql::DELETE_OTHER_KNOWLEDGE_CHUNKS, args![business, document, serving]).await?;
+                tx.write(sql::DELETE_OTHER_MENTIONS, args![business, document, serving]).await?;
+                tx.write(sql::DELETE_OTHER_RELATIONS, args![business, document, serving]).await?;
                 let args = args![business, document, version, bytes, new.sha256, at_ms];
                 tx.write(sql::INSERT_KNOWLEDGE_VERSION, args).await?;
                 tx.commit().await?;
@@ -149,6 +151,9 @@ impl KnowledgeBase for SqlStore {
         let args = args![business, document, number, whole.title, at_ms];
         tx.write(sql::SERVE_KNOWLEDGE_VERSION, args).await?;
         tx.write(sql::DELETE_OTHER_KNOWLEDGE_CHUNKS, args![business, document, number]).await?;
+        tx.write(sql::DELETE_OTHER_MENTIONS, args![business, document, number]).await?;
+        tx.write(sql::DELETE_OTHER_RELATIONS, args![business, document, number]).await?;
+        super::graph::prune(&mut tx, business).await?;
         tx.write(sql::RAISE_KNOWLEDGE_REVISION, args![business]).await?;
         tx.commit().await
     }
@@ -165,6 +170,9 @@ impl KnowledgeBase for SqlStore {
         let mut tx = self.db.begin(scope).await?;
         if tx.write(sql::FAIL_KNOWLEDGE_VERSION, args![business, document, number, code, why]).await? == 1 {
             tx.write(sql::DELETE_KNOWLEDGE_CHUNKS_OF, args![business, document, number]).await?;
+            tx.write(sql::DELETE_VERSION_MENTIONS, args![business, document, number]).await?;
+            tx.write(sql::DELETE_VERSION_RELATIONS, args![business, document, number]).await?;
+            super::graph::prune(&mut tx, business).await?;
             tx.write(sql::TOUCH_KNOWLEDGE_DOCUMENT, args![business, document, at_ms]).await?;
         }
         tx.commit().await
@@ -198,6 +206,9 @@ impl KnowledgeBase for SqlStore {
         };
         let document: Uuid = row.get("id")?;
         tx.write(sql::DELETE_KNOWLEDGE_CHUNKS, args![business, document]).await?;
+        tx.write(sql::DELETE_DOCUMENT_MENTIONS, args![business, document]).await?;
+        tx.write(sql::DELETE_DOCUMENT_RELATIONS, args![business, document]).await?;
+        super::graph::prune(&mut tx, business).await?;
         tx.write(sql::DELETE_KNOWLEDGE_VERSIONS, args![business, document]).await?;
         tx.write(sql::DELETE_KNOWLEDGE_DOCUMENT, args![business, document]).await?;
         tx.write(sql::RAISE_KNOWLEDGE_REVISION, args![business]).await?;

@@ -1,6 +1,7 @@
 //! What a store can do, by area: each file implements some of the traits of [`crate::contract`] over [`crate::db`].
 
 mod access;
+mod branding;
 pub(crate) mod calls;
 mod content;
 mod credentials;
@@ -8,11 +9,13 @@ mod customers;
 pub(crate) mod desk;
 mod drafts;
 pub(crate) mod events;
+mod graph;
 mod jobs;
 mod journal;
 mod knowledge;
 mod knowledge_work;
 mod lines;
+mod mail;
 mod nodes;
 mod office;
 mod people;
@@ -24,3 +27,4 @@ mod shares;
 mod tenants;
 mod training;
 mod webhooks;
+mod widgets;

@@ -79,6 +79,21 @@ pub enum MaySend {
     RecipientHasEnough,
 }
 
+/// A message that an agent has sent, or was about to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispatched {
+    /// Its id.
+    pub id: Uuid,
+    /// `sms` or `email`.
+    pub channel: String,
+    /// To whom.
+    pub recipient: Pii<String>,
+    /// `intended` until it is known; then `sent`, `refused` or `unknown`.
+    pub state: String,
+    /// Unix milliseconds when it was intended.
+    pub at_ms: i64,
+}
+
 /// Messages that agents send. What they say is not kept here.
 #[async_trait]
 pub trait Dispatches: Send + Sync {
@@ -86,6 +101,8 @@ pub trait Dispatches: Send + Sync {
     async fn intend_dispatch(&self, scope: &TenantScope, dispatch: &Dispatch) -> Answer<MaySend>;
     /// Notes what became of it: `sent`, `refused` or `unknown`.
     async fn close_dispatch(&self, scope: &TenantScope, id: Uuid, state: &'static str) -> Answer<()>;
+    /// The messages of a call, in order, at most [`base::limits::PAGE_ROWS_MAX`].
+    async fn dispatches(&self, scope: &TenantScope, call: CallId) -> Answer<Vec<Dispatched>>;
 }
 
 /// What calls come to.

@@ -92,6 +92,8 @@ pub async fn a_message_goes_out_once_and_nobody_gets_too_many(store: Arc<dyn Sto
         let may = store.intend_dispatch(&shop.scope, &dispatch).await.expect("an answer");
         if may == MaySend::Yes {
             store.close_dispatch(&shop.scope, dispatch.id, "sent").await.expect("noted");
+            let noted = store.dispatches(&shop.scope, dispatch.call).await.expect("messages");
+            assert!(noted.iter().any(|one| one.id == dispatch.id && one.state == "sent"), "{noted:?}");
         }
         may
     };

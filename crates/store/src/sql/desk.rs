@@ -32,6 +32,8 @@ statements! {
     INSERT_DISPATCH = "INSERT INTO dispatches (id, business, call, channel, recipient, state, request_key, created_at_ms)
         VALUES ($1, $2, $3, $4, $5, 'intended', $6, $7)";
     CLOSE_DISPATCH = "UPDATE dispatches SET state = $3 WHERE business = $1 AND id = $2";
+    DISPATCHES = "SELECT id, channel, recipient, state, created_at_ms FROM dispatches
+        WHERE business = $1 AND call = $2 ORDER BY created_at_ms, id LIMIT $3";
     FORGET_DISPATCHES = "DELETE FROM dispatches WHERE business = $1 AND call = $2";
 
     COUNTS_TO_CHANGE = locking "SELECT counts FROM call_counts WHERE business = $1 AND slot = $2";

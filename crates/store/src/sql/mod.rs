@@ -14,25 +14,31 @@
 
 mod core;
 mod desk;
+mod graph;
 mod knowledge;
 mod knowledge_work;
 mod live;
+mod mail;
 mod nodes;
 mod people;
 mod resources;
 mod shares;
 mod training;
+mod widgets;
 
 pub(crate) use self::core::*;
 pub(crate) use self::desk::*;
+pub(crate) use self::graph::*;
 pub(crate) use self::knowledge::*;
 pub(crate) use self::knowledge_work::*;
 pub(crate) use self::live::*;
+pub(crate) use self::mail::*;
 pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
 pub(crate) use self::resources::*;
 pub(crate) use self::shares::*;
 pub(crate) use self::training::*;
+pub(crate) use self::widgets::*;
 
 use crate::contract::Answer;
 use crate::error::StoreError;
@@ -95,14 +101,17 @@ pub(crate) use statement;
 const AREAS: &[&[Sql]] = &[
     core::ALL,
     desk::ALL,
+    graph::ALL,
     knowledge::ALL,
     knowledge_work::ALL,
     live::ALL,
+    mail::ALL,
     nodes::ALL,
     people::ALL,
     resources::ALL,
     shares::ALL,
     training::ALL,
+    widgets::ALL,
 ];
 
 /// Every statement.

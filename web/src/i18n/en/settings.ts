@@ -47,6 +47,7 @@ export const settings = {
   change_role: "Change role",
   reset_password: "Let them set a new password",
   reset_text: "Hand them this link. It is shown this once.",
+  link_mailed: "They get the link by e-mail.",
   remove_mfa: "Take the second factor away",
   end_sessions: "End their sessions",
   let_go: "Let go",

@@ -1,6 +1,7 @@
 import type { Messages } from "../en";
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
+import * as flows from "./flows";
 import * as graph from "./graph";
 import * as kit from "./kit";
 import * as looks from "./looks";
@@ -10,6 +11,7 @@ import * as shell from "./shell";
 import * as signIn from "./sign-in";
 import * as supervise from "./supervise";
 import * as talk from "./talk";
+import * as widget from "./widget";
 
 export const hi: Messages = {
   ...shell,
@@ -18,10 +20,11 @@ export const hi: Messages = {
   ...signIn,
   ...shaping,
   ...agents,
+  ...flows,
   ...kit,
   ...settings,
-  ...graph,
   ...supervise,
   ...graph,
   ...looks,
+  ...widget,
 };

@@ -49,6 +49,7 @@ export const settings: Messages["settings"] = {
   change_role: "भूमिका बदलें",
   reset_password: "नया पासवर्ड तय करने दें",
   reset_text: "उन्हें यह लिंक दें। यह एक ही बार दिखता है।",
+  link_mailed: "उन्हें लिंक ई-मेल से मिलेगा।",
   remove_mfa: "दूसरा सुरक्षा चरण हटाएँ",
   end_sessions: "उनके सत्र ख़त्म करें",
   let_go: "हटाएँ",

@@ -41,7 +41,7 @@ export function BrandingSection() {
     event.preventDefault();
     void run(async () => {
       await api.PUT("/api/v1/branding", {
-        params: { header: ifMatch(known?.version ?? 0) },
+        headers: ifMatch(known?.version ?? 0),
         body: {
           name: orNull(form.name),
           primary_color: form.primary,

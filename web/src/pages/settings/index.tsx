@@ -19,6 +19,7 @@ import { PrivacySection } from "./privacy";
 import { ProvidersSection } from "./providers";
 import { SecuritySection } from "./security";
 import { WebhooksSection } from "./webhooks";
+import { WidgetSection } from "./widget";
 
 interface Section {
   name: string;
@@ -33,6 +34,7 @@ const SECTIONS: Section[] = [
   { name: "people", label: "settings.people", needs: (can) => can("people:read"), Content: PeopleSection },
   { name: "numbers", label: "settings.numbers", needs: (can) => can("numbers:read"), Content: NumbersSection },
   { name: "providers", label: "settings.providers", needs: (can) => can("providers:read"), Content: ProvidersSection },
+  { name: "widget", label: "widget.title", needs: (can) => can("agents:read"), Content: WidgetSection },
   { name: "keys", label: "settings.keys", needs: (can) => can("keys:read"), Content: KeysSection },
   { name: "mcp", label: "settings.mcp", needs: (can) => can("providers:read"), Content: McpSection },
   { name: "webhooks", label: "settings.webhooks", needs: (can) => can("webhooks:read"), Content: WebhooksSection },

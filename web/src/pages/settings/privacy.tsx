@@ -42,7 +42,7 @@ export function PrivacySection() {
   const save = async () => {
     const done = await run(async () => {
       await api.PUT("/api/v1/privacy", {
-        params: { header: ifMatch(known?.version ?? 0) },
+        headers: ifMatch(known?.version ?? 0),
         body: {
           recordings_days: daysOf(form.recordings),
           transcripts_days: daysOf(form.transcripts),

@@ -1,5 +1,6 @@
 //! Questions to the documents, and those that they could not answer.
 
+use super::graph::RelationView;
 use super::{documents, problem};
 use crate::App;
 use crate::auth::{Allowed, may};
@@ -11,6 +12,7 @@ use axum::extract::State;
 use base::{GapId, limits};
 use runtime::documents::{Candidate, Found, GapGroup, gaps as grouped};
 use serde::{Deserialize, Serialize};
+use store::StoreError;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -43,6 +45,8 @@ pub(crate) struct AnswerView {
     said: Option<SaidView>,
     /// What was looked at, best first.
     candidates: Vec<CandidateView>,
+    /// What documents say of the things that they name, where several passages answered together.
+    facts: Vec<RelationView>,
     /// Passages that were searched.
     passages: usize,
     took_ms: u64,
@@ -99,6 +103,7 @@ impl From<Found> for AnswerView {
             closest_from: found.closest_from,
             said,
             candidates: found.candidates.into_iter().map(Into::into).collect(),
+            facts: Vec::new(),
             passages: found.passages,
             took_ms: found.took_ms,
         }
@@ -117,7 +122,16 @@ pub(crate) async fn query(
 ) -> Result<Json<AnswerView>, Problem> {
     check_text("question", body.question.trim(), 1, QUESTION_CHARS_MAX)?;
     let found = documents(&app)?.query(&caller.scope, body.question.trim().to_owned()).await.map_err(problem)?;
-    Ok(Json(found.into()))
+    let mut facts = Vec::new();
+    for id in &found.facts {
+        match app.node.store().relation(&caller.scope, *id).await {
+            Ok(relation) => facts.push(relation.into()),
+            // Its document was replaced meanwhile.
+            Err(StoreError::NotFound(_)) => {}
+            Err(error) => return Err(store_problem(error)),
+        }
+    }
+    Ok(Json(AnswerView { facts, ..found.into() }))
 }
 
 /// A question that customers asked and no document answered.

@@ -23,6 +23,7 @@ pub(super) fn routes(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(sign_in::refresh))
         .routes(routes!(sign_in::logout))
         .routes(routes!(sign_in::accept_invitation))
+        .routes(routes!(sign_in::forgot_password))
         .routes(routes!(sign_in::reset_password))
         .routes(routes!(me::me, me::update_me))
         .routes(routes!(me::change_password))

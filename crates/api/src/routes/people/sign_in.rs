@@ -294,6 +294,43 @@ pub(crate) async fn accept_invitation(
     session::open(&app, scope, user.id, "password", &entry, wish.cookies.into()).await
 }
 
+/// Whose password was forgotten.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Forgotten {
+    #[schema(example = "mira@brightleaf.example", max_length = 254)]
+    email: String,
+    /// Short name of the business, for people who belong to several.
+    #[serde(default)]
+    #[schema(max_length = 40)]
+    business: Option<String>,
+}
+
+/// Sends a link to set a new password, if there is such a person. The answer does not say whether there is.
+#[utoipa::path(post, path = "/api/v1/auth/password/forgot", tag = "auth", operation_id = "forgot_password", security(()),
+    request_body = Forgotten, responses(
+    (status = 202, description = "Whoever has this address and a password gets a mail"),
+    (status = 409, description = "This installation sends no mail", body = Problem),
+    (status = 413, description = "The body is too large", body = Problem),
+    (status = 422, description = "The body is not valid", body = Problem),
+    (status = 429, description = "A pause is due", body = Problem),
+    (status = 503, description = "The database does not answer", body = Problem)
+))]
+pub(crate) async fn forgot_password(
+    State(app): State<App>,
+    entry: Entry,
+    Body(wish): Body<Forgotten>,
+) -> Result<StatusCode, Problem> {
+    if app.node.mailer().is_none() {
+        return Err(Problem::mail_not_configured());
+    }
+    let email = read_email(&wish.email)?;
+    let business = wish.business.as_deref().map(read_slug).transpose()?;
+    app.auth.throttle.attempt("forgot", entry.address, Some(&email)).await?;
+    crate::auth::forgotten::ask(app.node.store().as_ref(), email, business).await.map_err(store_problem)?;
+    Ok(StatusCode::ACCEPTED)
+}
+
 /// A new password for somebody who has forgotten theirs.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,7 @@
-import type { PlaybackCommand, PlaybackReport } from "./messages";
-import { PlayoutQueue, WIRE_HZ } from "./playout-queue";
-import { Resampler } from "./resampler";
+/// <reference path="./worklet-scope.d.ts" />
+import type { PlaybackCommand, PlaybackReport } from "./messages.js";
+import { PlayoutQueue, WIRE_HZ } from "./playout-queue.js";
+import { Resampler } from "./resampler.js";
 
 /** How often the page is told of the level and the counters. */
 const REPORT_MS = 20;

@@ -1,6 +1,7 @@
-import { type CaptureCommand, type CapturedFrame, FRAME_SAMPLES } from "./messages";
-import { WIRE_HZ } from "./playout-queue";
-import { Resampler } from "./resampler";
+/// <reference path="./worklet-scope.d.ts" />
+import { type CaptureCommand, type CapturedFrame, FRAME_SAMPLES } from "./messages.js";
+import { WIRE_HZ } from "./playout-queue.js";
+import { Resampler } from "./resampler.js";
 
 /** Turns the microphone into 20 ms frames. Without a microphone, or muted, the frames are silence: the line stays open. */
 class Capture extends AudioWorkletProcessor {

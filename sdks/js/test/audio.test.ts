@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { PlayoutQueue, WIRE_HZ } from "./playout-queue";
-import { Resampler } from "./resampler";
+import { PlayoutQueue, WIRE_HZ } from "../src/audio/playout-queue";
+import { Resampler } from "../src/audio/resampler";
 
 const sine = (hz: number, rate: number, length: number) =>
   Float32Array.from({ length }, (_, i) => 0.5 * Math.sin((2 * Math.PI * hz * i) / rate));
