@@ -248,7 +248,8 @@ impl Problem {
 
     /// A provider was asked and failed.
     pub fn provider_failed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, "provider_failed", "The provider did not do what it was asked").detail(detail)
+        Self::new(StatusCode::BAD_GATEWAY, "provider_failed", "The provider did not do what it was asked")
+            .detail(detail)
     }
 
     /// Our fault.

@@ -190,7 +190,9 @@ pub fn store_options(config: &Config, env: Env<'_>) -> anyhow::Result<StoreOptio
 /// # Errors
 /// When something about it makes no sense.
 pub fn mailer(config: &Config, env: Env<'_>) -> anyhow::Result<Option<Mailer>> {
-    let Some(relay) = config.mail.relay(&|name| env(name)).map_err(|why| anyhow::anyhow!(why))? else { return Ok(None) };
+    let Some(relay) = config.mail.relay(&|name| env(name)).map_err(|why| anyhow::anyhow!(why))? else {
+        return Ok(None);
+    };
     let public_url = public_url(config).context("mail.url needs server.public_url: links in mails lead there")?;
     Mailer::new(relay, &public_url).map(Some).map_err(|why| anyhow::anyhow!(why))
 }

@@ -33,8 +33,8 @@ pub mod work;
 
 pub use cluster::{ClusterSettings, Follow, JoinError};
 pub use node::{
-    AttachError, Budgets, DialError, DialRequest, LiveSettings, MaskedCredential, Node, NodeSettings, ProviderError,
-    Preview, RefuseReason, Services, Visit, VoiceError,
+    AttachError, Budgets, DialError, DialRequest, LiveSettings, MaskedCredential, Node, NodeSettings, Preview,
+    ProviderError, RefuseReason, Services, Visit, VoiceError,
 };
 
 /// What the outside follows and is sent: live events and webhooks.

@@ -6,23 +6,23 @@ mod membership;
 mod outbound;
 mod plan;
 pub mod providers;
-mod voices;
 mod visits;
+mod voices;
 
 pub use doors::AttachError;
 pub(crate) use doors::refuse;
 pub use duty::local_moment;
 pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
-pub use voices::{Preview, VoiceError};
 pub use visits::Visit;
+pub use voices::{Preview, VoiceError};
 
 use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
 use crate::cluster::Cluster;
-use crate::mail::Mailer;
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
+use crate::mail::Mailer;
 use crate::phrases::Phrases;
 use crate::reading::{Embedders, Readers};
 use crate::router::{Board, CallContext, Routes, Tell, VoiceNow};

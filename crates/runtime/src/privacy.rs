@@ -247,8 +247,10 @@ mod tests {
         let office = Office::open().await;
         let now_ms = 1_000 * DAY_MS;
         let days_ago = |days: i64| now_ms - days * DAY_MS;
-        let (old, young) =
-            (office.call(&office.shop, "hello", days_ago(11)).await, office.call(&office.shop, "hi", days_ago(6)).await);
+        let (old, young) = (
+            office.call(&office.shop, "hello", days_ago(11)).await,
+            office.call(&office.shop, "hi", days_ago(6)).await,
+        );
         let (oldest, theirs) = (
             office.call(&office.shop, "long ago", days_ago(31)).await,
             office.call(&office.rival, "theirs", days_ago(31)).await,
@@ -263,7 +265,10 @@ mod tests {
         let swept = sweep_all(&office.store, &office.recordings, now_ms).await.expect("swept");
         assert_eq!((swept.deleted.calls, swept.recordings, swept.numbers, swept.redacted), (1, 2, 2, 0), "{swept:?}");
         assert_eq!(office.words(&office.shop, &oldest).await, Vec::<String>::new());
-        assert_eq!((office.words(&office.shop, &old).await, office.words(&office.shop, &young).await.len()), (vec!["hello".to_owned()], 1));
+        assert_eq!(
+            (office.words(&office.shop, &old).await, office.words(&office.shop, &young).await.len()),
+            (vec!["hello".to_owned()], 1)
+        );
         assert!(!office.has_file(&oldest) && !office.has_file(&old) && !office.has_file(&young));
         let (old, young) = (office.now(&office.shop, &old).await, office.now(&office.shop, &young).await);
         assert_eq!((old.recording, old.customer.is_some()), (None, false));

@@ -121,8 +121,7 @@ fn platform(api: &str) -> Arc<dyn CarrierControl> {
         _ => None,
     };
     let descriptor = carriers::registry::descriptor("twilio").expect("it is listed");
-    let settings =
-        carriers::registry::Settings { configured: &|key| configured(key).map(Into::into), env: &|_| None };
+    let settings = carriers::registry::Settings { configured: &|key| configured(key).map(Into::into), env: &|_| None };
     let messages = (descriptor.control)(&settings).expect("settings that fit").expect("a control");
     Arc::new(Platform { messages })
 }
@@ -239,8 +238,7 @@ impl Shop {
         store.put_business(&scope, &row).await.expect("a business");
         store.put_agent(&scope, &agent(id, business), None).await.expect("an agent");
         let number = OURS.parse().expect("a number");
-        let number =
-            Number { id: base::NumberId::generate(), business, number, carrier: "loopback".into(), agent: id };
+        let number = Number { id: base::NumberId::generate(), business, number, carrier: "loopback".into(), agent: id };
         store.put_number(&scope, &number).await.expect("a number");
         let (services, twins) = services(&egress, mailer).await;
         let settings = NodeSettings {
@@ -464,7 +462,8 @@ impl Talk {
 fn mailer() -> Option<Mailer> {
     egress::install_crypto();
     // Nobody listens there: a call does not wait for a mail server.
-    let relay = RelaySettings::read("smtp://127.0.0.1:9?tls=none", ("", Secret::default()), "a@frontdesk.example", None);
+    let relay =
+        RelaySettings::read("smtp://127.0.0.1:9?tls=none", ("", Secret::default()), "a@frontdesk.example", None);
     Mailer::new(relay.expect("settings"), "https://desk.example").ok()
 }
 
@@ -480,7 +479,10 @@ async fn a_caller_gets_a_ticket_and_hears_its_number() {
     let tickets = shop.store.tickets(&shop.scope, &TicketFilter::default(), None, 10).await.expect("tickets");
     let [ticket] = &tickets[..] else { panic!("{tickets:?}") };
     assert_eq!((ticket.number, ticket.priority, ticket.call), (1, TicketPriority::High, Some(talk.id)));
-    assert_eq!((ticket.subject.expose().as_str(), ticket.text.expose().as_str()), ("A broken lamp", "It flickers since Monday."));
+    assert_eq!(
+        (ticket.subject.expose().as_str(), ticket.text.expose().as_str()),
+        ("A broken lamp", "It flickers since Monday.")
+    );
     assert_eq!(ticket.customer.as_ref().map(|customer| customer.expose().as_str()), Some(CALLER));
     assert_eq!((talk.refused(), talk.ran()), (vec![], vec![true]));
 }
@@ -553,8 +555,7 @@ async fn a_text_message_goes_from_the_number_of_the_call_and_a_refusal_is_told()
         assert_eq!(shop.sent(talk.id).await, [triple("sms", CALLER, state)]);
         let asked = asked.lock().expect("whole").clone();
         let [one] = &asked[..] else { panic!("asked once: {asked:?}") };
-        let form: BTreeMap<String, String> =
-            url_form(one.split_once(' ').expect("a body").1).into_iter().collect();
+        let form: BTreeMap<String, String> = url_form(one.split_once(' ').expect("a body").1).into_iter().collect();
         assert!(one.contains("/Messages.json"), "{one}");
         assert_eq!((form["To"].as_str(), form["From"].as_str()), (CALLER, OURS));
         assert_eq!(form["Body"], "Here is the link to the lamp: https://shop.example/x");

@@ -3,14 +3,14 @@
 mod desk;
 mod mail;
 mod resources;
-mod shares;
 mod settings;
+mod shares;
 
 pub use desk::*;
 pub use mail::*;
 pub use resources::*;
-pub use shares::*;
 pub use settings::*;
+pub use shares::*;
 mod live;
 mod widgets;
 

@@ -36,8 +36,8 @@ mod transcripts;
 mod values;
 mod versions;
 mod views;
-mod voices;
 pub(crate) mod visits;
+mod voices;
 mod webhooks;
 mod widgets;
 

@@ -111,8 +111,7 @@ pub(crate) async fn put(
         SplitBy::Customer => FlagBy::Customer,
         SplitBy::Call => FlagBy::Call,
     };
-    let split =
-        Split { version: body.version, share_percent: body.share_percent, by, set_at_ms: runtime::wall_ms() };
+    let split = Split { version: body.version, share_percent: body.share_percent, by, set_at_ms: runtime::wall_ms() };
     let text = serde_json::to_string(&split).map_err(|_| Problem::internal())?;
     let id = known.draft.id.to_string();
     store.put_value(&caller.scope, ValueKind::Split, &id, &text, None).await.map_err(store_problem)?;

@@ -120,7 +120,7 @@ pub(crate) async fn preview(
     if voice.as_ref().is_some_and(|voice| voice.is_empty() || voice.len() > 200) {
         return Err(Problem::invalid("voice: 1 to 200 characters are needed"));
     }
-    language.as_deref().map(|language| super::check_language(language)).transpose()?;
+    language.as_deref().map(super::check_language).transpose()?;
     let choice = ProviderChoice { voice, language: language.clone(), ..ProviderChoice::named(provider) };
     let language = language.unwrap_or_else(|| "en".into());
     let made = app.node.preview_voice(&caller.scope, &choice, &language, text).await.map_err(problem)?;

@@ -104,7 +104,11 @@ async fn who_has_forgotten_a_password_gets_a_link_and_a_stranger_learns_nothing(
     let owner = rig.owner("shop").await;
     let no_password = rig.person(&owner.scope, Role::Operator).await;
     let forgot = "/api/v1/auth/password/forgot";
-    let addresses = ["owner@shop.example".to_owned(), "nobody@shop.example".into(), format!("operator.{no_password}@people.example")];
+    let addresses = [
+        "owner@shop.example".to_owned(),
+        "nobody@shop.example".into(),
+        format!("operator.{no_password}@people.example"),
+    ];
     for email in &addresses {
         let said = rig.open(forgot, json!({ "email": email })).await;
         assert_eq!((said.status, said.text.as_str()), (StatusCode::ACCEPTED, ""), "{email}");

@@ -100,11 +100,7 @@ impl Rig {
         Self::serving(opened, settings, Services::default()).await
     }
 
-    pub async fn serving(
-        (store, guard): (Arc<dyn Store>, Guard),
-        settings: AuthSettings,
-        services: Services,
-    ) -> Self {
+    pub async fn serving((store, guard): (Arc<dyn Store>, Guard), settings: AuthSettings, services: Services) -> Self {
         egress::install_crypto();
         let folder = guard.folder.path().join("recordings");
         let node_settings = NodeSettings {
@@ -118,8 +114,7 @@ impl Rig {
         };
         // A twin of an identity provider is on this machine.
         let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator)));
-        let node =
-            Node::new(node_settings, Arc::clone(&store), services, Arc::clone(&egress), BTreeMap::new());
+        let node = Node::new(node_settings, Arc::clone(&store), services, Arc::clone(&egress), BTreeMap::new());
         let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
         let home = TenantScope { business: base::BusinessId::generate() };
         let business = model::business::Business {

@@ -36,7 +36,11 @@ async fn a_visitor_of_a_listed_website_gets_in_and_any_other_does_not(rig: Rig) 
     for foreign in ["https://evil.example", "http://shop.example", "https://fair.example", "null"] {
         for (method, rest) in [("GET", ""), ("POST", "/visits"), ("GET", "/messages")] {
             let refused = from(&rig, foreign, method, &place(&widget, rest), &[]).await;
-            assert_eq!((refused.status, refused.code().as_str()), (StatusCode::FORBIDDEN, "foreign_origin"), "{foreign}");
+            assert_eq!(
+                (refused.status, refused.code().as_str()),
+                (StatusCode::FORBIDDEN, "foreign_origin"),
+                "{foreign}"
+            );
             assert_eq!(refused.header("access-control-allow-origin"), "", "{foreign}");
         }
     }

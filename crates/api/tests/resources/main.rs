@@ -7,6 +7,6 @@ mod live;
 mod mcp;
 mod mechanics;
 mod rig;
-mod shares;
 mod settings;
+mod shares;
 mod tools;

@@ -55,9 +55,8 @@ async fn a_business_looks_as_it_wishes_to_whoever_comes_by_its_domain(opened: Op
     let wish = json!({"name": "Shop Voice", "primary_color": "#0f766e", "domain": "calls.shop.example"});
     let put = rig.change("PUT", "/api/v1/branding", &wish).await;
     assert_eq!((put.status, put.json()["version"].clone()), (StatusCode::OK, json!(1)), "{put:?}");
-    let public = async |query: &str| {
-        rig.send(SHOP, "GET", &format!("/api/v1/public/branding{query}"), &[], None).await.json()
-    };
+    let public =
+        async |query: &str| rig.send(SHOP, "GET", &format!("/api/v1/public/branding{query}"), &[], None).await.json();
     let shown = json!({"name": "Shop Voice", "primary_color": "#0f766e", "accent_color": null, "logo_url": null});
     assert_eq!(public("?domain=calls.shop.example").await, shown);
     assert_eq!(public("?domain=CALLS.shop.example:443").await, shown, "as a browser says it");
@@ -71,7 +70,10 @@ async fn a_business_looks_as_it_wishes_to_whoever_comes_by_its_domain(opened: Op
     let large = [PNG, &vec![0; 256 * 1024]].concat();
     assert_eq!(put_logo(&rig, "image/png", &large).await.0, StatusCode::PAYLOAD_TOO_LARGE);
     let (status, view) = put_logo(&rig, "image/png", PNG).await;
-    assert_eq!((status, &view["logo"]["media_type"], &view["logo"]["bytes"]), (StatusCode::OK, &json!("image/png"), &json!(PNG.len())));
+    assert_eq!(
+        (status, &view["logo"]["media_type"], &view["logo"]["bytes"]),
+        (StatusCode::OK, &json!("image/png"), &json!(PNG.len()))
+    );
     assert_eq!(view["name"], "Shop Voice", "the rest stays");
     let url = public("?domain=calls.shop.example").await["logo_url"].as_str().expect("an address").to_owned();
     let image = rig.send(RIVAL, "GET", &url, &[], None).await;

@@ -174,9 +174,8 @@ impl CallMachine {
         let answers_again = mutant!(HandBackAnswersAgain);
         let is_unanswered =
             (self.dialog.is_unanswered() && !self.hold.has_spoken || answers_again) && self.tool.is_none();
-        let flow_asks = self.tool.is_none()
-            && !self.dialog.has_asked()
-            && self.dialog.flow().and_then(FlowRun::question).is_some();
+        let flow_asks =
+            self.tool.is_none() && !self.dialog.has_asked() && self.dialog.flow().and_then(FlowRun::question).is_some();
         if (is_unanswered || flow_asks) && self.voice.is_none() {
             self.thought = Some(Thought::new(self.turn, now, self.timing()));
             self.owe_answer(now, now);

@@ -67,15 +67,14 @@ impl CallMachine {
     ) {
         match &record.entry {
             Entry::Started { .. } | Entry::Resumed { .. } | Entry::Dtmf { .. } | Entry::Fault { .. } => {}
+            Entry::HandoffRequested { .. } | Entry::Routed(_) | Entry::Saving { .. } => {}
             // A machine is not talked to again.
             Entry::AnsweredBy { party: Party::Human | Party::Silence } => self.unfinished_ending = None,
             Entry::AnsweredBy { party } => self.unfinished_ending = Some(party.name().to_owned()),
-            Entry::HandoffRequested { .. } => {}
             Entry::ToolRefused { name, .. } => {
                 self.dialog.flow_tool_done(name, Err(ToolOutcome::Failed));
             }
             Entry::FlowMoved { node, values, .. } => self.dialog.flow_restore(node.as_deref(), values.expose()),
-            Entry::Routed(_) | Entry::Saving { .. } => {}
             Entry::State { state } => {
                 if *state == CallState::Active {
                     self.began_at.get_or_insert(record.at);
@@ -100,9 +99,8 @@ impl CallMachine {
                 if let Some(pending) = pending.as_ref().filter(|_| !*yes) {
                     self.dialog.flow_tool_done(&pending.name, Err(ToolOutcome::Failed));
                 }
-                let pending = pending.filter(|_| *yes);
-                *answered =
-                    pending.map(|pending| UnknownTool { id: pending.id, name: pending.name, args: pending.args });
+                let agreed = pending.filter(|_| *yes);
+                *answered = agreed.map(|tool| UnknownTool { id: tool.id, name: tool.name, args: tool.args });
             }
             Entry::ToolStarted { id, name, args } => {
                 *answered = None;

@@ -157,7 +157,8 @@ impl Relay {
             Protection::Plain => None,
             Protection::Tls | Protection::StartTls => {
                 let builder = TlsParameters::builder(settings.host.clone());
-                let builder = settings.roots.iter().fold(builder, |builder, root| builder.add_root_certificate(root.clone()));
+                let builder =
+                    settings.roots.iter().fold(builder, |builder, root| builder.add_root_certificate(root.clone()));
                 Some(builder.build_rustls().map_err(|error| format!("mail.url: TLS cannot be used: {error}"))?)
             }
         };

@@ -269,7 +269,10 @@ async fn who_is_refused_is_not_asked_again_and_who_has_to_wait_is() {
     let mailer = server.mailer("smtp://localhost:PORT?tls=none", "");
     let (call, gone) = office.message(&mailer, "nobody@example.com").await;
     let outcomes = office.work(MAIL_JOB, Some(&mailer)).await;
-    assert!(matches!(&outcomes[..], [Outcome::Dead(why)] if why == "recipient: the server answered 550"), "{outcomes:?}");
+    assert!(
+        matches!(&outcomes[..], [Outcome::Dead(why)] if why == "recipient: the server answered 550"),
+        "{outcomes:?}"
+    );
     assert_eq!((office.state(call).await.as_str(), office.waits(gone).await), ("refused", false));
     let scope = &office.shop.scope;
     let later = mailer.post(office.store.as_ref(), scope, plain("later@example.com")).await.expect("posted");
@@ -369,7 +372,10 @@ async fn a_message_of_an_agent_that_a_server_may_have_is_never_sent_again() {
     assert!(matches!(&office.work(MAIL_JOB, Some(&waiting)).await[..], [Outcome::Retry(_)]));
     assert_eq!(office.state(call).await, "intended");
     assert_eq!(office.work(MAIL_JOB, Some(&mailer)).await, [Outcome::Done]);
-    assert_eq!((office.state(call).await.as_str(), server.next().await["to"][0].as_str()), ("sent", Some("mira@example.com")));
+    assert_eq!(
+        (office.state(call).await.as_str(), server.next().await["to"][0].as_str()),
+        ("sent", Some("mira@example.com"))
+    );
 }
 
 #[tokio::test]
@@ -408,7 +414,10 @@ async fn every_owner_is_told_once_how_much_of_the_plan_is_used() {
     for _ in 0..2 {
         let got = server.next().await;
         to.push(got["to"][0].as_str().unwrap_or_default().to_owned());
-        assert!(got["headers"]["subject"].as_str().is_some_and(|text| text.contains("80 % of this month's calls")), "{got}");
+        assert!(
+            got["headers"]["subject"].as_str().is_some_and(|text| text.contains("80 % of this month's calls")),
+            "{got}"
+        );
         assert!(got["text"].as_str().is_some_and(|text| text.contains("80 of the 100 calls")), "{got}");
     }
     to.sort_unstable();

@@ -145,8 +145,7 @@ async fn said(mut session: TtsSession, text: &str) -> Result<(Vec<i16>, u32), Fa
 }
 
 fn wav(pcm: &[i16], rate_hz: u32) -> Result<Vec<u8>, Failure> {
-    let spec =
-        WavSpec { channels: 1, sample_rate: rate_hz, bits_per_sample: 16, sample_format: SampleFormat::Int };
+    let spec = WavSpec { channels: 1, sample_rate: rate_hz, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let unwritten = |error: hound::Error| Failure::new(ErrorClass::Internal, error.to_string());
     let mut bytes = Cursor::new(Vec::with_capacity(44 + pcm.len() * 2));
     let mut writer = WavWriter::new(&mut bytes, spec).map_err(unwritten)?;

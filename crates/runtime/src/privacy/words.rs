@@ -130,7 +130,9 @@ fn without_digits(text: &str) -> String {
 
 /// Runs of digits within a word, with single separators between them, that are long enough.
 fn runs(word: &str) -> Vec<(usize, usize)> {
-    let (mut found, mut run): (Vec<(usize, usize)>, Option<(usize, usize, usize)>) = (Vec::new(), None);
+    let mut found = Vec::new();
+    // From, to, and how many digits.
+    let mut run: Option<(usize, usize, usize)> = None;
     for (at, sign) in word.char_indices().chain([(word.len(), ' ')]) {
         match (sign.is_ascii_digit(), run) {
             (true, None) => run = Some((at, at + 1, 1)),
@@ -150,7 +152,8 @@ fn runs(word: &str) -> Vec<(usize, usize)> {
 
 fn without_emails(text: &str) -> String {
     let words = words(text);
-    let is = |at: usize, word: &str| words.get(at).is_some_and(|(from, to)| text[*from..*to].eq_ignore_ascii_case(word));
+    let is =
+        |at: usize, word: &str| words.get(at).is_some_and(|(from, to)| text[*from..*to].eq_ignore_ascii_case(word));
     let (mut spans, mut at) = (Vec::new(), 0);
     while at < words.len() {
         let (from, to) = words[at];

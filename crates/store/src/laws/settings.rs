@@ -45,7 +45,10 @@ pub async fn what_is_past_its_time_goes_for_one_business_alone(store: Arc<dyn St
     for of in [&shop, &rival] {
         let call = call_of(of, 1_000);
         store.create_call(&of.scope, &call).await.expect("a call");
-        store.append(&of.scope, call.id, WriterId::generate(), JournalSeq(0), &[caller_turn(1, "hi 4821")]).await.expect("words");
+        store
+            .append(&of.scope, call.id, WriterId::generate(), JournalSeq(0), &[caller_turn(1, "hi 4821")])
+            .await
+            .expect("words");
         store.append_inputs(&of.scope, call.id, 0, &["x".into()]).await.expect("inputs");
         store.add_recording(&of.scope, call.id, "a.wav", 1_000).await.expect("noted");
         let end = CallUpdate { ended_at_ms: Some(2_000), recording: Some("a.wav".into()), ..CallUpdate::default() };

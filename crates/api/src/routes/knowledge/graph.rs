@@ -99,8 +99,22 @@ impl From<Relation> for RelationView {
             (document, document_title) = (Some(source.slug), Some(source.title));
             (heading, quote) = (Some(source.heading), Some(source.quote));
         }
-        let Relation { id, subject, subject_name, predicate, object, value, negated, .. } = Relation { source: None, ..one };
-        Self { id, subject, subject_name, predicate, object, value, negated, document, document_title, heading, quote, origin }
+        let Relation { id, subject, subject_name, predicate, object, value, negated, .. } =
+            Relation { source: None, ..one };
+        Self {
+            id,
+            subject,
+            subject_name,
+            predicate,
+            object,
+            value,
+            negated,
+            document,
+            document_title,
+            heading,
+            quote,
+            origin,
+        }
     }
 }
 
@@ -308,7 +322,8 @@ pub(crate) async fn get(
     for one in store.mentions(&caller.scope, Some(id), None).await.map_err(store_problem)? {
         *places.entry((one.slug, one.title, one.heading)).or_default() += 1;
     }
-    let mention = |((document, document_title, heading), passages)| MentionView { document, document_title, heading, passages };
+    let mention =
+        |((document, document_title, heading), passages)| MentionView { document, document_title, heading, passages };
     Ok(Json(KnowledgeEntityDetail {
         entity: entity.into(),
         relations: said.into_iter().map(Into::into).collect(),
@@ -416,7 +431,8 @@ pub(crate) async fn relate(
         _ => return Err(Problem::invalid("object or value: one of them is needed".to_owned())),
     };
     let predicate = body.predicate.trim().to_lowercase();
-    let relation = TypedRelation { subject: body.subject, predicate, object: body.object, value, negated: body.negated };
+    let relation =
+        TypedRelation { subject: body.subject, predicate, object: body.object, value, negated: body.negated };
     let id = store.add_relation(&caller.scope, &relation).await.map_err(store_problem)?;
     let relation = store.relation(&caller.scope, id).await.map_err(store_problem)?;
     Ok((StatusCode::CREATED, Json(relation.into())))
