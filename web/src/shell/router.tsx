@@ -130,6 +130,10 @@ const tree = root.addChildren([
     lazyRouteComponent(() => import("../pages/sign-in"), "InvitationPage"),
   ),
   open(
+    "/forgot",
+    lazyRouteComponent(() => import("../pages/sign-in"), "ForgotPage"),
+  ),
+  open(
     "/reset",
     lazyRouteComponent(() => import("../pages/sign-in"), "ResetPage"),
   ),
@@ -152,7 +156,7 @@ declare module "@tanstack/react-router" {
   }
 }
 
-const OPEN_PATHS = ["/sign-in", "/register", "/invitation", "/reset"];
+const OPEN_PATHS = ["/sign-in", "/register", "/invitation", "/forgot", "/reset"];
 
 /** The session ended while the page was open: what was fetched for it goes, and the way back is kept. */
 onSignedOut(async () => {

@@ -1,7 +1,9 @@
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
 import * as flows from "./flows";
+import * as graph from "./graph";
 import * as kit from "./kit";
+import * as looks from "./looks";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shell from "./shell";
@@ -22,6 +24,8 @@ export const en = {
   ...kit,
   ...settings,
   ...supervise,
+  ...graph,
+  ...looks,
   ...widget,
 };
 

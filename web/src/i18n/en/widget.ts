@@ -36,7 +36,8 @@ export const widget = {
   logo_url: "Address of a logo",
   visits: "Conversations a minute at most",
   tag: "For your website's source",
-  tag_text: "Put this line before the end of the page's body. docs/widget.md says what a content security policy must allow.",
+  tag_text:
+    "Put this line before the end of the page's body. docs/widget.md says what a content security policy must allow.",
   show_tag: "Copy the tag",
   preview: "Try it here",
   preview_end: "End the try",

@@ -66,7 +66,8 @@ export function WidgetSection() {
             className="flex flex-wrap items-center gap-2 rounded-2xl border border-line bg-card px-4 py-3 text-sm"
           >
             <span className="min-w-0 flex-1 basis-56">
-              <span className="font-medium">{one.name}</span> {one.enabled === false && <Badge>{t("widget.off")}</Badge>}
+              <span className="font-medium">{one.name}</span>{" "}
+              {one.enabled === false && <Badge>{t("widget.off")}</Badge>}
               <span className="block text-xs text-soft">
                 {agents.find(({ id }) => id === one.agent)?.name ?? one.agent}
               </span>
@@ -170,7 +171,15 @@ const NEW: Required<Settings> & { theme: Theme } = {
 
 function settingsOf(widget: Widget | null, agent: string): typeof NEW {
   if (widget === null) return { ...NEW, agent };
-  const { id: _id, key: _key, tag: _tag, version: _version, created_at_ms: _made, updated_at_ms: _changed, ...own } = widget;
+  const {
+    id: _id,
+    key: _key,
+    tag: _tag,
+    version: _version,
+    created_at_ms: _made,
+    updated_at_ms: _changed,
+    ...own
+  } = widget;
   return { ...NEW, ...own, theme: { ...NEW.theme, ...own.theme } };
 }
 
