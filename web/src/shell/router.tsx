@@ -134,6 +134,10 @@ const tree = root.addChildren([
     lazyRouteComponent(() => import("../pages/shared")),
   ),
   open(
+    "/forgot",
+    lazyRouteComponent(() => import("../pages/sign-in"), "ForgotPage"),
+  ),
+  open(
     "/reset",
     lazyRouteComponent(() => import("../pages/sign-in"), "ResetPage"),
   ),
@@ -156,7 +160,7 @@ declare module "@tanstack/react-router" {
   }
 }
 
-const OPEN_PATHS = ["/sign-in", "/register", "/invitation", "/reset", "/shared"];
+const OPEN_PATHS = ["/sign-in", "/register", "/invitation", "/forgot", "/reset", "/shared"];
 
 /** The session ended while the page was open: what was fetched for it goes, and the way back is kept. */
 onSignedOut(async () => {

@@ -113,20 +113,24 @@ statements! {
             AND (agent_version = $12 OR $12 IS NULL)
         ORDER BY started_at_ms, id LIMIT $11";
     CALLS_SAID_DOWN = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state,
-            started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros FROM calls
+            started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
+            agent_version FROM calls
         WHERE business = $1 AND (state = $2 OR $2 IS NULL) AND (agent = $3 OR $3 IS NULL)
             AND (direction = $4 OR $4 IS NULL) AND (number = $5 OR $5 IS NULL) AND (customer = $6 OR $6 IS NULL)
             AND started_at_ms >= $7 AND started_at_ms < $8 AND (started_at_ms, id) < ($9, $10)
+            AND (agent_version = $12 OR $12 IS NULL)
             AND EXISTS (SELECT 1 FROM messages WHERE messages.business = calls.business
-                AND messages.conversation = calls.conversation AND LOWER(messages.text) LIKE $12 ESCAPE '\\')
+                AND messages.conversation = calls.conversation AND LOWER(messages.text) LIKE $13 ESCAPE '\\')
         ORDER BY started_at_ms DESC, id DESC LIMIT $11";
     CALLS_SAID_UP = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state,
-            started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros FROM calls
+            started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
+            agent_version FROM calls
         WHERE business = $1 AND (state = $2 OR $2 IS NULL) AND (agent = $3 OR $3 IS NULL)
             AND (direction = $4 OR $4 IS NULL) AND (number = $5 OR $5 IS NULL) AND (customer = $6 OR $6 IS NULL)
             AND started_at_ms >= $7 AND started_at_ms < $8 AND (started_at_ms, id) > ($9, $10)
+            AND (agent_version = $12 OR $12 IS NULL)
             AND EXISTS (SELECT 1 FROM messages WHERE messages.business = calls.business
-                AND messages.conversation = calls.conversation AND LOWER(messages.text) LIKE $12 ESCAPE '\\')
+                AND messages.conversation = calls.conversation AND LOWER(messages.text) LIKE $13 ESCAPE '\\')
         ORDER BY started_at_ms, id LIMIT $11";
     CONVERSATIONS_DOWN = "SELECT id, business, agent, customer, started_at_ms, ended_at_ms FROM conversations
         WHERE business = $1 AND (agent = $2 OR $2 IS NULL) AND (customer = $3 OR $3 IS NULL)

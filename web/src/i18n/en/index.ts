@@ -1,7 +1,9 @@
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
 import * as flows from "./flows";
+import * as graph from "./graph";
 import * as kit from "./kit";
+import * as looks from "./looks";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shares from "./shares";
@@ -24,6 +26,8 @@ export const en = {
   ...settings,
   ...supervise,
   ...shares,
+  ...graph,
+  ...looks,
   ...widget,
 };
 

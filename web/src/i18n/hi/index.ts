@@ -2,7 +2,9 @@ import type { Messages } from "../en";
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
 import * as flows from "./flows";
+import * as graph from "./graph";
 import * as kit from "./kit";
+import * as looks from "./looks";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shares from "./shares";
@@ -24,5 +26,7 @@ export const hi: Messages = {
   ...settings,
   ...supervise,
   ...shares,
+  ...graph,
+  ...looks,
   ...widget,
 };

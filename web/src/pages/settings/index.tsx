@@ -6,6 +6,7 @@ import { Select } from "../../ui/kit/field";
 import { Empty, Page } from "../../ui/kit/page";
 import { AccessSection } from "./access";
 import { AuditSection } from "./audit";
+import { BrandingSection } from "./branding";
 import { BusinessSection } from "./business";
 import { ConfigurationSection } from "./configuration";
 import { IdentityProvidersSection } from "./identity-providers";
@@ -14,6 +15,7 @@ import { McpSection } from "./mcp-servers";
 import { NumbersSection } from "./numbers";
 import { PeopleSection } from "./people";
 import { PlanSection } from "./plan";
+import { PrivacySection } from "./privacy";
 import { ProvidersSection } from "./providers";
 import { SecuritySection } from "./security";
 import { WebhooksSection } from "./webhooks";
@@ -28,6 +30,7 @@ interface Section {
 
 const SECTIONS: Section[] = [
   { name: "business", label: "settings.business", needs: (can) => can("business:read"), Content: BusinessSection },
+  { name: "branding", label: "branding.title", needs: (can) => can("business:read"), Content: BrandingSection },
   { name: "people", label: "settings.people", needs: (can) => can("people:read"), Content: PeopleSection },
   { name: "numbers", label: "settings.numbers", needs: (can) => can("numbers:read"), Content: NumbersSection },
   { name: "providers", label: "settings.providers", needs: (can) => can("providers:read"), Content: ProvidersSection },
@@ -48,6 +51,7 @@ const SECTIONS: Section[] = [
     needs: (can) => can("business:manage"),
     Content: IdentityProvidersSection,
   },
+  { name: "privacy", label: "privacy.title", needs: (can) => can("business:read"), Content: PrivacySection },
   { name: "access", label: "settings.access", needs: (can) => can("business:manage"), Content: AccessSection },
   { name: "audit", label: "settings.audit", needs: (can) => can("audit:read"), Content: AuditSection },
   { name: "security", label: "settings.security", needs: (_, person) => person, Content: SecuritySection },

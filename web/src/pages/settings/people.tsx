@@ -143,7 +143,7 @@ function PersonMenu({ user, changed }: { user: User; changed: () => void }) {
   const reset = () =>
     run(async () => {
       const { data } = await api.POST("/api/v1/users/{id}/password-reset", { params: { path } });
-      if (data?.token !== undefined) setToken(data.token);
+      if (data?.token != null) setToken(data.token);
       else toast(t("settings.link_mailed"));
     });
   const without = (what: "mfa" | "sessions") =>
@@ -226,7 +226,7 @@ function Invite({ onClose, changed }: { onClose: () => void; changed: () => void
     void run(async () => {
       const { data } = await api.POST("/api/v1/invitations", { body: { email, role } });
       changed();
-      if (data?.token === undefined) {
+      if (data?.token == null) {
         toast(t("settings.link_mailed"));
         onClose();
         return;

@@ -115,7 +115,11 @@ export default function SignInPage() {
           </Link>
         </p>
       )}
-      <p className="mt-3 text-[0.8125rem] leading-relaxed text-soft">{t("sign_in.forgot")}</p>
+      <p className="mt-3 text-[0.8125rem] leading-relaxed text-soft">
+        <Link to="/forgot" className="font-medium text-accent-deep underline underline-offset-4">
+          {t("sign_in.forgot_link")}
+        </Link>
+      </p>
     </Frame>
   );
 }
@@ -153,6 +157,36 @@ function Directories({ options, to }: { options: Options | undefined; to: string
         })}
       </ul>
     </div>
+  );
+}
+
+/** Says the same whether or not the account exists, as the server does. */
+export function ForgotPage() {
+  const [email, setEmail] = useState("");
+  const [sent, setSent] = useState(false);
+  const { busy, problem, submit } = useSubmit(async () => {
+    await api.POST("/api/v1/auth/password/forgot", { body: { email } });
+    setSent(true);
+  });
+  return (
+    <Frame title={t("sign_in.forgot_title")} lead={sent ? t("sign_in.forgot_sent") : t("sign_in.forgot_lead")}>
+      {problem?.code === "mail_not_configured" ? (
+        <p role="alert" className="text-sm leading-relaxed">
+          {t("sign_in.forgot")}
+        </p>
+      ) : (
+        !sent && (
+          <Form submit={submit} busy={busy} problem={problem} action={t("sign_in.forgot_submit")}>
+            <EmailField value={email} onChange={setEmail} />
+          </Form>
+        )
+      )}
+      <p className="mt-6 text-sm">
+        <Link to="/sign-in" className="font-medium text-accent-deep underline underline-offset-4">
+          {t("sign_in.submit")}
+        </Link>
+      </p>
+    </Frame>
   );
 }
 
