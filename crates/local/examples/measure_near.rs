@@ -97,8 +97,12 @@ fn whole(vectors: &[Embedding], asked: &[Embedding]) -> Result<(), String> {
             format!("{}.", words.join(" "))
         };
         let sentences: Vec<String> = (0..TEXTS).map(|_| sentence()).collect();
-        let passage =
-            Passage { document: format!("Document {}", at / 200), heading: format!("Part {at}"), page: None, sentences };
+        let passage = Passage {
+            document: format!("Document {}", at / 200),
+            heading: format!("Part {at}"),
+            page: None,
+            sentences,
+        };
         assembly.push(passage, &vec![*vector; TEXTS + 2]);
     }
     let index = assembly.finish();
@@ -109,7 +113,10 @@ fn whole(vectors: &[Embedding], asked: &[Embedding]) -> Result<(), String> {
         index.text_bytes() / chunks
     );
     index.link().map_err(|error| error.to_string())?;
-    println!("  with its graph {} bytes a chunk beside the vectors", (index.memory_bytes() - index.vector_bytes()) / chunks);
+    println!(
+        "  with its graph {} bytes a chunk beside the vectors",
+        (index.memory_bytes() - index.vector_bytes()) / chunks
+    );
     let mut costs = Vec::new();
     for query in asked {
         let words: Vec<String> = (0..8).map(|_| format!("w{}", (numbers.unit().powi(4) * 200_000.0) as u32)).collect();

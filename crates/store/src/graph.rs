@@ -76,8 +76,7 @@ impl EntityOrigin {
 /// Lower-case words of a name with single spaces: names that differ in nothing else are the same.
 pub fn name_key(name: &str) -> String {
     let letters = name.chars().filter(|c| !matches!(c, '\'' | '’'));
-    let spaced: String =
-        letters.map(|c| if c.is_alphanumeric() || "€$£₹+@".contains(c) { c } else { ' ' }).collect();
+    let spaced: String = letters.map(|c| if c.is_alphanumeric() || "€$£₹+@".contains(c) { c } else { ' ' }).collect();
     spaced.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -115,11 +115,17 @@ pub async fn what_a_person_corrects_outlives_the_next_version(store: Arc<dyn Sto
     assert_eq!(names(&*store, &shop).await, ["18 EUR", "City bike"]);
     let merged = store.entity(&shop, bike).await.expect("it is there");
     assert_eq!((merged.fields.aliases, merged.documents), (vec!["Citybike Classic".to_owned()], 2));
-    store.correct_entity(&shop, bike, &fields(EntityKind::Other, "Town bike", &["Citybike Classic"]), 10).await.expect("kept");
+    store
+        .correct_entity(&shop, bike, &fields(EntityKind::Other, "Town bike", &["Citybike Classic"]), 10)
+        .await
+        .expect("kept");
     put(&*store, &shop, "leaflet", &found("Citybike classic", "21 EUR")).await;
     put(&*store, &shop, "prices", &found("City bike", "18 EUR")).await;
     let entity = store.entity(&shop, bike).await.expect("it is there");
-    assert_eq!((entity.fields.name.as_str(), entity.fields.kind, entity.documents), ("Town bike", EntityKind::Other, 2));
+    assert_eq!(
+        (entity.fields.name.as_str(), entity.fields.kind, entity.documents),
+        ("Town bike", EntityKind::Other, 2)
+    );
     assert_eq!(entity.origin, EntityOrigin::Corrected);
 
     let wrong = store.relations(&shop, Some(bike), None).await.expect("relations");
@@ -137,7 +143,8 @@ pub async fn what_a_person_corrects_outlives_the_next_version(store: Arc<dyn Sto
 pub async fn a_name_belongs_to_one_entity(store: Arc<dyn Store>) {
     let shop = tenant(&*store, "shop", "+12025550101").await.scope;
     let rival = tenant(&*store, "rival", "+12025550102").await.scope;
-    let anna = store.add_entity(&shop, &fields(EntityKind::Person, "Anna Weber", &["Dr. Weber"]), 1).await.expect("added");
+    let anna =
+        store.add_entity(&shop, &fields(EntityKind::Person, "Anna Weber", &["Dr. Weber"]), 1).await.expect("added");
     let again = store.add_entity(&shop, &fields(EntityKind::Person, "dr weber", &[]), 1).await;
     assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
     store.add_entity(&rival, &fields(EntityKind::Person, "Anna Weber", &[]), 1).await.expect("another business's");

@@ -21,7 +21,10 @@ pattern!(
     DAY,
     r"(?i)\b(?:(mon|tues|wednes|thurs|fri|satur|sun)days?|(mon|tue|wed|thu|fri|sat|sun)\b|(daily|every day)|(weekdays)|(weekends))"
 );
-pattern!(TIME_RANGE, r"(?i)\b(\d{1,2})(?:[:.](\d{2}))?\s?(am|pm)?\s?(?:to|till|until|-|–)\s?(\d{1,2})(?:[:.](\d{2}))?\s?(am|pm)?\b");
+pattern!(
+    TIME_RANGE,
+    r"(?i)\b(\d{1,2})(?:[:.](\d{2}))?\s?(am|pm)?\s?(?:to|till|until|-|–)\s?(\d{1,2})(?:[:.](\d{2}))?\s?(am|pm)?\b"
+);
 
 /// The days of a week, as predicates name them.
 const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -104,7 +107,8 @@ pub fn hours(text: &str) -> Vec<(&'static str, String)> {
         let mut from = 0;
         for (index, (at, time)) in times.iter().enumerate() {
             let until = times.get(index + 1).map_or(clause.len(), |next| next.0);
-            let before: Vec<usize> = days.iter().filter(|(place, _)| (from..*at).contains(place)).map(|day| day.1).collect();
+            let before: Vec<usize> =
+                days.iter().filter(|(place, _)| (from..*at).contains(place)).map(|day| day.1).collect();
             let after = days.iter().filter(|(place, _)| (*at..until).contains(place)).map(|day| day.1);
             let own = if before.is_empty() { after.collect() } else { before };
             said.extend(own.into_iter().map(|day| (DAYS[day], time.clone())));
@@ -208,8 +212,14 @@ mod tests {
     fn opening_hours_are_told_day_by_day() {
         let said = hours("Our shop is open Tuesday to Friday from 10:00 to 18:30 and on Saturday from 9:00 to 16:00.");
         assert_eq!(said.len(), 5);
-        assert_eq!((said[0].clone(), said[4].clone()), (("tuesday", "10:00-18:30".into()), ("saturday", "9:00-16:00".into())));
-        assert_eq!(hours("We are closed on Sundays and Mondays."), [("sunday", "closed".into()), ("monday", "closed".into())]);
+        assert_eq!(
+            (said[0].clone(), said[4].clone()),
+            (("tuesday", "10:00-18:30".into()), ("saturday", "9:00-16:00".into()))
+        );
+        assert_eq!(
+            hours("We are closed on Sundays and Mondays."),
+            [("sunday", "closed".into()), ("monday", "closed".into())]
+        );
         assert_eq!(hours("Open 9am to 5pm on weekends, but closed on Monday.").len(), 3);
         assert_eq!(hours("Open 9 am - 5 pm on Sunday.")[0].1, "9:00-17:00");
         assert!(hours("It takes 3 to 5 days until Friday.").is_empty());
@@ -217,7 +227,10 @@ mod tests {
 
     #[test]
     fn periods_phones_and_addresses() {
-        assert_eq!(periods("within 30 days; a 2 year warranty"), [("30 days".to_owned(), true), ("2 years".to_owned(), false)]);
+        assert_eq!(
+            periods("within 30 days; a 2 year warranty"),
+            [("30 days".to_owned(), true), ("2 years".to_owned(), false)]
+        );
         assert_eq!(phones("Our number is +49 40 555 0170."), ["+49405550170"]);
         assert_eq!(emails("Write to Care@shop.example."), ["care@shop.example"]);
     }

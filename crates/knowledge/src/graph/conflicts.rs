@@ -44,7 +44,8 @@ pub fn conflicts(relations: &[Relation]) -> Vec<Conflict> {
         for one in said {
             values.entry(value(one)).or_default().push(one.clone());
         }
-        let mut values: Vec<(String, Vec<Relation>)> = values.into_values().map(|all| (all[0].value.clone(), all)).collect();
+        let mut values: Vec<(String, Vec<Relation>)> =
+            values.into_values().map(|all| (all[0].value.clone(), all)).collect();
         values.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then_with(|| a.0.cmp(&b.0)));
         let subject_name = values[0].1[0].subject_name.clone();
         found.push(Conflict { subject, subject_name, predicate, values });
@@ -93,7 +94,8 @@ mod tests {
         ];
         let found = conflicts(&said);
         assert_eq!(found.len(), 1);
-        let values: Vec<(&str, usize)> = found[0].values.iter().map(|(value, all)| (value.as_str(), all.len())).collect();
+        let values: Vec<(&str, usize)> =
+            found[0].values.iter().map(|(value, all)| (value.as_str(), all.len())).collect();
         assert_eq!(values, [("18 EUR", 2), ("20 EUR", 1)]);
     }
 

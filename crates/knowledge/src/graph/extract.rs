@@ -17,15 +17,26 @@ macro_rules! pattern {
 
 const CAPITALS: &str = r"\p{Lu}[\p{L}'’-]+(?:\s(?:of\s)?\p{Lu}[\p{L}'’-]+)*";
 
-pattern!(POLICY, r"(?i)\b(?:polic(?:y|ies)|warrant(?:y|ies)|guarantees?|returns?|returning|refunds?|cancel\w*|terms|privacy|data protection)\b");
+pattern!(
+    POLICY,
+    r"(?i)\b(?:polic(?:y|ies)|warrant(?:y|ies)|guarantees?|returns?|returning|refunds?|cancel\w*|terms|privacy|data protection)\b"
+);
 pattern!(HOURS, r"(?i)\b(?:opening|office|business|working)?\s?hours\b|\bopening times\b");
 pattern!(PLACE, r"(?i)\b(?:address|location|branch|directions|where (?:to find|we are))\b");
-pattern!(DELIVER, r"(?i)\b(?:deliver|delivers|ship|ships|send|sends|shipping|delivery|available|located|branch(?:es)?|offices?|shops?|stores?)\s(?:[a-z]+\s)?(to|in|at)\s");
+pattern!(
+    DELIVER,
+    r"(?i)\b(?:deliver|delivers|ship|ships|send|sends|shipping|delivery|available|located|branch(?:es)?|offices?|shops?|stores?)\s(?:[a-z]+\s)?(to|in|at)\s"
+);
 pattern!(ADDRESS, r"(?i)\b(?:find us at|visit us at|address is|located at)\s([^.;]+?)(?:[.;]|$)");
 pattern!(HONORIFIC, r"\b((?:Mr|Mrs|Ms|Dr|Prof)\.?\s\p{Lu}[\p{L}'’-]+(?:\s\p{Lu}[\p{L}'’-]+)?)");
-pattern!(HAS, r"(?i)^(.+?)\s(?:(does not|do not|don't|doesn't)\s)?(has|have|includes?|comes? with|features?|contains?|offers?|supports?)\s(no\s)?(.+?)[.!]?$");
+pattern!(COSTS, r"(?i)\b(?:costs?|price[ds]?|fees?|charged)\b");
+pattern!(
+    HAS,
+    r"(?i)^(.+?)\s(?:(does not|do not|don't|doesn't)\s)?(has|have|includes?|comes? with|features?|contains?|offers?|supports?)\s(no\s)?(.+?)[.!]?$"
+);
 static ROLE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(&format!(r"\b({CAPITALS})(?:,|\sis)\s(?:our|the|your)\s([a-z][a-z -]+?)(?:[,.;]|$)")).expect("a constant expression")
+    Regex::new(&format!(r"\b({CAPITALS})(?:,|\sis)\s(?:our|the|your)\s([a-z][a-z -]+?)(?:[,.;]|$)"))
+        .expect("a constant expression")
 });
 static NAMES: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(&format!(r"(?:the\s)?({CAPITALS})")).expect("a constant expression"));
@@ -106,7 +117,15 @@ impl Finder {
         Some(at)
     }
 
-    fn say(&mut self, subject: Option<usize>, predicate: &str, object: Option<usize>, value: &str, negated: bool, quote: &str) {
+    fn say(
+        &mut self,
+        subject: Option<usize>,
+        predicate: &str,
+        object: Option<usize>,
+        value: &str,
+        negated: bool,
+        quote: &str,
+    ) {
         let Some(subject) = subject else { return };
         let (predicate, value) = (predicate.trim().to_lowercase(), value.trim().to_owned());
         let full = self.graph.relations.len() >= limits::GRAPH_RELATIONS_PER_DOCUMENT_MAX;
@@ -145,7 +164,9 @@ impl Finder {
             }
             let kind = kind_of_column(&column);
             let object = match kind {
-                EntityKind::Place | EntityKind::Person if value.split_whitespace().count() <= 6 => self.entity(kind, value),
+                EntityKind::Place | EntityKind::Person if value.split_whitespace().count() <= 6 => {
+                    self.entity(kind, value)
+                }
                 _ => None,
             };
             self.say(subject, &column, object, value, is_no(value), quote);
@@ -173,7 +194,8 @@ impl Finder {
         }
         for (predicate, values) in [("phone", phones(text)), ("e-mail", emails(text))] {
             for value in values {
-                let us = if predicate == "phone" || topic.is_none() { self.entity(EntityKind::Other, US) } else { topic };
+                let us =
+                    if predicate == "phone" || topic.is_none() { self.entity(EntityKind::Other, US) } else { topic };
                 self.say(us, predicate, None, &value, false, text);
             }
         }
@@ -197,7 +219,11 @@ impl Finder {
                 (None, None, _) => None,
             };
             last = head.or(last);
-            let Some(subject) = named.and_then(|name| self.entity(EntityKind::Product, &name)).or(topic) else { continue };
+            // What a section is about costs so much only where that is said: amounts are bounds and values as well.
+            let topic = topic.filter(|_| COSTS.is_match(text));
+            let Some(subject) = named.and_then(|name| self.entity(EntityKind::Product, &name)).or(topic) else {
+                continue;
+            };
             let object = self.entity(EntityKind::Price, &price.amount);
             let predicate = price.unit.as_ref().map_or_else(|| "costs".to_owned(), |unit| format!("costs a {unit}"));
             self.say(Some(subject), &predicate, object, &price.amount, false, text);
@@ -217,7 +243,7 @@ impl Finder {
         for (day, times) in said {
             let closed = times == "closed";
             let object = if closed { None } else { self.entity(EntityKind::Hours, &times) };
-            self.say(subject, &format!("open {day}"), object, &times, closed, text);
+            self.say(subject, &format!("open {day}"), object, &times, false, text);
         }
     }
 
@@ -237,6 +263,7 @@ impl Finder {
     fn places(&mut self, text: &str, topic: Option<usize>) {
         if let Some(found) = ADDRESS.captures(text)
             && found[1].split_whitespace().count() <= 12
+            && !found[1].contains('@')
         {
             let place = self.entity(EntityKind::Place, &found[1]);
             let us = self.entity(EntityKind::Other, US);
@@ -246,7 +273,8 @@ impl Finder {
         for found in DELIVER.captures_iter(text) {
             let (Some(whole), Some(preposition)) = (found.get(0), found.get(1)) else { continue };
             let clause_from = text[..whole.start()].rfind([';', '.']).map_or(0, |at| at + 1);
-            let negated = [" not ", "n't ", " no longer "].iter().any(|no| text[clause_from..whole.start()].contains(no));
+            let negated =
+                [" not ", "n't ", " no longer "].iter().any(|no| text[clause_from..whole.start()].contains(no));
             let rest = &text[whole.end()..];
             let rest = &rest[..rest.find([';', '.']).unwrap_or(rest.len())];
             let verb = whole.as_str().split_whitespace().next().unwrap_or_default().to_lowercase();
@@ -271,7 +299,11 @@ impl Finder {
         let Some(found) = HAS.captures(text) else { return };
         let negated = found.get(2).is_some() || found.get(4).is_some();
         let pronoun = ["we", "it", "they", "you"].contains(&found[1].trim().to_lowercase().as_str());
-        let subject = if pronoun { topic } else { nouns::name(&found[1]).and_then(|name| self.entity(EntityKind::Product, &name)) };
+        let subject = if pronoun {
+            topic
+        } else {
+            nouns::name(&found[1]).and_then(|name| self.entity(EntityKind::Product, &name))
+        };
         let value = &found[5];
         if value.split_whitespace().count() <= VALUE_WORDS_MAX {
             self.say(subject, "has", None, value, negated, text);
@@ -383,7 +415,10 @@ mod tests {
                 ("deposit for e-bike", "costs", "300 EUR"),
             ]
         );
-        assert_eq!((kind(&graph, "city bike"), kind(&graph, "18 EUR")), (Some(EntityKind::Product), Some(EntityKind::Price)));
+        assert_eq!(
+            (kind(&graph, "city bike"), kind(&graph, "18 EUR")),
+            (Some(EntityKind::Product), Some(EntityKind::Price))
+        );
     }
 
     #[test]
@@ -405,8 +440,22 @@ mod tests {
     }
 
     #[test]
+    fn an_amount_that_bounds_something_is_no_price_of_it() {
+        let graph =
+            read("Delivery costs", &["Orders over 75 euros are delivered free of charge.", "It costs 39 euros."]);
+        assert_eq!(said(&graph), [("Delivery costs", "costs", "39 EUR")]);
+        let graph = read("Loyalty programme", &["100 points are worth 1 euro."]);
+        assert!(graph.relations.is_empty(), "{:?}", said(&graph));
+        let graph = read("Contact", &["Our e-mail address is care@shop.example."]);
+        assert_eq!(said(&graph), [("Contact", "e-mail", "care@shop.example")]);
+    }
+
+    #[test]
     fn rows_of_tables_name_and_say() {
-        let graph = read("Bikes", &["Model: Cargo One; Motor: yes; Price: €60 per day.", "Model: City; Motor: no; Price: €18 per day."]);
+        let graph = read(
+            "Bikes",
+            &["Model: Cargo One; Motor: yes; Price: €60 per day.", "Model: City; Motor: no; Price: €18 per day."],
+        );
         assert_eq!(
             said(&graph),
             [

@@ -16,9 +16,18 @@ pattern!(
     LEAD,
     r"(?i)^(?:and|or|but|also|then|orders? of|with|from|the|an?|our|your|all|every|any|each|most|some|this|these|one|complete|we|you|you can|please|in|at|on|only)\s+"
 );
-pattern!(VERB_BEFORE, r"(?i)^.*?\b(?:rents?|sells?|offers?|buy|gets?|books?|orders?|provides?|have|charges?|pays?)\s+(?:you\s+)?(.+)$");
-pattern!(VERB_AFTER, r"(?i)\s+(?:always\s+|also\s+)?(?:costs?|is|are|comes? to|starts? at|starts? from|is only|for|at|from|of|=|:|–|-)\s*(?:about|only|just|a flat|around|from)?\s*$");
-pattern!(NOT_A_NAME, r"(?i)\b(?:is|are|was|were|be|can|will|if|when|because|that|which|who|must|should|you|we|it|they|i|please|not)\b");
+pattern!(
+    VERB_BEFORE,
+    r"(?i)^.*?\b(?:rents?|sells?|offers?|buy|gets?|books?|orders?|provides?|have|charges?|pays?)\s+(?:you\s+)?(.+)$"
+);
+pattern!(
+    VERB_AFTER,
+    r"(?i)\s+(?:always\s+|also\s+)?(?:costs?|is|are|comes? to|starts? at|starts? from|is only|for|at|from|of|=|:|–|-)\s*(?:about|only|just|a flat|around|from)?\s*$"
+);
+pattern!(
+    NOT_A_NAME,
+    r"(?i)\b(?:is|are|was|were|be|can|will|if|when|because|that|which|who|must|should|you|we|it|they|i|please|not)\b"
+);
 
 /// The name in front of a price: `A basic service costs`, `and e-bikes for`.
 pub fn before(text: &str) -> Option<String> {

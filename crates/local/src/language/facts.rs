@@ -84,7 +84,10 @@ impl Facts {
                 let name = words(name);
                 // A single common word names nothing.
                 if let Some(first) = name.first().filter(|first| name.len() > 1 || first.len() > 3) {
-                    by_word.entry(singular(first)).or_default().push((name.iter().map(|word| singular(word)).collect(), at));
+                    by_word
+                        .entry(singular(first))
+                        .or_default()
+                        .push((name.iter().map(|word| singular(word)).collect(), at));
                 }
             }
         }
@@ -128,7 +131,8 @@ impl Facts {
             let about = self.of[at].iter().filter(|fact| which.holds(&self.facts[**fact], thing));
             let mut about: Vec<usize> = about.copied().collect();
             let named = about.iter().map(|fact| heading(self.facts[*fact].section)).collect::<Vec<_>>().join(" ");
-            let kind: BTreeSet<String> = terms(&format!("{} {} {named}", thing.names.join(" "), thing.kind)).into_iter().collect();
+            let kind: BTreeSet<String> =
+                terms(&format!("{} {} {named}", thing.names.join(" "), thing.kind)).into_iter().collect();
             if about.is_empty() || !which.class.is_subset(&kind) {
                 continue;
             }
@@ -149,8 +153,8 @@ fn singular(word: &str) -> String {
 impl Which {
     fn read(question: &str) -> Option<Self> {
         const VERBS: [&str; 22] = [
-            "have", "has", "with", "without", "offer", "offers", "include", "includes", "come", "comes", "contain", "contains",
-            "support", "supports", "cost", "costs", "are", "is", "do", "does", "can", "under",
+            "have", "has", "with", "without", "offer", "offers", "include", "includes", "come", "comes", "contain",
+            "contains", "support", "supports", "cost", "costs", "are", "is", "do", "does", "can", "under",
         ];
         const NO: [&str; 6] = ["no", "not", "without", "dont", "doesnt", "arent"];
         let said = words(question);
@@ -158,8 +162,11 @@ impl Which {
         let verb = said[from + 1..].iter().position(|word| VERBS.contains(&word.as_str()))? + from + 1;
         let class = &said[from + 1..verb];
         // "which of your bikes": what stands between leads to the kind.
-        let class: Vec<&str> =
-            class.iter().map(String::as_str).filter(|word| !matches!(*word, "of" | "your" | "the" | "kind" | "kinds")).collect();
+        let class: Vec<&str> = class
+            .iter()
+            .map(String::as_str)
+            .filter(|word| !matches!(*word, "of" | "your" | "the" | "kind" | "kinds"))
+            .collect();
         if class.is_empty() || class.len() > CLASS_WORDS_MAX {
             return None;
         }
@@ -172,8 +179,8 @@ impl Which {
             _ => None,
         };
         const BOUND: [&str; 22] = [
-            "have", "has", "cost", "costs", "come", "comes", "offer", "offers", "include", "includes", "contain", "contains",
-            "support", "supports", "under", "below", "less", "more", "least", "most", "over", "above",
+            "have", "has", "cost", "costs", "come", "comes", "offer", "offers", "include", "includes", "contain",
+            "contains", "support", "supports", "under", "below", "less", "more", "least", "most", "over", "above",
         ];
         const MONEY: [&str; 8] = ["euro", "euros", "dollar", "dollars", "pound", "pounds", "cheaper", "price"];
         let told: Vec<&str> = rest

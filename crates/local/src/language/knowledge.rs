@@ -250,13 +250,33 @@ impl Knowledge {
     fn judge(&self, question: &str, query: &Asked<'_>, hits: Vec<Hit>) -> SearchOutcome {
         let Some(best) = hits.first() else {
             let features = Features::default();
-            return SearchOutcome { hits, features, probability: 0.0, verdict: Verdict::Decline, passage: None, facts: Vec::new() };
+            return SearchOutcome {
+                hits,
+                features,
+                probability: 0.0,
+                verdict: Verdict::Decline,
+                passage: None,
+                facts: Vec::new(),
+            };
         };
         let lead = hits.get(1).map_or(1.0, |second| best.score - second.score);
-        let features = [best.dense, best.cross, lead, self.heading_vectors.cosine(best.section, query), self.bm25.coverage(question, best.section)];
+        let features = [
+            best.dense,
+            best.cross,
+            lead,
+            self.heading_vectors.cosine(best.section, query),
+            self.bm25.coverage(question, best.section),
+        ];
         let probability = self.gate.probability(&features);
         let passage = Some(self.extract(best.section, query));
-        SearchOutcome { verdict: self.gate.verdict(probability), probability, features, passage, hits, facts: Vec::new() }
+        SearchOutcome {
+            verdict: self.gate.verdict(probability),
+            probability,
+            features,
+            passage,
+            hits,
+            facts: Vec::new(),
+        }
     }
 
     /// The answer to a question for the things of which something is so: the sentences that say so, from wherever they stand.
@@ -316,8 +336,7 @@ impl Knowledge {
     fn window(&self, section: usize, query: &Asked<'_>) -> String {
         let found = &self.sections[section];
         let lengths: Vec<usize> = found.sentences.iter().map(|sentence| words(sentence).len()).collect();
-        let nearness: Vec<f32> =
-            self.sentences_of(section).map(|at| self.sentence_vectors.cosine(at, query)).collect();
+        let nearness: Vec<f32> = self.sentences_of(section).map(|at| self.sentence_vectors.cosine(at, query)).collect();
         let best =
             (0..nearness.len()).max_by(|&a, &b| nearness[a].total_cmp(&nearness[b]).then(b.cmp(&a))).unwrap_or(0);
         let (mut from, mut to) = (best, best + 1);

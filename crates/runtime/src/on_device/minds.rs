@@ -12,9 +12,9 @@ use model::business::TenantScope;
 use std::collections::HashMap;
 use std::sync::Arc;
 use store::graph::EntityFilter;
+use store::knowledge::Gap;
 use store::{Store, StoreError};
 use uuid::Uuid;
-use store::knowledge::Gap;
 
 /// A brain and which state of the documents it knows.
 #[derive(Clone, Debug)]
@@ -179,7 +179,8 @@ impl StoredMinds {
             let Some(last) = page.last() else { break };
             after = Some((last.document, last.ordinal, last.entity));
             for one in page {
-                if let (Some(&thing), Some(&section)) = (at.get(&one.entity), places.get(&(one.document, one.ordinal))) {
+                if let (Some(&thing), Some(&section)) = (at.get(&one.entity), places.get(&(one.document, one.ordinal)))
+                {
                     things[thing].sections.push(section);
                 }
             }

@@ -187,8 +187,7 @@ impl KnowledgeGraph for SqlStore {
                 let id = self.resolve(&mut tx, business, entity, at_ms).await?;
                 ids.push(id);
                 let Some(id) = id else { continue };
-                let row =
-                    |(at, heading): &(u32, String)| args![business, document, number, *at, id, heading.clone()];
+                let row = |(at, heading): &(u32, String)| args![business, document, number, *at, id, heading.clone()];
                 rows.extend(entity.mentions.iter().map(row));
             }
             for row in rows {
@@ -235,7 +234,10 @@ impl KnowledgeGraph for SqlStore {
         let mut tx = self.db.begin(scope).await?;
         let counted = tx.read_one(sql::COUNT_ENTITIES, args![business]).await?;
         if counted.ok_or(missing("entity"))?.get::<u64>("entities")? >= limits::GRAPH_ENTITIES_MAX as u64 {
-            return Err(StoreError::Conflict(format!("a business has at most {} entities", limits::GRAPH_ENTITIES_MAX)));
+            return Err(StoreError::Conflict(format!(
+                "a business has at most {} entities",
+                limits::GRAPH_ENTITIES_MAX
+            )));
         }
         let origin = EntityOrigin::Typed.name();
         let args = args![id, business, fields.kind.name(), &fields.name, key, aliases, origin, at_ms];
@@ -305,7 +307,8 @@ impl KnowledgeGraph for SqlStore {
         let mut seen = HashSet::from([name_key(&name)]);
         aliases.retain(|alias| seen.insert(name_key(alias)));
         let origin = if was == EntityOrigin::Typed { was } else { EntityOrigin::Corrected };
-        let kind: String = tx.read_one(sql::ENTITY, args![business, into]).await?.ok_or(missing("entity"))?.get("kind")?;
+        let kind: String =
+            tx.read_one(sql::ENTITY, args![business, into]).await?.ok_or(missing("entity"))?.get("kind")?;
         let args = args![business, into, kind, &name, name_key(&name), to_json(&aliases)?, origin.name(), at_ms];
         tx.write(sql::CORRECT_ENTITY, args).await?;
         self.raise(&mut tx, business).await?;
@@ -376,9 +379,7 @@ impl KnowledgeGraph for SqlStore {
         let (document, ordinal, entity) =
             after.map_or((Uuid::nil(), -1, Uuid::nil()), |(document, at, entity)| (document.0, i64::from(at), entity));
         let rows = match of {
-            Some(of) => {
-                self.db.read(scope, sql::MENTIONS_OF, args![business, of, document, ordinal, PAGE]).await?
-            }
+            Some(of) => self.db.read(scope, sql::MENTIONS_OF, args![business, of, document, ordinal, PAGE]).await?,
             None => self.db.read(scope, sql::MENTIONS, args![business, document, ordinal, entity, PAGE]).await?,
         };
         rows.iter().map(read_mention).collect()
