@@ -41,6 +41,8 @@ const backend = process.env.FRONTDESK_URL ?? "http://127.0.0.1:8080";
 /** As seen from the server the pages are its own: it refuses changes from pages of other origins. */
 const proxy = {
   "/api": { target: backend, changeOrigin: false, ws: true },
+  "/metrics": { target: backend, changeOrigin: false },
+  "/readyz": { target: backend, changeOrigin: false },
   "/carriers": { target: backend, changeOrigin: false, ws: true },
 };
 

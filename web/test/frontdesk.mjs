@@ -31,16 +31,6 @@ async function pagesBefore(url) {
   return { url: `http://127.0.0.1:${port}`, stop: () => server.httpServer.close() };
 }
 
-/** In front of a server: the pages as they were built last, instead of those within the program. */
-async function inFront(url) {
-  if (process.env.PAGES !== "dist") return { url, close: () => {} };
-  process.env.FRONTDESK_URL = url;
-  const { preview } = await import("vite");
-  const root = join(ROOT, "web");
-  const server = await preview({ root, logLevel: "error", preview: { host: "127.0.0.1", port: await freePort() } });
-  return { url: server.resolvedUrls.local[0].replace(/\/$/, ""), close: () => server.close() };
-}
-
 /**
  * Starts `program serve` and waits until it takes calls. Models come from where the repository has them. With PAGES=dist in
  * the environment, the pages are those of web/dist.

@@ -100,6 +100,7 @@ const pagesOf = (id) => [
   ["agents", "/agents", (page) => heading(page, "Agents").waitFor()],
   ["knowledge", "/knowledge", (page) => heading(page, "Knowledge").waitFor()],
   ["settings", "/settings", (page) => heading(page, "Settings").waitFor()],
+  ["operations", "/operations", (page) => page.locator("[data-provider]").first().waitFor()],
   ["not-found", "/no-such-page", (page) => page.getByText("There is no such page").waitFor()],
 ];
 

@@ -1,12 +1,13 @@
 // The pictures of docs/images: key pages of a shop that is open, taken from the real program.
 //
-//   node test/pictures.mjs ../target/debug/frontdesk [DIR]     (DIR: ../docs/images)
+//   node test/pictures.mjs ../target/debug/frontdesk [DIR]     (DIR: docs/images)
 //
-// It starts a server of its own with an empty data folder, plays calls, and gives it something to know. Takes two minutes.
+// It starts a server of its own with an empty data folder, plays calls, and gives it something to know. Takes three minutes.
 // Environment: CHROMIUM (default /usr/bin/chromium); PAGES=dist (pages of web/dist instead of those in the program).
 import { mkdir, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { launch } from "./browser.mjs";
 import { SHOP } from "./demo-shop.mjs";
 import { startFrontdesk } from "./frontdesk.mjs";
@@ -22,7 +23,8 @@ if (program === undefined) {
   console.error("usage: node test/pictures.mjs FRONTDESK [DIR]");
   process.exit(2);
 }
-const out = resolve(folder ?? "../docs/images");
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const out = resolve(folder ?? join(ROOT, "docs/images"));
 await mkdir(out, { recursive: true });
 
 const json = { "content-type": "application/json" };
@@ -78,7 +80,7 @@ async function furnish(server) {
 
 /** Those that the repository measures itself with. */
 async function questions() {
-  const lines = (await readFile(resolve("../fixtures/demo/questions-dev.tsv"), "utf8")).split("\n");
+  const lines = (await readFile(join(ROOT, "fixtures/demo/questions-dev.tsv"), "utf8")).split("\n");
   return lines
     .filter((line) => line.includes("\t"))
     .slice(0, 60)
@@ -98,10 +100,17 @@ async function talking(page) {
   await page.getByText("119 euros").first().waitFor();
 }
 
+/** One call of the wall is open and read along. */
+async function followed(page) {
+  await first(page, "[data-live-call]");
+  await page.locator("[data-live-call]").first().getByRole("button").first().click();
+  await first(page, "[data-live-turn]");
+}
+
 /** Each picture: its name, its look, where it is, and what has to be there. */
 const pictures = (id) => [
   ["home", "light", WIDE, "/", (page) => first(page, "[data-call]")],
-  ["live", "dark", WIDE, "/live", (page) => first(page, "[data-live-call]")],
+  ["live", "dark", WIDE, "/live", followed],
   ["live-phone", "light", PHONE, "/live", (page) => first(page, "[data-live-call]")],
   ["calls", "light", WIDE, "/calls", (page) => first(page, "[data-call]")],
   ["call", "dark", WIDE, `/calls/${id}`, (page) => first(page, '[data-line="agent"]')],

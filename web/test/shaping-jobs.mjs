@@ -1,4 +1,5 @@
 // What each of the shaping pages is for, done as a person does it.
+import { flow } from "./flow-jobs.mjs";
 import { knowledge } from "./knowledge-jobs.mjs";
 
 const unique = () => Math.random().toString(36).slice(2, 8);
@@ -141,6 +142,7 @@ async function agents({ page, baseUrl, begin, check }) {
 
 const SECTIONS = [
   ["business", "Business"],
+  ["branding", "Branding"],
   ["people", "People and roles"],
   ["numbers", "Numbers and routing"],
   ["providers", "Providers"],
@@ -150,6 +152,7 @@ const SECTIONS = [
   ["plan", "Plan and usage"],
   ["configuration", "Feature flags"],
   ["sign-on", "Single sign-on"],
+  ["privacy", "Privacy"],
   ["access", "Address list"],
   ["audit", "Audit log"],
 ];
@@ -220,6 +223,24 @@ async function settings({ page, baseUrl, begin, check }) {
   await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
   await named.waitFor({ state: "detached" });
 
+  begin("the business gets a name and a colour of its own");
+  await page.goto(`${baseUrl}/settings/branding`);
+  await page.getByLabel("Name", { exact: true }).fill("Brightleaf Voice");
+  await page.getByLabel("A colour of our own").first().check();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved", { exact: true }).first().waitFor();
+  await page.getByLabel("Name", { exact: true }).fill("");
+  await page.getByLabel("A colour of our own").first().uncheck();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Save" }).and(page.locator(":disabled")).waitFor();
+
+  begin("what is kept for a shorter time is asked about first");
+  await page.goto(`${baseUrl}/settings/privacy`);
+  await page.getByLabel("Recordings (days)").fill(String(200 + Math.floor(Math.random() * 100)));
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Cancel" }).click();
+  await check("privacy, changed");
+
   begin("a webhook is made, and its deliveries are listed");
   const url = `https://shop-${unique()}.example/hooks`;
   await page.goto(`${baseUrl}/settings/webhooks`);
@@ -266,4 +287,4 @@ async function security({ page, baseUrl, begin, check }) {
   await check("second factor");
 }
 
-export const JOBS = { agents, knowledge, settings, security };
+export const JOBS = { agents, flow, knowledge, settings, security };

@@ -2,7 +2,7 @@
 // Frontdesk of one's own machine that lets businesses register themselves (`access.registration`). Each page's main job,
 // then the axe rules, in light and dark, at the width of a desk and of a phone.
 //
-//   BASE_URL=http://127.0.0.1:8080 node test/shaping.mjs [agents knowledge settings operations]
+//   BASE_URL=http://127.0.0.1:8080 node test/shaping.mjs [agents flow knowledge settings security]
 //
 // Environment: BASE_URL; CHROMIUM (default /usr/bin/chromium); SHOTS (folder for screenshots, default none).
 import { readFile } from "node:fs/promises";

@@ -58,7 +58,10 @@ pub fn pages(root: &Path) -> Result<Outcome> {
         "package-lock.json",
         "vite.config.ts",
         "tsconfig.json",
+        "build-widget.mjs",
         "../openapi.json",
+        "../sdks/js/src",
+        "../sdks/js/widget",
     ];
     let changed = sources.iter().filter_map(|name| newest(&web.join(name))).max();
     if built.is_some() && built >= changed {

@@ -72,6 +72,11 @@ impl Access {
         self.token.is_none() && from_here
     }
 
+    /// The same for a request from this address, where it is known.
+    pub(crate) fn is_open_to(&self, headers: &HeaderMap, address: Option<std::net::IpAddr>) -> bool {
+        self.is_laptop(headers) && address.is_none_or(|address| address.is_loopback())
+    }
+
     /// Whether a browser sent it from a page of ours. Programs send no origin.
     fn same_origin(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
@@ -81,6 +86,13 @@ impl Access {
         }
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         host_of(origin).is_some_and(|from| Some(from) == host || host_of(&self.base_url(headers)) == Some(from))
+    }
+}
+
+impl Access {
+    /// Whether a browser sent it, and from a page of ours.
+    pub(crate) fn is_own_page(&self, headers: &HeaderMap) -> bool {
+        headers.contains_key(header::ORIGIN) && self.same_origin(headers)
     }
 }
 
@@ -117,7 +129,15 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     if health || signed || peer {
         return next.run(request).await;
     }
-    if !app.access.knows_host(request.headers()) || !app.access.same_origin(request.headers()) {
+    // A node without the role serves calls alone, and what tells how it does.
+    let is_served = app.node.serves_api() || path.starts_with("/carriers/") || path == "/metrics";
+    if !is_served {
+        return Problem::not_found().detail("this node serves calls alone; ask one with the role api").into_response();
+    }
+    // Websites with a widget are let in by the widget's own list; its code is everybody's.
+    let is_visit = path.starts_with(crate::routes::visits::PREFIX) || crate::assets::is_widget(path);
+    let is_ours = is_visit || app.access.same_origin(request.headers());
+    if !app.access.knows_host(request.headers()) || !is_ours {
         return Problem::foreign_origin().into_response();
     }
     let is_page = request.extensions().get::<MatchedPath>().is_none();

@@ -1,8 +1,8 @@
 //! The pages, embedded in the binary.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use rust_embed::RustEmbed;
 use std::fmt::Write;
 
@@ -36,8 +36,19 @@ pub async fn page(uri: Uri, headers: HeaderMap) -> Response {
     }
     // Names under assets/ hold a hash of their content.
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let mime = file.metadata.mimetype().to_owned();
+    let mut mime = file.metadata.mimetype().to_owned();
+    if is_widget(uri.path()) {
+        // Other people's pages have encodings of their own.
+        mime.push_str("; charset=utf-8");
+    }
+    // Pages of other origins load the widget, and its worklets only if they may read them.
+    let shared = is_widget(uri.path()).then_some([
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
+    ]);
+    let shared = AppendHeaders(shared.into_iter().flatten());
     (
+        shared,
         [
             (header::CONTENT_TYPE, mime),
             (header::ETAG, etag),
@@ -47,4 +58,9 @@ pub async fn page(uri: Uri, headers: HeaderMap) -> Response {
         Body::from(file.data),
     )
         .into_response()
+}
+
+/// Whether a path is that of the widget's code.
+pub(crate) fn is_widget(path: &str) -> bool {
+    path == "/widget.js" || path.starts_with("/widget/")
 }

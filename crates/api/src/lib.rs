@@ -80,6 +80,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn(http::deadline::enforce))
         .layer(from_fn(http::request::observe))
         .layer(option_layer(http::cors::layer(&app.http)))
+        .layer(from_fn_with_state(app.clone(), routes::visits::cross_origin))
         .layer(SetResponseHeaderLayer::if_not_present(nosniff.0, nosniff.1))
         .layer(SetResponseHeaderLayer::if_not_present(referrer.0, referrer.1))
         .layer(SetResponseHeaderLayer::if_not_present(

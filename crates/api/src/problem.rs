@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// A problem document.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// Stable address of the kind of problem.
     #[serde(rename = "type")]
@@ -105,9 +105,19 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "last_owner", "The business would have no owner left")
     }
 
+    /// This installation sends no mail.
+    pub fn mail_not_configured() -> Self {
+        Self::new(StatusCode::CONFLICT, "mail_not_configured", "This installation sends no mail")
+    }
+
     /// A one-time token is not known, used up or expired.
     pub fn token_void() -> Self {
         Self::new(StatusCode::GONE, "token_void", "The token is not valid, was used, or has expired")
+    }
+
+    /// A visitor's token opens nothing here.
+    pub fn visit_void() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "visit_void", "The visitor's token is not valid here, or has expired")
     }
 
     /// Says how to authenticate in the words of RFC 6750, 3.
@@ -233,6 +243,12 @@ impl Problem {
     /// The other side of a request of ours said no.
     pub fn bad_gateway(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, "carrier_refused", "The phone platform did not accept the request")
+            .detail(detail)
+    }
+
+    /// A provider was asked and failed.
+    pub fn provider_failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "provider_failed", "The provider did not do what it was asked")
             .detail(detail)
     }
 

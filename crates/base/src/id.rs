@@ -61,6 +61,8 @@ row_ids! {
     DocumentId,
     /// A question that found no answer.
     GapId,
+    /// A widget: a place on a website where visitors talk to an agent.
+    WidgetId,
     /// A node: one life of one process.
     NodeId,
 }

@@ -18,6 +18,7 @@ pub use failure::{ErrorClass, Failure};
 pub use id::{
     AccessKeyId, AgentId, BusinessId, CallId, ConversationId, CustomerId, DocumentId, GapId, GenerationId, JournalSeq,
     MarkId, MessageId, NodeId, NumberId, SessionId, SttStreamId, TicketId, ToolCallId, TurnId, UserId, UtteranceId,
+    WidgetId,
 };
 pub use money::Money;
 pub use phone::{PhoneNumber, PhoneNumberError};

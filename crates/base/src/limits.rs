@@ -513,6 +513,16 @@ pub const PEER_YIELD_MS_MAX: u64 = 3_000;
 pub const PEER_DIAL_MS_MAX: u64 = CARRIER_REQUEST_MS_MAX + STATEMENT_MS_MAX;
 /// A request between nodes is this old at most, by their clocks.
 pub const PEER_AGE_MS_MAX: i64 = 60_000;
+/// Links to one call that hold at the same time.
+pub const CALL_SHARES_MAX: u32 = 20;
+/// A link to a call leads nowhere after this, at the latest.
+pub const CALL_SHARE_MS_MAX: i64 = 90 * 24 * 60 * 60 * 1_000;
+/// Characters of the note on a call.
+pub const CALL_NOTE_CHARS_MAX: usize = 4_000;
+/// Signatures of requests between nodes that are remembered, so that none counts twice.
+pub const PEER_SIGNATURES_MAX: usize = 20_000;
+/// For another node to take a call that this one has no room for; the platform waits meanwhile.
+pub const PEER_TAKE_MS_MAX: u64 = 2_500;
 /// Body of a request between nodes.
 pub const PEER_BODY_BYTES_MAX: usize = 64 * 1024;
 /// A node that is watched says at least this often that it is there.
@@ -567,6 +577,32 @@ pub const JOB_ERROR_CHARS_MAX: usize = 500;
 pub const JOBS_DEAD_KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// Entries of the calendar are looked through this often.
 pub const CRON_TICK_MS: u64 = 15_000;
+/// Characters of a text with which a voice is heard before it is chosen.
+pub const PREVIEW_CHARS_MAX: usize = 200;
+/// For a voice to say it, whole.
+pub const PREVIEW_MS_MAX: u64 = 20_000;
+/// Seconds of sound that such a text can be.
+pub const PREVIEW_SECS_MAX: usize = 60;
+/// Previews that one node makes at once.
+pub const PREVIEWS_AT_ONCE_MAX: usize = 4;
+/// Bytes of a logo.
+pub const LOGO_BYTES_MAX: usize = 256 * 1024;
+/// Until a mail server has greeted us, TLS and all.
+pub const MAIL_CONNECT_MS_MAX: u64 = 15_000;
+/// For a mail server to answer one command. RFC 5321, 4.5.3.2 allows minutes; who needs them is asked again later.
+pub const MAIL_STEP_MS_MAX: u64 = 30_000;
+/// For a mail server to take a whole mail and say so.
+pub const MAIL_CONTENT_MS_MAX: u64 = 120_000;
+/// Mails that one node hands over at once.
+pub const MAILS_AT_ONCE_MAX: usize = 4;
+/// Attempts at a mail, some three hours in all: servers that do not know us yet let us wait.
+pub const MAIL_ATTEMPTS_MAX: u32 = 20;
+/// Characters of a mail's text.
+pub const MAIL_CHARS_MAX: usize = 20_000;
+/// Characters of a mail's subject.
+pub const MAIL_SUBJECT_CHARS_MAX: usize = 200;
+/// Owners of a business who are told by mail that its plan is used up.
+pub const ALERT_MAILS_MAX: usize = 20;
 /// Webhook endpoints of a business whose plan does not say how many.
 pub const WEBHOOKS_PER_BUSINESS_MAX: u32 = 50;
 /// One attempt to deliver a message, whole.
@@ -663,3 +699,25 @@ pub const FLOW_TEXT_CHARS_MAX: usize = 1_000;
 pub const FLOW_STEPS_MAX: u32 = 1_000;
 /// Characters of the value of a variable.
 pub const FLOW_VALUE_CHARS_MAX: usize = 1_000;
+/// Widgets of a business.
+pub const WIDGETS_PER_BUSINESS_MAX: u32 = 50;
+/// Websites that one widget may stand on.
+pub const WIDGET_ORIGINS_MAX: usize = 50;
+/// Longest text of a widget's settings.
+pub const WIDGET_TEXT_CHARS_MAX: usize = 1_000;
+/// How long a visitor's token opens the line of one conversation.
+pub const VISIT_MS_MAX: i64 = 2 * 60 * 60 * 1_000;
+/// Conversations that one address may begin in a minute, over all widgets.
+pub const VISITS_PER_ADDRESS_MINUTE_MAX: u64 = 20;
+/// Conversations that a widget may begin in a minute at most, whatever its settings say.
+pub const VISITS_PER_MINUTE_MAX: u32 = 1_000;
+/// How long a written conversation waits for a visitor whose page is gone.
+pub const VISITOR_AWAY_MS_MAX: u64 = 3 * 60 * 1_000;
+/// Silence after which a visitor who writes is asked, and again before the conversation ends.
+pub const VISITOR_IDLE_MS: u64 = 5 * 60 * 1_000;
+/// Messages that a visitor may type at once; one more every [`VISITOR_TYPES_EVERY_MS`].
+pub const VISITOR_TYPED_MAX: u32 = 10;
+/// How often one more message is taken of a visitor who has typed as many as may be at once.
+pub const VISITOR_TYPES_EVERY_MS: u64 = 1_000;
+/// Messages of a conversation that a visitor's page is given again.
+pub const VISIT_MESSAGES_MAX: usize = 400;

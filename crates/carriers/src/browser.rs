@@ -28,6 +28,9 @@ enum FromPage {
         agent: Option<String>,
         #[serde(default)]
         token: Option<String>,
+        /// Nobody speaks: words are typed and read.
+        #[serde(default)]
+        written: bool,
     },
     Text {
         text: String,
@@ -82,9 +85,10 @@ impl BrowserMedia {
     fn said(&mut self, message: FromPage, sink: &mut MediaSink) {
         match (message, &self.state) {
             (FromPage::Unknown, _) | (_, State::Over) => {}
-            (FromPage::Start { agent, token }, State::Waiting) => {
+            (FromPage::Start { agent, token, written }, State::Waiting) => {
                 self.state = State::Streaming;
-                sink.events.push(MediaEvent::Started(MediaStart { carrier_ref: None, stream_ref: None, token, agent }));
+                let start = MediaStart { token, agent, is_written: written, ..MediaStart::default() };
+                sink.events.push(MediaEvent::Started(start));
             }
             (FromPage::Start { .. }, State::Streaming) => self.violation(1002, "second start", sink),
             (_, State::Waiting) => self.violation(1002, "a message before start", sink),

@@ -333,6 +333,10 @@ pub(crate) mod subjects {
         }
     }
 
+    pub(crate) fn website() -> MediaSubject {
+        browser()
+    }
+
     pub(crate) fn browser() -> MediaSubject {
         MediaSubject {
             start: || vec![Wire::Text(r#"{"type":"start","agent":"shop","token":"t-1"}"#.into())],

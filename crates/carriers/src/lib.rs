@@ -13,3 +13,4 @@ pub mod playout;
 pub mod protocol;
 pub mod registry;
 pub mod twilio;
+pub mod website;

@@ -66,7 +66,7 @@ impl LoopbackMedia {
         let agent = words.next().flatten();
         let token = words.next().flatten();
         self.state = State::Streaming;
-        sink.events.push(MediaEvent::Started(MediaStart { carrier_ref: None, stream_ref: None, token, agent }));
+        sink.events.push(MediaEvent::Started(MediaStart { token, agent, ..MediaStart::default() }));
     }
 
     fn said(&mut self, word: &str, argument: &str, sink: &mut MediaSink) {

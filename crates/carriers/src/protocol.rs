@@ -255,6 +255,8 @@ pub struct MediaStart {
     pub token: Option<String>,
     /// The agent asked for, where a page chooses one.
     pub agent: Option<String>,
+    /// The conversation is written: nothing is spoken or listened to.
+    pub is_written: bool,
 }
 
 /// What we tell a media socket.

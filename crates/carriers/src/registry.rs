@@ -11,6 +11,8 @@ pub enum Door {
     Platform,
     /// A page of this server.
     Page,
+    /// A visitor of a website, with a token of their own.
+    Visitor,
     /// Something in this process.
     InProcess,
 }
@@ -89,7 +91,7 @@ macro_rules! carriers {
     };
 }
 
-carriers! { twilio, browser, loopback }
+carriers! { twilio, browser, loopback, website }
 
 /// What the carrier of this name says about itself.
 pub fn descriptor(name: &str) -> Option<&'static Descriptor> {

@@ -16,6 +16,7 @@ mod desk;
 mod ending;
 mod endpointing;
 mod finished;
+mod flow;
 mod guess;
 mod habits;
 mod hearing;
@@ -303,6 +304,7 @@ impl CallMachine {
             self.pickup_on(now);
             self.check_pause(now);
             self.pay_owed(now);
+            self.flow_when_free(now);
             self.speak_on(now);
             self.next_interlude(now);
             self.note_silence(now);

@@ -5,9 +5,11 @@
 
 mod answer;
 mod evidence;
+pub mod flow;
 pub mod policy;
 pub mod prompt;
 pub mod template;
+pub mod try_out;
 pub mod yes_no;
 
 pub use answer::{Answer, AskedTool, Step};
@@ -16,7 +18,9 @@ pub use policy::Refusal;
 
 use base::limits::{ANSWER_TOKENS_MAX, CONTEXT_TOKENS_MAX, DIALOG_LINES_MAX, TOOL_RESULT_CHARS_MAX, WHISPERS_MAX};
 use base::{Failure, Pii, ToolCallId};
+use flow::{FlowLeg, FlowRun, ToolOutcome};
 use model::agent::{Agent, BrainChoice};
+use model::flow::FlowAnswer;
 use model::generation::{AwaitedSlot, ChatMessage, GenerationRequest};
 use model::tool::{Parameter, ParameterKind, ToolAction, ToolSpec};
 use serde_json::{Map, Value};
@@ -72,6 +76,8 @@ pub enum Reply {
     Say(String),
     /// The customer said yes: run exactly this.
     Run(ToolCallId, ToolRun),
+    /// It was what the flow had asked for: it goes on.
+    Flow,
 }
 
 /// What a customer's words did.
@@ -133,6 +139,8 @@ pub struct Dialog {
     said: String,
     /// What was heard beside the answer, such as "one moment": it stands before what is heard next.
     asides: Vec<String>,
+    /// Where it stands in the agent's flow.
+    flow: Option<FlowRun>,
 }
 
 impl Dialog {
@@ -140,6 +148,7 @@ impl Dialog {
     pub fn new(agent: Arc<Agent>) -> Self {
         Self {
             system: prompt::system(&agent, &[]),
+            flow: agent.flow.clone().map(|flow| FlowRun::new(Arc::new(flow))),
             agent,
             facts: Vec::new(),
             whispers: Vec::new(),
@@ -192,6 +201,9 @@ impl Dialog {
     pub fn person_heard_late(&mut self, text: &str) {
         self.evidence.add(text);
         self.agent_aside(text);
+        if let Some(flow) = &mut self.flow {
+            flow.unheard();
+        }
         if !self.had_person {
             self.had_person = true;
             self.prompt_again();
@@ -201,12 +213,66 @@ impl Dialog {
     /// The customer said this.
     pub fn customer(&mut self, text: &str) -> CustomerTurn {
         let continues = matches!(self.lines.last(), Some(Line::Customer(_)));
+        let is_about_slot = self.awaiting.is_some();
         self.hear_customer(text);
         if !continues || self.awaiting.is_some() {
             self.answering = self.awaiting.take();
         }
-        let Some(pending) = self.pending.take() else { return CustomerTurn { decided: None, reply: Reply::Generate } };
-        self.decide(pending, text)
+        let Some(pending) = self.pending.take() else {
+            // What the brain asked for in between is the brain's.
+            let is_answer = !is_about_slot && self.flow.as_mut().is_some_and(|flow| flow.answered(text));
+            return CustomerTurn { decided: None, reply: if is_answer { Reply::Flow } else { Reply::Generate } };
+        };
+        let name = pending.name.clone();
+        let turn = self.decide(pending, text);
+        if let Some((_, false)) = turn.decided {
+            self.flow_tool_done(&name, Err(ToolOutcome::Failed));
+        }
+        turn
+    }
+
+    /// Where it stands in the agent's flow, if the agent has one.
+    pub fn flow(&self) -> Option<&FlowRun> {
+        self.flow.as_ref()
+    }
+
+    /// Goes on in the flow to where something must happen first.
+    pub fn flow_go(&mut self) -> Option<FlowLeg> {
+        self.flow.as_mut()?.go()
+    }
+
+    /// Goes on in the flow where an earlier process stood.
+    pub fn flow_restore(&mut self, node: Option<&str>, values: &Value) {
+        if let Some(flow) = &mut self.flow {
+            flow.restore(node, values.as_object().unwrap_or(&Map::new()));
+        }
+    }
+
+    /// A tool has answered. Says whether the flow waited for it.
+    pub fn flow_tool_done(&mut self, name: &str, result: Result<&str, ToolOutcome>) -> bool {
+        let Some(flow) = self.flow.as_mut().filter(|flow| flow.awaited_tool() == Some(name)) else { return false };
+        flow.tool_done(name, result);
+        true
+    }
+
+    /// A person has the conversation: an answer is theirs.
+    pub fn flow_unheard(&mut self) {
+        if let Some(flow) = &mut self.flow {
+            flow.unheard();
+        }
+    }
+
+    /// Whether the talk has asked for something itself: for a yes, or for what a tool needs.
+    pub fn has_asked(&self) -> bool {
+        self.pending.is_some() || self.awaiting.is_some()
+    }
+
+    /// A tool that the flow waits for and nobody runs or asks about is used anew.
+    pub fn flow_recovered(&mut self) {
+        let awaited = self.flow.as_ref().and_then(FlowRun::awaited_tool).map(str::to_owned);
+        if let Some(name) = awaited.filter(|_| self.pending.is_none()) {
+            self.flow_tool_done(&name, Err(ToolOutcome::CalledOff));
+        }
     }
 
     /// Takes the customer's words in without answering them, as while a person has the conversation.
@@ -261,6 +327,9 @@ impl Dialog {
         if let Some(pending) = &mut self.pending {
             pending.is_heard |= is_mostly(&pending.question, heard);
         }
+        if let Some(flow) = &mut self.flow {
+            flow.heard(heard);
+        }
         if !heard.is_empty() {
             let mut line = std::mem::take(&mut self.asides);
             line.push(heard.to_owned());
@@ -298,7 +367,12 @@ impl Dialog {
 
     /// Whether the customer's next words answer a question of ours, so that even "yeah" is an answer.
     pub fn awaits_answer(&self) -> bool {
-        self.pending.is_some() || self.awaiting.is_some()
+        self.pending.is_some() || self.awaiting.is_some() || self.flow_awaits().is_some()
+    }
+
+    /// What the flow's question wants.
+    fn flow_awaits(&self) -> Option<&FlowAnswer> {
+        self.flow.as_ref().and_then(FlowRun::awaited)
     }
 
     /// Whether these words are all that was asked for: a yes or no to a question that wants one, or a whole value.
@@ -313,6 +387,9 @@ impl Dialog {
                 | ParameterKind::Number { .. } => false,
             };
         }
+        if let Some(FlowAnswer::Pattern { regex }) = self.flow_awaits() {
+            return policy::is_whole(regex, words);
+        }
         let is_asked = self.pending.is_some() || has_asked;
         is_asked && words.split_whitespace().count() <= PLAIN_ANSWER_WORDS_MAX && yes_or_no(words) != YesNo::Unclear
     }
@@ -320,6 +397,9 @@ impl Dialog {
     /// Whether the customer was asked for something that is given in digits or letters.
     pub fn expects_digits(&self) -> bool {
         let parameter = self.awaiting.as_ref().and_then(|slot| self.parameter(slot));
+        if let (None, Some(FlowAnswer::Pattern { regex })) = (parameter, self.flow_awaits()) {
+            return regex.contains("\\d") || regex.contains("0-9");
+        }
         parameter.is_some_and(|parameter| match &parameter.kind {
             ParameterKind::Pattern { regex } => regex.contains("\\d") || regex.contains("0-9"),
             ParameterKind::Number { .. } => true,
@@ -442,7 +522,11 @@ impl Dialog {
             first = at;
         }
         let mut messages = Vec::with_capacity(2 * (self.lines.len() - first) + 2);
-        messages.push(ChatMessage::System { text: self.system.clone() });
+        let mut system = self.system.clone();
+        if let Some(question) = self.flow.as_ref().and_then(FlowRun::question) {
+            prompt::add_question(&mut system, &question);
+        }
+        messages.push(ChatMessage::System { text: system });
         for (at, line) in self.lines.iter().enumerate().skip(first) {
             if at == self.turn_start {
                 self.push_said(&mut messages);

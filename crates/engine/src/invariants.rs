@@ -6,6 +6,7 @@ mod guess;
 mod held;
 mod silence;
 mod told;
+mod walk;
 
 pub use floor::{CallerSound, Floor, is_listening};
 pub use silence::Silence;
@@ -23,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use told::Told;
+use walk::Walk;
 
 use guess::Guesses;
 use held::Held;
@@ -88,6 +90,7 @@ pub struct Checker {
     guesses: Guesses,
     told: Told,
     held: Held,
+    walk: Walk,
     /// What was shown to people who watch in this step.
     shown: Vec<String>,
     journaled: BTreeSet<UtteranceId>,
@@ -104,6 +107,7 @@ pub struct Checker {
 impl Checker {
     /// Watches a call of this agent.
     pub fn new(agent: Arc<Agent>) -> Self {
+        let walk = Walk::new(&agent);
         Self {
             agent,
             found: Vec::new(),
@@ -119,6 +123,7 @@ impl Checker {
             guesses: Guesses::default(),
             told: Told::default(),
             held: Held::default(),
+            walk,
             shown: Vec::new(),
             journaled: BTreeSet::new(),
             started: BTreeMap::new(),
@@ -150,6 +155,7 @@ impl Checker {
         }
         self.told.forget();
         self.held.killed(journal);
+        self.walk.killed(journal);
         let mut last_turn = String::new();
         for record in journal {
             match &record.entry {
@@ -253,7 +259,10 @@ impl Checker {
                     said.has_end = true;
                 }
             }
-            Output::StopPlayout { utterance } => self.over(*utterance),
+            Output::StopPlayout { utterance } => {
+                self.walk.cut_off();
+                self.over(*utterance);
+            }
             Output::Duck => self.is_ducked = true,
             Output::Unduck => self.is_ducked = false,
             Output::RunTool { id, name, durable, .. } => self.on_run_tool(*id, name, *durable),
@@ -278,6 +287,9 @@ impl Checker {
             self.broken("journal_without_gaps", format!("{} follows {}", record.seq, self.last_seq));
         }
         self.last_seq = record.seq;
+        if let Some((law, detail)) = self.walk.entry(&record.entry) {
+            self.broken(law, detail);
+        }
         if let Some((law, detail)) = self.held.entry(&record.entry) {
             self.broken(law, detail);
         }
@@ -292,6 +304,7 @@ impl Checker {
                 self.last_turn = turn.0;
                 self.bury_cancelled();
             }
+            Entry::FlowMoved { values, .. } => self.guesses.asked_for(self.walk.tool(values)),
             Entry::AgentTurn { utterance, heard, complete, .. } => {
                 self.on_heard(*utterance, heard.expose(), *complete);
             }
@@ -411,6 +424,7 @@ impl Checker {
         if let Some((law, detail)) = self.held.spoken(text) {
             self.broken(law, detail);
         }
+        self.walk.spoken(text);
         let words: String = solid(text).collect();
         let is_known = self.generations.values().any(|asked| asked.text.contains(&words));
         if !is_known && !words.is_empty() && self.dead_text.contains(&words) {
@@ -465,6 +479,9 @@ impl Checker {
         let has_person = machine.phase() == Phase::WithHuman && self.speaking.is_none();
         let deadline = machine.next_deadline().map(|(at, _)| at);
         if let Some((law, detail)) = self.held.after_step(deadline, has_person) {
+            self.broken(law, detail);
+        }
+        if let Some((law, detail)) = machine.next_deadline().and_then(|(_, why)| self.walk.waits(why)) {
             self.broken(law, detail);
         }
         match machine.next_deadline() {

@@ -80,11 +80,21 @@ pub enum Mutant {
     WhisperSpoken,
     /// A yes to a person runs a change that the agent had asked about.
     YesToPersonRunsChange,
+    /// A flow goes through a step again after its answer.
+    FlowStepDoubled,
+    /// After free talk the question of the flow is not asked again.
+    FlowLeftAfterFreeTalk,
+    /// Whatever is said into a question of the flow that was not heard is its answer.
+    FlowUnheardAnswerTaken,
+    /// A flow whose tool failed waits for it for ever.
+    FlowStuckAtFailedTool,
+    /// Another process begins the flow anew.
+    FlowForgottenByNextProcess,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 37] = [
+    pub const ALL: [Mutant; 42] = [
         Self::NoGenerationDeadline,
         Self::NoPlayoutDeadline,
         Self::StaleDeltaAccepted,
@@ -122,6 +132,11 @@ impl Mutant {
         Self::HandBackAnswersAgain,
         Self::WhisperSpoken,
         Self::YesToPersonRunsChange,
+        Self::FlowStepDoubled,
+        Self::FlowLeftAfterFreeTalk,
+        Self::FlowUnheardAnswerTaken,
+        Self::FlowStuckAtFailedTool,
+        Self::FlowForgottenByNextProcess,
     ];
 }
 

@@ -3,6 +3,7 @@
 
 use crate::nodes::{NodeConfig, ObjectsConfig, SharedConfig};
 use base::Secret;
+use runtime::mail::RelaySettings;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,6 +57,8 @@ pub struct Config {
     pub webhooks: WebhookRules,
     /// Documents of businesses.
     pub knowledge: KnowledgeRules,
+    /// Mails.
+    pub mail: Mail,
     /// What businesses may use.
     pub plans: PlanRules,
     /// Keys of what is sealed.
@@ -249,6 +252,40 @@ pub struct WebhookRules {
 pub struct KnowledgeRules {
     /// Whether sites may be at addresses that are not public.
     pub private_addresses: bool,
+}
+
+/// Mails.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// Who takes them; empty for nobody.
+    pub url: String,
+    /// How it knows us.
+    pub user: String,
+    /// And what proves it.
+    pub password: Secret<String>,
+    /// Whom they are from.
+    pub sender: String,
+    /// Certificates to trust beside the machine's.
+    pub ca_file: String,
+}
+
+impl Mail {
+    /// The mail server, when one is named.
+    ///
+    /// # Errors
+    /// When something about it makes no sense. The text never quotes the password.
+    pub fn relay(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Option<RelaySettings>, String> {
+        if self.url.is_empty() {
+            return Ok(None);
+        }
+        let password = follow(self.password.expose(), env).map_err(|why| format!("mail.password: {why}"))?;
+        let roots = match self.ca_file.as_str() {
+            "" => None,
+            path => Some(std::fs::read(path).map_err(|error| format!("mail.ca_file: {path} cannot be read: {error}"))?),
+        };
+        RelaySettings::read(&self.url, (&self.user, password), &self.sender, roots.as_deref()).map(Some)
+    }
 }
 
 /// What businesses may use.
@@ -549,6 +586,13 @@ fn check_values(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Vec<St
     if config.database.connections_max == 0 {
         problems.push("database.connections_max must be above 0".into());
     }
+    match config.mail.relay(env) {
+        Ok(Some(_)) if config.server.public_url.is_empty() => {
+            problems.push("mail.url needs server.public_url: links in mails lead there".into());
+        }
+        Ok(_) => {}
+        Err(problem) => problems.push(problem),
+    }
     problems.extend(crate::nodes::problems(config, env));
     for (table, entries) in [("providers", &config.providers), ("carriers", &config.carriers)] {
         for (name, settings) in entries {
@@ -641,6 +685,27 @@ mod tests {
         assert_eq!(config.calls.max, 7);
         let error = load_text("", &[("FRONTDESK_CALLS_MAX", "many")]).expect_err("bad");
         assert!(error.contains("FRONTDESK_CALLS_MAX: calls.max must be a whole number"), "{error}");
+    }
+
+    #[test]
+    fn a_mail_server_needs_a_sender_and_a_public_address_and_keeps_its_password_to_itself() {
+        let mail = "[mail]\nurl = \"smtps://mail.example.com\"\nuser = \"u\"\npassword = \"env:MAIL\"\n";
+        let sender = "sender = \"Frontdesk <calls@example.com>\"\n";
+        let public = "[server]\npublic_url = \"https://desk.example\"\n";
+        let env = [("MAIL", "planted")];
+        let config = load_text(&format!("{public}{mail}{sender}"), &env).expect("valid");
+        assert!(config.mail.relay(&|_| Some("planted".into())).expect("valid").is_some());
+        assert!(!format!("{config:?}").contains("planted"));
+        let error = load_text(&format!("{mail}{sender}"), &env).expect_err("no address for links");
+        assert!(error.contains("mail.url needs server.public_url"), "{error}");
+        let error = load_text(&format!("{public}{mail}"), &env).expect_err("no sender");
+        assert!(error.contains("mail.sender"), "{error}");
+        let error = load_text(&format!("{public}{mail}{sender}"), &[]).expect_err("no password");
+        assert!(error.contains("mail.password: the environment has no MAIL"), "{error}");
+        let open = "[mail]\nurl = \"smtp://mail.example.com?tls=none\"\nuser = \"u\"\npassword = \"planted\"\n";
+        let error = load_text(&format!("{public}{open}{sender}"), &[]).expect_err("a password without TLS");
+        assert!(error.contains("without TLS a password goes to this machine only"), "{error}");
+        assert!(!error.contains("planted"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use egress::Egress;
 use model::routing::{ProviderChoice, Region, Stage, VoiceMap};
 use providers::options::{Descriptor, ProviderOptions, Settings};
 use providers::pricing;
+use providers::voices::Voices;
 use runtime::catalog::{Catalog, CredentialFrom, Entry, Unusable};
 use runtime::drivers::{HttpBrain, Realtime, StreamStt, StreamTts};
 use runtime::router::Facts;
@@ -340,6 +341,13 @@ impl Catalog for Shelf {
             let make = Arc::new(move || provider.protocol());
             Arc::new(Realtime::new(&choice.name, &model, make, Arc::clone(&self.egress)))
         }))
+    }
+
+    fn voices_of(&self, business: BusinessId, name: &str) -> Result<Option<Box<dyn Voices>>, Unusable> {
+        let entry = providers::tts::PROVIDERS.find(name).map_err(|why| Unusable(why.to_string()))?;
+        let options = self.voice_options(business, name)?;
+        let opened = entry.open(&options).map_err(|why| Unusable(why.to_string()))?;
+        Ok(opened.protocol().voices())
     }
 
     fn voices(&self) -> Arc<VoiceMap> {

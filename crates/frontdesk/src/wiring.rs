@@ -17,6 +17,7 @@ use providers::tts::TtsProtocol;
 use runtime::catalog::Catalog as _;
 use runtime::documents::{Documents, Web};
 use runtime::drivers::{HttpBrain, HttpEmbed, HttpText, StreamStt, StreamTts};
+use runtime::mail::Mailer;
 use runtime::on_device::{LocalText, model_slots};
 use runtime::reading::{Embedders, Readers, Sited};
 use runtime::recordings::Recordings;
@@ -100,6 +101,7 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     if services.judge.is_none() {
         services.judge = judge(config).await;
     }
+    services.mailer = mailer(config, env)?;
     let recordings_dir = recordings_dir(config);
     let settings = NodeSettings {
         public_url: public_url(config),
@@ -183,6 +185,18 @@ pub fn store_options(config: &Config, env: Env<'_>) -> anyhow::Result<StoreOptio
     config.database.options(&config.data_dir(), keys, &|name| env(name)).map_err(|why| anyhow::anyhow!(why))
 }
 
+/// Who writes mails, when the configuration names a mail server.
+///
+/// # Errors
+/// When something about it makes no sense.
+pub fn mailer(config: &Config, env: Env<'_>) -> anyhow::Result<Option<Mailer>> {
+    let Some(relay) = config.mail.relay(&|name| env(name)).map_err(|why| anyhow::anyhow!(why))? else {
+        return Ok(None);
+    };
+    let public_url = public_url(config).context("mail.url needs server.public_url: links in mails lead there")?;
+    Mailer::new(relay, &public_url).map(Some).map_err(|why| anyhow::anyhow!(why))
+}
+
 /// Where recordings are.
 pub fn recordings_dir(config: &Config) -> PathBuf {
     config.data_dir().join("recordings")
@@ -251,7 +265,12 @@ pub async fn readers(config: &Config, env: Env<'_>) -> anyhow::Result<Readers> {
 
 /// What an operator decides about the API.
 pub fn http_settings(config: &Config) -> api::HttpSettings {
-    api::HttpSettings { origins: config.api.origins.clone(), requests_per_minute: config.api.requests_per_minute }
+    let days = config.retention.transcripts_days;
+    api::HttpSettings {
+        origins: config.api.origins.clone(),
+        requests_per_minute: config.api.requests_per_minute,
+        retention_days: (days > 0).then_some(days),
+    }
 }
 
 /// The public address without a trailing slash, when there is one.

@@ -3,13 +3,16 @@
 use crate::config::Config;
 use crate::wiring::Wired;
 use anyhow::bail;
+use api::auth::ForgottenPasswords;
 use egress::{Egress, EgressConfig, Policy};
 use model::plan::{GRACE_PERCENT, Subscription};
 use runtime::documents::{KNOWLEDGE_JOB, SITES_JOB, Visits};
+use runtime::mail::{AlertMails, MailWorker};
 use runtime::work::{Entry, HOUSEKEEPING_JOB, Handler, Housekeeping, RETENTION_JOB, Retention, Worker};
 use runtime::{Live, events};
 use std::sync::Arc;
 use std::time::Duration;
+use store::contract::mail::{ALERT_MAIL_JOB, MAIL_JOB, RESET_MAIL_JOB};
 use store::{DELIVER_JOB, RETRY_JOB, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -60,13 +63,16 @@ pub fn work(
     stop: CancellationToken,
     grace: Duration,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
-    let store = &wired.store;
+    let (store, mailer) = (|| Arc::clone(&wired.store), || wired.node.mailer().cloned());
     let webhooks = Arc::new(wired.live.webhooks.clone());
     let at_once = base::limits::WEBHOOKS_AT_ONCE_MAX;
-    let mut worker = Worker::new(Arc::clone(store))
+    let mut worker = Worker::new(store())
         .lane(DELIVER_JOB, at_once, Arc::clone(&webhooks) as Arc<dyn Handler>)
         .lane(RETRY_JOB, at_once, webhooks as Arc<dyn Handler>)
-        .lane(HOUSEKEEPING_JOB, 1, Arc::new(Housekeeping { store: Arc::clone(store) }))
+        .lane(HOUSEKEEPING_JOB, 1, Arc::new(Housekeeping { store: store() }))
+        .lane(MAIL_JOB, base::limits::MAILS_AT_ONCE_MAX, Arc::new(MailWorker { store: store(), mailer: mailer() }))
+        .lane(ALERT_MAIL_JOB, 1, Arc::new(AlertMails { store: store(), mailer: mailer() }))
+        .lane(RESET_MAIL_JOB, 1, Arc::new(ForgottenPasswords { store: store(), mailer: mailer() }))
         .entry(Entry::new("housekeeping", "*/10 * * * *", "UTC", HOUSEKEEPING_JOB)?);
     if let Some(documents) = &wired.documents {
         let visits = Visits { documents: documents.clone() };
@@ -75,15 +81,14 @@ pub fn work(
             .lane(SITES_JOB, 1, Arc::new(visits))
             .entry(Entry::new("sites", "* * * * *", "UTC", SITES_JOB)?);
     }
-    if config.retention.transcripts_days > 0 {
-        let retention = Retention {
-            store: Arc::clone(store),
-            recordings: wired.recordings.clone(),
-            kept_ms: i64::from(config.retention.transcripts_days) * DAY_MS,
-        };
-        let hourly = Entry::new("retention", "7 * * * *", "UTC", RETENTION_JOB)?.and_at_start();
-        worker = worker.lane(RETENTION_JOB, 1, Arc::new(retention)).entry(hourly);
-    }
+    let days = config.retention.transcripts_days;
+    let retention = Retention {
+        store: store(),
+        recordings: wired.recordings.clone(),
+        kept_ms: (days > 0).then(|| i64::from(days) * DAY_MS),
+    };
+    let hourly = Entry::new("retention", "7 * * * *", "UTC", RETENTION_JOB)?.and_at_start();
+    worker = worker.lane(RETENTION_JOB, 1, Arc::new(retention)).entry(hourly);
     let fan_out = wired.live.webhooks.clone().run_fan_out(stop.clone());
     Ok(vec![tokio::spawn(worker.run(stop, grace)), tokio::spawn(fan_out)])
 }

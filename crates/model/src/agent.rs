@@ -1,5 +1,6 @@
 //! Agents: what a business configures. A call runs on an immutable snapshot of one, taken when it is answered.
 
+use crate::flow::Flow;
 use crate::routing::AgentProviders;
 use crate::tool::ToolSpec;
 use base::{AgentId, BusinessId, Millis, limits};
@@ -49,6 +50,9 @@ pub struct Agent {
     /// What it may do.
     #[serde(default)]
     pub tools: Vec<ToolSpec>,
+    /// What it goes through with a caller, step by step; `None`: it only talks.
+    #[serde(default)]
+    pub flow: Option<Flow>,
     /// Where a caller who wants a person is sent; `None` offers a call-back instead.
     #[serde(default)]
     pub handoff_to: Option<base::PhoneNumber>,

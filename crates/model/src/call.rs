@@ -121,4 +121,7 @@ pub struct Call {
     pub recording: Option<String>,
     /// What providers charge for it.
     pub cost: Money,
+    /// The version of its agent that it began with; `None` before that is decided: the present one.
+    #[serde(default)]
+    pub agent_version: Option<u32>,
 }

@@ -295,6 +295,7 @@ mod tests {
             ended_reason: None,
             recording: None,
             cost: Money::ZERO,
+            agent_version: None,
         }
     }
 

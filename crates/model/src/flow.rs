@@ -261,6 +261,10 @@ impl FlowNode {
         if let FlowStep::Branch { cases, .. } = &self.step {
             names.extend(cases.iter().map(|case| case.variable.as_str()));
         }
+        // A field of a tool's result: `order.status`.
+        for name in &mut names {
+            *name = name.split('.').next().unwrap_or(name);
+        }
         names
     }
 }

@@ -150,6 +150,15 @@ pub enum Entry {
         /// The words.
         text: Pii<String>,
     },
+    /// The agent's flow went on. What it says and does there follows.
+    FlowMoved {
+        /// The node at which it stands now; `None` when it is over.
+        node: Option<String>,
+        /// The nodes that it went through, in order.
+        path: Vec<String>,
+        /// The variables.
+        values: Pii<serde_json::Value>,
+    },
     /// A supervisor gave the agent a hint that the caller does not hear.
     Whispered {
         /// Who.

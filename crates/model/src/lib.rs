@@ -6,6 +6,7 @@
 //! Start reading at [`agent`] (what a business configures), then [`journal`] (the journal is the call).
 
 pub mod agent;
+pub mod branding;
 pub mod business;
 pub mod call;
 pub mod customer;
@@ -20,10 +21,13 @@ pub mod node;
 pub mod passage;
 pub mod people;
 pub mod plan;
+pub mod privacy;
 pub mod routing;
 pub mod seed;
 pub mod sentences;
+pub mod split;
 pub mod statistics;
 pub mod ticket;
 pub mod tool;
 pub mod webhook;
+pub mod widget;

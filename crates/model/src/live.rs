@@ -84,6 +84,13 @@ pub enum LiveKind {
     },
     /// Who serves a stage from here on.
     Routed(Routed),
+    /// The agent's flow went on.
+    Flow {
+        /// The node at which it stands now; `None` when it is over.
+        node: Option<String>,
+        /// The nodes that it went through, in order.
+        path: Vec<String>,
+    },
     /// A person took the call over.
     TakenOver {
         /// Who.
@@ -131,7 +138,25 @@ impl LiveKind {
     pub const fn is_for_caller(&self) -> bool {
         !matches!(
             self,
-            Self::TakenOver { .. } | Self::HandedBack { .. } | Self::Whispered { .. } | Self::PersonTurn { .. }
+            Self::Flow { .. }
+                | Self::TakenOver { .. }
+                | Self::HandedBack { .. }
+                | Self::Whispered { .. }
+                | Self::PersonTurn { .. }
         )
+    }
+
+    /// What a visitor of a website sees of it. Somebody who reads must know that a person answers now, and what they say;
+    /// which person stays within the business.
+    pub fn for_visitor(&self) -> Option<Self> {
+        match self {
+            Self::TakenOver { mode, .. } => Some(Self::TakenOver { by: None, mode: *mode }),
+            Self::HandedBack { reason, .. } => Some(Self::HandedBack { by: None, reason: *reason }),
+            Self::PersonTurn { text, .. } => Some(Self::PersonTurn { by: None, text: text.clone() }),
+            Self::Tool { .. } | Self::Fault { .. } | Self::Routed(_) | Self::Saving { .. } | Self::Whispered { .. } => {
+                None
+            }
+            other => Some(other.clone()),
+        }
     }
 }

@@ -87,6 +87,9 @@ pub struct SeedAgent {
     /// What it may do.
     #[serde(default)]
     pub tools: Vec<ToolSpec>,
+    /// What it goes through with a caller, step by step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<crate::flow::Flow>,
     /// Where a caller who wants a person is sent.
     #[serde(default)]
     pub handoff_to: Option<PhoneNumber>,
@@ -120,6 +123,7 @@ impl SeedAgent {
             sound: seed.sound,
             outbound: seed.outbound,
             tools: seed.tools,
+            flow: seed.flow,
             handoff_to: seed.handoff_to,
             record: seed.record,
         }

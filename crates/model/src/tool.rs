@@ -138,6 +138,8 @@ impl HttpMethod {
 pub enum Channel {
     /// A text message to a phone, from our number and by the platform of the call.
     Sms,
+    /// A mail, from the business's name.
+    Email,
 }
 
 impl Channel {
@@ -145,6 +147,7 @@ impl Channel {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sms => "sms",
+            Self::Email => "email",
         }
     }
 }
@@ -207,6 +210,9 @@ pub enum ToolAction {
         /// Name of the argument that holds whom it goes to; absent: whoever is on the line.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<String>,
+        /// What a mail is about, with `{parameter}` placeholders; absent: that it is from the business.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<String>,
         /// What it says, with `{parameter}` placeholders.
         text: String,
         /// How many a call may send.

@@ -6,6 +6,7 @@ use crate::service::{BrainService, SttService, TtsService};
 use base::BusinessId;
 use base::Secret;
 use model::routing::{ProviderChoice, Stage, VoiceMap};
+use providers::voices::Voices;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{Credential, Owner};
@@ -42,6 +43,13 @@ pub trait Catalog: Send + Sync {
     /// A model that hears and speaks, when this is one: it takes all stages of a call.
     fn realtime(&self, _business: BusinessId, _choice: &ProviderChoice) -> Option<Result<Arc<Realtime>, Unusable>> {
         None
+    }
+    /// How the voices of a provider become known, with the credential of this business; `None`: it has no list.
+    ///
+    /// # Errors
+    /// As [`Catalog::facts`].
+    fn voices_of(&self, _business: BusinessId, _name: &str) -> Result<Option<Box<dyn Voices>>, Unusable> {
+        Ok(None)
     }
     /// The same voices at several providers, for all agents.
     fn voices(&self) -> Arc<VoiceMap>;

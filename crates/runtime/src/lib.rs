@@ -12,10 +12,12 @@ pub mod documents;
 pub mod drivers;
 pub mod events;
 mod host;
+pub mod mail;
 pub mod mcp;
 pub mod node;
 pub mod on_device;
 mod phrases;
+pub mod privacy;
 pub mod reading;
 pub mod recordings;
 pub mod replay;
@@ -31,8 +33,8 @@ pub mod work;
 
 pub use cluster::{ClusterSettings, Follow, JoinError};
 pub use node::{
-    AttachError, Budgets, DialError, DialRequest, LiveSettings, MaskedCredential, Node, NodeSettings, ProviderError,
-    RefuseReason, Services,
+    AttachError, Budgets, DialError, DialRequest, LiveSettings, MaskedCredential, Node, NodeSettings, Preview,
+    ProviderError, RefuseReason, Services, Visit, VoiceError,
 };
 
 /// What the outside follows and is sent: live events and webhooks.

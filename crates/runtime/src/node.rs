@@ -6,18 +6,23 @@ mod membership;
 mod outbound;
 mod plan;
 pub mod providers;
+mod visits;
+mod voices;
 
 pub use doors::AttachError;
 pub(crate) use doors::refuse;
 pub use duty::local_moment;
 pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
+pub use visits::Visit;
+pub use voices::{Preview, VoiceError};
 
 use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
 use crate::cluster::Cluster;
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
+use crate::mail::Mailer;
 use crate::phrases::Phrases;
 use crate::reading::{Embedders, Readers};
 use crate::router::{Board, CallContext, Routes, Tell, VoiceNow};
@@ -99,6 +104,8 @@ pub struct Services {
     pub readers: Readers,
     /// Where agents' own choices of providers come from. Without one there are only the services above, as they are.
     pub catalog: Option<Arc<dyn Catalog>>,
+    /// Who writes mails; `None`: this installation sends none.
+    pub mailer: Option<Mailer>,
 }
 
 /// Registry name of the on-device brain.
@@ -146,6 +153,8 @@ pub(crate) struct Shared {
     pub(crate) board: Arc<Board>,
     /// Room for calls that are over and are read.
     pub(crate) reading: Arc<Semaphore>,
+    /// Room for voices that are heard before they are chosen.
+    pub(crate) previewing: Arc<Semaphore>,
     ledger: Ledger,
     answers: Arc<Answers>,
     controls: BTreeMap<String, Arc<dyn CarrierControl>>,
@@ -382,6 +391,7 @@ impl Node {
                 tasks: TaskTracker::new(),
                 judging: Arc::new(Semaphore::new(cores)),
                 reading: Arc::new(Semaphore::new(limits::READINGS_MAX)),
+                previewing: Arc::new(Semaphore::new(limits::PREVIEWS_AT_ONCE_MAX)),
                 phrases: Arc::default(),
                 board: Arc::default(),
                 ledger: Ledger::default(),
@@ -440,6 +450,11 @@ impl Node {
     /// The way out for tools of businesses.
     pub(crate) fn tools_egress(&self) -> &Arc<egress::Egress> {
         self.shared.tools_egress()
+    }
+
+    /// Who writes mails; `None`: this installation sends none.
+    pub fn mailer(&self) -> Option<&Mailer> {
+        self.shared.services.mailer.as_ref()
     }
 
     /// The store behind the node.
@@ -536,12 +551,26 @@ impl Node {
             ended_reason: None,
             recording: None,
             cost: base::Money::ZERO,
+            agent_version: None,
         }
     }
 
     /// Spawns the task of a call, unless it has one: somebody may pick up before the platform has answered our request to
     /// dial, and a platform may ask twice. The caller has written its row.
     fn host(&self, slot: Slot, scope: TenantScope, call: Call, agent: &Agent, past: Vec<Record>) {
+        self.host_as(slot, scope, call, agent, past, None);
+    }
+
+    /// The same, where a visitor of a website may have the call; says then whether they write.
+    fn host_as(
+        &self,
+        slot: Slot,
+        scope: TenantScope,
+        call: Call,
+        agent: &Agent,
+        past: Vec<Record>,
+        visit: Option<bool>,
+    ) {
         let mut agent = agent.clone();
         agent.brain = self.shared.services.resolve(&agent);
         self.shared.learn_spending(scope);
@@ -554,7 +583,7 @@ impl Node {
             "direction" => if call.direction == Direction::Inbound { "inbound" } else { "outbound" })
         .increment(1);
         let span = tracing::info_span!("call", call = %id, tenant = %scope.business, carrier = %carrier);
-        let setup = CallSetup { call, agent: Arc::new(agent), scope, past };
+        let setup = CallSetup { call, agent: Arc::new(agent), scope, past, visit };
         let (host, channels) = CallHost::new(Arc::clone(&self.shared), setup);
         calls.insert(id, LiveCall { channels, scope, carrier, carrier_ref, is_over: false });
         drop(calls);

@@ -20,6 +20,14 @@ pub struct Deleted {
     pub left: usize,
 }
 
+impl std::ops::AddAssign for Deleted {
+    fn add_assign(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.files += other.files;
+        self.left += other.left;
+    }
+}
+
 /// Why something could not be deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteError {
@@ -54,24 +62,64 @@ pub async fn sweep(
         let Some(last) = due.last() else { break };
         after = Some(Cursor { at_ms: last.call.started_at_ms, id: last.call.id.0 });
         for route in due {
-            match remove_files(store, recordings, &route.scope, &route.call).await {
-                Ok(files) => {
-                    store.forget_call(&route.scope, route.call.id, now_ms).await?;
-                    deleted.calls += 1;
-                    deleted.files += files;
-                }
-                Err(DeleteError::Store(error)) => return Err(error),
-                Err(error @ DeleteError::File { .. }) => {
-                    deleted.left += 1;
-                    tracing::error!(call = %route.call.id, %error, "what is kept of a call is past its time and stays");
-                }
-            }
+            forget(store, recordings, &route.scope, &route.call, now_ms, &mut deleted).await?;
         }
     }
     if deleted.calls > 0 {
         store.scrub().await?;
     }
     Ok(deleted)
+}
+
+/// The same for the calls of one business.
+///
+/// # Errors
+/// As [`sweep`].
+pub async fn sweep_business(
+    store: &dyn Store,
+    recordings: &Recordings,
+    scope: &TenantScope,
+    before_ms: i64,
+    now_ms: i64,
+) -> Result<Deleted, StoreError> {
+    let mut deleted = Deleted::default();
+    let mut after = None;
+    while deleted.calls + deleted.left < limits::CALLS_FORGOTTEN_PER_SWEEP_MAX {
+        let due = store.calls_of_business_to_forget(scope, before_ms, after).await?;
+        let Some(last) = due.last() else { break };
+        after = Some(Cursor { at_ms: last.started_at_ms, id: last.id.0 });
+        for call in due {
+            forget(store, recordings, scope, &call, now_ms, &mut deleted).await?;
+        }
+    }
+    if deleted.calls > 0 {
+        store.scrub().await?;
+    }
+    Ok(deleted)
+}
+
+/// Deletes what was said and heard in one call. A file that cannot be removed keeps its call, and not the others.
+async fn forget(
+    store: &dyn Store,
+    recordings: &Recordings,
+    scope: &TenantScope,
+    call: &Call,
+    now_ms: i64,
+    deleted: &mut Deleted,
+) -> Result<(), StoreError> {
+    match remove_files(store, recordings, scope, call).await {
+        Ok(files) => {
+            store.forget_call(scope, call.id, now_ms).await?;
+            deleted.calls += 1;
+            deleted.files += files;
+        }
+        Err(DeleteError::Store(error)) => return Err(error),
+        Err(error @ DeleteError::File { .. }) => {
+            deleted.left += 1;
+            tracing::error!(call = %call.id, %error, "what is kept of a call is past its time and stays");
+        }
+    }
+    Ok(())
 }
 
 /// Deletes a call and all that belongs to it. Nothing to delete is no mistake.
@@ -95,7 +143,7 @@ pub async fn delete(
     Ok(Deleted { calls, files, left: 0 })
 }
 
-async fn remove_files(
+pub(crate) async fn remove_files(
     store: &dyn Store,
     recordings: &Recordings,
     scope: &TenantScope,

@@ -3,7 +3,8 @@
 use base::wire::HttpRequest;
 use base::{Failure, Millis, limits};
 use egress::Egress;
-use providers::voices::{CloneRequest, Listing, VoiceInfo, Voices};
+pub use providers::voices::VoiceInfo;
+use providers::voices::{CloneRequest, Listing, Voices};
 
 /// All voices of a vendor, in its order, within [`limits::VOICE_PAGES_MAX`] pages.
 ///

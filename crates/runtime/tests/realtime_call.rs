@@ -66,6 +66,7 @@ fn agent(id: AgentId, business: BusinessId, brain: &str) -> Agent {
         sound: Default::default(),
         outbound: Default::default(),
         tools: Vec::new(),
+        flow: None,
         handoff_to: None,
         record: false,
     };

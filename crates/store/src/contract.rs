@@ -5,12 +5,16 @@
 //! is ([`Numbers::route_number`], [`Calls::route_call`], [`Calls::unfinished_calls`]): they answer with the scope. Every
 //! method ends within [`base::limits::STATEMENT_MS_MAX`] plus [`base::limits::POOL_WAIT_MS_MAX`].
 
+pub mod branding;
 pub mod customers;
 pub mod desk;
 pub mod drafts;
 pub mod lines;
+pub mod mail;
 pub mod office;
 pub mod requests;
+pub mod shares;
+pub mod widgets;
 
 mod events;
 mod jobs;
@@ -140,12 +144,16 @@ pub struct CallFilter {
     pub state: Option<CallState>,
     /// Calls of this agent.
     pub agent: Option<AgentId>,
+    /// Calls with this version of their agent.
+    pub agent_version: Option<u32>,
     /// Calls in this direction.
     pub direction: Option<Direction>,
     /// Calls on this number of ours.
     pub number: Option<String>,
     /// Calls with this customer.
     pub customer: Option<String>,
+    /// Calls in which somebody said this, without regard to case. Reads every message of the span of time.
+    pub words: Option<String>,
     /// Calls that began at this time, in Unix milliseconds, or later.
     pub from_ms: Option<i64>,
     /// Calls that began before this time.
@@ -423,12 +431,47 @@ pub trait Recordings: Send + Sync {
     async fn recordings(&self, scope: &TenantScope, call: CallId) -> Answer<Vec<String>>;
 }
 
+/// The words of a call that change.
+#[derive(Clone, Debug, Default)]
+pub struct Redacted {
+    /// Entries of its journal.
+    pub records: Vec<Record>,
+    /// Messages of its conversation.
+    pub messages: Vec<(MessageId, Pii<String>)>,
+}
+
 /// How what was said and heard is deleted. Files are the caller's affair and go first: the rows name them.
 #[async_trait]
 pub trait Retention: Send + Sync {
     /// Calls that were over before this time, or never ended and began before it, of which something is still kept:
     /// oldest first, after this place, at most [`limits::PAGE_ROWS_MAX`]. For the worker that deletes them.
     async fn calls_to_forget(&self, before_ms: i64, after: Option<Cursor>) -> Answer<Vec<CallRoute>>;
+    /// The same of one business.
+    async fn calls_of_business_to_forget(
+        &self,
+        scope: &TenantScope,
+        before_ms: i64,
+        after: Option<Cursor>,
+    ) -> Answer<Vec<Call>>;
+    /// Calls of a business with parts of recordings that were opened after the one and before the other time, with the time of
+    /// each part, oldest first, at most [`limits::PAGE_ROWS_MAX`].
+    async fn recordings_to_forget(
+        &self,
+        scope: &TenantScope,
+        after_ms: i64,
+        before_ms: i64,
+    ) -> Answer<Vec<(CallId, i64)>>;
+    /// Forgets the names of a call's recordings. Their files are gone.
+    async fn forget_recordings(&self, scope: &TenantScope, call: CallId) -> Answer<()>;
+    /// Forgets who calls of a business were with that are over and began before this time, at most
+    /// [`limits::PAGE_ROWS_MAX`] at once, and answers how many.
+    async fn forget_numbers(&self, scope: &TenantScope, before_ms: i64) -> Answer<u64>;
+    /// Calls of a business that are over, began at this time or later, and were not redacted, oldest first, at most
+    /// [`limits::PAGE_ROWS_MAX`].
+    async fn calls_to_redact(&self, scope: &TenantScope, from_ms: i64) -> Answer<Vec<Call>>;
+    /// Puts other words in the place of those of a call, and deletes what would still tell the old ones: recorded inputs, what
+    /// was read of the call, what was told of its turns.
+    async fn redact_call(&self, scope: &TenantScope, call: CallId, redacted: &Redacted, at_ms: i64) -> Answer<()>;
     /// Deletes what was said and heard in a call and its log: journal, messages, recorded inputs, names of recordings.
     /// The row of the call stays.
     async fn forget_call(&self, scope: &TenantScope, call: CallId, at_ms: i64) -> Answer<()>;
@@ -618,7 +661,12 @@ pub trait Store:
     + desk::Tickets
     + desk::Dispatches
     + desk::Statistics
+    + shares::Shares
+    + shares::Notes
+    + mail::Mails
     + office::Office
+    + branding::Brandings
+    + widgets::Widgets
     + requests::Requests
     + Events
     + Jobs

@@ -116,6 +116,7 @@ impl SqlStore {
         for index in 0..fill.businesses {
             let mut tx = self.db.begin_within(REACH, PATIENCE).await?;
             tx.write(sql::FILL_COUNTS, args![made_of(1, index)]).await?;
+            tx.write(sql::FILL_AGENT_COUNTS, args![made_of(1, index)]).await?;
             tx.commit().await?;
         }
         Ok(())
@@ -209,6 +210,7 @@ impl Group {
             Some("goodbye"),
             None::<String>,
             4_200_i64 + i64::try_from(call % 1_000).unwrap_or(0),
+            None::<u32>,
         ]);
         for place in 0..count {
             let (role, text) = SAID[usize::try_from(place % 4).unwrap_or(0)];
@@ -264,6 +266,7 @@ fn agent(index: u32) -> Agent {
         sound: Default::default(),
         outbound: Default::default(),
         tools: Vec::new(),
+        flow: None,
         handoff_to: None,
         record: false,
     }

@@ -1,13 +1,21 @@
 //! What every store must obey, whatever is below it. [`crate::store_laws!`] makes each law a test of one store.
 
 mod desk;
+mod mail;
 mod resources;
+mod settings;
+mod shares;
 
 pub use desk::*;
+pub use mail::*;
 pub use resources::*;
+pub use settings::*;
+pub use shares::*;
 mod live;
+mod widgets;
 
 pub use live::*;
+pub use widgets::*;
 
 use crate::contract::{CallFilter, CallUpdate, Cursor, Document, Owner, Role, StageCost, Store, Versioned, WriterId};
 use crate::error::StoreError;
@@ -62,6 +70,7 @@ macro_rules! store_laws {
             an_agent_with_numbers_stays,
             a_call_keeps_the_version_it_began_with,
             a_number_leads_elsewhere_while_nobody_is_there,
+            a_widget_is_found_by_its_key_and_is_nobody_elses_to_change,
             a_customer_is_found_by_number_address_and_words,
             what_a_business_says_about_itself_stays_its_own,
             a_request_with_a_key_has_one_effect,
@@ -113,6 +122,13 @@ macro_rules! store_laws {
             a_ticket_is_raised_once_and_told,
             a_message_goes_out_once_and_nobody_gets_too_many,
             what_calls_come_to_is_the_sum_of_the_calls,
+            a_link_to_a_call_leads_there_until_it_is_void,
+            a_note_on_a_call_counts_its_changes,
+            a_change_takes_its_line_of_the_audit_log_along,
+            a_mail_waits_with_its_job_and_belongs_to_one_business,
+            a_domain_leads_to_the_looks_of_one_business,
+            what_is_past_its_time_goes_for_one_business_alone,
+            a_call_is_found_by_the_version_of_its_agent,
         );
     };
     (@each $open:expr; $($law:ident,)*) => {$(
@@ -156,6 +172,7 @@ pub async fn tenant(store: &dyn Store, slug: &str, dialled: &str) -> Tenant {
         sound: Default::default(),
         outbound: Default::default(),
         tools: Vec::new(),
+        flow: None,
         handoff_to: None,
         record: true,
     };
@@ -190,6 +207,7 @@ pub fn call_of(tenant: &Tenant, started_at_ms: i64) -> Call {
         ended_reason: None,
         recording: None,
         cost: Money::ZERO,
+        agent_version: Some(1),
     }
 }
 

@@ -28,6 +28,8 @@
 //! tx.commit().await?;
 //! let reach = Db::across("the reason why this is no one's rows");
 //! ```
+//!
+//!    The line of the audit log comes by itself, with the first transaction of a request that changes rows ([`trail`]).
 //! 4. Laws in `laws.rs` (or a file beside it) and their names in `store_laws!`: every one runs on both engines.
 
 mod areas;
@@ -53,6 +55,7 @@ pub mod seed;
 pub mod shared;
 pub mod sql;
 mod sql_store;
+pub mod trail;
 pub mod training;
 mod training_laws;
 

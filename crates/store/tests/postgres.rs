@@ -357,3 +357,34 @@ async fn no_statement_reads_a_large_table_from_its_beginning_and_pages_need_no_s
     }
     assert!(looked_at > 25, "{looked_at} statements");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_shows_who_it_is_before_it_is_told_anything() {
+    let (server, tls) = Server::with_tls();
+    let database = server.empty();
+    testkit::stores::bring_up(&database).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = async |address: usize, sslmode: &str, authority: &std::path::Path| {
+        let url = Secret::new(database.tls_url(&tls.addresses[address], sslmode, authority));
+        let key = folder.path().join("frontdesk.key");
+        SqlStore::open(PostgresOptions { connections_max: 2, ..PostgresOptions::new(url, key) }).await
+    };
+    let store = open(0, "verify-full", &tls.authority).await.expect("the right server");
+    tenant(&store, "shop", "+49405550170").await;
+    let encrypted = format!(
+        "SELECT bool_and(ssl), count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = '{SERVING}'"
+    );
+    assert_eq!(server.ask("postgres", &encrypted), "t|t");
+    store.close().await;
+    open(1, "verify-ca", &tls.authority).await.expect("the right authority, whatever the name").close().await;
+    for (address, sslmode, authority, why) in [
+        (0, "verify-full", &tls.stranger, "certificate"),
+        (1, "verify-full", &tls.authority, "certificate"),
+        (0, "disable", &tls.authority, "no encryption"),
+    ] {
+        let began = std::time::Instant::now();
+        let refused = open(address, sslmode, authority).await.expect_err("refused");
+        assert!(matches!(&refused, StoreError::Unavailable(words) if words.contains(why)), "{sslmode}: {refused:?}");
+        assert!(began.elapsed() < Duration::from_secs(10), "nobody waits for a certificate to get better");
+    }
+}

@@ -24,6 +24,9 @@ const QUICK: &str = "-c fsync=off -c full_page_writes=off -c shared_buffers=64MB
 /// Settings for measurements: the server's defaults but for its memory.
 const DURABLE: &str = "-c shared_buffers=512MB -c max_wal_size=2GB";
 
+/// How `openssl` makes a key without a password.
+const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+
 /// Seconds that the shared server stays after the last test process.
 const IDLE_SECONDS: u32 = 60;
 
@@ -39,6 +42,19 @@ pub struct Server {
     durable: bool,
     /// Held while this process uses the shared server.
     _used: Option<File>,
+    /// Where it takes connections that are encrypted, and no others.
+    tls: Option<Tls>,
+}
+
+/// A server that can be reached over TLS.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Addresses of the loopback network. The server's certificate names the first one.
+    pub addresses: [String; 2],
+    /// The certificate of the authority that vouches for the server.
+    pub authority: PathBuf,
+    /// The certificate of another one.
+    pub stranger: PathBuf,
 }
 
 /// A database of one test. Dropped with it.
@@ -72,7 +88,7 @@ impl Server {
         fs::create_dir_all(folder).expect("the folder");
         let folder = folder.canonicalize().expect("the folder");
         let known = folder.join("data/PG_VERSION").exists();
-        let server = Self { folder, _folder: None, own: true, durable: true, _used: None };
+        let server = Self { folder, _folder: None, own: true, durable: true, _used: None, tls: None };
         if known {
             server.start();
         } else {
@@ -82,9 +98,47 @@ impl Server {
     }
 
     fn in_folder(folder: TempDir, durable: bool) -> Self {
-        let server = Self { folder: folder.path().to_owned(), _folder: Some(folder), own: true, durable, _used: None };
+        let server = Self::unborn(folder, durable);
         server.begin();
         server
+    }
+
+    fn unborn(folder: TempDir, durable: bool) -> Self {
+        let path = folder.path().to_owned();
+        Self { folder: path, _folder: Some(folder), own: true, durable, _used: None, tls: None }
+    }
+
+    /// A server of this test alone with a certificate, which takes encrypted connections on addresses of its own.
+    pub fn with_tls() -> (Self, Tls) {
+        let mut server = Self::unborn(folder_of_its_own(), false);
+        server.create();
+        let random = RandomState::new().hash_one("addresses");
+        // Nobody else listens on the usual port there.
+        let [a, b, ..] = random.to_le_bytes();
+        let addresses = [format!("127.77.{a}.{b}"), format!("127.78.{a}.{b}")];
+        let folder = &server.folder;
+        for name in ["authority", "stranger"] {
+            openssl(
+                folder,
+                &format!("req -x509 {NEW_KEY} -days 3650 -subj /CN={name} -keyout {name}.key -out {name}.pem"),
+            );
+        }
+        let names = format!("-addext subjectAltName=IP:{}", addresses[0]);
+        openssl(folder, &format!("req -new {NEW_KEY} -subj /CN=database {names} -keyout server.key -out server.csr"));
+        let by = "-CA authority.pem -CAkey authority.key -CAcreateserial -days 3650 -copy_extensions copy";
+        openssl(folder, &format!("x509 -req -in server.csr {by} -out server.pem"));
+        fs::set_permissions(folder.join("server.key"), PermissionsExt::from_mode(0o600)).expect("a private key");
+        if let Some((uid, gid)) = server_user() {
+            std::os::unix::fs::chown(folder.join("server.key"), Some(uid), Some(gid)).expect("the server's key");
+        }
+        let rules = "local all all trust\nhostssl all all 127.0.0.0/8 trust\n";
+        fs::write(folder.join("data/pg_hba.conf"), rules).expect("rules");
+        let (authority, stranger) = (folder.join("authority.pem"), folder.join("stranger.pem"));
+        let tls = Tls { addresses, authority, stranger };
+        server.tls = Some(tls.clone());
+        server.start();
+        server.set_up();
+        (server, tls)
     }
 
     fn begin(&self) {
@@ -95,9 +149,17 @@ impl Server {
 
     /// Starts it after [`Server::stop`], with what it holds.
     pub fn start(&self) {
+        let folder = self.folder.display();
+        let reached = match &self.tls {
+            None => "-c listen_addresses=''".to_owned(),
+            Some(tls) => format!(
+                "-c listen_addresses={} -c port=5432 -c ssl=on -c ssl_cert_file={folder}/server.pem \
+                 -c ssl_key_file={folder}/server.key",
+                tls.addresses.join(",")
+            ),
+        };
         let options = format!(
-            "-k {} -c listen_addresses='' -c max_connections=400 -c jit=off {}",
-            self.folder.display(),
+            "-k {folder} {reached} -c max_connections=400 -c jit=off {}",
             if self.durable { DURABLE } else { QUICK }
         );
         let log = self.folder.join("server.log");
@@ -211,6 +273,26 @@ impl Database {
         format!("postgres://{role}@localhost/{}?host={socket}&sslmode=disable", self.name)
     }
 
+    /// Its address for the role that serves, over TLS: checked as `sslmode` says against this authority.
+    pub fn tls_url(&self, address: &str, sslmode: &str, authority: &Path) -> String {
+        let authority = authority.to_string_lossy().replace('/', "%2F");
+        format!("postgres://{SERVING}@{address}:5432/{}?sslmode={sslmode}&sslrootcert={authority}", self.name)
+    }
+
+    /// Writes all of it into a file, as a role; in an error, the words of `pg_dump`.
+    pub fn dump(&self, role: &str, to: &Path) -> Result<(), String> {
+        let mut command = Command::new(binaries().join("pg_dump"));
+        command.args(["--format=custom", "-U", role, "-d", &self.name, "-h"]).arg(&self.folder).arg("--file").arg(to);
+        spoken(&mut command)
+    }
+
+    /// Brings such a file into this database, which is empty, as a role.
+    pub fn restore(&self, role: &str, from: &Path) -> Result<(), String> {
+        let mut command = Command::new(binaries().join("pg_restore"));
+        command.args(["--exit-on-error", "-U", role, "-d", &self.name, "-h"]).arg(&self.folder).arg(from);
+        spoken(&mut command)
+    }
+
     /// Runs SQL as a role and answers its rows, columns apart by `|`.
     pub fn ask(&self, role: &str, text: &str) -> String {
         ask(&self.folder, role, &self.name, text)
@@ -246,7 +328,7 @@ fn join() -> Server {
     let (lock, used) = (file(&folder.join("lock")), file(&folder.join("used")));
     lock.lock().expect("the lock of the shared server");
     used.lock_shared().expect("the mark of use");
-    let server = Server { folder, _folder: None, own: false, durable: false, _used: Some(used) };
+    let server = Server { folder, _folder: None, own: false, durable: false, _used: Some(used), tls: None };
     let answers = || psql(&server.folder, "postgres", "postgres", "SELECT 1").status.success();
     if !answers() {
         // Whatever is there was left by a machine that went down.
@@ -350,6 +432,19 @@ fn checked(command: &mut Command) {
     let handle = || Stdio::from(words.reopen().expect("a handle"));
     let status = command.stdout(handle()).stderr(handle()).status().expect("a program of PostgreSQL");
     assert!(status.success(), "{command:?}: {}", fs::read_to_string(words.path()).unwrap_or_default());
+}
+
+/// Runs a program; in an error, its words.
+fn spoken(command: &mut Command) -> Result<(), String> {
+    let output = command.stdin(Stdio::null()).output().expect("a program");
+    let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if output.status.success() { Ok(()) } else { Err(words) }
+}
+
+/// Makes keys and certificates in a folder.
+fn openssl(folder: &Path, arguments: &str) {
+    let mut command = Command::new("openssl");
+    spoken(command.args(arguments.split(' ')).current_dir(folder)).expect("openssl, which PostgreSQL's package brings");
 }
 
 fn psql(folder: &Path, role: &str, database: &str, text: &str) -> Output {

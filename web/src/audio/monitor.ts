@@ -1,4 +1,4 @@
-import captureUrl from "./capture.worklet.ts?worker&url";
+import captureUrl from "../../../sdks/js/src/audio/capture.worklet.ts?worker&url";
 import { type MicProblem, openMicrophone } from "./line";
 import type { CaptureCommand, CapturedFrame, MonitorCommand, MonitorReport } from "./messages";
 import monitorUrl from "./monitor.worklet.ts?worker&url";

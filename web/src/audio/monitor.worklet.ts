@@ -1,3 +1,4 @@
+/// <reference path="../../../sdks/js/src/audio/worklet-scope.d.ts" />
 import type { MonitorCommand, MonitorReport } from "./messages";
 import { MonitorMix } from "./monitor-mix";
 import { WIRE_HZ } from "./playout-queue";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatMs, latencyStages, totalMs } from "./latency";
+import { formatMs, latencyStages, percentile, totalMs } from "./latency";
 
 const NONE = { endpoint_ms: null, transcript_ms: null, first_token_ms: null, first_audio_ms: null, heard_ms: null };
 
@@ -33,4 +33,10 @@ test("an answer that was never heard counts as far as it came", () => {
 
 test("figures are short", () => {
   expect([formatMs(0), formatMs(999.6), formatMs(1234)]).toEqual(["0 ms", "1000 ms", "1.23 s"]);
+});
+
+test("percentiles are by nearest rank, and there are none of nothing", () => {
+  expect(percentile([], 0.5)).toBeNull();
+  expect(percentile([30, 10, 20], 0.5)).toBe(20);
+  expect(percentile([10, 20, 30, 40], 0.95)).toBe(40);
 });

@@ -7,6 +7,8 @@ const RECONNECT_MS_MIN = 1_000;
 const RECONNECT_MS_MAX = 15_000;
 /** Lists are looked up again at most this often, however much happens. */
 const LISTS_MS = 2_000;
+/** Nobody reads faster; the first event after a pause is drawn at once. */
+const DRAW_MS = 100;
 /** A hidden page draws no frames, and is in no hurry. */
 const HIDDEN_MS = 1_000;
 const ALERTS_KEPT = 20;
@@ -15,7 +17,7 @@ const PENDING_MAX = 5_000;
 
 export type StreamState = "connecting" | "open" | "lost";
 
-/** One connection for the whole page: what happens in the business, drawn at most once per frame. */
+/** One connection for the whole page: what happens in the business, drawn at most ten times a second. */
 class LiveStream {
   picture: Picture = EMPTY;
   /** Whether a first snapshot is there. */
@@ -27,6 +29,7 @@ class LiveStream {
   #pending: BusinessEvent[] = [];
   #resyncing = false;
   #drawing = false;
+  #drawnAt = 0;
   #source: EventSource | null = null;
   #client: QueryClient | null = null;
   #retryMs = RECONNECT_MS_MIN;
@@ -136,13 +139,15 @@ class LiveStream {
       this.#drawing = false;
       this.#flush();
     };
-    if (document.hidden) window.setTimeout(flush, HIDDEN_MS);
+    const wait_ms = document.hidden ? HIDDEN_MS : Math.max(0, this.#drawnAt + DRAW_MS - performance.now());
+    if (wait_ms > 0) window.setTimeout(flush, wait_ms);
     else requestAnimationFrame(flush);
   }
 
   #flush(): void {
     const events = this.#pending;
     this.#pending = [];
+    this.#drawnAt = performance.now();
     this.picture = take(this.picture, events);
     this.#refreshQueries(events);
     this.#draw();
@@ -162,7 +167,13 @@ class LiveStream {
     if (changed.size === 0 || this.#listsTimer !== 0) return;
     this.#listsTimer = window.setTimeout(() => {
       this.#listsTimer = 0;
-      for (const path of ["/api/v1/calls", "/api/v1/usage", "/api/v1/usage/{month}", "/api/v1/costs"]) {
+      for (const path of [
+        "/api/v1/calls",
+        "/api/v1/overview",
+        "/api/v1/usage",
+        "/api/v1/usage/{month}",
+        "/api/v1/costs",
+      ]) {
         void client.invalidateQueries({ queryKey: ["get", path] });
       }
     }, LISTS_MS);

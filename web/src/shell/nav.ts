@@ -1,10 +1,20 @@
 import type { ComponentType } from "react";
 import type { Can } from "../auth/me";
 import type { MessageKey } from "../i18n";
-import { AgentIcon, BookIcon, CallsIcon, CompassIcon, HomeIcon, LiveIcon, MicIcon, SettingsIcon } from "../ui/icons";
+import {
+  AgentIcon,
+  BookIcon,
+  CallsIcon,
+  CompassIcon,
+  HomeIcon,
+  LiveIcon,
+  MicIcon,
+  NodesIcon,
+  SettingsIcon,
+} from "../ui/icons";
 
 export interface Place {
-  to: "/" | "/live" | "/calls" | "/talk" | "/agents" | "/knowledge" | "/settings" | "/start";
+  to: "/" | "/live" | "/calls" | "/talk" | "/agents" | "/knowledge" | "/settings" | "/operations" | "/start";
   label: MessageKey;
   icon: ComponentType<{ className?: string }>;
   /** After `g`. */
@@ -28,6 +38,13 @@ export const PLACES: Place[][] = [
   ],
   [
     { to: "/settings", label: "shell.settings", icon: SettingsIcon, key: "s", needs: (can) => can("business:read") },
+    {
+      to: "/operations",
+      label: "operations.title",
+      icon: NodesIcon,
+      key: "o",
+      needs: (can) => can("installation:manage"),
+    },
     { to: "/start", label: "shell.start", icon: CompassIcon, key: "b", needs: (can) => can("agents:write") },
   ],
 ];

@@ -108,6 +108,10 @@ const tree = root.addChildren([
       lazyRouteComponent(() => import("../pages/knowledge/document")),
     ),
     page(
+      "/operations",
+      lazyRouteComponent(() => import("../pages/operations")),
+    ),
+    page(
       "/settings",
       lazyRouteComponent(() => import("../pages/settings")),
     ),
@@ -124,6 +128,10 @@ const tree = root.addChildren([
   open(
     "/invitation",
     lazyRouteComponent(() => import("../pages/sign-in"), "InvitationPage"),
+  ),
+  open(
+    "/forgot",
+    lazyRouteComponent(() => import("../pages/sign-in"), "ForgotPage"),
   ),
   open(
     "/reset",
@@ -148,7 +156,7 @@ declare module "@tanstack/react-router" {
   }
 }
 
-const OPEN_PATHS = ["/sign-in", "/register", "/invitation", "/reset"];
+const OPEN_PATHS = ["/sign-in", "/register", "/invitation", "/forgot", "/reset"];
 
 /** The session ended while the page was open: what was fetched for it goes, and the way back is kept. */
 onSignedOut(async () => {

@@ -13,6 +13,7 @@ import { Dialog } from "../ui/kit/dialog";
 import { Key } from "../ui/kit/page";
 import { AccountMenu } from "./account-menu";
 import { Allowed } from "./allowed";
+import { Logo, PRODUCT, useBranding, useLooks } from "./branding";
 import { type Place, placesFor } from "./nav";
 import { openPalette, useShortcuts } from "./shortcuts";
 
@@ -79,15 +80,17 @@ function BusinessName() {
 
 function SideBar() {
   const can = useCan();
+  const looks = useBranding();
+  useLooks(looks);
   return (
     <aside className="flex min-h-0 flex-col border-r border-line bg-side max-md:hidden">
       <Link to="/" className="mx-3 mt-4 flex items-center gap-2.5 rounded-lg px-2 py-1">
-        <LogoIcon className="size-7 shrink-0 text-accent" />
+        <Logo looks={looks} className="size-7 shrink-0" />
         <span className="min-w-0 leading-tight">
           <span className="block truncate text-sm font-semibold tracking-tight">
             <BusinessName />
           </span>
-          <span className="block text-xs text-soft">Frontdesk</span>
+          <span className="block truncate text-xs text-soft">{looks.name ?? PRODUCT}</span>
         </span>
       </Link>
       <button

@@ -324,3 +324,36 @@ export const TrashIcon = (p: IconProps) => (
     <path d="M5 7h14M10 7V4.500h4V7M7 7l.8 11.500a1.200 1.200 0 0 0 1.200 1h6a1.200 1.200 0 0 0 1.200-1L17 7M10.500 11v5M13.500 11v5" />
   </Icon>
 );
+
+export const MinusIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M5 12h14" />
+  </Icon>
+);
+
+export const FlowIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <rect x="9" y="3" width="6" height="5" rx="1.5" />
+    <rect x="3" y="16" width="6" height="5" rx="1.5" />
+    <rect x="15" y="16" width="6" height="5" rx="1.5" />
+    <path d="M12 8v4M6 16v-2a2 2 0 0 1 2-2h8a2 2 0 0 1 2 2v2" />
+  </Icon>
+);
+
+export const BranchIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M12 3v6M12 9c0 4-6 3-6 8M12 9c0 4 6 3 6 8M3.5 14.5 6 17l2.5-2.5M15.5 14.5 18 17l2.5-2.5" />
+  </Icon>
+);
+
+export const SetIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M5 9.5h14M5 14.5h14" />
+  </Icon>
+);
+
+export const EndIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M6 21V4M6 5h11l-2.5 3.5L17 12H6" />
+  </Icon>
+);

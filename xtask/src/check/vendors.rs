@@ -15,7 +15,7 @@ const REGISTRIES: [&str; 7] = [
     "carriers",
 ];
 /// Registered, and no vendor.
-const NO_VENDORS: [&str; 3] = ["browser", "loopback", "webrtc"];
+const NO_VENDORS: [&str; 4] = ["browser", "loopback", "website", "webrtc"];
 /// Vendors whose names are also ordinary words of this code: a program cannot tell them apart.
 const ORDINARY_WORDS: [&str; 2] = ["connect", "zoom"];
 /// Libraries whose names hold that of a vendor.

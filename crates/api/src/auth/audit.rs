@@ -1,8 +1,10 @@
 //! Who did what: every change that the API makes leaves a line in the business's audit log.
 //!
-//! A layer writes it, behind the handler and only when the handler succeeded, so no handler can forget it. The line says the
-//! operation's name, whose credential it was, on what, and from where. A handler that knows more leaves a [`Note`] in its
-//! answer.
+//! A layer around every handler makes the line: the operation's name, whose credential it was, on what, and from where. The
+//! change takes it along in its own transaction ([`store::trail`]), so none is made whose line cannot be written, and no
+//! handler can forget it. A handler that knows more says it before the change ([`tell`]). What succeeds without touching a row
+//! of the business (a live call is told something), and who signs in, gets its line afterwards; a handler leaves what it knows
+//! of that as a [`Note`] in its answer.
 
 use super::{Actor, Principal, network};
 use crate::App;
@@ -15,6 +17,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::people::Audited;
+use store::trail::{Line, Trail};
+
+/// Operations that are asked with a body and change nothing.
+const QUESTIONS: [&str; 2] = ["query_knowledge", "classify"];
 
 /// What a handler adds to the line about it.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +73,27 @@ pub(crate) fn operations(document: &Value) -> Operations {
     Arc::new(paths.flat_map(of_path).collect())
 }
 
-/// Writes the line of a request that changed something.
+/// Says more about the change that follows, before it is made.
+pub(crate) fn tell(note: &Note) {
+    if let Some(trail) = Trail::current() {
+        trail.amend(|line| note.complete(line));
+    }
+}
+
+impl Note {
+    fn complete(&self, line: &mut Line) {
+        line.scope = self.scope.or(line.scope);
+        line.actor = self.actor.or(line.actor);
+        if let Some(subject) = &self.subject {
+            line.subject.clone_from(subject);
+        }
+        if let Some(details) = &self.details {
+            line.details.clone_from(details);
+        }
+    }
+}
+
+/// Has a request that changes something leave its line.
 pub(crate) async fn record(
     State((app, operations)): State<(App, Operations)>,
     request: Request,
@@ -78,19 +104,30 @@ pub(crate) async fn record(
     let address = network::client_address(&app.access, request.headers(), request.extensions());
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let name = route.and_then(|route| operations.get(&(request.method().to_string(), route)).cloned());
-    let path = request.uri().path().to_owned();
-    let response = next.run(request).await;
-    let note = response.extensions().get::<Note>().cloned();
-    let Some(action) = name.filter(|_| (changes && response.status().is_success()) || note.is_some()) else {
-        return response;
+    let Some(action) = name.filter(|name| !QUESTIONS.contains(&name.as_str())) else {
+        return next.run(request).await;
     };
-    let note = note.unwrap_or_default();
-    let Some(scope) = note.scope.or(principal.map(|principal| principal.scope)) else { return response };
-    let actor = note.actor.or(principal.map(|principal| principal.actor));
-    let subject = note.subject.unwrap_or_else(|| path.trim_start_matches("/api/v1/").to_owned());
-    let details = note.details.unwrap_or_else(|| json!({}));
-    let address = address.map(|address| address.to_string());
-    let line = Audited { actor, action: &action, subject: &subject, details: &details, address: address.as_deref() };
+    let trail = Trail::new(Line {
+        scope: principal.map(|principal| principal.scope),
+        actor: principal.map(|principal| principal.actor),
+        action,
+        subject: request.uri().path().trim_start_matches("/api/v1/").to_owned(),
+        details: json!({}),
+        address: address.map(|address| address.to_string()),
+        at_ms: runtime::wall_ms(),
+    });
+    let response = if changes { trail.follow(next.run(request)).await } else { next.run(request).await };
+    let note = response.extensions().get::<Note>();
+    if trail.is_written() || !((changes && response.status().is_success()) || note.is_some()) {
+        return response;
+    }
+    let mut line = trail.line();
+    if let Some(note) = note {
+        note.complete(&mut line);
+    }
+    let Some(scope) = line.scope else { return response };
+    let Line { actor, action, subject, details, address, .. } = &line;
+    let line = Audited { actor: *actor, action, subject, details, address: address.as_deref() };
     write(&app, scope, &line).await;
     response
 }

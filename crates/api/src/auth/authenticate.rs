@@ -41,7 +41,7 @@ pub(crate) async fn principal(
     {
         return Ok(Some(principal));
     }
-    if app.access.is_laptop(headers) && address.is_none_or(|address| address.is_loopback()) {
+    if app.access.is_open_to(headers, address) {
         return installation(app, headers).await.map(Some);
     }
     Ok(None)

@@ -6,6 +6,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod authenticate;
+pub(crate) mod forgotten;
 pub(crate) mod network;
 pub(crate) mod oidc;
 pub(crate) mod password;
@@ -16,6 +17,7 @@ pub(crate) mod standing;
 pub(crate) mod throttle;
 pub(crate) mod token;
 
+pub use forgotten::ForgottenPasswords;
 pub use network::{Peer, read_network};
 pub use password::{Passwords, check_new as check_new_password};
 

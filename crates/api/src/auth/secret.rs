@@ -18,6 +18,8 @@ pub enum SecretKind {
     Refresh,
     /// An invitation or a password reset.
     OneTime,
+    /// A link to a call.
+    Link,
 }
 
 impl SecretKind {
@@ -28,6 +30,7 @@ impl SecretKind {
             Self::Client => "fdc_",
             Self::Refresh => "fdr_",
             Self::OneTime => "fdo_",
+            Self::Link => "fdl_",
         }
     }
 }
@@ -55,6 +58,17 @@ pub fn fresh(kind: SecretKind) -> Result<Fresh, Problem> {
     let text = format!("{prefix}_{secret}");
     let hash = hash(&text);
     Ok(Fresh { text: Secret::new(text), prefix, hash })
+}
+
+/// What keys of widgets begin with. They stand in the source of pages and are no secrets.
+pub(crate) const WIDGET_LETTERS: &str = "fdw_";
+
+/// Makes the key of a widget: it names one and cannot be guessed, and whoever has it has nothing but that.
+///
+/// # Errors
+/// When the machine gives no random numbers.
+pub(crate) fn publishable() -> Result<String, Problem> {
+    Ok(format!("{WIDGET_LETTERS}{}", URL_SAFE_NO_PAD.encode(random::<18>()?)))
 }
 
 /// SHA-256 of a secret. Enough for what is random: there is nothing to guess that a slow hash would protect.

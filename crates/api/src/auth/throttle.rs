@@ -90,7 +90,7 @@ fn pause(beyond: u64) -> Millis {
 }
 
 /// Who counts as one: an address of version 4, or the network of version 6 that a household or a server gets.
-fn network(address: IpAddr) -> String {
+pub(crate) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

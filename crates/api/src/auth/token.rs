@@ -4,9 +4,10 @@
 //! session that ends and a role that changes count at once. After a change of the data key, tokens of the old one hold until
 //! they expire. Only we read them, so a shared key is enough; the algorithm is pinned, whatever a token says.
 
-use base::{AccessKeyId, SessionId, UserId, limits};
+use base::{AccessKeyId, CallId, SessionId, UserId, WidgetId, limits};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use model::business::TenantScope;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::Keyring;
 use uuid::Uuid;
@@ -34,6 +35,38 @@ struct Claims {
     /// What a client asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+}
+
+/// A visitor's token says which conversation it opens, and from which page.
+const VISIT_AUDIENCE: &str = "frontdesk-visit";
+
+/// What a visitor's token says. Another audience than that of the API: neither opens what the other one opens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct VisitClaims {
+    iss: String,
+    aud: String,
+    /// The conversation's call.
+    sub: Uuid,
+    exp: i64,
+    nbf: i64,
+    iat: i64,
+    /// The business.
+    biz: Uuid,
+    /// The widget.
+    wid: Uuid,
+    /// The origin of the page.
+    org: String,
+}
+
+/// What a visitor of a website was let in for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisitPass {
+    /// By which widget.
+    pub widget: WidgetId,
+    /// The conversation's call.
+    pub call: CallId,
+    /// From a page of this origin.
+    pub origin: String,
 }
 
 /// Whose a token is.
@@ -97,21 +130,52 @@ impl Signer {
             sid,
             scope: asked,
         };
-        let header = Header { kid: Some(self.current.0.clone()), ..Header::new(Algorithm::HS256) };
-        encode(&header, &claims, &self.current.1).ok()
+        self.signed(&claims)
     }
 
-    /// Whose a token is, if it is one of ours and holds now.
-    pub fn check(&self, token: &str) -> Option<(TenantScope, Bearer)> {
+    /// A visitor's token, from now on for [`limits::VISIT_MS_MAX`]. `None` when it cannot be signed.
+    pub fn sign_visit(&self, scope: &TenantScope, pass: &VisitPass, now_ms: i64) -> Option<String> {
+        let now = now_ms / 1000;
+        self.signed(&VisitClaims {
+            iss: self.issuer.clone(),
+            aud: VISIT_AUDIENCE.into(),
+            sub: pass.call.0,
+            exp: now + limits::VISIT_MS_MAX / 1000,
+            nbf: now,
+            iat: now,
+            biz: scope.business.0,
+            wid: pass.widget.0,
+            org: pass.origin.clone(),
+        })
+    }
+
+    fn signed(&self, claims: &impl Serialize) -> Option<String> {
+        let header = Header { kid: Some(self.current.0.clone()), ..Header::new(Algorithm::HS256) };
+        encode(&header, claims, &self.current.1).ok()
+    }
+
+    fn opened<C: DeserializeOwned + Clone>(&self, token: &str, audience: &str) -> Option<C> {
         let kid = decode_header(token).ok()?.kid?;
         let (_, key) = self.known.iter().find(|(id, _)| *id == kid)?;
         let mut rules = Validation::new(Algorithm::HS256);
         rules.leeway = LEEWAY_SECS;
         rules.validate_nbf = true;
         rules.set_issuer(&[&self.issuer]);
-        rules.set_audience(&[AUDIENCE]);
+        rules.set_audience(&[audience]);
         rules.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
-        let claims: Claims = decode(token, key, &rules).ok()?.claims;
+        Some(decode(token, key, &rules).ok()?.claims)
+    }
+
+    /// What a visitor's token opens, if it is one of ours and holds now.
+    pub fn check_visit(&self, token: &str) -> Option<(TenantScope, VisitPass)> {
+        let claims: VisitClaims = self.opened(token, VISIT_AUDIENCE)?;
+        let pass = VisitPass { widget: WidgetId(claims.wid), call: CallId(claims.sub), origin: claims.org };
+        Some((TenantScope { business: base::BusinessId(claims.biz) }, pass))
+    }
+
+    /// Whose a token is, if it is one of ours and holds now.
+    pub fn check(&self, token: &str) -> Option<(TenantScope, Bearer)> {
+        let claims: Claims = self.opened(token, AUDIENCE)?;
         let scope = TenantScope { business: base::BusinessId(claims.biz) };
         let bearer = match (claims.sid, claims.scope) {
             (Some(session), None) => Bearer::User { user: UserId(claims.sub), session: SessionId(session) },
@@ -175,5 +239,20 @@ mod tests {
         for bad in [late, early, foreign, unsigned, longer, nameless, format!("{good}x"), String::new()] {
             assert_eq!(ours.check(&bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_visitors_token_opens_its_conversation_and_nothing_of_the_api() {
+        let (scope, bearer) = someone();
+        let ours = signer('a', &[]);
+        let pass =
+            VisitPass { widget: WidgetId::generate(), call: CallId::generate(), origin: "https://a.example".into() };
+        let token = ours.sign_visit(&scope, &pass, now_ms()).expect("signed");
+        assert_eq!(ours.check_visit(&token), Some((scope, pass.clone())));
+        assert_eq!(ours.check(&token), None);
+        let late = ours.sign_visit(&scope, &pass, now_ms() - limits::VISIT_MS_MAX - 60_000).expect("signed");
+        assert_eq!(ours.check_visit(&late), None);
+        let theirs = ours.sign(&scope, &bearer, now_ms()).expect("signed");
+        assert_eq!(ours.check_visit(&theirs), None);
     }
 }

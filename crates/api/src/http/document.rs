@@ -57,6 +57,11 @@ fn parameters() -> Value {
                 given again. The same key with another request is refused.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$" }
         },
+        "IfMatchIfAny": {
+            "name": "If-Match", "in": "header", "required": false,
+            "description": "The `ETag` of what the change is based on. Without it the change holds for whatever is there.",
+            "schema": { "type": "string" }, "example": "*"
+        },
         "IfMatch": {
             "name": "If-Match", "in": "header", "required": true,
             "description": "The `ETag` of what the change is based on, or `*` to overwrite whatever is there.",
@@ -120,11 +125,19 @@ fn operate(path: &str, method: &str, operation: &mut Map<String, Value>) {
     if has_body {
         statuses.extend([413, 415]);
     }
-    let changes_versions = operation.remove("x-if-match").is_some();
+    // `true`: a change must say what it is based on; anything else: it may.
+    let if_match = operation.remove("x-if-match");
     let Some(parameters) = operation.get_mut("parameters").and_then(Value::as_array_mut) else { return };
-    if changes_versions {
-        parameters.push(json!({ "$ref": "#/components/parameters/IfMatch" }));
-        statuses.extend([412, 428, 409]);
+    match if_match {
+        Some(Value::Bool(true)) => {
+            parameters.push(json!({ "$ref": "#/components/parameters/IfMatch" }));
+            statuses.extend([412, 428, 409]);
+        }
+        Some(_) => {
+            parameters.push(json!({ "$ref": "#/components/parameters/IfMatchIfAny" }));
+            statuses.extend([412, 409]);
+        }
+        None => {}
     }
     if method == "post" && is_secured {
         parameters.push(json!({ "$ref": "#/components/parameters/IdempotencyKey" }));

@@ -129,6 +129,9 @@ pub(crate) struct AgentPatch {
     /// Whether both sides are recorded; null: as by default.
     #[schema(required = false, value_type = Option<bool>)]
     record: bool,
+    /// What it goes through with a caller, step by step (docs/flows.md); null takes it away.
+    #[schema(required = false, value_type = Option<Object>)]
+    flow: Value,
 }
 
 /// Which agents.
@@ -305,6 +308,7 @@ pub(super) async fn put_draft(
 
 /// Deletes an agent: its past calls still name it, nothing else does.
 #[utoipa::path(delete, path = "/api/v1/agents/{agent}", tag = "agents", operation_id = "delete_agent",
+    extensions(("x-if-match" = json!("optional"))),
     params(("agent" = String, Path, description = "Id or short name")), security(("bearer" = ["agents:write"])), responses(
     (status = 204, description = "It is gone"),
     (status = 409, description = "Numbers lead to it", body = Problem)
@@ -317,13 +321,13 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     let store = app.node.store();
     let known = find(store.as_ref(), &caller.scope, &name).await?;
-    if_match.against(known.revision)?;
+    let expected = if_match.against(known.revision)?;
     if known.status == AgentStatus::Archived {
         return Err(Problem::not_found());
     }
     let (id, now_ms) = (known.draft.id, runtime::wall_ms());
-    let done = store.set_agent_status(&caller.scope, id, AgentStatus::Archived, None, now_ms).await;
-    done.map(|_| StatusCode::NO_CONTENT).map_err(store_problem)
+    let done = store.set_agent_status(&caller.scope, id, AgentStatus::Archived, expected, now_ms).await;
+    done.map(|_| StatusCode::NO_CONTENT).map_err(|error| super::stale_or(error, known.revision))
 }
 
 /// Whether an agent answers.
@@ -335,6 +339,7 @@ pub(crate) struct StatusBody {
 
 /// Switches an agent on or off. Calls in progress go on.
 #[utoipa::path(put, path = "/api/v1/agents/{agent}/status", tag = "agents", operation_id = "set_agent_status",
+    extensions(("x-if-match" = json!("optional"))),
     params(("agent" = String, Path, description = "Id or short name")), request_body = StatusBody,
     security(("bearer" = ["agents:publish"])), responses(
     (status = 200, description = "The agent as it is now", body = AgentDetail, headers(("ETag" = String, description = "Its revision"))),
@@ -352,7 +357,7 @@ pub(crate) async fn set_status(
     let expected = if_match.against(known.revision)?;
     let (id, status) = (known.draft.id, body.status.into());
     let done = store.set_agent_status(&caller.scope, id, status, expected, runtime::wall_ms()).await;
-    tagged(&done.map_err(store_problem)?)
+    tagged(&done.map_err(|error| super::stale_or(error, known.revision))?)
 }
 
 /// What is said about a publication.
@@ -366,6 +371,7 @@ pub(crate) struct PublishBody {
 
 /// Publishes an agent's draft: the next calls get it. Calls in progress keep the version they began with.
 #[utoipa::path(post, path = "/api/v1/agents/{agent}/publish", tag = "agents", operation_id = "publish_agent",
+    extensions(("x-if-match" = json!("optional"))),
     params(("agent" = String, Path, description = "Id or short name")), request_body = Option<PublishBody>,
     security(("bearer" = ["agents:publish"])), responses(
     (status = 200, description = "The agent as it is now", body = AgentDetail, headers(("ETag" = String, description = "Its revision"))),
@@ -385,10 +391,17 @@ pub(crate) async fn publish(
     let known = find(store.as_ref(), &caller.scope, &name).await?;
     let expected = if_match.against(known.revision)?;
     check(&app, &known.draft)?;
+    // A draft may hold a flow that is not finished.
+    let wrong =
+        known.draft.flow.as_ref().map(|flow| super::flows::problems(flow, &known.draft.tools)).unwrap_or_default();
+    if let Some(problem) = wrong.first() {
+        let node = problem.node.as_ref().map(|node| format!("node {node}: ")).unwrap_or_default();
+        return Err(Problem::invalid(format!("flow: {node}{} ({} in all)", problem.detail, wrong.len())));
+    }
     let by = rate::actor_name(caller.actor);
     let publication = Publication { note: body.note.as_deref(), by: &by, at_ms: runtime::wall_ms() };
     let done = store.publish(&caller.scope, known.draft.id, expected, publication).await;
-    tagged(&done.map_err(store_problem)?)
+    tagged(&done.map_err(|error| super::stale_or(error, known.revision))?)
 }
 
 /// Reads the description of an agent, and says where something is wrong.
@@ -417,6 +430,9 @@ fn check(app: &App, agent: &Agent) -> Result<(), Problem> {
         return Err(Problem::invalid("timing: tool_ms_max, turn_ms_max and ring_ms_max must be more than 0"));
     }
     super::tools::check_all(&agent.tools)?;
+    if agent.flow.as_ref().is_some_and(|flow| flow.nodes.len() > limits::FLOW_NODES_MAX) {
+        return Err(Problem::invalid(format!("flow: at most {} nodes", limits::FLOW_NODES_MAX)));
+    }
     match app.node.check_providers(agent.business, &agent.providers) {
         Ok(()) => Ok(()),
         Err(ProviderError::Invalid(why)) => Err(Problem::invalid(format!("providers: {why}"))),

@@ -33,6 +33,9 @@ pub(crate) struct CallQuery {
     state: Option<CallStateView>,
     /// Calls of this agent, by its id.
     agent: Option<uuid::Uuid>,
+    /// Calls with this version of their agent.
+    #[param(minimum = 1)]
+    agent_version: Option<u32>,
     /// `inbound` or `outbound`.
     #[param(inline)]
     direction: Option<DirectionView>,
@@ -40,6 +43,9 @@ pub(crate) struct CallQuery {
     number: Option<String>,
     /// Calls with this customer: their number or address.
     customer: Option<String>,
+    /// Calls in which somebody said this. Without `from_ms`, of the last 30 days.
+    #[param(min_length = 2, max_length = 100)]
+    q: Option<String>,
     /// Calls that began at this time, in Unix milliseconds, or later.
     from_ms: Option<i64>,
     /// Calls that began before this time.
@@ -63,7 +69,7 @@ pub(crate) enum CallSort {
     StartedAtDown,
 }
 
-/// Lists calls, newest first unless told otherwise.
+/// Lists calls, newest first unless told otherwise, or finds them by what was said.
 #[utoipa::path(get, path = "/api/v1/calls", tag = "calls", operation_id = "list_calls", security(("bearer" = ["calls:read"])),
     params(CallQuery), responses((status = 200, description = "One page of calls", body = List<CallView>)))]
 pub(crate) async fn list(
@@ -74,13 +80,16 @@ pub(crate) async fn list(
 ) -> Result<Listed<CallView>, Problem> {
     let wanted = page::rows(query.limit)?;
     let after = page::cursor::<Cursor>(query.cursor.as_deref())?;
+    let since = super::conversations::search_since(query.q.as_deref(), query.to_ms)?;
     let filter = CallFilter {
         state: query.state.map(Into::into),
         agent: query.agent.map(AgentId),
+        agent_version: query.agent_version,
         direction: query.direction.map(Into::into),
         number: query.number.as_deref().map(super::customer_text),
         customer: query.customer.as_deref().map(super::customer_text),
-        from_ms: query.from_ms,
+        words: query.q,
+        from_ms: query.from_ms.or(since),
         to_ms: query.to_ms,
         ascending: matches!(query.sort, Some(CallSort::StartedAt)),
     };

@@ -67,16 +67,22 @@ pub(crate) enum RoleView {
     Person,
 }
 
+impl From<Role> for RoleView {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Customer => Self::Customer,
+            Role::Agent => Self::Agent,
+            Role::Person => Self::Person,
+        }
+    }
+}
+
 impl From<Message> for MessageView {
     fn from(message: Message) -> Self {
         Self {
             id: message.id.0,
             seq: message.seq,
-            role: match message.role {
-                Role::Customer => RoleView::Customer,
-                Role::Agent => RoleView::Agent,
-                Role::Person => RoleView::Person,
-            },
+            role: message.role.into(),
             text: message.text.into_inner(),
             complete: message.complete,
             at_ms: message.at.0,
@@ -111,6 +117,14 @@ pub(crate) struct ConversationQuery {
     cursor: Option<String>,
 }
 
+/// From when on is searched for words that were said: a search reads what was said, so it is given a bound where nobody gives
+/// one.
+pub(super) fn search_since(words: Option<&str>, to_ms: Option<i64>) -> Result<Option<i64>, Problem> {
+    let Some(words) = words else { return Ok(None) };
+    super::check_text("q", words, 2, 100)?;
+    Ok(Some(to_ms.unwrap_or_else(runtime::wall_ms).saturating_sub(limits::SEARCH_SPAN_MS)))
+}
+
 /// Lists conversations, or finds them by what was said.
 #[utoipa::path(get, path = "/api/v1/conversations", tag = "conversations", operation_id = "list_conversations",
     params(ConversationQuery), security(("bearer" = ["conversations:read"])),
@@ -123,12 +137,7 @@ pub(crate) async fn list(
 ) -> Result<Listed<ConversationView>, Problem> {
     let wanted = page::rows(query.limit)?;
     let after = page::cursor::<Cursor>(query.cursor.as_deref())?;
-    if let Some(words) = &query.q {
-        super::check_text("q", words, 2, 100)?;
-    }
-    // A search reads what was said: it is given a bound where nobody gives one.
-    let since =
-        query.q.as_ref().map(|_| query.to_ms.unwrap_or_else(runtime::wall_ms).saturating_sub(limits::SEARCH_SPAN_MS));
+    let since = search_since(query.q.as_deref(), query.to_ms)?;
     let filter = ConversationFilter {
         agent: query.agent.map(AgentId),
         customer: query.customer.as_deref().map(super::customer_text),

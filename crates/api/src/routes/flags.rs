@@ -121,6 +121,7 @@ pub(crate) async fn get(
 
 /// Sets a feature flag. `If-Match` makes sure that nobody has changed it meanwhile; without, it replaces whatever there is.
 #[utoipa::path(put, path = "/api/v1/flags/{name}", tag = "configuration", operation_id = "put_flag",
+    extensions(("x-if-match" = json!("optional"))),
     params(("name" = String, Path, description = "1 to 64 of a–z, 0–9, hyphen and underscore, with a letter first")),
     request_body = FlagBody, security(("bearer" = ["config:manage"])), responses(
     (status = 200, description = "The flag as it is now", body = FlagView, headers(("ETag" = String, description = "Its version"))),

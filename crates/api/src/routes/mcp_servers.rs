@@ -75,6 +75,7 @@ pub(crate) async fn list(
 
 /// Sets an MCP server. Tools that name it use the new address from their next call on.
 #[utoipa::path(put, path = "/api/v1/mcp-servers/{name}", tag = "tools", operation_id = "put_mcp_server",
+    extensions(("x-if-match" = json!("optional"))),
     params(("name" = String, Path, description = "The server: letters, digits, dots, hyphens and underscores")),
     request_body = McpServerBody, security(("bearer" = ["providers:manage"])), responses(
     (status = 200, description = "The server as it is now", body = McpServerView, headers(("ETag" = String, description = "Its version"))),

@@ -1,7 +1,9 @@
 //! All routes, one file per resource.
 
 mod agents;
+mod branding;
 mod business;
+mod businesses;
 mod calls;
 mod carriers;
 mod conversations;
@@ -9,17 +11,22 @@ mod customers;
 mod events;
 mod fields;
 mod flags;
+mod flows;
 mod health;
 mod knowledge;
 mod mcp_servers;
+mod notes;
 mod numbers;
 mod overview;
 mod peers;
 mod people;
 mod plans;
+mod privacy;
 mod providers;
 mod recordings;
 mod shapes;
+mod shares;
+mod splits;
 mod supervise;
 pub(crate) mod test_calls;
 mod tickets;
@@ -29,7 +36,10 @@ mod transcripts;
 mod values;
 mod versions;
 mod views;
+pub(crate) mod visits;
+mod voices;
 mod webhooks;
+mod widgets;
 
 pub(crate) use fields::{
     Id, Name, check_key, check_language, check_slug, check_text, customer_text, deleted, dialled, merged, merged_value,
@@ -75,6 +85,7 @@ use utoipa_axum::routes;
         (name = "calls", description = "Calls, their journals, recordings and live events."),
         (name = "events", description = "What happens in the business, as it happens; docs/events.md."),
         (name = "webhooks", description = "The same, sent to your systems; docs/webhooks.md."),
+        (name = "widgets", description = "Agents on websites, and what their visitors do; docs/widget.md."),
         (name = "plans", description = "Plans, the subscription, and what is used."),
         (name = "providers", description = "Who recognises, thinks and speaks: health, switches, credentials, costs."),
         (name = "operations", description = "Health and metrics.")
@@ -103,6 +114,13 @@ fn documented() -> OpenApiRouter<App> {
 fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
     router
         .routes(routes!(business::get, business::update).layer(wide()))
+        .routes(routes!(privacy::get, privacy::put))
+        .routes(routes!(branding::get, branding::put))
+        .routes(routes!(branding::logo, branding::put_logo, branding::delete_logo).layer(image()))
+        .routes(routes!(branding::public))
+        .routes(routes!(branding::public_logo))
+        .routes(routes!(voices::list))
+        .routes(routes!(voices::preview))
         .routes(routes!(agents::list, agents::create).layer(wide()))
         .routes(routes!(agents::get, agents::update, agents::delete).layer(wide()))
         .routes(routes!(agents::set_status))
@@ -111,6 +129,8 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(versions::list))
         .routes(routes!(versions::get))
         .routes(routes!(versions::diff))
+        .routes(routes!(flows::test).layer(wide()))
+        .routes(routes!(splits::get, splits::put, splits::delete))
         .routes(routes!(tools::list))
         .routes(routes!(tools::put, tools::delete).layer(wide()))
         .routes(routes!(tools::test))
@@ -185,6 +205,11 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(supervise::take_over))
         .routes(routes!(supervise::hand_back))
         .routes(routes!(supervise::supervise))
+        .routes(routes!(shares::create, shares::list))
+        .routes(routes!(shares::revoke))
+        .routes(routes!(shares::get))
+        .routes(routes!(shares::recording))
+        .routes(routes!(notes::get, notes::put))
         .routes(routes!(transcripts::get))
         .routes(routes!(transcripts::log))
         .routes(routes!(recordings::get))
@@ -206,10 +231,17 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(webhooks::delivery))
         .routes(routes!(webhooks::replay_delivery))
+        .routes(routes!(widgets::list, widgets::create).layer(wide()))
+        .routes(routes!(widgets::get, widgets::update, widgets::delete).layer(wide()))
+        .routes(routes!(visits::show))
+        .routes(routes!(visits::begin))
+        .routes(routes!(visits::messages))
+        .routes(routes!(visits::line))
         .routes(routes!(plans::plans))
         .routes(routes!(plans::subscription, plans::put_subscription))
         .routes(routes!(plans::usage))
         .routes(routes!(plans::month))
+        .routes(routes!(businesses::list))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
@@ -224,6 +256,11 @@ pub(crate) fn operations() -> crate::auth::audit::Operations {
 /// For bodies that hold more than a form: personas, lines, tools, notes.
 fn wide() -> DefaultBodyLimit {
     DefaultBodyLimit::max(limits::AGENT_BODY_BYTES_MAX)
+}
+
+/// For a logo.
+fn image() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(limits::LOGO_BYTES_MAX)
 }
 
 /// For files.

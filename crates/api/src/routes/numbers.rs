@@ -205,6 +205,7 @@ pub(crate) async fn update(
 
 /// Deletes a number. Calls to it find nobody from now on.
 #[utoipa::path(delete, path = "/api/v1/numbers/{id}", tag = "numbers", operation_id = "delete_number",
+    extensions(("x-if-match" = json!("optional"))),
     params(("id" = Uuid, Path, description = "The number")), security(("bearer" = ["numbers:manage"])), responses(
     (status = 204, description = "It is gone")
 ))]

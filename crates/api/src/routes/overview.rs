@@ -172,6 +172,8 @@ pub(crate) struct AnalyticsQuery {
     /// How long a step is; a day of the business's time zone when left out.
     #[param(inline)]
     step: Option<StepView>,
+    /// Calls of this agent alone, by its id.
+    agent: Option<uuid::Uuid>,
 }
 
 /// How long a step is.
@@ -219,7 +221,11 @@ pub(crate) async fn analytics(
     let business = store.profile(&caller.scope).await.map_err(store_problem)?.business;
     let zone = TimeZone::get(&business.time_zone).unwrap_or(TimeZone::UTC);
     let (from, to) = (slot_of(query.from_ms), slot_of(to_ms - 1) + 1);
-    let counts = store.call_counts(&caller.scope, from, to).await.map_err(store_problem)?;
+    let counts = match query.agent {
+        Some(agent) => store.agent_counts(&caller.scope, base::AgentId(agent), from, to).await,
+        None => store.call_counts(&caller.scope, from, to).await,
+    };
+    let counts = counts.map_err(store_problem)?;
     let shows_cost = caller.may(Permission::UsageRead);
     let (mut total, mut steps) = (Counts::default(), Vec::<(i64, Counts)>::new());
     for (slot, counted) in &counts {

@@ -10,6 +10,8 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base::CallId;
+use model::business::TenantScope;
 use serde::Deserialize;
 use store::objects::ObjectError;
 
@@ -20,7 +22,7 @@ const PARTS: HeaderName = HeaderName::from_static("frontdesk-recording-parts");
 #[derive(Debug, Deserialize)]
 pub(crate) struct Part {
     /// From 1.
-    part: Option<usize>,
+    pub(super) part: Option<usize>,
 }
 
 /// Reads the recording of a call. Each process that had the call leaves a part of its own.
@@ -45,9 +47,20 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(wanted) = wanted.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
-    let call = app.node.store().call(&caller.scope, id).await.map_err(store_problem)?;
-    let parts = app.node.store().recordings(&caller.scope, id).await.map_err(store_problem)?;
-    let name = match wanted.part {
+    play(&app, &caller.scope, id, wanted.part, &headers).await
+}
+
+/// Answers a part of the recording of a call, or of that part what `Range` asks for.
+pub(super) async fn play(
+    app: &App,
+    scope: &TenantScope,
+    id: CallId,
+    part: Option<usize>,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let call = app.node.store().call(scope, id).await.map_err(store_problem)?;
+    let parts = app.node.store().recordings(scope, id).await.map_err(store_problem)?;
+    let name = match part {
         Some(part) => part.checked_sub(1).and_then(|index| parts.get(index)).cloned(),
         None => parts.last().cloned().or(call.recording),
     };

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use base::{Millis, Secret, limits};
 use model::agent::Agent;
-use model::tool::{ParameterKind, ToolAction, ToolSpec};
+use model::tool::{Channel, ParameterKind, ToolAction, ToolSpec};
 use runtime::tools::ToolTrial;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -20,6 +20,8 @@ use utoipa::ToSchema;
 const TEXT_CHARS_MAX: usize = 2_000;
 const PARAMETERS_MAX: usize = 32;
 const MESSAGE_CHARS_MAX: usize = 1_500;
+const MAIL_CHARS_MAX: usize = 10_000;
+const SUBJECT_CHARS_MAX: usize = 200;
 const SECRET_BYTES_MAX: usize = 8 * 1024;
 const USER_BYTES_MAX: usize = 200;
 
@@ -155,8 +157,11 @@ pub(crate) enum ActionShape {
         channel: ChannelShape,
         /// The argument that holds whom it goes to; whoever is on the line when left out.
         to: Option<String>,
-        /// What it says, with `{parameter}` placeholders.
-        #[schema(min_length = 1, max_length = 1500)]
+        /// What a mail is about, with `{parameter}` placeholders; that it is from the business when left out.
+        #[schema(min_length = 1, max_length = 200)]
+        subject: Option<String>,
+        /// What it says, with `{parameter}` placeholders; a text message has at most 1,500 characters.
+        #[schema(min_length = 1, max_length = 10000)]
         text: String,
         /// How many a call may send; 2 when left out.
         #[schema(required = false, minimum = 1, maximum = 10)]
@@ -196,6 +201,8 @@ pub(crate) enum ActionShape {
 pub(crate) enum ChannelShape {
     /// A text message, from the number of the call and by its platform.
     Sms,
+    /// A mail, where the installation sends any.
+    Email,
 }
 
 /// How a service is asked: with the arguments in the address (`GET`, `DELETE`) or as JSON.
@@ -247,12 +254,20 @@ fn check(tool: &ToolSpec) -> Result<(), String> {
 fn check_action(tool: &ToolSpec) -> Result<(), String> {
     let has = |name: &str| tool.parameters.iter().any(|one| one.name == name);
     match &tool.action {
-        ToolAction::SendMessage { to, text, per_call_max, per_day_max, .. } => {
+        ToolAction::SendMessage { channel, to, subject, text, per_call_max, per_day_max } => {
             if !tool.changes_state {
                 return Err("changes_state: a message goes out after a spoken yes only, so it must be true".into());
             }
-            if text.trim().is_empty() || text.chars().count() > MESSAGE_CHARS_MAX {
-                return Err(format!("action.text: 1 to {MESSAGE_CHARS_MAX} characters are needed"));
+            let chars_max = if *channel == Channel::Email { MAIL_CHARS_MAX } else { MESSAGE_CHARS_MAX };
+            if text.trim().is_empty() || text.chars().count() > chars_max {
+                return Err(format!("action.text: 1 to {chars_max} characters are needed"));
+            }
+            match (channel, subject) {
+                (Channel::Sms, Some(_)) => return Err("action.subject: a text message has none".into()),
+                (_, Some(subject)) if subject.trim().is_empty() || subject.chars().count() > SUBJECT_CHARS_MAX => {
+                    return Err(format!("action.subject: 1 to {SUBJECT_CHARS_MAX} characters are needed"));
+                }
+                _ => {}
             }
             if let Some(to) = to.as_ref().filter(|to| !has(to)) {
                 return Err(format!("action.to: the tool has no parameter {to}"));
@@ -313,6 +328,7 @@ pub(crate) async fn list(
 
 /// Puts a tool into an agent's draft, or replaces the one of this name. `If-Match` takes the agent's revision.
 #[utoipa::path(put, path = "/api/v1/agents/{agent}/tools/{tool}", tag = "tools", operation_id = "put_agent_tool",
+    extensions(("x-if-match" = json!("optional"))),
     params(("agent" = String, Path, description = "Id or short name"), ("tool" = String, Path, description = "Name of the tool")),
     request_body = ToolShape, security(("bearer" = ["agents:write"])), responses(
     (status = 200, description = "The agent as it is now", body = super::agents::AgentDetail, headers(("ETag" = String, description = "The agent's revision"))),

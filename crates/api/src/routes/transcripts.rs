@@ -9,7 +9,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
-use base::{CallId, limits};
+use base::{CallId, ConversationId, limits};
+use model::business::TenantScope;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -60,21 +61,30 @@ pub(crate) async fn get(
 ) -> Result<Response, Problem> {
     let store = app.node.store();
     let call = store.call(&caller.scope, id).await.map_err(store_problem)?;
-    let mut messages: Vec<Message> = Vec::new();
-    loop {
-        let after = messages.last().map_or(0, |message| message.seq);
-        let more = store.messages(&caller.scope, call.conversation, after).await.map_err(store_problem)?;
-        let is_last = more.len() < limits::PAGE_ROWS_MAX as usize;
-        messages.extend(more);
-        if is_last {
-            break;
-        }
-    }
+    let messages = messages(&app, &caller.scope, call.conversation).await?;
     if matches!(query.format, Some(Form::Text)) {
         return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], as_text(&messages)).into_response());
     }
     let messages = messages.into_iter().map(Into::into).collect();
     Ok(Json(TranscriptView { call: id.0, conversation: call.conversation.0, messages }).into_response())
+}
+
+/// Everything that was said in a conversation.
+pub(super) async fn messages(
+    app: &App,
+    scope: &TenantScope,
+    conversation: ConversationId,
+) -> Result<Vec<Message>, Problem> {
+    let mut messages: Vec<Message> = Vec::new();
+    loop {
+        let after = messages.last().map_or(0, |message| message.seq);
+        let more = app.node.store().messages(scope, conversation, after).await.map_err(store_problem)?;
+        let is_last = more.len() < limits::PAGE_ROWS_MAX as usize;
+        messages.extend(more);
+        if is_last {
+            return Ok(messages);
+        }
+    }
 }
 
 /// A line each: `00:12 agent: …`.
@@ -145,7 +155,7 @@ pub(crate) async fn log(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::{CallTime, ConversationId, MessageId, TurnId};
+    use base::{CallTime, MessageId, TurnId};
 
     #[test]
     fn a_transcript_reads_like_a_script() {

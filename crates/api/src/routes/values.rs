@@ -85,6 +85,7 @@ pub(crate) async fn get_setting(
 
 /// Sets a setting. `If-Match` makes sure that nobody has changed it meanwhile; without, it replaces whatever there is.
 #[utoipa::path(put, path = "/api/v1/configuration/{name}", tag = "configuration", operation_id = "put_setting",
+    extensions(("x-if-match" = json!("optional"))),
     params(("name" = String, Path, description = "The setting: letters, digits, dots, hyphens and underscores")),
     request_body = SettingBody, security(("bearer" = ["config:manage"])), responses(
     (status = 200, description = "The setting as it is now", body = SettingView, headers(("ETag" = String, description = "Its version"))),

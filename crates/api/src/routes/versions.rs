@@ -158,6 +158,7 @@ pub(crate) struct RollbackBody {
 
 /// Publishes an old version anew; the draft becomes the same.
 #[utoipa::path(post, path = "/api/v1/agents/{agent}/rollback", tag = "agents", operation_id = "roll_back_agent",
+    extensions(("x-if-match" = json!("optional"))),
     params(("agent" = String, Path, description = "Id or short name")), request_body = RollbackBody,
     security(("bearer" = ["agents:publish"])), responses(
     (status = 200, description = "The agent as it is now", body = super::agents::AgentView),

@@ -66,6 +66,15 @@ pub(crate) enum DirectionView {
     Outbound,
 }
 
+impl From<Direction> for DirectionView {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Inbound => Self::Inbound,
+            Direction::Outbound => Self::Outbound,
+        }
+    }
+}
+
 impl From<DirectionView> for Direction {
     fn from(direction: DirectionView) -> Self {
         match direction {
@@ -103,6 +112,8 @@ pub(crate) struct CallView {
     recorded: bool,
     /// What providers charge for it, in millionths of a US dollar.
     cost_usd_micros: i64,
+    /// The version of its agent that it began with.
+    agent_version: Option<u32>,
 }
 
 impl From<Call> for CallView {
@@ -111,10 +122,7 @@ impl From<Call> for CallView {
             id: call.id.0,
             agent: call.agent.0,
             conversation: call.conversation.0,
-            direction: match call.direction {
-                Direction::Inbound => DirectionView::Inbound,
-                Direction::Outbound => DirectionView::Outbound,
-            },
+            direction: call.direction.into(),
             carrier: call.carrier,
             carrier_ref: call.carrier_ref,
             customer: call.customer.map(base::Pii::into_inner),
@@ -126,6 +134,7 @@ impl From<Call> for CallView {
             ended_reason: call.ended_reason,
             recorded: call.recording.is_some(),
             cost_usd_micros: call.cost.usd_micros,
+            agent_version: call.agent_version,
         }
     }
 }

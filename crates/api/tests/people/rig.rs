@@ -44,7 +44,7 @@ pub(crate) use on_both;
 pub struct Rig {
     pub router: Router,
     pub store: Arc<dyn Store>,
-    _guard: Guard,
+    guard: Guard,
 }
 
 /// An answer.
@@ -96,7 +96,11 @@ impl Rig {
         Self::with(opened, AuthSettings { issuer: "https://desk.example".into(), registration: true }).await
     }
 
-    pub async fn with((store, guard): (Arc<dyn Store>, Guard), settings: AuthSettings) -> Self {
+    pub async fn with(opened: (Arc<dyn Store>, Guard), settings: AuthSettings) -> Self {
+        Self::serving(opened, settings, Services::default()).await
+    }
+
+    pub async fn serving((store, guard): (Arc<dyn Store>, Guard), settings: AuthSettings, services: Services) -> Self {
         egress::install_crypto();
         let folder = guard.folder.path().join("recordings");
         let node_settings = NodeSettings {
@@ -110,8 +114,7 @@ impl Rig {
         };
         // A twin of an identity provider is on this machine.
         let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator)));
-        let node =
-            Node::new(node_settings, Arc::clone(&store), Services::default(), Arc::clone(&egress), BTreeMap::new());
+        let node = Node::new(node_settings, Arc::clone(&store), services, Arc::clone(&egress), BTreeMap::new());
         let shared: Arc<dyn store::shared::Shared> = Arc::new(store::shared::Memory::default());
         let home = TenantScope { business: base::BusinessId::generate() };
         let business = model::business::Business {
@@ -138,7 +141,33 @@ impl Rig {
             documents: None,
             test_caller: None,
         };
-        Self { router: api::router(app), store, _guard: guard }
+        Self { router: api::router(app), store, guard }
+    }
+
+    /// From now on no line of the audit log can be written.
+    pub async fn break_audit_log(&self) {
+        self.sql(
+            "CREATE TRIGGER no_lines BEFORE INSERT ON audit_log BEGIN SELECT RAISE(ABORT, 'no room'); END",
+            "ALTER TABLE audit_log ADD CONSTRAINT no_lines CHECK (false) NOT VALID",
+        )
+        .await;
+    }
+
+    /// From now on lines can be written again.
+    pub async fn mend_audit_log(&self) {
+        self.sql("DROP TRIGGER no_lines", "ALTER TABLE audit_log DROP CONSTRAINT no_lines").await;
+    }
+
+    async fn sql(&self, sqlite: &'static str, postgres: &str) {
+        if let Some(database) = &self.guard.database {
+            database.ask(testkit::postgres::OWNER, postgres);
+            return;
+        }
+        let file = self.guard.folder.path().join("frontdesk.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+        let pool = sqlx::SqlitePool::connect_with(options).await.expect("the file");
+        sqlx::query(sqlite).execute(&pool).await.expect("done");
+        pool.close().await;
     }
 
     /// Sends a request from this machine.

@@ -74,6 +74,7 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
             "/api/v1/webhooks/",
             make("/api/v1/webhooks", json!({"url": "https://hooks.example.com/desk"}), "/id").await,
         ),
+        sample("/api/v1/widgets/", make("/api/v1/widgets", json!({"name": "site", "agent": "front"}), "/id").await),
         sample("/api/v1/knowledge/jobs/", known.job),
         sample("/api/v1/knowledge/sites/", known.site),
         sample("/api/v1/knowledge/questions/", known.question),
@@ -187,7 +188,10 @@ pub fn body(operation: &str) -> Value {
         "query_knowledge" => json!({"question": "when are you open"}),
         "forget_gaps" => json!({"ids": []}),
         "whisper_call" | "say_in_call" => json!({"text": "Offer her the spare key."}),
+        "share_call" => json!({"expires_at_ms": crate::rig::now_ms() + 60_000}),
+        "put_call_note" => json!({"text": "Wants a lamp."}),
         "create_ticket" => json!({"subject": "a lamp"}),
+        "create_widget" => json!({"name": "site", "agent": "front"}),
         "put_addresses" => json!({"networks": []}),
         _ => json!({}),
     }

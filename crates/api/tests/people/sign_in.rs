@@ -23,6 +23,8 @@ on_both!(
     an_address_list_keeps_everybody_else_out,
     what_is_done_stands_in_the_audit_log,
     the_installation_acts_for_the_business_it_names,
+    the_installation_alone_sees_which_businesses_there_are,
+    a_page_learns_how_people_get_in_before_anybody_has_signed_in,
 );
 
 async fn a_business_registers_and_its_owner_signs_in(rig: Rig) {
@@ -357,6 +359,37 @@ async fn nobody_registers_where_that_is_switched_off() {
     let wish = json!({"business_name": "x", "slug": "xx", "email": "x@y.example", "name": "X", "password": PASSWORD});
     let refused = rig.open("/api/v1/auth/register", wish).await;
     assert_eq!((refused.status, refused.code().as_str()), (StatusCode::FORBIDDEN, "registration_closed"));
+}
+
+async fn the_installation_alone_sees_which_businesses_there_are(rig: Rig) {
+    let shop = rig.owner("shop").await;
+    rig.owner("atelier").await;
+    let listed = rig.ask(SERVER, "GET", "/api/v1/businesses", None).await.good().json();
+    let slugs: Vec<_> = listed["items"].as_array().expect("a list").iter().map(|one| one["slug"].clone()).collect();
+    assert_eq!(slugs, ["atelier", "home", "shop"]);
+    assert_eq!(listed["items"][2]["id"], shop.scope.business.0.to_string());
+    assert_eq!(listed["next_cursor"], Value::Null);
+    let reply = rig.ask(&shop.token, "GET", "/api/v1/businesses", None).await;
+    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::FORBIDDEN, "forbidden"));
+    let key = json!({"name": "k", "permissions": ["business:read"]});
+    let key = rig.ask(&shop.token, "POST", "/api/v1/keys", Some(key)).await.good().json();
+    let reply = rig.ask(key["secret"].as_str().expect("a secret"), "GET", "/api/v1/businesses", None).await;
+    assert_eq!(reply.status, StatusCode::FORBIDDEN);
+}
+
+async fn a_page_learns_how_people_get_in_before_anybody_has_signed_in(rig: Rig) {
+    let shop = rig.owner("shop").await;
+    let provider = json!({"name": "Work account", "discovery_url": "https://login.example", "client_id": "c"});
+    let made = rig.ask(&shop.token, "POST", "/api/v1/identity-providers", Some(provider)).await.good().json();
+    let options = async |query: &str| rig.send("GET", &format!("/api/v1/auth/options{query}"), &[], None).await.good();
+    let of_shop = options("?business=shop").await.json();
+    assert_eq!((&of_shop["registration"], &of_shop["sign_in_needed"]), (&json!(true), &json!(true)));
+    let button = json!([{"name": "Work account", "start_url": made["start_url"]}]);
+    assert_eq!(of_shop["identity_providers"], button, "and nothing else about them");
+    assert_eq!(options("").await.json()["identity_providers"], json!([]), "those of the first business");
+    assert_eq!(options("?business=nobody").await.seen(), options("").await.seen());
+    let start = format!("/api/v1/auth/oidc/{}/start", made["id"].as_str().expect("an id"));
+    assert!(made["start_url"].as_str().is_some_and(|url| url.ends_with(&start)), "{made}");
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ async fn call(rig: &Rig, agent: &Agent, answered: bool, reason: &str) -> Call {
         ended_reason: None,
         recording: None,
         cost: Money::ZERO,
+        agent_version: None,
     };
     rig.store.create_call(&rig.shop, &call).await.expect("a call");
     let update = CallUpdate {

@@ -31,6 +31,7 @@ async fn call(rig: &Rig) -> Call {
         ended_reason: None,
         recording: None,
         cost: Money::ZERO,
+        agent_version: None,
     };
     rig.store.create_call(&rig.shop, &call).await.expect("a call");
     call

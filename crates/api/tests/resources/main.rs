@@ -7,4 +7,6 @@ mod live;
 mod mcp;
 mod mechanics;
 mod rig;
+mod settings;
+mod shares;
 mod tools;

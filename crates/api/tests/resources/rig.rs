@@ -146,6 +146,7 @@ impl Rig {
             sound: Default::default(),
             outbound: Default::default(),
             tools: Vec::new(),
+            flow: None,
             handoff_to: None,
             record: false,
         };
@@ -192,6 +193,17 @@ impl Rig {
         let (head, body) = self.ask(who, method, path, headers, body).await.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
         Reply { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    /// A request of somebody who has no credential, not even that of being on this machine.
+    pub async fn open_to_anybody(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let headers: Vec<_> = headers.iter().copied().chain([("x-forwarded-for", "192.0.2.7")]).collect();
+        self.send(SHOP, "GET", path, &headers, None).await
+    }
+
+    /// Where recordings are while they are made.
+    pub fn recordings(&self) -> std::path::PathBuf {
+        self._guard.folder.path().join("recordings")
     }
 
     pub async fn get(&self, path: &str) -> Reply {

@@ -164,7 +164,7 @@ impl TwilioMedia {
             carrier_ref: Some(start.call_sid),
             stream_ref: Some(start.stream_sid),
             token: start.custom_parameters.token,
-            agent: None,
+            ..MediaStart::default()
         }));
     }
 

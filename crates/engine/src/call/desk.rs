@@ -6,6 +6,7 @@
 use super::ending::Then;
 use super::thought::Thought;
 use super::{CallMachine, Media};
+use crate::dialog::flow::{FlowRun, ToolOutcome};
 use crate::io::DeskInput;
 use base::limits::{PERSON_AWAY_MS_MAX, PERSON_TYPES_MS_MAX};
 use base::{CallTime, Millis, Pii};
@@ -76,12 +77,14 @@ impl CallMachine {
         self.drop_guess();
         self.cancel_tool(now);
         self.keypad.take();
+        self.dialog.flow_unheard();
         self.is_left_unanswered = false;
         // A yes to the person would be taken for one to the agent.
         if !mutant!(YesToPersonRunsChange)
             && let Some(pending) = self.dialog.confirmation_closed()
         {
             self.out.journal(now, Entry::ConfirmationAnswered { id: pending.id, yes: false });
+            self.dialog.flow_tool_done(&pending.name, Err(ToolOutcome::Failed));
         }
         let is_known = self.has_human && self.hold.by == by && self.hold.mode == mode;
         let has_spoken = self.has_human && self.hold.has_spoken;
@@ -114,9 +117,13 @@ impl CallMachine {
     /// The audio is back, perhaps in another process: nobody knows whether the person is.
     pub(super) fn person_may_be_gone(&mut self, now: CallTime) {
         let wait_ms = if self.hold.with_line { PERSON_AWAY_MS_MAX } else { PERSON_TYPES_MS_MAX };
-        if self.is_recovered || self.hold.until.is_some() {
-            self.hold.until = Some(now + Millis(wait_ms));
-        }
+        let by = now + Millis(wait_ms);
+        self.hold.until = match self.hold.until {
+            // A person whose line is gone is no nearer because the caller's is back.
+            Some(until) if self.hold.with_line => Some(until.clamp(now, by)),
+            Some(_) => Some(by),
+            None => self.is_recovered.then_some(by),
+        };
     }
 
     /// When a person who does not show themselves has left.
@@ -167,7 +174,9 @@ impl CallMachine {
         let answers_again = mutant!(HandBackAnswersAgain);
         let is_unanswered =
             (self.dialog.is_unanswered() && !self.hold.has_spoken || answers_again) && self.tool.is_none();
-        if is_unanswered && self.voice.is_none() {
+        let flow_asks =
+            self.tool.is_none() && !self.dialog.has_asked() && self.dialog.flow().and_then(FlowRun::question).is_some();
+        if (is_unanswered || flow_asks) && self.voice.is_none() {
             self.thought = Some(Thought::new(self.turn, now, self.timing()));
             self.owe_answer(now, now);
         }
@@ -175,6 +184,8 @@ impl CallMachine {
         self.say_owed(now);
         if is_unanswered {
             self.start_generation(now);
+        } else if flow_asks {
+            self.turn_goes_on(now);
         }
     }
 

@@ -523,9 +523,13 @@ impl CallMachine {
     }
 
     fn answer(&mut self, now: CallTime, text: &str) {
+        let was_on = self.flow_is_on();
         let said = self.dialog.customer(text);
         if let Some((id, yes)) = said.decided {
             self.out.journal(now, Entry::ConfirmationAnswered { id, yes });
+        }
+        if was_on && !self.flow_is_on() {
+            self.flow_given_up(now);
         }
         match said.reply {
             // The outcome of a change belongs into the answer.
@@ -533,8 +537,9 @@ impl CallMachine {
             Reply::Generate => self.start_generation(now),
             Reply::Say(text) => {
                 self.say_in_turn(now, &text);
-                self.finish_turn();
+                self.turn_goes_on(now);
             }
+            Reply::Flow => self.flow_on(now),
             Reply::Run(id, run) => self.start_tool(now, id, format!("confirmed_{id}"), run),
         }
     }

@@ -141,7 +141,11 @@ impl CallMachine {
     fn greet(&mut self, now: CallTime) {
         self.is_notice_due = !self.agent.lines.notice.trim().is_empty();
         let greeting = self.agent.lines.greeting.clone();
+        self.begin_flow(now);
         self.say(now, &greeting);
+        if self.thought.is_some() {
+            self.flow_on(now);
+        }
     }
 
     /// Whether who has answered has to be found out or dealt with before a conversation can begin.

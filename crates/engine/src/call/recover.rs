@@ -7,6 +7,7 @@ use super::thought::Thought;
 use super::tools::UnknownTool;
 use super::{CallMachine, CallSetup, Media};
 use crate::dialog::Dialog;
+use crate::dialog::flow::{FlowRun, ToolOutcome};
 use base::limits::STREAM_TOKEN_MS_MAX;
 use base::{CallTime, JournalSeq, Millis};
 use model::call::CallState;
@@ -52,6 +53,7 @@ impl CallMachine {
             // The yes is in the journal but the tool's start is not: it never ran, and is asked about again.
             call.dialog.confirmation_asked(asked.id, &asked.name, asked.args, None);
         }
+        call.dialog.flow_recovered();
         call.settle(now);
         call
     }
@@ -65,11 +67,14 @@ impl CallMachine {
     ) {
         match &record.entry {
             Entry::Started { .. } | Entry::Resumed { .. } | Entry::Dtmf { .. } | Entry::Fault { .. } => {}
+            Entry::HandoffRequested { .. } | Entry::Routed(_) | Entry::Saving { .. } => {}
             // A machine is not talked to again.
             Entry::AnsweredBy { party: Party::Human | Party::Silence } => self.unfinished_ending = None,
             Entry::AnsweredBy { party } => self.unfinished_ending = Some(party.name().to_owned()),
-            Entry::HandoffRequested { .. } | Entry::ToolRefused { .. } => {}
-            Entry::Routed(_) | Entry::Saving { .. } => {}
+            Entry::ToolRefused { name, .. } => {
+                self.dialog.flow_tool_done(name, Err(ToolOutcome::Failed));
+            }
+            Entry::FlowMoved { node, values, .. } => self.dialog.flow_restore(node.as_deref(), values.expose()),
             Entry::State { state } => {
                 if *state == CallState::Active {
                     self.began_at.get_or_insert(record.at);
@@ -90,15 +95,20 @@ impl CallMachine {
                 self.dialog.confirmation_asked(*id, name, args.expose().clone(), None);
             }
             Entry::ConfirmationAnswered { yes, .. } => {
-                let pending = self.dialog.confirmation_closed().filter(|_| *yes);
-                *answered =
-                    pending.map(|pending| UnknownTool { id: pending.id, name: pending.name, args: pending.args });
+                let pending = self.dialog.confirmation_closed();
+                if let Some(pending) = pending.as_ref().filter(|_| !*yes) {
+                    self.dialog.flow_tool_done(&pending.name, Err(ToolOutcome::Failed));
+                }
+                let agreed = pending.filter(|_| *yes);
+                *answered = agreed.map(|tool| UnknownTool { id: tool.id, name: tool.name, args: tool.args });
             }
             Entry::ToolStarted { id, name, args } => {
                 *answered = None;
                 open_tools.insert(*id, UnknownTool { id: *id, name: name.clone(), args: args.expose().clone() });
             }
             Entry::ToolFinished { id, name, ok, result } => {
+                let outcome = if *ok { Ok(result.expose().as_str()) } else { Err(ToolOutcome::Failed) };
+                self.dialog.flow_tool_done(name, outcome);
                 let args = open_tools.remove(id).map(|tool| tool.args).unwrap_or_default();
                 self.dialog.tool_answered(&format!("tool_{id}"), name, args, result.expose(), *ok);
             }
@@ -130,15 +140,22 @@ impl CallMachine {
         let question = self.dialog.pending_question().map(str::to_owned);
         let was_left = std::mem::take(&mut self.is_left_unanswered);
         let is_unanswered = (was_left || self.dialog.is_unanswered()) && self.tool.is_none();
-        self.thought = (question.is_some() || is_unanswered).then(|| Thought::new(self.turn, now, self.timing()));
+        let flow_asks = self.dialog.flow().and_then(FlowRun::question);
+        let flow_goes = self.dialog.flow().is_some_and(FlowRun::is_ready);
+        let has_more = question.is_some() || is_unanswered || flow_asks.is_some() || flow_goes;
+        self.thought = has_more.then(|| Thought::new(self.turn, now, self.timing()));
         let resumed = self.agent.lines.resumed.clone();
         self.say(now, &resumed);
         self.say_owed(now);
         if let Some(question) = question {
             self.say_in_turn(now, &question);
             self.finish_turn();
+        } else if flow_goes {
+            self.flow_on(now);
         } else if is_unanswered {
             self.start_generation(now);
+        } else if flow_asks.is_some() {
+            self.turn_goes_on(now);
         }
     }
 }

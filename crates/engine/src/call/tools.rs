@@ -4,6 +4,7 @@
 use super::ending::Then;
 use super::thought::{Asked, RunningTool};
 use super::{CallMachine, Media};
+use crate::dialog::flow::ToolOutcome;
 use crate::dialog::{Refusal, ToolRun, Verdict};
 use crate::io::Output;
 use base::limits::LLM_FIRST_TOKEN_MS_MAX;
@@ -36,7 +37,7 @@ impl CallMachine {
             }
         }
         let Some(thought) = &self.thought else { return };
-        if thought.has_results { self.start_generation(now) } else { self.finish_turn() }
+        if thought.has_results { self.start_generation(now) } else { self.turn_goes_on(now) }
     }
 
     fn refuse_tool(&mut self, now: CallTime, asked: Asked, refusal: &Refusal) {
@@ -45,8 +46,9 @@ impl CallMachine {
         self.out.journal(now, entry);
         self.out.live(LiveKind::Tool { name: asked.name.clone(), status: "refused".to_owned() });
         let tell = format!("Not done: {}", refusal.tell);
+        let is_flow = self.dialog.flow_tool_done(&asked.name, Err(ToolOutcome::Failed));
         self.dialog.tool_answered(&asked.brain_id, &asked.name, asked.args, &tell, false);
-        if let Some(thought) = &mut self.thought {
+        if let Some(thought) = self.thought.as_mut().filter(|_| !is_flow) {
             thought.has_results = true;
         }
     }
@@ -67,6 +69,7 @@ impl CallMachine {
         let ToolRun { name, args, changes_state } = run;
         if let Some(running) = &self.tool {
             let busy = Failure::new(ErrorClass::Invalid, format!("{} is still running", running.name));
+            self.dialog.flow_tool_done(&name, Err(ToolOutcome::CalledOff));
             self.dialog.tool_answered(&brain_id, &name, args, &failure_text(&busy), false);
             return;
         }
@@ -102,10 +105,11 @@ impl CallMachine {
     }
 
     fn tool_finished(&mut self, now: CallTime, result: Result<String, Failure>) {
-        let Some((tool, said)) = self.close_tool(now, result) else { return };
+        let Some((tool, said, is_flow)) = self.close_tool(now, result) else { return };
         let is_present = self.thought.as_ref().is_some_and(|thought| thought.turn == tool.turn);
         let can_speak = self.media == Media::Up && self.thought.is_some();
         match said {
+            _ if is_flow => {}
             Some(said) if can_speak => self.say_in_turn(now, &said),
             Some(said) => self.owed.push(said),
             None => {
@@ -123,7 +127,12 @@ impl CallMachine {
     }
 
     /// Writes a tool's outcome down. Gives what is to be said about it without asking a brain.
-    fn close_tool(&mut self, now: CallTime, result: Result<String, Failure>) -> Option<(RunningTool, Option<String>)> {
+    /// And whether the flow waited for it.
+    fn close_tool(
+        &mut self,
+        now: CallTime,
+        result: Result<String, Failure>,
+    ) -> Option<(RunningTool, Option<String>, bool)> {
         let tool = self.tool.take()?;
         let ok = result.is_ok();
         let text = match &result {
@@ -137,7 +146,16 @@ impl CallMachine {
         let said = self.dialog.say_done(&tool.name, &tool.args, &result);
         let shown = if ok && text.trim().is_empty() { "Done." } else { text.as_str() };
         self.dialog.tool_answered(&tool.brain_id, &tool.name, tool.args.clone(), shown, ok);
-        Some((tool, said))
+        // Only a look-up that was called off has certainly done nothing.
+        let outcome = match &result {
+            Ok(text) => Ok(text.as_str()),
+            Err(failure) if failure.class == ErrorClass::Cancelled && !tool.changes_state => {
+                Err(ToolOutcome::CalledOff)
+            }
+            Err(_) => Err(ToolOutcome::Failed),
+        };
+        let is_flow = self.dialog.flow_tool_done(&tool.name, outcome);
+        Some((tool, said, is_flow))
     }
 
     /// Calls a look-up off. A change is never called off half-way: its outcome is waited for.
@@ -171,6 +189,7 @@ pub(super) struct UnknownTool {
 impl CallMachine {
     /// The outcome is unknown and stays so: it is written down, told to the brain, and never tried again.
     pub(super) fn close_unknown_tool(&mut self, now: CallTime, tool: UnknownTool) {
+        self.dialog.flow_tool_done(&tool.name, Err(ToolOutcome::Failed));
         const WHY: &str = "The outcome is unknown: it may have been carried out. Do not try again; offer a person.";
         let UnknownTool { id, name, args } = tool;
         self.dialog.tool_answered(&format!("unknown_{id}"), &name, args, WHY, false);

@@ -207,6 +207,16 @@ pub(super) fn is_whole(regex: &str, words: &str) -> bool {
     })
 }
 
+/// The longest value of this form in these signs.
+pub(super) fn value_in(regex: &str, signs: &str) -> Option<String> {
+    let pattern = pattern(regex)?;
+    let from = signs.char_indices().rev().nth(VALUE_CHARS_MAX).map_or(0, |(at, _)| at);
+    let chars: Vec<char> = signs[from..].chars().collect();
+    let spans = (0..chars.len()).flat_map(|from| (from + 1..=chars.len()).map(move |to| (from, to)));
+    let values = spans.map(|(from, to)| chars[from..to].iter().collect::<String>());
+    values.filter(|value| pattern.is_match(value)).max_by_key(String::len).map(|value| value.to_uppercase())
+}
+
 /// Whether a day was meant. A date that a brain worked out is believed when the customer named its weekday, its day of
 /// the month, or a day relative to today; the question before a change says it aloud.
 fn day_was_said(text: &str, evidence: &Evidence) -> bool {
@@ -281,6 +291,9 @@ fn spoken_ordinal(day: u32) -> &'static str {
     ];
     NAMES[day as usize - 1]
 }
+
+/// A value is looked for in so much of what was said last.
+const VALUE_CHARS_MAX: usize = 64;
 
 const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 const MONTHS: [&str; 12] = [

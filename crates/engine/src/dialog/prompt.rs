@@ -40,6 +40,15 @@ pub fn add_desk(prompt: &mut String, whispers: &[String], had_person: bool) {
     }
 }
 
+/// Adds that a question of the flow is open.
+pub fn add_question(prompt: &mut String, question: &str) {
+    prompt.push_str("\n\nThe customer was asked: \"");
+    prompt.push_str(question);
+    prompt.push_str(
+        "\" They said something else. Answer that in a sentence or two; the question is asked again by the system.",
+    );
+}
+
 const AFTER_A_PERSON: &str = "\n\nA colleague has spoken with the customer in your place for a while. Their words stand among \
 yours. Go on from there, and do not say again what they said.";
 

@@ -28,7 +28,9 @@ pub(super) struct Guesses {
     guessed: BTreeSet<(String, String)>,
     /// Text of guesses that were wrong.
     dead: String,
-    /// Text of guesses that were right.
+    /// Requests whose guess was wrong: what still comes from them is nobody's.
+    dropped: BTreeSet<GenerationId>,
+    /// Text of guesses that were right, and of answers that were no guess.
     kept: String,
     last_turn: Vec<String>,
     in_turn: u32,
@@ -66,11 +68,17 @@ impl Guesses {
                 guess.tools.insert((name.clone(), args.to_string()));
                 self.guessed.insert((name.clone(), args.to_string()));
             }
+            (None, GenerationEvent::Text { delta }) if !self.dropped.contains(&id) => self.kept.extend(solid(delta)),
             (None, GenerationEvent::ToolCall { name, args, .. }) => {
                 self.asked.insert((name.clone(), args.to_string()));
             }
             _ => {}
         }
+    }
+
+    /// A flow asks for this tool, whatever was guessed.
+    pub fn asked_for(&mut self, tool: Option<(String, String)>) {
+        self.asked.extend(tool);
     }
 
     /// A request is called off.
@@ -84,11 +92,12 @@ impl Guesses {
     pub fn turn(&mut self, text: &str) {
         self.last_turn = words(text);
         self.in_turn = 0;
-        for (_, guess) in std::mem::take(&mut self.guesses) {
+        for (id, guess) in std::mem::take(&mut self.guesses) {
             if guess.is_live && guess.words.ends_with(&self.last_turn) {
                 self.asked.extend(guess.tools);
                 self.kept.push_str(&guess.text);
             } else {
+                self.dropped.insert(id);
                 self.wasted_chars += guess.text.chars().count() as u64;
                 self.dead.push('\n');
                 self.dead.push_str(&guess.text);

@@ -24,6 +24,7 @@ pub fn demo_agent() -> Agent {
         sound: Sound::default(),
         outbound: Outbound { screen: false, ..Outbound::default() },
         tools: tools(),
+        flow: None,
         handoff_to: None,
         record: false,
     }

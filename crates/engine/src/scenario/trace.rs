@@ -213,6 +213,9 @@ fn describe_entry(entry: &Entry) -> String {
         }
         Entry::HandedBack { reason } => format!("handed-back {}", reason.name()),
         Entry::PersonTurn { text, .. } => format!("person-turn {:?}", text.expose()),
+        Entry::FlowMoved { node, path, .. } => {
+            format!("flow {} {}", path.join(" "), if node.is_some() { "waits" } else { "over" })
+        }
         Entry::Whispered { text, .. } => format!("whispered {:?}", text.expose()),
         Entry::AnsweredBy { party } => format!("answered-by {}", party.name()),
         Entry::Fault { stage, class } => format!("fault {stage} {class}"),
@@ -237,6 +240,7 @@ fn describe_live(kind: &LiveKind) -> String {
         LiveKind::Routed(routed) => format!("routed {} {} {}", routed.stage, routed.provider, routed.reason),
         LiveKind::TakenOver { by, mode } => format!("taken-over {} {}", mode.name(), by.as_deref().unwrap_or("-")),
         LiveKind::HandedBack { reason, .. } => format!("handed-back {}", reason.name()),
+        LiveKind::Flow { node, .. } => format!("flow {}", node.as_deref().unwrap_or("over")),
         LiveKind::Whispered { text, .. } => format!("whispered {:?}", text.expose()),
         LiveKind::PersonTurn { text, .. } => format!("person-turn {:?}", text.expose()),
         LiveKind::Saving { step, budget } => format!("saving {} {}", step.name(), budget.name()),

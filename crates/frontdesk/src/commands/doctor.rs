@@ -27,6 +27,7 @@ pub(crate) async fn doctor(config: &Config) -> anyhow::Result<ExitCode> {
         providers(config),
         platforms(config),
         reachable(config),
+        mail(config).await,
     ];
     let mut wrong = 0;
     for finding in &findings {
@@ -191,6 +192,21 @@ fn platforms(config: &Config) -> Finding {
         Err(error) => Err((format!("{error:#}"), "frontdesk config providers".into())),
     };
     Finding { what: "phone platforms", result }
+}
+
+/// Whether the mail server greets us, encrypts and lets us in. Nothing is sent.
+async fn mail(config: &Config) -> Finding {
+    egress::install_crypto();
+    let mend = "mend [mail]; docs/configuration.md tells about it".to_owned();
+    let result = match wiring::mailer(config, &environment) {
+        Ok(None) => Ok("none is sent; links of invitations are shown to whoever invites".into()),
+        Ok(Some(mailer)) => match mailer.check().await {
+            Ok(()) => Ok(format!("{} takes mails from us", mailer.place())),
+            Err(why) => Err((format!("{} does not: {why}", mailer.place()), mend)),
+        },
+        Err(error) => Err((format!("{error:#}"), mend)),
+    };
+    Finding { what: "mail", result }
 }
 
 fn reachable(config: &Config) -> Finding {

@@ -17,3 +17,4 @@ mod supervise;
 mod vault;
 mod vendors_call;
 mod voices;
+mod website;

@@ -70,7 +70,14 @@ impl Cluster {
     }
 
     async fn serve(&self, index: usize) -> Server {
-        Server::start(&self.places[index], &self.env(index)).await
+        self.serve_with(index, &[]).await
+    }
+
+    /// Starts a process whose environment says more.
+    async fn serve_with(&self, index: usize, more: &[(&str, &str)]) -> Server {
+        let mut env = self.env(index);
+        env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Server::start(&self.places[index], &env).await
     }
 
     /// The customer calls; the first process gets the call.
@@ -243,6 +250,84 @@ async fn a_node_that_stops_hands_its_call_over_and_nobody_is_cut_off() {
     detail.assert_sound();
     assert_eq!(detail.heard()[..3], [GREETING, OPENING, RESUMED]);
     b.is_idle_again().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_node_has_another_one_take_the_next_call() {
+    let cluster = Cluster::new().await;
+    let one_line = [("FRONTDESK_CALLS_MAX", "1"), ("FRONTDESK_CALLS_INBOUND_RESERVE", "0")];
+    let (a, b) = (cluster.serve_with(0, &one_line).await, cluster.serve_with(1, &one_line).await);
+    let first = cluster.call_in().await;
+    let second = cluster.call_in().await;
+    for server in [&a, &b] {
+        assert_eq!(server.metric("frontdesk_calls_active", &[]).await, 1.0);
+    }
+    assert_eq!(a.metric("frontdesk_calls_passed_on_total", &[]).await, 1.0);
+    let (status, _) = a.post(&format!("/api/v1/calls/{}/end", id_of(&a, &second).await), &json!({})).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "it is ended through the node that passed it on");
+    second.0.finished(Duration::from_secs(15)).await.expect("the agent says goodbye and hangs up");
+    let detail = b.ended_call(second.0.sid()).await;
+    detail.assert_sound();
+    assert_eq!(detail.call()["state"], "completed");
+    first.0.hang_up().await;
+    first.0.finished(Duration::from_secs(5)).await.expect("it is over");
+    a.is_idle_again().await;
+    b.is_idle_again().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_calls_alone_serves_no_api_and_takes_the_calls_that_come_to_one_without() {
+    let cluster = Cluster::new().await;
+    let a = cluster.serve_with(0, &[("FRONTDESK_NODE_ROLES", "media")]).await;
+    let b = cluster.serve_with(1, &[("FRONTDESK_NODE_ROLES", "api,worker")]).await;
+    for path in ["/api/v1/calls", "/api/v1/openapi.json", "/api/docs", "/"] {
+        let (status, problem) = a.get(path).await;
+        assert_eq!((status, problem["code"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")), "{path}");
+        assert!(problem["detail"].as_str().is_some_and(|why| why.contains("the role api")), "{problem}");
+    }
+    assert_eq!(a.get("/readyz").await.0, StatusCode::OK);
+
+    cluster.front.store(1, Ordering::SeqCst);
+    let person = cluster.call_in().await;
+    assert_eq!(a.metric("frontdesk_calls_active", &[]).await, 1.0, "the platform asked the other one");
+    assert_eq!(b.metric("frontdesk_calls_active", &[]).await, 0.0);
+    person.asks(SATURDAY).await;
+    let (status, _) = b.post(&format!("/api/v1/calls/{}/end", id_of(&b, &person).await), &json!({})).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    person.0.finished(Duration::from_secs(15)).await.expect("the agent says goodbye and hangs up");
+    let detail = b.ended_call(person.0.sid()).await;
+    detail.assert_sound();
+    assert_eq!(detail.heard()[..2], [GREETING, OPENING]);
+    a.is_idle_again().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_node_asked_of_another_counts_once() {
+    let cluster = Cluster::new().await;
+    let (a, b) = (cluster.serve(0).await, cluster.serve(1).await);
+    let nodes = health(&cluster.places[0], &cluster.env(0)).await;
+    let id = |name: &str| {
+        let node = nodes.iter().find(|one| one["node"]["name"] == name).expect("it is there");
+        node["node"]["id"].as_str().expect("an id").parse::<base::NodeId>().expect("an id")
+    };
+    let data_key = store::DataKey::parse(&base::Secret::new("5f".repeat(32))).expect("a key");
+    let keys: Vec<_> =
+        store::Keyring::new(data_key, Vec::new()).derive("node to node").into_iter().map(|(_, key)| key).collect();
+    let keys = runtime::cluster::peer::PeerKeys::new(&keys);
+    let path = runtime::cluster::peer::COMMAND_PATH;
+    let body = json!({"ask": "nothing that a node knows"}).to_string();
+    let ask = async |server: &Server, signature: &str| {
+        let request = server.http().post(server.url(path)).header(runtime::cluster::peer::SIGNATURE, signature);
+        request.body(body.clone()).send().await.expect("an answer").status()
+    };
+    let signature = keys.sign(path, id("b"), id("a"), runtime::wall_ms(), body.as_bytes()).expect("signed");
+    assert_eq!(ask(&a, &signature).await, StatusCode::NOT_FOUND, "meant for another node");
+    assert_eq!(ask(&b, &signature).await, StatusCode::UNPROCESSABLE_ENTITY, "known, and not understood");
+    assert_eq!(ask(&b, &signature).await, StatusCode::NOT_FOUND, "sent again");
+    let (head, tag) = signature.rsplit_once(' ').expect("a tag");
+    let louder = format!("{head} {}", tag.to_uppercase());
+    assert_eq!(ask(&b, &louder).await, StatusCode::NOT_FOUND, "sent again in other letters");
+    assert!(b.log().contains("was sent again"), "the operator hears of it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,15 +16,16 @@ use crate::node::Node;
 use base::wire::Wire;
 use base::{AgentId, CallId, ErrorClass, Failure, Millis, NodeId, PhoneNumber, Pii, limits};
 use bytes::BytesMut;
-use carriers::protocol::Answer;
+use carriers::protocol::{Answer, InboundCall};
 use egress::{ByteStream, Egress, EgressConfig, Policy};
 use engine::io::Input;
 use model::business::TenantScope;
 use model::journal::Entry;
 use model::live::LiveEvent;
 use model::node::{GENERATION, KnownNode, NodeRole, NodeRoles, TooFarApart, may_join, roomiest};
-use peer::{Next, PeerAnswer, PeerError, PeerKeys, PeerRequest, Peers};
-use std::sync::Arc;
+use peer::{Next, PeerAnswer, PeerError, PeerKeys, PeerRequest, Peers, Seen};
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::{Store, StoreError};
 use tokio::sync::{broadcast, oneshot};
@@ -61,6 +62,8 @@ pub(crate) struct Cluster {
     settings: ClusterSettings,
     store: Arc<dyn Store>,
     peers: Peers,
+    /// Requests of other nodes that counted a moment ago.
+    seen: Mutex<Seen>,
 }
 
 /// Where a call is.
@@ -204,8 +207,9 @@ impl Node {
             .collect();
         may_join(GENERATION, &others)?;
         let keys = PeerKeys::new(&store.peer_keys());
-        let peers = Peers { me, keys, egress: Egress::new(EgressConfig::new(Policy::Peer)) };
-        let cluster = Arc::new(Cluster { me, settings, store, peers });
+        let egress = Egress::new(EgressConfig::new(Policy::Peer));
+        let peers = Peers { me, keys, egress, signed_ms: AtomicI64::new(0) };
+        let cluster = Arc::new(Cluster { me, settings, store, peers, seen: Mutex::default() });
         cluster.store.beat(&cluster.about(self), Millis(limits::NODE_LEASE_MS)).await?;
         if !cluster.settings.address.is_empty() {
             cluster.store.replace_nodes_at(&cluster.settings.address, me).await?;
@@ -441,7 +445,43 @@ impl Node {
     /// Who among the nodes asks, if one does.
     pub fn known_peer(&self, path: &str, signature: &str, body: &[u8]) -> Option<NodeId> {
         let cluster = self.cluster()?;
-        cluster.peers.keys.check(path, cluster.me, crate::wall_ms(), signature, body)
+        let now_ms = crate::wall_ms();
+        let from = cluster.peers.keys.check(path, cluster.me, now_ms, signature, body)?;
+        let is_new = cluster.seen.lock().unwrap_or_else(PoisonError::into_inner).is_new(signature, now_ms);
+        if !is_new {
+            tracing::warn!(node = %from, "a request of another node was sent again");
+        }
+        is_new.then_some(from)
+    }
+
+    /// Whether this node serves what people and programs ask, beside calls.
+    pub fn serves_api(&self) -> bool {
+        self.cluster().is_none_or(|cluster| cluster.settings.roles.has(NodeRole::Api))
+    }
+
+    /// Has a node with room take a new call, when this one has none and platforms can be pointed to that node. `None`: nobody
+    /// could.
+    pub(crate) async fn take_elsewhere(&self, carrier: &str, inbound: &InboundCall, base_url: &str) -> Option<Answer> {
+        let cluster = self.cluster().filter(|cluster| cluster.media_url().is_some() || !cluster.takes_calls())?;
+        let other = cluster.heir().await.filter(|known| !known.node.address.is_empty())?.node;
+        let ask = PeerRequest::Take {
+            carrier: carrier.to_owned(),
+            carrier_ref: inbound.carrier_ref.clone(),
+            caller: inbound.from.clone(),
+            number: inbound.to.clone()?,
+            base_url: base_url.to_owned(),
+        };
+        match cluster.peers.ask(other.id, &other.address, &ask).await {
+            Ok(PeerAnswer::Next(next)) => {
+                metrics::counter!("frontdesk_calls_passed_on_total").increment(1);
+                Some(next.into())
+            }
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(%error, "a call that this node has no room for could not be passed on");
+                None
+            }
+        }
     }
 
     /// Answers another node, which [`Node::known_peer`] knows.
@@ -462,6 +502,13 @@ impl Node {
             }
             PeerRequest::Inherit { business, call, base_url } => {
                 match self.inherit(&TenantScope { business }, call, &base_url).await {
+                    Some(answer) => PeerAnswer::Next(Next::from(answer)),
+                    None => PeerAnswer::Gone,
+                }
+            }
+            PeerRequest::Take { carrier, carrier_ref, caller, number, base_url } => {
+                let inbound = InboundCall { carrier_ref, from: caller, to: Some(number), resumed: false };
+                match Box::pin(self.take_for_peer(&carrier, inbound, &base_url)).await {
                     Some(answer) => PeerAnswer::Next(Next::from(answer)),
                     None => PeerAnswer::Gone,
                 }

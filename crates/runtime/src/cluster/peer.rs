@@ -1,8 +1,8 @@
 //! What nodes of one installation ask of each other, and how they know each other: every request is signed (HMAC-SHA256) with
 //! a key that is derived from the installation's data key, over what is asked, of whom, by whom and when.
 //!
-//! Every request can be repeated without harm, so an old one that somebody sends again within [`limits::PEER_AGE_MS_MAX`] tells
-//! a node nothing new.
+//! A request counts once: no two of a node have the same signature, and whoever sends an old one again is refused, within
+//! [`limits::PEER_AGE_MS_MAX`] because its signature is known, and later because it is too old.
 
 use aws_lc_rs::hmac;
 use base::wire::{Header, HttpRequest, Method};
@@ -12,7 +12,9 @@ use egress::{ByteStream, Egress};
 use engine::io::Input;
 use model::live::LiveEvent;
 use serde::{Deserialize, Serialize};
+use std::collections::{HashSet, VecDeque};
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Where nodes ask.
 pub const COMMAND_PATH: &str = "/internal/v1/command";
@@ -80,6 +82,19 @@ pub enum PeerRequest {
         to: PhoneNumber,
         /// Our number.
         from: PhoneNumber,
+        /// How the platform reaches us.
+        base_url: String,
+    },
+    /// A platform brings a new call to the asking node, which has no room: take it.
+    Take {
+        /// Registry name of the carrier.
+        carrier: String,
+        /// The platform's id.
+        carrier_ref: String,
+        /// Who calls.
+        caller: Option<Pii<String>>,
+        /// Which of our numbers.
+        number: PhoneNumber,
         /// How the platform reaches us.
         base_url: String,
     },
@@ -211,14 +226,50 @@ impl PeerKeys {
     /// Who signed this, if anybody of this installation did, for us, a moment ago.
     pub fn check(&self, path: &str, us: NodeId, now_ms: i64, signature: &str, body: &[u8]) -> Option<NodeId> {
         let mut parts = signature.split(' ');
-        let (from, at_ms, tag) = (parts.next()?.parse().ok()?, parts.next()?.parse::<i64>().ok()?, parts.next()?);
-        if now_ms.abs_diff(at_ms) > limits::PEER_AGE_MS_MAX.unsigned_abs() || !tag.is_ascii() || tag.len() % 2 != 0 {
+        let (from, at_ms) = (parts.next()?.parse().ok()?, parts.next()?.parse::<i64>().ok()?);
+        if now_ms.abs_diff(at_ms) > limits::PEER_AGE_MS_MAX.unsigned_abs() {
             return None;
         }
-        let hex = |at: usize| u8::from_str_radix(tag.get(at..at + 2)?, 16).ok();
-        let tag: Vec<u8> = (0..tag.len()).step_by(2).map(hex).collect::<Option<_>>()?;
+        let tag = tag(signature)?;
         let text = Self::signed(path, us, from, at_ms, body);
         self.0.iter().any(|key| hmac::verify(key, &text, &tag).is_ok()).then_some(from)
+    }
+}
+
+/// The code of a signature as bytes: its text can be written in several ways.
+fn tag(signature: &str) -> Option<Vec<u8>> {
+    let tag = signature.split(' ').nth(2)?;
+    if !tag.is_ascii() || tag.len() % 2 != 0 {
+        return None;
+    }
+    let hex = |at: usize| u8::from_str_radix(tag.get(at..at + 2)?, 16).ok();
+    (0..tag.len()).step_by(2).map(hex).collect()
+}
+
+/// Codes of signatures that counted a moment ago.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    known: HashSet<Vec<u8>>,
+    by_age: VecDeque<(i64, Vec<u8>)>,
+}
+
+impl Seen {
+    /// Whether this signature, which [`PeerKeys::check`] found right, is new. What is too old to pass anyway is forgotten; of too many, the oldest.
+    pub(crate) fn is_new(&mut self, signature: &str, now_ms: i64) -> bool {
+        let too_old = now_ms - 2 * limits::PEER_AGE_MS_MAX;
+        while let Some((seen_ms, _)) = self.by_age.front()
+            && (*seen_ms < too_old || self.by_age.len() >= limits::PEER_SIGNATURES_MAX)
+        {
+            if let Some((_, old)) = self.by_age.pop_front() {
+                self.known.remove(&old);
+            }
+        }
+        let Some(tag) = tag(signature) else { return false };
+        if !self.known.insert(tag.clone()) {
+            return false;
+        }
+        self.by_age.push_back((now_ms, tag));
+        true
     }
 }
 
@@ -227,13 +278,19 @@ pub(crate) struct Peers {
     pub(super) me: NodeId,
     pub(super) keys: PeerKeys,
     pub(super) egress: Egress,
+    /// When the last request was signed: no two are signed at the same time, so no two signatures are the same.
+    pub(super) signed_ms: AtomicI64,
 }
 
 impl Peers {
     fn request(&self, to: NodeId, address: &str, path: &str, ask: &PeerRequest) -> Result<HttpRequest, PeerError> {
         let failed = |why: &str| PeerError { node: to, why: why.into() };
         let body = serde_json::to_vec(ask).map_err(|_| failed("the request cannot be written"))?;
-        let signature = self.keys.sign(path, to, self.me, crate::wall_ms(), &body);
+        let now_ms = crate::wall_ms();
+        let before =
+            self.signed_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now_ms.max(last + 1)));
+        let at_ms = before.map_or(now_ms, |last| now_ms.max(last + 1));
+        let signature = self.keys.sign(path, to, self.me, at_ms, &body);
         let signature = signature.ok_or_else(|| failed("there is no key to sign with"))?;
         let headers = vec![Header::plain("content-type", "application/json"), Header::secret(SIGNATURE, signature)];
         Ok(HttpRequest { method: Method::Post, url: format!("{address}{path}"), headers, body })
@@ -246,6 +303,7 @@ impl Peers {
         let deadline = Millis(match ask {
             PeerRequest::Yield { .. } => limits::PEER_YIELD_MS_MAX,
             PeerRequest::Dial { .. } => limits::PEER_DIAL_MS_MAX,
+            PeerRequest::Take { .. } => limits::PEER_TAKE_MS_MAX,
             _ => limits::PEER_MS_MAX,
         });
         let answer = self.egress.http(request, deadline).await.map_err(|failure| failed(failure.to_string()))?;
@@ -306,6 +364,19 @@ mod tests {
         for nonsense in ["", " ", "a b c", "é é é"] {
             assert_eq!(ours.check(COMMAND_PATH, us, 0, nonsense, b""), None);
         }
+    }
+
+    #[test]
+    fn a_signature_counts_once_and_is_forgotten_when_it_is_too_old_anyway() {
+        let mut seen = Seen::default();
+        assert!(seen.is_new("a 1 ab", 1_000));
+        assert!(!seen.is_new("a 1 ab", 60_000), "sent again");
+        assert!(!seen.is_new("A 1 AB", 60_000), "the same in other letters");
+        assert!(seen.is_new("a 1 cd", 60_000));
+        assert!(seen.is_new("a 1 ab", 1_001 + 2 * limits::PEER_AGE_MS_MAX), "refused by its age from here on");
+        assert_eq!(seen.by_age.len(), 2);
+        (0..limits::PEER_SIGNATURES_MAX + 10).for_each(|one| assert!(seen.is_new(&format!("a 1 {one:08}"), 200_000)));
+        assert!(seen.by_age.len() <= limits::PEER_SIGNATURES_MAX && seen.known.len() == seen.by_age.len());
     }
 
     #[test]

@@ -44,13 +44,19 @@ impl CallHost {
     }
 
     fn render_prepared_by(&mut self, renderer: &Renderer) {
-        if !self.prepared.texts.is_empty() && self.prepared.voice.as_ref() != Some(&renderer.key) {
+        if self.paper.is_none()
+            && !self.prepared.texts.is_empty()
+            && self.prepared.voice.as_ref() != Some(&renderer.key)
+        {
             self.prepared.voice = Some(renderer.key.clone());
             self.shared.phrases.prepare(renderer.clone(), self.prepared.texts.iter().cloned());
         }
     }
 
     pub(super) fn speak(&mut self, utterance: UtteranceId, segment: u32, text: String) {
+        if self.write(utterance, segment, &text) {
+            return;
+        }
         if self.mouth.utterance() != Some(utterance) {
             self.mouth.begin(utterance);
         }
@@ -107,6 +113,9 @@ impl CallHost {
 
     /// Plays a line from the cache, or a waiting sound: the caller waits for no provider.
     pub(super) fn interlude(&mut self, utterance: UtteranceId, text: String) {
+        if self.write_nothing(utterance) {
+            return;
+        }
         let renderer = self.renderer();
         let phrase = renderer.as_ref().and_then(|renderer| self.shared.phrases.find_any(&renderer.key, &text));
         let event = match &phrase {
@@ -128,6 +137,9 @@ impl CallHost {
 
     /// Presses keys of the telephone: as tones in the audio, which any carrier takes.
     pub(super) fn press(&mut self, utterance: UtteranceId, keys: &str) {
+        if self.write_nothing(utterance) {
+            return;
+        }
         let pcm = media::dtmf::pressed(self.mouth.rate_hz(), keys);
         let done = |end_ms| SynthesisInput::SegmentDone { segment: 0, end_ms, words: Vec::new() };
         let event = self.mouth.interlude(utterance, &pcm).map(done);
@@ -136,6 +148,9 @@ impl CallHost {
     }
 
     pub(super) fn stop_playout(&mut self, utterance: UtteranceId) {
+        if self.write_stopped(utterance) {
+            return;
+        }
         let now = self.now();
         let stopped = self.mouth.stop(utterance, now);
         stopped.reports.into_iter().for_each(|input| self.queue(input));

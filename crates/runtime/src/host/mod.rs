@@ -6,6 +6,7 @@ mod desk;
 mod ears;
 mod lines;
 mod mouth;
+mod paper;
 mod perform;
 pub(crate) mod supervision;
 mod tape;
@@ -32,6 +33,7 @@ use model::journal::Record;
 use model::live::LiveEvent;
 use model::routing::Saving;
 use mouth::Mouth;
+use paper::Paper;
 use providers::stt::SttEvent;
 use providers::tts::TtsEvent;
 use std::collections::HashMap;
@@ -50,6 +52,8 @@ pub(crate) struct CallSetup {
     pub(crate) scope: TenantScope,
     /// The journal so far; empty for a new call.
     pub(crate) past: Vec<Record>,
+    /// A visitor of a website has it: `Some(true)` when they write. They may come back to it.
+    pub(crate) visit: Option<bool>,
 }
 
 /// A media socket that has said who it is.
@@ -58,6 +62,8 @@ pub(crate) struct Link {
     pub(crate) protocol: Box<dyn MediaProtocol>,
     /// What came with the start message.
     pub(crate) sink: MediaSink,
+    /// Whoever is there writes.
+    pub(crate) is_written: bool,
 }
 
 /// What others tell a call.
@@ -121,6 +127,12 @@ pub(crate) struct CallHost {
     bill: Bill,
     journal: store::JournalWriter,
     tape: Tape,
+    /// Instead of a voice, in a conversation that is written.
+    paper: Option<Paper>,
+    /// A visitor of a website has the call.
+    is_visit: bool,
+    /// A recogniser to open with the line that comes.
+    open_stt_later: Option<SttStreamId>,
     messages: mpsc::Receiver<HostMessage>,
     own: mpsc::Sender<HostMessage>,
     live: broadcast::Sender<LiveEvent>,
@@ -182,6 +194,9 @@ impl CallHost {
             bill,
             journal,
             tape,
+            paper: setup.visit.filter(|is_written| *is_written).map(|_| Paper::default()),
+            is_visit: setup.visit.is_some(),
+            open_stt_later: None,
             messages,
             own,
             live,
@@ -216,7 +231,13 @@ impl CallHost {
         let now = self.now();
         let deadline = self.machine.next_deadline().map(|(at, _why)| self.instant(at));
         let pace_at = self.link.as_ref().and_then(|_| self.mouth.next_frame_at(now)).map(|at| self.instant(at));
-        let silent_at = self.link.as_ref().map(|_| self.heard_at + Duration::from_millis(limits::MEDIA_SILENT_MS_MAX));
+        let patience_ms = match (&self.link, &self.paper) {
+            // A page that nobody looks at sleeps, and says nothing for a minute.
+            (_, Some(_)) => Some(limits::VISITOR_AWAY_MS_MAX),
+            (Some(_), None) => Some(limits::MEDIA_SILENT_MS_MAX),
+            (None, None) => None,
+        };
+        let silent_at = patience_ms.map(|patience_ms| self.heard_at + Duration::from_millis(patience_ms));
         let socket = self.link.as_mut().map(|link| &mut link.socket);
         let stt = self.stt.as_mut().map(|(_, session)| &mut session.events);
         let brain = self.brain.as_mut().map(|(_, session)| &mut session.events);
@@ -271,6 +292,7 @@ impl CallHost {
             Event::Brain(event) => self.on_brain(event),
             Event::Tts(event) => self.on_tts(event),
             Event::Incoming(incoming) => self.on_incoming(incoming),
+            Event::Silent if self.link.is_none() => self.visitor_is_gone(),
             Event::Silent => {
                 self.on_media_event(MediaEvent::Violation { code: 1008, why: "nothing came for too long" })
             }
@@ -289,6 +311,13 @@ impl CallHost {
     }
 
     fn join(&mut self, mut link: Link) {
+        if self.is_visit {
+            self.visitor_joins(link.is_written);
+        }
+        if self.paper.is_some() {
+            let sink = std::mem::take(&mut link.sink);
+            return self.open_line(link, sink);
+        }
         let rate = link.protocol.sample_rate_hz();
         let judge = self.shared.services.judge.as_ref();
         let vad: Option<Box<dyn NeuralVadSession>> = judge.and_then(|judge| judge.vad(rate));
@@ -306,8 +335,14 @@ impl CallHost {
             let (store, scope, id) = (Arc::clone(&self.shared.store), self.scope, self.call.id);
             self.shared.tasks.spawn(async move { tape::note_part(&store, &scope, id, &name).await });
         }
+        self.open_line(link, sink);
+    }
+
+    fn open_line(&mut self, link: Link, sink: MediaSink) {
         self.link = Some(link);
         self.heard_at = Instant::now();
+        self.open_late_stt();
+        self.show_holder();
         self.feed(Input::Carrier(CarrierInput::MediaStarted));
         self.on_sink(sink);
     }
@@ -339,7 +374,9 @@ impl CallHost {
 
     fn on_sink(&mut self, mut sink: MediaSink) {
         if !sink.pcm.is_empty() {
-            self.hear(&sink.pcm);
+            if self.paper.is_none() {
+                self.hear(&sink.pcm);
+            }
             sink.pcm.clear();
         }
         for event in sink.events.drain(..) {
@@ -372,13 +409,18 @@ impl CallHost {
         }
     }
 
-    /// The audio path is gone. A platform with webhooks may bring it back; a page cannot.
+    /// The audio path is gone. A platform with webhooks may bring it back, and so may a visitor of a website; a page of ours
+    /// cannot. Who writes may read later what is written meanwhile.
     fn lose_media(&mut self) {
         if self.link.take().is_none() {
             return;
         }
         self.out.clear();
-        let comes_back = self.shared.control(&self.call.carrier).is_some();
+        self.heard_at = Instant::now();
+        if self.paper.is_some() {
+            return;
+        }
+        let comes_back = self.is_visit || self.shared.control(&self.call.carrier).is_some();
         self.feed(Input::Carrier(if comes_back { CarrierInput::MediaLost } else { CarrierInput::HungUp }));
     }
 

@@ -4,7 +4,6 @@ use super::{CallHost, HostMessage, tools};
 use crate::service::SttCommand;
 use base::wire::Wire;
 use base::{GenerationId, JournalSeq, PhoneNumber, SttStreamId, ToolCallId, limits};
-use carriers::protocol::MediaCommand;
 use engine::Machine;
 use engine::io::{CarrierInput, HostInput, Input, Measure, Output, SpeechInput};
 use model::call::CallState;
@@ -31,7 +30,7 @@ impl CallHost {
             Output::Journal(record) => self.append(record),
             Output::OpenStt { stream } => self.open_stt(stream),
             Output::FinalizeStt { stream } => {
-                if self.stt.as_ref().is_some_and(|(open, _)| *open == stream) {
+                if !self.finalize_unneeded(stream) && self.stt.as_ref().is_some_and(|(open, _)| *open == stream) {
                     self.push_stt(SttCommand::Finalize);
                 }
             }
@@ -42,7 +41,7 @@ impl CallHost {
             }
             Output::Speak { utterance, segment, text } => self.speak(utterance, segment, text),
             Output::EndUtterance { utterance } => {
-                if self.mouth.utterance() == Some(utterance) {
+                if !self.write_end(utterance) && self.mouth.utterance() == Some(utterance) {
                     self.mouth.no_more_text();
                 }
             }
@@ -58,8 +57,16 @@ impl CallHost {
             Output::Transfer { to, durable } => self.transfer(to, durable),
             Output::HangUp { unsaid } => self.hang_up(unsaid),
             Output::Prepare { texts } => self.prepare(texts),
-            Output::HoldUtterance { utterance } => self.mouth.hold(utterance),
-            Output::ReleaseUtterance { utterance } => self.mouth.release(utterance),
+            Output::HoldUtterance { utterance } => {
+                if !self.write_held(utterance) {
+                    self.mouth.hold(utterance);
+                }
+            }
+            Output::ReleaseUtterance { utterance } => {
+                if !self.write_released(utterance) {
+                    self.mouth.release(utterance);
+                }
+            }
             Output::Interlude { utterance, text } => self.interlude(utterance, text),
             Output::Press { utterance, keys } => self.press(utterance, &keys),
             Output::Live(kind) => self.tell_live(kind),
@@ -110,7 +117,10 @@ impl CallHost {
         self.link.as_ref().map_or(8_000, |link| link.protocol.sample_rate_hz())
     }
 
-    fn open_stt(&mut self, stream: SttStreamId) {
+    pub(super) fn open_stt(&mut self, stream: SttStreamId) {
+        if let Some(paper) = &mut self.paper {
+            return paper.keep_stream(stream);
+        }
         let Some(service) = self.routes.stt() else {
             self.queue(Input::Speech(SpeechInput::Failed { stream, class: base::ErrorClass::Internal }));
             return;
@@ -142,7 +152,9 @@ impl CallHost {
     }
 
     fn start_generation(&mut self, id: GenerationId, request: GenerationRequest) {
-        self.warm_voice();
+        if self.paper.is_none() {
+            self.warm_voice();
+        }
         match self.routes.brain() {
             Some(service) => self.brain = Some((id, service.generate_billed(self.scope.business, request, &self.bill))),
             None => {
@@ -166,6 +178,7 @@ impl CallHost {
             egress: Arc::clone(self.shared.tools_egress()),
             platform: Arc::clone(&self.shared.egress),
             control: self.shared.control(&self.call.carrier),
+            mailer: self.shared.services.mailer.clone(),
             deadline: base::Millis(self.agent.timing.tool_ms_max),
             scope: self.scope,
             call: self.call.id,
@@ -254,10 +267,15 @@ impl CallHost {
 
     fn tell_live(&mut self, kind: LiveKind) {
         let event = LiveEvent { at: self.now(), kind };
-        if let Some(link) = self.link.as_mut().filter(|_| event.kind.is_for_caller())
-            && let Ok(json) = serde_json::to_string(&event)
-        {
-            link.protocol.on_command(MediaCommand::Live(&json), &mut self.out);
+        let is_announced = matches!(event.kind, LiveKind::AgentSaying { .. });
+        let shown = match self.is_visit {
+            true => event.kind.for_visitor().map(|kind| LiveEvent { at: event.at, kind }),
+            false => event.kind.is_for_caller().then(|| event.clone()),
+        };
+        match (&mut self.paper, shown) {
+            (Some(paper), Some(shown)) if is_announced => paper.announce(shown),
+            (_, Some(shown)) => self.show(&shown),
+            (_, None) => {}
         }
         let _ = self.live.send(event); // Nobody may be watching.
     }

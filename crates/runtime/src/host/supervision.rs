@@ -167,7 +167,10 @@ impl CallHost {
         if self.desk.speaking != Some(audio.line) || self.link.is_none() {
             return;
         }
-        self.mouth.person(&audio.pcm);
+        // Who reads gets the words alone.
+        if self.paper.is_none() {
+            self.mouth.person(&audio.pcm);
+        }
         let rate_hz = self.mouth.rate_hz();
         if self.desk.stt.is_none() && !self.desk.is_deaf {
             self.open_person_stt(rate_hz);

@@ -2,6 +2,7 @@
 //! rows of the tenant.
 
 use super::desk;
+use crate::mail::Mailer;
 use crate::service::KnowledgeSearch;
 use crate::tools::{HttpTool, answer_text};
 use base::{CallId, ErrorClass, Failure, Millis, ToolCallId};
@@ -23,6 +24,8 @@ pub(super) struct Job {
     pub(super) platform: Arc<Egress>,
     /// The platform of the call; `None` when it is only a socket.
     pub(super) control: Option<Arc<dyn CarrierControl>>,
+    /// Who writes mails; `None`: this installation sends none.
+    pub(super) mailer: Option<Mailer>,
     /// How long the tool may take.
     pub(super) deadline: Millis,
     pub(super) scope: TenantScope,

@@ -39,6 +39,12 @@ pub enum AttachError {
     /// It asked for an agent that does not exist.
     #[error("there is no such agent")]
     NoAgent,
+    /// The visitor's conversation is over, or another node has it.
+    #[error("the conversation is over")]
+    Over,
+    /// The visitor may write and not speak, or the other way around.
+    #[error("this is not offered here")]
+    NotOffered,
     /// The node did not take the call.
     #[error(transparent)]
     Refused(#[from] RefuseReason),
@@ -53,11 +59,30 @@ impl AttachError {
         match self {
             Self::Violation { code, .. } => *code,
             Self::NoStart | Self::Token | Self::NoAgent => 1008,
+            Self::NotOffered => 4003,
+            Self::Over => 4000,
             Self::Refused(RefuseReason::Store(_)) => 1011,
             Self::Refused(_) => 1013,
             Self::Gone => 1000,
         }
     }
+}
+
+/// Where there may be room for a new call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// At this node alone.
+    Here,
+    /// At another one, too.
+    Anywhere,
+}
+
+/// Who comes with a media socket.
+pub(super) enum Comer {
+    /// A platform or a page of ours, in whose name it may begin a call.
+    Carrier(Option<TenantScope>),
+    /// A visitor of a website.
+    Visitor(Box<super::Visit>),
 }
 
 impl Node {
@@ -78,7 +103,7 @@ impl Node {
         let answer = match self.route(carrier, &inbound.carrier_ref, request.url).await {
             Ok(route) => self.go_on(control.as_ref(), route, base_url).await,
             Err(StoreError::NotFound(_)) if inbound.resumed => Answer::HangUp,
-            Err(StoreError::NotFound(_)) => self.take_new(control.as_ref(), inbound, base_url).await,
+            Err(StoreError::NotFound(_)) => self.take_new(control.as_ref(), inbound, base_url, Room::Anywhere).await,
             Err(error) => {
                 tracing::error!(carrier, %error, "a call cannot be routed");
                 Answer::SayAndHangUp { text: APOLOGY.into() }
@@ -166,8 +191,15 @@ impl Node {
         }
     }
 
+    /// Takes a new call that a platform brought to another node. `None` when there is no room here either.
+    pub(crate) async fn take_for_peer(&self, carrier: &str, inbound: InboundCall, base_url: &str) -> Option<Answer> {
+        let control = self.shared.control(carrier)?;
+        let answer = self.take_new(control.as_ref(), inbound, base_url, Room::Here).await;
+        (answer != Answer::Busy).then_some(answer)
+    }
+
     /// A call we have not heard of.
-    async fn take_new(&self, control: &dyn CarrierControl, inbound: InboundCall, base_url: &str) -> Answer {
+    async fn take_new(&self, control: &dyn CarrierControl, inbound: InboundCall, base_url: &str, room: Room) -> Answer {
         let Some(number) = inbound.to.clone() else { return Answer::Reject };
         let route = match self.shared.store.route_number(control.name(), &number).await {
             Ok(route) => route,
@@ -181,7 +213,14 @@ impl Node {
             Ok(()) => self.admit(Direction::Inbound),
             Err(over) => Err(over),
         };
-        let Ok(slot) = admitted else { return Answer::Busy };
+        let slot = match admitted {
+            Ok(slot) => slot,
+            // Another node may have room; the plan of the business is the same everywhere.
+            Err(RefuseReason::Busy | RefuseReason::Draining) if room == Room::Anywhere => {
+                return self.take_elsewhere(control.name(), &inbound, base_url).await.unwrap_or(Answer::Busy);
+            }
+            Err(_) => return Answer::Busy,
+        };
         let agent = match self.who_answers(&route).await {
             Ok(Some(Answerer::Agent(agent))) => agent,
             Ok(Some(Answerer::Message(text))) => return Answer::SayAndHangUp { text },
@@ -192,6 +231,7 @@ impl Node {
         call.customer = customer_of(inbound.from);
         call.number = Some(number.expose().to_owned());
         call.state = CallState::Ringing;
+        let agent = self.version_for(&route.scope, *agent, &mut call).await;
         match self.shared.store.create_call(&route.scope, &call).await {
             Ok(()) => {}
             // The platform repeated its request while the first one was being answered.
@@ -209,7 +249,7 @@ impl Node {
         }
         let id = call.id;
         self.own(&route.scope, id).await;
-        self.host(slot, route.scope, call, &agent.agent, Vec::new());
+        self.host(slot, route.scope, call, &agent, Vec::new());
         self.connect(control.name(), &route.scope, id, base_url)
     }
 
@@ -315,14 +355,30 @@ impl Node {
         &self,
         carrier: &str,
         scope: Option<TenantScope>,
+        protocol: Box<dyn MediaProtocol>,
+        media: Box<dyn MediaSocket>,
+    ) -> Result<CallId, AttachError> {
+        self.let_in(carrier, Comer::Carrier(scope), protocol, media).await
+    }
+
+    pub(super) async fn let_in(
+        &self,
+        carrier: &str,
+        comer: Comer,
         mut protocol: Box<dyn MediaProtocol>,
         mut media: Box<dyn MediaSocket>,
     ) -> Result<CallId, AttachError> {
         let admitted = match await_start(protocol.as_mut(), media.as_mut()).await {
-            Ok((start, sink)) => self.find_call(carrier, scope, &start).await.map(|call| (call, sink)),
+            Ok((start, sink)) => {
+                let found = match &comer {
+                    Comer::Carrier(scope) => self.find_call(carrier, *scope, &start).await,
+                    Comer::Visitor(visit) => self.find_visit(carrier, visit, &start).await,
+                };
+                found.map(|call| (call, sink, start.is_written))
+            }
             Err(error) => Err(error),
         };
-        let (call, sink) = match admitted {
+        let (call, sink, is_written) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => {
                 tracing::warn!(carrier, %error, "a media socket was not admitted");
@@ -331,7 +387,7 @@ impl Node {
             }
         };
         let messages = lock(&self.shared.calls).get(&call).map(|live| live.channels.messages.clone());
-        let join = HostMessage::Join(Box::new(Link { socket: media, protocol, sink }));
+        let join = HostMessage::Join(Box::new(Link { socket: media, protocol, sink, is_written }));
         let unsent = match messages {
             Some(messages) => messages.send(join).await.err().map(|unsent| unsent.0),
             None => Some(join),
@@ -374,12 +430,13 @@ impl Node {
             Some(slug) => agents.find(|one| one.agent.slug == *slug),
             None => agents.next(),
         };
-        let agent = agent.ok_or(AttachError::NoAgent)?.agent;
+        let agent = agent.ok_or(AttachError::NoAgent)?;
         self.plan_admits(&scope, Direction::Inbound).await?;
         let slot = self.admit(Direction::Inbound)?;
-        let mut call = self.new_call(&scope, agent.id, Direction::Inbound, carrier);
+        let mut call = self.new_call(&scope, agent.agent.id, Direction::Inbound, carrier);
         call.state = CallState::Answered;
         call.answered_at_ms = Some(call.started_at_ms);
+        let agent = self.version_for(&scope, agent, &mut call).await;
         self.shared.store.create_call(&scope, &call).await.map_err(RefuseReason::from)?;
         let id = call.id;
         self.own(&scope, id).await;

@@ -1,8 +1,14 @@
 //! Who answers a dialled number right now: its own agent, another one or a message while nobody is there.
 
 use super::Node;
+use model::agent::Agent;
 use model::business::TenantScope;
+use model::call::Call;
+use model::flags::Subject;
 use model::hours::{Closed, HoursRoute, LocalMoment, Weekday};
+use model::split::Split;
+use store::contract::drafts::AgentVersion;
+use store::contract::office::ValueKind;
 use store::{NumberRoute, StoreError, VersionedAgent};
 
 /// Who answers.
@@ -28,6 +34,43 @@ impl Node {
         }
         let agent = store.agent(&route.scope, id).await?;
         Ok(agent.is_on_duty().then(|| Answerer::Agent(Box::new(agent))))
+    }
+
+    /// The agent as this call gets it: its present version, or the other one of a split. The call is told which.
+    pub(super) async fn version_for(&self, scope: &TenantScope, known: VersionedAgent, call: &mut Call) -> Agent {
+        match self.other_version(scope, &known, call).await {
+            Ok(Some(other)) => {
+                call.agent_version = Some(other.version);
+                other.agent
+            }
+            Ok(None) => known.agent,
+            // A call is answered by the present version rather than not.
+            Err(error) => {
+                tracing::warn!(call = %call.id, %error, "whether an agent is split is not known");
+                known.agent
+            }
+        }
+    }
+
+    async fn other_version(
+        &self,
+        scope: &TenantScope,
+        known: &VersionedAgent,
+        call: &Call,
+    ) -> Result<Option<AgentVersion>, StoreError> {
+        let (store, id) = (self.store(), known.agent.id);
+        let split = match store.value(scope, ValueKind::Split, &id.to_string()).await {
+            Ok(value) => serde_json::from_str::<Split>(&value.value),
+            Err(StoreError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let split = split.map_err(|_| StoreError::Corrupt("the split of an agent".into()))?;
+        let customer = call.customer.as_ref().map(|customer| customer.expose().as_str());
+        let subject = Subject { business: scope.business, call: call.id, customer };
+        if split.version == known.version || !split.takes(id, &subject) {
+            return Ok(None);
+        }
+        store.agent_version(scope, id, split.version).await.map(Some)
     }
 
     async fn is_open(&self, scope: &TenantScope, route: &HoursRoute) -> Result<bool, StoreError> {

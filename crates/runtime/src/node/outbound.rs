@@ -53,10 +53,10 @@ impl Node {
         if !agent.is_on_duty() {
             return Err(DialError::OffDuty);
         }
-        let agent = agent.agent;
-        let mut call = self.new_call(&scope, agent.id, Direction::Outbound, control.name());
+        let mut call = self.new_call(&scope, agent.agent.id, Direction::Outbound, control.name());
         call.customer = Some(request.to.expose().to_owned().into());
         call.number = Some(request.from.expose().to_owned());
+        let agent = self.version_for(&scope, agent, &mut call).await;
         let base_url = self.shared.settings.public_url.clone().unwrap_or(request.base_url);
         let mark = address_mark(&scope, call.id);
         let attempt = DialAttempt {

@@ -28,3 +28,128 @@ impl Node {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Budgets, NodeSettings, Services};
+    use model::call::CallState;
+    use model::plan::{OverPlan, Subscription};
+    use std::sync::Arc;
+    use store::laws::{Tenant, call_of, tenant};
+    use store::{CallUpdate, SqlStore, SqliteOptions, Store};
+
+    struct Office {
+        _folder: tempfile::TempDir,
+        node: Node,
+        store: Arc<dyn Store>,
+        shop: Tenant,
+        rival: Tenant,
+    }
+
+    impl Office {
+        async fn open() -> Self {
+            egress::install_crypto();
+            let folder = tempfile::tempdir().expect("a folder");
+            let store = SqlStore::open(SqliteOptions::new(folder.path().join("a.db"))).await.expect("a store");
+            let store: Arc<dyn Store> = Arc::new(store);
+            let shop = tenant(store.as_ref(), "shop", "+49405550170").await;
+            let rival = tenant(store.as_ref(), "rival", "+49405550171").await;
+            let settings = NodeSettings {
+                public_url: None,
+                recordings_dir: folder.path().to_owned(),
+                calls_max: 100,
+                inbound_reserve: 0,
+                record: false,
+                record_inputs: false,
+                budgets: Budgets::default(),
+            };
+            let egress = Arc::new(egress::Egress::new(egress::EgressConfig::new(egress::Policy::Operator)));
+            let node = Node::new(settings, Arc::clone(&store), Services::default(), egress, Default::default());
+            Self { _folder: folder, node, store, shop, rival }
+        }
+
+        /// The shop subscribes.
+        async fn subscribe(&self, plan: &str, calls_month: Option<u64>, grace_percent: u32) {
+            let now_ms = crate::wall_ms();
+            let wish = Subscription::to(plan, now_ms, calls_month, Some(grace_percent)).expect("a subscription");
+            self.store.put_subscription(&self.shop.scope, &wish, now_ms).await.expect("subscribed");
+        }
+
+        /// A call of the shop that somebody answered, and that ended at this time or goes on.
+        async fn call(&self, ended_at_ms: Option<i64>) -> base::CallId {
+            let now_ms = crate::wall_ms();
+            let call = call_of(&self.shop, ended_at_ms.unwrap_or(now_ms) - 1_000);
+            self.store.create_call(&self.shop.scope, &call).await.expect("a call");
+            let update = CallUpdate {
+                state: Some(if ended_at_ms.is_some() { CallState::Completed } else { CallState::Active }),
+                answered_at_ms: Some(call.started_at_ms + 1),
+                ended_at_ms,
+                ..CallUpdate::default()
+            };
+            self.store.update_call(&self.shop.scope, call.id, &update).await.expect("changed");
+            call.id
+        }
+
+        /// Whether the shop may take, and may place, one more call.
+        async fn admits(&self) -> [Result<(), RefuseReason>; 2] {
+            let inbound = self.node.plan_admits(&self.shop.scope, Direction::Inbound).await;
+            [inbound, self.node.plan_admits(&self.shop.scope, Direction::Outbound).await]
+        }
+    }
+
+    const OVER: Result<(), RefuseReason> = Err(RefuseReason::OverPlan(OverPlan::CallsMonth));
+    const FULL: Result<(), RefuseReason> = Err(RefuseReason::OverPlan(OverPlan::CallsAtOnce));
+
+    #[tokio::test]
+    async fn the_calls_of_a_month_are_counted_and_customers_are_taken_a_little_longer() {
+        let office = Office::open().await;
+        let now_ms = crate::wall_ms();
+        for _ in 0..3 {
+            office.call(Some(crate::month_begins_ms(now_ms) - 1_000)).await;
+        }
+        assert_eq!(office.admits().await, [Ok(()), Ok(())], "nobody has subscribed to anything");
+        office.subscribe("starter", Some(2), 50).await;
+        assert_eq!(office.admits().await, [Ok(()), Ok(())], "the last month is over");
+        office.call(Some(now_ms)).await;
+        assert_eq!(office.admits().await, [Ok(()), Ok(())]);
+        office.call(Some(now_ms)).await;
+        assert_eq!(office.admits().await, [Ok(()), OVER], "grace is for customers who call");
+        let open = office.call(None).await;
+        assert_eq!(office.admits().await, [OVER, OVER], "what goes on will count, too");
+        let unanswered = CallUpdate { ended_at_ms: Some(now_ms), ..CallUpdate::default() };
+        office.store.update_call(&office.shop.scope, open, &unanswered).await.expect("ended");
+        assert_eq!(office.admits().await, [OVER, OVER]);
+        assert_eq!(
+            office.node.plan_admits(&office.rival.scope, Direction::Outbound).await,
+            Ok(()),
+            "others are others"
+        );
+        office.subscribe("enterprise", None, 0).await;
+        assert_eq!(office.admits().await, [Ok(()), Ok(())], "the next plan holds at once");
+    }
+
+    #[tokio::test]
+    async fn so_many_calls_go_on_at_once_and_no_more_in_either_direction() {
+        let office = Office::open().await;
+        office.subscribe("starter", None, 100).await;
+        let mut calls = Vec::new();
+        for _ in 0..5 {
+            assert_eq!(office.admits().await, [Ok(()), Ok(())]);
+            calls.push(office.call(None).await);
+        }
+        assert_eq!(office.admits().await, [FULL, FULL]);
+        let over = CallUpdate { ended_at_ms: Some(crate::wall_ms()), ..CallUpdate::default() };
+        office.store.update_call(&office.shop.scope, calls[0], &over).await.expect("ended");
+        assert_eq!(office.admits().await, [Ok(()), Ok(())]);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_does_not_answer_turns_no_customer_away() {
+        let office = Office::open().await;
+        office.subscribe("starter", Some(0), 0).await;
+        assert_eq!(office.admits().await, [OVER, OVER]);
+        office.store.close().await;
+        assert_eq!(office.admits().await, [Ok(()), Ok(())]);
+    }
+}

@@ -54,12 +54,18 @@ pub struct Webhooks {
     store: Arc<dyn Store>,
     egress: Arc<Egress>,
     wake: Arc<Notify>,
+    /// Unix milliseconds now: days of failures pass in a test at once.
+    clock: Arc<dyn Fn() -> i64 + Send + Sync>,
 }
 
 impl Webhooks {
     /// Sends through this way out, whose policy decides where messages may go.
     pub fn new(store: Arc<dyn Store>, egress: Arc<Egress>) -> Self {
-        Self { store, egress, wake: Arc::default() }
+        Self { store, egress, wake: Arc::default(), clock: Arc::new(crate::wall_ms) }
+    }
+
+    fn now_ms(&self) -> i64 {
+        (self.clock)()
     }
 
     /// There may be new events.
@@ -123,7 +129,7 @@ impl Webhooks {
             if upto <= endpoint.cursor_seq {
                 return Ok(made);
             }
-            let now_ms = crate::wall_ms();
+            let now_ms = self.now_ms();
             let wanted = events.iter().filter(|event| endpoint.kinds.want(&event.kind));
             let deliveries: Vec<Delivery> = wanted.map(|event| delivery(scope, &endpoint, event, now_ms)).collect();
             if !self.store.fan_out(scope, &endpoint, upto, &deliveries).await? {
@@ -146,7 +152,7 @@ impl Webhooks {
             let events = self.store.events_since(scope, since_ms, after, limits::PAGE_ROWS_MAX).await?;
             let Some(last) = events.last() else { break };
             after = last.seq;
-            let now_ms = crate::wall_ms();
+            let now_ms = self.now_ms();
             let wanted = events.iter().filter(|event| endpoint.kinds.want(&event.kind));
             let wanted = wanted.take(limits::REPLAY_DELIVERIES_MAX - made);
             let deliveries: Vec<Delivery> = wanted.map(|event| delivery(scope, &endpoint, event, now_ms)).collect();
@@ -165,7 +171,7 @@ impl Webhooks {
         if old.body.is_empty() {
             return Err(StoreError::Invalid("what this delivery said was deleted"));
         }
-        let now_ms = crate::wall_ms();
+        let now_ms = self.now_ms();
         let again = Delivery {
             id: Uuid::now_v7(),
             state: DeliveryState::Pending,
@@ -184,7 +190,7 @@ impl Webhooks {
     /// When the store does not answer, or there is no such endpoint.
     pub async fn test(&self, scope: &TenantScope, endpoint: Uuid) -> Result<(Delivery, Attempt), StoreError> {
         let endpoint = self.store.endpoint(scope, endpoint).await?;
-        let now_ms = crate::wall_ms();
+        let now_ms = self.now_ms();
         let id = Uuid::now_v7();
         let event = Event {
             seq: 0,
@@ -213,7 +219,7 @@ impl Webhooks {
         delivery: &Delivery,
     ) -> Result<Option<i64>, StoreError> {
         let (attempt, pause) = self.send(scope, endpoint, delivery).await?;
-        let now_ms = crate::wall_ms();
+        let now_ms = self.now_ms();
         let chance = delivery.id.as_u64_pair().1;
         let next = pause_after(attempt.number, chance).filter(|_| !attempt.is_gone());
         let next = next.map(|scheduled| scheduled.0.max(pause.map_or(0, |pause| pause.0)));
@@ -246,7 +252,7 @@ impl Webhooks {
         endpoint: &Endpoint,
         delivery: &Delivery,
     ) -> Result<(Attempt, Option<Millis>), StoreError> {
-        let at_ms = crate::wall_ms();
+        let at_ms = self.now_ms();
         let secrets = self.store.endpoint_secrets(scope, endpoint.id, at_ms).await?;
         let timestamp = at_ms.div_euclid(1_000);
         let began = Instant::now();
@@ -349,7 +355,7 @@ impl Webhooks {
     async fn do_delivery(&self, scope: TenantScope, payload: Payload, job: &Job) -> Result<Outcome, StoreError> {
         let endpoint = self.store.endpoint(&scope, payload.endpoint).await?;
         let delivery = self.store.delivery(&scope, payload.endpoint, payload.delivery).await?;
-        let now_ms = crate::wall_ms();
+        let now_ms = self.now_ms();
         match (delivery.state, delivery.next_at_ms) {
             (DeliveryState::Pending, Some(at_ms)) if at_ms > now_ms && job.kind == RETRY_JOB => {
                 return Ok(Outcome::Again(at_ms));

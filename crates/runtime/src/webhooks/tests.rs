@@ -9,9 +9,9 @@ use model::webhook::Kinds;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 use store::laws::{Tenant, call_of, tenant};
-use store::{After, SqlStore, SqliteOptions};
+use store::{After, EndpointChange, SqlStore, SqliteOptions};
 
 /// What an endpoint received: id, timestamp, signatures, body.
 type Received = (String, String, String, String);
@@ -272,4 +272,76 @@ async fn the_official_package_accepts_what_we_sign_and_refuses_what_somebody_cha
         assert_eq!(lines[0], accepted);
         assert!(lines[1..].iter().all(|line| line["genuine"] == json!(false)), "{lines:?}");
     }
+}
+
+/// Lets days pass.
+fn with_clock(office: &mut Office) -> Arc<AtomicI64> {
+    let clock = Arc::new(AtomicI64::new(crate::wall_ms()));
+    let shown = Arc::clone(&clock);
+    office.webhooks.clock = Arc::new(move || shown.load(Ordering::SeqCst));
+    clock
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_failed_for_five_days_is_switched_off_and_gets_what_it_missed_when_it_is_asked_for() {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    let mut office = Office::open().await;
+    let clock = with_clock(&mut office);
+    let scope = &office.shop.scope;
+    let begin_ms = clock.load(Ordering::SeqCst);
+    let endpoint = async || office.store.endpoint(scope, office.endpoint.id).await.expect("the endpoint");
+    // Does what is due at the time of the newest delivery's next attempt. `false`: there is none.
+    let next = async || {
+        let Some(at_ms) = office.deliveries().await[0].next_at_ms else { return false };
+        clock.fetch_max(at_ms, Ordering::SeqCst);
+        office.work(RETRY_JOB, clock.load(Ordering::SeqCst)).await > 0
+    };
+    office.listener.status.store(503, Ordering::SeqCst);
+    office.call().await;
+    assert_eq!(office.webhooks.fan_out().await, Ok(1));
+    assert_eq!(office.work(DELIVER_JOB, begin_ms).await, 1);
+    while next().await {}
+    let first = office.deliveries().await.remove(0);
+    assert_eq!((first.state, first.attempts), (DeliveryState::Failed, 10), "the schedule is over");
+    let passed_ms = clock.load(Ordering::SeqCst) - begin_ms;
+    assert!((2 * DAY_MS..5 * DAY_MS).contains(&passed_ms), "{passed_ms}");
+    let now = endpoint().await;
+    assert_eq!((now.enabled, now.failing_since_ms), (true, Some(begin_ms)), "one message is no verdict");
+
+    office.call().await;
+    assert_eq!(office.webhooks.fan_out().await, Ok(1));
+    while endpoint().await.enabled {
+        assert!(next().await, "{:?}", office.deliveries().await);
+    }
+    let passed_ms = clock.load(Ordering::SeqCst) - begin_ms;
+    assert!((5 * DAY_MS..7 * DAY_MS).contains(&passed_ms), "{passed_ms}");
+    assert_eq!(endpoint().await.disabled_reason.as_deref(), Some("failing"));
+    let tried = office.listener.received().len();
+    next().await;
+    assert_eq!(office.listener.received().len(), tried, "what waited is given up, not sent");
+    assert!(office.deliveries().await.iter().all(|one| one.state == DeliveryState::Failed));
+    office.call().await;
+    assert_eq!(office.webhooks.fan_out().await, Ok(0));
+
+    office.listener.status.store(204, Ordering::SeqCst);
+    let on = EndpointChange { enabled: Some(true), ..EndpointChange::default() };
+    office.store.change_endpoint(scope, office.endpoint.id, &on, None).await.expect("switched on");
+    assert_eq!(office.webhooks.fan_out().await, Ok(0), "from now on");
+    let again = office.webhooks.replay_one(scope, office.endpoint.id, first.id).await.expect("replayed");
+    assert_eq!(office.work(RETRY_JOB, again.created_at_ms).await, 1);
+    let received = office.listener.received();
+    assert_eq!(received[tried].0, received[0].0, "the same message, as the receiver can tell");
+    assert_eq!(
+        office.webhooks.replay_since(scope, office.endpoint.id, 0).await,
+        Ok(4),
+        "three calls and the switching off"
+    );
+    assert_eq!(office.work(RETRY_JOB, clock.load(Ordering::SeqCst)).await, 4);
+    let kinds = office.listener.received().split_off(tried + 1).into_iter().map(|(.., body)| {
+        serde_json::from_str::<Value>(&body).map(|message| message["type"].clone()).unwrap_or_default()
+    });
+    let mut kinds: Vec<String> = kinds.filter_map(|kind| kind.as_str().map(str::to_owned)).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["call.created", "call.created", "call.created", "webhook.disabled"]);
+    assert_eq!(endpoint().await.failing_since_ms, None);
 }

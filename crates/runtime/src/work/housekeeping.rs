@@ -1,7 +1,9 @@
 //! The jobs of the installation: what is past its time goes.
 
 use super::{Handler, Outcome};
+use crate::privacy::{self, Swept};
 use crate::recordings::Recordings;
+use crate::retention::{self, Deleted};
 use async_trait::async_trait;
 use base::limits;
 use std::sync::Arc;
@@ -18,25 +20,36 @@ pub struct Retention {
     pub store: Arc<dyn Store>,
     /// Where recordings are.
     pub recordings: Recordings,
-    /// How long after its end a call is kept.
-    pub kept_ms: i64,
+    /// How long after its end a call is kept; `None`: for ever, unless its business says otherwise.
+    pub kept_ms: Option<i64>,
 }
 
 #[async_trait]
 impl Handler for Retention {
     async fn run(&self, _job: &Job) -> Outcome {
         let now_ms = crate::wall_ms();
-        let before_ms = now_ms - self.kept_ms;
-        match crate::retention::sweep(self.store.as_ref(), &self.recordings, before_ms, now_ms).await {
-            Ok(deleted) => {
-                if deleted != crate::retention::Deleted::default() {
-                    let crate::retention::Deleted { calls, files, left } = deleted;
-                    tracing::info!(calls, recordings = files, left, "what was said in old calls is deleted");
+        match self.sweep(now_ms).await {
+            Ok(swept) => {
+                if swept != Swept::default() {
+                    let Swept { deleted, recordings, numbers, redacted } = swept;
+                    let Deleted { calls, files, left } = deleted;
+                    tracing::info!(calls, files, left, recordings, numbers, redacted, "what is past its time is gone");
                 }
                 Outcome::Done
             }
             Err(error) => Outcome::Retry(error.to_string()),
         }
+    }
+}
+
+impl Retention {
+    async fn sweep(&self, now_ms: i64) -> Result<Swept, StoreError> {
+        let store = self.store.as_ref();
+        let mut swept = privacy::sweep_all(store, &self.recordings, now_ms).await?;
+        if let Some(kept_ms) = self.kept_ms {
+            swept.deleted += retention::sweep(store, &self.recordings, now_ms - kept_ms, now_ms).await?;
+        }
+        Ok(swept)
     }
 }
 
@@ -64,7 +77,8 @@ impl Housekeeping {
             let events = self.store.prune_events(before(limits::EVENTS_KEPT_MS), limits::EVENTS_KEPT_MAX).await?;
             let deliveries = self.store.prune_webhook_log(before(limits::DELIVERIES_KEPT_MS)).await?;
             let dead = self.store.prune_dead_jobs(before(limits::JOBS_DEAD_KEPT_MS)).await?;
-            if events + deliveries + dead == 0 {
+            let mails = self.store.prune_mails(before(limits::JOBS_DEAD_KEPT_MS)).await?;
+            if events + deliveries + dead + mails == 0 {
                 break;
             }
         }

@@ -10,6 +10,7 @@ mod caller;
 mod carrier;
 mod chance;
 pub mod fleet;
+mod flow;
 mod laws;
 mod plan;
 mod recogniser;
@@ -133,7 +134,9 @@ impl World {
     fn new(seed: u64, with_trace: bool) -> Self {
         let mut plan = Plan::new(Chance::new(seed));
         let direction = if plan.chance.happens(0.7) { Direction::Inbound } else { Direction::Outbound };
-        let agent = Arc::new(draw_agent(&mut plan, direction));
+        let mut agent = draw_agent(&mut plan, direction);
+        agent.flow = flow::draw(seed, &agent);
+        let agent = Arc::new(agent);
         let setup = CallSetup { agent: Arc::clone(&agent), direction, incarnation: 0, now: CallTime::ZERO };
         let caller = Caller::new(&mut plan);
         let voice = Voice::new(agent.lines.back_channels.clone());

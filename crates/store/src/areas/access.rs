@@ -12,10 +12,11 @@ use crate::people::{
 use crate::seal::{Row, RowSeal};
 use crate::sql;
 use crate::sql_store::SqlStore;
+use crate::trail;
 use async_trait::async_trait;
 use base::{AccessKeyId, BusinessId, Pii, Secret, UserId, limits};
 use model::business::TenantScope;
-use model::people::{Actor, PermissionSet};
+use model::people::PermissionSet;
 use uuid::Uuid;
 
 /// The last use of a key is noted this often.
@@ -233,18 +234,7 @@ fn read_line(row: &DbRow) -> Answer<AuditLine> {
 #[async_trait]
 impl Audit for SqlStore {
     async fn audit(&self, scope: &TenantScope, line: &Audited<'_>, at_ms: i64) -> Answer<()> {
-        let args = args![
-            Uuid::now_v7(),
-            scope.business.0,
-            at_ms,
-            line.actor.map_or("nobody", Actor::kind),
-            line.actor.and_then(Actor::id),
-            line.action,
-            line.subject,
-            to_json(line.details)?,
-            line.address,
-        ];
-        self.db.write(scope, sql::INSERT_AUDIT, args).await.map(drop)
+        self.db.write(scope, sql::INSERT_AUDIT, trail::row(scope, line, at_ms)?).await.map(drop)
     }
 
     async fn audit_lines(

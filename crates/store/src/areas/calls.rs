@@ -44,6 +44,7 @@ pub(crate) fn read_call(row: &DbRow) -> Answer<Call> {
         ended_reason: row.get("ended_reason")?,
         recording: row.get("recording")?,
         cost: Money::from_usd_micros(row.get("cost_usd_micros")?),
+        agent_version: row.get("agent_version")?,
     })
 }
 
@@ -123,6 +124,7 @@ impl SqlStore {
             &call.ended_reason,
             &call.recording,
             call.cost.usd_micros,
+            call.agent_version,
         ];
         tx.write(sql::INSERT_CALL, args).await?;
         events::call_changed(&mut tx, scope, None, call).await?;
@@ -166,9 +168,14 @@ impl Calls for SqlStore {
         rows_max: u32,
     ) -> Answer<Page<Call>> {
         let rows_max = rows_max.clamp(1, limits::PAGE_ROWS_MAX);
-        let (statement, from) = direction(filter.ascending, sql::CALLS_UP, sql::CALLS_DOWN);
+        // Lists without words have statements of their own: they are many, and know nothing of messages.
+        let (up, down) = match filter.words {
+            Some(_) => (sql::CALLS_SAID_UP, sql::CALLS_SAID_DOWN),
+            None => (sql::CALLS_UP, sql::CALLS_DOWN),
+        };
+        let (statement, from) = direction(filter.ascending, up, down);
         let after = after.unwrap_or(from);
-        let args = args![
+        let mut args = args![
             scope.business.0,
             filter.state.map(CallState::name),
             filter.agent.map(|agent| agent.0),
@@ -181,7 +188,9 @@ impl Calls for SqlStore {
             after.id,
             // One more than asked for tells whether there is a next page.
             i64::from(rows_max) + 1,
+            filter.agent_version,
         ];
+        args.extend(filter.words.as_deref().map(|words| pattern(words).into()));
         let rows = self.db.list(scope, statement, args).await?;
         let mut rows = rows.iter().map(read_call).collect::<Answer<Vec<Call>>>()?;
         let more = rows.len() > rows_max as usize;

@@ -2,9 +2,9 @@
 
 use super::events::{self, Fresh};
 use crate::args;
-use crate::contract::desk::{Dispatch, Dispatches, MaySend, Statistics, TicketFilter, Tickets};
+use crate::contract::desk::{Dispatch, Dispatched, Dispatches, MaySend, Statistics, TicketFilter, Tickets};
 use crate::contract::{Answer, Cursor};
-use crate::db::{DbRow, Tx, missing, to_i64, to_json};
+use crate::db::{DbRow, PAGE, Tx, missing, to_i64, to_json};
 use crate::error::StoreError;
 use crate::sql;
 use crate::sql_store::SqlStore;
@@ -47,16 +47,22 @@ async fn alone(tx: &mut Tx, scope: &TenantScope) -> Answer<()> {
     tx.read(sql::BUMP_EVENTS, args![scope.business.0, 0_i64]).await.map(drop)
 }
 
-/// Adds to what ended in a slot.
-pub(super) async fn add_counts(tx: &mut Tx, scope: &TenantScope, slot: i64, added: &Counts) -> Answer<()> {
+/// Adds to what ended in a slot, of the business and of the agent.
+pub(super) async fn add_counts(tx: &mut Tx, scope: &TenantScope, agent: Uuid, slot: i64, added: &Counts) -> Answer<()> {
     if added.is_nothing() {
         return Ok(());
     }
     alone(tx, scope).await?;
-    let row = tx.read_one(sql::COUNTS_TO_CHANGE, args![scope.business.0, slot]).await?;
-    let mut counts: Counts = row.map(|row| row.json("counts")).transpose()?.unwrap_or_default();
-    counts += added;
-    tx.write(sql::PUT_COUNTS, args![scope.business.0, slot, to_json(&counts)?]).await.map(drop)
+    let sum = |row: Option<DbRow>| {
+        let mut counts: Counts = row.map(|row| row.json("counts")).transpose()?.unwrap_or_default();
+        counts += added;
+        to_json(&counts)
+    };
+    let business = scope.business.0;
+    let all = sum(tx.read_one(sql::COUNTS_TO_CHANGE, args![business, slot]).await?)?;
+    tx.write(sql::PUT_COUNTS, args![business, slot, all]).await?;
+    let of_agent = sum(tx.read_one(sql::AGENT_COUNTS_TO_CHANGE, args![business, agent, slot]).await?)?;
+    tx.write(sql::PUT_AGENT_COUNTS, args![business, agent, slot, of_agent]).await.map(drop)
 }
 
 #[async_trait]
@@ -185,6 +191,20 @@ impl Dispatches for SqlStore {
         Ok(MaySend::Yes)
     }
 
+    async fn dispatches(&self, scope: &TenantScope, call: CallId) -> Answer<Vec<Dispatched>> {
+        let rows = self.db.read(scope, sql::DISPATCHES, args![scope.business.0, call.0, PAGE]).await?;
+        let read = |row: &DbRow| {
+            Ok(Dispatched {
+                id: row.get("id")?,
+                channel: row.get("channel")?,
+                recipient: Pii::new(row.get("recipient")?),
+                state: row.get("state")?,
+                at_ms: row.get("created_at_ms")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
     async fn close_dispatch(&self, scope: &TenantScope, id: Uuid, state: &'static str) -> Answer<()> {
         self.db.write(scope, sql::CLOSE_DISPATCH, args![scope.business.0, id, state]).await.map(drop)
     }
@@ -194,6 +214,18 @@ impl Dispatches for SqlStore {
 impl Statistics for SqlStore {
     async fn call_counts(&self, scope: &TenantScope, from_slot: i64, to_slot: i64) -> Answer<Vec<(i64, Counts)>> {
         let rows = self.db.list(scope, sql::COUNTS, args![scope.business.0, from_slot, to_slot]).await?;
+        rows.iter().map(|row| Ok((row.get("slot")?, row.json("counts")?))).collect()
+    }
+
+    async fn agent_counts(
+        &self,
+        scope: &TenantScope,
+        agent: AgentId,
+        from_slot: i64,
+        to_slot: i64,
+    ) -> Answer<Vec<(i64, Counts)>> {
+        let args = args![scope.business.0, agent.0, from_slot, to_slot];
+        let rows = self.db.list(scope, sql::AGENT_COUNTS, args).await?;
         rows.iter().map(|row| Ok((row.get("slot")?, row.json("counts")?))).collect()
     }
 

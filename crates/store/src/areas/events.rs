@@ -2,8 +2,10 @@
 
 use super::calls::read_call;
 use crate::args;
-use crate::contract::{Answer, EventRange, Events};
+use crate::contract::mail::ALERT_MAIL_JOB;
+use crate::contract::{Answer, EventRange, Events, NewJob};
 use crate::db::{Db, DbRow, Tx, to_i64, to_json};
+use crate::error::StoreError;
 use crate::sql;
 use crate::sql_store::SqlStore;
 use async_trait::async_trait;
@@ -111,7 +113,7 @@ pub(super) async fn call_changed(
     let added = Usage::of_change(before.unwrap_or(&unborn), after);
     if let (false, Some(ended_at_ms)) = (added.is_nothing(), after.ended_at_ms) {
         let counts = Counts::of_change(before.unwrap_or(&unborn), after);
-        super::desk::add_counts(tx, scope, slot_of(ended_at_ms), &counts).await?;
+        super::desk::add_counts(tx, scope, after.agent.0, slot_of(ended_at_ms), &counts).await?;
         fresh.extend(count(tx, scope, after.id, added, ended_at_ms).await?);
     }
     let at_ms = if before.is_none() { after.started_at_ms } else { wall_ms() };
@@ -150,6 +152,10 @@ async fn count(tx: &mut Tx, scope: &TenantScope, call: CallId, added: Usage, end
             month: date.strftime("%Y-%m").to_string(),
         };
         fresh.push(Fresh::new(EventKind::UsageAlert, business, &facts)?);
+        let payload = serde_json::to_value(&facts).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let at_ms = wall_ms();
+        let told = NewJob { business: Some(scope.business), ..NewJob::now(ALERT_MAIL_JOB, payload, at_ms) };
+        super::jobs::insert(tx, &told, at_ms).await?;
     }
     Ok(fresh)
 }

@@ -119,7 +119,7 @@ impl SqlStore {
     ) -> Answer<JournalSeq> {
         let mut tx = self.db.begin(scope).await?;
         let end = tx.read_one(sql::JOURNAL_END, args![scope.business.0, call.0]).await?.ok_or(missing("call"))?;
-        let conversation: Uuid = end.get("conversation")?;
+        let (conversation, agent): (Uuid, Uuid) = (end.get("conversation")?, end.get("agent")?);
         let last = JournalSeq(end.get("last")?);
         let wanted = JournalSeq(expected.0 + records.len() as u64);
         if last != expected {
@@ -147,7 +147,8 @@ impl SqlStore {
         tx.write_many(sql::APPEND, entries).await?;
         tx.write_many(sql::INSERT_MESSAGE, messages).await?;
         let now_ms = events::wall_ms();
-        super::desk::add_counts(&mut tx, scope, slot_of(now_ms), &Counts { waits, ..Counts::default() }).await?;
+        let counts = Counts { waits, ..Counts::default() };
+        super::desk::add_counts(&mut tx, scope, agent, slot_of(now_ms), &counts).await?;
         events::write(&mut tx, scope, &told, now_ms).await?;
         tx.commit().await?;
         if !told.is_empty() {

@@ -1,6 +1,7 @@
 //! What a store can do, by area: each file implements some of the traits of [`crate::contract`] over [`crate::db`].
 
 mod access;
+mod branding;
 pub(crate) mod calls;
 mod content;
 mod credentials;
@@ -14,6 +15,7 @@ mod journal;
 mod knowledge;
 mod knowledge_work;
 mod lines;
+mod mail;
 mod nodes;
 mod office;
 mod people;
@@ -21,6 +23,8 @@ mod plans;
 mod requests;
 mod reseal;
 mod retention;
+mod shares;
 mod tenants;
 mod training;
 mod webhooks;
+mod widgets;

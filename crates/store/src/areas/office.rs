@@ -144,6 +144,14 @@ impl Office for SqlStore {
         Ok(version + 1)
     }
 
+    async fn values_of_all(&self, kind: ValueKind, after: Option<BusinessId>) -> Answer<Vec<(TenantScope, Versioned)>> {
+        let reach = Db::across("one worker does something for all businesses");
+        let after = after.map_or(uuid::Uuid::nil(), |business| business.0);
+        let rows = self.db.read(reach, sql::VALUES_OF_ALL, args![kind.name(), after, PAGE]).await?;
+        let scope = |row: &DbRow| Ok::<_, StoreError>(TenantScope { business: BusinessId(row.get("business")?) });
+        rows.iter().map(|row| Ok((scope(row)?, read_value(row)?))).collect()
+    }
+
     async fn delete_value(&self, scope: &TenantScope, kind: ValueKind, name: &str) -> Answer<bool> {
         Ok(self.db.write(scope, sql::DELETE_VALUE, args![scope.business.0, kind.name(), name]).await? > 0)
     }

@@ -8,9 +8,12 @@ use crate::error::StoreError;
 use crate::sql;
 use crate::sql_store::SqlStore;
 use async_trait::async_trait;
+use base::Money;
 use model::business::TenantScope;
 use model::event::EventKind;
 use model::plan::{Allowance, Subscription};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 fn read_subscription(row: &DbRow) -> Answer<Option<Subscription>> {
     let Some(plan) = row.get("plan")? else { return Ok(None) };
@@ -55,6 +58,12 @@ impl Plans for SqlStore {
     async fn usage(&self, scope: &TenantScope, first: i64, last: i64) -> Answer<Vec<DayUsage>> {
         let rows = self.db.read(scope, sql::USAGE, args![scope.business.0, first, last]).await?;
         rows.iter().map(|row| Ok(DayUsage { day: row.get("day")?, usage: read_usage(row)? })).collect()
+    }
+
+    async fn count_cost(&self, scope: &TenantScope, cost: Money, at_ms: i64) -> Answer<()> {
+        let day = at_ms.div_euclid(DAY_MS);
+        let args = args![scope.business.0, day, 0_i64, 0_i64, 0_i64, cost.usd_micros];
+        self.db.write(scope, sql::ADD_USAGE, args).await.map(drop)
     }
 
     async fn allowance(&self, scope: &TenantScope, first_day: i64, open_since_ms: i64) -> Answer<Allowance> {

@@ -2,7 +2,7 @@
 
 use super::{Answer, Cursor};
 use async_trait::async_trait;
-use base::{CallId, Pii, TicketId, UserId};
+use base::{AgentId, CallId, Pii, TicketId, UserId};
 use model::business::TenantScope;
 use model::statistics::Counts;
 use model::ticket::{Ticket, TicketPriority, TicketStatus};
@@ -79,6 +79,21 @@ pub enum MaySend {
     RecipientHasEnough,
 }
 
+/// A message that an agent has sent, or was about to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispatched {
+    /// Its id.
+    pub id: Uuid,
+    /// `sms` or `email`.
+    pub channel: String,
+    /// To whom.
+    pub recipient: Pii<String>,
+    /// `intended` until it is known; then `sent`, `refused` or `unknown`.
+    pub state: String,
+    /// Unix milliseconds when it was intended.
+    pub at_ms: i64,
+}
+
 /// Messages that agents send. What they say is not kept here.
 #[async_trait]
 pub trait Dispatches: Send + Sync {
@@ -86,6 +101,8 @@ pub trait Dispatches: Send + Sync {
     async fn intend_dispatch(&self, scope: &TenantScope, dispatch: &Dispatch) -> Answer<MaySend>;
     /// Notes what became of it: `sent`, `refused` or `unknown`.
     async fn close_dispatch(&self, scope: &TenantScope, id: Uuid, state: &'static str) -> Answer<()>;
+    /// The messages of a call, in order, at most [`base::limits::PAGE_ROWS_MAX`].
+    async fn dispatches(&self, scope: &TenantScope, call: CallId) -> Answer<Vec<Dispatched>>;
 }
 
 /// What calls come to.
@@ -93,6 +110,14 @@ pub trait Dispatches: Send + Sync {
 pub trait Statistics: Send + Sync {
     /// The slots from this one up to and without that one in which anything ended, in order.
     async fn call_counts(&self, scope: &TenantScope, from_slot: i64, to_slot: i64) -> Answer<Vec<(i64, Counts)>>;
+    /// The same for the calls of one agent.
+    async fn agent_counts(
+        &self,
+        scope: &TenantScope,
+        agent: AgentId,
+        from_slot: i64,
+        to_slot: i64,
+    ) -> Answer<Vec<(i64, Counts)>>;
     /// Calls that began from this time on and go on.
     async fn calls_going_on(&self, scope: &TenantScope, started_from_ms: i64) -> Answer<u64>;
 }

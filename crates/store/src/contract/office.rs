@@ -2,7 +2,7 @@
 
 use super::{Answer, Versioned};
 use async_trait::async_trait;
-use base::Secret;
+use base::{BusinessId, Secret};
 use model::business::{Business, Profile, TenantScope};
 use std::collections::BTreeMap;
 
@@ -26,6 +26,10 @@ pub enum ValueKind {
     Flag,
     /// Where an MCP server is.
     McpServer,
+    /// How long what is kept.
+    Privacy,
+    /// An agent in two versions, by its id.
+    Split,
 }
 
 impl ValueKind {
@@ -35,6 +39,8 @@ impl ValueKind {
             Self::Setting => "setting",
             Self::Flag => "flag",
             Self::McpServer => "mcp_server",
+            Self::Privacy => "privacy",
+            Self::Split => "split",
         }
     }
 }
@@ -83,6 +89,9 @@ pub trait Office: Send + Sync {
         value: &str,
         expected: Option<u32>,
     ) -> Answer<u32>;
+    /// Values of a kind of which each business has one, of businesses after this one, at most
+    /// [`base::limits::PAGE_ROWS_MAX`]: for a worker that does something for all of them.
+    async fn values_of_all(&self, kind: ValueKind, after: Option<BusinessId>) -> Answer<Vec<(TenantScope, Versioned)>>;
     /// Deletes a value. `false` when there is none.
     async fn delete_value(&self, scope: &TenantScope, kind: ValueKind, name: &str) -> Answer<bool>;
 

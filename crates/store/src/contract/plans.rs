@@ -26,6 +26,8 @@ pub trait Plans: Send + Sync {
     async fn subscribe_rest(&self, subscription: &Subscription) -> Answer<u64>;
     /// Usage of the days from `first` to `last`, in order; days without any are left out. At most 400 days.
     async fn usage(&self, scope: &TenantScope, first: i64, last: i64) -> Answer<Vec<DayUsage>>;
+    /// Adds what was spent outside of calls, such as on hearing a voice before choosing it, to the day of this time.
+    async fn count_cost(&self, scope: &TenantScope, cost: base::Money, at_ms: i64) -> Answer<()>;
     /// What the business may do and does: calls that are over from this day on, and calls without an end that began after
     /// this time.
     async fn allowance(&self, scope: &TenantScope, first_day: i64, open_since_ms: i64) -> Answer<Allowance>;

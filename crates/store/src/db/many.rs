@@ -31,6 +31,7 @@ impl Tx {
                 }
             };
         }
+        self.changed |= count > 0;
         Ok(count)
     }
 }

@@ -20,7 +20,9 @@ pub use value::{Args, Column, DbRow, Value};
 
 use crate::contract::Answer;
 use crate::error::StoreError;
-use crate::sql::Sql;
+use crate::people::Audited;
+use crate::sql::{self, Sql};
+use crate::trail;
 use base::{Millis, limits};
 use model::business::TenantScope;
 use serde::Serialize;
@@ -90,8 +92,8 @@ impl Db {
     pub async fn write(&self, reach: impl Into<Reach>, sql: Sql, args: Args<'_>) -> Answer<u64> {
         let reach = reach.into();
         match self {
-            Self::Sqlite(db) => within(db.write(sql.sqlite()?, &args)).await,
-            Self::Postgres(_) => {
+            Self::Sqlite(db) if trail::due(reach).is_none() => within(db.write(sql.sqlite()?, &args)).await,
+            Self::Sqlite(_) | Self::Postgres(_) => {
                 self.retrying(|| async {
                     let mut tx = self.begin(reach).await?;
                     let count = tx.write(sql, args.clone()).await?;
@@ -121,7 +123,7 @@ impl Db {
             Self::Sqlite(db) => Inner::Sqlite(before(until, db.begin()).await?),
             Self::Postgres(db) => Inner::Postgres(before(until, db.begin(reach)).await?),
         };
-        Ok(Tx { inner, until })
+        Ok(Tx { inner, until, reach, changed: false })
     }
 
     /// The same for work that nobody waits for, which may take as long as this.
@@ -180,6 +182,9 @@ impl Db {
 pub struct Tx {
     inner: Inner,
     until: Instant,
+    reach: Reach,
+    /// Whether it has touched a row.
+    changed: bool,
 }
 
 #[derive(Debug)]
@@ -192,10 +197,14 @@ impl Tx {
     /// Rows, of a `SELECT` or of `RETURNING`.
     pub async fn read(&mut self, sql: Sql, args: Args<'_>) -> Answer<Vec<DbRow>> {
         let until = self.until;
-        match &mut self.inner {
-            Inner::Sqlite(tx) => before(until, sqlite::fetch(&mut **tx, sql.sqlite()?, &args)).await,
-            Inner::Postgres(tx) => before(until, postgres::fetch(&mut **tx, sql.postgres()?, &args)).await,
-        }
+        let (text, rows) = match &mut self.inner {
+            Inner::Sqlite(tx) => (sql.sqlite()?, before(until, sqlite::fetch(&mut **tx, sql.sqlite()?, &args)).await?),
+            Inner::Postgres(tx) => {
+                (sql.postgres()?, before(until, postgres::fetch(&mut **tx, sql.postgres()?, &args)).await?)
+            }
+        };
+        self.changed |= !rows.is_empty() && !text.trim_start().starts_with("SELECT");
+        Ok(rows)
     }
 
     /// The first row.
@@ -206,18 +215,41 @@ impl Tx {
     /// Writes and answers how many rows it touched.
     pub async fn write(&mut self, sql: Sql, args: Args<'_>) -> Answer<u64> {
         let until = self.until;
-        match &mut self.inner {
-            Inner::Sqlite(tx) => before(until, sqlite::execute(&mut **tx, sql.sqlite()?, &args)).await,
-            Inner::Postgres(tx) => before(until, postgres::execute(&mut **tx, sql.postgres()?, &args)).await,
-        }
+        let count = match &mut self.inner {
+            Inner::Sqlite(tx) => before(until, sqlite::execute(&mut **tx, sql.sqlite()?, &args)).await?,
+            Inner::Postgres(tx) => before(until, postgres::execute(&mut **tx, sql.postgres()?, &args)).await?,
+        };
+        self.changed |= count > 0;
+        Ok(count)
     }
 
-    /// Makes it so. `Unavailable` leaves open whether it happened.
-    pub async fn commit(self) -> Answer<()> {
-        match self.inner {
-            Inner::Sqlite(tx) => before(self.until, async { tx.commit().await.map_err(sqlite::map_error) }).await,
-            Inner::Postgres(tx) => before(self.until, async { tx.commit().await.map_err(postgres::map_error) }).await,
+    /// Makes it so, and with it the line of the audit log that tells of it ([`trail`]). `Unavailable` leaves open whether it
+    /// happened.
+    pub async fn commit(mut self) -> Answer<()> {
+        let trail = if self.changed { trail::due(self.reach) } else { None };
+        if let Some(trail) = &trail {
+            self.write_line(&trail.line()).await.map_err(trail::unwritten)?;
         }
+        match self.inner {
+            Inner::Sqlite(tx) => before(self.until, async { tx.commit().await.map_err(sqlite::map_error) }).await?,
+            Inner::Postgres(tx) => before(self.until, async { tx.commit().await.map_err(postgres::map_error) }).await?,
+        }
+        if let Some(trail) = trail {
+            trail.mark_written();
+        }
+        Ok(())
+    }
+
+    async fn write_line(&mut self, line: &trail::Line) -> Answer<()> {
+        let Some(scope) = line.scope else { return Ok(()) };
+        let audited = Audited {
+            actor: line.actor,
+            action: &line.action,
+            subject: &line.subject,
+            details: &line.details,
+            address: line.address.as_deref(),
+        };
+        self.write(sql::INSERT_AUDIT, trail::row(&scope, &audited, line.at_ms)?).await.map(drop)
     }
 }
 

@@ -281,7 +281,7 @@ async fn first_connection(options: &PgConnectOptions) -> Answer<PgConnection> {
         let patience = Duration::from_millis(limits::POOL_WAIT_MS_MAX);
         let error = match tokio::time::timeout(patience, PgConnection::connect_with(options)).await {
             Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(error)) if !is_lost(&error) => return Err(map_error(error)),
+            Ok(Err(error)) if !is_lost(&error) || is_stranger(&error) => return Err(map_error(error)),
             Ok(Err(error)) => map_error(error),
             Err(_) => StoreError::Unavailable("the server does not take the connection".into()),
         };
@@ -289,6 +289,15 @@ async fn first_connection(options: &PgConnectOptions) -> Answer<PgConnection> {
             return Err(error);
         }
         tokio::time::sleep(Duration::from_millis(limits::JOURNAL_RETRY_MS)).await;
+    }
+}
+
+/// Whether the server did not show that it is the one that is meant (TLS). Waiting does not mend a certificate.
+fn is_stranger(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
     }
 }
 

@@ -92,6 +92,8 @@ pub async fn a_message_goes_out_once_and_nobody_gets_too_many(store: Arc<dyn Sto
         let may = store.intend_dispatch(&shop.scope, &dispatch).await.expect("an answer");
         if may == MaySend::Yes {
             store.close_dispatch(&shop.scope, dispatch.id, "sent").await.expect("noted");
+            let noted = store.dispatches(&shop.scope, dispatch.call).await.expect("messages");
+            assert!(noted.iter().any(|one| one.id == dispatch.id && one.state == "sent"), "{noted:?}");
         }
         may
     };
@@ -144,6 +146,10 @@ pub async fn what_calls_come_to_is_the_sum_of_the_calls(store: Arc<dyn Store>) {
     let second =
         Counts { inbound: 1, answered: 1, failed: 1, talk_ms: 60_000, cost_usd_micros: 10, ..Counts::default() };
     assert_eq!(counts, [(slot_of(start), first), (slot_of(start) + 1, second)]);
+    let of_agent = store.agent_counts(scope, shop.agent.id, slot_of(start), slot_of(start) + 5).await;
+    assert_eq!(of_agent, Ok(counts), "there is one agent");
+    assert_eq!(store.agent_counts(scope, rival.agent.id, 0, i64::MAX).await, Ok(vec![]));
+    assert_eq!(store.agent_counts(&rival.scope, shop.agent.id, 0, i64::MAX).await, Ok(vec![]));
     assert_eq!(store.call_counts(&rival.scope, 0, i64::MAX).await, Ok(vec![]));
     let turn = |seq: u64, heard_ms: u64| Record {
         seq: JournalSeq(seq),
@@ -162,6 +168,7 @@ pub async fn what_calls_come_to_is_the_sum_of_the_calls(store: Arc<dyn Store>) {
     let now = slot_of(jiff::Timestamp::now().as_millisecond());
     let counts = store.call_counts(scope, now - 1, now + 1).await.expect("counts");
     assert_eq!(counts.iter().map(|(_, counts)| counts.waits.count()).sum::<u64>(), 2);
+    assert_eq!(store.agent_counts(scope, shop.agent.id, now - 1, now + 1).await, Ok(counts));
     let live = call_of(&shop, start);
     store.create_call(scope, &live).await.expect("a call");
     assert_eq!(store.calls_going_on(scope, start).await, Ok(1));

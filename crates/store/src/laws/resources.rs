@@ -19,11 +19,11 @@ use std::sync::Arc;
 
 const BY: Publication<'_> = Publication { note: Some("first"), by: "key:1", at_ms: 7 };
 
-fn conflicts<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
+pub(super) fn conflicts<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
     matches!(answer, Err(StoreError::Conflict(_)))
 }
 
-fn absent<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
+pub(super) fn absent<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
     matches!(answer, Err(StoreError::NotFound(_)))
 }
 
@@ -90,8 +90,9 @@ pub async fn an_agent_with_numbers_stays(store: Arc<dyn Store>) {
 /// A call goes on with the version it began with.
 pub async fn a_call_keeps_the_version_it_began_with(store: Arc<dyn Store>) {
     let one = tenant(&*store, "shop", "+49405550170").await;
-    let call = call_of(&one, 1);
+    let call = model::call::Call { agent_version: None, ..call_of(&one, 1) };
     store.create_call(&one.scope, &call).await.expect("a call");
+    assert_eq!(store.call(&one.scope, call.id).await.map(|call| call.agent_version), Ok(Some(1)));
     let changed = Agent { name: "Changed".into(), ..one.agent.clone() };
     assert_eq!(store.put_agent(&one.scope, &changed, None).await, Ok(2));
     let kept = store.agent_of_call(&one.scope, call.id).await.expect("an agent");
@@ -270,6 +271,11 @@ pub async fn lists_of_calls_and_conversations_are_filtered(store: Arc<dyn Store>
     assert_eq!(said("LINE 20").await, [20]);
     assert_eq!(said("of ada").await, [10, 20, 30]);
     assert!(said("_ine").await.is_empty());
+    let with = |words: &str| CallFilter { words: Some(words.into()), ..CallFilter::default() };
+    assert_eq!(calls(with("LINE 20")).await, [20]);
+    assert_eq!(calls(CallFilter { ascending: true, ..with("of ada") }).await, [10, 20, 30]);
+    assert_eq!(calls(CallFilter { direction: Some(Direction::Inbound), ..with("of ada") }).await, [30, 10]);
+    assert!(calls(with("_ine")).await.is_empty());
     let page = store.conversations(&one.scope, &ConversationFilter::default(), None, 2).await.expect("a page");
     assert_eq!(page.rows.iter().map(|one| one.started_at_ms).collect::<Vec<_>>(), [30, 20]);
     let next = store.conversations(&one.scope, &ConversationFilter::default(), page.next, 2).await.expect("a page");
@@ -277,4 +283,5 @@ pub async fn lists_of_calls_and_conversations_are_filtered(store: Arc<dyn Store>
     let other = tenant(&*store, "rival", "+49405550171").await;
     let none = store.conversations(&other.scope, &ConversationFilter::default(), None, 2).await.expect("a page");
     assert!(none.rows.is_empty());
+    assert!(store.calls(&other.scope, &with("of ada"), None, 10).await.expect("calls").rows.is_empty());
 }

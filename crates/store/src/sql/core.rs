@@ -50,25 +50,25 @@ statements! {
     INSERT_CALL = "INSERT INTO calls (id, business, agent, conversation, direction, carrier, carrier_ref, customer, number,
             state, started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros, agent_version)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-            (SELECT version FROM agents WHERE agents.business = $2 AND agents.id = $3))";
+            COALESCE(CAST($17 AS BIGINT), (SELECT version FROM agents WHERE agents.business = $2 AND agents.id = $3)))";
     UPDATE_CALL = "UPDATE calls SET carrier_ref = $3, state = $4, answered_at_ms = $5, ended_at_ms = $6, ended_reason = $7,
             recording = $8, cost_usd_micros = $9 WHERE business = $1 AND id = $2";
     CALL = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
-            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
-            FROM calls WHERE business = $1 AND id = $2";
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
+            agent_version FROM calls WHERE business = $1 AND id = $2";
     CALL_TO_CHANGE = locking "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
-            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
-            FROM calls WHERE business = $1 AND id = $2";
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
+            agent_version FROM calls WHERE business = $1 AND id = $2";
     ROUTE_CALL = sqlite "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
-            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
-            FROM calls WHERE carrier = $1 AND carrier_ref = $2"
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
+            agent_version FROM calls WHERE carrier = $1 AND carrier_ref = $2"
         postgres "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
-            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
-            FROM calls
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
+            agent_version FROM calls
             WHERE id = (SELECT call FROM carrier_refs WHERE carrier_refs.carrier = $1 AND carrier_refs.carrier_ref = $2)";
     UNFINISHED_CALLS = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
-            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
-            FROM calls WHERE ended_at_ms IS NULL AND started_at_ms < $1
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
+            agent_version FROM calls WHERE ended_at_ms IS NULL AND started_at_ms < $1
         ORDER BY started_at_ms LIMIT $2";
     ADD_COST = "INSERT INTO call_costs (call, stage, provider, business, cost_usd_micros) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (call, stage, provider) DO UPDATE SET cost_usd_micros = call_costs.cost_usd_micros + excluded.cost_usd_micros";
@@ -97,7 +97,7 @@ statements! {
     CALL_LOG = "SELECT id, kind, data, at_ms FROM call_log
         WHERE business = $1 AND call = $2 AND id > $3 ORDER BY id LIMIT $4";
 
-    JOURNAL_END = "SELECT conversation, COALESCE((SELECT MAX(seq) FROM journal WHERE journal.call = calls.id), 0) AS last
+    JOURNAL_END = "SELECT conversation, agent, COALESCE((SELECT MAX(seq) FROM journal WHERE journal.call = calls.id), 0) AS last
         FROM calls WHERE business = $1 AND id = $2";
     JOURNAL_WRITTEN = "SELECT COUNT(*) AS count FROM journal
         WHERE business = $1 AND call = $2 AND seq > $3 AND seq <= $4 AND writer = $5";
@@ -119,11 +119,33 @@ statements! {
     RECORDINGS = "SELECT name FROM recordings WHERE business = $1 AND call = $2 ORDER BY opened_at_ms, name LIMIT $3";
 
     CALLS_TO_FORGET = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
-            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros
-            FROM calls WHERE forgotten_at_ms IS NULL
+            answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
+            agent_version FROM calls WHERE forgotten_at_ms IS NULL
             AND (started_at_ms, id) > ($2, $3)
             AND started_at_ms < $1 AND COALESCE(ended_at_ms, started_at_ms) < $1
         ORDER BY started_at_ms, id LIMIT $4";
+    CALLS_OF_BUSINESS_TO_FORGET = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number,
+            state, started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros, agent_version
+            FROM calls WHERE business = $1 AND forgotten_at_ms IS NULL
+            AND (started_at_ms, id) > ($3, $4)
+            AND started_at_ms < $2 AND COALESCE(ended_at_ms, started_at_ms) < $2
+        ORDER BY started_at_ms, id LIMIT $5";
+    RECORDINGS_TO_FORGET = "SELECT DISTINCT call, opened_at_ms FROM recordings
+        WHERE business = $1 AND opened_at_ms > $2 AND opened_at_ms < $3 ORDER BY opened_at_ms LIMIT $4";
+    CLEAR_RECORDING = "UPDATE calls SET recording = NULL WHERE business = $1 AND id = $2";
+    NUMBERS_TO_FORGET = "SELECT id, conversation FROM calls
+        WHERE business = $1 AND customer IS NOT NULL AND started_at_ms < $2 AND ended_at_ms IS NOT NULL
+        ORDER BY started_at_ms LIMIT $3";
+    CLEAR_CUSTOMER = "UPDATE calls SET customer = NULL WHERE business = $1 AND id = $2";
+    CLEAR_CONVERSATION = "UPDATE conversations SET customer = NULL WHERE business = $1 AND id = $2";
+    CALLS_TO_REDACT = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state,
+            started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros, agent_version FROM calls
+        WHERE business = $1 AND started_at_ms >= $2 AND redacted_at_ms IS NULL AND forgotten_at_ms IS NULL
+            AND ended_at_ms IS NOT NULL ORDER BY started_at_ms LIMIT $3";
+    REDACT_ENTRY = "UPDATE journal SET entry = $4 WHERE business = $1 AND call = $2 AND seq = $3";
+    REDACT_MESSAGE = "UPDATE messages SET text = $3 WHERE business = $1 AND id = $2";
+    FORGET_READING = "DELETE FROM call_log WHERE business = $1 AND call = $2 AND kind = 'reading'";
+    MARK_REDACTED = "UPDATE calls SET redacted_at_ms = $3 WHERE business = $1 AND id = $2";
     FORGET_INPUTS = "DELETE FROM inputs WHERE call = $2 AND business = $1 AND seq IN
         (SELECT seq FROM inputs WHERE call = $2 AND business = $1 ORDER BY seq LIMIT 1000)";
     FORGET_RECORDINGS = "DELETE FROM recordings WHERE business = $1 AND call = $2";

@@ -18,10 +18,13 @@ mod graph;
 mod knowledge;
 mod knowledge_work;
 mod live;
+mod mail;
 mod nodes;
 mod people;
 mod resources;
+mod shares;
 mod training;
+mod widgets;
 
 pub(crate) use self::core::*;
 pub(crate) use self::desk::*;
@@ -29,10 +32,13 @@ pub(crate) use self::graph::*;
 pub(crate) use self::knowledge::*;
 pub(crate) use self::knowledge_work::*;
 pub(crate) use self::live::*;
+pub(crate) use self::mail::*;
 pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
 pub(crate) use self::resources::*;
+pub(crate) use self::shares::*;
 pub(crate) use self::training::*;
+pub(crate) use self::widgets::*;
 
 use crate::contract::Answer;
 use crate::error::StoreError;
@@ -99,10 +105,13 @@ const AREAS: &[&[Sql]] = &[
     knowledge::ALL,
     knowledge_work::ALL,
     live::ALL,
+    mail::ALL,
     nodes::ALL,
     people::ALL,
     resources::ALL,
+    shares::ALL,
     training::ALL,
+    widgets::ALL,
 ];
 
 /// Every statement.

@@ -72,6 +72,8 @@ statements! {
         WHERE business = $1 AND kind = $2 AND name > $3 ORDER BY name LIMIT $4";
     PUT_VALUE = "INSERT INTO business_values (business, kind, name, value, version) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (business, kind, name) DO UPDATE SET value = excluded.value, version = excluded.version";
+    VALUES_OF_ALL = "SELECT business, name, value, version FROM business_values
+        WHERE kind = $1 AND business > $2 ORDER BY business LIMIT $3";
     DELETE_VALUE = "DELETE FROM business_values WHERE business = $1 AND kind = $2 AND name = $3";
 
     PUT_TOOL_CREDENTIAL = "INSERT INTO tool_credentials (business, name, sealed, updated_at_ms) VALUES ($1, $2, $3, $4)
@@ -95,16 +97,40 @@ statements! {
         (SELECT business, actor, key FROM requests WHERE begun_at_ms < $1 LIMIT 1000)";
 
     CALLS_DOWN = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state,
-            started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros FROM calls
+            started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
+            agent_version FROM calls
         WHERE business = $1 AND (state = $2 OR $2 IS NULL) AND (agent = $3 OR $3 IS NULL)
             AND (direction = $4 OR $4 IS NULL) AND (number = $5 OR $5 IS NULL) AND (customer = $6 OR $6 IS NULL)
             AND started_at_ms >= $7 AND started_at_ms < $8 AND (started_at_ms, id) < ($9, $10)
+            AND (agent_version = $12 OR $12 IS NULL)
         ORDER BY started_at_ms DESC, id DESC LIMIT $11";
     CALLS_UP = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state,
-            started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros FROM calls
+            started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
+            agent_version FROM calls
         WHERE business = $1 AND (state = $2 OR $2 IS NULL) AND (agent = $3 OR $3 IS NULL)
             AND (direction = $4 OR $4 IS NULL) AND (number = $5 OR $5 IS NULL) AND (customer = $6 OR $6 IS NULL)
             AND started_at_ms >= $7 AND started_at_ms < $8 AND (started_at_ms, id) > ($9, $10)
+            AND (agent_version = $12 OR $12 IS NULL)
+        ORDER BY started_at_ms, id LIMIT $11";
+    CALLS_SAID_DOWN = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state,
+            started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
+            agent_version FROM calls
+        WHERE business = $1 AND (state = $2 OR $2 IS NULL) AND (agent = $3 OR $3 IS NULL)
+            AND (direction = $4 OR $4 IS NULL) AND (number = $5 OR $5 IS NULL) AND (customer = $6 OR $6 IS NULL)
+            AND started_at_ms >= $7 AND started_at_ms < $8 AND (started_at_ms, id) < ($9, $10)
+            AND (agent_version = $12 OR $12 IS NULL)
+            AND EXISTS (SELECT 1 FROM messages WHERE messages.business = calls.business
+                AND messages.conversation = calls.conversation AND LOWER(messages.text) LIKE $13 ESCAPE '\\')
+        ORDER BY started_at_ms DESC, id DESC LIMIT $11";
+    CALLS_SAID_UP = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state,
+            started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
+            agent_version FROM calls
+        WHERE business = $1 AND (state = $2 OR $2 IS NULL) AND (agent = $3 OR $3 IS NULL)
+            AND (direction = $4 OR $4 IS NULL) AND (number = $5 OR $5 IS NULL) AND (customer = $6 OR $6 IS NULL)
+            AND started_at_ms >= $7 AND started_at_ms < $8 AND (started_at_ms, id) > ($9, $10)
+            AND (agent_version = $12 OR $12 IS NULL)
+            AND EXISTS (SELECT 1 FROM messages WHERE messages.business = calls.business
+                AND messages.conversation = calls.conversation AND LOWER(messages.text) LIKE $13 ESCAPE '\\')
         ORDER BY started_at_ms, id LIMIT $11";
     CONVERSATIONS_DOWN = "SELECT id, business, agent, customer, started_at_ms, ended_at_ms FROM conversations
         WHERE business = $1 AND (agent = $2 OR $2 IS NULL) AND (customer = $3 OR $3 IS NULL)
@@ -118,4 +144,15 @@ statements! {
                 AND messages.conversation = conversations.id AND LOWER(messages.text) LIKE $4 ESCAPE '\\') OR $4 IS NULL)
             AND started_at_ms >= $5 AND started_at_ms < $6 AND (started_at_ms, id) > ($7, $8)
         ORDER BY started_at_ms, id LIMIT $9";
+
+    BRANDING = "SELECT business, config, logo_type, CAST(LENGTH(logo) AS BIGINT) AS size, version FROM branding WHERE business = $1";
+    BRANDING_OF_DOMAIN = "SELECT business, config, logo_type, CAST(LENGTH(logo) AS BIGINT) AS size, version FROM branding WHERE domain = $1";
+    BRANDING_TO_CHANGE = locking "SELECT version FROM branding WHERE business = $1";
+    PUT_BRANDING = sqlite "INSERT INTO branding (business, config, domain, logo, logo_type, version) VALUES ($1, $2, $3, x'', NULL, $4)
+            ON CONFLICT (business) DO UPDATE SET config = excluded.config, domain = excluded.domain, version = excluded.version"
+        postgres "INSERT INTO branding (business, config, domain, logo, logo_type, version) VALUES ($1, $2, $3, '', NULL, $4)
+            ON CONFLICT (business) DO UPDATE SET config = excluded.config, domain = excluded.domain, version = excluded.version";
+    PUT_LOGO = "INSERT INTO branding (business, config, domain, logo, logo_type, version) VALUES ($1, '{}', NULL, $2, $3, $4)
+        ON CONFLICT (business) DO UPDATE SET logo = excluded.logo, logo_type = excluded.logo_type, version = excluded.version";
+    LOGO = "SELECT logo, logo_type FROM branding WHERE business = $1 AND logo_type IS NOT NULL";
 }

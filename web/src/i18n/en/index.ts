@@ -1,12 +1,16 @@
 import * as agents from "./agents";
 import * as dashboard from "./dashboard";
+import * as flows from "./flows";
+import * as graph from "./graph";
 import * as kit from "./kit";
+import * as looks from "./looks";
 import * as settings from "./settings";
 import * as shaping from "./shaping";
 import * as shell from "./shell";
 import * as signIn from "./sign-in";
 import * as supervise from "./supervise";
 import * as talk from "./talk";
+import * as widget from "./widget";
 
 /** All messages, by feature. Each export of these files is a part: `t("shell.home")`. */
 export const en = {
@@ -16,9 +20,13 @@ export const en = {
   ...signIn,
   ...shaping,
   ...agents,
+  ...flows,
   ...kit,
   ...settings,
   ...supervise,
+  ...graph,
+  ...looks,
+  ...widget,
 };
 
 type Words<Part> = { [Name in keyof Part]: string };

@@ -47,6 +47,7 @@ export const settings = {
   change_role: "Change role",
   reset_password: "Let them set a new password",
   reset_text: "Hand them this link. It is shown this once.",
+  link_mailed: "They get the link by e-mail.",
   remove_mfa: "Take the second factor away",
   end_sessions: "End their sessions",
   let_go: "Let go",
@@ -230,7 +231,7 @@ export const settings = {
   sign_on_lead: "People sign in with an account that they have already, by OpenID Connect.",
   sign_on_none: "Everybody signs in with a password",
   sign_on_none_text:
-    "Connect the directory of your company (Entra, Google, Okta, Keycloak and others): its button appears on the sign-in page, and who leaves the company can sign in no more.",
+    "Connect the directory of your company (Entra, Okta, Keycloak and others): its button appears on the sign-in page, and who leaves the company can sign in no more.",
   add_identity_provider: "Connect a directory",
   identity_provider_text: "Register Frontdesk there as a web application first; it gives you an id and a secret.",
   identity_provider_name_hint: "As people see it on the button.",

@@ -49,6 +49,7 @@ export const settings: Messages["settings"] = {
   change_role: "भूमिका बदलें",
   reset_password: "नया पासवर्ड तय करने दें",
   reset_text: "उन्हें यह लिंक दें। यह एक ही बार दिखता है।",
+  link_mailed: "उन्हें लिंक ई-मेल से मिलेगा।",
   remove_mfa: "दूसरा सुरक्षा चरण हटाएँ",
   end_sessions: "उनके सत्र ख़त्म करें",
   let_go: "हटाएँ",
@@ -230,7 +231,7 @@ export const settings: Messages["settings"] = {
   sign_on_lead: "लोग OpenID Connect से उसी खाते से साइन इन करते हैं जो उनके पास पहले से है।",
   sign_on_none: "सब पासवर्ड से साइन इन करते हैं",
   sign_on_none_text:
-    "अपनी कंपनी की डायरेक्टरी (Entra, Google, Okta, Keycloak आदि) जोड़ें: उसका बटन साइन-इन पन्ने पर दिखता है, और जो कंपनी छोड़ देता है, वह फिर साइन इन नहीं कर सकता।",
+    "अपनी कंपनी की डायरेक्टरी (Entra, Okta, Keycloak आदि) जोड़ें: उसका बटन साइन-इन पन्ने पर दिखता है, और जो कंपनी छोड़ देता है, वह फिर साइन इन नहीं कर सकता।",
   add_identity_provider: "डायरेक्टरी जोड़ें",
   identity_provider_text: "पहले वहाँ Frontdesk को वेब ऐप्लिकेशन के रूप में दर्ज करें; वह आपको id और रहस्य देती है।",
   identity_provider_name_hint: "जैसा लोग बटन पर देखते हैं।",

@@ -1,4 +1,5 @@
 import type { components } from "../../api/schema.gen";
+import type { Flow } from "./flow/model";
 
 type Schemas = components["schemas"];
 export type AgentDetail = Omit<Schemas["AgentDetail"], "draft"> & { draft: AgentDraft };
@@ -60,6 +61,7 @@ export interface AgentDraft {
   };
   outbound: { screen: boolean; voicemail: string; introduction: string; menu_choice: string };
   tools: Tool[];
+  flow?: Flow | null;
   handoff_to: string | null;
   record: boolean;
 }

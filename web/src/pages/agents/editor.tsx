@@ -1,5 +1,5 @@
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { $api, api, ifMatch } from "../../api/client";
 import { ApiError } from "../../api/problem";
 import type { components } from "../../api/schema.gen";
@@ -22,6 +22,9 @@ import { TrainingTab } from "./training-tab";
 import { TurnsTab } from "./turns-tab";
 import { Versions } from "./versions";
 import { WordsTab } from "./words-tab";
+
+/** Most agents only talk: what draws flows is loaded when somebody opens one. */
+const FlowTab = lazy(() => import("./flow"));
 
 type JsonObject = Record<string, unknown>;
 
@@ -106,7 +109,7 @@ function Editor({ agent, reload }: { agent: AgentDetail; reload: () => Promise<A
   return (
     <Page
       title={form.name === "" ? base.slug : form.name}
-      width={talking ? "full" : "wide"}
+      width={talking || search.tab === "flow" ? "full" : "wide"}
       lead={<AgentLead agent={base} />}
       actions={
         <>
@@ -149,6 +152,15 @@ function Editor({ agent, reload }: { agent: AgentDetail; reload: () => Promise<A
                 value: "tools",
                 label: t("agents.tab_tools"),
                 content: <ToolsTab agent={base} editable={editable} changed={keep} />,
+              },
+              {
+                value: "flow",
+                label: t("agents.tab_flow"),
+                content: (
+                  <Suspense fallback={<Skeleton className="h-24" />}>
+                    <FlowTab agent={base.slug} {...fields} />
+                  </Suspense>
+                ),
               },
               { value: "turns", label: t("agents.tab_turns"), content: <TurnsTab {...fields} /> },
               {

@@ -52,7 +52,7 @@ export interface Difference {
   after: Json;
 }
 
-/** Every leaf that differs, in the order of the first document. Lists whose items have names are compared by them. */
+/** Every leaf that differs, in the order of the first document. Lists whose items have names or ids are compared by them. */
 export function differences(from: Json, to: Json, path = ""): Difference[] {
   if (same(from, to)) return [];
   const [before, after] = [byName(from), byName(to)];
@@ -66,7 +66,11 @@ export function differences(from: Json, to: Json, path = ""): Difference[] {
 function byName(value: Json): JsonObject | null {
   if (isObject(value)) return value;
   if (!Array.isArray(value) || value.length === 0) return null;
-  const names = value.map((item) => (isObject(item) && typeof item.name === "string" ? item.name : null));
+  const nameOf = (item: Json) => (isObject(item) ? (item.name ?? item.id) : null);
+  const names = value.map((item) => {
+    const name = nameOf(item);
+    return typeof name === "string" ? name : null;
+  });
   if (names.includes(null) || new Set(names).size !== names.length) return null;
   return Object.fromEntries(value.map((item, index) => [names[index], item]));
 }

@@ -1,9 +1,10 @@
+import { useState } from "react";
 import { $api } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t, wordsOf } from "../../i18n";
 import { dollars } from "../../ui/format";
-import { CloseIcon, DownIcon } from "../../ui/icons";
+import { CloseIcon, DownIcon, PlayIcon } from "../../ui/icons";
 import { IconButton, LinkButton } from "../../ui/kit/button";
 import { Check } from "../../ui/kit/check";
 import { Select, Switch, TextField } from "../../ui/kit/field";
@@ -18,7 +19,14 @@ import {
   type Stage,
   withChoices,
 } from "./draft";
+import { VoicePicker } from "./voice-picker";
 import type { TabProps } from "./words-tab";
+
+/** The agent's own words. */
+interface Sample {
+  text: string;
+  language: string;
+}
 
 type Provider = components["schemas"]["ProviderView"];
 
@@ -60,6 +68,7 @@ export function ProvidersTab({ draft, set, editable }: TabProps) {
           stage={stage}
           choices={providers[stage] ?? []}
           known={known.filter((one) => one.stage === stage)}
+          sample={{ text: draft.lines.greeting, language: draft.language }}
           onChange={(choices) => setProviders(withChoices(providers, stage, choices))}
         />
       ))}
@@ -72,10 +81,11 @@ interface StageProps {
   stage: Stage;
   choices: ProviderChoice[];
   known: Provider[];
+  sample: Sample;
   onChange: (choices: ProviderChoice[]) => void;
 }
 
-function StageCard({ stage, choices, known, onChange }: StageProps) {
+function StageCard({ stage, choices, known, sample, onChange }: StageProps) {
   const tables = choices.map(choiceTable);
   const chosen = new Set(tables.map(({ name }) => name));
   const replace = (index: number, table: ProviderTable) => onChange(choices.with(index, choiceText(table)));
@@ -95,7 +105,7 @@ function StageCard({ stage, choices, known, onChange }: StageProps) {
               table={table}
               first={index === 0}
               provider={known.find(({ name }) => name === table.name)}
-              voiced={stage === "tts"}
+              sample={stage === "tts" ? sample : null}
               onChange={(next) => replace(index, next)}
               onUp={() => move(index)}
               onRemove={() => onChange(choices.toSpliced(index, 1))}
@@ -133,7 +143,7 @@ function Choice({
   table,
   provider,
   first,
-  voiced,
+  sample,
   onChange,
   onUp,
   onRemove,
@@ -141,7 +151,8 @@ function Choice({
   table: ProviderTable;
   provider: Provider | undefined;
   first: boolean;
-  voiced: boolean;
+  /** What a voice is heard with; null where nobody speaks. */
+  sample: Sample | null;
   onChange: (table: ProviderTable) => void;
   onUp: () => void;
   onRemove: () => void;
@@ -182,11 +193,13 @@ function Choice({
           value={table.model ?? ""}
           onChange={(event) => text("model", event.target.value)}
         />
-        {voiced && (
-          <TextField
-            label={t("agent_fields.voice")}
+        {sample !== null && (
+          <VoiceField
+            provider={table.name}
+            title={provider?.title ?? table.name}
             value={table.voice ?? ""}
-            onChange={(event) => text("voice", event.target.value)}
+            sample={sample}
+            onChange={(voice) => text("voice", voice)}
           />
         )}
         <TextField
@@ -203,6 +216,46 @@ function Choice({
         />
       </div>
     </>
+  );
+}
+
+function VoiceField({
+  provider,
+  title,
+  value,
+  sample,
+  onChange,
+}: {
+  provider: string;
+  title: string;
+  value: string;
+  sample: Sample;
+  onChange: (voice: string) => void;
+}) {
+  const [choosing, setChoosing] = useState(false);
+  const can = useCan();
+  return (
+    <div className="flex items-end gap-1.5">
+      <div className="min-w-0 flex-1">
+        <TextField label={t("agent_fields.voice")} value={value} onChange={(event) => onChange(event.target.value)} />
+      </div>
+      {can("agents:write") && (
+        <IconButton label={t("voices.choose")} onClick={() => setChoosing(true)} className="border border-line">
+          <PlayIcon className="size-4" />
+        </IconButton>
+      )}
+      {choosing && (
+        <VoicePicker
+          provider={provider}
+          title={title}
+          value={value}
+          text={sample.text}
+          language={sample.language}
+          onChange={onChange}
+          onClose={() => setChoosing(false)}
+        />
+      )}
+    </div>
   );
 }
 

@@ -13,6 +13,7 @@ import { whoWords } from "../people";
 import type { AgentDetail } from "./draft";
 import { refreshAgents } from "./life";
 import { type Difference, differences, shown } from "./merge";
+import { SplitCard } from "./split";
 
 type Version = components["schemas"]["VersionView"];
 
@@ -45,6 +46,7 @@ export function Versions({ agent, changed }: { agent: AgentDetail; changed: () =
   };
   return (
     <>
+      <SplitCard agent={agent} versions={items.map(({ version }) => version)} />
       <ol className="flex flex-col gap-2" aria-label={t("agents.tab_versions")}>
         {items.map((one) => (
           <li

@@ -1,11 +1,10 @@
-import { formatMs } from "../../call/latency";
+import { formatMs, percentile } from "../../call/latency";
 import { type Cause, SILENCE_MS, type TurnTiming } from "../../call/timing";
 import { faultWords, plainWords } from "../../call/words";
 import { t } from "../../i18n";
 import { clock } from "../../ui/format";
 import { WarnIcon } from "../../ui/icons";
 import { LatencyBar, Waterfall } from "../../ui/latency";
-import { percentile } from "../home/summary";
 
 /** Where the time of each answer went; those that took longer than a second say why. */
 export function TimingView({ turns, seek }: { turns: TurnTiming[]; seek: ((ms: number) => void) | null }) {

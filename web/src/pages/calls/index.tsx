@@ -1,4 +1,3 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { t } from "../../i18n";
@@ -10,21 +9,16 @@ import { toast, toastProblem } from "../../ui/kit/toast";
 import { CallsTable } from "./calls-table";
 import { exportCalls } from "./export";
 import { Filters } from "./filters";
-import { fetchCalls } from "./query";
 import type { CallsSearch } from "./search";
 import { useAgentNames } from "./use-agent-names";
+import { useCalls } from "./use-calls";
 import { Views } from "./views";
 
 export default function CallsPage() {
   const search = useSearch({ from: "/app/calls" });
   const navigate = useNavigate();
   const agents = useAgentNames();
-  const calls = useInfiniteQuery({
-    queryKey: ["get", "/api/v1/calls", "pages", search],
-    queryFn: ({ pageParam, signal }) => fetchCalls(search, pageParam, signal),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next,
-  });
+  const calls = useCalls(search);
   const rows = useMemo(() => calls.data?.pages.flatMap((page) => page.items) ?? [], [calls.data]);
   const show = (next: CallsSearch) => void navigate({ to: "/calls", search: next, replace: true });
   const narrowed = Object.keys(search).length > 0;

@@ -1,5 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { $api } from "../../api/client";
+import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { formatMs } from "../../call/latency";
 import { t } from "../../i18n";
@@ -11,16 +13,21 @@ import { Card, Empty, Page, Problem, Skeleton } from "../../ui/kit/page";
 import { Bars, Line } from "../../ui/sparkline";
 import { CallList } from "../calls/call-list";
 import { Alerts } from "./alerts";
-import { byHour, summarize } from "./summary";
-import { useAnswerTimes, useSpending, useToday } from "./use-home";
+
+type Overview = components["schemas"]["Overview"];
+type CallTotals = components["schemas"]["CallTotals"];
 
 const LATEST = 6;
+/** Of the sparklines, and of what today is compared with. */
+const DAYS = 14;
 /** The caller's silence from which on an answer is late. */
 const LATE_MS = 1_000;
 
 export default function HomePage() {
   const can = useCan();
-  const today = useToday();
+  const enabled = can("calls:read");
+  const overview = $api.useQuery("get", "/api/v1/overview", { params: { query: { days: DAYS } } }, { enabled });
+  const latest = $api.useQuery("get", "/api/v1/calls", { params: { query: { limit: LATEST } } }, { enabled });
   return (
     <Page
       title={t("home.title")}
@@ -40,8 +47,8 @@ export default function HomePage() {
         </>
       }
     >
-      {today.error !== null && <Problem error={today.error} retry={() => void today.refetch()} />}
-      <Figures today={today.data} />
+      {overview.error !== null && <Problem error={overview.error} retry={() => void overview.refetch()} />}
+      <Figures overview={overview.data} />
       <div className="mt-4 grid gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)]">
         <Card
           title={t("home.latest")}
@@ -51,11 +58,11 @@ export default function HomePage() {
             </Link>
           }
         >
-          {today.isPending && can("calls:read") && <Skeleton rows={3} />}
-          {today.data?.calls.length === 0 && (
+          {latest.isPending && enabled && <Skeleton rows={3} />}
+          {latest.data?.items.length === 0 && (
             <Empty
               icon={<CallsIcon />}
-              title={t("home.no_calls")}
+              title={t("home.no_calls_yet")}
               action={
                 <LinkButton to="/talk" icon={<MicIcon className="size-4" />}>
                   {t("home.talk")}
@@ -65,7 +72,7 @@ export default function HomePage() {
               {t("home.no_calls_help")}
             </Empty>
           )}
-          {today.data !== undefined && <CallList calls={today.data.calls.slice(0, LATEST)} />}
+          {latest.data !== undefined && <CallList calls={latest.data.items} />}
         </Card>
         <Alerts />
       </div>
@@ -73,76 +80,119 @@ export default function HomePage() {
   );
 }
 
-function Figures({ today }: { today: ReturnType<typeof useToday>["data"] }) {
+function Figures({ overview }: { overview: Overview | undefined }) {
   const can = useCan();
-  const times = useAnswerTimes(today?.calls);
-  const spending = useSpending();
-  const sum = today === undefined ? null : summarize(today.calls);
-  const share = (part: number, of: number) => (of === 0 ? "–" : percent(part / of));
-  const more = today?.partial ? "+" : "";
+  const today = overview?.today;
+  const days = overview?.days ?? [];
+  const month = useMonth();
+  const rang = (of: CallTotals) => of.answered + of.missed;
   return (
     <div className="grid grid-cols-2 gap-3 sm:gap-4 lg:grid-cols-4">
       <LiveNow />
       <Figure
         name={t("home.calls_today")}
-        value={sum === null ? null : `${whole(sum.calls)}${more}`}
-        note={sum === null ? "" : t("home.talk_time", { time: longTime(sum.talk_ms) })}
+        value={today && whole(today.calls)}
+        note={today && t("home.talk_time", { time: longTime(today.talk_ms) })}
       >
-        {today !== undefined && <Bars values={byHour(today.calls, today.from_ms, today.from_ms + 86_400_000)} />}
+        <Bars values={days.map(({ calls }) => calls)} />
       </Figure>
       <Figure
         name={t("home.time_to_answer")}
-        value={today === undefined ? null : times.p50 === null ? "–" : formatMs(times.p50)}
-        tone={times.p50 !== null && times.p50 > LATE_MS ? "late" : "plain"}
+        value={today && (today.wait_p50_ms == null ? "–" : formatMs(today.wait_p50_ms))}
+        tone={(today?.wait_p50_ms ?? 0) > LATE_MS ? "late" : "plain"}
         note={
-          times.p95 === null
+          today &&
+          (today.wait_p95_ms == null
             ? t("home.no_answers")
-            : t("home.p95_of", { p95: formatMs(times.p95), count: times.answers, calls: times.calls })
+            : t("home.p95_of", { p95: formatMs(today.wait_p95_ms), count: today.waits }))
         }
       >
-        <Line values={times.line} />
+        <Line values={days.flatMap(({ wait_p50_ms }) => wait_p50_ms ?? [])} />
       </Figure>
-      {can("usage:read") ? (
+      {today?.cost_usd_micros == null && today !== undefined ? (
         <Figure
-          name={t("home.cost_today")}
-          value={sum === null ? null : dollars(sum.cost_usd_micros)}
-          note={spending.known ? t("home.cost_month", { cost: dollars(spending.month_usd_micros) }) : ""}
+          name={t("home.missed")}
+          value={whole(today.missed)}
+          note={t("home.of_calls", ofCalls(today.missed, rang(today)))}
         >
-          <Bars values={spending.costs} />
+          <Bars values={days.map(({ missed }) => missed)} />
         </Figure>
       ) : (
-        <Figure name={t("home.missed")} value={sum === null ? null : whole(sum.missed)} note="" />
+        <Figure
+          name={t("home.cost_today")}
+          value={today && dollars(today.cost_usd_micros ?? 0)}
+          note={
+            overview && t("home.cost_days", { cost: dollars(overview.period.cost_usd_micros ?? 0), days: days.length })
+          }
+        >
+          <Bars values={days.map(({ cost_usd_micros }) => cost_usd_micros ?? 0)} />
+        </Figure>
       )}
-      <Figure
+      <Share
         name={t("home.answered")}
-        value={sum === null ? null : share(sum.answered, sum.answered + sum.missed)}
-        note={sum === null ? "" : t("home.of_calls", { part: sum.answered, count: sum.answered + sum.missed })}
-        share={sum === null ? null : [sum.answered, sum.answered + sum.missed]}
+        overview={overview}
+        of={(totals) => [totals.answered, rang(totals)]}
+        words={(part, count) => t("home.of_calls", { part, count })}
       />
-      <Figure
+      <Share
         name={t("home.contained")}
-        value={sum === null ? null : share(sum.contained, sum.over)}
-        note={sum === null ? "" : t("home.contained_note", { part: sum.contained, count: sum.over })}
-        share={sum === null ? null : [sum.contained, sum.over]}
+        overview={overview}
+        of={(totals) => [totals.contained, totals.answered]}
+        words={(part, count) => t("home.contained_note", { part, count })}
       />
-      <Figure
+      <Share
         name={t("home.transferred")}
-        value={sum === null ? null : share(sum.transferred, sum.over)}
-        note={sum === null ? "" : t("home.transferred_note", { part: sum.transferred, count: sum.over })}
-        share={sum === null ? null : [sum.transferred, sum.over]}
+        overview={overview}
+        of={(totals) => [totals.transferred, totals.answered]}
+        words={(part, count) => t("home.transferred_note", { part, count })}
       />
       <Figure
         name={t("home.month")}
-        value={spending.known ? whole(spending.month_calls) : can("usage:read") ? null : "–"}
+        value={can("usage:read") ? month && whole(month.total.calls) : "–"}
         note={
-          spending.calls_limit === null
-            ? t("home.month_note")
-            : t("home.month_limit", { limit: whole(spending.calls_limit) })
+          month?.calls_limit == null ? t("home.month_note") : t("home.month_limit", { limit: whole(month.calls_limit) })
         }
-        share={spending.calls_limit === null ? null : [spending.month_calls, spending.calls_limit]}
+        share={month?.calls_limit == null ? null : [month.total.calls, month.calls_limit]}
       />
     </div>
   );
+}
+
+const ofCalls = (part: number, count: number) => ({ part, count });
+
+/** A part of today's calls, and what it was over the last days. */
+function Share({
+  name,
+  overview,
+  of,
+  words,
+}: {
+  name: string;
+  overview: Overview | undefined;
+  of: (totals: CallTotals) => [part: number, all: number];
+  words: (part: number, count: number) => string;
+}) {
+  if (overview === undefined) return <Figure name={name} value={undefined} note={undefined} />;
+  const [part, all] = of(overview.today);
+  const [partOfDays, allOfDays] = of(overview.period);
+  const days = overview.days.length;
+  const usual = allOfDays === 0 ? "" : t("home.share_days", { share: percent(partOfDays / allOfDays), days });
+  return (
+    <Figure
+      name={name}
+      value={all === 0 ? "–" : percent(part / all)}
+      note={[words(part, all), usual].filter(Boolean).join(" · ")}
+      share={[part, all]}
+    />
+  );
+}
+
+/** What the plan counts, in UTC as it counts. */
+function useMonth() {
+  const can = useCan();
+  const month = new Date().toISOString().slice(0, 7);
+  const at = { params: { path: { month } } };
+  return $api.useQuery("get", "/api/v1/usage/{month}", at, { enabled: can("usage:read") }).data;
 }
 
 function LiveNow() {
@@ -178,9 +228,9 @@ function Figure({
   children,
 }: {
   name: string;
-  /** Null while it is on its way. */
-  value: string | null;
-  note: string;
+  /** Undefined while it is on its way. */
+  value: string | undefined;
+  note: string | undefined;
   tone?: "plain" | "late";
   /** Part and whole, drawn as a bar. */
   share?: [number, number] | null;

@@ -14,6 +14,7 @@ import { TextDialog } from "./add-text";
 import { DocumentsTab } from "./documents-tab";
 import { DropHint, FilePicker, useDrop } from "./drop-zone";
 import { GapsTab } from "./gaps-tab";
+import { GraphTab } from "./graph-tab";
 import { useJobs, useWork } from "./jobs";
 import { QualityTab } from "./quality-tab";
 import { SitesTab } from "./sites-tab";
@@ -64,6 +65,7 @@ export default function KnowledgePage() {
             label: gaps > 0 ? t("knowledge.tab_gaps_count", { count: gaps }) : t("knowledge.tab_gaps"),
             content: <GapsTab editable={editable} />,
           },
+          { value: "graph", label: t("graph.tab"), content: <GraphTab editable={editable} /> },
           {
             value: "quality",
             label: t("knowledge.tab_quality"),

@@ -10,6 +10,7 @@ import { Badge, type BadgeTone, Card, Empty, Problem, Skeleton } from "../../ui/
 import { toast } from "../../ui/kit/toast";
 import { useAction } from "../settings/action";
 import { PairsDialog } from "./add-pairs";
+import { Said } from "./conflicts";
 import { Gate } from "./gate";
 import { refreshKnowledge } from "./jobs";
 
@@ -112,6 +113,7 @@ function Result({ question, editable }: { question: string; editable: boolean })
   return (
     <div className="flex flex-col gap-4" data-decision={answer.decision}>
       <Decision answer={answer} />
+      <Facts answer={answer} />
       <Card
         title={t("knowledge.candidates")}
         actions={
@@ -201,6 +203,27 @@ function Decision({ answer }: { answer: Answer }) {
         <Gate probability={answer.probability} closestFrom={answer.closest_from} answerFrom={answer.answer_from} />
       </div>
     </section>
+  );
+}
+
+/** What of the graph answered or helped. */
+function Facts({ answer: { facts } }: { answer: Answer }) {
+  if (facts === undefined || facts.length === 0) return null;
+  return (
+    <Card title={t("graph.facts")}>
+      <ul className="flex flex-col gap-2 text-sm">
+        {facts.map((fact) => (
+          <li key={fact.id}>
+            <span className="font-medium">{fact.subject_name}</span>{" "}
+            <span className="text-soft">
+              {fact.negated ? t("graph.not", { predicate: fact.predicate }) : fact.predicate}
+            </span>{" "}
+            <span className="font-medium">{fact.value}</span>
+            <Said relation={fact} />
+          </li>
+        ))}
+      </ul>
+    </Card>
   );
 }
 

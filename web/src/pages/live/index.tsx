@@ -1,5 +1,5 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { memo, useDeferredValue, useMemo } from "react";
+import { memo, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { useCan, useMe } from "../../auth/me";
 import { callerName } from "../../call/names";
 import { type MessageKey, t } from "../../i18n";
@@ -14,10 +14,11 @@ import { Empty, Page, Skeleton } from "../../ui/kit/page";
 import { DirectionIcon, StateBadge } from "../calls/call-list";
 import { useAgentNames } from "../calls/use-agent-names";
 import { CallPanel } from "./call-panel";
-import type { LiveSearch } from "./search";
+import { type LiveSearch, liveSearch } from "./search";
 
 /** Turns on a card; the panel has all that the stream keeps. */
 const TURNS_SHOWN = 2;
+const ADDRESS_MS = 400;
 
 export default function LivePage() {
   const search = useSearch({ from: "/app/live" });
@@ -26,12 +27,21 @@ export default function LivePage() {
   const ready = useLiveReady();
   const agents = useAgentNames();
   const calls = useDeferredValue(useLiveCalls());
-  const shown = useMemo(() => pick(calls, search), [calls, search]);
+  const [words, setWords] = useState(search.q ?? "");
+  const sought = useDeferredValue(words);
+  const { agent } = search;
+  const shown = useMemo(() => pick(calls, sought, agent), [calls, sought, agent]);
   const narrow = (change: Partial<LiveSearch>) => {
-    const next = { ...search, ...change };
-    const kept = Object.fromEntries(Object.entries(next).filter(([, value]) => value !== "" && value !== undefined));
-    void navigate({ to: "/live", search: kept, replace: true });
+    void navigate({ from: "/live", to: "/live", search: (now) => liveSearch({ ...now, ...change }), replace: true });
   };
+  // The address follows when somebody has finished typing.
+  const timer = useRef(0);
+  const seek = (q: string) => {
+    setWords(q);
+    window.clearTimeout(timer.current);
+    timer.current = window.setTimeout(() => narrow({ q }), ADDRESS_MS);
+  };
+  useEffect(() => () => window.clearTimeout(timer.current), []);
   return (
     <div className="flex h-full">
       <div className="min-w-0 flex-1">
@@ -47,8 +57,8 @@ export default function LivePage() {
                   type="search"
                   label={t("live.find")}
                   placeholder={t("live.find")}
-                  value={search.q ?? ""}
-                  onChange={(event) => narrow({ q: event.target.value })}
+                  value={words}
+                  onChange={(event) => seek(event.target.value)}
                   className="w-48"
                 />
                 {agents.size > 1 && (
@@ -108,7 +118,7 @@ export default function LivePage() {
 }
 
 /** The longest call first: it is the one that somebody should look at. Only ids, so that cards draw by themselves. */
-function pick(calls: ReadonlyMap<string, LiveCall>, { q = "", agent }: LiveSearch): string[] {
+function pick(calls: ReadonlyMap<string, LiveCall>, q: string, agent: string | undefined): string[] {
   const words = q.trim().toLowerCase();
   const fits = (call: LiveCall) =>
     (agent === undefined || call.agent === agent) &&

@@ -6,6 +6,7 @@ import { Select } from "../../ui/kit/field";
 import { Empty, Page } from "../../ui/kit/page";
 import { AccessSection } from "./access";
 import { AuditSection } from "./audit";
+import { BrandingSection } from "./branding";
 import { BusinessSection } from "./business";
 import { ConfigurationSection } from "./configuration";
 import { IdentityProvidersSection } from "./identity-providers";
@@ -14,9 +15,11 @@ import { McpSection } from "./mcp-servers";
 import { NumbersSection } from "./numbers";
 import { PeopleSection } from "./people";
 import { PlanSection } from "./plan";
+import { PrivacySection } from "./privacy";
 import { ProvidersSection } from "./providers";
 import { SecuritySection } from "./security";
 import { WebhooksSection } from "./webhooks";
+import { WidgetSection } from "./widget";
 
 interface Section {
   name: string;
@@ -27,9 +30,11 @@ interface Section {
 
 const SECTIONS: Section[] = [
   { name: "business", label: "settings.business", needs: (can) => can("business:read"), Content: BusinessSection },
+  { name: "branding", label: "branding.title", needs: (can) => can("business:read"), Content: BrandingSection },
   { name: "people", label: "settings.people", needs: (can) => can("people:read"), Content: PeopleSection },
   { name: "numbers", label: "settings.numbers", needs: (can) => can("numbers:read"), Content: NumbersSection },
   { name: "providers", label: "settings.providers", needs: (can) => can("providers:read"), Content: ProvidersSection },
+  { name: "widget", label: "widget.title", needs: (can) => can("agents:read"), Content: WidgetSection },
   { name: "keys", label: "settings.keys", needs: (can) => can("keys:read"), Content: KeysSection },
   { name: "mcp", label: "settings.mcp", needs: (can) => can("providers:read"), Content: McpSection },
   { name: "webhooks", label: "settings.webhooks", needs: (can) => can("webhooks:read"), Content: WebhooksSection },
@@ -46,6 +51,7 @@ const SECTIONS: Section[] = [
     needs: (can) => can("business:manage"),
     Content: IdentityProvidersSection,
   },
+  { name: "privacy", label: "privacy.title", needs: (can) => can("business:read"), Content: PrivacySection },
   { name: "access", label: "settings.access", needs: (can) => can("business:manage"), Content: AccessSection },
   { name: "audit", label: "settings.audit", needs: (can) => can("audit:read"), Content: AuditSection },
   { name: "security", label: "settings.security", needs: (_, person) => person, Content: SecuritySection },

@@ -143,7 +143,8 @@ function PersonMenu({ user, changed }: { user: User; changed: () => void }) {
   const reset = () =>
     run(async () => {
       const { data } = await api.POST("/api/v1/users/{id}/password-reset", { params: { path } });
-      if (data !== undefined) setToken(data.token);
+      if (data?.token != null) setToken(data.token);
+      else toast(t("settings.link_mailed"));
     });
   const without = (what: "mfa" | "sessions") =>
     run(async () => {
@@ -224,8 +225,13 @@ function Invite({ onClose, changed }: { onClose: () => void; changed: () => void
     event.preventDefault();
     void run(async () => {
       const { data } = await api.POST("/api/v1/invitations", { body: { email, role } });
-      setLink(`${location.origin}/invitation#token=${encodeURIComponent(data?.token ?? "")}`);
       changed();
+      if (data?.token == null) {
+        toast(t("settings.link_mailed"));
+        onClose();
+        return;
+      }
+      setLink(`${location.origin}/invitation#token=${encodeURIComponent(data.token)}`);
     });
   };
   if (link !== null) {

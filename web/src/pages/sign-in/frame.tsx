@@ -1,14 +1,19 @@
 import type { ReactNode } from "react";
 import { currentLanguage, LANGUAGES, type Language, setLanguage, t } from "../../i18n";
-import { LogoIcon } from "../../ui/icons";
+import { Logo, useLooks, usePublicBranding } from "../../shell/branding";
 
 /** Around the forms of people who are not signed in. */
 export function Frame({ title, lead, children }: { title: string; lead: string; children: ReactNode }) {
+  const looks = usePublicBranding();
+  useLooks(looks);
   return (
     <div className="grid min-h-dvh lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)]">
       <main className="flex flex-col justify-center px-6 py-10">
         <div className="mx-auto w-full max-w-sm">
-          <LogoIcon className="mb-6 size-9 text-accent" />
+          <p className="mb-6 flex items-center gap-3 text-lg font-semibold tracking-tight">
+            <Logo looks={looks} className="size-9" />
+            {looks.name}
+          </p>
           <h1 className="text-2xl font-semibold tracking-tight">{title}</h1>
           <p className="mt-1.5 mb-7 text-sm leading-relaxed text-soft">{lead}</p>
           {children}

@@ -1,7 +1,8 @@
 import { Link, useLocation, useNavigate, useSearch } from "@tanstack/react-router";
-import { type FormEvent, type ReactNode, useState } from "react";
-import { api } from "../../api/client";
+import { type FormEvent, type ReactNode, useDeferredValue, useState } from "react";
+import { $api, api } from "../../api/client";
 import { ApiError, asApiError } from "../../api/problem";
+import type { components } from "../../api/schema.gen";
 import { meQuery } from "../../auth/me";
 import { keepSession } from "../../auth/session";
 import { t } from "../../i18n";
@@ -13,6 +14,8 @@ import { Problem } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { Frame } from "./frame";
 import { tokenIn } from "./search";
+
+type Options = components["schemas"]["SignInOptions"];
 
 /** What a form sends and how it went; the first problem stays until the next try. */
 function useSubmit(work: () => Promise<void>) {
@@ -49,6 +52,7 @@ export default function SignInPage() {
   const [password, setPassword] = useState("");
   const [business, setBusiness] = useState<string | null>(null);
   const [code, setCode] = useState<string | null>(null);
+  const options = useOptions(business);
   const enter = useEnter();
   const { busy, problem, submit } = useSubmit(async () => {
     const body = { email, password, cookies: true, ...(business ? { business } : {}), ...(code ? { code } : {}) };
@@ -102,13 +106,86 @@ export default function SignInPage() {
           />
         )}
       </Form>
-      <p className="mt-6 text-sm text-soft">
-        {t("sign_in.no_account")}{" "}
-        <Link to="/register" className="font-medium text-accent-deep underline underline-offset-4">
-          {t("sign_in.register")}
+      <Directories options={options} to={to} />
+      {options?.registration !== false && (
+        <p className="mt-6 text-sm text-soft">
+          {t("sign_in.no_account")}{" "}
+          <Link to="/register" className="font-medium text-accent-deep underline underline-offset-4">
+            {t("sign_in.register")}
+          </Link>
+        </p>
+      )}
+      <p className="mt-3 text-[0.8125rem] leading-relaxed text-soft">
+        <Link to="/forgot" className="font-medium text-accent-deep underline underline-offset-4">
+          {t("sign_in.forgot_link")}
         </Link>
       </p>
-      <p className="mt-3 text-[0.8125rem] leading-relaxed text-soft">{t("sign_in.forgot")}</p>
+    </Frame>
+  );
+}
+
+/** How people get in here, of the business that they named. */
+function useOptions(business: string | null): Options | undefined {
+  const named = useDeferredValue(business?.trim() ?? "");
+  const query = named === "" ? {} : { business: named };
+  return $api.useQuery("get", "/api/v1/auth/options", { params: { query } }, { retry: false, staleTime: 60_000 }).data;
+}
+
+/** Directories of the business: they know who somebody is. */
+function Directories({ options, to }: { options: Options | undefined; to: string }) {
+  const providers = options?.identity_providers ?? [];
+  if (providers.length === 0) return null;
+  return (
+    <div className="mt-6">
+      <p className="mb-3 flex items-center gap-3 text-xs text-soft before:h-px before:flex-1 before:bg-line after:h-px after:flex-1 after:bg-line">
+        {t("sign_in.or")}
+      </p>
+      <ul className="flex flex-col gap-2">
+        {providers.map(({ name, start_url }) => {
+          const url = new URL(start_url, window.location.origin);
+          url.searchParams.set("return_to", to);
+          return (
+            <li key={start_url}>
+              <a
+                href={url.href}
+                className="flex h-11 items-center justify-center rounded-xl border border-line bg-card px-5 text-[0.9375rem] font-medium hover:bg-sunken"
+              >
+                {t("sign_in.with", { name })}
+              </a>
+            </li>
+          );
+        })}
+      </ul>
+    </div>
+  );
+}
+
+/** Says the same whether or not the account exists, as the server does. */
+export function ForgotPage() {
+  const [email, setEmail] = useState("");
+  const [sent, setSent] = useState(false);
+  const { busy, problem, submit } = useSubmit(async () => {
+    await api.POST("/api/v1/auth/password/forgot", { body: { email } });
+    setSent(true);
+  });
+  return (
+    <Frame title={t("sign_in.forgot_title")} lead={sent ? t("sign_in.forgot_sent") : t("sign_in.forgot_lead")}>
+      {problem?.code === "mail_not_configured" ? (
+        <p role="alert" className="text-sm leading-relaxed">
+          {t("sign_in.forgot")}
+        </p>
+      ) : (
+        !sent && (
+          <Form submit={submit} busy={busy} problem={problem} action={t("sign_in.forgot_submit")}>
+            <EmailField value={email} onChange={setEmail} />
+          </Form>
+        )
+      )}
+      <p className="mt-6 text-sm">
+        <Link to="/sign-in" className="font-medium text-accent-deep underline underline-offset-4">
+          {t("sign_in.submit")}
+        </Link>
+      </p>
     </Frame>
   );
 }

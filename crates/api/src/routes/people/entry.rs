@@ -3,7 +3,7 @@
 use super::sign_in::read_name;
 use super::store_problem;
 use crate::App;
-use crate::auth::audit::Note;
+use crate::auth::audit::{self, Note};
 use crate::auth::session::{self, Carry, Entry};
 use crate::auth::{Allowed, Principal, may, network, oidc, read_network};
 use crate::http::{Body, List, Params};
@@ -76,10 +76,10 @@ pub(crate) async fn put_addresses(
     if caller.actor != Actor::Installation && !network::is_within(&networks, entry.address) {
         return Err(Problem::invalid("networks: your own address is not on the list; you would lock yourself out"));
     }
+    audit::tell(&Note::on("access/addresses").details(json!({"networks": networks})));
     let put = app.node.store().put_address_list(&caller.scope, &networks, wish.version).await;
     let version = put.map_err(conflict)?;
-    let note = Note::on("access/addresses").details(json!({"networks": networks}));
-    Ok((axum::Extension(note), Json(AddressListBody { networks, version: Some(version) })))
+    Ok(Json(AddressListBody { networks, version: Some(version) }))
 }
 
 fn conflict(error: StoreError) -> Problem {
@@ -181,8 +181,7 @@ pub(crate) async fn create_provider(
     Body(wish): Body<ProviderWish>,
 ) -> Result<impl IntoResponse, Problem> {
     let provider = put_provider(&app, &caller, Uuid::now_v7(), wish).await?;
-    let note = Note::on(format!("identity-providers/{}", provider.id));
-    Ok((StatusCode::CREATED, axum::Extension(note), Json(view(provider, &app.access.base_url(&headers)))))
+    Ok((StatusCode::CREATED, Json(view(provider, &app.access.base_url(&headers)))))
 }
 
 /// Changes an identity provider.
@@ -263,6 +262,7 @@ async fn put_provider(
         join_role: wish.join_role,
     };
     let secret = wish.client_secret.as_ref();
+    audit::tell(&Note::on(format!("identity-providers/{id}")));
     let put = app.node.store().put_identity_provider(&caller.scope, &provider, secret, runtime::wall_ms()).await;
     put.map_err(store_problem)?;
     Ok(provider)
@@ -271,7 +271,7 @@ async fn put_provider(
 fn view(provider: IdentityProvider, base_url: &str) -> ProviderView {
     ProviderView {
         id: provider.id,
-        start_url: format!("{base_url}{FLOW_PATH}/{}/start", provider.id),
+        start_url: start_url(base_url, provider.id),
         redirect_url: redirect_url(base_url),
         name: provider.name,
         discovery_url: provider.discovery_url,
@@ -282,6 +282,11 @@ fn view(provider: IdentityProvider, base_url: &str) -> ProviderView {
         join_domains: provider.join_domains,
         join_role: provider.join_role,
     }
+}
+
+/// Where a browser begins to sign in.
+pub(super) fn start_url(base_url: &str, provider: Uuid) -> String {
+    format!("{base_url}{FLOW_PATH}/{provider}/start")
 }
 
 fn redirect_url(base_url: &str) -> String {

@@ -4,7 +4,7 @@ use super::sign_in::read_name;
 use super::store_problem;
 use super::users::PageQuery;
 use crate::App;
-use crate::auth::audit::Note;
+use crate::auth::audit::{self, Note};
 use crate::auth::secret::{self, Fresh, SecretKind};
 use crate::auth::{Allowed, Principal, may};
 use crate::http::{Body, List, Listed, MaybeBody, Params, page};
@@ -294,6 +294,7 @@ async fn create(app: &App, caller: &Principal, kind: KeyKind, wish: KeyWish) -> 
         created_by: Some(made_by),
         expires_at_ms: wish.expires_at_ms,
     };
+    tell(kind, key.id, &key.prefix, key.permissions);
     app.node.store().create_key(&caller.scope, &key, now_ms).await.map_err(store_problem)?;
     with_secret(app, caller, kind, key.id, secret, StatusCode::CREATED).await
 }
@@ -314,6 +315,7 @@ async fn rotate(app: &App, caller: &Principal, kind: KeyKind, id: &str, wish: &R
     let secret = secret::fresh(letters(kind))?;
     let until_ms = runtime::wall_ms() + overlap_ms;
     let store = app.node.store();
+    tell(kind, key.id, &secret.prefix, key.permissions);
     let rotated = store.rotate_key(&caller.scope, kind, key.id, &secret.prefix, &secret.hash, until_ms).await;
     rotated.map_err(store_problem)?;
     with_secret(app, caller, kind, key.id, secret, StatusCode::OK).await
@@ -341,10 +343,14 @@ async fn with_secret(
     status: StatusCode,
 ) -> Result<Response, Problem> {
     let key = app.node.store().key(&caller.scope, kind, id).await.map_err(store_problem)?;
-    let details = json!({"prefix": key.prefix, "permissions": key.permissions.to_string()});
-    let note = Note::on(format!("{}s/{id}", kind.name())).details(details);
     let body = KeyWithSecret { key: key.into(), secret: secret.text.expose().clone() };
-    Ok((status, [(header::CACHE_CONTROL, "no-store")], axum::Extension(note), Json(body)).into_response())
+    Ok((status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
+
+/// What the line about a key says.
+fn tell(kind: KeyKind, id: AccessKeyId, prefix: &str, permissions: PermissionSet) {
+    let details = json!({"prefix": prefix, "permissions": permissions.to_string()});
+    audit::tell(&Note::on(format!("{}s/{id}", kind.name())).details(details));
 }
 
 const fn letters(kind: KeyKind) -> SecretKind {

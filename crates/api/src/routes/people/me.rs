@@ -3,7 +3,7 @@
 use super::sign_in::read_name;
 use super::store_problem;
 use crate::App;
-use crate::auth::audit::Note;
+use crate::auth::audit::{self, Note};
 use crate::auth::secret::{hash, random};
 use crate::auth::session::Entry;
 use crate::auth::{SignedIn, check_new_password};
@@ -300,6 +300,7 @@ pub(crate) async fn confirm_mfa(
     if begun.ok_or_else(Problem::not_found)?.confirmed {
         return Err(Problem::conflict("there is a second factor already"));
     }
+    tell_codes(user);
     if !use_totp(&app, &caller.scope, user, wish.code.expose()).await? {
         return Err(Problem::sign_in_failed());
     }
@@ -325,6 +326,7 @@ pub(crate) async fn renew_recovery_codes(
 ) -> Result<impl IntoResponse, Problem> {
     let (user, _) = caller.person()?;
     app.auth.throttle.attempt("code", entry.address, Some(&user.to_string())).await?;
+    tell_codes(user);
     use_code(&app, &caller.scope, user, &wish.code).await?.ok_or_else(Problem::sign_in_failed)?;
     new_recovery_codes(&app, &caller.scope, user).await
 }
@@ -359,9 +361,15 @@ pub(crate) async fn disable_mfa(
 ) -> Result<impl IntoResponse, Problem> {
     let (user, _) = caller.person()?;
     check_password(&app, &caller.scope, user, &entry, wish.password).await?;
+    audit::tell(&Note::on(format!("users/{user}")));
     use_code(&app, &caller.scope, user, &wish.code).await?.ok_or_else(Problem::sign_in_failed)?;
     app.node.store().remove_totp(&caller.scope, user).await.map_err(store_problem)?;
-    Ok((StatusCode::NO_CONTENT, axum::Extension(Note::on(format!("users/{user}")))))
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the line about new recovery codes says.
+fn tell_codes(user: UserId) {
+    audit::tell(&Note::on(format!("users/{user}")).details(json!({"recovery_codes": limits::RECOVERY_CODES})));
 }
 
 async fn new_recovery_codes(
@@ -377,9 +385,8 @@ async fn new_recovery_codes(
     }
     let hashes: Vec<_> = codes.iter().map(|code| recovery_hash(user, code)).collect();
     app.node.store().put_recovery_codes(scope, user, &hashes).await.map_err(store_problem)?;
-    let note = Note::on(format!("users/{user}")).details(json!({"recovery_codes": codes.len()}));
     let answer = Json(RecoveryCodes { recovery_codes: codes });
-    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Extension(note), answer))
+    Ok(([(header::CACHE_CONTROL, "no-store")], answer))
 }
 
 fn recovery_hash(user: UserId, code: &str) -> store::people::SecretHash {

@@ -5,6 +5,7 @@ mod entry;
 mod keys;
 mod me;
 mod oauth;
+mod options;
 mod sign_in;
 mod users;
 
@@ -16,11 +17,13 @@ use utoipa_axum::routes;
 /// Adds the routes of people.
 pub(super) fn routes(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
     router
+        .routes(routes!(options::get))
         .routes(routes!(sign_in::register))
         .routes(routes!(sign_in::login))
         .routes(routes!(sign_in::refresh))
         .routes(routes!(sign_in::logout))
         .routes(routes!(sign_in::accept_invitation))
+        .routes(routes!(sign_in::forgot_password))
         .routes(routes!(sign_in::reset_password))
         .routes(routes!(me::me, me::update_me))
         .routes(routes!(me::change_password))

@@ -2,7 +2,7 @@
 
 use super::store_problem;
 use crate::App;
-use crate::auth::audit::Note;
+use crate::auth::audit::{self, Note};
 use crate::auth::secret::{self, SecretKind, hash};
 use crate::auth::session::{self, Carry, Entry, SignedInAs, Tokens};
 use crate::auth::{SignedIn, check_new_password};
@@ -91,13 +91,13 @@ pub(crate) async fn register(
         password_hash,
         verified: false,
     };
+    audit::tell(&Note::of(TenantScope { business: business.id }).details(json!({"owner": owner.id.0})));
     app.node.store().register(&business, &owner, runtime::wall_ms()).await.map_err(|error| match error {
         store::StoreError::Conflict(_) => Problem::conflict("slug: another business has this short name"),
         other => store_problem(other),
     })?;
-    let note = Note::of(TenantScope { business: business.id }).details(json!({"owner": owner.id.0}));
     let view = Registered { business: business.id.0, slug: business.slug, user: owner.id.0 };
-    Ok((StatusCode::CREATED, axum::Extension(note), axum::Json(view)))
+    Ok((StatusCode::CREATED, axum::Json(view)))
 }
 
 /// What a person signs in with.
@@ -284,13 +284,51 @@ pub(crate) async fn accept_invitation(
     let (store, token) = (app.node.store(), hash(wish.token.expose()));
     let name = read_name("name", &wish.name)?;
     let invited = store.invitation(&token, runtime::wall_ms()).await.map_err(store_problem)?;
-    let (_, invitation) = invited.ok_or_else(Problem::token_void)?;
+    let (scope, invitation) = invited.ok_or_else(Problem::token_void)?;
     check_new_password(&wish.password, invitation.email.expose())?;
     let password = app.auth.passwords.hash(wish.password).await?;
     let (id, name) = (UserId::generate(), Pii::new(name));
+    audit::tell(&Note::of(scope).details(json!({"user": id.0, "role": invitation.role})));
     let accepted = store.accept_invitation(&token, id, &name, &password, runtime::wall_ms()).await;
     let (scope, user) = accepted.map_err(store_problem)?.ok_or_else(Problem::token_void)?;
     session::open(&app, scope, user.id, "password", &entry, wish.cookies.into()).await
+}
+
+/// Whose password was forgotten.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Forgotten {
+    #[schema(example = "mira@brightleaf.example", max_length = 254)]
+    email: String,
+    /// Short name of the business, for people who belong to several.
+    #[serde(default)]
+    #[schema(max_length = 40)]
+    business: Option<String>,
+}
+
+/// Sends a link to set a new password, if there is such a person. The answer does not say whether there is.
+#[utoipa::path(post, path = "/api/v1/auth/password/forgot", tag = "auth", operation_id = "forgot_password", security(()),
+    request_body = Forgotten, responses(
+    (status = 202, description = "Whoever has this address and a password gets a mail"),
+    (status = 409, description = "This installation sends no mail", body = Problem),
+    (status = 413, description = "The body is too large", body = Problem),
+    (status = 422, description = "The body is not valid", body = Problem),
+    (status = 429, description = "A pause is due", body = Problem),
+    (status = 503, description = "The database does not answer", body = Problem)
+))]
+pub(crate) async fn forgot_password(
+    State(app): State<App>,
+    entry: Entry,
+    Body(wish): Body<Forgotten>,
+) -> Result<StatusCode, Problem> {
+    if app.node.mailer().is_none() {
+        return Err(Problem::mail_not_configured());
+    }
+    let email = read_email(&wish.email)?;
+    let business = wish.business.as_deref().map(read_slug).transpose()?;
+    app.auth.throttle.attempt("forgot", entry.address, Some(&email)).await?;
+    crate::auth::forgotten::ask(app.node.store().as_ref(), email, business).await.map_err(store_problem)?;
+    Ok(StatusCode::ACCEPTED)
 }
 
 /// A new password for somebody who has forgotten theirs.

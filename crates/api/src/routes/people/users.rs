@@ -4,7 +4,7 @@ use super::me::SessionView;
 use super::sign_in::{read_email, read_name};
 use super::store_problem;
 use crate::App;
-use crate::auth::audit::Note;
+use crate::auth::audit::{self, Note};
 use crate::auth::secret::{self, SecretKind};
 use crate::auth::{Allowed, Principal, may};
 use crate::http::{Body, List, Listed, Params, page};
@@ -15,6 +15,7 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use base::{UserId, limits};
 use model::people::Role;
+use runtime::mail;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::people::{Invitation, User, UserChange, UserChanged};
@@ -140,27 +141,32 @@ pub(crate) async fn update(
     wish.role.map(|role| may_give(&caller, role)).transpose()?;
     let name = wish.name.as_deref().map(|name| read_name("name", name)).transpose()?;
     let change = UserChange { name: name.map(Into::into), role: wish.role, active: wish.active };
+    let mut details = json!({});
+    details.as_object_mut().into_iter().for_each(|details| {
+        details.extend(wish.role.map(|role| ("role".to_owned(), json!(role))));
+        details.extend(wish.active.map(|active| ("active".to_owned(), json!(active))));
+    });
+    audit::tell(&Note::on(format!("users/{id}")).details(details));
     let changed = app.node.store().change_user(&caller.scope, id, &change, runtime::wall_ms()).await;
     match changed.map_err(store_problem)? {
         UserChanged::LastOwner => Err(Problem::last_owner()),
-        UserChanged::Done(user) => {
-            let details = json!({"role": user.role, "active": user.active});
-            let note = Note::on(format!("users/{id}")).details(details);
-            Ok((axum::Extension(note), Json(UserView::from(user))))
-        }
+        UserChanged::Done(user) => Ok(Json(UserView::from(user))),
     }
 }
 
 /// A token that was just made.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OneTimeToken {
-    /// Shown once. Whoever has it can use it, once.
-    token: String,
+    /// Shown once. Whoever has it can use it, once. Absent when it went by mail, to the person alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    /// Whether it went by mail.
+    mailed: bool,
     /// Unix milliseconds after which it is void.
     expires_at_ms: i64,
 }
 
-/// Lets a person set a new password: hand them the token.
+/// Lets a person set a new password. The link goes to them by mail; without mail, hand them the token.
 #[utoipa::path(post, path = "/api/v1/users/{id}/password-reset", tag = "people", operation_id = "allow_password_reset",
     security(("bearer" = ["people:manage"])), params(("id" = Uuid, Path, description = "The person")), responses(
     (status = 201, description = "The token for `/api/v1/auth/password/reset`", body = OneTimeToken),
@@ -178,7 +184,18 @@ pub(crate) async fn allow_reset(
     let expires_at_ms = now_ms + limits::PASSWORD_RESET_MS;
     let store = app.node.store();
     store.allow_reset(&caller.scope, id, &token.hash, now_ms, expires_at_ms).await.map_err(store_problem)?;
-    let view = OneTimeToken { token: token.text.expose().clone(), expires_at_ms };
+    let mailed = match app.node.mailer() {
+        None => false,
+        Some(mailer) => {
+            let user = store.user(&caller.scope, id).await.map_err(store_problem)?;
+            let business = store.business(&caller.scope).await.map_err(store_problem)?;
+            let link = mailer.link("reset", &token.text);
+            let letter = mail::password_reset(&business, &user.email, &link, expires_at_ms);
+            mailer.post(store.as_ref(), &caller.scope, letter).await.map_err(store_problem)?;
+            true
+        }
+    };
+    let view = OneTimeToken { token: (!mailed).then(|| token.text.expose().clone()), mailed, expires_at_ms };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(view)))
 }
 
@@ -248,9 +265,12 @@ pub(crate) struct InvitationView {
     created_at_ms: i64,
     /// Unix milliseconds after which it is void.
     expires_at_ms: i64,
-    /// For `/api/v1/auth/invitations/accept`. Shown once, to whoever invites.
+    /// For `/api/v1/auth/invitations/accept`. Shown once, to whoever invites, unless it went by mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
+    /// Whether it went by mail; said once, to whoever invites.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mailed: Option<bool>,
 }
 
 impl From<Invitation> for InvitationView {
@@ -262,6 +282,7 @@ impl From<Invitation> for InvitationView {
             created_at_ms: one.created_at_ms,
             expires_at_ms: one.expires_at_ms,
             token: None,
+            mailed: None,
         }
     }
 }
@@ -276,7 +297,7 @@ pub(crate) struct InvitationWish {
     role: Role,
 }
 
-/// Invites somebody to join the business: hand them the token.
+/// Invites somebody to join the business. The link goes to them by mail; without mail, hand them the token.
 #[utoipa::path(post, path = "/api/v1/invitations", tag = "people", operation_id = "create_invitation",
     security(("bearer" = ["people:manage"])), request_body = InvitationWish, responses(
     (status = 201, description = "The invitation with its token", body = InvitationView),
@@ -300,14 +321,26 @@ pub(crate) async fn invite(
         created_at_ms: now_ms,
         expires_at_ms: now_ms + limits::INVITATION_MS,
     };
+    audit::tell(&Note::on(format!("invitations/{}", invitation.id)).details(json!({"role": invitation.role})));
     let kept = app.node.store().invite(&caller.scope, &invitation, &token.hash).await;
     kept.map_err(|error| match error {
         store::StoreError::Conflict(_) => Problem::conflict("email: this belongs to somebody of the business"),
         other => store_problem(other),
     })?;
-    let note = Note::on(format!("invitations/{}", invitation.id)).details(json!({"role": invitation.role}));
-    let view = InvitationView { token: Some(token.text.expose().clone()), ..invitation.into() };
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], axum::Extension(note), Json(view)))
+    let mailed = match app.node.mailer() {
+        None => false,
+        Some(mailer) => {
+            let store = app.node.store();
+            let business = store.business(&caller.scope).await.map_err(store_problem)?;
+            let (link, until_ms) = (mailer.link("invitation", &token.text), invitation.expires_at_ms);
+            let letter = mail::invitation(&business, &invitation.email, invitation.role, &link, until_ms);
+            mailer.post(store.as_ref(), &caller.scope, letter).await.map_err(store_problem)?;
+            true
+        }
+    };
+    let token = (!mailed).then(|| token.text.expose().clone());
+    let view = InvitationView { token, mailed: Some(mailed), ..invitation.into() };
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(view)))
 }
 
 /// Lists invitations that wait, newest first.

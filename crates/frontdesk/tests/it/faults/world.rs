@@ -143,6 +143,7 @@ fn agent(id: AgentId, business: BusinessId, tool_url: &str) -> Agent {
         sound: Default::default(),
         outbound: Default::default(),
         tools: tools(tool_url),
+        flow: None,
         handoff_to: None,
         record: false,
     };

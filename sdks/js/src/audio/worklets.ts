@@ -1,0 +1,3 @@
+/** Both worklets in one file, for `AudioContext.audioWorklet.addModule`. */
+import "./capture.worklet.js";
+import "./playback.worklet.js";

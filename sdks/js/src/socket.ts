@@ -1,0 +1,81 @@
+import { type ClientMessage, PROTOCOL, parseMessage, type ServerMessage, TOKEN_PREFIX } from "./protocol.js";
+
+const CONNECT_MS_MAX = 8_000;
+/** Whoever writes says nothing for minutes; the server would take a quiet line for a dead one. */
+const ALIVE_MS = 5_000;
+/** Two seconds of microphone that the network has not taken; what comes after is dropped, for it would come too late. */
+const UNSENT_BYTES_MAX = 64_000;
+
+/** What a socket tells its owner. */
+export interface SocketListener {
+  onOpen(): void;
+  onMessage(message: ServerMessage): void;
+  onAudio(pcm: ArrayBuffer): void;
+  /** `wasOpen` is false when the server did not let it in, or could not be reached. */
+  onClose(code: number, wasOpen: boolean): void;
+}
+
+/** One connection of a line. */
+export class LineSocket {
+  readonly #socket: WebSocket;
+  readonly #deadline: ReturnType<typeof setTimeout>;
+  #alive: ReturnType<typeof setInterval> | undefined;
+  #wasOpen = false;
+  #isDropped = false;
+
+  constructor(url: string, token: string, written: boolean, listener: SocketListener) {
+    const socket = new WebSocket(url, [PROTOCOL, `${TOKEN_PREFIX}${token}`]);
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+    this.#deadline = setTimeout(() => socket.close(), CONNECT_MS_MAX);
+    socket.onopen = () => {
+      clearTimeout(this.#deadline);
+      if (this.#isDropped) return;
+      this.#wasOpen = true;
+      this.send({ type: "start", written });
+      this.#alive = setInterval(() => this.send({ type: "alive" }), ALIVE_MS);
+      listener.onOpen();
+    };
+    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
+      if (this.#isDropped) return;
+      if (typeof data !== "string") {
+        listener.onAudio(data.byteLength % 2 === 0 ? data : data.slice(0, -1));
+        return;
+      }
+      const message = parseMessage(data);
+      if (message !== null) listener.onMessage(message);
+    };
+    // A close follows, which says as much as a page is told.
+    socket.onerror = () => {};
+    socket.onclose = ({ code }) => {
+      this.#stopTimers();
+      if (!this.#isDropped) listener.onClose(code, this.#wasOpen);
+    };
+  }
+
+  /** Sends a message; `false` when the connection does not stand. */
+  send(message: ClientMessage): boolean {
+    if (this.#socket.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  /** Sends audio, unless the network has not taken what came before. */
+  sendAudio(pcm: ArrayBuffer): void {
+    if (this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount <= UNSENT_BYTES_MAX) {
+      this.#socket.send(pcm);
+    }
+  }
+
+  /** Goes away without ending the conversation. The listener hears nothing more. */
+  drop(): void {
+    this.#isDropped = true;
+    this.#stopTimers();
+    this.#socket.close();
+  }
+
+  #stopTimers(): void {
+    clearTimeout(this.#deadline);
+    clearInterval(this.#alive);
+  }
+}

@@ -1,0 +1,36 @@
+import { t } from "../../../i18n";
+import { BranchIcon, EndIcon, QuestionIcon, SayIcon, SetIcon, ToolIcon, TransferIcon } from "../../../ui/icons";
+import { type Exit, type FlowKind, type FlowNode, summaryOf } from "./model";
+
+const ICONS = {
+  say: SayIcon,
+  ask: QuestionIcon,
+  branch: BranchIcon,
+  tool: ToolIcon,
+  set: SetIcon,
+  transfer: TransferIcon,
+  end: EndIcon,
+};
+
+export function KindIcon({ kind, className }: { kind: FlowKind; className?: string }) {
+  const Icon = ICONS[kind];
+  return <Icon className={className ?? "size-4"} />;
+}
+
+/** What a way out of a step is called: “otherwise”, or which case it is. */
+export function exitName({ kind }: FlowNode, { name }: Exit): string {
+  if (name.startsWith("case:")) return t("flows.exit_case", { number: Number(name.slice(5)) + 1 });
+  if (name === "failed") return t("flows.exit_failed");
+  if (name === "otherwise") return t(kind === "ask" ? "flows.exit_given_up" : "flows.exit_otherwise");
+  return t(kind === "ask" ? "flows.exit_answered" : "flows.exit_next");
+}
+
+export function kindName(kind: FlowKind): string {
+  return t(`flows.kind_${kind}`);
+}
+
+/** One line about a step, for whoever looks for it. */
+export function titleOf(node: FlowNode): string {
+  const summary = summaryOf(node);
+  return summary === "" ? kindName(node.kind) : summary;
+}

@@ -1,0 +1,250 @@
+import { type CSSProperties, type FormEvent, useRef, useState } from "react";
+import { $api, api, ifMatch } from "../../api/client";
+import { useCan } from "../../auth/me";
+import { t } from "../../i18n";
+import { Logo, palette } from "../../shell/branding";
+import { Button } from "../../ui/kit/button";
+import { Check } from "../../ui/kit/check";
+import { TextField } from "../../ui/kit/field";
+import { Badge, Card, Problem, Skeleton } from "../../ui/kit/page";
+import { toast } from "../../ui/kit/toast";
+import { useAction } from "./action";
+import { SectionHead } from "./section";
+
+const LOGO_BYTES_MAX = 256 * 1024;
+const LOGO_TYPES = ["image/png", "image/jpeg", "image/webp"] as const;
+const FIRST_COLORS = { primary: "#0f766e", accent: "#c2740c" } as const;
+
+interface Form {
+  name: string;
+  primary: string | null;
+  accent: string | null;
+  domain: string;
+}
+
+/** Name, logo and colours of the business. */
+export function BrandingSection() {
+  const manage = useCan()("business:manage");
+  const branding = $api.useQuery("get", "/api/v1/branding", {});
+  const [changed, setChanged] = useState<Form | null>(null);
+  const { busy, run } = useAction();
+  const known = branding.data;
+  const form: Form = changed ?? {
+    name: known?.name ?? "",
+    primary: known?.primary_color ?? null,
+    accent: known?.accent_color ?? null,
+    domain: known?.domain ?? "",
+  };
+  const set = (change: Partial<Form>) => setChanged({ ...form, ...change });
+  const orNull = (text: string) => (text.trim() === "" ? null : text.trim());
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    void run(async () => {
+      await api.PUT("/api/v1/branding", {
+        headers: ifMatch(known?.version ?? 0),
+        body: {
+          name: orNull(form.name),
+          primary_color: form.primary,
+          accent_color: form.accent,
+          domain: orNull(form.domain.toLowerCase()),
+        },
+      });
+      await branding.refetch();
+      setChanged(null);
+      toast(t("kit.saved"));
+    });
+  };
+  const looks = {
+    name: orNull(form.name),
+    primary: form.primary,
+    accent: form.accent,
+    logo: known?.logo == null ? null : known.logo.url,
+  };
+  return (
+    <>
+      <SectionHead title={t("branding.title")} lead={t("branding.lead")} />
+      {branding.isPending && <Skeleton rows={3} />}
+      {branding.error !== null && <Problem error={branding.error} retry={() => void branding.refetch()} />}
+      {known !== undefined && (
+        <div className="flex flex-col gap-5">
+          <Card>
+            <form onSubmit={submit}>
+              <fieldset disabled={!manage} className="flex flex-col gap-5">
+                <legend className="sr-only">{t("branding.title")}</legend>
+                <div className="grid gap-4 sm:grid-cols-2">
+                  <TextField
+                    label={t("branding.name")}
+                    hint={t("branding.name_hint")}
+                    maxLength={60}
+                    value={form.name}
+                    onChange={(event) => set({ name: event.target.value })}
+                  />
+                  <TextField
+                    label={t("branding.domain")}
+                    hint={t("branding.domain_hint")}
+                    placeholder="calls.shop.example"
+                    maxLength={253}
+                    spellCheck={false}
+                    value={form.domain}
+                    onChange={(event) => set({ domain: event.target.value })}
+                  />
+                  {(["primary", "accent"] as const).map((name) => (
+                    <ColorField
+                      key={name}
+                      name={name}
+                      value={form[name]}
+                      manage={manage}
+                      set={(value) => set({ [name]: value })}
+                    />
+                  ))}
+                </div>
+                {manage && (
+                  <Button type="submit" tone="primary" busy={busy} disabled={changed === null} className="self-start">
+                    {t("shell.save")}
+                  </Button>
+                )}
+              </fieldset>
+            </form>
+          </Card>
+          <LogoCard
+            present={known.logo != null}
+            manage={manage}
+            changed={async () => {
+              await branding.refetch();
+            }}
+            picture={<Logo looks={looks} className="size-14" />}
+          />
+          <Card title={t("branding.preview")}>
+            <div className="flex flex-wrap items-center gap-4" style={palette(looks) as CSSProperties}>
+              <span className="flex items-center gap-2.5 text-sm font-semibold">
+                <Logo looks={looks} className="size-7" />
+                {looks.name}
+              </span>
+              <Button tone="primary">{t("branding.preview_button")}</Button>
+              <span className="text-sm text-accent-deep underline underline-offset-4">
+                {t("branding.preview_link")}
+              </span>
+              <Badge tone="live">{t("calls.now")}</Badge>
+              <span className="text-sm font-medium text-caller-ink">{t("call.caller")}</span>
+            </div>
+          </Card>
+        </div>
+      )}
+    </>
+  );
+}
+
+function ColorField({
+  name,
+  value,
+  manage,
+  set,
+}: {
+  name: "primary" | "accent";
+  value: string | null;
+  manage: boolean;
+  set: (value: string | null) => void;
+}) {
+  return (
+    <fieldset>
+      <legend className="text-sm font-medium">{t(`branding.${name}`)}</legend>
+      <p className="mb-2 text-[0.8125rem] leading-snug text-soft">{t(`branding.${name}_hint`)}</p>
+      <div className="flex items-center gap-3">
+        <Check
+          label={t("branding.own_color")}
+          checked={value !== null}
+          disabled={!manage}
+          onChange={(on) => set(on ? FIRST_COLORS[name] : null)}
+        />
+        {value !== null && (
+          <>
+            <input
+              type="color"
+              aria-label={t(`branding.${name}`)}
+              value={value}
+              onChange={(event) => set(event.target.value)}
+              className="h-8 w-12 rounded-md border border-field bg-card p-0.5"
+            />
+            <code className="font-mono text-[0.8125rem]">{value}</code>
+          </>
+        )}
+      </div>
+    </fieldset>
+  );
+}
+
+function LogoCard({
+  present,
+  manage,
+  changed,
+  picture,
+}: {
+  present: boolean;
+  manage: boolean;
+  changed: () => Promise<void>;
+  picture: React.ReactNode;
+}) {
+  const input = useRef<HTMLInputElement>(null);
+  const [error, setError] = useState<string | null>(null);
+  const { busy, run } = useAction();
+  const send = (file: File) => {
+    setError(null);
+    if (file.size > LOGO_BYTES_MAX) {
+      setError(t("branding.logo_too_large"));
+      return;
+    }
+    void run(async () => {
+      await api.PUT("/api/v1/branding/logo", {
+        // The document describes the bytes as numbers; a browser sends the file as it is.
+        body: file as unknown as number[],
+        bodySerializer: (body) => body as unknown as BodyInit,
+        headers: { "content-type": file.type },
+      });
+      await changed();
+      toast(t("branding.logo_saved"));
+    });
+  };
+  const remove = () =>
+    run(async () => {
+      await api.DELETE("/api/v1/branding/logo", {});
+      await changed();
+    });
+  return (
+    <Card title={t("branding.logo")}>
+      <div className="flex flex-wrap items-center gap-4">
+        {picture}
+        <div className="min-w-0 flex-1 basis-48">
+          <p className="text-[0.8125rem] text-soft">{t("branding.logo_hint")}</p>
+          {error !== null && (
+            <p role="alert" className="text-[0.8125rem] text-danger">
+              {error}
+            </p>
+          )}
+        </div>
+        {manage && (
+          <>
+            <input
+              ref={input}
+              type="file"
+              hidden
+              accept={LOGO_TYPES.join()}
+              onChange={(event) => {
+                const file = event.target.files?.[0];
+                if (file !== undefined) send(file);
+                event.target.value = "";
+              }}
+            />
+            <Button busy={busy} onClick={() => input.current?.click()}>
+              {t("branding.logo_choose")}
+            </Button>
+            {present && (
+              <Button tone="ghost" disabled={busy} onClick={() => void remove()}>
+                {t("branding.logo_remove")}
+              </Button>
+            )}
+          </>
+        )}
+      </div>
+    </Card>
+  );
+}
