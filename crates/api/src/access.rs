@@ -134,8 +134,8 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     if !is_served {
         return Problem::not_found().detail("this node serves calls alone; ask one with the role api").into_response();
     }
-    // Websites with a widget are let in by the widget's own list.
-    let is_visit = path.starts_with(crate::routes::visits::PREFIX);
+    // Websites with a widget are let in by the widget's own list; its code is everybody's.
+    let is_visit = path.starts_with(crate::routes::visits::PREFIX) || crate::assets::is_widget(path);
     let is_ours = is_visit || app.access.same_origin(request.headers());
     if !app.access.knows_host(request.headers()) || !is_ours {
         return Problem::foreign_origin().into_response();

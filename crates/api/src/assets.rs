@@ -36,10 +36,13 @@ pub async fn page(uri: Uri, headers: HeaderMap) -> Response {
     }
     // Names under assets/ hold a hash of their content.
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let mime = file.metadata.mimetype().to_owned();
+    let mut mime = file.metadata.mimetype().to_owned();
+    if is_widget(uri.path()) {
+        // Other people's pages have encodings of their own.
+        mime.push_str("; charset=utf-8");
+    }
     // Pages of other origins load the widget, and its worklets only if they may read them.
-    let is_widget = path == "widget.js" || path.starts_with("widget/");
-    let shared = is_widget.then_some([
+    let shared = is_widget(uri.path()).then_some([
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
     ]);
@@ -55,4 +58,9 @@ pub async fn page(uri: Uri, headers: HeaderMap) -> Response {
         Body::from(file.data),
     )
         .into_response()
+}
+
+/// Whether a path is that of the widget's code.
+pub(crate) fn is_widget(path: &str) -> bool {
+    path == "/widget.js" || path.starts_with("/widget/")
 }

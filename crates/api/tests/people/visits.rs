@@ -54,6 +54,15 @@ async fn a_visitor_of_a_listed_website_gets_in_and_any_other_does_not(rig: Rig) 
     assert_eq!(from(&rig, SHOP, "GET", &place(&widget, ""), &[]).await.code(), "not_found");
 }
 
+async fn the_widgets_code_is_everybodys_and_no_other_page_is(rig: Rig) {
+    for path in ["/widget.js", "/widget/audio.js"] {
+        let served = from(&rig, "https://anywhere.example", "GET", path, &[]).await;
+        assert_ne!(served.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let refused = from(&rig, "https://anywhere.example", "GET", "/", &[]).await;
+    assert_eq!(refused.code(), "foreign_origin");
+}
+
 async fn a_browser_that_asks_first_is_told_for_listed_websites_alone(rig: Rig) {
     let (_, widget) = widget(&rig, json!({})).await;
     let asks = [("access-control-request-method", "GET"), ("access-control-request-headers", "authorization")];
@@ -124,6 +133,7 @@ async fn settings_that_make_no_sense_are_refused_with_their_place(rig: Rig) {
 on_both!(
     a_visitor_of_a_listed_website_gets_in_and_any_other_does_not,
     a_browser_that_asks_first_is_told_for_listed_websites_alone,
+    the_widgets_code_is_everybodys_and_no_other_page_is,
     a_visitors_token_opens_one_conversation_from_one_page_and_nothing_of_the_api,
     a_widget_begins_as_many_conversations_in_a_minute_as_it_may,
     settings_that_make_no_sense_are_refused_with_their_place,
