@@ -225,7 +225,7 @@ async function settings({ page, baseUrl, begin, check }) {
 
   begin("the business gets a name and a colour of its own");
   await page.goto(`${baseUrl}/settings/branding`);
-  await page.getByLabel("Name", { exact: true }).fill("Brightleaf Voice");
+  await page.getByLabel("Name", { exact: true }).fill(`Voice ${unique()}`);
   await page.getByLabel("A colour of our own").first().check();
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("Saved", { exact: true }).first().waitFor();

@@ -29,6 +29,7 @@ pattern!(
 );
 pattern!(ADDRESS, r"(?i)\b(?:find us at|visit us at|address is|located at)\s([^.;]+?)(?:[.;]|$)");
 pattern!(HONORIFIC, r"\b((?:Mr|Mrs|Ms|Dr|Prof)\.?\s\p{Lu}[\p{L}'’-]+(?:\s\p{Lu}[\p{L}'’-]+)?)");
+pattern!(COSTS, r"(?i)\b(?:costs?|price[ds]?|fees?|charged)\b");
 pattern!(
     HAS,
     r"(?i)^(.+?)\s(?:(does not|do not|don't|doesn't)\s)?(has|have|includes?|comes? with|features?|contains?|offers?|supports?)\s(no\s)?(.+?)[.!]?$"
@@ -218,6 +219,8 @@ impl Finder {
                 (None, None, _) => None,
             };
             last = head.or(last);
+            // What a section is about costs so much only where that is said: amounts are bounds and values as well.
+            let topic = topic.filter(|_| COSTS.is_match(text));
             let Some(subject) = named.and_then(|name| self.entity(EntityKind::Product, &name)).or(topic) else {
                 continue;
             };
@@ -240,7 +243,7 @@ impl Finder {
         for (day, times) in said {
             let closed = times == "closed";
             let object = if closed { None } else { self.entity(EntityKind::Hours, &times) };
-            self.say(subject, &format!("open {day}"), object, &times, closed, text);
+            self.say(subject, &format!("open {day}"), object, &times, false, text);
         }
     }
 
@@ -260,6 +263,7 @@ impl Finder {
     fn places(&mut self, text: &str, topic: Option<usize>) {
         if let Some(found) = ADDRESS.captures(text)
             && found[1].split_whitespace().count() <= 12
+            && !found[1].contains('@')
         {
             let place = self.entity(EntityKind::Place, &found[1]);
             let us = self.entity(EntityKind::Other, US);
@@ -433,6 +437,17 @@ mod tests {
         let graph = read("Team", &["Anna Weber is our head mechanic.", "Ask for Dr. Kim."]);
         assert_eq!(said(&graph), [("Anna Weber", "is", "head mechanic")]);
         assert_eq!(kind(&graph, "Dr. Kim"), Some(EntityKind::Person));
+    }
+
+    #[test]
+    fn an_amount_that_bounds_something_is_no_price_of_it() {
+        let graph =
+            read("Delivery costs", &["Orders over 75 euros are delivered free of charge.", "It costs 39 euros."]);
+        assert_eq!(said(&graph), [("Delivery costs", "costs", "39 EUR")]);
+        let graph = read("Loyalty programme", &["100 points are worth 1 euro."]);
+        assert!(graph.relations.is_empty(), "{:?}", said(&graph));
+        let graph = read("Contact", &["Our e-mail address is care@shop.example."]);
+        assert_eq!(said(&graph), [("Contact", "e-mail", "care@shop.example")]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use runtime::documents::graph::{Conflict, Picture, conflicts as contradictions, 
 use runtime::wall_ms;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use store::StoreError;
 use store::graph::{Entity, EntityFields, EntityFilter, EntityKind, Relation, TypedRelation, name_key};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -173,7 +174,10 @@ fn filter<'a>(of: Option<&str>, q: Option<&'a str>) -> Result<EntityFilter<'a>, 
 
 /// Shows what documents name and say of it: the main entities, or one with what it is related to.
 #[utoipa::path(get, path = "/api/v1/knowledge/graph", tag = "knowledge", operation_id = "get_knowledge_graph", params(GraphQuery),
-    security(("bearer" = ["knowledge:read"])), responses((status = 200, description = "Entities and relations", body = KnowledgeGraph)))]
+    security(("bearer" = ["knowledge:read"])), responses(
+    (status = 200, description = "Entities and relations", body = KnowledgeGraph),
+    (status = 404, description = "There is no such entity", body = Problem)
+))]
 pub(crate) async fn graph(
     State(app): State<App>,
     caller: Allowed<may::KnowledgeRead>,
@@ -224,7 +228,10 @@ pub(crate) async fn list(
     let filter = filter(query.kind.as_deref(), query.q.as_deref())?;
     let after = match page::cursor::<Uuid>(query.cursor.as_deref())? {
         Some(id) => {
-            let last = store.entity(&caller.scope, id).await.map_err(store_problem)?;
+            let last = store.entity(&caller.scope, id).await.map_err(|error| match error {
+                StoreError::NotFound(_) => Problem::invalid("cursor: what it stood for was taken out".to_owned()),
+                error => store_problem(error),
+            })?;
             Some((name_key(&last.fields.name), id))
         }
         None => None,
@@ -331,8 +338,7 @@ pub(crate) async fn get(
     }))
 }
 
-/// Says what an entity is and how it is called. Later versions of documents do not change it, and its former name goes on leading
-/// to it.
+/// Says what an entity is and how it is called, whatever documents say later. Its former name goes on leading to it.
 #[utoipa::path(put, path = "/api/v1/knowledge/entities/{id}", tag = "knowledge", operation_id = "put_entity",
     params(("id" = Uuid, Path, description = "The entity")), request_body = EntityBody, security(("bearer" = ["knowledge:write"])),
     responses(
@@ -372,7 +378,7 @@ pub(crate) struct MergeEntities {
     ids: Vec<Uuid>,
 }
 
-/// Makes other entities one with this: their names become its aliases, their relations its relations, now and in later versions.
+/// Makes other entities one with this: their names become its aliases, their relations its own, later versions included.
 #[utoipa::path(post, path = "/api/v1/knowledge/entities/{id}/merge", tag = "knowledge", operation_id = "merge_entities",
     params(("id" = Uuid, Path, description = "The entity that stays")), request_body = MergeEntities,
     security(("bearer" = ["knowledge:write"])), responses((status = 200, description = "The entity as it is now", body = EntityView)))]
@@ -413,7 +419,8 @@ pub(crate) struct NewKnowledgeRelation {
 /// Says something of an entity.
 #[utoipa::path(post, path = "/api/v1/knowledge/relations", tag = "knowledge", operation_id = "create_relation",
     request_body = NewKnowledgeRelation, security(("bearer" = ["knowledge:write"])), responses(
-    (status = 201, description = "The relation", body = RelationView)
+    (status = 201, description = "The relation", body = RelationView),
+    (status = 404, description = "There is no such entity", body = Problem)
 ))]
 pub(crate) async fn relate(
     State(app): State<App>,
