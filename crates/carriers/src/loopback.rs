@@ -1,7 +1,7 @@
 //! A simulated caller in this process, at a phone line's 8 kHz µ-law, so that a test runs the code that a call runs.
 //!
-//! Audio is binary µ-law of any length, both ways. Text is one word and its argument: from the caller `start AGENT TOKEN`
-//! (`-` for none), `mark N`, `dtmf D`, `text …`, `stop`; to the caller `mark N`, `clear`, `live JSON`.
+//! Audio is binary µ-law of any length, both ways. Text is one word and its argument: from the caller `start AGENT TOKEN CALL`
+//! (`-` for none; the last is the platform's id of the call and may be left out), `mark N`, `dtmf D`, `text …`, `stop`; to the caller `mark N`, `clear`, `live JSON`.
 
 use crate::marks::PendingMarks;
 use crate::playout::{BACKGROUND_PEAK, PlayedMark, Playout};
@@ -65,8 +65,9 @@ impl LoopbackMedia {
         let mut words = arguments.split(' ').map(|word| (word != "-" && !word.is_empty()).then(|| word.to_owned()));
         let agent = words.next().flatten();
         let token = words.next().flatten();
+        let carrier_ref = words.next().flatten();
         self.state = State::Streaming;
-        sink.events.push(MediaEvent::Started(MediaStart { token, agent, ..MediaStart::default() }));
+        sink.events.push(MediaEvent::Started(MediaStart { token, agent, carrier_ref, ..MediaStart::default() }));
     }
 
     fn said(&mut self, word: &str, argument: &str, sink: &mut MediaSink) {
@@ -179,7 +180,15 @@ pub struct LoopbackCaller {
 impl LoopbackCaller {
     /// A caller who asks for this agent, and shows this token. The first wire of [`LoopbackCaller::advance`] says so.
     pub fn new(agent: Option<&str>, token: Option<&str>) -> Self {
-        let start = format!("start {} {}", agent.unwrap_or("-"), token.unwrap_or("-"));
+        Self::starting(format!("start {} {}", agent.unwrap_or("-"), token.unwrap_or("-")))
+    }
+
+    /// A caller whose call a platform has announced: this token lets it in, and this is the platform's id of it.
+    pub fn announced(token: &str, carrier_ref: &str) -> Self {
+        Self::starting(format!("start - {token} {carrier_ref}"))
+    }
+
+    fn starting(start: String) -> Self {
         Self {
             playout: Playout::new(RATE_HZ).with_background_below(BACKGROUND_PEAK),
             microphone: VecDeque::new(),

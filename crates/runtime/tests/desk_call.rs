@@ -35,6 +35,8 @@ use store::{SqlStore, SqliteOptions, Store};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 const CALLER: &str = "+4915735550123";
+/// The platform's id of the call.
+const CALL: &str = "one";
 const OURS: &str = "+49405550170";
 const ADDRESS: &str = "mira@example.com";
 /// How fast the twin's voice speaks, so that a test does not take long.
@@ -54,7 +56,7 @@ impl CarrierControl for Platform {
     }
     fn inbound_call(&self, _: &Inbound<'_>) -> Result<InboundCall, base::Failure> {
         let from = Some(Pii::new(CALLER.to_owned()));
-        Ok(InboundCall { carrier_ref: "one".into(), from, to: OURS.parse().ok(), resumed: false })
+        Ok(InboundCall { carrier_ref: CALL.into(), from, to: OURS.parse().ok(), resumed: false })
     }
     fn answer(&self, answer: &Answer) -> carriers::protocol::Reply {
         let body = match answer {
@@ -279,7 +281,7 @@ impl Shop {
         let reply = self.node.voice_webhook("loopback", &request, "http://here").await.expect("an answer");
         let (socket, peer) = ChannelSocket::pair();
         let mut line = Line {
-            caller: LoopbackCaller::new(None, Some(&reply.body)),
+            caller: LoopbackCaller::announced(&reply.body, CALL),
             peer,
             began: Instant::now(),
             said: String::new(),

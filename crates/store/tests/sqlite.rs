@@ -55,7 +55,7 @@ async fn what_was_written_is_there_after_the_file_is_opened_again() {
 #[tokio::test]
 async fn a_full_disk_is_named_and_reading_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
-    let options = SqliteOptions { pages_max: Some(200), ..SqliteOptions::new(folder.path().join("small.db")) };
+    let options = SqliteOptions { pages_max: Some(400), ..SqliteOptions::new(folder.path().join("small.db")) };
     let store: Arc<dyn Store> = Arc::new(SqlStore::open(options).await.expect("a store"));
     let tenant = tenant(&*store, "shop", "+49405550170").await;
     let text = "x".repeat(40_000);

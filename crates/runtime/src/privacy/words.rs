@@ -155,6 +155,8 @@ fn without_emails(text: &str) -> String {
     let is =
         |at: usize, word: &str| words.get(at).is_some_and(|(from, to)| text[*from..*to].eq_ignore_ascii_case(word));
     let (mut spans, mut at) = (Vec::new(), 0);
+    // The first word that belongs to no address yet.
+    let mut free = 0;
     while at < words.len() {
         let (from, to) = words[at];
         let word = &text[from..to];
@@ -162,6 +164,7 @@ fn without_emails(text: &str) -> String {
         if is_written {
             spans.push((from, to));
             at += 1;
+            free = at;
             continue;
         }
         // "mira at example dot com", "mira dot lee at example dot co dot uk".
@@ -172,11 +175,11 @@ fn without_emails(text: &str) -> String {
                 last += 2;
             }
             let mut first = at;
-            while first >= 2 && is(first - 1, "dot") {
+            while first >= free + 2 && is(first - 1, "dot") {
                 first -= 2;
             }
             spans.push((words[first].0, words[last].1));
-            at = last + 1;
+            (at, free) = (last + 1, last + 1);
             continue;
         }
         at += 1;

@@ -133,7 +133,7 @@ impl Retention for SqlStore {
             tx.write(sql::REDACT_ENTRY, args).await?;
         }
         for (message, text) in &redacted.messages {
-            tx.write(sql::REDACT_MESSAGE, args![business, message.0, text.expose()]).await?;
+            tx.write(sql::REDACT_MESSAGE, args![business, call.0, message.0, text.expose()]).await?;
         }
         for statement in [sql::FORGET_READING, sql::ERASE_TURN_EVENTS, sql::ERASE_TURN_DELIVERIES] {
             tx.write(statement, args![business, call.0]).await?;

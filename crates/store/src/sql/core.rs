@@ -143,7 +143,8 @@ statements! {
         WHERE business = $1 AND started_at_ms >= $2 AND redacted_at_ms IS NULL AND forgotten_at_ms IS NULL
             AND ended_at_ms IS NOT NULL ORDER BY started_at_ms LIMIT $3";
     REDACT_ENTRY = "UPDATE journal SET entry = $4 WHERE business = $1 AND call = $2 AND seq = $3";
-    REDACT_MESSAGE = "UPDATE messages SET text = $3 WHERE business = $1 AND id = $2";
+    REDACT_MESSAGE = "UPDATE messages SET text = $4 WHERE business = $1 AND id = $3
+        AND conversation = (SELECT conversation FROM calls WHERE business = $1 AND id = $2)";
     FORGET_READING = "DELETE FROM call_log WHERE business = $1 AND call = $2 AND kind = 'reading'";
     MARK_REDACTED = "UPDATE calls SET redacted_at_ms = $3 WHERE business = $1 AND id = $2";
     FORGET_INPUTS = "DELETE FROM inputs WHERE call = $2 AND business = $1 AND seq IN
