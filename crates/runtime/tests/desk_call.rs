@@ -35,8 +35,6 @@ use store::{SqlStore, SqliteOptions, Store};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 const CALLER: &str = "+4915735550123";
-/// The platform's id of the call.
-const CALL: &str = "one";
 const OURS: &str = "+49405550170";
 const ADDRESS: &str = "mira@example.com";
 /// How fast the twin's voice speaks, so that a test does not take long.
@@ -54,9 +52,10 @@ impl CarrierControl for Platform {
     fn authenticate(&self, _: &Inbound<'_>) -> Authenticity {
         Authenticity::Genuine { replay_key: None }
     }
-    fn inbound_call(&self, _: &Inbound<'_>) -> Result<InboundCall, base::Failure> {
+    fn inbound_call(&self, request: &Inbound<'_>) -> Result<InboundCall, base::Failure> {
         let from = Some(Pii::new(CALLER.to_owned()));
-        Ok(InboundCall { carrier_ref: CALL.into(), from, to: OURS.parse().ok(), resumed: false })
+        let carrier_ref = String::from_utf8_lossy(request.body).into_owned();
+        Ok(InboundCall { carrier_ref, from, to: OURS.parse().ok(), resumed: false })
     }
     fn answer(&self, answer: &Answer) -> carriers::protocol::Reply {
         let body = match answer {
@@ -277,11 +276,13 @@ impl Shop {
     /// A call in which the caller says these things, each when the agent has said what stands before it, and hangs up when it
     /// has said the last words.
     async fn call(&self, steps: &[(&'static str, Act)], last: &'static str) -> Talk {
-        let request = Inbound { method: "POST", url: "http://here/voice", headers: &[], body: b"", received_at_ms: 1 };
+        let call = CallId::generate().to_string();
+        let body = call.as_bytes();
+        let request = Inbound { method: "POST", url: "http://here/voice", headers: &[], body, received_at_ms: 1 };
         let reply = self.node.voice_webhook("loopback", &request, "http://here").await.expect("an answer");
         let (socket, peer) = ChannelSocket::pair();
         let mut line = Line {
-            caller: LoopbackCaller::announced(&reply.body, CALL),
+            caller: LoopbackCaller::announced(&reply.body, &call),
             peer,
             began: Instant::now(),
             said: String::new(),
