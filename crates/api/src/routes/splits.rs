@@ -61,22 +61,25 @@ fn view(split: &Split, published_version: u32) -> SplitView {
     SplitView { version, share_percent, by, published_version, set_at_ms }
 }
 
-/// Reads the split of an agent.
+/// Reads the split of an agent; `null` when all its calls get the published version.
 #[utoipa::path(get, path = "/api/v1/agents/{agent}/split", tag = "agents", operation_id = "get_agent_split",
     params(("agent" = String, Path, description = "Id or short name")), security(("bearer" = ["agents:read"])), responses(
-    (status = 200, description = "The split", body = SplitView),
-    (status = 404, description = "No such agent, or all its calls get the published version", body = Problem)
+    (status = 200, description = "The split, if there is one", body = Option<SplitView>),
+    (status = 404, description = "No such agent", body = Problem)
 ))]
 pub(crate) async fn get(
     State(app): State<App>,
     caller: Allowed<may::AgentsRead>,
     super::Name(name): super::Name,
-) -> Result<Json<SplitView>, Problem> {
+) -> Result<Json<Option<SplitView>>, Problem> {
     let store = app.node.store();
     let known = super::agents::find(store.as_ref(), &caller.scope, &name).await?;
-    let value = store.value(&caller.scope, ValueKind::Split, &known.draft.id.to_string()).await;
-    let split: Split = serde_json::from_str(&value.map_err(store_problem)?.value).map_err(|_| Problem::internal())?;
-    Ok(Json(view(&split, known.version)))
+    let value = match store.value(&caller.scope, ValueKind::Split, &known.draft.id.to_string()).await {
+        Err(StoreError::NotFound(_)) => return Ok(Json(None)),
+        value => value.map_err(store_problem)?.value,
+    };
+    let split: Split = serde_json::from_str(&value).map_err(|_| Problem::internal())?;
+    Ok(Json(Some(view(&split, known.version))))
 }
 
 /// Gives a share of an agent's customers, or calls, another version. It holds from the next call on and stays until it is

@@ -1,7 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { $api, api } from "../../api/client";
-import { asApiError } from "../../api/problem";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
 import { shortDate } from "../../ui/format";
@@ -19,13 +18,12 @@ const FIRST_SHARE = 10;
 export function SplitCard({ agent, versions }: { agent: AgentDetail; versions: readonly number[] }) {
   const publish = useCan()("agents:publish");
   const path = { params: { path: { agent: agent.slug } } };
-  const query = $api.useQuery("get", "/api/v1/agents/{agent}/split", path, { retry: false });
+  const query = $api.useQuery("get", "/api/v1/agents/{agent}/split", path);
   const [doing, setDoing] = useState<"set" | "end" | null>(null);
   const { busy, run } = useAction();
-  const none = query.error !== null && asApiError(query.error).status === 404;
-  const split = none ? undefined : query.data;
+  const split = query.data ?? undefined;
   const others = versions.filter((version) => version !== agent.version);
-  if (query.error !== null && !none) return <Problem error={query.error} retry={() => void query.refetch()} />;
+  if (query.error !== null) return <Problem error={query.error} retry={() => void query.refetch()} />;
   if (query.isPending || others.length === 0) return null;
   const end = () =>
     run(async () => {
