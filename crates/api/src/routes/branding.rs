@@ -73,10 +73,8 @@ pub(crate) struct PublicBranding {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DomainQuery {
     /// The domain; the one of the request unless given.
-    #[param(max_length = 253)]
     domain: Option<String>,
     /// Makes the address of a logo another one after each change. It means nothing else.
-    #[param(max_length = 20)]
     #[serde(rename = "v")]
     _version: Option<String>,
 }

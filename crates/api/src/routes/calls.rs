@@ -34,7 +34,7 @@ pub(crate) struct CallQuery {
     /// Calls of this agent, by its id.
     agent: Option<uuid::Uuid>,
     /// Calls with this version of their agent.
-    #[param(minimum = 1)]
+    #[param(value_type = Option<u64>, maximum = 4294967295u32)]
     agent_version: Option<u32>,
     /// `inbound` or `outbound`.
     #[param(inline)]

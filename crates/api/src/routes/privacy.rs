@@ -53,7 +53,6 @@ pub(crate) struct PrivacyBody {
     numbers_days: Option<u32>,
     /// What is taken out of the words of calls within an hour after their end. Recordings stay as they are.
     #[serde(default)]
-    #[schema(max_items = 2)]
     redact: Vec<RedactionView>,
 }
 

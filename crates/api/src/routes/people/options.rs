@@ -20,7 +20,6 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 pub(crate) struct OptionsQuery {
     /// Short name of a business; the first one of the installation when left out.
-    #[param(max_length = 63)]
     business: Option<String>,
 }
 
