@@ -42,7 +42,6 @@ pub fn browser_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     let program = frontdesk.to_string_lossy();
     cmd(&root.join("web"), "node", &["test/pages.mjs", &program]).run()?;
     cmd(&root.join("web"), "node", &["test/supervise.mjs", &program, &path, &supervisor]).run()?;
-    cmd(&root.join("web"), "node", &["test/load.mjs", &program]).run()?;
     // Pages of other origins, with the widget on them.
     cmd(&root.join("web"), "node", &["test/widget.mjs", &program, &path]).run()?;
     Ok(Outcome::Done)
