@@ -44,6 +44,44 @@ const agent = (slug, name, greeting, persona) => ({
   lines: { greeting, goodbye: "Thank you for calling Brightleaf Cycles. Goodbye." },
 });
 
+const ORDER_STATUS = {
+  name: "order_status",
+  description: "Looks up where an order is.",
+  action: { kind: "lookup", table: "orders" },
+  parameters: [
+    { name: "order_id", description: "The number of the order.", kind: { kind: "pattern", regex: "\\d{5}" } },
+  ],
+};
+
+/** Asks for the number of an order, looks it up, and says where it is. */
+const ORDER_FLOW = {
+  start: "number",
+  nodes: [
+    {
+      id: "number",
+      kind: "ask",
+      text: "What is the number of your order?",
+      variable: "order",
+      answer: { kind: "pattern", regex: "\\d{5}" },
+      next: "look_up",
+      otherwise: "person",
+      position: { x: 0, y: 0 },
+    },
+    {
+      id: "look_up",
+      kind: "tool",
+      tool: "order_status",
+      arguments: { order_id: "{order}" },
+      variable: "found",
+      next: "tell",
+      failed: "person",
+      position: { x: 0, y: 190 },
+    },
+    { id: "tell", kind: "end", text: "Your order {order} is {found}.", position: { x: -160, y: 380 } },
+    { id: "person", kind: "transfer", position: { x: 220, y: 380 } },
+  ],
+};
+
 export const SHOP = {
   texts: [
     { name: "terms-of-rental", title: "Terms of rental", text: RENTAL },
@@ -66,6 +104,17 @@ export const SHOP = {
       "Brightleaf workshop, this is Juniper, the automated assistant. What can we repair?",
       "You are Juniper. You find a day for a repair: what is broken, which day suits, and by what name.",
     ),
+    {
+      ...agent(
+        "orders",
+        "Sam",
+        "Brightleaf Cycles, this is Sam, the automated assistant.",
+        "You are Sam. You tell customers where their orders are.",
+      ),
+      tools: [ORDER_STATUS],
+      flow: ORDER_FLOW,
+      handoff_to: "+49405550199",
+    },
   ],
   training: {
     intents: [

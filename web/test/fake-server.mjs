@@ -449,6 +449,7 @@ function answerApi(url, response, calls) {
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify(value));
   };
+  if (url.pathname === "/api/v1/webrtc/browser") return json({ enabled: false, ice_servers: [] });
   if (url.pathname === "/api/v1/agents") return json({ items: AGENTS, next_cursor: null });
   if (url.pathname === "/api/v1/auth/me") return json(ME);
   if (url.pathname === "/api/v1/business") return json(BUSINESS);

@@ -52,6 +52,7 @@ export async function knowledge(all) {
   await trying(all);
   await gaps(all, gap);
   await quality(all);
+  await graph(all);
   await sites(all);
 }
 
@@ -171,6 +172,44 @@ async function quality({ page, baseUrl, begin, check }) {
   await page.getByRole("button", { name: "Index again" }).click();
   await page.getByRole("alertdialog").getByRole("button", { name: "Index again" }).click();
   await page.getByText("every passage has its new vector").first().waitFor();
+}
+
+async function graph({ page, baseUrl, begin, check }) {
+  begin("a thing is added to what is known, something is said of it, and it is found by its name");
+  const name = `Cargo bike ${unique()}`;
+  await open(page, baseUrl, "graph");
+  await page.getByRole("button", { name: "Add a thing" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name", { exact: true }).fill(name);
+  await dialog.getByLabel("Also called").fill("Long John");
+  await check("add a thing");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.locator(`[data-entity-open="${name}"]`).waitFor();
+  await page.getByRole("button", { name: `Actions for ${name}` }).click();
+  await page.getByRole("menuitem", { name: "Say something of it" }).click();
+  await dialog.getByLabel("What is said").fill("costs a day");
+  await dialog.getByLabel("Value").fill("55 euros");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.getByText("55 euros").first().waitFor();
+  await check("a thing");
+  await page.getByRole("searchbox").fill(name);
+  await page.getByText(/^1 of /).waitFor();
+
+  if (page.viewportSize().width >= 1024) {
+    begin("the picture is looked at closer, and shown as a whole again");
+    await page.locator(`[data-spot="${name}"]`).waitFor();
+    await page.getByRole("button", { name: "Larger" }).click();
+    await page.getByRole("button", { name: "Smaller" }).and(page.locator(":enabled")).waitFor();
+    await check("graph, larger");
+    await page.getByRole("button", { name: "Show everything" }).click();
+    await page.getByRole("button", { name: "Smaller" }).and(page.locator(":disabled")).waitFor();
+  }
+
+  begin("a thing is taken out again");
+  await page.getByRole("button", { name: `Actions for ${name}` }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+  await page.locator(`[data-entity-open="${name}"]`).waitFor({ state: "detached" });
 }
 
 async function sites({ page, baseUrl, begin, check }) {

@@ -1,6 +1,6 @@
 // The pictures of docs/images: key pages of a shop that is open, taken from the real program.
 //
-//   node test/pictures.mjs ../target/debug/frontdesk [DIR]     (DIR: docs/images)
+//   node test/pictures.mjs ../target/debug/frontdesk [DIR [NAME...]]     (DIR: docs/images; NAME: these pictures alone)
 //
 // It starts a server of its own with an empty data folder, plays calls, and gives it something to know. Takes three minutes.
 // Environment: CHROMIUM (default /usr/bin/chromium); PAGES=dist (pages of web/dist instead of those in the program).
@@ -18,9 +18,9 @@ const STEP_MS = 60_000;
 /** A picture on a page of documentation should not be what one waits for. */
 const BYTES_MAX = 200_000;
 
-const [program, folder] = process.argv.slice(2);
+const [program, folder, ...wanted] = process.argv.slice(2);
 if (program === undefined) {
-  console.error("usage: node test/pictures.mjs FRONTDESK [DIR]");
+  console.error("usage: node test/pictures.mjs FRONTDESK [DIR [NAME...]]");
   process.exit(2);
 }
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -127,6 +127,9 @@ const pictures = (id) => [
   ],
   ["quality", "dark", WIDE, "/knowledge?tab=quality", (page) => first(page, "[data-report]")],
   ["settings", "light", WIDE, "/settings/providers", (page) => first(page, "h2")],
+  ["flow", "light", WIDE, "/agents/orders?tab=flow", (page) => first(page, '[data-step="number"]')],
+  ["graph", "light", WIDE, "/knowledge?tab=graph", (page) => first(page, "[data-spot]")],
+  ["operations", "dark", WIDE, "/operations", (page) => first(page, "[data-provider]")],
 ];
 
 async function take(browser, server, [name, colorScheme, viewport, path, ready]) {
@@ -152,7 +155,8 @@ const browser = await launch(null);
 const server = await startFrontdesk(program, home, {});
 try {
   const id = await furnish(server);
-  for (const picture of pictures(id)) await take(browser, server, picture);
+  const all = pictures(id).filter(([name]) => wanted.length === 0 || wanted.includes(name));
+  for (const picture of all) await take(browser, server, picture);
   console.log(`ok: ${out}`);
 } catch (error) {
   console.error(`failed: ${error.message}\n${await server.lastLines()}`);

@@ -96,6 +96,28 @@ async function agents({ page, baseUrl, begin, check }) {
   await page.getByText("Patient", { exact: true }).waitFor();
   await check("turns");
 
+  begin("hours and rules are set, and kept with the draft");
+  await page.getByRole("tab", { name: "Hours and rules" }).click();
+  await page.getByRole("button", { name: "Set hours" }).click();
+  await page.getByText("Say something and hang up").click();
+  await page.getByLabel("What it says", { exact: true }).fill("We are closed until Monday.");
+  await page.getByRole("button", { name: "Add a day" }).click();
+  await page.getByLabel("Day", { exact: true }).fill("2030-12-25");
+  await page.getByLabel("What it never says").fill("full refund\nI guarantee");
+  await page.getByLabel("Subjects it does not talk about").fill("legal advice");
+  await check("hours and rules");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await page.getByText("Unsaved changes").waitFor({ state: "detached" });
+  const ruled = (await (await page.request.get(`${baseUrl}/api/v1/agents/${slug}`)).json()).draft;
+  if (ruled.guardrails.never_say.length !== 2 || ruled.hours.special[0].date !== "2030-12-25") {
+    throw new Error(`the rules are not kept: ${JSON.stringify([ruled.hours, ruled.guardrails])}`);
+  }
+  if (ruled.hours.outside.text !== "We are closed until Monday.") throw new Error("the words are not kept");
+  await page.getByRole("button", { name: "Around the clock again" }).click();
+  await page.getByText("It takes calls around the clock.").waitFor();
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await page.getByText("Unsaved changes").waitFor({ state: "detached" });
+
   begin("the agent learns what customers want, and tells it apart");
   await page.getByRole("tab", { name: "What customers want" }).click();
   for (const [name, examples] of Object.entries(INTENTS)) {
@@ -124,6 +146,23 @@ async function agents({ page, baseUrl, begin, check }) {
   await page.locator('[data-version="1"]').getByRole("button", { name: "Go back to it" }).click();
   await page.getByRole("alertdialog").getByRole("button", { name: "Go back to it" }).click();
   await page.getByText("Version 3 answers", { exact: true }).waitFor();
+
+  begin("a share of calls gets another version, and its calls are one click away");
+  await page.getByRole("button", { name: "Split the calls" }).click();
+  await dialog.getByLabel("Other version").selectOption("2");
+  await dialog.getByLabel("Its share, in percent").fill("25");
+  await check("a split is set");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.locator('[data-split="2"]').getByText("25 % get version 2").waitFor();
+  await check("a split");
+  await page.getByRole("link", { name: "Calls of version 2" }).click();
+  await page.waitForURL(/agent_version=2/);
+  await page.locator('[data-version-filter="2"]').waitFor();
+  await check("calls of a version");
+  await page.goBack();
+  await page.getByRole("button", { name: "End it" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "End it" }).click();
+  await page.locator("[data-split]").waitFor({ state: "detached" });
 
   begin("the agent is talked to beside the editor");
   await page.getByRole("button", { name: "Talk", exact: true }).click();
@@ -287,4 +326,32 @@ async function security({ page, baseUrl, begin, check }) {
   await check("second factor");
 }
 
-export const JOBS = { agents, flow, knowledge, settings, security };
+async function operations({ page, baseUrl, begin, check }) {
+  begin("nodes are listed with what they carry");
+  await page.goto(`${baseUrl}/operations`);
+  const node = page.locator("[data-node]").first();
+  await node.getByText("answers this page").waitFor();
+  await page.locator("[data-provider]").first().waitFor();
+  await check("operations");
+
+  begin("a node is drained after a question, and takes calls again");
+  await node.getByRole("button", { name: /^Drain/ }).click();
+  await page.getByRole("alertdialog").getByText("No other node takes calls").waitFor();
+  await check("drain a node");
+  await page.getByRole("alertdialog").getByRole("button", { name: "Drain" }).click();
+  await page.locator('[data-node-state="draining"], [data-node-state="will_drain"]').first().waitFor();
+  await check("draining");
+  await node.getByRole("button", { name: /^Take calls again/ }).click();
+  await page.locator('[data-node-state="live"]').first().waitFor();
+
+  begin("a provider is switched off after a question, and on again");
+  const provider = page.locator("[data-provider]").first();
+  await provider.getByRole("button", { name: /^Switch off/ }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Switch off" }).click();
+  await provider.getByText("Switched off", { exact: true }).waitFor();
+  await check("a provider is off");
+  await provider.getByRole("button", { name: /^Switch on/ }).click();
+  await provider.getByRole("button", { name: /^Switch off/ }).waitFor();
+}
+
+export const JOBS = { agents, flow, knowledge, settings, security, operations };

@@ -2,8 +2,8 @@
 // Frontdesk of one's own machine that lets businesses register themselves (`access.registration`). Each page's main job,
 // then the axe rules, in light and dark, at the width of a desk and of a phone.
 //
-//   node test/shaping.mjs ../target/debug/frontdesk [agents flow knowledge settings security]
-//   BASE_URL=http://127.0.0.1:8080 node test/shaping.mjs [agents flow knowledge settings security]
+//   node test/shaping.mjs ../target/debug/frontdesk [agents flow knowledge settings security operations]
+//   BASE_URL=http://127.0.0.1:8080 node test/shaping.mjs [agents flow knowledge settings security operations]
 //
 // Environment: BASE_URL (a server that runs; otherwise one of the program is started); CHROMIUM (default /usr/bin/chromium); SHOTS (folder for screenshots, default none).
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -82,7 +82,10 @@ async function inOneLook(browser, baseUrl, name, job, { look, width }) {
 
 async function ownServer(program) {
   const home = await mkdtemp(join(tmpdir(), "frontdesk-shaping-"));
-  const server = await startFrontdesk(program, home, { FRONTDESK_ACCESS_REGISTRATION: "true" });
+  const server = await startFrontdesk(program, home, {
+    FRONTDESK_ACCESS_REGISTRATION: "true",
+    FRONTDESK_KNOWLEDGE_PRIVATE_ADDRESSES: "true",
+  });
   const stop = async () => {
     server.stop();
     await rm(home, { recursive: true, force: true });

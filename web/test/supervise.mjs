@@ -170,6 +170,14 @@ async function takesOver(caller, supervisor) {
   await supervisor.page.keyboard.press("m");
   if ((await agentLines(supervisor.page)) !== agent) throw new Error("the agent spoke while a person had the call");
 
+  begin("a second page of the same supervisor says that the caller hears the first one");
+  const second = await supervisor.page.context().newPage();
+  await second.goto(supervisor.page.url());
+  await second.locator('[data-holder="elsewhere"]').waitFor();
+  await second.getByRole("button", { name: "Speak here instead" }).waitFor();
+  await second.close();
+  await supervisor.page.locator('[data-holder="me"]').waitFor();
+
   begin("a page that is loaded anew still has the call, and speaks again");
   await supervisor.page.reload();
   await supervisor.page.locator('[data-holder="me"]').waitFor();

@@ -4,7 +4,7 @@
 //
 // Environment: BASE_URL; CHROMIUM (default /usr/bin/chromium); AGENT (slug, default the first); QUESTION and
 // LONG_QUESTION (typed; the second one's answer is interrupted); LEAD_MS (silence before the WAV, default 7000);
-// WAIT_MS (longest wait for one step, default 60000); SHOTS (folder for screenshots, default the system's temporary one).
+// WAIT_MS (longest wait for one step, default 60000); WEBRTC (1 or 0: which transport the page must use); SHOTS (folder for screenshots, default the system's temporary one).
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -67,6 +67,12 @@ async function talk(page, baseUrl, begin) {
   await page.locator('[data-role="agent"]').first().waitFor();
   await page.waitForFunction(() => window.__frontdesk.played_samples > 8_000);
   await agentTurns.first().waitFor();
+
+  if (process.env.WEBRTC !== undefined) {
+    begin(process.env.WEBRTC === "1" ? "the line is by WebRTC" : "the line is the WebSocket");
+    const { webrtc } = await audio();
+    if (webrtc !== Number(process.env.WEBRTC)) throw new Error(`webrtc is ${webrtc}`);
+  }
 
   begin("a spoken question is answered");
   await answered(0);

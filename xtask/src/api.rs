@@ -22,7 +22,7 @@ pub fn api_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     let home = Scratch::new("api")?;
     let address = free_address()?;
     let log = home.path().join("serve.log");
-    let server = Server::start(root, frontdesk, address, home.path(), &log, Some(TOKEN))?;
+    let server = Server::start(root, frontdesk, address, home.path(), &log, &[("FRONTDESK_SERVER_API_TOKEN", TOKEN)])?;
     let credential = format!("Authorization: Bearer {TOKEN}");
     let document = format!("http://{address}/api/v1/openapi.json");
     let judge = ["-m", "schemathesis.cli", "--config-file", CONFIGURATION, "run", &document, "--seed", SEED];

@@ -27,24 +27,38 @@ pub fn browser_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     for (text, file) in [(QUESTION, &path), (SUPERVISOR, &supervisor)] {
         cargo(root, &["run", "--quiet", "--locked", "-p", "local", "--example", "say", "--", text, file]).run()?;
     }
+    // The same conversation over either transport.
+    for webrtc in ["1", "0"] {
+        talk(root, frontdesk, &home, &path, webrtc)?;
+    }
+    // They start servers of their own: as on somebody's own machine, and with people.
+    let program = frontdesk.to_string_lossy();
+    cmd(&root.join("web"), "node", &["test/pages.mjs", &program]).run()?;
+    cmd(&root.join("web"), "node", &["test/supervise.mjs", &program, &path, &supervisor]).run()?;
+    // What two hundred live calls add to the same hands on a still wall.
+    cmd(&root.join("web"), "node", &["test/load.mjs", &program]).run()?;
+    // Pages of other origins, with the widget on them.
+    cmd(&root.join("web"), "node", &["test/widget.mjs", &program, &path]).run()?;
+    Ok(Outcome::Done)
+}
+
+/// One conversation through the page, with WebRTC switched on (`1`) or off (`0`).
+fn talk(root: &Path, frontdesk: &Path, home: &Scratch, question: &str, webrtc: &str) -> Result<()> {
     let address = free_address()?;
-    let log = home.0.join("serve.log");
-    let server = Server::start(root, frontdesk, address, &home.0, &log, None)?;
+    let log = home.0.join(format!("serve-{webrtc}.log"));
+    let data = home.0.join(format!("data-{webrtc}"));
+    fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
+    let switched = if webrtc == "1" { "true" } else { "false" };
+    let server = Server::start(root, frontdesk, address, &data, &log, &[("FRONTDESK_WEBRTC_ENABLED", switched)])?;
     let tested = server.wait_until_ready().and_then(|()| {
-        cmd(&root.join("web"), "node", &["test/talk.mjs", &path]).env("BASE_URL", format!("http://{address}")).run()
+        let talk = cmd(&root.join("web"), "node", &["test/talk.mjs", question]);
+        talk.env("BASE_URL", format!("http://{address}")).env("WEBRTC", webrtc).run()
     });
     drop(server);
     if tested.is_err() {
         last_lines(&log);
     }
-    tested?;
-    // They start servers of their own: as on somebody's own machine, and with people.
-    let program = frontdesk.to_string_lossy();
-    cmd(&root.join("web"), "node", &["test/pages.mjs", &program]).run()?;
-    cmd(&root.join("web"), "node", &["test/supervise.mjs", &program, &path, &supervisor]).run()?;
-    // Pages of other origins, with the widget on them.
-    cmd(&root.join("web"), "node", &["test/widget.mjs", &program, &path]).run()?;
-    Ok(Outcome::Done)
+    tested
 }
 
 /// Prints the end of a server's log.
@@ -97,13 +111,16 @@ impl Server {
         address: SocketAddr,
         home: &Path,
         log: &Path,
-        token: Option<&str>,
+        settings: &[(&str, &str)],
     ) -> Result<Self> {
         let log = fs::File::create(log)?;
-        let serve = cmd(root, frontdesk, &["serve"])
+        let mut serve = cmd(root, frontdesk, &["serve"])
             .env("FRONTDESK_SERVER_LISTEN", address.to_string())
             .env("FRONTDESK_DATA_DIR", home.join("data"))
-            .env("FRONTDESK_SERVER_API_TOKEN", token.unwrap_or_default());
+            .env("FRONTDESK_SERVER_API_TOKEN", "");
+        for (name, value) in settings {
+            serve = serve.env(name, *value);
+        }
         let child = serve.std().stdout(log.try_clone()?).stderr(log).spawn();
         let child = child.with_context(|| format!("cannot start `{}`", serve.line()))?;
         Ok(Self { child: std::cell::RefCell::new(child), address })

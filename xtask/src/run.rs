@@ -23,8 +23,8 @@ pub struct Options {
 /// Sets up, plays one call, serves.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
     let mut steps = Steps::new();
-    steps.step("tools", "a C compiler, for the database and the cryptography", || {
-        setup::programs(root, &[("cc", "build-essential")])
+    steps.step("tools", "a C compiler and cmake, for the database, the cryptography and a codec", || {
+        setup::programs(root, &[("cc", "build-essential"), ("cmake", "cmake")])
     })?;
     steps.step("pages", "the Talk page goes into the program (under a minute)", || setup::pages(root))?;
     steps.step("program", "compiling (some minutes the first time, seconds after that)", || {

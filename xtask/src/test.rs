@@ -97,19 +97,23 @@ fn all(root: &Path, steps: &mut Steps, closing: &mut Vec<String>) -> Result<()> 
 }
 
 /// What tests run for real, with the Debian package that holds each.
-const TEST_PROGRAMS: [(&str, &str); 6] = [
+const TEST_PROGRAMS: [(&str, &str); 8] = [
     ("cc", "build-essential"),
+    ("cmake", "cmake"),
     ("python3", "python3"),
     ("chromium", "chromium"),
     ("redis-server", "redis-server"),
     ("initdb", "postgresql"),
     ("valgrind", "valgrind"),
+    ("sipp", "sip-tester"),
 ];
 
 fn set_up(root: &Path, steps: &mut Steps) -> Result<()> {
-    steps.step("tools", "a C compiler, Python, a browser, servers of Redis and PostgreSQL", || {
-        setup::programs(root, &TEST_PROGRAMS)
-    })?;
+    steps.step(
+        "tools",
+        "a C compiler, cmake, Python, a browser, servers of Redis and PostgreSQL, a SIP caller",
+        || setup::programs(root, &TEST_PROGRAMS),
+    )?;
     steps.step("conformance packages", "the vendors' own clients judge our codecs and twins", || {
         setup::conformance(root)
     })?;

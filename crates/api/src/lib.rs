@@ -58,6 +58,8 @@ pub struct App {
     pub shared: Arc<dyn store::shared::Shared>,
     /// Who makes test calls; `None`: nobody.
     pub test_caller: Option<Arc<dyn TestCaller>>,
+    /// Lines by WebRTC; `None`: by WebSocket alone.
+    pub webrtc: Option<webrtc::Gateway>,
 }
 
 /// Everything this server answers.

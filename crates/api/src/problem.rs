@@ -144,7 +144,7 @@ impl Problem {
 
     /// The body is of another form than JSON.
     pub fn unsupported_media_type() -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be JSON")
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is of another type")
             .detail("send Content-Type: application/json")
     }
 
@@ -213,6 +213,16 @@ impl Problem {
     /// The words about this problem, or its title.
     pub(crate) fn detail_text(&self) -> &str {
         self.detail.as_deref().unwrap_or(self.title)
+    }
+
+    /// The offer of a session is none.
+    pub fn bad_offer(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_offer", "This is no offer of a session").detail(detail)
+    }
+
+    /// The change is about another ICE session than the one now.
+    pub fn stale_session() -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "stale", "It was changed meanwhile")
     }
 
     /// The request was to become a WebSocket and cannot.

@@ -1,4 +1,4 @@
-//! The server's WebSocket as a media socket, with buffers sized for voice.
+//! The server's WebSocket, and a session over WebRTC, as media sockets, with buffers sized for voice.
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use base::limits;
@@ -57,6 +57,32 @@ impl MediaSocket for ServerSocket {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         Pin::new(&mut self.0).poll_flush(cx).map_err(|_| Closed)
+    }
+}
+
+/// A session over WebRTC as a [`MediaSocket`].
+pub struct RtcSocket(pub webrtc::Line);
+
+impl MediaSocket for RtcSocket {
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
+        self.0.poll_recv(cx).map(|received| {
+            received.map(|received| match received {
+                webrtc::Received::Text(text) => Incoming::Text(Bytes::from(text)),
+                webrtc::Received::Audio(bytes) => Incoming::Binary(Bytes::from(bytes)),
+            })
+        })
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        self.0.poll_ready(cx).map(|stands| if stands { Ok(()) } else { Err(Closed) })
+    }
+
+    fn start_send(&mut self, message: Wire) -> Result<(), Closed> {
+        if self.0.start_send(message) { Ok(()) } else { Err(Closed) }
+    }
+
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -52,10 +52,16 @@ pub const JOURNAL_RETRY_MS: u64 = 50;
 pub const JOURNAL_RETRY_MS_MAX: u64 = 1_000;
 /// How long entries of an ended call are offered to a database that is away.
 pub const JOURNAL_FLUSH_MS_MAX: u64 = 30_000;
+/// While the caller is silent, a recogniser is given audio in pieces of this length.
+pub const STT_QUIET_PIECE_MS: u64 = 100;
+/// What live calls write within this time goes to an embedded database in one transaction.
+pub const WRITES_GATHERED_MS: u64 = 15;
+/// Writes of live calls that wait for that; each call has two at most.
+pub const WRITES_GATHERED_MAX: usize = 8_192;
 /// Connections of an embedded database that only read.
 pub const SQLITE_READERS_MAX: u32 = 4;
 /// Live events buffered per listener; a slower listener loses the oldest.
-pub const LIVE_EVENTS_MAX: usize = 256;
+pub const LIVE_EVENTS_MAX: usize = 64;
 /// One message on a media socket.
 pub const MEDIA_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Playout marks of one media socket that were sent and not echoed; more forgets the oldest.
@@ -95,6 +101,44 @@ pub const MEDIA_START_MS_MAX: u64 = 10_000;
 pub const MEDIA_SILENT_MS_MAX: u64 = 15_000;
 /// A started call whose media never came is closed.
 pub const STREAM_TOKEN_MS_MAX: u64 = 60_000;
+/// Sessions over WebRTC at once, at one node.
+pub const WEBRTC_SESSIONS_MAX: usize = 1_024;
+/// The body of an offer or of a fragment with addresses.
+pub const WEBRTC_OFFER_BYTES_MAX: usize = 32 * 1024;
+/// Media sections of an offer: audio and the data channel, and some that are turned down.
+pub const WEBRTC_SECTIONS_MAX: usize = 4;
+/// Addresses that one peer may name after its offer.
+pub const WEBRTC_CANDIDATES_MAX: usize = 32;
+/// A session whose peer has not connected by then is closed.
+pub const WEBRTC_CONNECT_MS_MAX: u64 = 15_000;
+/// Audio that waits to be sent to one peer; twice what the call host keeps ahead at most.
+pub const WEBRTC_PLAYOUT_FRAMES_MAX: usize = (2 * PLAYOUT_LOOKAHEAD_MS_MAX / FRAME_MS) as usize;
+/// After an interruption by the page, how long audio of the cut-off answer is dropped while the host's `clear` is on its way.
+pub const WEBRTC_INTERRUPT_MS_MAX: u64 = 1_000;
+/// The most that a page or the network may claim to delay playout.
+pub const WEBRTC_DELAY_MS_MAX: u64 = 1_000;
+/// A peer that is connected and has sent no audio for this long is not silent but gone.
+pub const WEBRTC_GAP_MS_MAX: u64 = 5_000;
+/// Text messages that wait for one peer; more closes its session.
+pub const WEBRTC_TEXTS_MAX: usize = 256;
+/// Text messages of one peer that wait for the call host, beside a second of frames.
+pub const WEBRTC_TEXTS_IN_MAX: usize = 64;
+/// Between the last message to a peer and the end of its session.
+pub const WEBRTC_CLOSE_MS: u64 = 300;
+/// Loss and round trip are looked at this often.
+pub const WEBRTC_STATS_MS: u64 = 2_000;
+/// One datagram; more than any network carries in one piece.
+pub const WEBRTC_DATAGRAM_BYTES_MAX: usize = 2_048;
+/// Datagrams that wait for one session; what comes on top is lost, as networks lose.
+pub const WEBRTC_DATAGRAMS_MAX: usize = 128;
+/// What sessions tell the task that reads the socket.
+pub const WEBRTC_ROUTES_MAX: usize = 256;
+/// A session that has heard nothing authentic for this long may lose its address to another one that has.
+pub const WEBRTC_ADDRESS_HELD_MS: u64 = 2_000;
+/// Requests about one session that wait for it.
+pub const WEBRTC_REQUESTS_MAX: usize = 8;
+/// A session answers a request about it within this.
+pub const WEBRTC_REQUEST_MS_MAX: u64 = 2_000;
 /// One write to a peer that does not read.
 pub const SOCKET_WRITE_MS_MAX: u64 = 5_000;
 /// Simultaneous connections of the HTTP server.
@@ -216,6 +260,24 @@ pub const EMBED_MS_MAX: u64 = 10_000;
 pub const EMBED_TEXTS_MAX: usize = 4_096;
 /// Characters of a text that count when it is embedded.
 pub const EMBED_TEXT_CHARS_MAX: usize = 8_000;
+/// Finding out what a turn of a caller means to somebody, beside the conversation.
+pub const UNDERSTANDING_MS_MAX: u64 = 3_000;
+/// Turns whose meaning is found out at once.
+pub const UNDERSTANDING_AT_ONCE_MAX: usize = 8;
+/// What agents were taught is looked up again after this time.
+pub const LESSON_MS_MAX: u64 = 10_000;
+/// Agents whose lessons are kept in memory.
+pub const LESSONS_LOADED_MAX: usize = 512;
+/// Turns of one call whose meaning is read back.
+pub const UNDERSTOOD_TURNS_MAX: usize = 500;
+/// One search in a vector store elsewhere: a caller waits, and the own index is there.
+pub const VECTOR_SEARCH_MS_MAX: u64 = 250;
+/// After a vector store failed, the own index is asked alone for so long.
+pub const VECTOR_PAUSE_MS: u64 = 5_000;
+/// One write to a vector store elsewhere.
+pub const VECTOR_WRITE_MS_MAX: u64 = 20_000;
+/// Requests that one thing asked of a vector store may take.
+pub const VECTOR_STEPS_MAX: usize = 64;
 /// One request to a service that reads texts.
 pub const TEXT_MS_MAX: u64 = 4_000;
 /// Characters of what a customer said that are read when the call is over: what services take at once.
@@ -258,6 +320,8 @@ pub const MIGRATION_MS_MAX: u64 = 3_600_000;
 pub const CANCEL_MS_MAX: u64 = 500;
 /// A provider control request (dial, hang-up).
 pub const CARRIER_REQUEST_MS_MAX: u64 = 5_000;
+/// Between two attempts at a request that a platform needs to get.
+pub const CARRIER_AGAIN_MS: u64 = 300;
 
 /// Text of one caller turn; more is cut and journaled as cut.
 pub const CALLER_TURN_CHARS_MAX: usize = 4_000;
@@ -285,6 +349,14 @@ pub const CALL_MS_MAX: u64 = 30 * 60 * 1_000;
 pub const RECORDING_MS_MAX: u64 = CALL_MS_MAX;
 /// Calls of one node unless configured.
 pub const CALLS_PER_NODE_MAX: usize = 200;
+/// A node whose tasks usually run later than this takes no more calls, and places none from half of it on.
+pub const LATE_MS_MAX: u64 = 60;
+/// Fewer calls than this are not what makes a machine late.
+pub const LATE_CALLS_MIN: usize = 10;
+/// The last lines of a node, in percent, are for businesses that have less than their share.
+pub const SHARED_LINES_PERCENT: usize = 10;
+/// A business that got no line counts as wanting one for this long.
+pub const LINE_WANTED_MS: u64 = 60_000;
 
 /// Audio that should be playing but makes no progress.
 pub const PLAYOUT_STALL_MS_MAX: u64 = 2_500;
@@ -679,6 +751,12 @@ pub const IDENTITY_SIGN_IN_MS_MAX: i64 = 10 * 60 * 1_000;
 pub const PERSON_AWAY_MS_MAX: u64 = 4_000;
 /// A person who holds a call without an audio line and has nothing said for this long has left, in milliseconds.
 pub const PERSON_TYPES_MS_MAX: u64 = 15_000;
+/// How often businesses that were registered meanwhile get the plan of who has chosen none.
+pub const PLAN_LOOK_MS: u64 = 30_000;
+/// Looking whether a domain holds the proof that it is a business's.
+pub const DOMAIN_PROOF_MS_MAX: u64 = 10_000;
+/// Who has a call over an open line and neither speaks nor does anything for so long gives it back.
+pub const PERSON_IDLE_MS_MAX: u64 = 600_000;
 /// Hints of supervisors that an agent keeps in mind; the oldest goes first.
 pub const WHISPERS_MAX: usize = 5;
 /// Characters of one hint, or of one line that a supervisor has said.
@@ -721,3 +799,25 @@ pub const VISITOR_TYPED_MAX: u32 = 10;
 pub const VISITOR_TYPES_EVERY_MS: u64 = 1_000;
 /// Messages of a conversation that a visitor's page is given again.
 pub const VISIT_MESSAGES_MAX: usize = 400;
+
+// SIP trunks (`sip`).
+/// Messages between a leg of a trunk and the call host, either way.
+pub const SIP_LINE_MESSAGES_MAX: usize = AUDIO_IN_FRAMES_MAX * 2;
+/// Wishes of its owner that wait for a call over a trunk, and what its leg tells it.
+pub const SIP_ORDERS_MAX: usize = 16;
+/// Audio that a leg takes ahead of the moment when it is played; more waits with the call host.
+pub const SIP_PLAYOUT_AHEAD_MS_MAX: u64 = 1_200;
+/// A leg whose other side should send and does not for this long is taken for dead.
+pub const SIP_RTP_SILENT_MS_MAX: u64 = 60_000;
+/// The owner of an endpoint answers within this; the caller hears ringing meanwhile.
+pub const SIP_FRONT_MS_MAX: u64 = 10_000;
+/// A transfer by the other side is decided within this.
+pub const SIP_TRANSFER_MS_MAX: u64 = 30_000;
+/// A request within a call is answered within this.
+pub const SIP_REQUEST_MS_MAX: u64 = 32_000;
+/// Headers of a call that the owner is shown.
+pub const SIP_HEADERS_SHOWN_MAX: usize = 32;
+/// Bytes of one of them.
+pub const SIP_HEADER_BYTES_MAX: usize = 512;
+/// A challenge to prove who one is lasts this long.
+pub const SIP_NONCE_SECS_MAX: u64 = 60;

@@ -15,6 +15,7 @@ pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor 
     name: "browser",
     title: "Browser",
     door: crate::registry::Door::Page,
+    capabilities: crate::registry::SOCKET,
     settings: &[],
     control: crate::registry::no_control,
 };

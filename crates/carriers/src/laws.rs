@@ -1,11 +1,14 @@
 //! What every carrier must obey, as tests that the registry instantiates once per carrier.
 
 use crate::protocol::{
-    Authenticity, CarrierControl, DialReply, Inbound, MediaCommand, MediaEvent, MediaProtocol, MediaSink,
+    Authenticity, CallAction, Capability, CarrierControl, DialAttempt, DialReply, Inbound, MediaCommand, MediaEvent,
+    MediaProtocol, MediaSink, TextMessage, WEBHOOK_AGE_MS_MAX, Way,
 };
+use crate::registry::Descriptor;
 use base::limits::MEDIA_MESSAGE_BYTES_MAX;
-use base::wire::Wire;
-use base::{ErrorClass, MarkId};
+use base::wire::{HttpRequest, Wire};
+use base::{CallId, ErrorClass, MarkId, Millis};
+use std::sync::Arc;
 
 /// How a test plays the other end of one carrier's media socket.
 pub(crate) struct MediaSubject {
@@ -229,6 +232,176 @@ macro_rules! media_laws {
 }
 pub(crate) use media_laws;
 
+/// How a test plays the other end of one platform's webhooks and API. Every secret of its settings holds `sekret`.
+pub(crate) struct ControlSubject {
+    pub(crate) control: Arc<dyn CarrierControl>,
+    /// Requests that the platform signed.
+    pub(crate) genuine: Vec<Request>,
+    /// What holds the signature.
+    pub(crate) signature_header: &'static str,
+    /// Whether the signature covers the URL.
+    pub(crate) covers_url: bool,
+    /// Whether a signature grows old.
+    pub(crate) is_timed: bool,
+    /// An id of a call as the platform writes it.
+    pub(crate) carrier_ref: &'static str,
+    /// The body of an answer by which it takes a call to place; empty when it places none.
+    pub(crate) accepted: &'static [u8],
+}
+
+/// When the vectors were signed, in Unix milliseconds.
+pub(crate) const SIGNED_AT_MS: i64 = 1_700_000_000_000;
+
+pub(crate) fn attempt() -> DialAttempt {
+    DialAttempt {
+        call: CallId::generate(),
+        to: "+14155550100".parse().expect("valid"),
+        from: "+14155550199".parse().expect("valid"),
+        answer_url: "https://example.com/voice?call=1".into(),
+        status_url: "https://example.com/status?call=1".into(),
+        media_url: "wss://example.com/media".into(),
+        token: "t-1".into(),
+        ring: Millis(25_000),
+        now_ms: SIGNED_AT_MS,
+    }
+}
+
+/// Everything the platform may be asked for, with the request for it where it can.
+fn asked(control: &dyn CarrierControl, carrier_ref: &str) -> Vec<(Capability, Option<HttpRequest>)> {
+    let to = "+4940555017".parse().expect("valid");
+    let request = |way: Way| match way {
+        Way::Request(request) => Some(request),
+        Way::NextAnswer => None,
+    };
+    let mut asked = vec![(Capability::Place, control.dial(&attempt()).map(Some))];
+    let message = TextMessage { to: &to, from: &to, text: "hello", now_ms: SIGNED_AT_MS };
+    asked.push((Capability::Text, control.text_message(&message).map(Some)));
+    for action in [
+        CallAction::HangUp,
+        CallAction::Transfer { to: &to, caller_id: None },
+        CallAction::Hold,
+        CallAction::Resume,
+        CallAction::Press("1#"),
+        CallAction::StartRecording,
+        CallAction::StopRecording,
+    ] {
+        asked.push((action.capability(), control.act(carrier_ref, action, SIGNED_AT_MS).map(request)));
+    }
+    let told = asked.into_iter().map(|(capability, request)| match request {
+        Ok(request) => (capability, Some(request)),
+        Err(cannot) => {
+            assert_eq!(cannot.capability, capability, "the refusal names what was asked");
+            assert!(!cannot.why.is_empty());
+            (capability, None)
+        }
+    });
+    told.map(|(capability, request)| (capability, request.flatten())).collect()
+}
+
+/// A capability is listed exactly when there is a way to it.
+pub(crate) fn what_is_listed_can_be_done(subject: &ControlSubject, descriptor: &Descriptor) {
+    let to = "+4940555017".parse().expect("valid");
+    let message = TextMessage { to: &to, from: &to, text: "hello", now_ms: SIGNED_AT_MS };
+    assert_eq!(descriptor.can(Capability::Place), subject.control.dial(&attempt()).is_ok());
+    assert_eq!(descriptor.can(Capability::Text), subject.control.text_message(&message).is_ok());
+    for action in [
+        CallAction::HangUp,
+        CallAction::Transfer { to: &to, caller_id: None },
+        CallAction::Hold,
+        CallAction::Resume,
+        CallAction::Press("1#"),
+        CallAction::StartRecording,
+        CallAction::StopRecording,
+    ] {
+        let way = subject.control.act(subject.carrier_ref, action, SIGNED_AT_MS);
+        assert_eq!(descriptor.can(action.capability()), way.is_ok(), "{action:?}: {way:?}");
+        for hostile in ["../x", "", "a/b", "a?b", "a b"] {
+            let way = subject.control.act(hostile, action, SIGNED_AT_MS);
+            assert!(!matches!(way, Ok(Way::Request(_))), "{action:?} of {hostile:?}");
+        }
+    }
+}
+
+/// No request shows a secret in its URL or when it is printed.
+pub(crate) fn secrets_stay_secret(subject: &ControlSubject) {
+    for (capability, request) in asked(subject.control.as_ref(), subject.carrier_ref) {
+        let Some(request) = request else { continue };
+        let seen = format!("{request:?} {}", request.url);
+        assert!(!seen.contains("sekret"), "{capability:?}: {seen}");
+    }
+}
+
+pub(crate) fn genuine_requests_are_accepted_and_each_mutated_byte_rejected(subject: &ControlSubject) {
+    for request in &subject.genuine {
+        each_mutated_byte_is_rejected(subject.control.as_ref(), request, subject.signature_header, subject.covers_url);
+    }
+}
+
+pub(crate) fn an_old_signature_is_stale(subject: &ControlSubject) {
+    let late = WEBHOOK_AGE_MS_MAX as i64 + 2_000;
+    for request in subject.genuine.iter().filter(|_| subject.is_timed) {
+        for at_ms in [SIGNED_AT_MS - late, SIGNED_AT_MS + late] {
+            let verdict = request.ask_at(at_ms, |inbound| subject.control.authenticate(inbound));
+            assert_eq!(verdict, Authenticity::Stale);
+        }
+    }
+}
+
+pub(crate) fn hanging_up_twice_is_hanging_up(control: &dyn CarrierControl) {
+    let done = |status: u16| control.act_reply(CallAction::HangUp, Some((status, b""))).is_ok();
+    assert!(done(200) && done(204) && done(404));
+    assert!(!done(401) && !done(429) && !done(503));
+    assert!(control.act_reply(CallAction::HangUp, None).is_err(), "no answer is no success");
+    assert!(control.act_reply(CallAction::Press("1"), Some((404, b""))).is_err());
+}
+
+macro_rules! control_laws {
+    ($name:ident) => {
+        mod control {
+            use crate::laws;
+
+            fn subject() -> Option<laws::ControlSubject> {
+                crate::laws::control_subjects::$name()
+            }
+
+            #[test]
+            fn genuine_requests_are_accepted_and_each_mutated_byte_rejected() {
+                subject().iter().for_each(laws::genuine_requests_are_accepted_and_each_mutated_byte_rejected);
+            }
+
+            #[test]
+            fn an_old_signature_is_stale() {
+                subject().iter().for_each(laws::an_old_signature_is_stale);
+            }
+
+            #[test]
+            fn what_is_listed_can_be_done_and_nothing_else() {
+                subject().iter().for_each(|one| laws::what_is_listed_can_be_done(one, &crate::$name::DESCRIPTOR));
+            }
+
+            #[test]
+            fn no_request_shows_a_secret() {
+                subject().iter().for_each(laws::secrets_stay_secret);
+            }
+
+            #[test]
+            fn hanging_up_twice_is_hanging_up() {
+                subject().iter().for_each(|one| laws::hanging_up_twice_is_hanging_up(one.control.as_ref()));
+            }
+
+            #[test]
+            fn a_phone_that_may_ring_is_unknown() {
+                for one in subject().iter().filter(|one| !one.accepted.is_empty()) {
+                    laws::a_phone_that_may_ring_is_unknown(one.control.as_ref());
+                    let reply = one.control.dial_reply(Some((201, one.accepted)));
+                    assert!(matches!(reply, crate::protocol::DialReply::Accepted { .. }), "{reply:?}");
+                }
+            }
+        }
+    };
+}
+pub(crate) use control_laws;
+
 /// An inbound request whose parts a test can change.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -240,19 +413,28 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn ask<T>(&self, ask: impl FnOnce(&Inbound<'_>) -> T) -> T {
+        self.ask_at(SIGNED_AT_MS, ask)
+    }
+
+    pub(crate) fn ask_at<T>(&self, received_at_ms: i64, ask: impl FnOnce(&Inbound<'_>) -> T) -> T {
         let headers: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        ask(&Inbound { method: self.method, url: &self.url, headers: &headers, body: &self.body, received_at_ms: 0 })
+        ask(&Inbound { method: self.method, url: &self.url, headers: &headers, body: &self.body, received_at_ms })
     }
 }
 
-pub(crate) fn each_mutated_byte_is_rejected(control: &dyn CarrierControl, genuine: &Request, signature_header: &str) {
+pub(crate) fn each_mutated_byte_is_rejected(
+    control: &dyn CarrierControl,
+    genuine: &Request,
+    signature_header: &str,
+    covers_url: bool,
+) {
     let verdict = |request: &Request| request.ask(|inbound| control.authenticate(inbound));
     assert!(matches!(verdict(genuine), Authenticity::Genuine { .. }), "{genuine:?}");
     assert_eq!(verdict(genuine), verdict(&genuine.clone()), "equal deliveries have equal replay keys");
     let forged = |request: Request| {
         assert!(matches!(verdict(&request), Authenticity::Forged { .. }), "accepted: {request:?}");
     };
-    for index in 0..genuine.url.len() {
+    for index in (0..genuine.url.len()).filter(|_| covers_url) {
         let mut url = genuine.url.clone().into_bytes();
         url[index] ^= 1;
         forged(Request { url: String::from_utf8_lossy(&url).into_owned(), ..genuine.clone() });
@@ -333,6 +515,88 @@ pub(crate) mod subjects {
         }
     }
 
+    pub(crate) fn vonage() -> MediaSubject {
+        MediaSubject {
+            start: || vec![Wire::Text(crate::vonage::tests::CONNECTED.into())],
+            audio: little_endian,
+            heard: <[i16]>::to_vec,
+            echo: |wire| match wire {
+                Wire::Text(text) if text.contains("notify") => {
+                    Some(Wire::Text(text.replace(r#""action":"notify""#, r#""event":"websocket:notify""#)))
+                }
+                _ => None,
+            },
+            key: |digit| Wire::Text(format!(r#"{{"event":"websocket:dtmf","digit":"{digit}","duration":260}}"#)),
+        }
+    }
+
+    pub(crate) fn telnyx() -> MediaSubject {
+        MediaSubject {
+            start: crate::telnyx::tests::opening,
+            audio: |pcm| {
+                let payload = STANDARD.encode(ulaw(pcm));
+                let media = format!(r#"{{"track":"inbound","chunk":"2","timestamp":"5","payload":"{payload}"}}"#);
+                Wire::Text(format!(r#"{{"event":"media","sequence_number":"4","media":{media},"stream_id":"S1"}}"#))
+            },
+            heard: through_ulaw,
+            echo: |wire| match wire {
+                Wire::Text(text) if text.contains(r#""event":"mark""#) => Some(wire.clone()),
+                _ => None,
+            },
+            key: |digit| {
+                let dtmf = format!(r#"{{"digit":"{digit}"}}"#);
+                Wire::Text(format!(r#"{{"event":"dtmf","stream_id":"S1","sequence_number":"5","dtmf":{dtmf}}}"#))
+            },
+        }
+    }
+
+    pub(crate) fn plivo() -> MediaSubject {
+        MediaSubject {
+            start: crate::plivo::tests::opening,
+            audio: |pcm| {
+                let payload = STANDARD.encode(ulaw(pcm));
+                let media = format!(r#"{{"track":"inbound","timestamp":"5","chunk":2,"payload":"{payload}"}}"#);
+                Wire::Text(format!(r#"{{"sequenceNumber":2,"streamId":"S1","event":"media","media":{media}}}"#))
+            },
+            heard: through_ulaw,
+            echo: |wire| match wire {
+                Wire::Text(text) if text.contains("checkpoint") => {
+                    Some(Wire::Text(text.replace("checkpoint", "playedStream")))
+                }
+                _ => None,
+            },
+            key: |digit| {
+                let dtmf = format!(r#"{{"track":"inbound","digit":"{digit}"}}"#);
+                Wire::Text(format!(r#"{{"event":"dtmf","sequenceNumber":3,"streamId":"S1","dtmf":{dtmf}}}"#))
+            },
+        }
+    }
+
+    pub(crate) fn exotel() -> MediaSubject {
+        MediaSubject {
+            start: crate::exotel::tests::opening,
+            audio: |pcm| {
+                let bytes: Vec<u8> = pcm.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+                let payload = STANDARD.encode(bytes);
+                let media = format!(r#"{{"chunk":"1","timestamp":"100","payload":"{payload}"}}"#);
+                Wire::Text(format!(r#"{{"event":"media","sequence_number":"2","stream_sid":"S1","media":{media}}}"#))
+            },
+            heard: <[i16]>::to_vec,
+            echo: |wire| match wire {
+                Wire::Text(text) if text.contains(r#""event":"mark""#) => Some(wire.clone()),
+                _ => None,
+            },
+            key: |digit| {
+                let dtmf = format!(r#"{{"duration":"100","digit":"{digit}"}}"#);
+                Wire::Text(format!(r#"{{"event":"dtmf","sequence_number":5,"stream_sid":"S1","dtmf":{dtmf}}}"#))
+            },
+        }
+    }
+
+    fn little_endian(pcm: &[i16]) -> Wire {
+        Wire::Binary(pcm.iter().flat_map(|sample| sample.to_le_bytes()).collect())
+    }
+
     pub(crate) fn website() -> MediaSubject {
         browser()
     }
@@ -340,13 +604,26 @@ pub(crate) mod subjects {
     pub(crate) fn browser() -> MediaSubject {
         MediaSubject {
             start: || vec![Wire::Text(r#"{"type":"start","agent":"shop","token":"t-1"}"#.into())],
-            audio: |pcm| Wire::Binary(pcm.iter().flat_map(|sample| sample.to_le_bytes()).collect()),
+            audio: little_endian,
             heard: <[i16]>::to_vec,
             echo: |wire| match wire {
                 Wire::Text(text) if text.contains(r#""type":"mark""#) => Some(wire.clone()),
                 _ => None,
             },
             key: |digit| Wire::Text(format!(r#"{{"type":"dtmf","digit":"{digit}"}}"#)),
+        }
+    }
+
+    pub(crate) fn sip() -> MediaSubject {
+        MediaSubject {
+            start: || vec![crate::sip::start(Some("t-1"), "abc")],
+            audio: |pcm| Wire::Binary(crate::sip::bytes(pcm)),
+            heard: <[i16]>::to_vec,
+            echo: |wire| match crate::sip::told(wire) {
+                Some(crate::sip::Told::Mark(name)) => Some(crate::sip::mark(name)),
+                _ => None,
+            },
+            key: crate::sip::key,
         }
     }
 
@@ -361,5 +638,59 @@ pub(crate) mod subjects {
             },
             key: |digit| Wire::Text(format!("dtmf {digit}")),
         }
+    }
+}
+
+/// How to play each platform's webhooks and API; none where there are none.
+pub(crate) mod control_subjects {
+    use super::ControlSubject;
+
+    pub(crate) fn twilio() -> Option<ControlSubject> {
+        Some(crate::twilio::tests::control_subject())
+    }
+
+    pub(crate) fn vonage() -> Option<ControlSubject> {
+        Some(crate::vonage::tests::control_subject())
+    }
+
+    pub(crate) fn telnyx() -> Option<ControlSubject> {
+        Some(crate::telnyx::tests::control_subject())
+    }
+
+    pub(crate) fn plivo() -> Option<ControlSubject> {
+        Some(crate::plivo::tests::control_subject())
+    }
+
+    pub(crate) fn exotel() -> Option<ControlSubject> {
+        Some(crate::exotel::tests::control_subject())
+    }
+
+    pub(crate) fn ringcentral() -> Option<ControlSubject> {
+        Some(crate::ringcentral::tests::control_subject())
+    }
+
+    pub(crate) fn zoom() -> Option<ControlSubject> {
+        Some(crate::zoom::tests::control_subject())
+    }
+
+    pub(crate) fn connect() -> Option<ControlSubject> {
+        Some(crate::connect::tests::control_subject())
+    }
+
+    pub(crate) fn browser() -> Option<ControlSubject> {
+        None
+    }
+
+    pub(crate) fn website() -> Option<ControlSubject> {
+        None
+    }
+
+    pub(crate) fn loopback() -> Option<ControlSubject> {
+        None
+    }
+
+    /// Its endpoint is in this process: there are no webhooks to obey a law.
+    pub(crate) fn sip() -> Option<ControlSubject> {
+        None
     }
 }

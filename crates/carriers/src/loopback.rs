@@ -19,6 +19,7 @@ pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor 
     name: "loopback",
     title: "Simulated caller",
     door: crate::registry::Door::InProcess,
+    capabilities: crate::registry::SOCKET,
     settings: &[],
     control: crate::registry::no_control,
 };

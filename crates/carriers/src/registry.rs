@@ -1,6 +1,6 @@
 //! Every carrier, one word each. A word here makes the carrier's media socket available by name and runs the laws on it.
 
-use crate::protocol::{CarrierControl, MediaProtocol};
+use crate::protocol::{Capability, CarrierControl, MediaProtocol};
 use base::Secret;
 use std::sync::Arc;
 
@@ -30,10 +30,19 @@ pub struct Descriptor {
     pub title: &'static str,
     /// Who may open its media socket.
     pub door: Door,
+    /// What it can do, in the order of [`Capability::ALL`].
+    pub capabilities: &'static [Capability],
     /// What it is configured with.
     pub settings: &'static [Setting],
     /// Makes its control from the settings.
     pub control: fn(&Settings<'_>) -> Control,
+}
+
+impl Descriptor {
+    /// Whether it can do this.
+    pub fn can(&self, capability: Capability) -> bool {
+        self.capabilities.contains(&capability)
+    }
 }
 
 /// One setting of a carrier.
@@ -61,7 +70,26 @@ impl Settings<'_> {
         let from_env = || (!setting.env.is_empty()).then(|| (self.env)(setting.env)).flatten().map(Secret::new);
         (self.configured)(setting.key).or_else(from_env).filter(|value| !value.expose().is_empty())
     }
+
+    /// Whether a setting is `on`; absent is `off`.
+    pub(crate) fn is_on(&self, setting: &Setting) -> Result<bool, String> {
+        match self.get(setting).as_ref().map(|value| value.expose().as_str()) {
+            None | Some("off" | "false") => Ok(false),
+            Some("on" | "true") => Ok(true),
+            Some(_) => Err(format!("{} is on or off", setting.key)),
+        }
+    }
 }
+
+/// What a carrier can do that is only a socket.
+pub(crate) const SOCKET: &[Capability] = &[
+    Capability::Answer,
+    Capability::Audio,
+    Capability::Marks,
+    Capability::Clear,
+    Capability::KeysIn,
+    Capability::HangUp,
+];
 
 /// The control of a carrier that has none.
 pub fn no_control(_: &Settings<'_>) -> Control {
@@ -69,14 +97,14 @@ pub fn no_control(_: &Settings<'_>) -> Control {
 }
 
 macro_rules! carriers {
-    ($($name:ident),* $(,)?) => {
+    ($($name:ident),*; $($silent:ident),* $(,)?) => {
         /// The names of all carriers.
-        pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+        pub const NAMES: &[&str] = &[$(stringify!($name),)* $(stringify!($silent)),*];
 
         /// What all carriers say about themselves.
-        pub const DESCRIPTORS: &[Descriptor] = &[$(crate::$name::DESCRIPTOR),*];
+        pub const DESCRIPTORS: &[Descriptor] = &[$(crate::$name::DESCRIPTOR,)* $(crate::$silent::DESCRIPTOR),*];
 
-        /// A new media socket of the carrier of this name.
+        /// A new media socket of the carrier of this name; `None` for platforms whose audio comes by SIP.
         pub fn media(name: &str) -> Option<Box<dyn MediaProtocol>> {
             match name {
                 $(stringify!($name) => Some(Box::new(crate::$name::Media::new())),)*
@@ -86,12 +114,14 @@ macro_rules! carriers {
 
         #[cfg(test)]
         mod laws_of {
-            $(mod $name { crate::laws::media_laws!($name); })*
+            $(mod $name { crate::laws::media_laws!($name); crate::laws::control_laws!($name); })*
+            $(mod $silent { crate::laws::control_laws!($silent); })*
         }
     };
 }
 
-carriers! { twilio, browser, loopback, website }
+// Behind the semicolon: platforms without a media socket.
+carriers! { twilio, vonage, telnyx, plivo, exotel, browser, loopback, website, sip; ringcentral, zoom, connect }
 
 /// What the carrier of this name says about itself.
 pub fn descriptor(name: &str) -> Option<&'static Descriptor> {
@@ -108,6 +138,8 @@ mod tests {
         for (name, descriptor) in NAMES.iter().zip(DESCRIPTORS) {
             assert_eq!(*name, descriptor.name);
             assert!(descriptor.settings.iter().all(|setting| !setting.key.is_empty() && !setting.doc.is_empty()));
+            assert!(descriptor.capabilities.is_sorted(), "{name}");
+            assert_eq!(descriptor.can(Capability::Audio), media(name).is_some(), "{name}");
             let nothing = Settings { configured: &|_| None, env: &|_| None };
             assert!((descriptor.control)(&nothing).expect("no settings is no error").is_none());
         }

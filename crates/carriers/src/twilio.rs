@@ -15,15 +15,14 @@ pub use signature::{Algorithm, sign};
 pub type Media = TwilioMedia;
 
 use crate::protocol::{
-    Answer, Authenticity, CarrierControl, DialAttempt, DialReply, Inbound, InboundCall, Reply, StatusReport,
-    TextMessage,
+    Answer, AnsweredBy, Authenticity, CallAction, CannotDo, Capability, CarrierControl, DialAttempt, DialReply,
+    Inbound, InboundCall, Reply, StatusReport, TextMessage, Way,
 };
 use crate::registry::{Control, Descriptor, Door, Setting, Settings};
-use aws_lc_rs::{constant_time, digest};
-use base::wire::{Header, HttpRequest, Method};
+use crate::rest;
+use aws_lc_rs::constant_time;
+use base::wire::HttpRequest;
 use base::{ErrorClass, Failure, Pii, Secret};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use model::call::CallState;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -55,6 +54,11 @@ const API_SECRET: Setting = Setting { key: "api_secret", env: "TWILIO_API_SECRET
 const SHARED_KEY: Setting =
     Setting { key: "shared_key", env: "", doc: "The id of a shared key that signs webhooks with SHA-256." };
 const SHARED_SECRET: Setting = Setting { key: "shared_secret", env: "", doc: "The secret of the shared key." };
+const MACHINE_DETECTION: Setting = Setting {
+    key: "machine_detection",
+    env: "",
+    doc: "`on` lets the platform tell answering machines from people on calls that we place; it costs extra.",
+};
 const BASE_URL: Setting =
     Setting { key: "base_url", env: "TWILIO_BASE_URL", doc: "The REST API: a region's host, or a twin on loopback." };
 
@@ -63,7 +67,21 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     name: "twilio",
     title: "Twilio",
     door: Door::Platform,
-    settings: &[ACCOUNT_SID, AUTH_TOKEN, API_KEY, API_SECRET, SHARED_KEY, SHARED_SECRET, BASE_URL],
+    capabilities: &[
+        Capability::Place,
+        Capability::Answer,
+        Capability::Reject,
+        Capability::Audio,
+        Capability::Marks,
+        Capability::Clear,
+        Capability::KeysIn,
+        Capability::HangUp,
+        Capability::TransferCold,
+        Capability::Record,
+        Capability::MachineDetection,
+        Capability::Text,
+    ],
+    settings: &[ACCOUNT_SID, AUTH_TOKEN, API_KEY, API_SECRET, SHARED_KEY, SHARED_SECRET, MACHINE_DETECTION, BASE_URL],
     control,
 };
 
@@ -86,6 +104,7 @@ fn control(settings: &Settings<'_>) -> Control {
         auth_token,
         api_key: pair(&API_KEY, &API_SECRET)?,
         shared_keys: shared.map(|(id, secret)| SharedKey { id, secret }).into_iter().collect(),
+        detects_machines: settings.is_on(&MACHINE_DETECTION)?,
         api_base: api_base.unwrap_or_else(|| API_BASE.to_owned()),
     }))))
 }
@@ -101,6 +120,8 @@ pub struct TwilioOptions {
     pub api_key: Option<(String, Secret<String>)>,
     /// Shared keys that may sign webhooks with SHA-256.
     pub shared_keys: Vec<SharedKey>,
+    /// Whether the platform tells answering machines from people on calls that we place.
+    pub detects_machines: bool,
     /// `https://api.twilio.com`, or a regional host, or a twin on loopback. No slash at the end.
     pub api_base: String,
 }
@@ -122,6 +143,7 @@ impl TwilioOptions {
             auth_token: Secret::new(auth_token.into()),
             api_key: None,
             shared_keys: Vec::new(),
+            detects_machines: false,
             api_base: API_BASE.to_owned(),
         }
     }
@@ -157,24 +179,16 @@ impl TwilioControl {
         }
     }
 
-    fn api_request(&self, path: &str, form: &[(&str, &str)]) -> HttpRequest {
-        let (user, password) = match &self.options.api_key {
-            Some((id, secret)) => (id, secret),
-            None => (&self.options.account_sid, &self.options.auth_token),
-        };
-        let credential = STANDARD.encode(format!("{user}:{}", password.expose()));
-        let mut body = form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(form);
-        HttpRequest {
-            method: Method::Post,
-            url: format!("{}/2010-04-01/Accounts/{}/{path}", self.options.api_base, self.options.account_sid),
-            headers: vec![
-                Header::secret("authorization", format!("Basic {credential}")),
-                Header::plain("content-type", FORM),
-                Header::plain("accept", "application/json"),
-            ],
-            body: body.finish().into_bytes(),
+    fn api_request(&self, path: &str, form: &[(&str, &str)]) -> Result<HttpRequest, &'static str> {
+        if self.options.account_sid.is_empty() {
+            return Err("account_sid is not set");
         }
+        let credential = match &self.options.api_key {
+            Some((id, secret)) => rest::basic(id, secret),
+            None => rest::basic(&self.options.account_sid, &self.options.auth_token),
+        };
+        let url = format!("{}/2010-04-01/Accounts/{}/{path}", self.options.api_base, self.options.account_sid);
+        Ok(rest::form(url, credential, form))
     }
 }
 
@@ -198,7 +212,7 @@ impl CarrierControl for TwilioControl {
             Ok(form) => form,
             Err(why) => return Authenticity::Forged { why },
         };
-        let upgrade = is_upgrade(request);
+        let upgrade = request.is_upgrade();
         let url = if upgrade { socket_url(request.url) } else { request.url.to_owned() };
         // Every variant is tried even when the first fits, so that the time says nothing.
         let fitting = signature::url_variants(&url)
@@ -213,18 +227,18 @@ impl CarrierControl for TwilioControl {
     }
 
     fn inbound_call(&self, request: &Inbound<'_>) -> Result<InboundCall, Failure> {
-        let fields = fields(request);
-        let (name, value) = twiml::RESUMED_QUERY;
+        let fields = request.fields();
         Ok(InboundCall {
             carrier_ref: call_sid(&fields)?.to_owned(),
             from: field(&fields, "From").map(Pii::from),
             to: field(&fields, "To").and_then(|number| number.parse().ok()),
-            resumed: query(request.url).any(|(key, given)| key == name && given == value),
+            resumed: request.is_resuming(),
+            ..InboundCall::default()
         })
     }
 
-    fn answer(&self, answer: &Answer) -> Reply {
-        Reply { status: 200, content_type: "text/xml", body: twiml::document(answer) }
+    fn answer(&self, _: &InboundCall, answer: &Answer) -> Reply {
+        Reply::new(200, "text/xml", twiml::document(answer))
     }
 
     fn has_voice(&self) -> bool {
@@ -232,7 +246,7 @@ impl CarrierControl for TwilioControl {
     }
 
     fn status(&self, request: &Inbound<'_>) -> Result<Option<StatusReport>, Failure> {
-        let fields = fields(request);
+        let fields = request.fields();
         let carrier_ref = call_sid(&fields)?.to_owned();
         let Some(raw_state) = field(&fields, "CallStatus") else { return Ok(None) };
         let state = match raw_state {
@@ -247,76 +261,78 @@ impl CarrierControl for TwilioControl {
             _ => return Ok(None),
         };
         Ok(Some(StatusReport {
-            carrier_ref,
-            state,
             sequence: field(&fields, "SequenceNumber").and_then(|text| text.parse().ok()),
-            raw_state: raw_state.to_owned(),
             duration_secs: field(&fields, "CallDuration").and_then(|text| text.parse().ok()),
+            answered_by: field(&fields, "AnsweredBy").map(answered_by),
+            recording_url: field(&fields, "RecordingUrl").map(str::to_owned),
+            ..StatusReport::new(carrier_ref, state, raw_state)
         }))
     }
 
-    fn dial(&self, attempt: &DialAttempt) -> Option<HttpRequest> {
-        if self.options.account_sid.is_empty() {
-            return None;
+    fn dial(&self, attempt: &DialAttempt) -> Result<HttpRequest, CannotDo> {
+        let ring_secs = rest::seconds(attempt.ring, 1, RING_SECS_MAX).to_string();
+        let mut form = vec![
+            ("To", attempt.to.expose()),
+            ("From", attempt.from.expose()),
+            ("Url", &attempt.answer_url),
+            ("Method", "POST"),
+            ("StatusCallback", &attempt.status_url),
+            ("StatusCallbackMethod", "POST"),
+            ("StatusCallbackEvent", "initiated"),
+            ("StatusCallbackEvent", "ringing"),
+            ("StatusCallbackEvent", "answered"),
+            ("StatusCallbackEvent", "completed"),
+            ("Timeout", &ring_secs),
+        ];
+        if self.options.detects_machines {
+            form.extend([
+                ("MachineDetection", "DetectMessageEnd"),
+                ("AsyncAmd", "true"),
+                ("AsyncAmdStatusCallback", &attempt.status_url),
+            ]);
         }
-        let ring_secs = attempt.ring.0.div_ceil(1000).clamp(1, RING_SECS_MAX).to_string();
-        Some(self.api_request(
-            "Calls.json",
-            &[
-                ("To", attempt.to.expose()),
-                ("From", attempt.from.expose()),
-                ("Url", &attempt.answer_url),
-                ("Method", "POST"),
-                ("StatusCallback", &attempt.status_url),
-                ("StatusCallbackMethod", "POST"),
-                ("StatusCallbackEvent", "initiated"),
-                ("StatusCallbackEvent", "ringing"),
-                ("StatusCallbackEvent", "answered"),
-                ("StatusCallbackEvent", "completed"),
-                ("Timeout", &ring_secs),
-            ],
-        ))
+        self.api_request("Calls.json", &form).map_err(|why| CannotDo { capability: Capability::Place, why })
     }
 
-    fn text_message(&self, message: &TextMessage<'_>) -> Option<HttpRequest> {
-        if self.options.account_sid.is_empty() {
-            return None;
-        }
+    fn text_message(&self, message: &TextMessage<'_>) -> Result<HttpRequest, CannotDo> {
         let fields = [("To", message.to.expose()), ("From", message.from.expose()), ("Body", message.text)];
-        Some(self.api_request("Messages.json", &fields))
+        self.api_request("Messages.json", &fields).map_err(|why| CannotDo { capability: Capability::Text, why })
     }
 
     fn dial_reply(&self, answer: Option<(u16, &[u8])>) -> DialReply {
-        let Some((status, body)) = answer else {
-            return DialReply::Unknown(Failure::new(ErrorClass::Timeout, "no answer to the request to dial"));
+        rest::dialled(answer, |body| rest::text_at(body, "/sid").filter(|sid| is_sid(sid)), refusal)
+    }
+
+    fn act(&self, carrier_ref: &str, action: CallAction<'_>, _: i64) -> Result<Way, CannotDo> {
+        let capability = action.capability();
+        let request = match action {
+            CallAction::Transfer { .. } => return Ok(Way::NextAnswer),
+            CallAction::Hold | CallAction::Resume => return Err(CannotDo::at_all(capability)),
+            CallAction::Press(_) => {
+                return Err(CannotDo { capability, why: "it would end the media stream; the agent plays the tones" });
+            }
+            _ if !is_sid(carrier_ref) => return Err(CannotDo { capability, why: "this is no id of a call" }),
+            CallAction::HangUp => self.api_request(&format!("Calls/{carrier_ref}.json"), &[("Status", "completed")]),
+            CallAction::StartRecording => {
+                let form = [("RecordingChannels", "dual")];
+                self.api_request(&format!("Calls/{carrier_ref}/Recordings.json"), &form)
+            }
+            CallAction::StopRecording => {
+                let path = format!("Calls/{carrier_ref}/Recordings/Twilio.CURRENT.json");
+                self.api_request(&path, &[("Status", "stopped")])
+            }
         };
-        match status {
-            200..=299 => match serde_json::from_slice::<Created>(body) {
-                Ok(created) if is_sid(&created.sid) => DialReply::Accepted { carrier_ref: created.sid },
-                _ => DialReply::Unknown(Failure::new(ErrorClass::Protocol, "dialled, but the answer names no call")),
-            },
-            // The request may have been handled before the other side gave up on it.
-            408 | 425 | 499 => DialReply::Unknown(Failure::new(ErrorClass::Timeout, format!("HTTP {status}"))),
-            400..=498 => DialReply::Refused(refusal(status, body)),
-            500..=599 => DialReply::Unknown(Failure::new(ErrorClass::Unavailable, format!("HTTP {status}"))),
-            _ => DialReply::Unknown(Failure::new(ErrorClass::Protocol, format!("HTTP {status}"))),
+        request.map(Way::Request).map_err(|why| CannotDo { capability, why })
+    }
+
+    fn act_reply(&self, action: CallAction<'_>, answer: Option<(u16, &[u8])>) -> Result<(), Failure> {
+        // 21220: the call is in no state that can be changed, which is to say over.
+        let is_over = |body: &[u8]| matches!(error_code(body), Some(20404 | 21220));
+        match answer {
+            Some((_, body)) if action == CallAction::HangUp && is_over(body) => Ok(()),
+            answer => rest::acted(action, answer),
         }
     }
-
-    fn hang_up(&self, carrier_ref: &str) -> Option<HttpRequest> {
-        (is_sid(carrier_ref) && !self.options.account_sid.is_empty())
-            .then(|| self.api_request(&format!("Calls/{carrier_ref}.json"), &[("Status", "completed")]))
-    }
-
-    fn hang_up_done(&self, status: u16, body: &[u8]) -> bool {
-        // 21220: the call is in no state that can be changed, which is to say over.
-        matches!(status, 200..=299 | 404) || matches!(error_code(body), Some(20404 | 21220))
-    }
-}
-
-#[derive(Deserialize)]
-struct Created {
-    sid: String,
 }
 
 #[derive(Deserialize)]
@@ -338,12 +354,7 @@ fn refusal(status: u16, body: &[u8]) -> Failure {
         Some(13227 | 21210 | 21215 | 21219 | 21408) => ErrorClass::Auth,
         Some(10001 | 10002 | 20005 | 20402) => ErrorClass::Quota,
         Some(21216 | 21610) => ErrorClass::Refused,
-        _ => match status {
-            401 | 403 => ErrorClass::Auth,
-            402 => ErrorClass::Quota,
-            429 => ErrorClass::RateLimited,
-            _ => ErrorClass::Invalid,
-        },
+        _ => rest::class_of(status),
     };
     match code {
         Some(code) => {
@@ -357,8 +368,14 @@ fn is_sid(text: &str) -> bool {
     !text.is_empty() && text.len() <= SID_CHARS_MAX && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-fn is_upgrade(request: &Inbound<'_>) -> bool {
-    request.header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+/// Source: twilio.com/docs/voice/answering-machine-detection.
+fn answered_by(text: &str) -> AnsweredBy {
+    match text {
+        "fax" => AnsweredBy::Fax,
+        "machine_start" => AnsweredBy::Machine,
+        text if text.starts_with("machine") => AnsweredBy::MachineEnd,
+        _ => AnsweredBy::Human,
+    }
 }
 
 /// The URL as our answer named it: servers see `https` where the platform signed `wss`.
@@ -382,26 +399,11 @@ fn signed_form(request: &Inbound<'_>) -> Result<Vec<(String, String)>, &'static 
     if is_form(request) {
         return Ok(form_urlencoded::parse(request.body).into_owned().collect());
     }
-    let named = query(request.url).find(|(name, _)| name == "bodySHA256").map(|(_, hash)| hash);
+    let named = request.query().find(|(name, _)| name == "bodySHA256").map(|(_, hash)| hash);
     let named = named.ok_or("a body that the signature does not cover")?;
-    let hash: String =
-        digest::digest(&digest::SHA256, request.body).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    constant_time::verify_slices_are_equal(hash.as_bytes(), named.as_bytes())
+    constant_time::verify_slices_are_equal(rest::sha256(request.body).as_bytes(), named.as_bytes())
         .map(|()| Vec::new())
         .map_err(|_| "the body is not the one that was signed")
-}
-
-/// The fields of a webhook: the form of a POST, the query of a GET.
-fn fields(request: &Inbound<'_>) -> Vec<(String, String)> {
-    if request.method.eq_ignore_ascii_case("GET") {
-        return query(request.url).collect();
-    }
-    form_urlencoded::parse(request.body).into_owned().collect()
-}
-
-fn query(url: &str) -> impl Iterator<Item = (String, String)> + '_ {
-    let text = url.split_once('?').map_or("", |(_, query)| query);
-    form_urlencoded::parse(text.split('#').next().unwrap_or_default().as_bytes()).into_owned()
 }
 
 fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {

@@ -6,6 +6,7 @@ pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor 
     name: "website",
     title: "Website",
     door: crate::registry::Door::Visitor,
+    capabilities: crate::registry::SOCKET,
     settings: &[],
     control: crate::registry::no_control,
 };

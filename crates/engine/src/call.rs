@@ -17,6 +17,7 @@ mod ending;
 mod endpointing;
 mod finished;
 mod flow;
+mod guard;
 mod guess;
 mod habits;
 mod hearing;
@@ -153,6 +154,10 @@ pub struct CallMachine {
     has_human: bool,
     hold: Hold,
     drain: Option<Drain>,
+    /// It came in outside the hours of the agent.
+    is_outside_hours: bool,
+    /// How often a rule of the agent kept something from being talked about or said.
+    refusals: u32,
     /// No money is left for a call that rings: who called hears so once there is audio.
     is_budget_gone: bool,
     closing: Option<Closing>,
@@ -223,6 +228,8 @@ impl CallMachine {
             has_human: false,
             hold: Hold::default(),
             drain: None,
+            is_outside_hours: false,
+            refusals: 0,
             is_budget_gone: false,
             closing: None,
             is_left_unanswered: false,
@@ -292,7 +299,8 @@ impl CallMachine {
         let then = [&lines.not_heard, &lines.are_you_there, &lines.goodbye, &lines.call_back, &lines.handoff];
         let rare = [&lines.give_up, &lines.resumed, &lines.time_is_up, &lines.handed_back];
         let sounds = lines.back_channels.iter().filter(|_| self.agent.turns.back_channels);
-        let texts = first.into_iter().chain(placed).chain(sounds).chain(then).chain(rare);
+        let outside = self.outside_text().into_iter();
+        let texts = first.into_iter().chain(outside).chain(placed).chain(sounds).chain(then).chain(rare);
         let texts = texts.filter(|text| !text.trim().is_empty()).cloned().collect();
         self.out.push(Output::Prepare { texts });
     }
@@ -335,6 +343,7 @@ impl CallMachine {
         match input {
             HostInput::Drain { deadline } => self.begin_drain(now, deadline),
             HostInput::BudgetExhausted => self.budget_is_gone(now),
+            HostInput::OutsideHours => self.came_outside_hours(now),
             HostInput::Overflow => self.close_with_call_back(now, "overflow"),
             HostInput::Routed(routed) => {
                 self.out.journal(now, Entry::Routed(routed.clone()));

@@ -76,6 +76,11 @@ pub enum Reply {
     Say(String),
     /// The customer said yes: run exactly this.
     Run(ToolCallId, ToolRun),
+    /// They named a subject that the agent does not talk about.
+    Refuse {
+        /// Which.
+        topic: String,
+    },
     /// It was what the flow had asked for: it goes on.
     Flow,
 }
@@ -126,6 +131,8 @@ pub struct Dialog {
     whispers: Vec<String>,
     /// A person has spoken with the customer.
     had_person: bool,
+    /// It is outside the hours of the agent.
+    is_after_hours: bool,
     lines: Vec<Line>,
     evidence: Evidence,
     /// The argument that was asked for last.
@@ -153,6 +160,7 @@ impl Dialog {
             facts: Vec::new(),
             whispers: Vec::new(),
             had_person: false,
+            is_after_hours: false,
             lines: Vec::new(),
             evidence: Evidence::default(),
             awaiting: None,
@@ -173,8 +181,22 @@ impl Dialog {
         self.prompt_again();
     }
 
+    /// It is outside the hours of the agent: nobody else is there.
+    pub fn nobody_is_there(&mut self) {
+        self.is_after_hours = true;
+        self.prompt_again();
+    }
+
+    /// What the agent is saying in the present turn.
+    pub fn said(&self) -> &str {
+        &self.said
+    }
+
     fn prompt_again(&mut self) {
         self.system = prompt::system(&self.agent, &self.facts);
+        if self.is_after_hours {
+            prompt::add_after_hours(&mut self.system);
+        }
         prompt::add_desk(&mut self.system, &self.whispers, self.had_person);
     }
 
@@ -221,7 +243,13 @@ impl Dialog {
         let Some(pending) = self.pending.take() else {
             // What the brain asked for in between is the brain's.
             let is_answer = !is_about_slot && self.flow.as_mut().is_some_and(|flow| flow.answered(text));
-            return CustomerTurn { decided: None, reply: if is_answer { Reply::Flow } else { Reply::Generate } };
+            let topic = self.agent.guardrails.topic_in(text).filter(|_| !is_answer && !is_about_slot);
+            let reply = match topic {
+                Some(topic) => Reply::Refuse { topic: topic.to_owned() },
+                None if is_answer => Reply::Flow,
+                None => Reply::Generate,
+            };
+            return CustomerTurn { decided: None, reply };
         };
         let name = pending.name.clone();
         let turn = self.decide(pending, text);

@@ -295,6 +295,8 @@ pub enum HostInput {
     },
     /// The business may spend no more on this call.
     BudgetExhausted,
+    /// The call came in outside the hours of its agent. Told before there is audio.
+    OutsideHours,
     /// Inputs came faster than they could be handled.
     Overflow,
     /// Somebody else serves a stage. The machine only writes it down.

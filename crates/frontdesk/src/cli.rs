@@ -151,7 +151,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     let code = runtime.block_on(async {
         match cli.command {
             Command::Serve(_) => commands::serve::serve(config, layers).await,
-            Command::Demo(args) => commands::demo::demo(config, args).await,
+            Command::Demo(args) => Box::pin(commands::demo::demo(config, args)).await,
             Command::Call(args) => commands::call::call(config, args).await,
             Command::Models(command) => commands::models::models(&config, command).await,
             Command::Voices(command) => commands::voices::voices(&config, command).await,

@@ -2,6 +2,7 @@
 //! and an unknown key names the nearest known one.
 
 use crate::nodes::{NodeConfig, ObjectsConfig, SharedConfig};
+use crate::trunks::SipConfig;
 use base::Secret;
 use runtime::mail::RelaySettings;
 use serde::Deserialize;
@@ -51,6 +52,8 @@ pub struct Config {
     pub retention: Retention,
     /// The API.
     pub api: Api,
+    /// Lines of browsers by WebRTC.
+    pub webrtc: crate::rtc::RtcConfig,
     /// Tools of businesses.
     pub tools: Tools,
     /// Messages to systems of businesses.
@@ -79,6 +82,8 @@ pub struct Config {
     pub numbers: Vec<NumberEntry>,
     /// Carriers by registry name.
     pub carriers: BTreeMap<String, BTreeMap<String, Setting>>,
+    /// SIP trunks.
+    pub sip: SipConfig,
 }
 
 /// A value of an open table. Any of them may be a secret, so none prints.
@@ -154,6 +159,8 @@ pub struct Data {
     pub dir: String,
     /// Load the demonstration business.
     pub demo: bool,
+    /// Short name of the business that the installation acts for where nobody names one; empty: the first by name.
+    pub business: String,
 }
 
 /// Which database. Addresses hold passwords, and may be references.
@@ -252,6 +259,10 @@ pub struct WebhookRules {
 pub struct KnowledgeRules {
     /// Whether sites may be at addresses that are not public.
     pub private_addresses: bool,
+    /// Where vectors lie beside our own rows: `local` for nowhere, or the registry name of a vector store.
+    pub index: String,
+    /// From so many passages on, agents of a business search there.
+    pub index_from_passages: u32,
 }
 
 /// Mails.
@@ -593,7 +604,9 @@ fn check_values(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Vec<St
         Ok(_) => {}
         Err(problem) => problems.push(problem),
     }
+    problems.extend(config.webrtc.settings(env).err());
     problems.extend(crate::nodes::problems(config, env));
+    problems.extend(config.sip.endpoint(env).err());
     for (table, entries) in [("providers", &config.providers), ("carriers", &config.carriers)] {
         for (name, settings) in entries {
             for (key, setting) in settings {

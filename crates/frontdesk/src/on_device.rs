@@ -8,7 +8,7 @@ use local::speech::{NeuralVad, Recognizer, Synthesizer, TurnJudge};
 use model::business::TenantScope;
 #[cfg(feature = "gguf")]
 use runtime::on_device::PhrasingBrain;
-use runtime::on_device::{LocalBrain, LocalEmbed, LocalJudge, LocalStt, LocalTts, StoredMinds, model_slots};
+use runtime::on_device::{Elsewhere, LocalBrain, LocalEmbed, LocalJudge, LocalStt, LocalTts, StoredMinds, model_slots};
 use runtime::service::{BrainService, EmbedService};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -134,8 +134,9 @@ impl OnDevice {
     }
 
     /// What reads documents, gives them vectors and loads them.
-    pub fn minds(&self, store: Arc<dyn Store>) -> anyhow::Result<StoredMinds> {
-        Ok(StoredMinds::new(store, Arc::clone(&self.models), Parser::of_this_program()?))
+    pub fn minds(&self, store: Arc<dyn Store>, elsewhere: Option<Elsewhere>) -> anyhow::Result<StoredMinds> {
+        let minds = StoredMinds::new(store, Arc::clone(&self.models), Parser::of_this_program()?);
+        Ok(minds.with_elsewhere(elsewhere))
     }
 
     /// Loads the documents of a business and prepares its agents' tools and lines, so that the first call is as quick as

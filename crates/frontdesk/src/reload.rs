@@ -15,8 +15,15 @@ use store::Store;
 use toml::{Table, Value};
 
 /// What can be changed while calls go on, and what can be set in the database.
-pub const LIVE_KEYS: [&str; 6] =
-    ["budget.call_cents", "budget.month_cents", "calls.drain_secs", "calls.inbound_reserve", "calls.max", "log.filter"];
+pub const LIVE_KEYS: [&str; 7] = [
+    "budget.call_cents",
+    "budget.month_cents",
+    "calls.drain_secs",
+    "calls.inbound_reserve",
+    "calls.max",
+    "log.filter",
+    "plans.default",
+];
 
 /// The name under which the database keeps what an operator has set: a JSON object of keys and texts.
 pub const SETTING: &str = "config";
@@ -134,11 +141,16 @@ impl Live {
 pub async fn follow(mut live: Live, node: Node) {
     let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
     let mut ticks = tokio::time::interval(Duration::from_millis(limits::CONFIG_LOOK_MS));
+    let mut newcomers = tokio::time::interval(Duration::from_millis(limits::PLAN_LOOK_MS));
     let (mut file_at, mut version) = (live.layers.changed_at(), None);
     loop {
         let is_asked = tokio::select! {
             () = signalled(&mut hangup) => true,
             _ = ticks.tick() => false,
+            _ = newcomers.tick() => {
+                subscribe(&live.current.load_full(), &node).await;
+                continue;
+            }
         };
         let (kept, now_version) = match stored(node.store().as_ref()).await {
             Ok(kept) => kept,
@@ -160,12 +172,25 @@ pub async fn follow(mut live: Live, node: Node) {
             continue;
         }
         match live.read_again(&kept) {
-            Ok(changes) => apply(&live.current.load(), &changes, &node),
+            Ok(changes) => {
+                apply(&live.current.load(), &changes, &node);
+                subscribe(&live.current.load_full(), &node).await;
+            }
             Err(problems) => {
                 metrics::counter!("frontdesk_config_reloads_total", "outcome" => "refused").increment(1);
                 tracing::error!(%problems, "the configuration was read again and not taken");
             }
         }
+    }
+}
+
+/// Businesses that have chosen no plan get the one that is configured now.
+async fn subscribe(config: &Config, node: &Node) {
+    if let Err(error) = crate::wiring_live::subscribe_rest(config, node.store().as_ref()).await {
+        tracing::error!(
+            error = format!("{error:#}"),
+            "businesses without a plan did not get the one that is configured"
+        );
     }
 }
 

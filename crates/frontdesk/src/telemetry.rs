@@ -17,7 +17,7 @@ const LATENCY_SECONDS: [f64; 14] = [0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0
 
 /// Starts logging to standard error.
 pub fn start_logs(log: &Log) {
-    let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter_of(&log.filter).unwrap_or_else(|_| EnvFilter::new("info,rsipstack=off"));
     let writer = Queue::start();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = match log.format.as_str() {
@@ -37,6 +37,12 @@ pub fn start_logs(log: &Log) {
     let _ = started;
 }
 
+/// A filter under which the SIP stack stays silent: it logs whole messages, with the numbers of callers in them.
+fn filter_of(text: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    let is_none = text.split(',').all(|one| one.trim().is_empty());
+    EnvFilter::try_new(if is_none { "rsipstack=off".to_owned() } else { format!("{text},rsipstack=off") })
+}
+
 type SetFilter = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
 
 /// Exchanges the filter of the running logs.
@@ -48,7 +54,7 @@ fn keep<S: 'static>(handle: reload::Handle<EnvFilter, S>) {
 
 /// Logs what this filter lets through from now on. `false` when it is none.
 pub fn set_filter(text: &str) -> bool {
-    match (EnvFilter::try_new(text), FILTER.get()) {
+    match (filter_of(text), FILTER.get()) {
         (Ok(filter), Some(set)) => set(filter),
         (Ok(_), None) => true,
         (Err(_), _) => false,

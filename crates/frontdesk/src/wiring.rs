@@ -16,12 +16,14 @@ use providers::registry::Provider;
 use providers::tts::TtsProtocol;
 use runtime::catalog::Catalog as _;
 use runtime::documents::{Documents, Web};
-use runtime::drivers::{HttpBrain, HttpEmbed, HttpText, StreamStt, StreamTts};
+use runtime::drivers::{HttpBrain, HttpEmbed, HttpText, HttpVectors, StreamStt, StreamTts};
 use runtime::mail::Mailer;
-use runtime::on_device::{LocalText, model_slots};
+use runtime::on_device::{Elsewhere, LocalText, model_slots};
 use runtime::reading::{Embedders, Readers, Sited};
 use runtime::recordings::Recordings;
-use runtime::service::{AudioJudge, BrainService, EmbedService, KnowledgeSearch, SttService, TextService, TtsService};
+use runtime::service::{
+    AudioJudge, BrainService, EmbedService, KnowledgeSearch, SttService, TextService, TtsService, Understanding,
+};
 use runtime::{Budgets, Node, NodeSettings, Services};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -84,8 +86,9 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     let cloud = Cloud { config, env, egress: &egress, kept };
     let [stt, tts, brain] = cloud.chains()?;
     let on_device = load_on_device(config, [&stt, &tts, &brain]).await?;
+    let elsewhere = cloud.elsewhere()?;
     if let Some(on_device) = &on_device {
-        on_device.brain.load_from(Arc::new(on_device.minds(Arc::clone(&store))?));
+        on_device.brain.load_from(Arc::new(on_device.minds(Arc::clone(&store), elsewhere.clone())?));
         for business in store.businesses(None).await?.into_iter().take(limits::KNOWLEDGE_BUSINESSES_WARMED_MAX) {
             on_device.learn(store.as_ref(), &TenantScope { business: business.id }).await?;
         }
@@ -102,6 +105,11 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
         services.judge = judge(config).await;
     }
     services.mailer = mailer(config, env)?;
+    let documents = match &on_device {
+        Some(on_device) => Some(documents(config, env, &store, on_device, elsewhere)?),
+        None => None,
+    };
+    services.understanding = documents.clone().map(|documents| Arc::new(documents) as Arc<dyn Understanding>);
     let recordings_dir = recordings_dir(config);
     let settings = NodeSettings {
         public_url: public_url(config),
@@ -119,10 +127,6 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     }
     node.load_settings().await.context("switches and credentials of providers")?;
     let recordings = recordings(config, env, store.as_ref())?;
-    let documents = match &on_device {
-        Some(on_device) => Some(documents(config, env, &store, on_device)?),
-        None => None,
-    };
     let shared = crate::nodes::shared(config, env)?;
     crate::wiring_live::subscribe_rest(config, store.as_ref()).await?;
     let live = crate::wiring_live::live(config, &store);
@@ -157,7 +161,7 @@ pub async fn wire_light(config: &Config, env: Env<'_>) -> anyhow::Result<(Node, 
 /// Opens the database and finds the business of this installation.
 pub async fn open_store(config: &Config, env: Env<'_>) -> anyhow::Result<(Arc<dyn Store>, TenantScope)> {
     let store = open_database(config, env).await?;
-    let scope = business(store.as_ref(), config.data.demo).await?;
+    let scope = business(store.as_ref(), &config.data.business, config.data.demo).await?;
     Ok((store, scope))
 }
 
@@ -213,11 +217,17 @@ pub fn recordings(config: &Config, env: Env<'_>, store: &dyn Store) -> anyhow::R
 
 /// Documents with the storage in which they wait. Sites are read at public addresses, unless the operator lets them be
 /// anywhere.
-fn documents(config: &Config, env: Env<'_>, store: &Arc<dyn Store>, on_device: &OnDevice) -> anyhow::Result<Documents> {
+fn documents(
+    config: &Config,
+    env: Env<'_>,
+    store: &Arc<dyn Store>,
+    on_device: &OnDevice,
+    elsewhere: Option<Elsewhere>,
+) -> anyhow::Result<Documents> {
     let objects = crate::nodes::objects(config, env, store.keyring().clone())?;
     let policy = if config.knowledge.private_addresses { Policy::Operator } else { Policy::Tenant };
     let web = Web::new(Arc::new(Egress::new(EgressConfig::new(policy))));
-    let (minds, brain) = (on_device.minds(Arc::clone(store))?, Arc::clone(&on_device.brain));
+    let (minds, brain) = (on_device.minds(Arc::clone(store), elsewhere)?, Arc::clone(&on_device.brain));
     Ok(Documents::new(Arc::clone(store), objects, minds, brain, web))
 }
 
@@ -237,6 +247,7 @@ pub fn check_providers(config: &Config, env: Env<'_>) -> anyhow::Result<Stages> 
     tts.iter().filter(|name| *name != LOCAL).try_for_each(|name| cloud.tts(name).map(drop))?;
     brain.iter().filter(|name| *name != LOCAL && *name != GGUF).try_for_each(|name| cloud.brain(name).map(drop))?;
     cloud.embedders(None)?;
+    cloud.elsewhere()?;
     cloud.readers(model_slots())?;
     Ok(named([stt, tts, brain]))
 }
@@ -279,8 +290,19 @@ pub fn public_url(config: &Config) -> Option<String> {
     (!url.is_empty()).then(|| url.to_owned())
 }
 
-/// The business of this installation: the first by name, or the demonstration when there is none.
-async fn business(store: &dyn Store, demo: bool) -> anyhow::Result<TenantScope> {
+/// The business of this installation: the one that is configured, else the first by name, or the demonstration when there is
+/// none.
+async fn business(store: &dyn Store, wanted: &str, demo: bool) -> anyhow::Result<TenantScope> {
+    if !wanted.is_empty() {
+        let found = store.business_by_slug(wanted).await;
+        return match found {
+            Ok(found) => Ok(TenantScope { business: found.id }),
+            Err(store::StoreError::NotFound(_)) => {
+                bail!("data.business: there is no business {wanted}; `frontdesk admin create-business` makes one")
+            }
+            Err(error) => Err(error.into()),
+        };
+    }
     if let Some(first) = store.businesses(None).await?.into_iter().next() {
         return Ok(TenantScope { business: first.id });
     }
@@ -443,6 +465,7 @@ impl Cloud<'_> {
         known.extend(providers::realtime::PROVIDERS.descriptors().map(|one| one.name));
         known.extend(providers::embed::PROVIDERS.descriptors().map(|one| one.name));
         known.extend(providers::text::PROVIDERS.descriptors().map(|one| one.name));
+        known.extend(providers::vectors::PROVIDERS.descriptors().map(|one| one.name));
         match self.config.providers.keys().find(|name| !known.contains(&name.as_str())) {
             Some(name) => bail!("providers.{name}: there is no such provider; known are {}", known.join(", ")),
             None => Ok(()),
@@ -574,6 +597,20 @@ impl Cloud<'_> {
         Ok(Embedders(chain))
     }
 
+    /// Where vectors lie beside our own rows.
+    fn elsewhere(&self) -> anyhow::Result<Option<Elsewhere>> {
+        let rules = &self.config.knowledge;
+        if rules.index == LOCAL {
+            return Ok(None);
+        }
+        let entry = providers::vectors::PROVIDERS.find(&rules.index).context("knowledge.index")?;
+        let provider = entry.open(&self.options(entry.descriptor)?).context("knowledge.index")?;
+        let name = entry.descriptor.name;
+        let index = HttpVectors::new(name, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
+        let from_passages = usize::try_from(rules.index_from_passages).unwrap_or(usize::MAX);
+        Ok(Some(Elsewhere { index: Arc::new(index), from_passages }))
+    }
+
     /// Who reads texts. What this machine can do about them needs no models.
     fn readers(&self, slots: Arc<Semaphore>) -> anyhow::Result<Readers> {
         let config = &self.config.text;
@@ -614,6 +651,7 @@ fn own_key<'k>(descriptor: &Descriptor, key: &'k str) -> Option<&'k str> {
         ("tts_", providers::tts::PROVIDERS.descriptors().find(|one| one.name == name)),
         ("embed_", providers::embed::PROVIDERS.descriptors().find(|one| one.name == name)),
         ("text_", providers::text::PROVIDERS.descriptors().find(|one| one.name == name)),
+        ("vectors_", providers::vectors::PROVIDERS.descriptors().find(|one| one.name == name)),
     ];
     let stages: Vec<_> = stages.into_iter().filter_map(|(prefix, one)| Some((prefix, one?))).collect();
     let is_own = |one: &Descriptor| std::ptr::eq(one, descriptor);
@@ -674,6 +712,10 @@ pub fn carrier_controls(config: &Config, env: Env<'_>) -> anyhow::Result<BTreeMa
         if let Some(control) = control {
             controls.insert(descriptor.name.to_owned(), control);
         }
+    }
+    if !config.sip.listen.is_empty() {
+        let trunks = carriers::sip::control::Control;
+        controls.insert(trunks.name().to_owned(), Arc::new(trunks));
     }
     Ok(controls)
 }

@@ -8,6 +8,7 @@ use egress::{Egress, EgressConfig, Policy};
 use model::plan::{GRACE_PERCENT, Subscription};
 use runtime::documents::{KNOWLEDGE_JOB, SITES_JOB, Visits};
 use runtime::mail::{AlertMails, MailWorker};
+use runtime::on_device::{MIRROR_JOB, Mirroring};
 use runtime::work::{Entry, HOUSEKEEPING_JOB, Handler, Housekeeping, RETENTION_JOB, Retention, Worker};
 use runtime::{Live, events};
 use std::sync::Arc;
@@ -80,6 +81,11 @@ pub fn work(
             .lane(KNOWLEDGE_JOB, base::limits::KNOWLEDGE_WORKS_AT_ONCE_MAX, Arc::new(documents.clone()))
             .lane(SITES_JOB, 1, Arc::new(visits))
             .entry(Entry::new("sites", "* * * * *", "UTC", SITES_JOB)?);
+        if let Some(elsewhere) = documents.elsewhere() {
+            let mirroring = Mirroring { store: store(), index: Arc::clone(&elsewhere.index) };
+            let each_minute = Entry::new("mirror", "* * * * *", "UTC", MIRROR_JOB)?.and_at_start();
+            worker = worker.lane(MIRROR_JOB, 1, Arc::new(mirroring)).entry(each_minute);
+        }
     }
     let days = config.retention.transcripts_days;
     let retention = Retention {

@@ -4,7 +4,8 @@
 //! **Must not know**: models of this machine, HTTP, calls. Vectors come from whoever implements [`ingest::Encoder`], pages
 //! of sites from whoever implements [`crawl::Fetch`].
 //!
-//! Start reading at [`ingest`] (a file becomes a version of a document), then [`chunk`] and [`parse`]. [`child`] is how the
+//! Start reading at [`ingest`] (a file becomes a version of a document), then [`chunk`] and [`parse`]. [`index`] is where vectors can lie beside our
+//! rows. [`child`] is how the
 //! parsers are kept on a leash. [`chunk`], [`crawl::frontier`], [`crawl::robots`], [`gaps`], [`graph`] and [`document`] are pure.
 
 pub mod child;
@@ -16,6 +17,8 @@ pub mod evaluation;
 mod fixtures;
 pub mod gaps;
 pub mod graph;
+pub mod index;
+pub mod index_laws;
 pub mod ingest;
 pub mod parse;
 pub mod refusal;

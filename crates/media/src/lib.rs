@@ -1,4 +1,4 @@
-//! Audio of a call: codecs, resampling, framing, jitter buffer, pacing, playout, voice activity, recording, tones.
+//! Audio of a call: codecs, resampling, framing, jitter buffer, RTP, pacing, playout, voice activity, recording, tones.
 //!
 //! Audio is 16-bit mono PCM at the carrier's rate, cut into frames of [`base::limits::FRAME_MS`] unless a type says
 //! otherwise. Positions and durations handed in or out are whole milliseconds or samples, as their names say.
@@ -27,12 +27,15 @@ pub mod l16;
 pub mod level;
 pub mod line_tones;
 pub mod listener;
+pub mod opus;
 pub mod overlap;
 pub mod pacer;
 pub mod playout;
 pub mod recorder;
 pub mod resample;
+pub mod rtp;
 pub mod tone;
+mod transform;
 pub mod vad;
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct PacerStats {
 #[derive(Clone, Debug)]
 pub struct Pacer {
     frame_ms: u64,
+    /// Audio that is handed over at a time once the look-ahead is full.
+    batch_ms: u64,
     lookahead_ms: u64,
     /// When the carrier will have played everything it was given.
     dry_at_ms: u64,
@@ -49,12 +51,22 @@ impl Pacer {
         let frame_ms = frame_ms.clamp(1, PLAYOUT_LOOKAHEAD_MS_MAX);
         Self {
             frame_ms,
+            batch_ms: frame_ms,
             lookahead_ms: lookahead_ms.clamp(frame_ms, PLAYOUT_LOOKAHEAD_MS_MAX),
             dry_at_ms: 0,
             flowing: false,
             satisfied: false,
             stats: PacerStats::default(),
         }
+    }
+
+    /// Waits until so many frames are due before it wants to be asked again: each waking costs, and a carrier that holds most
+    /// of the look-ahead needs none for every frame. At most half of the look-ahead.
+    #[must_use]
+    pub fn with_batches(mut self, frames: u64) -> Self {
+        let half_ms = (self.lookahead_ms / 2).max(self.frame_ms);
+        self.batch_ms = (self.frame_ms * frames.max(1)).min(half_ms);
+        self
     }
 
     /// How many frames may be handed over now. After a stall of any length it is never more than the look-ahead holds.
@@ -80,12 +92,12 @@ impl Pacer {
             self.stats.frames += u64::from(frames);
             self.flowing = true;
         }
-        self.satisfied = self.dry_at_ms + self.frame_ms > now_ms + self.lookahead_ms;
+        self.satisfied = self.dry_at_ms + self.batch_ms > now_ms + self.lookahead_ms;
     }
 
-    /// When the next frame becomes due; `now_ms` when one is due already.
+    /// When the next frames become due; `now_ms` when they are due already.
     pub fn next_due_ms(&self, now_ms: u64) -> u64 {
-        let at = (self.dry_at_ms + self.frame_ms).saturating_sub(self.lookahead_ms);
+        let at = (self.dry_at_ms + self.batch_ms).saturating_sub(self.lookahead_ms);
         if self.flowing { at } else { at.max(now_ms) }
     }
 
@@ -134,6 +146,21 @@ mod tests {
             pacer.sent(now, 0);
         }
         assert_eq!(pacer.stats(), PacerStats { frames: 59, ..PacerStats::default() });
+    }
+
+    #[test]
+    fn batches_are_whole_and_never_late() {
+        let mut pacer = Pacer::new(20, 200).with_batches(3);
+        let due = pacer.due(1_000);
+        pacer.sent(1_000, due);
+        assert_eq!((due, pacer.next_due_ms(1_000)), (10, 1_060));
+        for batch in 1..50 {
+            let now = 1_000 + batch * 60;
+            assert_eq!(pacer.due(now), 3);
+            pacer.sent(now, 3);
+            assert_eq!(pacer.next_due_ms(now), now + 60);
+        }
+        assert_eq!(pacer.stats(), PacerStats { frames: 157, ..PacerStats::default() });
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Agents: what a business configures. A call runs on an immutable snapshot of one, taken when it is answered.
 
 use crate::flow::Flow;
+use crate::guard::Guardrails;
+use crate::hours::AgentHours;
 use crate::routing::AgentProviders;
 use crate::tool::ToolSpec;
 use base::{AgentId, BusinessId, Millis, limits};
@@ -56,6 +58,12 @@ pub struct Agent {
     /// Where a caller who wants a person is sent; `None` offers a call-back instead.
     #[serde(default)]
     pub handoff_to: Option<base::PhoneNumber>,
+    /// When it takes calls, and what it does otherwise; `None`: always.
+    #[serde(default)]
+    pub hours: Option<AgentHours>,
+    /// What it must not do, whatever a model makes of its instructions.
+    #[serde(default)]
+    pub guardrails: Guardrails,
     /// Whether both sides are recorded.
     #[serde(default = "yes")]
     pub record: bool,

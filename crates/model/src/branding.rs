@@ -1,5 +1,6 @@
 //! How a business looks to its own people: its name, colours, logo and domain instead of the product's.
 
+use base::BusinessId;
 use serde::{Deserialize, Serialize};
 
 /// Characters of a name.
@@ -37,8 +38,24 @@ pub struct KnownBranding {
     pub branding: Branding,
     /// Media type and size of the logo.
     pub logo: Option<(String, u64)>,
+    /// Whether it was shown that the domain is the business's: only then is it used.
+    pub is_proven: bool,
     /// From 1; one more with each change. 0: nothing was ever set.
     pub version: u32,
+}
+
+/// Where a domain holds the proof that it is a business's.
+pub const PROOF_PATH: &str = "/.well-known/frontdesk-challenge";
+
+/// What stands there: whoever rules the domain says by it that this business may have it. No secret, since nobody else can put
+/// it there.
+pub fn proof_of(business: BusinessId) -> String {
+    format!("frontdesk={}", business.0)
+}
+
+/// Whether an answer of a domain is the proof.
+pub fn is_proof(answer: &[u8], business: BusinessId) -> bool {
+    std::str::from_utf8(answer).is_ok_and(|text| text.lines().any(|line| line.trim() == proof_of(business)))
 }
 
 impl Branding {
@@ -90,6 +107,14 @@ mod tests {
         for bad in ["", "localhost", "127.0.0.1", "a.b:80", "A.example", "-a.example", "a..b", "a b.example", "a.b/"] {
             assert!(!is_domain(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_proof_of_one_business_is_none_of_another() {
+        let (one, other) = (BusinessId(uuid::Uuid::from_u128(1)), BusinessId(uuid::Uuid::from_u128(2)));
+        let file = format!("# ours\r\n{}\r\n", proof_of(one));
+        assert!(is_proof(file.as_bytes(), one) && !is_proof(file.as_bytes(), other));
+        assert!(!is_proof(b"\xff", one) && !is_proof(format!("x{}", proof_of(one)).as_bytes(), one));
     }
 
     #[test]

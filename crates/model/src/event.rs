@@ -164,7 +164,7 @@ pub enum Speaker {
 }
 
 /// One turn of a conversation: what was said, and of the agent only what was heard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TurnFacts {
     /// The call.
     pub call: CallId,
@@ -180,6 +180,9 @@ pub struct TurnFacts {
     pub complete: bool,
     /// Milliseconds since the call began.
     pub at_call_ms: u64,
+    /// How the customer sounds, from -1 (displeased) to 1 (pleased); `None`: nobody can say, or it is not the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentiment: Option<f64>,
 }
 
 /// A person took a call over, or the agent has it again.
@@ -200,12 +203,23 @@ pub struct HoldFacts {
     pub at_call_ms: u64,
 }
 
+/// A person who has a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Kind and id of their credential; `None`: they did not say who they are.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
 /// A call that is going on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LiveCall {
     /// The call.
     #[serde(flatten)]
     pub facts: CallFacts,
+    /// Who has it, if a person has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
     /// Its last turns, at most [`limits::SNAPSHOT_TURNS_MAX`], oldest first.
     pub turns: Vec<TurnFacts>,
 }
@@ -241,6 +255,12 @@ impl Snapshot {
                 let forgotten = self.calls.iter_mut().filter(|call| call.facts.id.0 == event.subject);
                 forgotten.for_each(|call| call.turns.clear());
             }
+            Some(EventKind::CallTakenOver) => {
+                if let Some(HoldFacts { by, .. }) = event.read() {
+                    self.hold(event.subject, Some(Holder { by }));
+                }
+            }
+            Some(EventKind::CallHandedBack) => self.hold(event.subject, None),
             Some(EventKind::TranscriptTurn) => {
                 if let Some(turn) = event.read() {
                     self.hear(turn);
@@ -256,9 +276,13 @@ impl Snapshot {
             None => {
                 let order = |facts: &CallFacts| (facts.started_at_ms, facts.id);
                 let at = self.calls.partition_point(|call| order(&call.facts) < order(&facts));
-                self.calls.insert(at, LiveCall { facts, turns: Vec::new() });
+                self.calls.insert(at, LiveCall { facts, holder: None, turns: Vec::new() });
             }
         }
+    }
+
+    fn hold(&mut self, call: Uuid, holder: Option<Holder>) {
+        self.calls.iter_mut().filter(|known| known.facts.id.0 == call).for_each(|known| known.holder = holder.clone());
     }
 
     fn hear(&mut self, turn: TurnFacts) {

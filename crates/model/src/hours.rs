@@ -232,6 +232,76 @@ pub struct HoursRoute {
     pub closed: Closed,
 }
 
+/// When an agent takes calls that come in, and what it does otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentHours {
+    /// IANA zone in which the times are meant; `None`: the zone of the business.
+    #[serde(default)]
+    pub time_zone: Option<String>,
+    /// Every week.
+    pub week: Vec<WeeklySpan>,
+    /// Days that differ.
+    #[serde(default)]
+    pub special: Vec<SpecialDay>,
+    /// What it does at other times.
+    #[serde(default)]
+    pub outside: Outside,
+}
+
+impl AgentHours {
+    /// Whether it takes calls at this moment of its zone.
+    pub fn is_open(&self, at: &LocalMoment) -> bool {
+        self.open().is_open(at)
+    }
+
+    /// When it takes calls.
+    pub fn open(&self) -> Hours {
+        Hours { week: self.week.clone(), special: self.special.clone() }
+    }
+
+    /// What is wrong with them, in words. Whether the zone exists is not known here.
+    ///
+    /// # Errors
+    /// The place and what was expected.
+    pub fn check(&self) -> Result<(), String> {
+        self.open().check()?;
+        let text = match &self.outside {
+            Outside::TakeAnyway => return Ok(()),
+            Outside::Message { text } | Outside::Transfer { text, .. } => text,
+        };
+        let count = text.chars().count();
+        if text.trim().is_empty() || count > OUTSIDE_CHARS_MAX {
+            return Err(format!("outside.text: 1 to {OUTSIDE_CHARS_MAX} characters"));
+        }
+        Ok(())
+    }
+}
+
+/// Characters of what is said outside the hours.
+pub const OUTSIDE_CHARS_MAX: usize = 500;
+
+/// What an agent does with a call that comes in outside its hours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Outside {
+    /// It talks with the caller, and knows that nobody else is there.
+    #[default]
+    TakeAnyway,
+    /// It says this and hangs up.
+    Message {
+        /// The words.
+        text: String,
+    },
+    /// It says this and hands the caller over.
+    Transfer {
+        /// The words.
+        text: String,
+        /// Where to.
+        to: base::PhoneNumber,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

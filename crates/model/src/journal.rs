@@ -50,6 +50,9 @@ pub enum Entry {
         /// Whether it was typed.
         #[serde(default)]
         typed: bool,
+        /// How the caller sounds, from -1 (displeased) to 1 (pleased), by their words; `None`: nobody can say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sentiment: Option<f64>,
     },
     /// The caller pressed a key. The digit is personal data: it may be part of a card number.
     Dtmf {
@@ -167,6 +170,17 @@ pub enum Entry {
         /// The words.
         text: Pii<String>,
     },
+    /// The call came in outside the hours of its agent.
+    OutsideHours,
+    /// A rule of the agent kept something from being talked about or said.
+    Guarded {
+        /// The turn.
+        turn: TurnId,
+        /// Which kind of rule.
+        rule: GuardRule,
+        /// The rule, as the agent has it.
+        words: String,
+    },
     /// What answered an outbound call was recognised.
     AnsweredBy {
         /// Who or what.
@@ -202,6 +216,26 @@ pub enum Entry {
         /// How long it lasted.
         duration: Millis,
     },
+}
+
+/// A kind of rule of an agent that holds outside every model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuardRule {
+    /// A subject that it does not talk about.
+    Topic,
+    /// A phrase that it never says.
+    Phrase,
+}
+
+impl GuardRule {
+    /// The stable name used in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Topic => "topic",
+            Self::Phrase => "phrase",
+        }
+    }
 }
 
 /// For how long a person takes a call.

@@ -14,6 +14,7 @@ pub mod event;
 pub mod flags;
 pub mod flow;
 pub mod generation;
+pub mod guard;
 pub mod hours;
 pub mod journal;
 pub mod live;

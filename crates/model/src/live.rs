@@ -2,7 +2,7 @@
 
 use crate::call::CallState;
 use crate::generation::Citation;
-use crate::journal::{HandBack, HoldMode, Routed, TurnLatency};
+use crate::journal::{GuardRule, HandBack, HoldMode, Routed, TurnLatency};
 use crate::routing::{Budget, Saving};
 use base::{CallTime, Pii, TurnId};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,32 @@ pub struct LiveEvent {
     /// What.
     #[serde(flatten)]
     pub kind: LiveKind,
+}
+
+/// What an agent that was taught makes of a turn of the caller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Understood {
+    /// Which turn.
+    pub turn: TurnId,
+    /// Name of what the caller wants; absent: nothing that the agent was taught.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<String>,
+    /// How probable that is, from 0 to 1.
+    pub probability: f32,
+    /// What the caller named, in the order of the words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<NamedValue>,
+    /// Version of the training that says so.
+    pub training: u32,
+}
+
+/// Something that a caller named, of a type that the agent was taught.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedValue {
+    /// Name of the type.
+    pub entity: String,
+    /// The value that it stands for.
+    pub value: Pii<String>,
 }
 
 /// What happened.
@@ -47,7 +73,12 @@ pub enum LiveKind {
         turn: TurnId,
         /// The words.
         text: Pii<String>,
+        /// How the caller sounds, from -1 (displeased) to 1 (pleased); `None`: nobody can say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sentiment: Option<f64>,
     },
+    /// What the caller wants, as the agent was taught to tell, a moment after they said it.
+    Understood(Understood),
     /// What the agent is about to say.
     AgentSaying {
         /// Which turn.
@@ -90,6 +121,13 @@ pub enum LiveKind {
         node: Option<String>,
         /// The nodes that it went through, in order.
         path: Vec<String>,
+    },
+    /// A rule of the agent kept something from being talked about or said.
+    Guarded {
+        /// Which kind of rule.
+        rule: GuardRule,
+        /// The rule, as the agent has it.
+        words: String,
     },
     /// A person took the call over.
     TakenOver {
@@ -139,6 +177,8 @@ impl LiveKind {
         !matches!(
             self,
             Self::Flow { .. }
+                | Self::Understood(_)
+                | Self::Guarded { .. }
                 | Self::TakenOver { .. }
                 | Self::HandedBack { .. }
                 | Self::Whispered { .. }
@@ -153,9 +193,13 @@ impl LiveKind {
             Self::TakenOver { mode, .. } => Some(Self::TakenOver { by: None, mode: *mode }),
             Self::HandedBack { reason, .. } => Some(Self::HandedBack { by: None, reason: *reason }),
             Self::PersonTurn { text, .. } => Some(Self::PersonTurn { by: None, text: text.clone() }),
-            Self::Tool { .. } | Self::Fault { .. } | Self::Routed(_) | Self::Saving { .. } | Self::Whispered { .. } => {
-                None
-            }
+            Self::Tool { .. }
+            | Self::Fault { .. }
+            | Self::Routed(_)
+            | Self::Saving { .. }
+            | Self::Understood(_)
+            | Self::Guarded { .. }
+            | Self::Whispered { .. } => None,
             other => Some(other.clone()),
         }
     }

@@ -128,6 +128,55 @@ pub struct KnownNode {
     pub seen_at_ms: i64,
 }
 
+/// How a node is, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeState {
+    /// It takes what its roles say.
+    Live,
+    /// It was asked to take no new calls, and has not said yet that it does not.
+    WillDrain,
+    /// It takes no new calls.
+    Draining,
+    /// Its lease is over.
+    Gone,
+}
+
+impl KnownNode {
+    /// How it is.
+    pub const fn state(&self) -> NodeState {
+        match (self.is_live, self.node.draining, self.drain_asked) {
+            (false, ..) => NodeState::Gone,
+            (true, true, _) => NodeState::Draining,
+            (true, false, true) => NodeState::WillDrain,
+            (true, false, false) => NodeState::Live,
+        }
+    }
+}
+
+/// Why a name means no node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotOne {
+    /// No live node is called so.
+    Nobody,
+    /// So many are.
+    Several(usize),
+}
+
+/// The live node of this name or id.
+///
+/// # Errors
+/// When there is none, or more than one.
+pub fn named<'a>(nodes: &'a [KnownNode], wanted: &str) -> Result<&'a KnownNode, NotOne> {
+    let fits = |known: &&KnownNode| known.is_live && (known.node.name == wanted || known.node.id.to_string() == wanted);
+    let found: Vec<&KnownNode> = nodes.iter().filter(fits).collect();
+    match found[..] {
+        [] => Err(NotOne::Nobody),
+        [known] => Ok(known),
+        _ => Err(NotOne::Several(found.len())),
+    }
+}
+
 /// Why a node may not join the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TooFarApart {

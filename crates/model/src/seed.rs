@@ -2,6 +2,8 @@
 
 use crate::agent::{Agent, BrainChoice, Lines, Outbound, Sound, Timing, TurnTaking};
 use crate::business::{Business, Number};
+use crate::guard::Guardrails;
+use crate::hours::AgentHours;
 use crate::routing::AgentProviders;
 use crate::tool::ToolSpec;
 use base::{AgentId, BusinessId, NumberId, PhoneNumber};
@@ -93,6 +95,12 @@ pub struct SeedAgent {
     /// Where a caller who wants a person is sent.
     #[serde(default)]
     pub handoff_to: Option<PhoneNumber>,
+    /// When it takes calls, and what it does otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<AgentHours>,
+    /// What it must not do.
+    #[serde(default)]
+    pub guardrails: Guardrails,
     /// Whether both sides are recorded.
     #[serde(default = "yes")]
     pub record: bool,
@@ -125,6 +133,8 @@ impl SeedAgent {
             tools: seed.tools,
             flow: seed.flow,
             handoff_to: seed.handoff_to,
+            hours: seed.hours,
+            guardrails: seed.guardrails,
             record: seed.record,
         }
     }

@@ -4,7 +4,7 @@
 //! **Must not know**: sockets, clocks, retries, metrics. A codec does no I/O and cannot forget a timeout; the drivers in
 //! `runtime` own all of that, once per transport.
 //!
-//! Start reading at [`stt`], [`llm`] and [`tts`] (the traits; [`embed`] and [`text`] are smaller, [`realtime`] is all three at
+//! Start reading at [`stt`], [`llm`] and [`tts`] (the traits; [`embed`], [`text`] and [`vectors`] are smaller, [`realtime`] is all three at
 //! once), then any vendor file, then `laws` (what every vendor must obey). A vendor is one file, one cassette in
 //! `fixtures/cassettes` and one word in the list of its kind.
 
@@ -25,6 +25,7 @@ pub mod registry;
 pub mod stt;
 pub mod text;
 pub mod tts;
+pub mod vectors;
 pub mod voices;
 
 pub use options::{Descriptor, OptionsError, ProviderOptions, Settings};

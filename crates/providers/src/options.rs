@@ -217,7 +217,7 @@ impl fmt::Debug for Settings {
 fn is_of_another_stage(name: &str, key: &str) -> bool {
     let all = crate::stt::PROVIDERS.descriptors().chain(crate::tts::PROVIDERS.descriptors());
     let all = all.chain(crate::llm::PROVIDERS.descriptors()).chain(crate::embed::PROVIDERS.descriptors());
-    let mut all = all.chain(crate::text::PROVIDERS.descriptors());
+    let mut all = all.chain(crate::text::PROVIDERS.descriptors()).chain(crate::vectors::PROVIDERS.descriptors());
     all.any(|descriptor| descriptor.name == name && descriptor.extra.iter().any(|(known, _)| *known == key))
 }
 

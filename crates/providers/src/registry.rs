@@ -34,7 +34,7 @@ pub struct Registry<P: ?Sized + 'static> {
 }
 
 impl<P: ?Sized + 'static> Registry<P> {
-    /// A list of vendors; `kind` is `stt`, `llm`, `tts`, `embed`, `text` or `realtime`.
+    /// A list of vendors; `kind` is `stt`, `llm`, `tts`, `embed`, `text`, `vectors` or `realtime`.
     pub const fn new(kind: &'static str, entries: &'static [Entry<P>]) -> Self {
         Self { kind, entries }
     }
@@ -136,10 +136,15 @@ macro_rules! text_providers {
     ($($names:tt)+) => { $crate::registry::providers!("text", dyn TextProtocol, text, { $($names)+ }); };
 }
 
+macro_rules! vector_providers {
+    ($($names:tt)+) => { $crate::registry::providers!("vectors", dyn VectorProtocol, vectors, { $($names)+ }); };
+}
+
 macro_rules! realtime_providers {
     ($($names:tt)+) => { $crate::registry::providers!("realtime", dyn RealtimeProtocol, realtime, { $($names)+ }); };
 }
 
 pub(crate) use {
     embed_providers, llm_providers, providers, realtime_providers, stt_providers, text_providers, tts_providers,
+    vector_providers,
 };

@@ -1,5 +1,7 @@
 //! The node: every live call of this process, the doors through which calls come and go, and how the process ends.
 
+mod admission;
+mod domains;
 mod doors;
 mod duty;
 mod membership;
@@ -22,12 +24,14 @@ use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
 use crate::cluster::Cluster;
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
+use crate::lines::Lines;
 use crate::mail::Mailer;
 use crate::phrases::Phrases;
 use crate::reading::{Embedders, Readers};
 use crate::router::{Board, CallContext, Routes, Tell, VoiceNow};
-use crate::service::{AudioJudge, Bill, BrainService, KnowledgeSearch, SttService, TtsService};
-use base::{AgentId, BusinessId, CallId, ConversationId, Money, PhoneNumber, Pii, limits};
+use crate::service::{AudioJudge, Bill, BrainService, KnowledgeSearch, SttService, TtsService, Understanding};
+use admission::{Admission, Capacity, Slot};
+use base::{AgentId, BusinessId, CallId, ConversationId, Millis, Money, PhoneNumber, Pii, limits};
 use carriers::protocol::CarrierControl;
 use engine::io::{CarrierInput, Input};
 use model::agent::{Agent, BrainChoice};
@@ -38,7 +42,7 @@ use model::live::LiveEvent;
 use model::routing::Stage;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use store::Store;
@@ -102,6 +106,8 @@ pub struct Services {
     pub embedders: Embedders,
     /// Who reads texts: calls, when they are over.
     pub readers: Readers,
+    /// Who tells what callers want.
+    pub understanding: Option<Arc<dyn Understanding>>,
     /// Where agents' own choices of providers come from. Without one there are only the services above, as they are.
     pub catalog: Option<Arc<dyn Catalog>>,
     /// Who writes mails; `None`: this installation sends none.
@@ -158,11 +164,14 @@ pub(crate) struct Shared {
     ledger: Ledger,
     answers: Arc<Answers>,
     controls: BTreeMap<String, Arc<dyn CarrierControl>>,
+    /// Carriers of this process, by name.
+    lines: Mutex<BTreeMap<String, Arc<dyn Lines>>>,
     calls: Mutex<HashMap<CallId, LiveCall>>,
     tickets: Mutex<HashMap<String, Ticket>>,
     /// What to tell a platform that asks how to go on, by carrier and its id of the call.
     plans: Mutex<HashMap<(String, String), Plan>>,
-    used: AtomicUsize,
+    /// Who has a line of this node.
+    admission: Arc<Admission>,
     draining: AtomicBool,
     /// An operator asked this node to take no new calls.
     cordoned: AtomicBool,
@@ -289,6 +298,15 @@ impl Shared {
         self.controls.get(carrier).cloned()
     }
 
+    /// The lines of a carrier of this process.
+    pub(crate) fn lines(&self, carrier: &str) -> Option<Arc<dyn Lines>> {
+        lock(&self.lines).get(carrier).cloned()
+    }
+
+    pub(crate) fn add_lines(&self, carrier: &str, lines: Arc<dyn Lines>) {
+        lock(&self.lines).insert(carrier.to_owned(), lines);
+    }
+
     /// A call's conversation has ended: nobody joins it any more, though its task still writes.
     pub(crate) fn mark_over(&self, call: CallId) {
         if let Some(live) = lock(&self.calls).get_mut(&call) {
@@ -313,16 +331,6 @@ impl Shared {
         tell: mpsc::Sender<HostMessage>,
     ) {
         lock(&self.plans).insert((carrier.into(), carrier_ref.into()), Plan::Transfer { to, tell });
-    }
-}
-
-/// Takes one of the node's call slots; given back when dropped.
-struct Slot(Arc<Shared>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let before = self.0.used.fetch_sub(1, Ordering::AcqRel);
-        metrics::gauge!("frontdesk_calls_active").set((before - 1) as f64);
     }
 }
 
@@ -380,6 +388,10 @@ impl Node {
             inbound_reserve: settings.inbound_reserve,
             budgets: settings.budgets,
         };
+        let admission = Arc::new(Admission::default());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(Admission::watch(Arc::downgrade(&admission)));
+        }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             shared: Arc::new(Shared {
@@ -397,10 +409,11 @@ impl Node {
                 ledger: Ledger::default(),
                 answers: Arc::default(),
                 controls,
+                lines: Mutex::default(),
                 calls: Mutex::default(),
                 tickets: Mutex::default(),
                 plans: Mutex::default(),
-                used: AtomicUsize::new(0),
+                admission,
                 draining: AtomicBool::new(false),
                 cordoned: AtomicBool::new(false),
                 cluster: OnceLock::new(),
@@ -408,6 +421,10 @@ impl Node {
                 live: Mutex::new(live),
             }),
         }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Renders the lines of all agents ahead, now and whenever they have changed, so that the first call has them.
@@ -506,30 +523,17 @@ impl Node {
         }
     }
 
-    /// Exact admission: a call either gets a slot now or is refused now.
-    fn admit(&self, direction: Direction) -> Result<Slot, RefuseReason> {
+    /// Exact admission: a call either gets a line now or is refused now.
+    fn admit(&self, scope: &TenantScope, direction: Direction) -> Result<Slot, RefuseReason> {
         if self.is_draining() || !self.takes_calls() {
             return Err(RefuseReason::Draining);
         }
-        let settings = self.shared.live();
-        let limit = match direction {
-            Direction::Inbound => settings.calls_max,
-            Direction::Outbound => settings.calls_max.saturating_sub(settings.inbound_reserve),
-        };
-        let taken = self
-            .shared
-            .used
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| (used < limit).then_some(used + 1));
-        match taken {
-            Ok(before) => {
-                metrics::gauge!("frontdesk_calls_active").set((before + 1) as f64);
-                Ok(Slot(Arc::clone(&self.shared)))
-            }
-            Err(_) => {
-                metrics::counter!("frontdesk_calls_refused_total").increment(1);
-                Err(RefuseReason::Busy)
-            }
-        }
+        let LiveSettings { calls_max, inbound_reserve, .. } = self.shared.live();
+        let taken = self.shared.admission.take(scope.business, direction, Capacity { calls_max, inbound_reserve });
+        taken.map_err(|why| {
+            metrics::counter!("frontdesk_calls_refused_total", "reason" => why.name()).increment(1);
+            RefuseReason::Busy
+        })
     }
 
     /// A row for a new call.
@@ -603,14 +607,19 @@ impl Node {
 
     /// A single-use token that admits one media socket to this call.
     fn ticket(&self, scope: &TenantScope, call: CallId) -> String {
+        self.ticket_after(scope, call, Millis(0))
+    }
+
+    /// A ticket for a media socket that comes only after so much ringing.
+    fn ticket_after(&self, scope: &TenantScope, call: CallId, ring: Millis) -> String {
         // 122 random bits of a version 4 id, and not the time.
         let token = format!("{}", uuid::Uuid::new_v4().as_simple());
         let token = self.cluster().map_or_else(|| token.clone(), |cluster| cluster.sign_ticket(&token, scope, call));
         let now = Instant::now();
+        let expires = now + Duration::from_millis(limits::STREAM_TOKEN_MS_MAX) + ring.to_duration();
         let mut tickets = lock(&self.shared.tickets);
         tickets.retain(|_, ticket| ticket.expires > now);
-        tickets
-            .insert(token.clone(), Ticket { call, expires: now + Duration::from_millis(limits::STREAM_TOKEN_MS_MAX) });
+        tickets.insert(token.clone(), Ticket { call, expires });
         token
     }
 
@@ -620,6 +629,7 @@ impl Node {
         if self.tell_anywhere(&route.scope, route.call.id, input.clone()).await.unwrap_or(false) {
             return Ok(());
         }
+        self.until_written(route.call.id).await;
         let update = store::CallUpdate {
             state: Some(state),
             ended_at_ms: state.is_terminal().then(crate::wall_ms),
@@ -629,6 +639,16 @@ impl Node {
         // The call may have begun to live here meanwhile.
         self.tell(&route.scope, route.call.id, input).await;
         Ok(())
+    }
+}
+
+impl Node {
+    /// Waits while the task of a call that is over writes what is left: its row is not to say that all is over before.
+    async fn until_written(&self, call: CallId) {
+        let until = Instant::now() + Duration::from_millis(limits::STATEMENT_MS_MAX);
+        while lock(&self.shared.calls).contains_key(&call) && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(limits::FRAME_MS)).await;
+        }
     }
 }
 

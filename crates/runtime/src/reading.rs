@@ -391,7 +391,13 @@ mod tests {
     #[test]
     fn what_the_customer_said_is_read_and_no_more_of_it_than_a_service_takes() {
         let record = |seq, entry| Record { seq: JournalSeq(seq), at: CallTime(0), entry };
-        let turn = |text: &str| Entry::CallerTurn { turn: TurnId(1), text: text.into(), cut: false, typed: false };
+        let turn = |text: &str| Entry::CallerTurn {
+            turn: TurnId(1),
+            text: text.into(),
+            cut: false,
+            typed: false,
+            sentiment: None,
+        };
         let taken = Entry::HandedBack { reason: model::journal::HandBack::Asked };
         let journal = [record(1, turn("Hello.")), record(2, taken), record(3, turn("Where is it?"))];
         assert_eq!(said_by_customer(&journal).as_deref(), Some("Hello.\nWhere is it?"));

@@ -119,6 +119,19 @@ pub trait KnowledgeSearch: Send + Sync {
     }
 }
 
+/// Tells what callers want, as agents were taught.
+pub trait Understanding: Send + Sync {
+    /// What a turn is; `None` when the agent was taught nothing, or when too many ask at once. Beside the conversation: nobody
+    /// waits for it.
+    fn understand(
+        &self,
+        scope: model::business::TenantScope,
+        agent: base::AgentId,
+        turn: base::TurnId,
+        text: base::Pii<String>,
+    ) -> BoxFuture<'static, Option<model::live::Understood>>;
+}
+
 /// Texts to vectors.
 pub trait EmbedService: Send + Sync {
     /// Registry name.

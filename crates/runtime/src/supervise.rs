@@ -2,7 +2,7 @@
 
 use crate::cluster::peer::PeerError;
 use crate::host::HostMessage;
-use crate::host::supervision::{Door, Heard, OpenLine, PersonAudio, Side};
+use crate::host::supervision::{Door, Heard, LineMessage, OpenLine, PersonAudio, Side};
 use crate::node::Node;
 use base::{CallId, NodeId};
 use engine::io::{DeskInput, Input};
@@ -11,9 +11,9 @@ use model::business::TenantScope;
 use model::live::LiveEvent;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
-pub use crate::host::supervision::Side as HeardSide;
+pub use crate::host::supervision::{Held, Side as HeardSide};
 
 /// Samples per second of what supervisors hear and say.
 pub const SUPERVISE_HZ: u32 = 16_000;
@@ -51,6 +51,8 @@ pub enum Told {
     Clear,
     /// Something happened.
     Live(LiveEvent),
+    /// Who has the call, or on which line they are heard, changed: [`Supervisor::held`].
+    Held,
 }
 
 /// One supervisor at one live call of this node. Dropping it closes the line; a call that they have goes back to the agent.
@@ -61,6 +63,7 @@ pub struct Supervisor {
     voices: mpsc::Sender<PersonAudio>,
     rate_hz: Arc<AtomicU32>,
     line: OpenLine,
+    held: watch::Receiver<Held>,
     /// Of each side, at the rate that the call has.
     resamplers: [Option<Resampler>; 3],
     own: Option<Resampler>,
@@ -74,9 +77,10 @@ impl Supervisor {
         by: &str,
     ) -> Option<Self> {
         let frames = door.frames.subscribe();
+        let held = door.held.subscribe();
         let line = OpenLine::open(&door, &messages, by).await?;
         let Door { voices, rate_hz, .. } = door;
-        Some(Self { frames, live, messages, voices, rate_hz, line, resamplers: [None, None, None], own: None })
+        Some(Self { frames, live, messages, voices, rate_hz, line, held, resamplers: [None, None, None], own: None })
     }
 
     /// What comes next. `None` when the call is over. Who does not keep up misses what is oldest. Cancel safe.
@@ -90,6 +94,7 @@ impl Supervisor {
                     Err(Lagged(_)) => {}
                     Err(Closed) => return None,
                 },
+                Ok(()) = self.held.changed() => return Some(Told::Held),
                 heard = self.frames.recv() => match heard {
                     Ok(Heard::Clear) => return Some(Told::Clear),
                     Ok(Heard::Frame { side, rate_hz, pcm }) => {
@@ -112,8 +117,22 @@ impl Supervisor {
         let _ = self.voices.try_send(audio); // Better a gap than a voice that is ever later.
     }
 
+    /// Who has the call now, and whether it is this line on which they are heard.
+    pub fn held(&mut self) -> (Held, bool) {
+        let held = self.held.borrow_and_update().clone();
+        let is_heard = held.line == Some(self.line.line);
+        (held, is_heard)
+    }
+
     /// Asks the call for something. `false` when it is over.
     pub async fn ask(&self, input: DeskInput) -> bool {
+        if matches!(input, DeskInput::TakeOver { .. }) {
+            // The page on which somebody takes a call is the one that is heard.
+            let claims = HostMessage::Line(LineMessage::Claims { line: self.line.line });
+            if self.messages.send(claims).await.is_err() {
+                return false;
+            }
+        }
         self.messages.send(HostMessage::Input(Input::Desk(input))).await.is_ok()
     }
 }

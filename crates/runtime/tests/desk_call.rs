@@ -1,26 +1,31 @@
 //! Whole calls in which the agent leaves something behind: a ticket, a message, digits that were typed. What the caller hears,
 //! what is kept, and what happens when it fails or is not allowed.
 
-use base::{AgentId, BusinessId, CallId, CustomerId, Pii, Secret};
+use base::{AgentId, BusinessId, CallId, CustomerId, Pii, Secret, TurnId};
 use carriers::loopback::{CallerEvent, LoopbackCaller};
 use carriers::protocol::{
-    Answer, Authenticity, CarrierControl, DialAttempt, DialReply, Inbound, InboundCall, StatusReport, TextMessage,
+    Answer, Authenticity, CallAction, CannotDo, Capability, CarrierControl, DialAttempt, DialReply, Inbound,
+    InboundCall, StatusReport, TextMessage, Way,
 };
 use egress::{Egress, EgressConfig, Policy};
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use model::agent::{Agent, BrainChoice, Lines};
 use model::business::{Business, Number, TenantScope};
 use model::customer::Customer;
+use model::hours::{AgentHours, Outside};
 use model::journal::{Entry, Record};
-use model::live::{LiveEvent, LiveKind};
+use model::live::{LiveEvent, LiveKind, NamedValue, Understood};
 use model::seed::SeedAgent;
 use model::ticket::TicketPriority;
 use model::tool::{Channel, Parameter, ParameterKind, ToolAction, ToolSpec};
 use providers::ProviderOptions;
+use runtime::documents::understood_in;
 use runtime::drivers::{HttpBrain, StreamStt, StreamTts};
 use runtime::mail::{Mailer, RelaySettings};
+use runtime::service::Understanding;
 use runtime::socket::{ChannelPeer, ChannelSocket, Incoming};
 use runtime::{Node, NodeSettings, Services};
 use serde_json::{Value, json};
@@ -55,35 +60,35 @@ impl CarrierControl for Platform {
     fn inbound_call(&self, request: &Inbound<'_>) -> Result<InboundCall, base::Failure> {
         let from = Some(Pii::new(CALLER.to_owned()));
         let carrier_ref = String::from_utf8_lossy(request.body).into_owned();
-        Ok(InboundCall { carrier_ref, from, to: OURS.parse().ok(), resumed: false })
+        Ok(InboundCall { carrier_ref, from, to: OURS.parse().ok(), ..InboundCall::default() })
     }
-    fn answer(&self, answer: &Answer) -> carriers::protocol::Reply {
+    fn answer(&self, _: &InboundCall, answer: &Answer) -> carriers::protocol::Reply {
         let body = match answer {
             Answer::Connect { token, .. } => token.clone(),
             other => panic!("not connected: {other:?}"),
         };
-        carriers::protocol::Reply { status: 200, content_type: "text/plain", body }
+        carriers::protocol::Reply::new(200, "text/plain", body)
     }
     fn status(&self, _: &Inbound<'_>) -> Result<Option<StatusReport>, base::Failure> {
         Ok(None)
     }
-    fn dial(&self, _: &DialAttempt) -> Option<base::wire::HttpRequest> {
-        None
+    fn dial(&self, _: &DialAttempt) -> Result<base::wire::HttpRequest, CannotDo> {
+        Err(CannotDo::at_all(Capability::Place))
     }
     fn dial_reply(&self, answer: Option<(u16, &[u8])>) -> DialReply {
         self.messages.dial_reply(answer)
     }
-    fn text_message(&self, message: &TextMessage<'_>) -> Option<base::wire::HttpRequest> {
+    fn text_message(&self, message: &TextMessage<'_>) -> Result<base::wire::HttpRequest, CannotDo> {
         self.messages.text_message(message)
     }
     fn text_message_reply(&self, answer: Option<(u16, &[u8])>) -> DialReply {
         self.messages.text_message_reply(answer)
     }
-    fn hang_up(&self, _: &str) -> Option<base::wire::HttpRequest> {
-        None
+    fn act(&self, _: &str, _: CallAction<'_>, _: i64) -> Result<Way, CannotDo> {
+        Ok(Way::NextAnswer)
     }
-    fn hang_up_done(&self, _: u16, _: &[u8]) -> bool {
-        true
+    fn act_reply(&self, _: CallAction<'_>, _: Option<(u16, &[u8])>) -> Result<(), base::Failure> {
+        Ok(())
     }
 }
 
@@ -179,6 +184,7 @@ fn rules() -> Vec<Rule> {
     let ticket = json!({"subject": "A broken lamp", "text": "It flickers since Monday."});
     let to = |address: &str| json!({"what": "the lamp", "address": address});
     vec![
+        Rule::on_user("rent a bike", Reply::says("We rent bikes.")),
         Rule::on_user("lamp is broken", Reply::calls("raise_ticket", ticket)),
         Rule::on_tool("raise_ticket", Reply::says("I wrote it down: {result}")),
         Rule::on_user("mail me the lamp", Reply::calls("mail_link", what.clone())),
@@ -211,6 +217,8 @@ fn agent(id: AgentId, business: BusinessId) -> Agent {
         outbound: Default::default(),
         tools: tools(),
         handoff_to: None,
+        hours: None,
+        guardrails: Default::default(),
         record: false,
         flow: None,
     };
@@ -353,9 +361,27 @@ async fn services(egress: &Arc<Egress>, mailer: Option<Mailer>) -> (Services, Ve
         brains: vec![Arc::new(HttpBrain::new("brain", Arc::new(move || thinks.protocol()), Arc::clone(egress)))],
         tts: vec![Arc::new(StreamTts::new("voice", Arc::new(move || speaks.protocol()), Arc::clone(egress)))],
         mailer,
+        understanding: Some(Arc::new(Taught)),
         ..Services::default()
     };
     (services, vec![stt, llm, tts])
+}
+
+/// An agent that was taught what somebody says who wants to rent something.
+struct Taught;
+
+impl Understanding for Taught {
+    fn understand(
+        &self,
+        _: TenantScope,
+        _: AgentId,
+        turn: TurnId,
+        text: Pii<String>,
+    ) -> BoxFuture<'static, Option<Understood>> {
+        let entities = vec![NamedValue { entity: "bike".into(), value: "bike".to_owned().into() }];
+        let rent = Understood { turn, intent: Some("rent".into()), probability: 0.9, entities, training: 3 };
+        Box::pin(std::future::ready(text.expose().contains("rent a bike").then_some(rent)))
+    }
 }
 
 /// What a caller does.
@@ -491,6 +517,18 @@ async fn a_caller_gets_a_ticket_and_hears_its_number() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_caller_wants_is_kept_with_the_call_and_stands_in_the_ticket() {
+    let shop = Shop::open(None, "http://127.0.0.1:9").await;
+    let steps = [("Hello", Says("I want to rent a bike.")), ("We rent", Says("My lamp is broken."))];
+    let talk = shop.call(&steps, "I wrote it down").await;
+    let understood = understood_in(shop.store.as_ref(), &shop.scope, talk.id).await.expect("the log");
+    let [rent] = &understood[..] else { panic!("{understood:?}") };
+    assert_eq!((rent.intent.as_deref(), rent.training, rent.entities.len()), (Some("rent"), 3, 1));
+    let tickets = shop.store.tickets(&shop.scope, &TicketFilter::default(), None, 10).await.expect("tickets");
+    assert_eq!(tickets[0].text.expose(), "It flickers since Monday.\nintent: rent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_goes_after_a_yes_to_the_address_that_is_known_and_the_caller_does_not_wait_for_it() {
     let shop = Shop::open(mailer(), "http://127.0.0.1:9").await;
     shop.knows(ADDRESS).await;
@@ -587,4 +625,28 @@ async fn digits_are_typed_when_they_are_asked_for_and_never_made_up() {
     assert_eq!(talk.ran(), Vec::<bool>::new());
     let said: Vec<Value> = talk.records.iter().map(|record| json!(record.entry)).collect();
     assert!(said.iter().any(|entry| entry.to_string().contains("48")), "what was typed is part of the conversation");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outside_its_hours_an_agent_says_so_and_hangs_up() {
+    let shop = Shop::open(None, "http://127.0.0.1:9").await;
+    let known = shop.store.agent_by_slug(&shop.scope, "robin").await.expect("an agent").agent;
+    let closed = Outside::Message { text: "We are closed today.".into() };
+    let hours = AgentHours { time_zone: Some("Asia/Kolkata".into()), week: vec![], special: vec![], outside: closed };
+    let agent = Agent { hours: Some(hours), ..known };
+    shop.store.put_agent(&shop.scope, &agent, None).await.expect("changed");
+    let talk = shop.call(&[], "never said").await;
+    assert_eq!(talk.heard(), ["We are closed today."]);
+    assert!(talk.records.iter().any(|record| record.entry == Entry::OutsideHours));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_is_written_down_with_how_the_caller_sounds() {
+    let shop = Shop::open(None, "http://127.0.0.1:9").await;
+    let talk = shop.call(&[("Hello", Says("This is terrible, my lamp is broken."))], "I wrote it down").await;
+    let mood = talk.records.iter().find_map(|record| match record.entry {
+        Entry::CallerTurn { sentiment, .. } => Some(sentiment),
+        _ => None,
+    });
+    assert!(mood.flatten().is_some_and(|mood| mood < -0.5), "{mood:?}");
 }

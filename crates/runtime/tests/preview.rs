@@ -7,7 +7,7 @@ use model::routing::ProviderChoice;
 use providers::ProviderOptions;
 use runtime::drivers::StreamTts;
 use runtime::service::TtsService;
-use runtime::{Node, NodeSettings, Services, VoiceError};
+use runtime::{Budgets, Node, NodeSettings, Services, VoiceError};
 use sim::twins::{Fault, Moment, elevenlabs};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +21,10 @@ struct Shop {
 }
 
 async fn shop() -> Shop {
+    shop_with(Budgets::default()).await
+}
+
+async fn shop_with(budgets: Budgets) -> Shop {
     egress::install_crypto();
     let dir = tempfile::tempdir().expect("a folder");
     let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
@@ -46,7 +50,7 @@ async fn shop() -> Shop {
         inbound_reserve: 0,
         record: false,
         record_inputs: false,
-        budgets: Default::default(),
+        budgets,
     };
     let services = Services { tts, ..Services::default() };
     let node = Node::new(settings, store, services, egress, BTreeMap::new());
@@ -81,4 +85,14 @@ async fn a_voice_that_does_not_speak_says_why() {
     let refused = shop.node.preview_voice(&shop.scope, &ProviderChoice::named("elevenlabs"), "en", "Hello.").await;
     let Err(VoiceError::Failed(failure)) = refused else { panic!("{refused:?}") };
     assert!(!failure.to_string().contains(&shop.twin.key), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_business_that_may_spend_no_more_hears_no_voice_that_costs() {
+    let month = Some(base::Money::from_usd_micros(1));
+    let shop = shop_with(Budgets { month, ..Budgets::default() }).await;
+    let choice = ProviderChoice::named("elevenlabs");
+    shop.node.preview_voice(&shop.scope, &choice, "en", "Hello.").await.expect("nothing was spent yet");
+    let again = shop.node.preview_voice(&shop.scope, &choice, "en", "Hello.").await;
+    assert_eq!(again.err(), Some(VoiceError::Spent));
 }

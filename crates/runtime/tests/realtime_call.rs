@@ -68,6 +68,8 @@ fn agent(id: AgentId, business: BusinessId, brain: &str) -> Agent {
         tools: Vec::new(),
         flow: None,
         handoff_to: None,
+        hours: None,
+        guardrails: Default::default(),
         record: false,
     };
     seed.agent(id, business)

@@ -247,6 +247,9 @@ pub struct Message {
     pub latency: Option<TurnLatency>,
     /// When, since the conversation began.
     pub at: CallTime,
+    /// How the customer sounds, from -1 (displeased) to 1 (pleased), in hundredths; `None`: nobody can say.
+    #[serde(default)]
+    pub sentiment: Option<f64>,
 }
 
 /// One conversation, as a row.
@@ -650,6 +653,7 @@ pub trait Store:
     + crate::knowledge::KnowledgeBase
     + crate::knowledge_work::KnowledgeWork
     + crate::graph::KnowledgeGraph
+    + crate::mirrors::Mirrors
     + crate::training::Trainings
     + ReplayKeys
     + Credentials

@@ -228,6 +228,7 @@ impl Group {
                 "[]",
                 None::<String>,
                 at_ms,
+                None::<i64>,
             ]);
         }
         Ok(())
@@ -268,6 +269,8 @@ fn agent(index: u32) -> Agent {
         tools: Vec::new(),
         flow: None,
         handoff_to: None,
+        hours: None,
+        guardrails: Default::default(),
         record: false,
     }
 }

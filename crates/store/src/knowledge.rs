@@ -102,7 +102,7 @@ pub struct NewVersion<'a> {
 }
 
 /// Names a version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VersionId {
     /// The document.
     pub document: DocumentId,

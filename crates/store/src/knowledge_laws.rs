@@ -4,6 +4,7 @@ use crate::contract::Store;
 use crate::error::StoreError;
 use crate::knowledge::{Gap, NewVersion, StoredChunk, VersionId, VersionStatus, WholeVersion};
 use crate::laws::tenant;
+use crate::mirrors::Mirror;
 use base::{DocumentId, GapId};
 use model::business::TenantScope;
 use model::passage::Passage;
@@ -44,6 +45,42 @@ async fn put(store: &dyn Store, scope: &TenantScope, slug: &str, text: &str) -> 
 async fn said(store: &dyn Store, scope: &TenantScope) -> Vec<String> {
     let chunks = store.serving_chunks(scope, None).await.expect("chunks");
     chunks.into_iter().map(|chunk| chunk.passage.sentences[0].clone()).collect()
+}
+
+/// Law.
+pub async fn what_lies_elsewhere_is_known_until_it_is_gone(store: Arc<dyn Store>) {
+    let shop = tenant(&*store, "shop", "+12025550101").await.scope;
+    let rival = tenant(&*store, "rival", "+12025550102").await.scope;
+    let store = &*store;
+    assert_eq!(store.unmirrored("away").await, Ok(vec![]));
+    let first = put(store, &shop, "help", "Open daily.").await;
+    assert_eq!(store.unmirrored("away").await, Ok(vec![shop]));
+    assert_eq!(
+        (store.is_mirrored(&shop, "away").await, store.is_mirrored(&rival, "away").await),
+        (Ok(false), Ok(true))
+    );
+    store.begin_mirror(&shop, "away", first, 1).await.expect("begun");
+    assert_eq!(store.is_mirrored(&shop, "away").await, Ok(false), "it may be there");
+    store.finish_mirror(&shop, "away", first).await.expect("whole");
+    assert_eq!((store.unmirrored("away").await, store.is_mirrored(&shop, "away").await), (Ok(vec![]), Ok(true)));
+    assert_eq!(store.is_mirrored(&shop, "elsewhere").await, Ok(false), "each place for itself");
+    let there = store.mirrors(&shop, "away", None).await.expect("mirrors");
+    assert_eq!(there, [Mirror { version: first, passages: 1, whole: true }]);
+    assert_eq!(store.mirrors(&shop, "away", Some(first)).await, Ok(vec![]));
+    assert_eq!(store.mirrors(&rival, "away", None).await, Ok(vec![]), "nobody else's");
+    store.forget_mirror(&rival, "away", first).await.expect("nothing");
+
+    let second = put(store, &shop, "help", "Open on Sundays.").await;
+    assert_eq!(store.unmirrored("away").await, Ok(vec![shop]), "what serves is not there");
+    store.begin_mirror(&shop, "away", second, 1).await.expect("begun");
+    store.finish_mirror(&shop, "away", second).await.expect("whole");
+    assert_eq!(store.unmirrored("away").await, Ok(vec![shop]), "what does not serve any more is");
+    store.forget_mirror(&shop, "away", first).await.expect("gone");
+    assert_eq!(store.unmirrored("away").await, Ok(vec![]));
+    store.delete_knowledge(&shop, "help").await.expect("deleted");
+    assert_eq!(store.unmirrored("away").await, Ok(vec![shop]), "a deleted document is still there");
+    store.forget_mirror(&shop, "away", second).await.expect("gone");
+    assert_eq!(store.unmirrored("away").await, Ok(vec![]));
 }
 
 /// Law.

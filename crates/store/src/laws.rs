@@ -55,6 +55,7 @@ macro_rules! store_laws {
             a_journal_keeps_its_order_and_becomes_messages,
             a_second_writer_is_fenced_and_a_repeat_is_not,
             a_gap_in_a_journal_is_refused,
+            calls_that_write_at_once_each_learn_what_became_of_theirs,
             a_delivery_is_new_once_however_many_ask,
             rows_and_documents_are_found_again,
             recorded_inputs_come_back_in_order,
@@ -103,10 +104,12 @@ macro_rules! store_laws {
             a_code_of_a_second_factor_counts_once,
             an_invitation_makes_one_user,
             a_reset_sets_one_password_and_ends_sessions,
+            a_token_that_names_its_business_takes_its_line_along,
             a_rotated_key_opens_with_both_secrets_for_a_while,
             entry_rules_come_back_to_their_business,
             the_audit_log_pages_from_the_newest,
             a_new_version_of_a_document_serves_when_it_is_whole,
+            what_lies_elsewhere_is_known_until_it_is_gone,
             a_version_that_was_overtaken_never_serves,
             a_failed_version_says_why_and_the_old_one_serves,
             a_deleted_document_leaves_nothing,
@@ -174,6 +177,8 @@ pub async fn tenant(store: &dyn Store, slug: &str, dialled: &str) -> Tenant {
         tools: Vec::new(),
         flow: None,
         handoff_to: None,
+        hours: None,
+        guardrails: Default::default(),
         record: true,
     };
     assert_eq!(store.put_agent(&scope, &agent, Some(0)).await, Ok(1));
@@ -213,7 +218,7 @@ pub fn call_of(tenant: &Tenant, started_at_ms: i64) -> Call {
 
 /// A caller's turn at this place of a journal.
 pub fn caller_turn(seq: u64, text: &str) -> Record {
-    let entry = Entry::CallerTurn { turn: TurnId(seq), text: text.into(), cut: false, typed: false };
+    let entry = Entry::CallerTurn { turn: TurnId(seq), text: text.into(), cut: false, typed: false, sentiment: None };
     Record { seq: JournalSeq(seq), at: CallTime(seq * 1000), entry }
 }
 
@@ -470,6 +475,44 @@ pub async fn a_gap_in_a_journal_is_refused(store: Arc<dyn Store>) {
     let refused = store.append(&tenant.scope, call.id, writer, JournalSeq(0), &gap).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
     assert_eq!(store.journal(&tenant.scope, call.id).await, Ok(Vec::new()));
+}
+
+/// What one call cannot write is no business of the others that write in the same moment.
+pub async fn calls_that_write_at_once_each_learn_what_became_of_theirs(store: Arc<dyn Store>) {
+    let tenants = [tenant(&*store, "shop", "+49405550170").await, tenant(&*store, "rival", "+49405550171").await];
+    let mut writing = Vec::new();
+    for index in 0..24 {
+        let tenant = &tenants[index % 2];
+        let call = call_of(tenant, 1);
+        // Every fifth is of nobody, every seventh belongs elsewhere.
+        let (is_known, expected) = (index % 5 != 4, if index % 7 == 6 { 3 } else { 0 });
+        if is_known {
+            store.create_call(&tenant.scope, &call).await.expect("a call");
+        }
+        let (store, scope) = (Arc::clone(&store), tenant.scope);
+        writing.push(tokio::spawn(async move {
+            let entries = [caller_turn(expected + 1, "one"), caller_turn(expected + 2, "two")];
+            let writer = WriterId::generate();
+            let append = store.append(&scope, call.id, writer, JournalSeq(expected), &entries);
+            let lines = ["a line".to_owned()];
+            let (written, input) = tokio::join!(append, store.append_inputs(&scope, call.id, 0, &lines));
+            let wanted = match (is_known, expected) {
+                (false, _) => Err(StoreError::NotFound("call")),
+                (true, 0) => Ok(JournalSeq(2)),
+                (true, _) => Err(StoreError::Fenced),
+            };
+            assert_eq!(written, wanted, "call {index}");
+            assert_eq!(input.is_ok(), is_known, "call {index}: {input:?}");
+            if is_known {
+                let journal = store.journal(&scope, call.id).await.expect("a journal");
+                assert_eq!(journal.len(), if expected == 0 { 2 } else { 0 });
+                assert_eq!(store.inputs(&scope, call.id, 0).await.expect("inputs").len(), 1);
+            }
+        }));
+    }
+    for one in writing {
+        one.await.expect("no panic");
+    }
 }
 
 /// Of many that ask about one delivery at once, one is told that it is new; after pruning it is new again.

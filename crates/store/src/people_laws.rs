@@ -7,6 +7,7 @@ use crate::people::{
     AuditFilter, Audited, IdentityProvider, Invitation, KeyKind, NewKey, NewUser, Renewed, SecretHash, Session,
     UserChange, UserChanged,
 };
+use crate::trail::{Line, Trail};
 use base::{AccessKeyId, BusinessId, Pii, Secret, SessionId, UserId};
 use model::business::{Business, TenantScope};
 use model::people::{Actor, Permission, PermissionSet, Role};
@@ -217,6 +218,45 @@ pub async fn an_invitation_makes_one_user(store: Arc<dyn Store>) {
     assert_eq!(store.withdraw_invitation(&scope, other.id, 40).await, Ok(true));
     assert_eq!(store.withdraw_invitation(&scope, other.id, 40).await, Ok(false));
     assert_eq!(store.invitation(&hash("other"), 41).await, Ok(None));
+}
+
+/// Law: who brings a token that says whose it is leaves a line with what the token does, though nobody knew before whose it is.
+pub async fn a_token_that_names_its_business_takes_its_line_along(store: Arc<dyn Store>) {
+    let mira = person("mira@a.example", Role::Owner);
+    let scope = registered(&*store, "a", &mira).await;
+    let trail = |action: &str| {
+        let (subject, details) = (String::new(), json!({}));
+        let address = Some("192.0.2.7".to_owned());
+        Trail::new(Line { scope: None, actor: None, action: action.into(), subject, details, address, at_ms: 9 })
+    };
+    let session = session_of(mira.id, 1);
+    store.open_session(&scope, &session, &hash("r1")).await.expect("opened");
+    let unknown = trail("refresh");
+    assert_eq!(unknown.follow(store.renew_session(&hash("none"), &hash("r2"), 2)).await, Ok(Renewed::Unknown));
+    assert!(!unknown.is_written());
+    for (old, new) in [("r1", "r2"), ("r1", "r3")] {
+        let one = trail("refresh");
+        one.follow(store.renew_session(&hash(old), &hash(new), 2)).await.expect("an answer");
+        assert!(one.is_written(), "{old} for {new}");
+    }
+    store.allow_reset(&scope, mira.id, &hash("reset"), 3, 100).await.expect("allowed");
+    let reset = trail("reset_password");
+    reset.follow(store.reset_password(&hash("reset"), &"$new".into(), 5)).await.expect("reset");
+    assert!(reset.is_written());
+    let page = store.audit_lines(&scope, &AuditFilter::default(), None, 10).await.expect("lines");
+    let mut lines: Vec<_> = page
+        .rows
+        .into_iter()
+        .map(|line| (line.action, line.subject, line.address.map(|address| address.expose().clone())))
+        .collect();
+    lines.sort();
+    let from = Some("192.0.2.7".to_owned());
+    let expected = [
+        ("refresh".to_owned(), String::new(), from.clone()),
+        ("refresh_token_reused".to_owned(), format!("sessions/{}", session.id), from.clone()),
+        ("reset_password".to_owned(), String::new(), from),
+    ];
+    assert_eq!(lines, expected);
 }
 
 /// Law.

@@ -7,6 +7,7 @@ use crate::db::postgres::{Postgres, PostgresOptions};
 use crate::db::sqlite::{Sqlite, SqliteOptions};
 use crate::db::{Args, Db, DbRow, Keys, Reach};
 use crate::error::StoreError;
+use crate::gather::Gathered;
 use crate::seal::Keyring;
 use crate::sql::{self, Sql};
 use async_trait::async_trait;
@@ -79,6 +80,8 @@ pub struct SqlStore {
     pub(crate) db: Db,
     pub(crate) keys: Keyring,
     pub(crate) bells: Bells,
+    /// What live calls write, on an engine with one writer.
+    pub(crate) gathered: Gathered,
 }
 
 impl SqlStore {
@@ -92,13 +95,17 @@ impl SqlStore {
                     })?;
                 }
                 let keys = options.keys.keyring(&options.key_file())?;
-                Ok(Self { db: Db::Sqlite(Sqlite::open(&options).await?), keys, bells: Bells::default() })
+                Ok(Self::over(Db::Sqlite(Sqlite::open(&options).await?), keys))
             }
             StoreOptions::Postgres(options) => {
                 let keys = options.keys.keyring(&options.key_file)?;
-                Ok(Self { db: Db::Postgres(Postgres::open(&options).await?), keys, bells: Bells::default() })
+                Ok(Self::over(Db::Postgres(Postgres::open(&options).await?), keys))
             }
         }
+    }
+
+    fn over(db: Db, keys: Keyring) -> Self {
+        Self { db, keys, bells: Bells::default(), gathered: Gathered::default() }
     }
 
     /// Prepares every statement and answers the names of those that do not fit the schema.

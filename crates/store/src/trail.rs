@@ -87,6 +87,19 @@ impl Trail {
     }
 }
 
+/// Says for whom the line is, where that is found out by the change itself, which must know it before it commits: a token names
+/// whose it is. Whoever began the trail may know it already, and is believed.
+pub(crate) fn learn(scope: &TenantScope, about: impl FnOnce(&mut Line)) {
+    if let Some(trail) = Trail::current() {
+        trail.amend(|line| {
+            if line.scope.is_none() {
+                line.scope = Some(*scope);
+                about(line);
+            }
+        });
+    }
+}
+
 /// The line that a change of these rows has to take with it.
 pub(crate) fn due(reach: Reach) -> Option<Trail> {
     let trail = Trail::current()?;

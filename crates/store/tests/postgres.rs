@@ -26,6 +26,20 @@ async fn every_statement_fits_the_schema() {
     assert_eq!(store.broken_statements().await, Ok(Vec::new()));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_filled_for_a_measurement_holds_what_was_asked_for() {
+    let (store, _guard) = sql_on_postgres().await;
+    let fill = store::fill::Fill { businesses: 3, calls: 200, messages: 1_500, months: 2, now_ms: 1_800_000_000_000 };
+    let filled = Arc::new(store::fill::Filled::default());
+    store.fill(&fill, &filled).await.expect("filled");
+    let written = std::sync::atomic::Ordering::Relaxed;
+    assert_eq!((filled.calls.load(written), filled.messages.load(written)), (200, 1_500));
+    let business = store.business_by_slug("load-0000").await.expect("the first business");
+    let scope = TenantScope { business: business.id };
+    let page = store.calls(&scope, &CallFilter::default(), None, 100).await.expect("calls");
+    assert_eq!(page.rows.len(), 40, "the first business has a fifth");
+}
+
 /// Two businesses with a call of words each.
 async fn two_tenants(store: &SqlStore) -> [(Tenant, CallId); 2] {
     let mut both = Vec::new();
@@ -360,6 +374,8 @@ async fn no_statement_reads_a_large_table_from_its_beginning_and_pages_need_no_s
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_server_shows_who_it_is_before_it_is_told_anything() {
+    // As the program does: libraries of this workspace bring more than one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let (server, tls) = Server::with_tls();
     let database = server.empty();
     testkit::stores::bring_up(&database).await;

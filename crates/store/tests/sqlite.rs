@@ -13,8 +13,8 @@ use std::time::Duration;
 use store::laws::{call_of, caller_turn, tenant};
 use store::people::{EntryRules as _, IdentityProvider, NewUser, SecondFactors as _, Users as _};
 use store::{
-    AppendError, CallFilter, Calls, Credentials, DataKey, Document, Inputs, Journal, JournalWriter, Keyring, Keys,
-    Owner, Retention, SqlStore, SqliteOptions, Store, StoreError, Webhooks as _, WriterId,
+    AppendError, Businesses as _, CallFilter, Calls, Credentials, DataKey, Document, Inputs, Journal, JournalWriter,
+    Keyring, Keys, Owner, Retention, SqlStore, SqliteOptions, Store, StoreError, Webhooks as _, WriterId,
 };
 use tempfile::TempDir;
 
@@ -26,6 +26,21 @@ async fn open() -> (Arc<dyn Store>, TempDir) {
 
 mod laws {
     store::store_laws!(super::open());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_filled_for_a_measurement_holds_what_was_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqlStore::open(SqliteOptions::new(folder.path().join("a.db"))).await.expect("a store");
+    let fill = store::fill::Fill { businesses: 3, calls: 200, messages: 1_500, months: 2, now_ms: 1_800_000_000_000 };
+    let filled = Arc::new(store::fill::Filled::default());
+    store.fill(&fill, &filled).await.expect("filled");
+    let written = std::sync::atomic::Ordering::Relaxed;
+    assert_eq!((filled.calls.load(written), filled.messages.load(written)), (200, 1_500));
+    let business = store.business_by_slug("load-0000").await.expect("the first business");
+    let scope = TenantScope { business: business.id };
+    let page = store.calls(&scope, &CallFilter::default(), None, 100).await.expect("calls");
+    assert_eq!(page.rows.len(), 40, "the first business has a fifth");
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@ import { AudioLine, audioSupported, type LineListener, type MicProblem, openMicr
 import { Emitter } from "./emitter.js";
 import { FrontdeskError, type FrontdeskErrorCode } from "./errors.js";
 import { CLOSED, type LiveEvent, type Phase, type ServerMessage } from "./protocol.js";
-import { LineSocket, type SocketListener } from "./socket.js";
+import { RtcLine } from "./rtc.js";
+import { LineSocket, type SocketListener, webSocket } from "./socket.js";
 import { type Message, Transcript } from "./transcript.js";
 import { type VisitStorage, Visits, type WidgetSettings } from "./visit.js";
 
@@ -80,6 +81,7 @@ export class Frontdesk extends Emitter<FrontdeskEvents> {
   #isHandedOver = false;
   #isTalking = false;
   #isMuted = false;
+  #usesRtc = true;
   /** Whether this conversation has had a line already. */
   #wasOpen = false;
   /** After a break, until it is known what of what was typed has arrived. */
@@ -272,9 +274,15 @@ export class Frontdesk extends Emitter<FrontdeskEvents> {
     try {
       const visit = await this.#visits.begin();
       if (attempt !== this.#attempt) return;
-      const { lineUrl } = this.#visits;
+      const rtc = await this.#rtcLine(visit.token);
+      if (attempt !== this.#attempt) {
+        rtc?.close();
+        return;
+      }
+      this.#audio?.hear(rtc?.remote ?? null);
       const listener = this.#socketListener(this.#socket);
-      this.#socket = new LineSocket(lineUrl, visit.token, !this.#isTalking, listener);
+      const transport = rtc ?? webSocket(this.#visits.lineUrl, visit.token);
+      this.#socket = new LineSocket(transport, !this.#isTalking, listener);
     } catch (error) {
       if (attempt !== this.#attempt) return;
       const known = error instanceof FrontdeskError ? error : new FrontdeskError("internal", String(error));
@@ -282,6 +290,15 @@ export class Frontdesk extends Emitter<FrontdeskEvents> {
       this.#setState("idle");
       throw known;
     }
+  }
+
+  /** The better transport for speech, where it works; where it did not once, it is not waited for again. */
+  async #rtcLine(token: string): Promise<RtcLine | null> {
+    const microphone = this.#audio?.microphone ?? null;
+    if (!this.#isTalking || microphone === null || !this.#usesRtc) return null;
+    const line = await RtcLine.open(this.#visits.rtcUrl, { authorization: `Bearer ${token}` }, microphone);
+    if (line === null) this.#usesRtc = false;
+    return line;
   }
 
   /** The new line stands before the old one goes: to the server, nobody was away in between. */

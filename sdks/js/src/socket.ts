@@ -1,5 +1,7 @@
 import { type ClientMessage, PROTOCOL, parseMessage, type ServerMessage, TOKEN_PREFIX } from "./protocol.js";
+import type { LineClose, LineMessage, LineTransport } from "./rtc.js";
 
+const OPEN = 1;
 const CONNECT_MS_MAX = 8_000;
 /** Whoever writes says nothing for minutes; the server would take a quiet line for a dead one. */
 const ALIVE_MS = 5_000;
@@ -15,20 +17,26 @@ export interface SocketListener {
   onClose(code: number, wasOpen: boolean): void;
 }
 
+/** The transport that always works. */
+export function webSocket(url: string, token: string): WebSocket {
+  const socket = new WebSocket(url, [PROTOCOL, `${TOKEN_PREFIX}${token}`]);
+  socket.binaryType = "arraybuffer";
+  return socket;
+}
+
 /** One connection of a line. */
 export class LineSocket {
-  readonly #socket: WebSocket;
+  readonly #socket: LineTransport;
   readonly #deadline: ReturnType<typeof setTimeout>;
   #alive: ReturnType<typeof setInterval> | undefined;
   #wasOpen = false;
   #isDropped = false;
 
-  constructor(url: string, token: string, written: boolean, listener: SocketListener) {
-    const socket = new WebSocket(url, [PROTOCOL, `${TOKEN_PREFIX}${token}`]);
+  /** `socket` may still be connecting, or be open already. */
+  constructor(socket: LineTransport, written: boolean, listener: SocketListener) {
     this.#socket = socket;
-    socket.binaryType = "arraybuffer";
     this.#deadline = setTimeout(() => socket.close(), CONNECT_MS_MAX);
-    socket.onopen = () => {
+    const onOpen = () => {
       clearTimeout(this.#deadline);
       if (this.#isDropped) return;
       this.#wasOpen = true;
@@ -36,7 +44,8 @@ export class LineSocket {
       this.#alive = setInterval(() => this.send({ type: "alive" }), ALIVE_MS);
       listener.onOpen();
     };
-    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
+    socket.onopen = onOpen;
+    socket.onmessage = ({ data }: LineMessage) => {
       if (this.#isDropped) return;
       if (typeof data !== "string") {
         listener.onAudio(data.byteLength % 2 === 0 ? data : data.slice(0, -1));
@@ -45,24 +54,24 @@ export class LineSocket {
       const message = parseMessage(data);
       if (message !== null) listener.onMessage(message);
     };
-    // A close follows, which says as much as a page is told.
-    socket.onerror = () => {};
-    socket.onclose = ({ code }) => {
+    socket.onclose = ({ code }: LineClose) => {
       this.#stopTimers();
       if (!this.#isDropped) listener.onClose(code, this.#wasOpen);
     };
+    // Told when the owner knows this line.
+    if (socket.readyState === OPEN) queueMicrotask(onOpen);
   }
 
   /** Sends a message; `false` when the connection does not stand. */
   send(message: ClientMessage): boolean {
-    if (this.#socket.readyState !== WebSocket.OPEN) return false;
+    if (this.#socket.readyState !== OPEN) return false;
     this.#socket.send(JSON.stringify(message));
     return true;
   }
 
   /** Sends audio, unless the network has not taken what came before. */
   sendAudio(pcm: ArrayBuffer): void {
-    if (this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount <= UNSENT_BYTES_MAX) {
+    if (this.#socket.readyState === OPEN && this.#socket.bufferedAmount <= UNSENT_BYTES_MAX) {
       this.#socket.send(pcm);
     }
   }

@@ -67,6 +67,11 @@ export class Visits {
     return `${this.#base.replace(/^http/, "ws")}/line`;
   }
 
+  /** Where the line takes offers of WebRTC. */
+  get rtcUrl(): string {
+    return `${this.#base}/webrtc`;
+  }
+
   async settings(): Promise<WidgetSettings> {
     return (await this.#ask("", { method: "GET" })) as WidgetSettings;
   }

@@ -59,6 +59,11 @@ export function mediaUrl(): string {
   return socketUrl("/carriers/browser/media");
 }
 
+/** The same line by WebRTC. */
+export function webrtcUrl(): string {
+  return new URL("/api/v1/webrtc/browser", window.location.href).href;
+}
+
 /** The line of a supervisor to a call (docs/supervision.md). */
 export function superviseUrl(call: string): string {
   return socketUrl(`/api/v1/calls/${encodeURIComponent(call)}/supervise`);

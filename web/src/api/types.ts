@@ -44,7 +44,7 @@ export type Entry =
   | { entry: "started"; direction: Direction }
   | { entry: "resumed"; incarnation: number }
   | { entry: "state"; state: CallState }
-  | { entry: "caller_turn"; turn: number; text: string; cut?: boolean; typed?: boolean }
+  | { entry: "caller_turn"; turn: number; text: string; cut?: boolean; typed?: boolean; sentiment?: number | null }
   | { entry: "dtmf"; digit: string }
   | {
       entry: "agent_turn";
@@ -69,6 +69,8 @@ export type Entry =
   | { entry: "fault"; stage: string; class: ErrorClass }
   | { entry: "routed"; stage: string; provider: string; reason: string }
   | { entry: "saving"; step: string; budget: string }
+  | { entry: "outside_hours" }
+  | { entry: "guarded"; turn: number; rule: "topic" | "phrase"; words: string }
   | { entry: "ending"; reason: string }
   | { entry: "ended"; reason: string; state: CallState; duration: number };
 
@@ -84,7 +86,7 @@ export type LiveKind =
   | { event: "phase"; phase: string }
   | { event: "caller_speaking"; speaking: boolean }
   | { event: "partial"; text: string }
-  | { event: "caller_turn"; turn: number; text: string }
+  | { event: "caller_turn"; turn: number; text: string; sentiment?: number | null }
   | { event: "agent_saying"; turn: number; text: string }
   | {
       event: "agent_turn";
@@ -121,9 +123,16 @@ export type ClientMessage =
   | { type: "interrupt" }
   | { type: "end" };
 
+/** Who has a call, and whether it is on this socket that the caller hears them. */
+export interface Held {
+  holder: Schemas["CallHolder"] | null;
+  heard: boolean;
+}
+
 /** From the socket of a supervisor, besides audio (docs/supervision.md). */
 export type SuperviseMessage =
-  | { type: "ready"; call: string; by: string }
+  | ({ type: "ready"; call: string; by: string } & Partial<Held>)
+  | ({ type: "holder" } & Held)
   | { type: "clear" }
   | ({ type: "live" } & LiveEvent)
   | { type: "refused"; command: string; detail: string };

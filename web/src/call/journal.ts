@@ -71,6 +71,12 @@ function lineOf(entry: Entry): Unplaced | null {
       return note(t("supervise.past_whispered", { text: entry.text }));
     case "fault":
       return note(faultWords(entry.stage, entry.class), "warn");
+    case "outside_hours":
+      return note(t("journal.outside_hours"));
+    case "guarded":
+      return note(
+        t(entry.rule === "topic" ? "journal.guarded_topic" : "journal.guarded_phrase", { words: entry.words }),
+      );
     case "resumed":
       return note(t("journal.resumed"));
     case "ended":

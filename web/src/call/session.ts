@@ -1,6 +1,15 @@
-import { mediaUrl } from "../api/client";
+import { mediaUrl, webrtcUrl } from "../api/client";
 import type { ClientMessage, ServerMessage } from "../api/types";
-import { AudioLine, audioSupported, type LineListener, openMicrophone } from "../audio/line";
+import {
+  AudioLine,
+  audioSupported,
+  type LineClose,
+  type LineListener,
+  type LineMessage,
+  type LineTransport,
+  openMicrophone,
+  RtcLine,
+} from "../audio/line";
 import { FRAME_SAMPLES, type PlaybackCounters } from "../audio/messages";
 import { t } from "../i18n";
 import { levels } from "./levels";
@@ -24,6 +33,8 @@ export interface Diagnostics extends PlaybackCounters {
   frames_dropped: number;
   marks_heard: number;
   context_hz: number;
+  /** 1: by WebRTC, 0: by the WebSocket. */
+  webrtc: number;
 }
 
 const diagnostics: Diagnostics = {
@@ -35,6 +46,7 @@ const diagnostics: Diagnostics = {
   frames_dropped: 0,
   marks_heard: 0,
   context_hz: 0,
+  webrtc: 0,
 };
 
 declare global {
@@ -48,7 +60,7 @@ window.__frontdesk = diagnostics;
 class CallSession {
   #view: CallView = initialCall;
   readonly #subscribers = new Set<() => void>();
-  #socket: WebSocket | null = null;
+  #socket: LineTransport | null = null;
   #line: AudioLine | null = null;
   #wakeLock: WakeLockSentinel | null = null;
   #keepAlive = 0;
@@ -84,7 +96,7 @@ class CallSession {
     if (typeof microphone === "string") this.#dispatch({ type: "notice", text: micWords(microphone) });
     else if (line === null) this.#dispatch({ type: "notice", text: t("talk.no_audio") });
     diagnostics.context_hz = line?.sampleRateHz ?? 0;
-    this.#connect(agent);
+    await this.#connect(agent);
   }
 
   sendText(text: string): void {
@@ -158,24 +170,34 @@ class CallSession {
     onMicLost: () => this.#dispatch({ type: "notice", text: t("talk.mic_lost") }),
   };
 
-  #connect(agent: string): void {
+  async #connect(agent: string): Promise<void> {
     this.#dispatch({ type: "connecting" });
-    const socket = new WebSocket(mediaUrl());
-    socket.binaryType = "arraybuffer";
+    const generation = this.#generation;
+    const microphone = this.#line?.microphone ?? null;
+    const rtc = microphone === null ? null : await RtcLine.open(webrtcUrl(), {}, microphone);
+    if (generation !== this.#generation) {
+      rtc?.close();
+      return;
+    }
+    diagnostics.webrtc = rtc === null ? 0 : 1;
+    this.#line?.hear(rtc?.remote ?? null);
+    const socket = rtc ?? webSocket();
     this.#socket = socket;
     const deadline = window.setTimeout(() => socket.close(), CONNECT_MS_MAX);
-    socket.onopen = () => {
+    const onOpen = () => {
       window.clearTimeout(deadline);
       this.#send({ type: "start", agent });
       this.#dispatch({ type: "connected", nowMs: Date.now() });
       void this.#stayAwake();
       if (this.#line === null) this.#keepAlive = window.setInterval(this.#sendSilence, KEEP_ALIVE_MS);
     };
-    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
+    if (socket.readyState === WebSocket.OPEN) onOpen();
+    else socket.onopen = onOpen;
+    socket.onmessage = ({ data }: LineMessage) => {
       if (typeof data === "string") this.#onText(data);
       else this.#onAudio(data);
     };
-    socket.onclose = ({ code, reason }) => {
+    socket.onclose = ({ code, reason }: LineClose) => {
       window.clearTimeout(deadline);
       if (this.#socket !== socket) return;
       const { status, endedReason } = this.#view;
@@ -255,6 +277,12 @@ class CallSession {
     this.#view = next;
     for (const subscriber of this.#subscribers) subscriber();
   }
+}
+
+function webSocket(): WebSocket {
+  const socket = new WebSocket(mediaUrl());
+  socket.binaryType = "arraybuffer";
+  return socket;
 }
 
 function parseMessage(text: string): ServerMessage | null {

@@ -73,6 +73,15 @@ describe("the picture of live calls", () => {
     expect(free.calls.get("one")?.state).toBe("paused");
   });
 
+  it("knows from the beginning who has a call, and their name", () => {
+    const holder = { by: "user:kim", user_id: "kim", name: "Kim" };
+    const calls = [{ ...facts("one"), turns: [], holder }] as unknown as Parameters<typeof pictureOf>[0]["calls"];
+    const picture = pictureOf({ seq: 5, truncated: false, calls });
+    expect(picture.calls.get("one")?.hold).toEqual({ by: "user:kim", mode: "take_over", name: "Kim" });
+    const free = take(picture, [event(6, "call.handed_back", "one", { call: "one", reason: "asked", at_call_ms: 9 })]);
+    expect(free.calls.get("one")?.hold).toBeUndefined();
+  });
+
   it("forgets what was said when that is deleted", () => {
     const said = take(begun(), [turn(1, "one")]);
     expect(take(said, [event(200, "call.forgotten", "one", {})]).calls.get("one")?.turns).toEqual([]);

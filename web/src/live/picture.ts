@@ -6,9 +6,11 @@ type Schemas = components["schemas"];
 export interface WallHold {
   /** Kind and id of a credential. */
   by: string | null;
+  /** As people see it, where it is known. */
+  name?: string;
   mode: HoldMode;
 }
-export type LiveCall = Schemas["LiveCall"] & { hold?: WallHold };
+export type LiveCall = Omit<Schemas["LiveCall"], "holder"> & { hold?: WallHold };
 export type LiveTurn = Schemas["Turn"];
 export type Snapshot = Schemas["Snapshot"];
 export type BusinessEvent = Schemas["Event"];
@@ -25,7 +27,13 @@ export interface Picture {
 export const EMPTY: Picture = { seq: 0, calls: new Map() };
 
 export function pictureOf(snapshot: Snapshot): Picture {
-  return { seq: snapshot.seq, calls: new Map(snapshot.calls.map((call) => [call.id, call])) };
+  return { seq: snapshot.seq, calls: new Map(snapshot.calls.map((call) => [call.id, liveCall(call)])) };
+}
+
+function liveCall({ holder, ...call }: Schemas["LiveCall"]): LiveCall {
+  if (holder == null) return call;
+  const mode = holder.mode === "barge_in" ? "barge_in" : "take_over";
+  return { ...call, hold: { by: holder.by ?? null, mode, ...(holder.name == null ? {} : { name: holder.name }) } };
 }
 
 /** A snapshot and all events after it make a fresh snapshot. Events that are in it already are passed over. */

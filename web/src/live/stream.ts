@@ -1,4 +1,5 @@
 import type { QueryClient } from "@tanstack/react-query";
+import { startTransition } from "react";
 import { api } from "../api/client";
 import { refreshSession } from "../auth/session";
 import { type BusinessEvent, EMPTY, type Picture, pictureOf, take } from "./picture";
@@ -11,9 +12,20 @@ const LISTS_MS = 2_000;
 const DRAW_MS = 100;
 /** A hidden page draws no frames, and is in no hurry. */
 const HIDDEN_MS = 1_000;
+/** After a key or a click its own picture comes first, and what happens elsewhere waits. */
+const HANDS_MS = 150;
+/** But no longer than this, for somebody who types on and on. */
+const HELD_MS_MAX = 600;
 const ALERTS_KEPT = 20;
 /** More than this in one frame: the picture is taken anew instead. */
 const PENDING_MAX = 5_000;
+
+const HANDS = ["pointerdown", "pointerup", "keydown"] as const;
+
+/** How long the picture still waits for the hands of whoever works on the page. */
+export function drawAfterMs(now_ms: number, hands_at_ms: number, drawn_at_ms: number): number {
+  return Math.max(0, Math.min(hands_at_ms + HANDS_MS, drawn_at_ms + HELD_MS_MAX) - now_ms);
+}
 
 export type StreamState = "connecting" | "open" | "lost";
 
@@ -30,6 +42,7 @@ class LiveStream {
   #resyncing = false;
   #drawing = false;
   #drawnAt = 0;
+  #handsAt = Number.NEGATIVE_INFINITY;
   #source: EventSource | null = null;
   #client: QueryClient | null = null;
   #retryMs = RECONNECT_MS_MIN;
@@ -53,7 +66,9 @@ class LiveStream {
     const running = ++this.#running;
     this.#client = client;
     void this.#begin(running);
+    for (const kind of HANDS) window.addEventListener(kind, this.#hands, { capture: true, passive: true });
     return () => {
+      for (const kind of HANDS) window.removeEventListener(kind, this.#hands, { capture: true });
       if (this.#running !== running) return;
       this.#running++;
       window.clearTimeout(this.#retryTimer);
@@ -140,9 +155,19 @@ class LiveStream {
       this.#flush();
     };
     const wait_ms = document.hidden ? HIDDEN_MS : Math.max(0, this.#drawnAt + DRAW_MS - performance.now());
-    if (wait_ms > 0) window.setTimeout(flush, wait_ms);
-    else requestAnimationFrame(flush);
+    const due = () => {
+      const held_ms = drawAfterMs(performance.now(), this.#handsAt, this.#drawnAt);
+      if (held_ms > 0) window.setTimeout(due, held_ms);
+      else if (document.hidden) flush();
+      else requestAnimationFrame(flush);
+    };
+    if (wait_ms > 0) window.setTimeout(due, wait_ms);
+    else due();
   }
+
+  readonly #hands = (): void => {
+    this.#handsAt = performance.now();
+  };
 
   #flush(): void {
     const events = this.#pending;
@@ -158,10 +183,10 @@ class LiveStream {
     const client = this.#client;
     if (client === null || events.length === 0) return;
     const changed = new Set(events.filter((event) => event.kind !== "transcript.turn").map((event) => event.subject));
-    for (const id of changed) {
+    if (changed.size > 0) {
       void client.invalidateQueries({
         predicate: ({ queryKey: [, path, init] }) =>
-          path === "/api/v1/calls/{id}" && (init as { params: { path: { id: string } } }).params.path.id === id,
+          path === "/api/v1/calls/{id}" && changed.has((init as { params: { path: { id: string } } }).params.path.id),
       });
     }
     if (changed.size === 0 || this.#listsTimer !== 0) return;
@@ -185,8 +210,11 @@ class LiveStream {
     this.#draw();
   }
 
+  /** In a transition: a key or a click in the midst of it is answered first. */
   #draw(): void {
-    for (const subscriber of this.#subscribers) subscriber();
+    startTransition(() => {
+      for (const subscriber of this.#subscribers) subscriber();
+    });
   }
 }
 

@@ -182,7 +182,7 @@ class Supervision {
       window.clearTimeout(deadline);
       this.#retryMs = RECONNECT_MS_MIN;
       this.#diagnostics.connections++;
-      this.#dispatch({ type: "ready", by: message.by });
+      this.#dispatch({ type: "ready", by: message.by, held: message });
       void this.#readJournal(call);
     };
     socket.onclose = ({ code }) => {
@@ -253,6 +253,9 @@ class Supervision {
       case "live":
         if (this.#waiting === null) this.#dispatch({ type: "live", event: message });
         else if (this.#waiting.length < BUFFERED_EVENTS_MAX) this.#waiting.push(message);
+        break;
+      case "holder":
+        this.#dispatch({ type: "holder", held: message });
         break;
       case "refused":
         this.#dispatch({ type: "refused", command: message.command, detail: message.detail });

@@ -2,6 +2,7 @@ import { useCallback, useMemo } from "react";
 import { $api } from "../api/client";
 import { useCan, useMe } from "../auth/me";
 import { t } from "../i18n";
+import type { WallHold } from "../live/picture";
 
 /** How somebody is called who did something in a call, from kind and id of their credential. */
 export function useDeskNames(): (by: string | null) => string {
@@ -16,6 +17,20 @@ export function useDeskNames(): (by: string | null) => string {
       return (by !== null && names.get(by)) || t("supervise.somebody");
     },
     [names, me],
+  );
+}
+
+/** Who has a call instead of its agent, in words: “With Kim”. */
+export function useHolderWords(): (hold: WallHold) => string {
+  const me = actorName(useMe());
+  const nameOf = useDeskNames();
+  return useCallback(
+    ({ by, name }) => {
+      if (by === me) return t("supervise.with_you");
+      const known = name ?? nameOf(by);
+      return known === t("supervise.somebody") ? t("supervise.with_person") : t("supervise.with_name", { name: known });
+    },
+    [me, nameOf],
   );
 }
 

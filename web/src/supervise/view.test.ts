@@ -1,12 +1,19 @@
 import { describe, expect, test } from "vitest";
 import type { Entry, JournalRecord, LiveEvent } from "../api/types";
-import { closedLine, isMine, type SuperviseAction, type SuperviseView, superviseReducer } from "./view";
+import {
+  closedLine,
+  isHeardElsewhere,
+  isMine,
+  type SuperviseAction,
+  type SuperviseView,
+  superviseReducer,
+} from "./view";
 
 const KIM = "user:kim";
 const LEE = "user:lee";
 const then = (view: SuperviseView, ...actions: SuperviseAction[]) => actions.reduce(superviseReducer, view);
 const live = (event: object): SuperviseAction => ({ type: "live", event: event as LiveEvent });
-const open = then(closedLine, { type: "opened", call: "one" }, { type: "ready", by: KIM });
+const open = then(closedLine, { type: "opened", call: "one" }, { type: "ready", by: KIM, held: {} });
 const taken = (by: string, at = 1_000) => live({ at, event: "taken_over", by, mode: "take_over" });
 const back = (reason: string, at = 2_000) => live({ at, event: "handed_back", by: KIM, reason });
 const records = (...entries: [number, Entry][]): JournalRecord[] =>
@@ -74,7 +81,7 @@ describe("what was said", () => {
 
   test("is read anew when the line is back, so that nothing of the gap is missing", () => {
     const gap = then(open, live({ at: 400, event: "partial", text: "half a" }), { type: "line", line: "lost" });
-    const again = then(gap, { type: "ready", by: KIM }, { type: "journal", records: journal });
+    const again = then(gap, { type: "ready", by: KIM, held: {} }, { type: "journal", records: journal });
     expect(kinds(again)).toHaveLength(6);
     expect(again.line).toBe("open");
   });
@@ -84,4 +91,15 @@ test("a command that was not carried out says why, until it was read", () => {
   const view = then(open, { type: "refused", command: "take_over_call", detail: "the call is over" });
   expect(view.notice).toMatchObject({ kind: "refused", detail: "the call is over" });
   expect(then(view, { type: "notice_read" }).notice).toBeNull();
+});
+
+test("a second page of the same person is told that the caller hears the first one", () => {
+  const holder = { by: KIM, user_id: "kim", name: "Kim", mode: "take_over" };
+  const taken = live({ at: 100, event: "taken_over", by: KIM, mode: "take_over" });
+  const second = then(open, taken, { type: "holder", held: { holder, heard: false } });
+  expect(isHeardElsewhere(second)).toBe(true);
+  expect(second.names[KIM]).toBe("Kim");
+  expect(isHeardElsewhere(then(second, { type: "holder", held: { holder, heard: true } }))).toBe(false);
+  const free = then(second, live({ at: 200, event: "handed_back", by: KIM, reason: "asked" }));
+  expect(isHeardElsewhere(then(free, { type: "holder", held: { holder: null, heard: false } }))).toBe(false);
 });

@@ -1,4 +1,4 @@
-import type { Entry, HandBack, HoldMode, JournalRecord, LiveEvent } from "../api/types";
+import type { Entry, HandBack, Held, HoldMode, JournalRecord, LiveEvent } from "../api/types";
 import type { MicProblem } from "../audio/line";
 import { type CallView, callReducer, initialCall } from "../call/reducer";
 
@@ -29,6 +29,10 @@ export interface SuperviseView {
   /** How the call's journal names this user. */
   me: string | null;
   hold: Hold | null;
+  /** Names of those who had the call, by their credential. */
+  names: Readonly<Record<string, string>>;
+  /** Whether the caller hears this page when its user has the call; another page of theirs may be the one. */
+  heard: boolean;
   notice: SuperviseNotice | null;
   /** What was and is being said. */
   talk: CallView;
@@ -42,7 +46,8 @@ export interface SuperviseView {
 export type SuperviseAction =
   | { type: "opened"; call: string }
   | { type: "line"; line: LineState; refusal?: Refusal | undefined }
-  | { type: "ready"; by: string }
+  | { type: "ready"; by: string; held: Partial<Held> }
+  | { type: "holder"; held: Held }
   | { type: "journal"; records: readonly JournalRecord[] }
   | { type: "live"; event: LiveEvent }
   | { type: "refused"; command: string; detail: string }
@@ -60,6 +65,8 @@ export const closedLine: SuperviseView = {
   refusal: null,
   me: null,
   hold: null,
+  names: {},
+  heard: true,
   notice: null,
   talk: talking,
   listening: false,
@@ -75,7 +82,9 @@ export function superviseReducer(view: SuperviseView, action: SuperviseAction): 
     case "line":
       return { ...view, line: action.line, refusal: action.refusal ?? null };
     case "ready":
-      return { ...view, line: "open", refusal: null, me: action.by };
+      return { ...holderOf(view, action.held), line: "open", refusal: null, me: action.by };
+    case "holder":
+      return holderOf(view, action.held);
     case "journal":
       return fromJournal(view, action.records);
     case "live":
@@ -93,6 +102,17 @@ export function superviseReducer(view: SuperviseView, action: SuperviseAction): 
     case "pressed":
       return { ...view, pressed: action.pressed };
   }
+}
+
+/** Who has the call is told by the call's own events; this adds their name, and where they are heard. */
+function holderOf(view: SuperviseView, { holder, heard }: Partial<Held>): SuperviseView {
+  const name = holder?.by != null && holder.name != null ? { [holder.by]: holder.name } : {};
+  return { ...view, names: { ...view.names, ...name }, heard: holder == null || heard !== false };
+}
+
+/** Whether the user of this page has the call, and is heard on another one. */
+export function isHeardElsewhere(view: SuperviseView): boolean {
+  return isMine(view) && !view.heard;
 }
 
 /** Whether the user of this page has the call. */

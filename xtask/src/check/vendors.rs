@@ -5,21 +5,22 @@ use super::source::Source;
 use std::collections::BTreeSet;
 
 /// The macros that register vendors. Their words are the vendors.
-const REGISTRIES: [&str; 7] = [
+const REGISTRIES: [&str; 8] = [
     "stt_providers",
     "llm_providers",
     "tts_providers",
     "embed_providers",
     "text_providers",
     "realtime_providers",
+    "vector_providers",
     "carriers",
 ];
 /// Registered, and no vendor.
-const NO_VENDORS: [&str; 4] = ["browser", "loopback", "website", "webrtc"];
+const NO_VENDORS: [&str; 5] = ["browser", "loopback", "website", "sip", "webrtc"];
 /// Vendors whose names are also ordinary words of this code: a program cannot tell them apart.
 const ORDINARY_WORDS: [&str; 2] = ["connect", "zoom"];
 /// Libraries whose names hold that of a vendor.
-const LIBRARIES: [&str; 3] = ["llama_cpp_2", "aws_lc_rs", "aws-lc-rs"];
+const LIBRARIES: [&str; 5] = ["llama_cpp_2", "aws_lc_rs", "aws-lc-rs", "aws_sigv4", "aws_credential_types"];
 /// A name this short is part of ordinary words ("laws"): it counts only where it stands alone.
 const SHORT_CHARS_MAX: usize = 3;
 /// Where a file is a vendor's own: it may say how its service imitates another one.

@@ -8,10 +8,11 @@
 
 use super::{Actor, Principal, network};
 use crate::App;
+use crate::problem::Problem;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use model::business::TenantScope;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,6 +22,11 @@ use store::trail::{Line, Trail};
 
 /// Operations that are asked with a body and change nothing.
 const QUESTIONS: [&str; 2] = ["query_knowledge", "classify"];
+
+/// Operations that change something although they are a `GET`: a browser is sent back by another site.
+const CHANGES_BY_GET: [&str; 1] = ["finish_oidc"];
+/// Operations that give somebody a credential and touch no row: nobody gets one of which there is no line.
+const CREDENTIALS: [&str; 1] = ["create_token"];
 
 /// What a handler adds to the line about it.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +113,8 @@ pub(crate) async fn record(
     let Some(action) = name.filter(|name| !QUESTIONS.contains(&name.as_str())) else {
         return next.run(request).await;
     };
+    let changes = changes || CHANGES_BY_GET.contains(&action.as_str());
+    let gives_credential = CREDENTIALS.contains(&action.as_str());
     let trail = Trail::new(Line {
         scope: principal.map(|principal| principal.scope),
         actor: principal.map(|principal| principal.actor),
@@ -128,14 +136,18 @@ pub(crate) async fn record(
     let Some(scope) = line.scope else { return response };
     let Line { actor, action, subject, details, address, .. } = &line;
     let line = Audited { actor: *actor, action, subject, details, address: address.as_deref() };
-    write(&app, scope, &line).await;
+    if !write(&app, scope, &line).await && gives_credential {
+        return Problem::unavailable("the audit log cannot be written").into_response();
+    }
     response
 }
 
 /// Writes a line. What it tells of has happened, so a line that cannot be written is an error for the operator.
-pub(crate) async fn write(app: &App, scope: TenantScope, line: &Audited<'_>) {
-    if let Err(error) = app.node.store().audit(&scope, line, runtime::wall_ms()).await {
+pub(crate) async fn write(app: &App, scope: TenantScope, line: &Audited<'_>) -> bool {
+    let written = app.node.store().audit(&scope, line, runtime::wall_ms()).await;
+    if let Err(error) = &written {
         metrics::counter!("frontdesk_audit_lines_lost_total").increment(1);
         tracing::error!(%error, action = line.action, subject = line.subject, "a line of the audit log was lost");
     }
+    written.is_ok()
 }

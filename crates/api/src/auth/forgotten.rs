@@ -16,14 +16,22 @@ use store::{Job, NewJob, Store, StoreError};
 struct Payload {
     email: String,
     business: Option<String>,
+    /// Of whom asked, as their browser says it.
+    #[serde(default)]
+    language: Option<String>,
 }
 
 /// Asks for a link. A second one while the first waits is the same.
-pub(crate) async fn ask(store: &dyn Store, email: String, business: Option<String>) -> Result<(), StoreError> {
+pub(crate) async fn ask(
+    store: &dyn Store,
+    email: String,
+    business: Option<String>,
+    language: Option<String>,
+) -> Result<(), StoreError> {
     let now_ms = runtime::wall_ms();
     let name = format!("{email} {}", business.as_deref().unwrap_or_default());
     let name: String = hash(&name)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    let payload = serde_json::to_value(Payload { email, business }).unwrap_or_default();
+    let payload = serde_json::to_value(Payload { email, business, language }).unwrap_or_default();
     let job = NewJob { unique: Some(format!("reset {name}")), ..NewJob::now(RESET_MAIL_JOB, payload, now_ms) };
     store.enqueue(&job, now_ms).await.map(drop)
 }
@@ -60,9 +68,9 @@ impl ForgottenPasswords {
         let now_ms = runtime::wall_ms();
         let until_ms = now_ms + limits::PASSWORD_RESET_MS;
         store.allow_reset(&account.scope, account.user.id, &fresh.hash, now_ms, until_ms).await?;
-        let business = store.business(&account.scope).await?;
+        let sender = mail::Sender::of(store, &account.scope, wish.language.as_deref()).await?;
         let link = mailer.link("reset", &fresh.text);
-        let letter = mail::password_reset(&business, &account.user.email, &link, until_ms);
+        let letter = mail::password_reset(&sender, &account.user.email, &link, until_ms);
         mailer.post(store, &account.scope, letter).await.map(drop)
     }
 }

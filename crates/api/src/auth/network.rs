@@ -1,6 +1,8 @@
 //! From where a request comes, and from where a business may be reached.
 
-use crate::Access;
+use crate::{Access, App};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -19,6 +21,18 @@ pub(crate) fn client_address(access: &Access, headers: &HeaderMap, extensions: &
     let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).next_back();
     let last = forwarded.and_then(|value| value.rsplit(',').next()).map(str::trim);
     last.and_then(read_address).or(peer)
+}
+
+/// From where a request comes, as a part of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientAddress(pub(crate) Option<IpAddr>);
+
+impl FromRequestParts<App> for ClientAddress {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        Ok(Self(client_address(&app.access, &parts.headers, &parts.extensions)))
+    }
 }
 
 /// An address as proxies write it, perhaps with a port.

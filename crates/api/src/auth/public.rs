@@ -31,6 +31,10 @@ pub(crate) const OPERATIONS: &[(&str, &str)] = &[
     ("POST", "/api/v1/widget/{key}/visits"),
     ("GET", "/api/v1/widget/{key}/messages"),
     ("GET", "/api/v1/widget/{key}/line"),
+    ("GET", "/api/v1/widget/{key}/webrtc"),
+    ("POST", "/api/v1/widget/{key}/webrtc"),
+    ("PATCH", "/api/v1/widget/{key}/webrtc/{session}"),
+    ("DELETE", "/api/v1/widget/{key}/webrtc/{session}"),
 ];
 
 /// Whether anybody may ask for this.

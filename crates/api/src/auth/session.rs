@@ -1,6 +1,6 @@
 //! Signing somebody in: a session, its tokens, and for pages the cookies that hold them.
 
-use super::{Actor, network, secret, token::Bearer};
+use super::{Actor, audit, network, secret, token::Bearer};
 use crate::App;
 use crate::problem::Problem;
 use crate::routes::store_problem;
@@ -27,6 +27,8 @@ const USER_AGENT_CHARS_MAX: usize = 200;
 pub(crate) struct Entry {
     pub(crate) address: Option<IpAddr>,
     user_agent: String,
+    /// The language that they read best, as their browser says it (BCP-47).
+    pub(crate) language: Option<String>,
     /// Whether cookies may only travel encrypted.
     encrypted: bool,
     /// The refresh token of a page.
@@ -41,11 +43,21 @@ impl FromRequestParts<App> for Entry {
             parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         Ok(Self {
             address: network::client_address(&app.access, &parts.headers, &parts.extensions),
+            language: language_of(&parts.headers),
             user_agent: user_agent.chars().take(USER_AGENT_CHARS_MAX).collect(),
             encrypted: app.access.base_url(&parts.headers).starts_with("https:"),
             refresh_cookie: cookie(&parts.headers, REFRESH).map(Into::into),
         })
     }
+}
+
+/// The first language that a browser asks for (RFC 9110, 12.5.4); browsers name the best one first.
+fn language_of(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
+    let first = text.split([',', ';']).next()?.trim();
+    let is_tag =
+        (2..=35).contains(&first.len()) && first.chars().all(|sign| sign.is_ascii_alphanumeric() || sign == '-');
+    is_tag.then(|| first.to_owned())
 }
 
 impl Entry {
@@ -74,9 +86,7 @@ pub(crate) struct Tokens {
 
 /// What somebody who signed in gets.
 pub(crate) struct SignedInAs {
-    pub(crate) scope: TenantScope,
-    pub(crate) user: UserId,
-    pub(crate) session: SessionId,
+    session: SessionId,
     access: String,
     refresh: Secret<String>,
     cookies: Option<bool>,
@@ -123,6 +133,8 @@ pub(crate) async fn open(
         seen_at_ms: now_ms,
         expires_at_ms: now_ms + limits::SESSION_MS_MAX,
     };
+    // Nobody is in of whom the log does not say so.
+    audit::tell(&audit::Note::by(scope, Actor::User { id: user, session: session.id }));
     store.open_session(&scope, &session, &refresh.hash).await.map_err(store_problem)?;
     hand_out(app, (scope, user, session.id), refresh.text, entry, carry)
 }
@@ -138,15 +150,10 @@ pub(crate) fn hand_out(
     let access = app.auth.signer.sign(&scope, &Bearer::User { user, session }, runtime::wall_ms());
     let access = access.ok_or_else(Problem::internal)?;
     let cookies = (carry == Carry::Cookies).then_some(entry.encrypted);
-    Ok(SignedInAs { scope, user, session, access, refresh, cookies })
+    Ok(SignedInAs { session, access, refresh, cookies })
 }
 
 impl SignedInAs {
-    /// Who it is.
-    pub(crate) fn actor(&self) -> Actor {
-        Actor::User { id: self.user, session: self.session }
-    }
-
     /// The cookies, if a page asked for them.
     pub(crate) fn cookies(&self) -> AppendHeaders<Vec<(HeaderName, HeaderValue)>> {
         let Some(encrypted) = self.cookies else { return AppendHeaders(Vec::new()) };
@@ -168,9 +175,7 @@ impl IntoResponse for SignedInAs {
             refresh_token: in_body.then(|| self.refresh.expose().clone()),
             session: self.session.0,
         };
-        let mut response = (cookies, [(header::CACHE_CONTROL, "no-store")], axum::Json(tokens)).into_response();
-        response.extensions_mut().insert(super::audit::Note::by(self.scope, self.actor()));
-        response
+        (cookies, [(header::CACHE_CONTROL, "no-store")], axum::Json(tokens)).into_response()
     }
 }
 

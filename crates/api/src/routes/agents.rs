@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use base::{AgentId, limits};
 use model::agent::{Agent, AgentStatus};
 use model::business::TenantScope;
+use model::hours::Outside;
 use model::seed::SeedAgent;
 use runtime::ProviderError;
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,12 @@ pub(crate) struct NewAgent {
     /// BCP-47 language; English when left out.
     #[schema(required = false, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", example = "en")]
     language: String,
+    /// When it takes calls that come in, and what it does otherwise; always when left out.
+    #[schema(required = false)]
+    hours: Option<super::shapes::AgentHoursShape>,
+    /// What it must not do.
+    #[schema(required = false)]
+    guardrails: super::shapes::GuardrailsShape,
 }
 
 /// A change of an agent's draft (JSON merge patch, RFC 7396): what is left out stays, null takes away.
@@ -129,6 +136,12 @@ pub(crate) struct AgentPatch {
     /// Whether both sides are recorded; null: as by default.
     #[schema(required = false, value_type = Option<bool>)]
     record: bool,
+    /// When it takes calls that come in, and what it does otherwise; null: always.
+    #[schema(required = false)]
+    hours: Option<super::shapes::AgentHoursShape>,
+    /// What it must not do; null: as by default.
+    #[schema(required = false)]
+    guardrails: Option<super::shapes::GuardrailsShape>,
     /// What it goes through with a caller, step by step (docs/flows.md); null takes it away.
     #[schema(required = false, value_type = Option<Object>)]
     flow: Value,
@@ -391,6 +404,7 @@ pub(crate) async fn publish(
     let known = find(store.as_ref(), &caller.scope, &name).await?;
     let expected = if_match.against(known.revision)?;
     check(&app, &known.draft)?;
+    check_words(&known.draft)?;
     // A draft may hold a flow that is not finished.
     let wrong =
         known.draft.flow.as_ref().map(|flow| super::flows::problems(flow, &known.draft.tools)).unwrap_or_default();
@@ -416,6 +430,38 @@ fn parse(config: &Value, id: AgentId, scope: &TenantScope) -> Result<Agent, Prob
     Ok(agent)
 }
 
+/// Its hours, and what it must not do.
+fn check_rules(agent: &Agent) -> Result<(), Problem> {
+    let guardrails = &agent.guardrails;
+    guardrails.check().map_err(|why| Problem::invalid(format!("guardrails.{why}")))?;
+    let Some(hours) = &agent.hours else { return Ok(()) };
+    hours.check().map_err(|why| Problem::invalid(format!("hours.{why}")))?;
+    if hours.time_zone.as_ref().is_some_and(|zone| runtime::node::local_moment(zone, 0).is_none()) {
+        return Err(Problem::invalid("hours.time_zone: not a time zone of the IANA database, such as Europe/Berlin"));
+    }
+    Ok(())
+}
+
+/// What it says by itself must not be what it never says. A draft may be on its way there.
+fn check_words(agent: &Agent) -> Result<(), Problem> {
+    let outside = match agent.hours.as_ref().map(|hours| &hours.outside) {
+        Some(Outside::Message { text } | Outside::Transfer { text, .. }) => text.as_str(),
+        Some(Outside::TakeAnyway) | None => "",
+    };
+    let lines = serde_json::to_value(&agent.lines).map_err(|_| Problem::internal())?;
+    let lines =
+        lines.as_object().into_iter().flatten().filter_map(|(name, text)| Some((name.as_str(), text.as_str()?)));
+    let mut said = lines.map(|(name, text)| (format!("lines.{name}"), text)).chain([
+        ("guardrails.instead".into(), agent.guardrails.instead.as_str()),
+        ("hours.outside.text".into(), outside),
+    ]);
+    let wrong = said.find_map(|(at, text)| agent.guardrails.phrase_in("", text).map(|phrase| (at, phrase)));
+    match wrong {
+        Some((at, phrase)) => Err(Problem::invalid(format!("{at}: it holds \"{phrase}\", which is never said"))),
+        None => Ok(()),
+    }
+}
+
 fn check(app: &App, agent: &Agent) -> Result<(), Problem> {
     super::check_slug("slug", &agent.slug)?;
     super::check_text("name", &agent.name, 1, NAME_CHARS_MAX)?;
@@ -430,6 +476,7 @@ fn check(app: &App, agent: &Agent) -> Result<(), Problem> {
         return Err(Problem::invalid("timing: tool_ms_max, turn_ms_max and ring_ms_max must be more than 0"));
     }
     super::tools::check_all(&agent.tools)?;
+    check_rules(agent)?;
     if agent.flow.as_ref().is_some_and(|flow| flow.nodes.len() > limits::FLOW_NODES_MAX) {
         return Err(Problem::invalid(format!("flow: at most {} nodes", limits::FLOW_NODES_MAX)));
     }

@@ -11,7 +11,8 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::branding::{Branding, KnownBranding, Logo, is_domain};
+use model::branding::{Branding, KnownBranding, Logo, PROOF_PATH, is_domain, proof_of};
+use model::business::TenantScope;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 use utoipa::{IntoParams, ToSchema};
@@ -32,8 +33,22 @@ pub(crate) struct BrandingView {
     #[serde(flatten)]
     fields: BrandingBody,
     logo: Option<LogoView>,
+    /// How to show that the domain is the business's; null without one.
+    domain_proof: Option<DomainProof>,
     /// Grows with each change; the same as `ETag`. 0: nothing was ever set.
     version: u32,
+}
+
+/// How to show that a domain is the business's. Until then it is not used.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DomainProof {
+    proven: bool,
+    /// Where the file must stand.
+    #[schema(example = "https://calls.brightleaf.example/.well-known/frontdesk-challenge")]
+    url: String,
+    /// A line of it.
+    #[schema(example = "frontdesk=01990000-0000-7000-8000-000000000001")]
+    content: String,
 }
 
 /// How it shall look. What is left out or null is as the product has it.
@@ -52,7 +67,8 @@ pub(crate) struct BrandingBody {
     #[serde(default)]
     #[schema(pattern = "^#[0-9A-Fa-f]{6}$", example = "#f59e0b")]
     accent_color: Option<String>,
-    /// Under which its people reach this server; in lower case, without a port.
+    /// Under which its people reach this server; in lower case, without a port. It is used once it was shown that it is the
+    /// business's (`domain_proof`).
     #[serde(default)]
     #[schema(max_length = 253, example = "calls.brightleaf.example")]
     domain: Option<String>,
@@ -86,13 +102,18 @@ fn logo_url(domain: Option<&str>, version: u32) -> String {
     }
 }
 
-fn tagged(known: KnownBranding) -> Tagged<BrandingView> {
-    let KnownBranding { branding, logo, version } = known;
-    let url = logo_url(branding.domain.as_deref(), version);
+fn tagged(scope: &TenantScope, known: KnownBranding) -> Tagged<BrandingView> {
+    let KnownBranding { branding, logo, is_proven, version } = known;
+    let url = logo_url(branding.domain.as_deref().filter(|_| is_proven), version);
     let Branding { name, primary_color, accent_color, domain } = branding;
     let logo = logo.map(|(media_type, bytes)| LogoView { media_type, bytes, url });
+    let domain_proof = domain.as_deref().map(|domain| DomainProof {
+        proven: is_proven,
+        url: format!("https://{domain}{PROOF_PATH}"),
+        content: proof_of(scope.business),
+    });
     let fields = BrandingBody { name, primary_color, accent_color, domain };
-    Tagged { version, body: BrandingView { fields, logo, version } }
+    Tagged { version, body: BrandingView { fields, logo, domain_proof, version } }
 }
 
 /// Reads how the business looks.
@@ -104,11 +125,12 @@ pub(crate) async fn get(
     State(app): State<App>,
     caller: Allowed<may::BusinessRead>,
 ) -> Result<Tagged<BrandingView>, Problem> {
-    app.node.store().branding(&caller.scope).await.map(tagged).map_err(store_problem)
+    app.node.store().branding(&caller.scope).await.map(|known| tagged(&caller.scope, known)).map_err(store_problem)
 }
 
 /// Sets how the business looks. The logo stays.
 #[utoipa::path(put, path = "/api/v1/branding", tag = "business", operation_id = "put_branding",
+    extensions(("x-if-match" = json!("optional"))),
     request_body = BrandingBody, security(("bearer" = ["business:manage"])), responses(
     (status = 200, description = "How it looks now", body = BrandingView, headers(("ETag" = String, description = "Its version"))),
     (status = 409, description = "The domain is another business's, or this server's own", body = Problem),
@@ -131,12 +153,38 @@ pub(crate) async fn put(
     let now = store.branding(&caller.scope).await.map_err(store_problem)?.version;
     let expected = if_match.against(now)?;
     match store.put_branding(&caller.scope, &branding, expected).await {
-        Ok(_) => store.branding(&caller.scope).await.map(tagged).map_err(store_problem),
+        Ok(_) => store.branding(&caller.scope).await.map(|known| tagged(&caller.scope, known)).map_err(store_problem),
         Err(StoreError::Conflict(why)) if expected.is_none() || !why.contains("meanwhile") => {
             Err(Problem::conflict("domain: another business has it"))
         }
         Err(error) => Err(super::stale_or(error, now)),
     }
+}
+
+/// Has the server look whether the domain is the business's: it must hold a file that says so (`domain_proof`).
+#[utoipa::path(post, path = "/api/v1/branding/domain/prove", tag = "business", operation_id = "prove_domain",
+    security(("bearer" = ["business:manage"])), responses(
+    (status = 200, description = "It is, and is used from now on", body = BrandingView, headers(("ETag" = String, description = "Its version"))),
+    (status = 409, description = "No domain is set, another business has it, or the file is not there; the detail says which", body = Problem)
+))]
+pub(crate) async fn prove(
+    State(app): State<App>,
+    caller: Allowed<may::BusinessManage>,
+) -> Result<Tagged<BrandingView>, Problem> {
+    let store = app.node.store();
+    let known = store.branding(&caller.scope).await.map_err(store_problem)?;
+    let Some(domain) = known.branding.domain.clone() else {
+        return Err(Problem::conflict("no domain is set"));
+    };
+    if !known.is_proven {
+        app.node.look_for_proof(&caller.scope, &domain).await.map_err(Problem::conflict)?;
+        store.prove_domain(&caller.scope, &domain).await.map_err(|error| match error {
+            StoreError::Conflict(why) if why.contains("meanwhile") => Problem::conflict(why),
+            StoreError::Conflict(_) => Problem::conflict("domain: another business has it"),
+            other => store_problem(other),
+        })?;
+    }
+    store.branding(&caller.scope).await.map(|known| tagged(&caller.scope, known)).map_err(store_problem)
 }
 
 /// What kind of image this is, by its first bytes.
@@ -180,7 +228,7 @@ pub(crate) async fn put_logo(
     let logo = Logo { media_type: said, bytes: body.to_vec() };
     let store = app.node.store();
     store.put_logo(&caller.scope, Some(&logo)).await.map_err(store_problem)?;
-    store.branding(&caller.scope).await.map(tagged).map_err(store_problem)
+    store.branding(&caller.scope).await.map(|known| tagged(&caller.scope, known)).map_err(store_problem)
 }
 
 /// Takes the logo away.

@@ -114,10 +114,12 @@ pub(crate) async fn get(
     let journal = store.journal(&caller.scope, id).await.map_err(store_problem)?;
     let costs = store.costs(&caller.scope, id).await.map_err(store_problem)?;
     let reading = runtime::reading::of_call(store.as_ref(), &caller.scope, id).await.map_err(store_problem)?;
+    let understood =
+        runtime::documents::understood_in(store.as_ref(), &caller.scope, id).await.map_err(store_problem)?;
     // Most calls that are read are long over: nobody has to be asked about them.
     let live = call.ended_at_ms.is_none() && app.node.is_live(&caller.scope, id).await;
     let costs = costs.into_iter().map(Into::into).collect();
-    Ok(Json(CallDetail { call: call.into(), live, costs, reading, journal }))
+    Ok(Json(CallDetail { call: call.into(), live, costs, reading, understood, journal }))
 }
 
 /// Places a call.

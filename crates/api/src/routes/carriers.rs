@@ -7,7 +7,7 @@ use crate::socket::{ServerSocket, tuned};
 use axum::body::Bytes;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Extension, Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base::limits;
 use carriers::protocol::{Inbound, Reply};
@@ -19,6 +19,7 @@ use model::people::Permission;
 pub(crate) async fn voice(
     State(app): State<App>,
     Path(carrier): Path<String>,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
     request: Request,
@@ -29,13 +30,14 @@ pub(crate) async fn voice(
     };
     let base_url = app.access.base_url(&headers);
     let seen = Seen::new(&base_url, &uri, &headers);
-    answer(app.node.voice_webhook(&carrier, &seen.inbound("POST", &body), &base_url).await)
+    answer(app.node.voice_webhook(&carrier, &seen.inbound(method.as_str(), &body), &base_url).await)
 }
 
 /// A platform reports on a call.
 pub(crate) async fn status(
     State(app): State<App>,
     Path(carrier): Path<String>,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
     request: Request,
@@ -46,7 +48,7 @@ pub(crate) async fn status(
     };
     let base_url = app.access.base_url(&headers);
     let seen = Seen::new(&base_url, &uri, &headers);
-    answer(app.node.status_webhook(&carrier, &seen.inbound("POST", &body)).await)
+    answer(app.node.status_webhook(&carrier, &seen.inbound(method.as_str(), &body), &base_url).await)
 }
 
 /// A platform or a page brings audio.
@@ -99,7 +101,14 @@ async fn read(request: Request) -> Result<Bytes, StatusCode> {
 fn answer(reply: Option<Reply>) -> Response {
     let Some(reply) = reply else { return StatusCode::NOT_FOUND.into_response() };
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response()
+    let mut response = (status, [(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response();
+    for (name, value) in reply.headers {
+        match HeaderValue::from_str(&value) {
+            Ok(value) => drop(response.headers_mut().insert(name, value)),
+            Err(_) => return StatusCode::BAD_REQUEST.into_response(), // What came in does not fit into a header.
+        }
+    }
+    response
 }
 
 /// A request as the platform made it.

@@ -55,6 +55,9 @@ pub(crate) struct MessageView {
     /// What it rests on.
     #[schema(value_type = Vec<Object>)]
     citations: Vec<model::generation::Citation>,
+    /// How the customer sounds, from -1 (displeased) to 1 (pleased), by a list of words; not there where nobody can say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sentiment: Option<f64>,
 }
 
 /// Who said something.
@@ -87,6 +90,7 @@ impl From<Message> for MessageView {
             complete: message.complete,
             at_ms: message.at.0,
             citations: message.citations,
+            sentiment: message.sentiment,
         }
     }
 }

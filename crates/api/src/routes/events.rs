@@ -1,6 +1,7 @@
 //! Live events of the business: server-sent events, a WebSocket, and the picture to begin from.
 
 use super::store_problem;
+use super::supervise::{HolderView, holder};
 use super::views::{CallStateView, DirectionView};
 use crate::App;
 use crate::auth::standing::Standing;
@@ -18,7 +19,7 @@ use axum::response::sse::{Event as SseEvent, Sse};
 use base::limits;
 use futures_util::Stream;
 use model::call::Direction;
-use model::event::{CallFacts, Event, EventKind};
+use model::event::{CallFacts, Event, EventKind, Holder};
 use model::people::Permission;
 use model::webhook::Kinds;
 use runtime::events::{Follow, FollowError, Told};
@@ -124,6 +125,9 @@ impl From<CallFacts> for CallFactsView {
 pub(crate) struct LiveCallView {
     #[serde(flatten)]
     call: CallFactsView,
+    /// The person who has it; not there while its agent has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holder: Option<HolderView>,
     /// Its last turns, at most 10, oldest first.
     turns: Vec<TurnView>,
 }
@@ -144,6 +148,9 @@ pub(crate) struct TurnView {
     complete: bool,
     /// Milliseconds since the call began.
     at_call_ms: u64,
+    /// How the customer sounds, from -1 (displeased) to 1 (pleased), by a list of words; not there where nobody can say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sentiment: Option<f64>,
 }
 
 /// The calls that are going on, and the place among the events at which that is true.
@@ -172,6 +179,7 @@ impl From<model::event::TurnFacts> for TurnView {
             text: turn.text.into_inner(),
             complete: turn.complete,
             at_call_ms: turn.at_call_ms,
+            sentiment: turn.sentiment,
         }
     }
 }
@@ -186,11 +194,17 @@ pub(crate) async fn snapshot(
     caller: Allowed<may::EventsRead>,
 ) -> Result<Json<SnapshotView>, Problem> {
     let snapshot = app.node.store().snapshot(&caller.scope).await.map_err(store_problem)?;
-    let calls = snapshot.calls.into_iter().map(|live| LiveCallView {
-        call: live.facts.into(),
-        turns: live.turns.into_iter().map(TurnView::from).collect(),
-    });
-    Ok(Json(SnapshotView { seq: snapshot.seq, calls: calls.collect(), truncated: snapshot.truncated }))
+    let mut calls = Vec::with_capacity(snapshot.calls.len());
+    for live in snapshot.calls {
+        // Few calls are with a person at any time.
+        let holder = match live.holder {
+            Some(Holder { by }) => Some(holder(&app, &caller.scope, by, None).await),
+            None => None,
+        };
+        let turns = live.turns.into_iter().map(TurnView::from).collect();
+        calls.push(LiveCallView { call: live.facts.into(), holder, turns });
+    }
+    Ok(Json(SnapshotView { seq: snapshot.seq, calls, truncated: snapshot.truncated }))
 }
 
 /// Follows the events of the business as server-sent events.

@@ -93,6 +93,14 @@ pub(crate) fn deleted(done: Result<bool, StoreError>) -> Result<StatusCode, Prob
     }
 }
 
+/// The same, where the deletion was of one version: another one is a stale request.
+pub(crate) fn deleted_at(done: Result<bool, StoreError>, now: u32) -> Result<StatusCode, Problem> {
+    match done {
+        Err(error @ StoreError::Conflict(_)) => Err(stale_or(error, now)),
+        done => deleted(done),
+    }
+}
+
 /// A text of so many characters, with something in it when there must be.
 pub(crate) fn check_text(field: &str, text: &str, chars_min: usize, chars_max: usize) -> Result<(), Problem> {
     let count = text.chars().count();

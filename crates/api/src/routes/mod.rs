@@ -15,6 +15,7 @@ mod flows;
 mod health;
 mod knowledge;
 mod mcp_servers;
+mod nodes;
 mod notes;
 mod numbers;
 mod overview;
@@ -39,11 +40,12 @@ mod views;
 pub(crate) mod visits;
 mod voices;
 mod webhooks;
+mod webrtc;
 mod widgets;
 
 pub(crate) use fields::{
-    Id, Name, check_key, check_language, check_slug, check_text, customer_text, deleted, dialled, merged, merged_value,
-    sane, stale_or, unknown_field,
+    Id, Name, check_key, check_language, check_slug, check_text, customer_text, deleted, deleted_at, dialled, merged,
+    merged_value, sane, stale_or, unknown_field,
 };
 
 use crate::App;
@@ -107,7 +109,7 @@ impl Modify for Credentials {
 }
 
 fn documented() -> OpenApiRouter<App> {
-    running(shaping(people::routes(OpenApiRouter::with_openapi(Document::openapi()))))
+    operated(running(shaping(people::routes(OpenApiRouter::with_openapi(Document::openapi())))))
 }
 
 /// What a business is and what its agents do.
@@ -116,6 +118,7 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(business::get, business::update).layer(wide()))
         .routes(routes!(privacy::get, privacy::put))
         .routes(routes!(branding::get, branding::put))
+        .routes(routes!(branding::prove))
         .routes(routes!(branding::logo, branding::put_logo, branding::delete_logo).layer(image()))
         .routes(routes!(branding::public))
         .routes(routes!(branding::public_logo))
@@ -237,11 +240,22 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(visits::begin))
         .routes(routes!(visits::messages))
         .routes(routes!(visits::line))
+        .routes(routes!(webrtc::options, webrtc::open).layer(offers()))
+        .routes(routes!(webrtc::trickle, webrtc::close).layer(offers()))
+        .routes(routes!(webrtc::visit_options, webrtc::visit_open).layer(offers()))
+        .routes(routes!(webrtc::visit_trickle, webrtc::visit_close).layer(offers()))
         .routes(routes!(plans::plans))
         .routes(routes!(plans::subscription, plans::put_subscription))
         .routes(routes!(plans::usage))
         .routes(routes!(plans::month))
         .routes(routes!(businesses::list))
+}
+
+/// The installation itself: its nodes and how they do.
+fn operated(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    router
+        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::drain))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
@@ -261,6 +275,11 @@ fn wide() -> DefaultBodyLimit {
 /// For a logo.
 fn image() -> DefaultBodyLimit {
     DefaultBodyLimit::max(limits::LOGO_BYTES_MAX)
+}
+
+/// For offers of sessions.
+fn offers() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(limits::WEBRTC_OFFER_BYTES_MAX)
 }
 
 /// For files.
@@ -297,8 +316,8 @@ pub(crate) fn all() -> Router<App> {
             get(move || async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], document) }),
         )
         .route("/api/v1/voice/test-call", post(test_calls::moved))
-        .route("/carriers/{carrier}/voice", post(carriers::voice))
-        .route("/carriers/{carrier}/status", post(carriers::status))
+        .route("/carriers/{carrier}/voice", get(carriers::voice).post(carriers::voice))
+        .route("/carriers/{carrier}/status", get(carriers::status).post(carriers::status))
         .route("/carriers/{carrier}/media", get(carriers::media))
         .route(runtime::cluster::peer::COMMAND_PATH, post(peers::command).layer(peer_body()))
         .route(runtime::cluster::peer::WATCH_PATH, post(peers::watch).layer(peer_body()))

@@ -217,8 +217,8 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     let store = app.node.store();
     let known = store.line(&caller.scope, id).await.map_err(store_problem)?;
-    if_match.against(known.version)?;
-    super::deleted(store.delete_line(&caller.scope, id).await)
+    let expected = if_match.against(known.version)?;
+    super::deleted_at(store.delete_line(&caller.scope, id, expected).await, known.version)
 }
 
 /// Who is named must be the business's own.

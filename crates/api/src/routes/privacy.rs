@@ -119,6 +119,7 @@ pub(crate) async fn get(
 
 /// Sets how long what is kept. What is past its time goes within an hour.
 #[utoipa::path(put, path = "/api/v1/privacy", tag = "business", operation_id = "put_privacy",
+    extensions(("x-if-match" = json!("optional"))),
     request_body = PrivacyBody, security(("bearer" = ["business:manage"])), responses(
     (status = 200, description = "How long what is kept now", body = PrivacyView, headers(("ETag" = String, description = "Its version"))),
     (status = 412, description = "It was changed meanwhile", body = Problem)

@@ -93,3 +93,88 @@ pub(crate) struct HoursRouteShape {
     /// What happens otherwise.
     closed: ClosedShape,
 }
+
+/// When an agent takes calls that come in, and what it does otherwise.
+#[derive(ToSchema)]
+#[schema(as = AgentHours)]
+#[expect(dead_code, reason = "describes model::hours::AgentHours")]
+pub(crate) struct AgentHoursShape {
+    /// IANA zone in which the times are meant; left out: the zone of the business.
+    #[schema(required = false, example = "Europe/Berlin")]
+    time_zone: Option<String>,
+    /// Every week.
+    #[schema(max_items = 100)]
+    week: Vec<WeeklySpanShape>,
+    /// Days that differ.
+    #[schema(required = false, max_items = 100)]
+    special: Vec<SpecialDayShape>,
+    /// What it does at other times; it talks with the caller when left out.
+    #[schema(required = false)]
+    outside: OutsideShape,
+}
+
+/// What an agent does with a call that comes in outside its hours.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Outside)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes model::hours::Outside")]
+pub(crate) enum OutsideShape {
+    /// It talks with the caller, and knows that nobody else is there.
+    TakeAnyway,
+    /// It says this and hangs up.
+    Message {
+        #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
+        text: String,
+    },
+    /// It says this and hands the caller over.
+    Transfer {
+        #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
+        text: String,
+        /// E.164 form.
+        #[schema(example = "+4940555017", pattern = r"^\+[0-9]{5,15}$")]
+        to: String,
+    },
+}
+
+/// What an agent must not do, whatever a model makes of its instructions. How long a call may last is `timing.call_ms_max`.
+#[derive(ToSchema)]
+#[schema(as = Guardrails)]
+#[expect(dead_code, reason = "describes model::guard::Guardrails")]
+pub(crate) struct GuardrailsShape {
+    /// Subjects that it does not talk about, at most 50, each of 1 to 100 characters. A model is told; and a caller who names one of them in these words is
+    /// refused without asking any model.
+    #[schema(required = false, max_items = 50, example = json!(["legal advice"]))]
+    refuse_topics: Vec<RuleShape>,
+    /// Phrases that it never says, at most 50, each of 1 to 100 characters. A model is told; and a sentence that holds one is not
+    /// spoken.
+    #[schema(required = false, max_items = 50, example = json!(["full refund"]))]
+    never_say: Vec<RuleShape>,
+    /// What it says instead.
+    #[schema(required = false, min_length = 1, max_length = 300, pattern = r"\S")]
+    instead: String,
+    /// When it offers a person.
+    #[schema(required = false)]
+    offer_person: OfferPersonShape,
+}
+
+/// When an agent offers a person.
+#[derive(ToSchema)]
+#[schema(as = OfferPerson)]
+#[expect(dead_code, reason = "describes model::guard::OfferPerson")]
+pub(crate) struct OfferPersonShape {
+    /// Situations, in words for a model, at most 50.
+    #[schema(required = false, max_items = 50, example = json!(["the customer is angry"]))]
+    situations: Vec<RuleShape>,
+    /// After so many refusals in one call the caller is handed to a person, if the agent has one; 0: never.
+    #[schema(required = false, maximum = 10)]
+    after_refusals: u32,
+    /// After so many turns in a row without an answer the call is handed to a person.
+    #[schema(required = false, minimum = 1, maximum = 10)]
+    after_failed_turns: u32,
+}
+
+/// A subject, a phrase or a situation.
+#[derive(ToSchema)]
+#[schema(as = RuleText, min_length = 1, max_length = 100)]
+#[expect(dead_code, reason = "describes a text of model::guard::Guardrails")]
+pub(crate) struct RuleShape(String);

@@ -4,6 +4,7 @@
 use super::calls::{CallPath, peer_problem};
 use crate::App;
 use crate::auth::audit::{self, Note};
+use crate::auth::network::ClientAddress;
 use crate::auth::standing::Standing;
 use crate::auth::{Actor, Allowed, Principal, may};
 use crate::http::Body;
@@ -14,12 +15,13 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::Response;
-use base::{CallId, PhoneNumber, Pii, limits};
+use base::{CallId, PhoneNumber, Pii, UserId, limits};
 use engine::io::DeskInput;
+use model::business::TenantScope;
 use model::journal::HoldMode;
 use model::people::Permission;
 use runtime::supervise::{HeardSide, SuperviseError, Supervisor, Told};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
 use store::people::Audited;
@@ -131,6 +133,7 @@ pub(crate) async fn supervise(
     State(app): State<App>,
     caller: Allowed<may::CallsControl>,
     CallPath(id): CallPath,
+    ClientAddress(address): ClientAddress,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|rejection| Problem::bad_upgrade(rejection.body_text()))?;
@@ -141,7 +144,8 @@ pub(crate) async fn supervise(
         SuperviseError::TooMany => Problem::too_many_streams(),
     })?;
     let standing = Standing::new(app.clone(), *caller, Permission::CallsControl);
-    let desk = Desk { app, caller: *caller, standing, id, by };
+    let address = address.map(|address| address.to_string());
+    let desk = Desk { app, caller: *caller, standing, id, by, address };
     let mut response = tuned(upgrade).on_upgrade(move |socket| desk.serve(socket, supervisor));
     // Whoever listens to a call leaves a line, too.
     response.extensions_mut().insert(Note::default());
@@ -221,12 +225,16 @@ struct Desk {
     standing: Standing,
     id: CallId,
     by: String,
+    /// From where they came, for the audit log.
+    address: Option<String>,
 }
 
 impl Desk {
     /// Serves the socket until the call is over or the supervisor leaves.
     async fn serve(self, mut socket: WebSocket, mut supervisor: Supervisor) {
-        let ready = json!({ "type": "ready", "call": self.id.0, "by": self.by, "sample_rate_hz": runtime::supervise::SUPERVISE_HZ });
+        let (holder, is_heard) = self.held(&mut supervisor).await;
+        let ready = json!({ "type": "ready", "call": self.id.0, "by": self.by, "sample_rate_hz": runtime::supervise::SUPERVISE_HZ,
+            "holder": holder, "heard": is_heard });
         if !send(&mut socket, Message::Text(ready.to_string().into())).await {
             return;
         }
@@ -239,7 +247,11 @@ impl Desk {
                         close(&mut socket, OVER, "the call is over").await;
                         return;
                     };
-                    if let Some(message) = message_of(told)
+                    let message = match told {
+                        Told::Held => Some(self.holder_message(&mut supervisor).await),
+                        told => message_of(told),
+                    };
+                    if let Some(message) = message
                         && !send(&mut socket, message).await
                     {
                         close(&mut socket, TRY_AGAIN, "you read too slowly; connect again").await;
@@ -287,6 +299,19 @@ impl Desk {
         }
     }
 
+    /// Who has the call, and whether it is on this socket that they are heard.
+    async fn held(&self, supervisor: &mut Supervisor) -> (Option<HolderView>, bool) {
+        let (held, is_heard) = supervisor.held();
+        let Some(by) = held.by else { return (None, false) };
+        let mode = held.mode.map(mode_name);
+        (Some(holder(&self.app, &self.caller.scope, by, mode).await), is_heard)
+    }
+
+    async fn holder_message(&self, supervisor: &mut Supervisor) -> Message {
+        let (holder, is_heard) = self.held(supervisor).await;
+        Message::Text(json!({ "type": "holder", "holder": holder, "heard": is_heard }).to_string().into())
+    }
+
     /// Carries a command out. Answers why not.
     async fn carry_out(&self, supervisor: &Supervisor, asked: Asked) -> Option<Value> {
         let operation = asked.operation();
@@ -305,11 +330,50 @@ impl Desk {
             action: operation,
             subject: &subject,
             details: &details,
-            address: None,
+            address: self.address.as_deref(),
         };
         audit::write(&self.app, self.caller.scope, &line).await;
         None
     }
+}
+
+/// Who has a call.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CallHolder)]
+pub(crate) struct HolderView {
+    /// Kind and id of their credential; null where nobody knows who it is.
+    #[schema(example = "user:01990000-0000-7000-8000-000000000001")]
+    by: Option<String>,
+    /// Who, when it is a person of the business.
+    user_id: Option<uuid::Uuid>,
+    /// Their name as people see it.
+    name: Option<String>,
+    /// `take_over`, or `barge_in` for a word in between; not there where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
+}
+
+/// The name of the socket's command that takes a call so.
+const fn mode_name(mode: HoldMode) -> &'static str {
+    match mode {
+        HoldMode::TakeOver => "take_over",
+        HoldMode::BargeIn => "barge_in",
+    }
+}
+
+/// Who has a call, with their name. Who left the business meanwhile has none.
+pub(super) async fn holder(
+    app: &App,
+    scope: &TenantScope,
+    by: Option<String>,
+    mode: Option<&'static str>,
+) -> HolderView {
+    let user_id: Option<UserId> = by.as_deref().and_then(|by| by.strip_prefix("user:")).and_then(|id| id.parse().ok());
+    let name = match user_id {
+        Some(id) => app.node.store().user(scope, id).await.ok().map(|user| user.name.into_inner()),
+        None => None,
+    };
+    HolderView { by, user_id: user_id.map(|id| id.0), name, mode }
 }
 
 /// What goes to the supervisor: audio behind two bytes that say whose, and JSON for all else.
@@ -326,6 +390,7 @@ fn message_of(told: Told) -> Option<Message> {
             bytes.extend(pcm.iter().flat_map(|sample| sample.to_le_bytes()));
             Some(Message::Binary(bytes.into()))
         }
+        Told::Held => None,
         Told::Clear => Some(Message::Text(r#"{"type":"clear"}"#.into())),
         Told::Live(event) => {
             let mut event = serde_json::to_value(event).ok()?;

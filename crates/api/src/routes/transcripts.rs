@@ -170,6 +170,7 @@ mod tests {
             citations: Vec::new(),
             latency: None,
             at: CallTime(seq * 61_000),
+            sentiment: None,
         };
         let messages = [said(0, Role::Agent, "Hello,\nhow", false), said(1, Role::Customer, "Hi", true)];
         assert_eq!(as_text(&messages), "00:00 agent: Hello, how —\n01:01 customer: Hi\n");

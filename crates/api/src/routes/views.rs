@@ -152,6 +152,10 @@ pub(crate) struct CallDetail {
     #[schema(value_type = Option<Object>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reading: Option<runtime::reading::CallReading>,
+    /// What the caller wanted, turn by turn, as the agent was taught to tell: `turn`, `intent`, `probability`, `entities` and
+    /// which `training` says so.
+    #[schema(value_type = Vec<Object>)]
+    pub(crate) understood: Vec<model::live::Understood>,
     /// What happened, in order: `seq`, `at` (milliseconds since the call began) and `entry`.
     #[schema(value_type = Vec<Object>)]
     pub(crate) journal: Vec<model::journal::Record>,

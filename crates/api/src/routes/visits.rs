@@ -5,7 +5,8 @@
 use super::conversations::RoleView;
 use super::store_problem;
 use crate::App;
-use crate::auth::{network, token::VisitPass};
+use crate::auth::network::ClientAddress;
+use crate::auth::token::VisitPass;
 use crate::http::List;
 use crate::problem::Problem;
 use crate::socket::{ServerSocket, tuned};
@@ -25,7 +26,6 @@ use model::widget::{Widget, WidgetTheme};
 use runtime::Visit;
 use runtime::socket::{Closed, Incoming, MediaSocket};
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use store::StoreError;
@@ -46,7 +46,7 @@ const PREFLIGHT_SECS: &str = "600";
 /// Close code (of those for private use) for a visitor who types too much at once.
 const TOO_MANY: u16 = 4029;
 /// Of the registry of carriers.
-const CARRIER: &str = carriers::website::DESCRIPTOR.name;
+pub(super) const CARRIER: &str = carriers::website::DESCRIPTOR.name;
 
 /// What a page must know before anybody talks.
 #[derive(Debug, Serialize, ToSchema)]
@@ -100,6 +100,7 @@ pub(crate) struct VisitMessageView {
 pub(crate) struct Guest {
     scope: TenantScope,
     widget: Widget,
+    key: String,
     origin: Option<String>,
 }
 
@@ -135,8 +136,8 @@ pub(crate) async fn cross_origin(State(app): State<App>, mut request: Request, n
     let asks_first =
         *request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if asks_first {
-        let methods = (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST");
-        let headers = (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, x-request-id");
+        let methods = (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PATCH, DELETE");
+        let headers = (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-match, x-request-id");
         let max_age = (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECS);
         match door {
             Door::Open(_) => (StatusCode::NO_CONTENT, [methods, headers, max_age]).into_response(),
@@ -150,7 +151,7 @@ pub(crate) async fn cross_origin(State(app): State<App>, mut request: Request, n
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = allowed {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        let read = HeaderValue::from_static("retry-after, x-request-id");
+        let read = HeaderValue::from_static("retry-after, x-request-id, location, link, etag");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, read);
     }
     response
@@ -173,7 +174,7 @@ async fn open(app: &App, key: &str, headers: &HeaderMap) -> Door {
         return Door::Refused(Problem::foreign_origin());
     }
     let scope = TenantScope { business: widget.business };
-    Door::Open(Box::new(Guest { scope, widget, origin }))
+    Door::Open(Box::new(Guest { scope, widget, key: key.to_owned(), origin }))
 }
 
 impl Guest {
@@ -193,12 +194,28 @@ impl Guest {
     }
 
     /// The conversation that a token opens.
-    fn pass(&self, app: &App, token: Option<&str>) -> Result<VisitPass, Problem> {
+    pub(super) fn pass(&self, app: &App, token: Option<&str>) -> Result<VisitPass, Problem> {
         let pass = token.and_then(|token| app.auth.signer.check_visit(token));
         let (scope, pass) = pass.ok_or_else(Problem::visit_void)?;
         // The page that began the conversation, and no other.
         let is_here = scope == self.scope && pass.widget == self.widget.id && self.origin() == Ok(pass.origin.as_str());
         if is_here { Ok(pass) } else { Err(Problem::visit_void()) }
+    }
+
+    /// The widget's key.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What the visitor with this token is let in for.
+    pub(super) async fn visit(self, app: &App, token: Option<&str>) -> Result<Visit, Problem> {
+        let pass = self.pass(app, token)?;
+        let mut agent = self.agent(app).await?.ok_or_else(|| Problem::unavailable("nobody answers here now"))?;
+        let settings = self.widget.settings;
+        if !settings.greeting.is_empty() {
+            agent.lines.greeting = settings.greeting;
+        }
+        Ok(Visit { scope: self.scope, call: pass.call, agent, voice: settings.voice, chat: settings.chat })
     }
 }
 
@@ -231,14 +248,18 @@ pub(crate) async fn show(State(app): State<App>, guest: Guest) -> Result<Respons
     (status = 201, description = "What opens the conversation", body = VisitView),
     (status = 403, description = "The page is not one that the widget may stand on", body = Problem)
 ))]
-pub(crate) async fn begin(State(app): State<App>, guest: Guest, address: Address) -> Result<Response, Problem> {
+pub(crate) async fn begin(
+    State(app): State<App>,
+    guest: Guest,
+    ClientAddress(address): ClientAddress,
+) -> Result<Response, Problem> {
     let origin = guest.origin()?.to_owned();
     if guest.agent(&app).await?.is_none() {
         return Err(Problem::unavailable("nobody answers here now"));
     }
     let per_minute = u64::from(guest.widget.settings.visits_per_minute);
     count(&app, &format!("visits:{}", guest.widget.id), per_minute).await?;
-    if let Some(address) = address.0 {
+    if let Some(address) = address {
         let from = crate::auth::throttle::network(address);
         count(&app, &format!("visits:from:{from}"), limits::VISITS_PER_ADDRESS_MINUTE_MAX).await?;
     }
@@ -264,17 +285,6 @@ async fn count(app: &App, key: &str, most: u64) -> Result<(), Problem> {
     }
 }
 
-/// From where a visitor comes.
-pub(crate) struct Address(Option<IpAddr>);
-
-impl FromRequestParts<App> for Address {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        Ok(Self(network::client_address(&app.access, &parts.headers, &parts.extensions)))
-    }
-}
-
 /// Reads what was said in the visitor's own conversation. The credential is the token of the visit.
 #[utoipa::path(get, path = "/api/v1/widget/{key}/messages", tag = "widgets", operation_id = "list_visit_messages", security(()),
     params(("key" = String, Path, description = "The widget's key")), responses(
@@ -286,8 +296,7 @@ pub(crate) async fn messages(
     guest: Guest,
     headers: HeaderMap,
 ) -> Result<Json<List<VisitMessageView>>, Problem> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let pass = guest.pass(&app, bearer.and_then(|value| value.strip_prefix("Bearer ")))?;
+    let pass = guest.pass(&app, bearer(&headers))?;
     let store = app.node.store();
     let conversation = match store.call(&guest.scope, pass.call).await {
         Ok(call) => call.conversation,
@@ -327,18 +336,18 @@ pub(crate) async fn line(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|rejection| Problem::bad_upgrade(rejection.body_text()))?;
-    let pass = guest.pass(&app, offered(&headers).as_deref())?;
-    let mut agent = guest.agent(&app).await?.ok_or_else(|| Problem::unavailable("nobody answers here now"))?;
-    let settings = guest.widget.settings;
-    if !settings.greeting.is_empty() {
-        agent.lines.greeting = settings.greeting;
-    }
-    let visit = Visit { scope: guest.scope, call: pass.call, agent, voice: settings.voice, chat: settings.chat };
+    let visit = guest.visit(&app, offered(&headers).as_deref()).await?;
     let protocol = carriers::registry::media(CARRIER).ok_or_else(Problem::internal)?;
     Ok(tuned(upgrade).protocols([PROTOCOL]).on_upgrade(move |socket| async move {
         // The refusal was logged and told to the page.
-        let _ = app.node.attach_visitor(CARRIER, visit, protocol, Box::new(VisitorSocket::new(socket))).await;
+        let _ =
+            app.node.attach_visitor(CARRIER, visit, protocol, Box::new(VisitorSocket::new(ServerSocket(socket)))).await;
     }))
+}
+
+/// The token of a request that can set headers.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 /// The token among the protocols that a page offers.
@@ -350,8 +359,8 @@ fn offered(headers: &HeaderMap) -> Option<String> {
 }
 
 /// A socket that takes only so many typed messages: each of them asks a brain, which costs.
-struct VisitorSocket {
-    inner: ServerSocket,
+pub(super) struct VisitorSocket<S> {
+    inner: S,
     /// Messages that it takes at once, and since when one more has been earned.
     left: u32,
     since: Instant,
@@ -363,9 +372,9 @@ struct Kind<'a> {
     kind: std::borrow::Cow<'a, str>,
 }
 
-impl VisitorSocket {
-    fn new(socket: axum::extract::ws::WebSocket) -> Self {
-        Self { inner: ServerSocket(socket), left: limits::VISITOR_TYPED_MAX, since: Instant::now() }
+impl<S: MediaSocket> VisitorSocket<S> {
+    pub(super) fn new(inner: S) -> Self {
+        Self { inner, left: limits::VISITOR_TYPED_MAX, since: Instant::now() }
     }
 
     fn takes(&mut self, message: &[u8]) -> bool {
@@ -389,7 +398,7 @@ impl VisitorSocket {
     }
 }
 
-impl MediaSocket for VisitorSocket {
+impl<S: MediaSocket> MediaSocket for VisitorSocket<S> {
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
         match self.inner.poll_recv(cx) {
             Poll::Ready(Some(Incoming::Text(text))) if !self.takes(&text) => {

@@ -68,6 +68,7 @@ fn problem(error: VoiceError) -> Problem {
         VoiceError::Unknown => Problem::not_found(),
         VoiceError::Unusable(why) => Problem::invalid(why),
         VoiceError::Busy => Problem::busy(),
+        VoiceError::Spent => Problem::plan_limit("what may be spent in a month is used up"),
         VoiceError::Failed(failure) => Problem::provider_failed(runtime::node::providers::advice(&failure)),
     }
 }
@@ -102,6 +103,7 @@ pub(crate) async fn list(
     request_body = PreviewBody, security(("bearer" = ["agents:write"])), responses(
     (status = 200, description = "16-bit mono", content_type = "audio/wav", body = Vec<u8>,
         headers(("Frontdesk-Cost-Usd-Micros" = i64, description = "What the provider charges for it"))),
+    (status = 402, description = "What may be spent in a month is used up", body = Problem),
     (status = 404, description = "No such provider of voices", body = Problem),
     (status = 422, description = "The body is not valid, or the provider cannot be used", body = Problem),
     (status = 502, description = "The provider was asked and failed", body = Problem),

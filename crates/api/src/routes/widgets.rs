@@ -274,6 +274,7 @@ pub(crate) async fn update(
 
 /// Deletes a widget. Pages that carry it show nothing from now on.
 #[utoipa::path(delete, path = "/api/v1/widgets/{id}", tag = "widgets", operation_id = "delete_widget",
+    extensions(("x-if-match" = json!("optional"))),
     params(("id" = Uuid, Path, description = "The widget")), security(("bearer" = ["agents:write"])), responses(
     (status = 204, description = "It is gone")
 ))]
@@ -285,8 +286,8 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     let store = app.node.store();
     let known = store.widget(&caller.scope, id).await.map_err(store_problem)?;
-    if_match.against(known.version)?;
-    super::deleted(store.delete_widget(&caller.scope, id).await)
+    let expected = if_match.against(known.version)?;
+    super::deleted_at(store.delete_widget(&caller.scope, id, expected).await, known.version)
 }
 
 /// Settings that make sense, in the form in which they are kept.

@@ -6,6 +6,7 @@ mod mail;
 mod matrix;
 mod oidc;
 mod rig;
+mod rtc;
 mod samples;
 mod sign_in;
 mod visits;

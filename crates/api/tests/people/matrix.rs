@@ -124,6 +124,7 @@ fn what_anybody_may_ask_for_is_on_this_list_and_each_has_its_reason() {
         "accept_invitation",
         // Visitors of websites: the page's origin lets them in, and then a token of their own.
         "begin_visit",
+        "close_visit_webrtc",
         "create_token",
         "finish_oidc",
         "forgot_password",
@@ -134,16 +135,19 @@ fn what_anybody_may_ask_for_is_on_this_list_and_each_has_its_reason() {
         "get_shared_call",
         "get_shared_recording",
         "get_sign_in_options",
+        "get_visit_webrtc",
         "healthz",
         "list_visit_messages",
         "login",
         "open_visit",
+        "open_visit_webrtc",
         "readyz",
         "refresh",
         "register",
         "reset_password",
         "show_widget",
         "start_oidc",
+        "trickle_visit_webrtc",
     ];
     assert_eq!(public, allowed);
 }

@@ -155,10 +155,21 @@ async fn a_person_signs_in_where_their_company_says_who_they_are(rig: Rig) {
         (me["user"]["email"].as_str(), me["user"]["role"].as_str()),
         (Some("mira@shop.example"), Some("operator"))
     );
+    let log = rig.ask(&owner.token, "GET", "/api/v1/audit?limit=100", None).await.good().json();
+    let user = me["user"]["id"].as_str().expect("an id");
+    let line = |action: &str| {
+        let lines = log["items"].as_array().expect("lines").iter();
+        lines.clone().find(|line| line["action"] == action).cloned().unwrap_or_else(|| panic!("{action}: {log}"))
+    };
+    for action in ["join_by_identity_provider", "link_identity"] {
+        assert_eq!(line(action)["subject"], format!("users/{user}"));
+    }
+    let came = line("finish_oidc");
+    assert_eq!((&came["actor_id"], &came["address"]), (&json!(user), &json!("127.0.0.1")), "{came}");
+    assert_eq!(came["details"]["provider"], json!(provider));
     // The subject is who it is from now on, whatever becomes of the address.
     twin.with(|says| says.claims["email"] = json!("new@elsewhere.example"));
     assert_eq!(sign_in(&rig, &twin, &provider).await.status, StatusCode::SEE_OTHER);
-    let user = me["user"]["id"].as_str().expect("an id");
     rig.ask(&owner.token, "PATCH", &format!("/api/v1/users/{user}"), Some(json!({"active": false}))).await.good();
     assert_eq!(sign_in(&rig, &twin, &provider).await.status, StatusCode::UNAUTHORIZED);
 }

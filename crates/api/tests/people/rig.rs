@@ -128,6 +128,14 @@ impl Rig {
         let live = runtime::Live::new(&store, away);
         let place = store::objects::ObjectPlace::Memory;
         let objects = store::objects::Objects::open(&place, store.keyring().clone()).expect("storage");
+        let rtc = webrtc::Settings {
+            listen: "127.0.0.1:0".parse().expect("an address"),
+            public_addresses: Vec::new(),
+            ice_servers: Vec::new(),
+            sessions_max: 8,
+        };
+        let stop = tokio_util::sync::CancellationToken::new();
+        let webrtc = webrtc::Gateway::bind(rtc, stop).await.expect("a free port");
         let app = App {
             live,
             auth: Arc::new(Auth::new(settings, store.keyring(), Arc::clone(&shared), egress)),
@@ -140,6 +148,7 @@ impl Rig {
             shared,
             documents: None,
             test_caller: None,
+            webrtc: Some(webrtc),
         };
         Self { router: api::router(app), store, guard }
     }

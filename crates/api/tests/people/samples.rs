@@ -84,12 +84,15 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
         Sample { prefix: "/api/v1/knowledge/documents/", theirs: "help".into(), missing: "none".into() },
         // Words of a closed list, or names that each business has of its own.
         named("/api/v1/configuration/"),
+        // Sessions have names that nobody can guess; whose they are is asked in `rtc`.
+        named("/api/v1/webrtc/browser/"),
         named("/api/v1/flags/"),
         named("/api/v1/tool-credentials/"),
         named("/api/v1/mcp-servers/"),
         named("/api/v1/credentials/"),
         named("/api/v1/providers/"),
         named("/api/v1/usage/"),
+        named("/api/v1/operations/nodes/"),
     ])
 }
 

@@ -59,6 +59,61 @@ async fn a_mistake_in_an_agent_is_named_with_its_place(opened: Opened) {
     }
 }
 
+async fn hours_and_guardrails_are_drafted_and_versioned_with_their_agent(opened: Opened) {
+    let rig = Rig::new(opened).await;
+    rig.agent().await;
+    let message = json!({ "kind": "message", "text": "We are closed." });
+    let change = json!({
+        "hours": {
+            "time_zone": "Asia/Kolkata",
+            "week": [{ "days": ["monday"], "from": "09:00", "to": "17:30" }],
+            "special": [{ "date": "2026-12-25" }],
+            "outside": message,
+        },
+        "guardrails": { "refuse_topics": ["legal advice"], "never_say": ["full refund"],
+            "offer_person": { "situations": ["the customer is angry"], "after_refusals": 3 } },
+    });
+    let changed = rig.change("PATCH", "/api/v1/agents/front", &change).await.json();
+    assert_eq!(changed["draft"]["hours"]["outside"], message, "{changed}");
+    assert_eq!(
+        changed["draft"]["guardrails"]["offer_person"]["after_failed_turns"], 2,
+        "what is left out is as by default"
+    );
+    let published = rig.post("/api/v1/agents/front/publish", &json!({})).await;
+    assert_eq!(published.status, StatusCode::OK, "{published:?}");
+    let version = published.json()["version"].as_u64().expect("a version");
+    let taken = rig.change("PATCH", "/api/v1/agents/front", &json!({ "hours": null, "guardrails": null })).await.json();
+    assert_eq!((&taken["draft"]["hours"], &taken["draft"]["guardrails"]["never_say"]), (&json!(null), &json!([])));
+    let kept = rig.get(&format!("/api/v1/agents/front/versions/{version}")).await.json();
+    assert_eq!(kept["config"]["hours"]["week"][0]["from"], "09:00");
+    assert_eq!(kept["config"]["guardrails"]["never_say"], json!(["full refund"]));
+}
+
+async fn hours_and_guardrails_that_make_no_sense_are_refused(opened: Opened) {
+    let rig = Rig::new(opened).await;
+    rig.agent().await;
+    let cases = [
+        (json!({ "hours": { "week": [], "time_zone": "Mars/Olympus" } }), "hours.time_zone"),
+        (json!({ "hours": { "week": [{ "days": [], "from": "09:00", "to": "10:00" }] } }), "hours.week[0]"),
+        (json!({ "hours": { "week": [], "outside": { "kind": "message", "text": " " } } }), "hours.outside.text"),
+        (json!({ "hours": { "week": [], "outside": { "kind": "transfer", "text": "x", "to": "110" } } }), "outside"),
+        (json!({ "guardrails": { "never_say": [""] } }), "guardrails.never_say.0"),
+        (json!({ "guardrails": { "instead": "" } }), "guardrails.instead"),
+        (json!({ "guardrails": { "offer_person": { "after_failed_turns": 0 } } }), "guardrails.offer_person"),
+        (json!({ "guardrails": { "never_sya": ["x"] } }), "never_sya"),
+    ];
+    for (change, place) in cases {
+        let reply = rig.change("PATCH", "/api/v1/agents/front", &change).await;
+        assert_eq!(reply.problem(), "invalid", "{change}: {reply:?}");
+        assert!(reply.json()["detail"].as_str().is_some_and(|why| why.contains(place)), "{change}: {reply:?}");
+    }
+    // A draft may be on its way; what is published must hold together.
+    rig.change("PATCH", "/api/v1/agents/front", &json!({ "guardrails": { "never_say": ["calling"] } })).await.json();
+    let refused = rig.post("/api/v1/agents/front/publish", &json!({})).await;
+    assert_eq!(refused.problem(), "invalid");
+    assert!(refused.json()["detail"].as_str().is_some_and(|why| why.contains("lines.goodbye")), "{refused:?}");
+}
+
 async fn an_agent_is_switched_off_and_deleted(opened: Opened) {
     let rig = Rig::new(opened).await;
     rig.post("/api/v1/agents", &json!({ "slug": "night", "name": "N" })).await;
@@ -100,6 +155,8 @@ async fn another_business_sees_no_agent_of_ours(opened: Opened) {
 on_both! {
     an_agent_is_drafted_published_changed_and_taken_back,
     a_mistake_in_an_agent_is_named_with_its_place,
+    hours_and_guardrails_are_drafted_and_versioned_with_their_agent,
+    hours_and_guardrails_that_make_no_sense_are_refused,
     an_agent_is_switched_off_and_deleted,
     another_business_sees_no_agent_of_ours,
 }

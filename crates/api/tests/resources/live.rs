@@ -4,7 +4,7 @@ use crate::rig::{Opened, RIVAL, Rig, SHOP, on_both};
 use axum::http::StatusCode;
 use base::{CallId, ConversationId, JournalSeq, Money, TurnId};
 use model::call::{Call, CallState, Direction};
-use model::journal::{Entry, Record};
+use model::journal::{Entry, HandBack, HoldMode, Record};
 use serde_json::{Value, json};
 use store::{CallUpdate, WriterId};
 
@@ -38,7 +38,7 @@ async fn call(rig: &Rig) -> Call {
 }
 
 async fn say(rig: &Rig, call: &Call, text: &str) {
-    let entry = Entry::CallerTurn { turn: TurnId(1), text: text.into(), cut: false, typed: false };
+    let entry = Entry::CallerTurn { turn: TurnId(1), text: text.into(), cut: false, typed: false, sentiment: None };
     let record = Record { seq: JournalSeq(1), at: base::CallTime(10), entry };
     rig.store.append(&rig.shop, call.id, WriterId::generate(), JournalSeq(0), &[record]).await.expect("words");
 }
@@ -65,6 +65,75 @@ async fn a_snapshot_shows_live_calls_with_their_words_and_to_nobody_else(opened:
     assert_eq!(rival, json!({ "seq": 0, "calls": [], "truncated": false }));
     end(&rig, &live).await;
     assert_eq!(rig.get("/api/v1/snapshot").await.json()["calls"], json!([]));
+}
+
+async fn a_snapshot_names_the_person_who_has_a_call_and_how_the_customer_sounds(opened: Opened) {
+    let rig = Rig::new(opened).await;
+    let live = call(&rig).await;
+    let user = store::people::NewUser {
+        id: base::UserId::generate(),
+        email: "kim@shop.example".to_owned().into(),
+        name: "Kim".to_owned().into(),
+        role: model::people::Role::Supervisor,
+        password_hash: None,
+        verified: true,
+    };
+    let by = format!("user:{}", user.id);
+    rig.store.create_user(&rig.shop, &user, 1).await.expect("a user");
+    let (turn, text) = (TurnId(1), "This is terrible.".into());
+    let entries = [
+        Entry::CallerTurn { turn, text, cut: false, typed: false, sentiment: Some(-0.82) },
+        Entry::TakenOver { by: Some(by.clone()), mode: HoldMode::TakeOver, with_line: true },
+    ];
+    let record = |(seq, entry)| Record { seq: JournalSeq(seq), at: base::CallTime(10), entry };
+    let records: Vec<Record> = (1..).zip(entries).map(record).collect();
+    let writer = WriterId::generate();
+    rig.store.append(&rig.shop, live.id, writer, JournalSeq(0), &records).await.expect("written");
+    let snapshot = rig.get("/api/v1/snapshot").await.json();
+    let shown = &snapshot["calls"][0];
+    assert_eq!((&shown["holder"]["name"], &shown["holder"]["by"]), (&json!("Kim"), &json!(by)), "{snapshot}");
+    assert_eq!(shown["holder"]["user_id"], json!(user.id));
+    assert_eq!(shown["turns"][0]["sentiment"], json!(-0.82));
+    let messages = rig.get(&format!("/api/v1/conversations/{}/messages", live.conversation)).await.json();
+    assert_eq!(messages["items"][0]["sentiment"], json!(-0.82));
+    let detail = rig.get(&format!("/api/v1/calls/{}", live.id)).await.json();
+    assert_eq!(detail["journal"][0]["entry"]["sentiment"], json!(-0.82), "{detail}");
+    let back = record((3, Entry::HandedBack { reason: HandBack::Asked }));
+    rig.store.append(&rig.shop, live.id, writer, JournalSeq(2), &[back]).await.expect("written");
+    assert_eq!(rig.get("/api/v1/snapshot").await.json()["calls"][0]["holder"], json!(null));
+}
+
+async fn nodes_are_listed_and_drained_by_whoever_runs_the_installation(opened: Opened) {
+    let rig = Rig::new(opened).await;
+    let node = |id: u128, name: &str| model::node::Node {
+        id: base::NodeId(uuid::Uuid::from_u128(id)),
+        name: name.into(),
+        address: format!("http://{name}:8080"),
+        roles: "api,media".parse().expect("roles"),
+        generation: 1,
+        version: "1.0".into(),
+        calls_live: 3,
+        calls_max: 50,
+        draining: false,
+    };
+    let lease = base::Millis(60_000);
+    for (id, name) in [(1, "one"), (2, "two"), (3, "twin"), (4, "twin")] {
+        rig.store.beat(&node(id, name), lease).await.expect("a node");
+    }
+    let nodes = rig.get("/api/v1/operations/nodes").await.json();
+    let first = &nodes["items"][0];
+    assert_eq!((&first["state"], &first["roles"]), (&json!("live"), &json!(["api", "media"])), "{nodes}");
+    assert_eq!((&first["calls_live"], &first["calls_max"], &first["is_this"]), (&json!(3), &json!(50), &json!(false)));
+    assert!(first["lease_ends_at_ms"].as_i64() > first["seen_at_ms"].as_i64());
+    let drained = rig.send(SHOP, "POST", "/api/v1/operations/nodes/two/drain", &[], None).await;
+    assert_eq!((drained.status, &drained.json()["state"]), (StatusCode::OK, &json!("will_drain")), "{drained:?}");
+    assert!(rig.store.beat(&node(2, "two"), lease).await.expect("it lives"), "the node itself learns it");
+    let undone = rig.post("/api/v1/operations/nodes/two/drain", &json!({ "drain": false })).await;
+    assert_eq!(undone.json()["state"], "live");
+    assert_eq!(rig.post("/api/v1/operations/nodes/twin/drain", &json!({})).await.problem(), "conflict");
+    assert_eq!(rig.post("/api/v1/operations/nodes/three/drain", &json!({})).await.problem(), "not_found");
+    let audit = rig.get("/api/v1/audit").await.json();
+    assert_eq!(audit["items"][0]["action"], "drain_node", "{audit}");
 }
 
 /// The first blocks of a stream of server-sent events, until one holds this text.
@@ -199,6 +268,8 @@ async fn a_plan_bounds_what_is_counted_by_month_and_day(opened: Opened) {
 
 on_both! {
     a_snapshot_shows_live_calls_with_their_words_and_to_nobody_else,
+    a_snapshot_names_the_person_who_has_a_call_and_how_the_customer_sounds,
+    nodes_are_listed_and_drained_by_whoever_runs_the_installation,
     a_stream_goes_on_after_the_last_event_that_its_reader_had,
     a_webhook_is_made_changed_tested_and_deleted_and_its_secret_is_shown_once,
     a_webhook_that_makes_no_sense_is_refused_with_the_reason,

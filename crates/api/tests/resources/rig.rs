@@ -123,6 +123,7 @@ impl Rig {
             shared,
             documents: None,
             test_caller: None,
+            webrtc: None,
         };
         Self { router: api::router(app), store, shop, _guard: guard }
     }
@@ -148,6 +149,8 @@ impl Rig {
             tools: Vec::new(),
             flow: None,
             handoff_to: None,
+            hours: None,
+            guardrails: Default::default(),
             record: false,
         };
         self.store.put_agent(&self.shop, &agent, Some(0)).await.expect("an agent");

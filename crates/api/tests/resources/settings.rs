@@ -58,9 +58,21 @@ async fn a_business_looks_as_it_wishes_to_whoever_comes_by_its_domain(opened: Op
     let public =
         async |query: &str| rig.send(SHOP, "GET", &format!("/api/v1/public/branding{query}"), &[], None).await.json();
     let shown = json!({"name": "Shop Voice", "primary_color": "#0f766e", "accent_color": null, "logo_url": null});
+    let nobody = json!({"name": null, "primary_color": null, "accent_color": null, "logo_url": null});
+    assert_eq!(public("?domain=calls.shop.example").await, nobody, "nobody has shown whose it is");
+    let proof = &put.json()["domain_proof"];
+    assert_eq!(proof["url"], "https://calls.shop.example/.well-known/frontdesk-challenge");
+    assert_eq!(
+        (&proof["content"], &proof["proven"]),
+        (&json!(format!("frontdesk={}", rig.shop.business.0)), &json!(false))
+    );
+    let other = rig.send(RIVAL, "POST", "/api/v1/branding/domain/prove", &[], None).await;
+    assert_eq!(other.problem(), "conflict", "it has set no domain");
+    rig.store.prove_domain(&rig.shop, "calls.shop.example").await.expect("proven");
+    let again = rig.send(SHOP, "POST", "/api/v1/branding/domain/prove", &[], None).await;
+    assert_eq!((again.status, &again.json()["domain_proof"]["proven"]), (StatusCode::OK, &json!(true)), "{again:?}");
     assert_eq!(public("?domain=calls.shop.example").await, shown);
     assert_eq!(public("?domain=CALLS.shop.example:443").await, shown, "as a browser says it");
-    let nobody = json!({"name": null, "primary_color": null, "accent_color": null, "logo_url": null});
     assert_eq!(public("?domain=other.example").await, nobody);
     assert_eq!(public("").await, nobody);
 

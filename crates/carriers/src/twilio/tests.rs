@@ -3,6 +3,8 @@ use crate::laws::{self, Request, feed, opened, subjects, violations};
 use crate::protocol::{MediaCommand, MediaEvent, MediaSink};
 use base::wire::Wire;
 use base::{CallId, MarkId, Millis};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -19,6 +21,20 @@ fn control() -> TwilioControl {
     let mut options = TwilioOptions::new("AC00000000000000000000000000000001", TOKEN);
     options.shared_keys = vec![SharedKey { id: "webhooks_sharedkey_1".into(), secret: TOKEN.into() }];
     TwilioControl::new(options)
+}
+
+pub(crate) fn control_subject() -> laws::ControlSubject {
+    let mut options = TwilioOptions::new("AC1", TOKEN);
+    options.api_key = Some(("SK1".into(), "sekret-key".into()));
+    laws::ControlSubject {
+        control: Arc::new(TwilioControl::new(options)),
+        genuine: vec![voice(), upgrade("wss://voice.example.com/twilio/media")],
+        signature_header: SIGNATURE_HEADER,
+        covers_url: true,
+        is_timed: false,
+        carrier_ref: "CA7",
+        accepted: br#"{"sid":"CA7","status":"queued"}"#,
+    }
 }
 
 fn form_request(url: &str, form: &[(&str, &str)], signature: &str) -> Request {
@@ -94,7 +110,7 @@ fn genuine_requests_are_accepted_and_each_mutated_byte_rejected() {
     for request in
         [voice(), voice_by_shared_key(), docs, json_request(), upgrade("wss://voice.example.com/twilio/media")]
     {
-        laws::each_mutated_byte_is_rejected(&control(), &request, SIGNATURE_HEADER);
+        laws::each_mutated_byte_is_rejected(&control(), &request, SIGNATURE_HEADER, true);
     }
 }
 
@@ -160,7 +176,7 @@ fn a_voice_webhook_brings_a_call_and_its_callback_a_known_one() {
     let next_url = "https://example.com/next?call=7";
     let connect =
         Answer::Connect { media_url: "wss://example.com/media".into(), token: "t".into(), next_url: next_url.into() };
-    let (_, attributes, _) = elements(&control().answer(&connect).body).remove(1);
+    let (_, attributes, _) = elements(&control().answer(&InboundCall::default(), &connect).body).remove(1);
     let after = Request { url: attributes["action"].clone(), ..voice() };
     assert!(after.ask(|inbound| control().inbound_call(inbound)).expect("a call").resumed);
 
@@ -200,7 +216,17 @@ fn attempt() -> DialAttempt {
         from: "+14155550199".parse().expect("valid"),
         answer_url: "https://example.com/voice?call=1&x=ä".into(),
         status_url: "https://example.com/status".into(),
+        media_url: "wss://example.com/media".into(),
+        token: "t-1".into(),
         ring: Millis(25_001),
+        now_ms: 0,
+    }
+}
+
+fn hang_up(control: &TwilioControl, carrier_ref: &str) -> Result<HttpRequest, CannotDo> {
+    match control.act(carrier_ref, CallAction::HangUp, 0)? {
+        Way::Request(request) => Ok(request),
+        Way::NextAnswer => panic!("a request ends the call"),
     }
 }
 
@@ -222,8 +248,8 @@ fn dialling_names_the_call_and_asks_for_every_report() {
 #[test]
 fn an_account_without_an_id_places_no_calls_and_ends_none() {
     let control = TwilioControl::new(TwilioOptions::new("", TOKEN));
-    assert!(control.hang_up("CA7").is_none());
-    assert!(control.dial(&attempt()).is_none());
+    assert_eq!(hang_up(&control, "CA7").expect_err("no account").why, "account_sid is not set");
+    assert_eq!(control.dial(&attempt()).expect_err("no account").capability, Capability::Place);
 }
 
 #[test]
@@ -232,7 +258,7 @@ fn neither_the_key_nor_the_number_is_seen_in_a_url_or_a_debug_line() {
     options.api_key = Some(("SK1".into(), "sekret-key".into()));
     options.shared_keys = vec![SharedKey { id: "k".into(), secret: "sekret-shared".into() }];
     let control = TwilioControl::new(options);
-    let request = control.hang_up("CA1").expect("it can hang up");
+    let request = hang_up(&control, "CA1").expect("it can hang up");
     let seen = format!("{control:?} {request:?} {}", request.url);
     assert!(!seen.contains("sekret"), "{seen}");
     assert!(!seen.contains(&STANDARD.encode("SK1:sekret-key")), "{seen}");
@@ -264,15 +290,16 @@ fn a_phone_that_may_ring_is_unknown_and_a_refusal_has_its_class() {
 #[test]
 fn hanging_up_twice_is_hanging_up() {
     let control = control();
-    let request = control.hang_up("CA7").expect("it can hang up");
+    let request = hang_up(&control, "CA7").expect("it can hang up");
     assert!(request.url.ends_with("/Calls/CA7.json"));
     assert_eq!(request.body, b"Status=completed");
-    assert!(control.hang_up("../Accounts").is_none());
-    assert!(control.hang_up_done(200, b"{}"));
-    assert!(control.hang_up_done(404, br#"{"code":20404}"#));
-    assert!(control.hang_up_done(400, br#"{"code":21220}"#));
-    assert!(!control.hang_up_done(401, br#"{"code":20003}"#));
-    assert!(!control.hang_up_done(503, b""));
+    assert!(hang_up(&control, "../Accounts").is_err());
+    let done = |status: u16, body: &[u8]| control.act_reply(CallAction::HangUp, Some((status, body))).is_ok();
+    assert!(done(200, b"{}"));
+    assert!(done(404, br#"{"code":20404}"#));
+    assert!(done(400, br#"{"code":21220}"#));
+    assert!(!done(401, br#"{"code":20003}"#));
+    assert!(!done(503, b""));
 }
 
 type Element = (String, std::collections::BTreeMap<String, String>, String);
@@ -316,7 +343,7 @@ fn names(document: &str) -> Vec<String> {
 
 #[test]
 fn every_answer_is_the_verb_for_it() {
-    let body = |answer: Answer| control().answer(&answer).body;
+    let body = |answer: Answer| control().answer(&InboundCall::default(), &answer).body;
     assert_eq!(names(&body(Answer::Busy)), ["Response", "Reject"]);
     assert_eq!(elements(&body(Answer::Busy))[1].1["reason"], "busy");
     assert_eq!(elements(&body(Answer::Reject))[1].1["reason"], "rejected");
@@ -324,7 +351,7 @@ fn every_answer_is_the_verb_for_it() {
     let to = Answer::Transfer { to: "+4940555017".parse().expect("valid"), caller_id: "+4940555018".parse().ok() };
     let transfer = elements(&body(to));
     assert_eq!((transfer[1].1["callerId"].as_str(), transfer[2].2.as_str()), ("+4940555018", "+4940555017"));
-    let reply = control().answer(&Answer::HangUp);
+    let reply = control().answer(&InboundCall::default(), &Answer::HangUp);
     assert_eq!((reply.status, reply.content_type), (200, "text/xml"));
 }
 
@@ -333,10 +360,10 @@ proptest! {
 
     #[test]
     fn hostile_text_stays_text(text in any::<String>(), url in "[ -~]{0,60}") {
-        let say = elements(&control().answer(&Answer::SayAndHangUp { text: text.clone() }).body);
+        let say = elements(&control().answer(&InboundCall::default(), &Answer::SayAndHangUp { text: text.clone() }).body);
         prop_assert_eq!(say.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>(), ["Response", "Say", "Hangup"]);
         let connect = Answer::Connect { media_url: url.clone(), token: text, next_url: url.clone() };
-        let connect = elements(&control().answer(&connect).body);
+        let connect = elements(&control().answer(&InboundCall::default(), &connect).body);
         let order: Vec<_> = connect.iter().map(|(name, ..)| name.as_str()).collect();
         prop_assert_eq!(order, ["Response", "Connect", "Stream", "Parameter"]);
         prop_assert_eq!(&connect[2].1["url"], &url);
@@ -346,7 +373,7 @@ proptest! {
 #[test]
 fn words_that_look_like_verbs_are_spoken() {
     let text = r#"</Say><Dial>+1</Dial> & "co" 'x'"#;
-    let say = elements(&control().answer(&Answer::SayAndHangUp { text: text.into() }).body);
+    let say = elements(&control().answer(&InboundCall::default(), &Answer::SayAndHangUp { text: text.into() }).body);
     assert_eq!(say[1].2, text);
 }
 

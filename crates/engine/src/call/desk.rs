@@ -1,14 +1,14 @@
 //! People at the desk: whispering to the agent, saying a line by its voice, taking the call over and giving it back.
 //!
 //! While a person has the call the agent says nothing but what that person has it say; what the caller says is heard and
-//! answered by nobody. Whoever takes a call and is gone gives it back by a deadline, with a spoken line.
+//! answered by nobody. Whoever takes a call and is gone, or does nothing, gives it back by a deadline, with a spoken line.
 
 use super::ending::Then;
 use super::thought::Thought;
 use super::{CallMachine, Media};
 use crate::dialog::flow::{FlowRun, ToolOutcome};
 use crate::io::DeskInput;
-use base::limits::{PERSON_AWAY_MS_MAX, PERSON_TYPES_MS_MAX};
+use base::limits::{PERSON_AWAY_MS_MAX, PERSON_IDLE_MS_MAX, PERSON_TYPES_MS_MAX};
 use base::{CallTime, Millis, Pii};
 use model::journal::{Entry, HandBack, HoldMode};
 use model::live::LiveKind;
@@ -20,7 +20,9 @@ pub(super) struct Hold {
     mode: HoldMode,
     /// They speak over an audio line of their own.
     with_line: bool,
-    /// Until when they must show themselves; `None` while their line is open.
+    /// Their line is open.
+    is_line_up: bool,
+    /// Until when they must show themselves; `None`: what became of them is not known yet.
     until: Option<CallTime>,
     /// They have spoken since the caller's last turn.
     has_spoken: bool,
@@ -37,7 +39,19 @@ impl Hold {
 
     /// They have shown that they are there.
     fn seen(&mut self, now: CallTime) {
-        self.until = (!self.with_line).then_some(now + Millis(PERSON_TYPES_MS_MAX));
+        let wait_ms = match (self.is_line_up, self.with_line) {
+            (true, _) => PERSON_IDLE_MS_MAX,
+            (false, true) => PERSON_AWAY_MS_MAX,
+            (false, false) => PERSON_TYPES_MS_MAX,
+        };
+        self.until = Some(now + Millis(wait_ms));
+    }
+
+    /// Who has an open line shows by everything they do that they are there.
+    fn does_something(&mut self, now: CallTime) {
+        if self.is_line_up {
+            self.seen(now);
+        }
     }
 }
 
@@ -47,9 +61,17 @@ impl CallMachine {
         self.has_human.then_some(self.hold.by.as_deref())
     }
 
+    /// For how long a person has taken the call, if a person has it.
+    pub fn hold_mode(&self) -> Option<HoldMode> {
+        self.has_human.then_some(self.hold.mode)
+    }
+
     pub(super) fn on_desk(&mut self, now: CallTime, input: DeskInput) {
         if self.closing.is_some() {
             return;
+        }
+        if self.has_human {
+            self.hold.does_something(now);
         }
         match input {
             DeskInput::TakeOver { by, mode, with_line } => self.take_over(now, by, mode, with_line),
@@ -90,6 +112,7 @@ impl CallMachine {
         let has_spoken = self.has_human && self.hold.has_spoken;
         self.take_hold(by.clone(), mode, with_line);
         self.hold.has_spoken = has_spoken;
+        self.hold.is_line_up = with_line;
         self.hold.seen(now);
         if !is_known {
             self.out.journal(now, Entry::TakenOver { by: by.clone(), mode, with_line });
@@ -99,7 +122,7 @@ impl CallMachine {
 
     pub(super) fn take_hold(&mut self, by: Option<String>, mode: HoldMode, with_line: bool) {
         self.has_human = true;
-        self.hold = Hold { by, mode, with_line, until: None, has_spoken: false };
+        self.hold = Hold { by, mode, with_line, is_line_up: false, until: None, has_spoken: false };
     }
 
     pub(super) fn release_hold(&mut self) {
@@ -110,7 +133,8 @@ impl CallMachine {
     fn person_line(&mut self, now: CallTime, is_up: bool) {
         if self.has_human {
             self.hold.with_line = true;
-            self.hold.until = (!is_up).then_some(now + Millis(PERSON_AWAY_MS_MAX));
+            self.hold.is_line_up = is_up;
+            self.hold.seen(now);
         }
     }
 
@@ -119,10 +143,10 @@ impl CallMachine {
         let wait_ms = if self.hold.with_line { PERSON_AWAY_MS_MAX } else { PERSON_TYPES_MS_MAX };
         let by = now + Millis(wait_ms);
         self.hold.until = match self.hold.until {
+            _ if self.hold.is_line_up => Some(now + Millis(PERSON_IDLE_MS_MAX)),
             // A person whose line is gone is no nearer because the caller's is back.
             Some(until) if self.hold.with_line => Some(until.clamp(now, by)),
-            Some(_) => Some(by),
-            None => self.is_recovered.then_some(by),
+            Some(_) | None => Some(by),
         };
     }
 

@@ -90,6 +90,9 @@ impl CallMachine {
             self.close_with_call_back(now, "budget");
             return;
         }
+        if is_first && !self.has_human && self.unfinished_ending.is_none() && self.turned_away(now) {
+            return;
+        }
         self.open_stt();
         if self.has_human {
             self.person_may_be_gone(now);

@@ -12,7 +12,7 @@ use crate::dialog::Reply;
 use crate::io::{Measure, Output, Overlap, SpeechInput};
 use base::limits::STT_REOPENS_MAX;
 use base::{CallTime, ErrorClass, Millis, Pii};
-use model::journal::Entry;
+use model::journal::{Entry, GuardRule};
 use model::live::LiveKind;
 
 /// Noise, echo or side talk that began while the agent spoke is waited out for so long after the agent's last sound.
@@ -500,12 +500,12 @@ impl CallMachine {
             self.sounded(now);
         }
         let (turn, text) = (self.turn, Pii::new(words.text));
-        let entry = Entry::CallerTurn { turn, text: text.clone(), cut: words.is_cut, typed };
+        let entry = Entry::CallerTurn { turn, text: text.clone(), cut: words.is_cut, typed, sentiment: None };
         if mutant!(TurnJournaledTwice) {
             self.out.journal(now, entry.clone());
         }
         self.out.journal(now, entry);
-        self.out.live(LiveKind::CallerTurn { turn, text: text.clone() });
+        self.out.live(LiveKind::CallerTurn { turn, text: text.clone(), sentiment: None });
         if self.has_human && !mutant!(PersonTalkedOver) {
             self.drop_guess();
             self.hold.caller_spoke();
@@ -538,6 +538,12 @@ impl CallMachine {
             Reply::Say(text) => {
                 self.say_in_turn(now, &text);
                 self.turn_goes_on(now);
+            }
+            Reply::Refuse { topic } => {
+                self.refuse(now, GuardRule::Topic, topic);
+                if self.closing.is_none() {
+                    self.turn_goes_on(now);
+                }
             }
             Reply::Flow => self.flow_on(now),
             Reply::Run(id, run) => self.start_tool(now, id, format!("confirmed_{id}"), run),

@@ -342,10 +342,10 @@ impl CallMachine {
         }
         self.turn = self.ids.turn();
         let (turn, text) = (self.turn, Pii::new(words.text));
-        let entry = Entry::CallerTurn { turn, text: text.clone(), cut: words.is_cut, typed: false };
+        let entry = Entry::CallerTurn { turn, text: text.clone(), cut: words.is_cut, typed: false, sentiment: None };
         self.out.journal(now, entry);
         self.dialog.hear_customer(text.expose());
-        self.out.live(LiveKind::CallerTurn { turn, text });
+        self.out.live(LiveKind::CallerTurn { turn, text, sentiment: None });
     }
 
     fn greet_person(&mut self, now: CallTime) {

@@ -68,6 +68,8 @@ impl CallMachine {
         match &record.entry {
             Entry::Started { .. } | Entry::Resumed { .. } | Entry::Dtmf { .. } | Entry::Fault { .. } => {}
             Entry::HandoffRequested { .. } | Entry::Routed(_) | Entry::Saving { .. } => {}
+            Entry::OutsideHours => self.note_outside_hours(),
+            Entry::Guarded { .. } => self.refusals += 1,
             // A machine is not talked to again.
             Entry::AnsweredBy { party: Party::Human | Party::Silence } => self.unfinished_ending = None,
             Entry::AnsweredBy { party } => self.unfinished_ending = Some(party.name().to_owned()),
@@ -75,12 +77,7 @@ impl CallMachine {
                 self.dialog.flow_tool_done(name, Err(ToolOutcome::Failed));
             }
             Entry::FlowMoved { node, values, .. } => self.dialog.flow_restore(node.as_deref(), values.expose()),
-            Entry::State { state } => {
-                if *state == CallState::Active {
-                    self.began_at.get_or_insert(record.at);
-                }
-                self.state = self.state.advance(*state).unwrap_or(self.state);
-            }
+            Entry::State { state } => self.replay_state(record.at, *state),
             Entry::CallerTurn { turn, text, .. } => {
                 self.turn = *turn;
                 if self.has_human {
@@ -128,6 +125,13 @@ impl CallMachine {
             }
             Entry::Ended { .. } => self.is_ended = true,
         }
+    }
+
+    fn replay_state(&mut self, at: CallTime, state: CallState) {
+        if state == CallState::Active {
+            self.began_at.get_or_insert(at);
+        }
+        self.state = self.state.advance(state).unwrap_or(self.state);
     }
 
     /// The audio is back, in this process or a later one: says so, and takes up what was left.

@@ -53,8 +53,12 @@ impl CallMachine {
         }
     }
 
-    /// Says a sentence of the answer to the present turn.
+    /// Says a sentence of the answer to the present turn, unless a rule of the agent forbids it: then there is no turn left.
     pub(super) fn say_in_turn(&mut self, now: CallTime, text: &str) {
+        if let Some(phrase) = self.forbidden_in(text) {
+            self.withhold(now, phrase);
+            return;
+        }
         if let Some(thought) = &mut self.thought {
             thought.has_spoken = true;
         }

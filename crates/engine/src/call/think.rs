@@ -12,8 +12,6 @@ use model::journal::Entry;
 
 /// A brain is asked again at most once for the same answer.
 const RETRIES_MAX: u32 = 1;
-/// Turns in a row that may fail before a person must take over.
-const FAILED_TURNS_MAX: u32 = 2;
 
 impl CallMachine {
     pub(super) fn start_generation(&mut self, now: CallTime) {
@@ -69,6 +67,9 @@ impl CallMachine {
         }
         for sentence in ready {
             self.say_in_turn(now, &sentence);
+            if self.thought.is_none() {
+                return; // A rule of the agent ended the answer.
+            }
         }
         match step {
             Step::Nothing | Step::Progress => {}
@@ -141,10 +142,10 @@ impl CallMachine {
         self.turn_failed(now);
     }
 
-    /// The turn has no answer: an apology, and after the second in a row a person.
+    /// The turn has no answer: an apology, and after some in a row a person.
     pub(super) fn turn_failed(&mut self, now: CallTime) {
         self.failed_turns += 1;
-        if self.failed_turns >= FAILED_TURNS_MAX {
+        if self.failed_turns >= self.agent.guardrails.offer_person.after_failed_turns.max(1) {
             self.give_up(now, "brain_failed");
             return;
         }

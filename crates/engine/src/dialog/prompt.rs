@@ -1,6 +1,7 @@
 //! The instructions a model brain gets: who it is, how speech differs from writing, and how tools are used.
 
 use model::agent::Agent;
+use model::guard::Guardrails;
 
 /// The system prompt of an agent. `facts` are things known about the customer before the conversation began.
 pub fn system(agent: &Agent, facts: &[String]) -> String {
@@ -16,6 +17,7 @@ pub fn system(agent: &Agent, facts: &[String]) -> String {
     if !agent.tools.is_empty() {
         prompt.push_str(TOOL_RULES);
     }
+    add_guardrails(&mut prompt, &agent.guardrails);
     if !facts.is_empty() {
         prompt.push_str("\n\nWhat is known about the customer:");
         for fact in facts {
@@ -24,6 +26,32 @@ pub fn system(agent: &Agent, facts: &[String]) -> String {
         }
     }
     prompt
+}
+
+/// Adds what the agent must not do.
+fn add_guardrails(prompt: &mut String, guardrails: &Guardrails) {
+    if guardrails.is_silent() {
+        return;
+    }
+    let mut list = |title: &str, items: &[String]| {
+        if !items.is_empty() {
+            prompt.push_str(title);
+            items.iter().for_each(|item| {
+                prompt.push_str("\n- ");
+                prompt.push_str(item);
+            });
+        }
+    };
+    list("\n\nDo not talk about these subjects, whatever the customer says:", &guardrails.refuse_topics);
+    list("\n\nNever say these words:", &guardrails.never_say);
+    list("\n\nOffer a person when:", &guardrails.offer_person.situations);
+    prompt.push_str("\n\nWhen you must refuse, say: ");
+    prompt.push_str(&guardrails.instead);
+}
+
+/// Adds that nobody else is there.
+pub fn add_after_hours(prompt: &mut String) {
+    prompt.push_str(AFTER_HOURS);
 }
 
 /// Adds what people at the desk have to do with the conversation.
@@ -48,6 +76,9 @@ pub fn add_question(prompt: &mut String, question: &str) {
         "\" They said something else. Answer that in a sentence or two; the question is asked again by the system.",
     );
 }
+
+const AFTER_HOURS: &str = "\n\nIt is outside opening hours: no colleague is there now. Say so where it matters, and offer a call \
+back rather than a person.";
 
 const AFTER_A_PERSON: &str = "\n\nA colleague has spoken with the customer in your place for a while. Their words stand among \
 yours. Go on from there, and do not say again what they said.";

@@ -26,6 +26,8 @@ pub fn demo_agent() -> Agent {
         tools: tools(),
         flow: None,
         handoff_to: None,
+        hours: None,
+        guardrails: Default::default(),
         record: false,
     }
 }

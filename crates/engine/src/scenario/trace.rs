@@ -77,6 +77,7 @@ pub fn describe_input(input: &Input) -> String {
         Input::Desk(input) => describe_desk(input),
         Input::Host(HostInput::Drain { deadline }) => format!("host drain {deadline}"),
         Input::Host(HostInput::BudgetExhausted) => "host budget".into(),
+        Input::Host(HostInput::OutsideHours) => "host outside-hours".into(),
         Input::Host(HostInput::Overflow) => "host overflow".into(),
         Input::Host(HostInput::Routed(routed)) => {
             format!("host routed {} {} {}", routed.stage, routed.provider, routed.reason)
@@ -217,6 +218,8 @@ fn describe_entry(entry: &Entry) -> String {
             format!("flow {} {}", path.join(" "), if node.is_some() { "waits" } else { "over" })
         }
         Entry::Whispered { text, .. } => format!("whispered {:?}", text.expose()),
+        Entry::OutsideHours => "outside-hours".into(),
+        Entry::Guarded { rule, words, .. } => format!("guarded {} {words:?}", rule.name()),
         Entry::AnsweredBy { party } => format!("answered-by {}", party.name()),
         Entry::Fault { stage, class } => format!("fault {stage} {class}"),
         Entry::Routed(routed) => format!("routed {} {} {}", routed.stage, routed.provider, routed.reason),
@@ -238,12 +241,14 @@ fn describe_live(kind: &LiveKind) -> String {
         LiveKind::Tool { name, status } => format!("tool {name} {status}"),
         LiveKind::Fault { stage, class } => format!("fault {stage} {class}"),
         LiveKind::Routed(routed) => format!("routed {} {} {}", routed.stage, routed.provider, routed.reason),
+        LiveKind::Guarded { rule, words } => format!("guarded {} {words:?}", rule.name()),
         LiveKind::TakenOver { by, mode } => format!("taken-over {} {}", mode.name(), by.as_deref().unwrap_or("-")),
         LiveKind::HandedBack { reason, .. } => format!("handed-back {}", reason.name()),
         LiveKind::Flow { node, .. } => format!("flow {}", node.as_deref().unwrap_or("over")),
         LiveKind::Whispered { text, .. } => format!("whispered {:?}", text.expose()),
         LiveKind::PersonTurn { text, .. } => format!("person-turn {:?}", text.expose()),
         LiveKind::Saving { step, budget } => format!("saving {} {}", step.name(), budget.name()),
+        LiveKind::Understood(one) => format!("understood {}", one.intent.as_deref().unwrap_or("nothing")),
         LiveKind::Ended { reason } => format!("ended {reason}"),
     }
 }

@@ -510,6 +510,7 @@ impl World {
             Action::Desk(input) => Some(Input::Desk(input.clone())),
             Action::Drain(ms) => Some(Input::Host(HostInput::Drain { deadline: CallTime(*ms) })),
             Action::Budget => Some(Input::Host(HostInput::BudgetExhausted)),
+            Action::OutsideHours => Some(Input::Host(HostInput::OutsideHours)),
             Action::Overflow => Some(Input::Host(HostInput::Overflow)),
         }
     }

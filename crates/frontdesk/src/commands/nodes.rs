@@ -6,7 +6,7 @@ use crate::reload::{self, LIVE_KEYS};
 use crate::wiring;
 use anyhow::bail;
 use clap::Subcommand;
-use model::node::KnownNode;
+use model::node::{self, KnownNode, NodeState, NotOne};
 use std::path::Path;
 use std::process::ExitCode;
 use store::Store;
@@ -71,27 +71,25 @@ async fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
 }
 
 fn state(known: &KnownNode) -> &'static str {
-    match (known.is_live, known.node.draining, known.drain_asked) {
-        (false, ..) => "gone",
-        (true, true, _) => "draining",
-        (true, false, true) => "will drain",
-        (true, false, false) => "live",
+    match known.state() {
+        NodeState::Gone => "gone",
+        NodeState::Draining => "draining",
+        NodeState::WillDrain => "will drain",
+        NodeState::Live => "live",
     }
 }
 
 async fn drain(store: &dyn Store, wanted: &str, drain: bool) -> anyhow::Result<()> {
     let nodes = store.nodes().await?;
-    let fits = |known: &&KnownNode| known.is_live && (known.node.name == wanted || known.node.id.to_string() == wanted);
-    let found: Vec<&KnownNode> = nodes.iter().filter(fits).collect();
-    match found[..] {
-        [] => bail!("there is no live node {wanted}; `frontdesk admin nodes` lists them"),
-        [known] => {
+    match node::named(&nodes, wanted) {
+        Err(NotOne::Nobody) => bail!("there is no live node {wanted}; `frontdesk admin nodes` lists them"),
+        Ok(known) => {
             store.ask_drain(known.node.id, drain).await?;
             let does = if drain { "takes no new calls from now on" } else { "takes calls again" };
             println!("{} {does}", known.node.name);
             Ok(())
         }
-        _ => bail!("{} nodes are called {wanted}: say which by its id", found.len()),
+        Err(NotOne::Several(count)) => bail!("{count} nodes are called {wanted}: say which by its id"),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::cli::environment;
 use crate::config::Config;
 use crate::reload::{self, Layers, Live};
+use crate::trunks::Trunks;
 use crate::wiring::{self, Wired};
 use crate::wiring_live;
 use anyhow::Context as _;
@@ -62,21 +63,15 @@ pub(crate) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let current = Arc::new(ArcSwap::from_pointee(config.clone()));
     let config = &config;
-    let token = crate::config::follow(config.server.api_token.expose(), &environment)
-        .map_err(|why| anyhow::anyhow!("server.api_token: {why}"))?;
     model::people::check_table().map_err(|why| anyhow::anyhow!("the table of permissions: {why}"))?;
-    let access = Access {
-        token: (!token.expose().is_empty()).then_some(token),
-        public_url: wiring::public_url(config),
-        trust_proxy: config.server.trust_proxy,
-        origins: config.api.origins.clone(),
-    };
     let shared = Arc::clone(&wired.shared);
+    let stop = CancellationToken::new();
+    let webrtc = crate::rtc::bind(config, &environment, stop.clone()).await?;
     let app = App {
         auth: Arc::new(wiring::auth(config, wired.store.as_ref(), Arc::clone(&shared))),
         node: wired.node.clone(),
         home: wired.scope,
-        access: Arc::new(access),
+        access: Arc::new(access(config)?),
         live: wired.live.clone(),
         metrics,
         recordings: wired.recordings.clone(),
@@ -84,13 +79,14 @@ pub(crate) async fn run(
         http: Arc::new(wiring::http_settings(config)),
         shared,
         test_caller: Some(Arc::new(crate::test_calls::Loopback::new(wired.node.clone()))),
+        webrtc,
     };
     let roles: NodeRoles = config.node.roles.parse().map_err(|why| anyhow::anyhow!("node.roles: {why}"))?;
     wired.node.join(crate::nodes::cluster_settings(config)?).await.context("this node cannot join the others")?;
-    let stop = CancellationToken::new();
     let server =
         tokio::spawn(api::server::serve(listener, api::router(app), stop.clone(), Duration::from_secs(GRACE_SECS)));
     wired.node.keep_lines_warm();
+    let trunks = trunks(config, &wired.node).await?;
     let node = wired.node.clone();
     let follower = tokio::spawn(async move { node.follow_settings().await });
     let node = wired.node.clone();
@@ -113,11 +109,15 @@ pub(crate) async fn run(
     };
     signal().await;
     let grace = Duration::from_secs(current.load().calls.drain_secs);
+    trunks.iter().for_each(|trunks| trunks.drain());
     tracing::info!(calls = wired.node.calls_live(), "stopping; a second signal stops at once");
     tokio::select! {
         // Platforms still need us while calls finish, so the server goes last.
         () = wired.node.drain(grace) => {}
         () = signal() => tracing::warn!(calls = wired.node.calls_live(), "stopped with calls in progress"),
+    }
+    if let Some(trunks) = &trunks {
+        trunks.stop().await;
     }
     wired.live.feed.close();
     work.cancel();
@@ -148,6 +148,26 @@ pub(crate) async fn run(
         tracing::warn!("the database did not close in time");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who may reach the server, and by which address.
+fn access(config: &Config) -> anyhow::Result<Access> {
+    let token = crate::config::follow(config.server.api_token.expose(), &environment)
+        .map_err(|why| anyhow::anyhow!("server.api_token: {why}"))?;
+    Ok(Access {
+        token: (!token.expose().is_empty()).then_some(token),
+        public_url: wiring::public_url(config),
+        trust_proxy: config.server.trust_proxy,
+        origins: config.api.origins.clone(),
+    })
+}
+
+/// The endpoint of the configured trunks.
+async fn trunks(config: &Config, node: &runtime::Node) -> anyhow::Result<Option<Arc<Trunks>>> {
+    Ok(match config.sip.endpoint(&environment).map_err(|why| anyhow::anyhow!(why))? {
+        Some(endpoint) => Some(Trunks::start(endpoint, &config.sip, node).await?),
+        None => None,
+    })
 }
 
 async fn prune(store: Arc<dyn store::Store>) {

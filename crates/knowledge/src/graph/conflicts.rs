@@ -36,7 +36,7 @@ pub fn conflicts(relations: &[Relation]) -> Vec<Conflict> {
             passages.entry(place).or_default().insert(value(one));
         }
         let sets: Vec<&BTreeSet<String>> = passages.values().collect();
-        let contradict = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.is_disjoint(b);
+        let contradict = |a: &BTreeSet<String>, b: &BTreeSet<String>| contradict(&predicate, a, b);
         if !sets.iter().enumerate().any(|(at, a)| sets[at + 1..].iter().any(|b| contradict(a, b))) {
             continue;
         }
@@ -51,6 +51,14 @@ pub fn conflicts(relations: &[Relation]) -> Vec<Conflict> {
         found.push(Conflict { subject, subject_name, predicate, values });
     }
     found
+}
+
+/// Whether what one passage says cannot be so when what another one says is. A business has addresses for many purposes; the same
+/// name at two places is one of them written wrong.
+fn contradict(predicate: &str, a: &BTreeSet<String>, b: &BTreeSet<String>) -> bool {
+    let name = |address: &String| address.split('@').next().unwrap_or_default().to_owned();
+    let names = |all: &BTreeSet<String>| all.iter().map(name).collect::<BTreeSet<String>>();
+    a.is_disjoint(b) && (predicate != "e-mail" || !names(a).is_disjoint(&names(b)))
 }
 
 fn value(relation: &Relation) -> String {
@@ -97,6 +105,15 @@ mod tests {
         let values: Vec<(&str, usize)> =
             found[0].values.iter().map(|(value, all)| (value.as_str(), all.len())).collect();
         assert_eq!(values, [("18 EUR", 2), ("20 EUR", 1)]);
+    }
+
+    #[test]
+    fn addresses_for_different_purposes_do_not_contradict_each_other() {
+        let mut said =
+            vec![says(1, "e-mail", "care@shop.example", 1, 0), says(1, "e-mail", "privacy@shop.example", 1, 1)];
+        assert!(conflicts(&said).is_empty());
+        said.push(says(1, "e-mail", "care@shop.test", 2, 0));
+        assert_eq!(conflicts(&said).len(), 1, "the same name at two places is one of them written wrong");
     }
 
     #[test]

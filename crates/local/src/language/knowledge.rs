@@ -10,11 +10,13 @@ use super::embed::{Embedding, cosine};
 use super::facts::Facts;
 use super::gate::{Features, Gate, Verdict};
 use super::near::{Asked, Near, Vectors};
-use super::words::words;
+use super::subject;
+use super::words::{terms, words};
 use super::{LanguageError, LanguageModels};
 use base::limits;
 use model::generation::Citation;
-use std::sync::OnceLock;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 const RERANK_WEIGHT: f32 = 0.1;
 /// What the cross-encoder says at best and at worst, usually.
@@ -59,6 +61,13 @@ pub struct Knowledge {
     facts: Facts,
     gate: Gate,
     breadth: Breadth,
+    elsewhere: Option<Arc<dyn Nominate>>,
+}
+
+/// Somebody who says which sections are near, beside this index.
+pub trait Nominate: fmt::Debug + Send + Sync {
+    /// Places of at most so many sections that are near, or `None` when nobody can tell in time. Blocking.
+    fn nearest(&self, query: &Embedding, count: usize) -> Option<Vec<usize>>;
 }
 
 /// One section found for a question.
@@ -154,6 +163,13 @@ impl Knowledge {
         self
     }
 
+    /// The same, asking somebody else first which sections are near. What is nominated is ranked by the vectors of this index.
+    #[must_use]
+    pub fn with_elsewhere(mut self, elsewhere: Arc<dyn Nominate>) -> Self {
+        self.elsewhere = Some(elsewhere);
+        self
+    }
+
     /// What documents say of the things that they name.
     pub const fn facts(&self) -> &Facts {
         &self.facts
@@ -187,7 +203,8 @@ impl Knowledge {
 
     /// Highest sum of section and sentence cosine of any section: how near the documents come to an utterance.
     pub fn nearest(&self, query: &Embedding) -> f32 {
-        self.nearest_sections(&Asked::new(query), 1).first().map_or(0.0, |found| found.1)
+        let asked = Asked::new(query);
+        self.best(self.looked_at(&asked), &asked, 1).first().map_or(0.0, |found| found.1)
     }
 
     /// Searches for a question. `query` is the embedding of `question`.
@@ -209,8 +226,33 @@ impl Knowledge {
             hits.push(Hit { section, dense, cross, score });
         }
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.section.cmp(&b.section)));
-        let outcome = self.judge(question, &asked, hits);
+        let mut outcome = self.judge(question, &asked, hits);
+        if outcome.verdict != Verdict::Decline && self.is_about_something_else(models, question, &outcome)? {
+            outcome.verdict = Verdict::Decline;
+            // What people see is what was decided.
+            outcome.probability = outcome.probability.min(self.gate.closest_from * 0.5);
+        }
         Ok(self.answer_which(question, outcome))
+    }
+
+    /// Whether the best candidate answers another question, which is near by everything but its subject.
+    fn is_about_something_else(
+        &self,
+        models: &LanguageModels,
+        question: &str,
+        outcome: &SearchOutcome,
+    ) -> Result<bool, LanguageError> {
+        let Some(best) = outcome.hits.first() else { return Ok(false) };
+        let passage = &self.sections[best.section];
+        let differ = subject::asked_by(&passage.heading).and_then(|other| subject::what_differs(question, other));
+        let Some((ours, theirs)) = differ else { return Ok(false) };
+        // What the question is about may stand in the answer alone.
+        let said = terms(&passage.text());
+        if terms(&ours).iter().any(|term| said.contains(term)) {
+            return Ok(false);
+        }
+        let (ours, theirs) = (models.embedder.embed(&ours)?, models.embedder.embed(&theirs)?);
+        Ok(cosine(&ours, &theirs) < subject::RELATED_FROM)
     }
 
     /// The sections that come into question with their nearness in meaning, the nearest first: what is found before anything
@@ -299,12 +341,24 @@ impl Knowledge {
 
     /// The sections nearest in meaning with their nearness, the nearest first.
     fn nearest_sections(&self, query: &Asked<'_>, count: usize) -> Vec<(usize, f32)> {
+        let nominated = self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.nearest(query.whole, LOOKED_AT));
+        let is_here = |at: &usize| *at < self.sections.len();
+        let nominated = nominated.map(|found| found.into_iter().filter(is_here).collect());
+        self.best(nominated.unwrap_or_else(|| self.looked_at(query)), query, count)
+    }
+
+    /// The sections that are looked at by their sentences too.
+    fn looked_at(&self, query: &Asked<'_>) -> Vec<usize> {
+        match self.near.get() {
+            Some(near) => near.search(query.whole, LOOKED_AT),
+            None if self.is_large() => self.scan(query),
+            None => (0..self.sections.len()).collect(),
+        }
+    }
+
+    fn best(&self, sections: Vec<usize>, query: &Asked<'_>, count: usize) -> Vec<(usize, f32)> {
         let with_dense = |at: usize| (at, self.dense(at, query));
-        let mut found: Vec<(usize, f32)> = match self.near.get() {
-            Some(near) => near.search(query.whole, LOOKED_AT).into_iter().map(with_dense).collect(),
-            None if self.is_large() => self.scan(query).into_iter().map(with_dense).collect(),
-            None => (0..self.sections.len()).map(with_dense).collect(),
-        };
+        let mut found: Vec<(usize, f32)> = sections.into_iter().map(with_dense).collect();
         if found.len() > count && count > 0 {
             found.select_nth_unstable_by(count - 1, nearest_first);
             found.truncate(count);
@@ -404,6 +458,7 @@ impl Assembly {
             facts: Facts::default(),
             gate,
             breadth: Breadth::default(),
+            elsewhere: None,
         };
         Self { built, bm25: Bm25Builder::default() }
     }

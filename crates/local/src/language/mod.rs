@@ -4,7 +4,7 @@
 //! document says, word for word. Nothing here writes a sentence of fact of its own.
 //!
 //! Start reading at [`brain`], then [`knowledge`] (retrieve, rerank, gate, extract) and [`router`] (which tool, which
-//! arguments). [`bm25`], [`document`], [`entities`], [`facts`], [`gate`], [`intents`], [`phrases`], [`phrasing`], [`pii`], [`slots`] and [`words`] are pure.
+//! arguments). [`bm25`], [`document`], [`entities`], [`facts`], [`gate`], [`intents`], [`mood`], [`phrases`], [`phrasing`], [`pii`], [`slots`], [`subject`] and [`words`] are pure.
 
 pub mod bm25;
 pub mod brain;
@@ -20,6 +20,7 @@ pub mod gguf;
 mod inference;
 pub mod intents;
 pub mod knowledge;
+pub mod mood;
 pub mod near;
 pub mod phrases;
 pub mod phrasing;
@@ -27,6 +28,7 @@ pub mod pii;
 pub mod rerank;
 pub mod router;
 pub mod slots;
+pub mod subject;
 pub mod words;
 
 pub use brain::Brain;

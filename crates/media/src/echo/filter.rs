@@ -6,8 +6,8 @@
 //! acoustic echo control in hands-free telephones", Signal Processing 86 (2006), with the partitions of F. Kuech,
 //! E. Mabande and G. Enzner, "State-space architecture of the partitioned-block-based acoustic echo controller", 2014.
 
-use super::plan;
 use super::ring::Ring;
+use crate::transform::plan;
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealToComplex};
 use std::sync::Arc;

@@ -21,10 +21,8 @@ use crate::tone::ComfortNoise;
 use crate::{ms_to_samples, to_sample};
 use base::limits::{FRAME_MS, PLAYOUT_LOOKAHEAD_MS, PLAYOUT_LOOKAHEAD_MS_MAX};
 use filter::Filter;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use ring::Ring;
 use search::{Peak, Search};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The longest way back that is looked for, from the hand-over of a frame: the carrier's buffer, the network twice, the
 /// phone.
@@ -399,14 +397,4 @@ struct Powers {
     heard: f32,
     told: f32,
     rest: f32,
-}
-
-type Plans = (Arc<dyn RealToComplex<f32>>, Arc<dyn ComplexToReal<f32>>);
-
-/// Transforms of this length. The tables are made once per process, when the first call needs them.
-fn plan(size: usize) -> Plans {
-    static PLANNER: OnceLock<Mutex<RealFftPlanner<f32>>> = OnceLock::new();
-    let planner = PLANNER.get_or_init(|| Mutex::new(RealFftPlanner::new()));
-    let mut planner = planner.lock().unwrap_or_else(PoisonError::into_inner);
-    (planner.plan_fft_forward(size), planner.plan_fft_inverse(size))
 }

@@ -1,10 +1,12 @@
 //! How long the agent's voice takes to come back: the peak of a normalised cross-correlation.
 
+use super::DELAY_MS_MAX;
 use super::ring::Ring;
-use super::{DELAY_MS_MAX, plan};
 use crate::ms_to_samples;
+use crate::transform::plan;
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealToComplex};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Voices are compared at this rate: the echo of a telephone has nothing above its Nyquist frequency that would tell more.
@@ -32,6 +34,12 @@ pub(super) struct Search {
     lags: usize,
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
+}
+
+/// What a search works in. Nothing in it outlives a search, so that one serves all calls of a thread: it is a hundred
+/// kilobytes, and a call searches some times a second.
+#[derive(Default)]
+struct Room {
     wide: Vec<f32>,
     reference: Vec<f32>,
     heard: Vec<f32>,
@@ -39,6 +47,10 @@ pub(super) struct Search {
     reference_spectrum: Vec<Complex<f32>>,
     heard_spectrum: Vec<Complex<f32>>,
     scratch: Vec<Complex<f32>>,
+}
+
+thread_local! {
+    static ROOM: RefCell<Room> = RefCell::default();
 }
 
 impl Search {
@@ -56,48 +68,41 @@ impl Search {
             size
         });
         let (forward, inverse) = plan(size[0].min(size[1]));
-        let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
-        Self {
-            factor,
-            window,
-            lags,
-            wide: vec![0.0; (window + lags) * factor + factor],
-            reference: vec![0.0; window + lags - 1],
-            heard: vec![0.0; window],
-            padded: forward.make_input_vec(),
-            reference_spectrum: forward.make_output_vec(),
-            heard_spectrum: forward.make_output_vec(),
-            scratch: vec![Complex::default(); scratch],
-            forward,
-            inverse,
-        }
+        Self { factor, window, lags, forward, inverse }
     }
 
     /// Compares what was heard last, up to position `now` of both streams. `None` where one of them is silent.
-    pub(super) fn run(&mut self, reference: &Ring, heard: &Ring, now: u64) -> Option<Peak> {
+    pub(super) fn run(&self, reference: &Ring, heard: &Ring, now: u64) -> Option<Peak> {
+        ROOM.with_borrow_mut(|room| {
+            room.fit(self);
+            self.run_in(room, reference, heard, now)
+        })
+    }
+
+    fn run_in(&self, room: &mut Room, reference: &Ring, heard: &Ring, now: u64) -> Option<Peak> {
         let (lags, window) = (self.lags, self.window);
         let first = now as i64 - ((window + lags - 1) * self.factor) as i64;
-        thin(reference, first, self.factor, &mut self.wide, &mut self.reference);
+        thin(reference, first, self.factor, &mut room.wide, &mut room.reference);
         let first = now as i64 - (window * self.factor) as i64;
-        thin(heard, first, self.factor, &mut self.wide, &mut self.heard);
-        let heard_power: f32 = self.heard.iter().map(|value| value * value).sum();
+        thin(heard, first, self.factor, &mut room.wide, &mut room.heard);
+        let heard_power: f32 = room.heard.iter().map(|value| value * value).sum();
         if heard_power <= f32::MIN_POSITIVE {
             return None;
         }
-        self.correlate()?;
+        self.correlate(room)?;
         let least = REFERENCE_POWER_MIN * window as f32;
-        let mut power: f32 = self.reference[..window].iter().map(|value| value * value).sum();
-        let scale = 1.0 / self.padded.len() as f32;
+        let mut power: f32 = room.reference[..window].iter().map(|value| value * value).sum();
+        let scale = 1.0 / room.padded.len() as f32;
         let (mut best, mut best_lag, mut gain) = (0.0_f32, 0, 0.0);
         for lag in 0..lags {
             if power > least {
-                let score = self.padded[lag] * self.padded[lag] / power;
+                let score = room.padded[lag] * room.padded[lag] / power;
                 if score > best {
-                    (best, best_lag, gain) = (score, lag, self.padded[lag] * scale / power);
+                    (best, best_lag, gain) = (score, lag, room.padded[lag] * scale / power);
                 }
             }
-            let leaving = self.reference[lag];
-            let entering = self.reference.get(lag + window).copied().unwrap_or(0.0);
+            let leaving = room.reference[lag];
+            let entering = room.reference.get(lag + window).copied().unwrap_or(0.0);
             power += entering * entering - leaving * leaving;
         }
         let likeness = (best.sqrt() * scale / heard_power.sqrt()).min(1.0);
@@ -105,22 +110,38 @@ impl Search {
     }
 
     /// Leaves the correlation at every lag, unscaled, in `padded`.
-    fn correlate(&mut self) -> Option<()> {
-        self.padded.fill(0.0);
-        self.padded[..self.reference.len()].copy_from_slice(&self.reference);
-        let scratch = &mut self.scratch;
-        self.forward.process_with_scratch(&mut self.padded, &mut self.reference_spectrum, scratch).ok()?;
-        self.padded.fill(0.0);
-        self.padded[..self.heard.len()].copy_from_slice(&self.heard);
-        self.forward.process_with_scratch(&mut self.padded, &mut self.heard_spectrum, scratch).ok()?;
-        for (heard, reference) in self.heard_spectrum.iter_mut().zip(&self.reference_spectrum) {
-            *heard = heard.conj() * reference;
+    fn correlate(&self, room: &mut Room) -> Option<()> {
+        let Room { reference, heard, padded, reference_spectrum, heard_spectrum, scratch, .. } = room;
+        padded.fill(0.0);
+        padded[..reference.len()].copy_from_slice(reference);
+        self.forward.process_with_scratch(padded, reference_spectrum, scratch).ok()?;
+        padded.fill(0.0);
+        padded[..heard.len()].copy_from_slice(heard);
+        self.forward.process_with_scratch(padded, heard_spectrum, scratch).ok()?;
+        for (heard, reference) in heard_spectrum.iter_mut().zip(reference_spectrum) {
+            *heard = heard.conj() * *reference;
         }
         // The ends of a real spectrum are real; rounding may have left them otherwise.
-        if let [first, .., last] = &mut self.heard_spectrum[..] {
+        if let [first, .., last] = &mut heard_spectrum[..] {
             (first.im, last.im) = (0.0, 0.0);
         }
-        self.inverse.process_with_scratch(&mut self.heard_spectrum, &mut self.padded, scratch).ok()
+        self.inverse.process_with_scratch(heard_spectrum, padded, scratch).ok()
+    }
+}
+
+impl Room {
+    /// Makes it as large as this search wants it; calls of one rate want the same.
+    fn fit(&mut self, search: &Search) {
+        let (size, bins) = (search.forward.len(), search.forward.complex_len());
+        let span = search.window + search.lags;
+        self.wide.resize((span + 1) * search.factor, 0.0);
+        self.reference.resize(span - 1, 0.0);
+        self.heard.resize(search.window, 0.0);
+        self.padded.resize(size, 0.0);
+        self.reference_spectrum.resize(bins, Complex::default());
+        self.heard_spectrum.resize(bins, Complex::default());
+        let scratch = search.forward.get_scratch_len().max(search.inverse.get_scratch_len());
+        self.scratch.resize(scratch, Complex::default());
     }
 }
 

@@ -1,8 +1,9 @@
 //! Telling tones and noise from voices. A tone keeps nearly all its energy in one or two narrow places that do not move;
 //! noise spreads it evenly within every narrow band, whatever its colour; a voice has harmonics with gaps between them.
 
+use crate::transform::plan;
+use realfft::RealToComplex;
 use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
 use std::sync::Arc;
 
 /// The spectrum is taken of 32 ms at 16 kHz.
@@ -69,7 +70,7 @@ pub(super) struct Texture {
 
 impl Texture {
     pub(super) fn new() -> Self {
-        let fft = RealFftPlanner::<f32>::new().plan_fft_forward(WINDOW);
+        let fft = plan(WINDOW).0;
         let shape = (0..WINDOW).map(|n| 0.5 - 0.5 * (std::f32::consts::TAU * n as f32 / WINDOW as f32).cos()).collect();
         Self {
             shape,

@@ -6,6 +6,7 @@ pub(crate) mod realtime;
 pub(crate) mod stt;
 pub(crate) mod text;
 pub(crate) mod tts;
+pub(crate) mod vectors;
 
 pub(crate) use crate::cassette::{self, KEY, options};
 

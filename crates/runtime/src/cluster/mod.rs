@@ -507,7 +507,7 @@ impl Node {
                 }
             }
             PeerRequest::Take { carrier, carrier_ref, caller, number, base_url } => {
-                let inbound = InboundCall { carrier_ref, from: caller, to: Some(number), resumed: false };
+                let inbound = InboundCall { carrier_ref, from: caller, to: Some(number), ..InboundCall::default() };
                 match Box::pin(self.take_for_peer(&carrier, inbound, &base_url)).await {
                     Some(answer) => PeerAnswer::Next(Next::from(answer)),
                     None => PeerAnswer::Gone,

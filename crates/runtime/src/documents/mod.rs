@@ -11,11 +11,12 @@ mod worker;
 
 pub use evaluation::{Evaluation, Miss};
 pub use local::language::entities::{EntityType, EntityValue};
-pub use training::{Intent, Lesson, TrainingReport, Understood};
+pub(crate) use training::keep_understood;
+pub use training::{Intent, Lesson, TrainingReport, Understood, understood_in};
 pub use web::Web;
 pub use worker::{KNOWLEDGE_JOB, SITES_JOB, Visits};
 
-use crate::on_device::{LocalBrain, StoredMinds};
+use crate::on_device::{Elsewhere, LocalBrain, StoredMinds};
 use crate::wall_ms;
 use base::{GapId, limits};
 use knowledge::Refusal;
@@ -139,13 +140,19 @@ pub struct Documents {
     brain: Arc<LocalBrain>,
     web: Web,
     uploads: Arc<Semaphore>,
+    lessons: Arc<training::Lessons>,
 }
 
 impl Documents {
     /// Over this store and storage, with these models and brains; pages of sites come from `web`.
     pub fn new(store: Arc<dyn Store>, objects: Objects, minds: StoredMinds, brain: Arc<LocalBrain>, web: Web) -> Self {
         let uploads = Arc::new(Semaphore::new(limits::KNOWLEDGE_UPLOADS_MAX));
-        Self { store, objects, minds, brain, web, uploads }
+        Self { store, objects, minds, brain, web, uploads, lessons: Arc::default() }
+    }
+
+    /// Where vectors lie beside our own rows.
+    pub const fn elsewhere(&self) -> Option<&Elsewhere> {
+        self.minds.elsewhere()
     }
 
     /// Room for an upload, which is in memory while it comes; `None` when as many come as may.

@@ -1,18 +1,25 @@
 //! What agents are taught: what customers want, by examples, and what they name, by patterns and lists.
 
 use super::{DocumentError, Documents, KNOWLEDGE_JOB, new_work};
+use crate::service::Understanding;
 use crate::wall_ms;
-use base::AgentId;
+use base::{AgentId, CallId, Pii, TurnId, limits};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use local::language::Embedding;
 use local::language::entities::{EntityType, Finder, Found};
 use local::language::intents::{Classifier, CrossValidation, Example, cross_validate};
 use local::language::knowledge::SPACE;
 use model::business::TenantScope;
+use model::live::{self, NamedValue};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use store::StoreError;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use store::knowledge_work::{Work, WorkKind};
 use store::training::Training;
+use store::{Store, StoreError};
+use tokio::sync::Semaphore;
 
 /// Examples that are embedded before others get their turn with the models.
 const AT_ONCE: usize = 16;
@@ -157,6 +164,12 @@ impl Documents {
         agent: AgentId,
         text: String,
     ) -> Result<Understood, DocumentError> {
+        let taught = self.taught(scope, agent).await?;
+        self.classify(&taught, text).await
+    }
+
+    /// What serves of what an agent was taught.
+    async fn taught(&self, scope: &TenantScope, agent: AgentId) -> Result<Taught, DocumentError> {
         let kept = self.store.lesson(scope, agent).await?.ok_or(StoreError::NotFound("lesson"))?;
         let training = self.store.training(scope, agent, kept.serving).await?;
         let lesson: Lesson = read(training.lesson)?;
@@ -164,19 +177,148 @@ impl Documents {
             return Err(StoreError::Conflict("it was learned with another model; train again".into()).into());
         }
         let corrupt = || StoreError::Corrupt("what was learned cannot be read".into());
-        let learned = Classifier::from_bytes(&training.model, lesson.intents.len()).ok_or_else(corrupt)?;
+        let classifier = Classifier::from_bytes(&training.model, lesson.intents.len()).ok_or_else(corrupt)?;
         let finder = Finder::new(&lesson.entities).map_err(StoreError::Corrupt)?;
-        let entities = finder.find(&text);
+        let names = lesson.intents.into_iter().map(|intent| intent.name).collect();
+        Ok(Taught { version: kept.serving, names, classifier, finder })
+    }
+
+    async fn classify(&self, taught: &Taught, text: String) -> Result<Understood, DocumentError> {
+        let entities = taught.finder.find(&text);
         let models = Arc::clone(self.minds.models());
         let vector =
             self.brain.think(move || models.embedder.embed(&text)).await.map_err(DocumentError::Unavailable)?;
         let vector: Embedding = vector.map_err(|error| DocumentError::Unavailable(error.to_string()))?;
-        let said = learned.classify(&vector);
-        let name = |intent: usize| lesson.intents[intent].name.clone();
+        let said = taught.classifier.classify(&vector);
+        let name = |intent: usize| taught.names[intent].clone();
         let best = said.guesses.first().filter(|_| said.is_known).map(|best| name(best.intent));
         let guesses = said.guesses.iter().take(5).map(|one| (name(one.intent), one.probability)).collect();
-        Ok(Understood { version: kept.serving, intent: best, guesses, nearness: said.nearness, entities })
+        Ok(Understood { version: taught.version, intent: best, guesses, nearness: said.nearness, entities })
     }
+
+    /// The same as it was a moment ago; `None` for an agent that was taught nothing.
+    async fn remembered(&self, scope: &TenantScope, agent: AgentId) -> Option<Arc<Taught>> {
+        let fresh = Duration::from_millis(limits::LESSON_MS_MAX);
+        if let Some((at, taught)) = self.lessons.lock().get(&agent)
+            && at.elapsed() < fresh
+        {
+            return taught.clone();
+        }
+        let taught = match self.taught(scope, agent).await {
+            Ok(taught) => Some(Arc::new(taught)),
+            Err(DocumentError::Store(StoreError::NotFound(_) | StoreError::Conflict(_))) => None,
+            Err(error) => {
+                tracing::warn!(%error, "what an agent was taught cannot be read");
+                None
+            }
+        };
+        let mut lessons = self.lessons.lock();
+        if lessons.len() >= limits::LESSONS_LOADED_MAX {
+            lessons.retain(|_, (at, _)| at.elapsed() < fresh);
+        }
+        if lessons.len() < limits::LESSONS_LOADED_MAX {
+            lessons.insert(agent, (Instant::now(), taught.clone()));
+        }
+        taught
+    }
+}
+
+/// What serves of what an agent was taught, ready for use.
+struct Taught {
+    version: u32,
+    names: Vec<String>,
+    classifier: Classifier,
+    finder: Finder,
+}
+
+type Remembered = HashMap<AgentId, (Instant, Option<Arc<Taught>>)>;
+
+/// What agents were taught, as it was a moment ago, and room for those who ask.
+pub(super) struct Lessons {
+    remembered: Mutex<Remembered>,
+    room: Arc<Semaphore>,
+}
+
+impl Default for Lessons {
+    fn default() -> Self {
+        Self { remembered: Mutex::default(), room: Arc::new(Semaphore::new(limits::UNDERSTANDING_AT_ONCE_MAX)) }
+    }
+}
+
+impl Lessons {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Remembered> {
+        // No guarded section can panic half way through a change.
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Understanding for Documents {
+    fn understand(
+        &self,
+        scope: TenantScope,
+        agent: AgentId,
+        turn: TurnId,
+        text: Pii<String>,
+    ) -> BoxFuture<'static, Option<live::Understood>> {
+        let this = self.clone();
+        async move {
+            let _room = Arc::clone(&this.lessons.room).try_acquire_owned().ok()?;
+            let taught = this.remembered(&scope, agent).await?;
+            let said = this.classify(&taught, text.expose().clone()).await;
+            let said = said.inspect_err(|error| tracing::warn!(%error, "a turn was not understood")).ok()?;
+            let known = if said.intent.is_some() { "yes" } else { "no" };
+            metrics::counter!("frontdesk_turns_understood_total", "known" => known).increment(1);
+            let named = |one: Found| NamedValue { entity: one.entity, value: one.value.into() };
+            Some(live::Understood {
+                turn,
+                probability: said.guesses.first().map_or(0.0, |best| best.1),
+                intent: said.intent,
+                entities: said.entities.into_iter().map(named).collect(),
+                training: said.version,
+            })
+        }
+        .boxed()
+    }
+}
+
+/// Under which word it stands in the log of a call, with which it is deleted.
+const UNDERSTOOD: &str = "understood";
+
+/// Keeps with a call what its caller wanted.
+pub(crate) async fn keep_understood(store: &dyn Store, scope: &TenantScope, call: CallId, what: &live::Understood) {
+    let kept = match serde_json::to_value(what) {
+        Ok(data) => store.log_call(scope, call, UNDERSTOOD, &data, wall_ms()).await,
+        Err(error) => Err(StoreError::Corrupt(error.to_string())),
+    };
+    if let Err(error) = kept {
+        tracing::warn!(%call, %error, "what the caller wants is not kept");
+    }
+}
+
+/// What the caller of a call wanted, turn by turn.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn understood_in(
+    store: &dyn Store,
+    scope: &TenantScope,
+    call: CallId,
+) -> Result<Vec<live::Understood>, StoreError> {
+    let (mut found, mut after) = (Vec::new(), 0);
+    loop {
+        let page = store.call_log(scope, call, after).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        let lines = page.into_iter().filter(|line| line.kind == UNDERSTOOD);
+        found.extend(lines.filter_map(|line| serde_json::from_value::<live::Understood>(line.data).ok()));
+        if found.len() >= limits::UNDERSTOOD_TURNS_MAX {
+            found.truncate(limits::UNDERSTOOD_TURNS_MAX);
+            break;
+        }
+    }
+    // They were found out beside the conversation, in any order.
+    found.sort_by_key(|one| one.turn);
+    Ok(found)
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T, StoreError> {

@@ -220,6 +220,7 @@ impl Documents {
         };
         let cut = self.watched(scope, work, look, visiting).await;
         work.progress.total = work.progress.done;
+        self.credit(scope, work).await?;
         match cut {
             Ok(false) => {}
             Ok(true) => {
@@ -230,6 +231,26 @@ impl Documents {
             Err(error) => {
                 work.progress.error_code = Some(error.code().into());
                 work.progress.error = Some(error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Pages that this very visit took in before it was interrupted are new, although its second attempt found them unchanged.
+    async fn credit(&self, scope: &TenantScope, work: &mut Work) -> Result<(), DocumentError> {
+        let begun_at_ms = work.created_at_ms;
+        for page in work.progress.documents.iter_mut().filter(|page| page.fate == Fate::Unchanged) {
+            let Some(slug) = &page.document else { continue };
+            let newest = match self.store.knowledge_document(scope, slug).await {
+                Ok(document) => document.newest,
+                Err(StoreError::NotFound(_)) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if newest.ready_at_ms.is_some_and(|ready_at_ms| ready_at_ms >= begun_at_ms) {
+                page.fate = Fate::Ready;
+                page.version = Some(newest.version);
+                page.kind = newest.kind;
+                (page.pages, page.chunks) = (newest.pages, newest.chunks);
             }
         }
         Ok(())

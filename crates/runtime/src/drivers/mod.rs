@@ -11,6 +11,7 @@ mod llm_http;
 mod realtime;
 mod stt;
 mod tts;
+mod vectors;
 mod whole;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use llm_http::{HttpBrain, MakeLlm};
 pub use realtime::{Briefing, MakeRealtime, Realtime, Trio};
 pub use stt::{MakeStt, StreamStt};
 pub use tts::{MakeTts, StreamTts};
+pub use vectors::{HttpVectors, MakeVectors};
 pub use whole::{HttpEmbed, HttpText, MakeEmbed, MakeText};
 pub(crate) use whole::{embeddable, readable};
 

@@ -21,7 +21,7 @@ pub type MakeEmbed = Arc<dyn Fn() -> Box<dyn EmbedProtocol> + Send + Sync>;
 pub type MakeText = Arc<dyn Fn() -> Box<dyn TextProtocol> + Send + Sync>;
 
 /// The body of an answer; a refusal is told in the vendor's terms.
-fn body_of(
+pub(super) fn body_of(
     provider: &str,
     answer: egress::Response,
     classify: impl Fn(u16, &str) -> ErrorClass,
@@ -37,7 +37,7 @@ fn body_of(
 }
 
 /// Counts a request that is over.
-fn count<T>(meter: &Meter, began: Instant, outcome: &Result<T, Failure>) {
+pub(super) fn count<T>(meter: &Meter, began: Instant, outcome: &Result<T, Failure>) {
     match outcome {
         Ok(_) => {
             meter.latency(began.elapsed());

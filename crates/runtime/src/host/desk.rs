@@ -1,7 +1,7 @@
 //! Built-in tools that leave something at the desk or send something: tickets and messages.
 
 use super::tools::Job;
-use crate::mail::{self, Letter, Mailer};
+use crate::mail::{self, Letter, Mailer, Tongue};
 use base::{ErrorClass, Failure, Millis, PhoneNumber, Pii, Secret, TicketId, limits};
 use carriers::protocol::{DialReply, TextMessage};
 use engine::dialog::template;
@@ -29,7 +29,9 @@ pub(super) async fn create_ticket(job: &Job, priority: TicketPriority) -> Result
     let lines = said("text")
         .into_iter()
         .chain(others.map(|(name, value)| format!("{}: {}", name.replace('_', " "), template::spoken(value))));
-    let text: String = lines.collect::<Vec<_>>().join("\n").chars().take(limits::TICKET_CHARS_MAX).collect();
+    let mut lines: Vec<String> = lines.collect();
+    lines.extend(wanted(job).await.map(|intent| format!("intent: {intent}")));
+    let text: String = lines.join("\n").chars().take(limits::TICKET_CHARS_MAX).collect();
     let now_ms = crate::wall_ms();
     let ticket = Ticket {
         id: TicketId::generate(),
@@ -49,6 +51,13 @@ pub(super) async fn create_ticket(job: &Job, priority: TicketPriority) -> Result
     };
     let made = job.store.create_ticket(&job.scope, &ticket, Some(&key(job))).await?;
     Ok(serde_json::json!({ "ticket": made.number }).to_string())
+}
+
+/// What the caller wanted last, as the agent was taught to tell: for whoever decides to whom the ticket goes.
+async fn wanted(job: &Job) -> Option<String> {
+    let understood = crate::documents::understood_in(job.store.as_ref(), &job.scope, job.call).await;
+    let understood = understood.inspect_err(|error| tracing::warn!(%error, "what the caller wanted cannot be read"));
+    understood.ok()?.into_iter().rev().find_map(|one| one.intent)
 }
 
 /// Sends a message that was written beforehand. The intent is durable before anything goes out, and nothing goes out twice.
@@ -177,6 +186,7 @@ async fn post(
         to: Pii::new(to),
         subject: Pii::new(subject),
         text: Secret::new(text),
+        tongue: Tongue::English,
         dispatch: Some(dispatch),
     };
     mailer.post(job.store.as_ref(), &job.scope, letter).await?;
@@ -189,7 +199,11 @@ async fn send_sms(job: &Job, call: &Call, to: &PhoneNumber, text: &str) -> DialR
         return refused("this call has no number of ours to send it from");
     };
     let Some(control) = &job.control else { return refused("the platform of this call sends no messages") };
-    let Some(request) = control.text_message(&TextMessage { to, from: &from, text }) else {
+    if let Err(failure) = crate::platform::log_in(&job.platform, control.as_ref()).await {
+        return DialReply::Refused(failure);
+    }
+    let message = TextMessage { to, from: &from, text, now_ms: crate::wall_ms() };
+    let Ok(request) = control.text_message(&message) else {
         return refused("the platform of this call sends no messages");
     };
     let deadline = Millis(limits::CARRIER_REQUEST_MS_MAX.min(job.deadline.0));

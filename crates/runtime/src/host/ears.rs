@@ -116,6 +116,11 @@ impl Ears {
         });
     }
 
+    /// Whether the caller speaks; nobody knows where nothing is noticed.
+    pub(super) fn is_speaking(&self) -> bool {
+        self.listener.as_ref().is_none_or(Listener::is_speaking)
+    }
+
     /// What was noticed, in order.
     pub(super) fn poll(&mut self) -> Option<SpeechInput> {
         self.events.pop_front()

@@ -10,6 +10,7 @@ mod paper;
 mod perform;
 pub(crate) mod supervision;
 mod tape;
+mod together;
 mod tools;
 
 use crate::bill::BillLine;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use supervision::{Desk, Door, LineMessage, PersonAudio, Side};
 use tape::Tape;
+use together::Together;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -133,6 +135,10 @@ pub(crate) struct CallHost {
     is_visit: bool,
     /// A recogniser to open with the line that comes.
     open_stt_later: Option<SttStreamId>,
+    /// The caller's audio that the recogniser has not been given.
+    unheard: Vec<i16>,
+    /// Room for frames that go out in one message.
+    together: Vec<i16>,
     messages: mpsc::Receiver<HostMessage>,
     own: mpsc::Sender<HostMessage>,
     live: broadcast::Sender<LiveEvent>,
@@ -197,6 +203,8 @@ impl CallHost {
             paper: setup.visit.filter(|is_written| *is_written).map(|_| Paper::default()),
             is_visit: setup.visit.is_some(),
             open_stt_later: None,
+            unheard: Vec::new(),
+            together: Vec::new(),
             messages,
             own,
             live,
@@ -427,12 +435,13 @@ impl CallHost {
     fn hear(&mut self, pcm: &[i16]) {
         let now = self.now();
         let Some(mut ears) = self.ears.take() else { return };
+        let speaks = ears.is_speaking();
         ears.hear(pcm, |frame| match frame {
             CallerFrame::Raw(frame) => {
                 self.tape.caller(now, frame);
                 self.desk.tap(Side::Caller, frame);
             }
-            CallerFrame::Clean(frame) => self.push_stt(SttCommand::Audio(frame.into())),
+            CallerFrame::Clean(frame) => self.pass_on(frame, speaks),
         });
         self.ears = Some(ears);
         // What the engine does about it may need the ears again: to stop the agent, to judge the turn.
@@ -446,7 +455,31 @@ impl CallHost {
         }
     }
 
+    /// Audio for the recogniser: at once while the caller speaks, in larger pieces while nobody does, because each piece wakes
+    /// a chain of tasks and goes out by itself.
+    fn pass_on(&mut self, frame: &[i16], speaks: bool) {
+        self.unheard.extend_from_slice(frame);
+        let piece = media::ms_to_samples(limits::STT_QUIET_PIECE_MS, self.mouth.rate_hz());
+        if speaks || self.unheard.len() as u64 >= piece {
+            self.push_unheard();
+        }
+    }
+
+    fn push_unheard(&mut self) {
+        if !self.unheard.is_empty() {
+            let pcm = self.unheard.as_slice().into();
+            self.unheard.clear();
+            self.send_stt(SttCommand::Audio(pcm));
+        }
+    }
+
+    /// Tells the recogniser something of the audio so far.
     fn push_stt(&mut self, command: SttCommand) {
+        self.push_unheard();
+        self.send_stt(command);
+    }
+
+    fn send_stt(&mut self, command: SttCommand) {
         if let Some((_, session)) = &self.stt
             && let Err(mpsc::error::TrySendError::Full(SttCommand::Audio(_))) = session.commands.try_send(command)
         {
@@ -500,6 +533,7 @@ impl CallHost {
         let Some(link) = &mut self.link else { return };
         let (out, tape, next_mark) = (&mut self.out, &mut self.tape, &mut self.next_mark);
         let (ears, desk) = (&mut self.ears, &self.desk);
+        let mut together = Together::new(link.protocol.as_mut(), &mut self.together);
         self.mouth.play_due(now, |step| match step {
             mouth::Step::Voice(frame) | mouth::Step::Person(frame) => {
                 let side = if matches!(step, mouth::Step::Person(_)) { Side::Person } else { Side::Agent };
@@ -508,21 +542,22 @@ impl CallHost {
                 if let Some(ears) = ears {
                     ears.played(frame);
                 }
-                link.protocol.on_command(MediaCommand::Audio(frame), out);
+                together.push(frame, out);
                 None
             }
             mouth::Step::Background(frame) => {
                 tape.agent(now, frame);
-                link.protocol.on_command(MediaCommand::Audio(frame), out);
+                together.push(frame, out);
                 None
             }
             mouth::Step::Mark => {
                 let mark = *next_mark;
                 *next_mark = next_mark.next();
-                link.protocol.on_command(MediaCommand::Mark(mark), out);
+                together.command(MediaCommand::Mark(mark), out);
                 Some(mark)
             }
         });
+        together.flush(out);
     }
 
     async fn flush(&mut self) {

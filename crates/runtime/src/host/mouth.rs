@@ -28,6 +28,8 @@ use voice::{Feed, Voice};
 const MARK_EVERY_FRAMES: u32 = 5;
 /// The same while the caller speaks over the agent: where the agent stops, it is known which word was heard.
 const MARK_EVERY_FRAMES_DUCKED: u32 = 1;
+/// Frames that are handed over at a time while the carrier holds enough.
+const FRAMES_TOGETHER: u64 = 3;
 /// How much of the background a carrier is given ahead while nothing is about to be said. Speech waits behind it.
 const BACKGROUND_AHEAD_MS: u64 = 60;
 /// How much while an utterance waits for its audio.
@@ -138,7 +140,7 @@ impl Mouth {
             interludes: VecDeque::new(),
             person: Person::new(rate_hz),
             background: None,
-            pacer: Pacer::default(),
+            pacer: Pacer::default().with_batches(FRAMES_TOGETHER),
             frame: vec![0; (u64::from(rate_hz) * limits::FRAME_MS / 1000) as usize],
             last: Lane::Background,
             frames_since_mark: 0,

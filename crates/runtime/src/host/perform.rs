@@ -1,11 +1,14 @@
 //! Doing what the engine asks. Nothing here waits: what takes time runs in a task that reports back as an input.
 
 use super::{CallHost, HostMessage, tools};
+use crate::platform;
 use crate::service::SttCommand;
 use base::wire::Wire;
-use base::{GenerationId, JournalSeq, PhoneNumber, SttStreamId, ToolCallId, limits};
+use base::{GenerationId, JournalSeq, PhoneNumber, Pii, SttStreamId, ToolCallId, TurnId, limits};
+use carriers::protocol::{CallAction, Way};
 use engine::Machine;
 use engine::io::{CarrierInput, HostInput, Input, Measure, Output, SpeechInput};
+use local::language::mood;
 use model::call::CallState;
 use model::generation::GenerationRequest;
 use model::journal::{Entry, Record, TurnLatency};
@@ -23,6 +26,7 @@ impl CallHost {
             self.perform(output);
         }
         self.follow_holder();
+        self.tell_desk();
     }
 
     fn perform(&mut self, output: Output) {
@@ -78,8 +82,12 @@ impl CallHost {
         }
     }
 
-    fn append(&mut self, record: Record) {
-        match &record.entry {
+    fn append(&mut self, mut record: Record) {
+        match &mut record.entry {
+            Entry::CallerTurn { turn, text, sentiment, .. } => {
+                *sentiment = mood::sentiment(text.expose(), &self.agent.language);
+                self.understand(*turn, text.clone());
+            }
             Entry::State { state } => self.note_state(*state),
             Entry::Fault { stage, class } => self.routes.blame(stage, *class),
             _ => {}
@@ -88,6 +96,20 @@ impl CallHost {
             tracing::error!(%error, "a journal entry was not taken");
             self.queue(Input::Host(HostInput::Overflow));
         }
+    }
+
+    /// Finds out what the caller wants, beside the conversation: it is shown to whoever watches and kept with the call.
+    fn understand(&self, turn: TurnId, text: Pii<String>) {
+        let Some(service) = self.shared.services.understanding.clone() else { return };
+        let (scope, call, agent, at) = (self.scope, self.call.id, self.call.agent, self.now());
+        let (store, live) = (Arc::clone(&self.shared.store), self.live.clone());
+        self.shared.tasks.spawn(async move {
+            let span = Duration::from_millis(limits::UNDERSTANDING_MS_MAX);
+            let asked = tokio::time::timeout(span, service.understand(scope, agent, turn, text)).await;
+            let Ok(Some(understood)) = asked else { return };
+            crate::documents::keep_understood(store.as_ref(), &scope, call, &understood).await;
+            let _ = live.send(LiveEvent { at, kind: LiveKind::Understood(understood) }); // Nobody may be watching.
+        });
     }
 
     /// Keeps the row beside the journal in step. The row is for lists; the journal is the truth.
@@ -200,14 +222,24 @@ impl CallHost {
     fn transfer(&mut self, to: PhoneNumber, durable: JournalSeq) {
         let (shared, own) = (Arc::clone(&self.shared), self.own.clone());
         let (carrier, carrier_ref) = (self.call.carrier.clone(), self.call.carrier_ref.clone());
+        let caller_id = self.call.number.as_ref().and_then(|number| number.parse::<PhoneNumber>().ok());
         let written = self.journal.durable();
         self.shared.tasks.spawn(async move {
-            let possible = shared.control(&carrier).is_some();
-            let ok = match (possible, carrier_ref, wait_durable(written, durable).await) {
-                (true, Some(carrier_ref), Ok(())) => {
-                    shared.plan_transfer(&carrier, &carrier_ref, to, own.clone());
-                    let _ = own.send(HostMessage::CloseMedia).await;
-                    return; // The platform's next request answers for the outcome.
+            let ok = match (shared.control(&carrier), carrier_ref, wait_durable(written, durable).await) {
+                (Some(control), Some(carrier_ref), Ok(())) => {
+                    let action = CallAction::Transfer { to: &to, caller_id: caller_id.as_ref() };
+                    match platform::act(&shared.egress, control.as_ref(), &carrier_ref, action).await {
+                        Ok(true) => true,
+                        Ok(false) => {
+                            shared.plan_transfer(&carrier, &carrier_ref, to, own.clone());
+                            let _ = own.send(HostMessage::CloseMedia).await;
+                            return; // The platform's next request answers for the outcome.
+                        }
+                        Err(failure) => {
+                            tracing::warn!(carrier, %failure, "the platform did not transfer the call");
+                            false
+                        }
+                    }
                 }
                 _ => false,
             };
@@ -226,11 +258,19 @@ impl CallHost {
         let unsaid = unsaid.filter(|text| !text.trim().is_empty() && control.has_voice());
         let speaks = unsaid.is_some();
         self.shared.plan_hang_up(&self.call.carrier, &carrier_ref, unsaid);
-        let request = control.hang_up(&carrier_ref);
-        if speaks || request.is_none() {
+        let by_socket = !matches!(control.act(&carrier_ref, CallAction::HangUp, crate::wall_ms()), Ok(Way::Request(_)));
+        if speaks || by_socket {
             self.hang_up_by_socket(false);
         }
-        let Some(request) = request else { return };
+        if by_socket {
+            // Without audio there is no socket to close: the phone still rings.
+            if self.link.is_none()
+                && let Some(lines) = self.shared.lines(&self.call.carrier)
+            {
+                self.shared.tasks.spawn(async move { lines.hang_up(&carrier_ref).await });
+            }
+            return;
+        }
         let (shared, own, id) = (Arc::clone(&self.shared), self.own.clone(), self.call.id);
         self.shared.tasks.spawn(async move {
             if speaks {
@@ -239,19 +279,14 @@ impl CallHost {
                     return; // The platform asked how to go on and was told.
                 }
             }
-            let answer = shared.egress.http(request, base::Millis(limits::CARRIER_REQUEST_MS_MAX)).await;
-            match answer {
-                Ok(reply) if control.hang_up_done(reply.status, &reply.body) => {
+            match platform::act(&shared.egress, control.as_ref(), &carrier_ref, CallAction::HangUp).await {
+                Ok(_) => {
                     let state = CarrierInput::State { state: CallState::Completed };
                     let _ = own.send(HostMessage::Input(Input::Carrier(state))).await;
                 }
-                Ok(reply) => {
-                    tracing::warn!(call = %id, status = reply.status, "the platform did not hang up");
-                    let _ = own.send(HostMessage::CloseMedia).await; // Its next request is told to hang up.
-                }
                 Err(failure) => {
-                    tracing::warn!(call = %id, %failure, "the hang-up request failed");
-                    let _ = own.send(HostMessage::CloseMedia).await;
+                    tracing::warn!(call = %id, %failure, "the platform did not hang up");
+                    let _ = own.send(HostMessage::CloseMedia).await; // Its next request is told to hang up.
                 }
             }
         });
@@ -265,7 +300,10 @@ impl CallHost {
         }
     }
 
-    fn tell_live(&mut self, kind: LiveKind) {
+    fn tell_live(&mut self, mut kind: LiveKind) {
+        if let LiveKind::CallerTurn { text, sentiment, .. } = &mut kind {
+            *sentiment = mood::sentiment(text.expose(), &self.agent.language);
+        }
         let event = LiveEvent { at: self.now(), kind };
         let is_announced = matches!(event.kind, LiveKind::AgentSaying { .. });
         let shown = match self.is_visit {

@@ -9,10 +9,11 @@ use crate::service::{SttCommand, SttSession};
 use base::limits;
 use engine::io::{DeskInput, Input, SpeechInput};
 use model::agent::Sound;
+use model::journal::HoldMode;
 use providers::stt::{SttEvent, SttOpen};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// Whose voice it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,18 @@ pub(crate) enum Heard {
     Clear,
 }
 
+/// Who has a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Kind and id of a credential of the person who has it. `None`: the agent has it; the inner one: somebody who did not say
+    /// who they are.
+    pub by: Option<Option<String>>,
+    /// For how long they took it.
+    pub mode: Option<HoldMode>,
+    /// The line that the caller hears.
+    pub(crate) line: Option<u64>,
+}
+
 /// Audio of a supervisor, at the rate of the call.
 pub(crate) struct PersonAudio {
     pub(crate) line: u64,
@@ -49,12 +62,15 @@ pub(crate) struct Door {
     /// Listeners that are there. Asking the channel would take a lock for every frame.
     pub(crate) lines: Arc<AtomicUsize>,
     pub(crate) last_line: Arc<AtomicU64>,
+    /// Who has the call.
+    pub(crate) held: Arc<watch::Sender<Held>>,
 }
 
-/// A supervisor came or went.
+/// A supervisor came or went, or wants to be the one of their lines that the caller hears.
 pub(crate) enum LineMessage {
     Opened { line: u64, by: String },
     Closed { line: u64 },
+    Claims { line: u64 },
 }
 
 pub(super) struct Desk {
@@ -64,6 +80,8 @@ pub(super) struct Desk {
     lines: Vec<(u64, String)>,
     /// The line that the caller hears.
     speaking: Option<u64>,
+    /// The line with which the call was taken.
+    claimed: Option<u64>,
     ears: Option<Ears>,
     stt: Option<SttSession>,
     /// No recogniser works: what is said is not written down.
@@ -81,9 +99,10 @@ impl Desk {
             rate_hz: Arc::new(AtomicU32::new(super::PHONE_HZ)),
             lines: Arc::default(),
             last_line: Arc::default(),
+            held: Arc::new(watch::Sender::new(Held::default())),
         };
         let (lines, words) = (Vec::new(), String::new());
-        Self { door, voices, lines, speaking: None, ears: None, stt: None, is_deaf: false, words }
+        Self { door, voices, lines, speaking: None, claimed: None, ears: None, stt: None, is_deaf: false, words }
     }
 
     /// Lets supervisors hear this.
@@ -105,8 +124,12 @@ impl Desk {
         (&mut self.voices, self.stt.as_mut().map(|session| &mut session.events))
     }
 
+    /// The line on which somebody is heard: the one that they took the call with, as long as it is open, else their first.
+    /// Another page of theirs hears the call and takes nobody's voice away.
     fn line_of(&self, by: Option<&str>) -> Option<u64> {
-        self.lines.iter().rev().find(|(_, of)| Some(of.as_str()) == by).map(|(line, _)| *line)
+        let theirs = || self.lines.iter().filter(|(_, of)| Some(of.as_str()) == by).map(|(line, _)| *line);
+        let kept = [self.claimed, self.speaking].into_iter().flatten().find(|kept| theirs().any(|line| line == *kept));
+        kept.or_else(|| theirs().next())
     }
 
     fn push_stt(&self, command: SttCommand) {
@@ -136,7 +159,12 @@ impl CallHost {
                 self.desk.lines.push((line, by.clone()));
                 Some(by)
             }
+            LineMessage::Claims { line } => {
+                self.desk.claimed = Some(line);
+                None
+            }
             LineMessage::Closed { line } => {
+                self.desk.claimed.take_if(|claimed| *claimed == line);
                 let at = self.desk.lines.iter().position(|(open, _)| *open == line);
                 at.map(|at| self.desk.lines.remove(at).1)
             }
@@ -156,11 +184,26 @@ impl CallHost {
             return;
         }
         self.desk.speaking = speaking;
+        self.tell_desk(); // Each page knows whether it is the one that is heard.
         self.mouth.person_leaves();
         self.desk.push_stt(SttCommand::Finalize);
         if speaking.is_none() {
             self.desk.ears = None;
         }
+    }
+
+    /// Tells supervisors who has the call, and on which of their lines they are heard.
+    pub(super) fn tell_desk(&self) {
+        let held = Held {
+            by: self.machine.holder().map(|by| by.map(str::to_owned)),
+            mode: self.machine.hold_mode(),
+            line: self.desk.speaking,
+        };
+        self.desk.door.held.send_if_modified(|known| {
+            let is_new = *known != held;
+            *known = held;
+            is_new
+        });
     }
 
     pub(super) fn on_person(&mut self, audio: PersonAudio) {
@@ -280,5 +323,31 @@ impl Drop for OpenLine {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(tell);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn desk(lines: &[(u64, &str)]) -> Desk {
+        let mut desk = Desk::new();
+        desk.lines = lines.iter().map(|(line, by)| (*line, (*by).to_owned())).collect();
+        desk
+    }
+
+    #[test]
+    fn a_second_page_of_the_same_person_takes_nobodys_voice_away() {
+        let mut desk = desk(&[(1, "user:kim"), (2, "user:kim"), (3, "user:ada")]);
+        assert_eq!(desk.line_of(Some("user:kim")), Some(1));
+        desk.speaking = Some(2);
+        assert_eq!(desk.line_of(Some("user:kim")), Some(2), "whoever is heard stays heard");
+        desk.claimed = Some(1);
+        assert_eq!(desk.line_of(Some("user:kim")), Some(1), "the page on which the call was taken is heard");
+        desk.claimed = Some(3);
+        assert_eq!(desk.line_of(Some("user:kim")), Some(2), "what another person took is not theirs");
+        desk.lines.remove(1);
+        assert_eq!(desk.line_of(Some("user:kim")), Some(1), "the other page goes on");
+        assert_eq!(desk.line_of(None), None);
     }
 }

@@ -5,19 +5,22 @@
 //! when that does not work. A message of an agent to a customer is handed over once at most: when nobody knows whether the
 //! server has it, it is not sent again.
 
+mod html;
 mod letters;
 mod relay;
+mod sender;
 #[cfg(test)]
 mod tests;
 mod worker;
 
 pub use letters::{invitation, password_reset};
 pub use relay::{Deadlines, Fate, RelaySettings, Undelivered};
+pub use sender::{Sender, Tongue};
 pub use worker::{AlertMails, MailWorker};
 
 use base::{ErrorClass, Failure, Pii, Secret, limits};
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message};
+use lettre::message::{Mailbox, Message, MultiPart};
 use lettre::{Address, address::AddressError};
 use model::business::TenantScope;
 use relay::Relay;
@@ -41,6 +44,8 @@ pub struct Letter {
     pub subject: Pii<String>,
     /// What it says.
     pub text: Secret<String>,
+    /// In which language.
+    pub tongue: Tongue,
     /// The message of an agent that it is.
     pub dispatch: Option<Uuid>,
 }
@@ -86,6 +91,15 @@ impl Mailer {
         let invalid = |_| StoreError::Invalid("this is no e-mail address that mail can be sent to");
         let to = read_address(letter.to.expose()).map_err(invalid)?;
         let known = store.profile(scope).await?;
+        // What an agent sends to a customer is what somebody wrote, as they wrote it.
+        let is_ours = letter.purpose != MailPurpose::Message;
+        let html = if is_ours {
+            let branding = store.branding(scope).await?.branding;
+            let language = letter.tongue.name();
+            Some(Secret::new(html::page(&known.business.name, &branding, language, letter.text.expose())))
+        } else {
+            None
+        };
         let reply_to = known.profile.email.filter(|text| read_address(text).is_ok());
         let mail = Mail {
             id,
@@ -96,6 +110,7 @@ impl Mailer {
             reply_to,
             subject: Pii::new(one_line(letter.subject.expose(), limits::MAIL_SUBJECT_CHARS_MAX)),
             text: Secret::new(letter.text.expose().chars().take(limits::MAIL_CHARS_MAX).collect()),
+            html,
         };
         store.post_mail(scope, &mail, crate::wall_ms()).await?;
         Ok(id)
@@ -125,15 +140,19 @@ impl Mailer {
             .to(Mailbox::new(None, address(mail.to.expose())?))
             .subject(mail.subject.expose().as_str())
             // The same at each attempt: a server that got it twice can tell.
-            .message_id(Some(format!("<{}@{}>", mail.id, sender.email.domain())))
-            .header(ContentType::TEXT_PLAIN);
+            .message_id(Some(format!("<{}@{}>", mail.id, sender.email.domain())));
         if let Some(reply_to) = &mail.reply_to {
             message = message.reply_to(Mailbox::new(None, address(reply_to)?));
         }
         // RFC 3834: nobody's automatic answer is wanted.
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         message = message.raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()));
-        message.body(mail.text.expose().clone()).map_err(|error| error.to_string())
+        let text = mail.text.expose().clone();
+        match &mail.html {
+            Some(html) => message.multipart(MultiPart::alternative_plain_html(text, html.expose().clone())),
+            None => message.header(ContentType::TEXT_PLAIN).body(text),
+        }
+        .map_err(|error| error.to_string())
     }
 }
 

@@ -93,8 +93,8 @@ impl Office {
         self.store.put_profile(&self.shop.scope, &business, &profile, None).await.expect("named");
     }
 
-    async fn business(&self) -> Business {
-        self.store.business(&self.shop.scope).await.expect("a business")
+    async fn sender(&self, language: Option<&str>) -> Sender {
+        Sender::of(self.store.as_ref(), &self.shop.scope, language).await.expect("a business")
     }
 
     /// Does the jobs of a kind that are due, and answers what became of each.
@@ -162,6 +162,7 @@ fn plain(to: &str) -> Letter {
         to: Pii::new(to.to_owned()),
         subject: Pii::new("Hello".into()),
         text: Secret::new("Some words.".into()),
+        tongue: Tongue::English,
         dispatch: None,
     }
 }
@@ -174,7 +175,7 @@ async fn an_invitation_reaches_its_one_recipient_from_the_business_by_name() {
     let link = mailer.link("invitation", &Secret::new("fdo_secret".into()));
     assert_eq!(link.expose(), "https://desk.example/invitation#token=fdo_secret");
     let to = Pii::new("noor@people.example".to_owned());
-    let letter = invitation(&office.business().await, &to, Role::Operator, &link, 1_800_000_000_000);
+    let letter = invitation(&office.sender(None).await, &to, Role::Operator, &link, 1_800_000_000_000);
     let mail = mailer.post(office.store.as_ref(), &office.shop.scope, letter).await.expect("posted");
     assert_eq!(office.work(MAIL_JOB, Some(&mailer)).await, [Outcome::Done]);
     let got = server.next().await;
@@ -188,8 +189,42 @@ async fn an_invitation_reaches_its_one_recipient_from_the_business_by_name() {
     let text = got["text"].as_str().expect("text");
     assert!(text.contains("as operator") && text.contains(link.expose()), "{text}");
     assert!(text.contains("15 January 2027, 08:00"), "{text}");
+    let html = got["html"].as_str().expect("HTML");
+    assert!(html.contains("Café Grün") && html.contains("href=\"https://desk.example/invitation#token="), "{html}");
     assert!(got["lines_max"].as_u64().is_some_and(|longest| longest <= 998), "RFC 5322, 2.1.1");
     assert!(!office.waits(mail).await, "what has gone is not kept");
+}
+
+#[tokio::test]
+async fn a_mail_speaks_the_language_of_whom_it_is_for_under_the_name_and_colour_of_the_business() {
+    let (office, mut server) = (Office::open().await, Server::start(&["plain"]).await);
+    let looks = model::branding::Branding {
+        name: Some("Leaf Voice".into()),
+        primary_color: Some("#7c2d12".into()),
+        ..model::branding::Branding::default()
+    };
+    office.store.put_branding(&office.shop.scope, &looks, None).await.expect("set");
+    let mailer = server.mailer("smtp://localhost:PORT?tls=none", "");
+    let link = mailer.link("reset", &Secret::new("fdo_secret".into()));
+    let to = Pii::new("noor@people.example".to_owned());
+    let letter = password_reset(&office.sender(Some("hi-IN")).await, &to, &link, 1_800_000_000_000);
+    mailer.post(office.store.as_ref(), &office.shop.scope, letter).await.expect("posted");
+    assert_eq!(office.work(MAIL_JOB, Some(&mailer)).await, [Outcome::Done]);
+    let got = server.next().await;
+    assert!(got["headers"]["subject"].as_str().is_some_and(|subject| subject.contains("नया पासवर्ड")), "{got}");
+    let (text, html) = (got["text"].as_str().expect("text"), got["html"].as_str().expect("HTML"));
+    assert!(text.contains("Leaf Voice") && text.contains(link.expose()) && !text.contains("Frontdesk"), "{text}");
+    assert!(html.contains("lang=\"hi\"") && html.contains("#7c2d12") && html.contains("Leaf Voice"), "{html}");
+}
+
+#[tokio::test]
+async fn a_message_of_an_agent_is_text_alone() {
+    let (office, mut server) = (Office::open().await, Server::start(&["plain"]).await);
+    let mailer = server.mailer("smtp://localhost:PORT?tls=none", "");
+    office.message(&mailer, "mira@example.com").await;
+    assert_eq!(office.work(MAIL_JOB, Some(&mailer)).await, [Outcome::Done]);
+    let got = server.next().await;
+    assert_eq!((got["text"].as_str().map(str::trim), &got["html"]), (Some("Some words."), &Value::Null));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The jobs of mails.
 
 use super::relay::Fate;
-use super::{Mailer, Undelivered, letters};
+use super::{Mailer, Sender, Undelivered, letters};
 use crate::work::{Handler, Outcome};
 use async_trait::async_trait;
 use base::limits;
@@ -138,7 +138,7 @@ impl AlertMails {
         facts: &AlertFacts,
         job: Uuid,
     ) -> Result<(), StoreError> {
-        let business = self.store.business(scope).await?;
+        let sender = Sender::of(self.store.as_ref(), scope, None).await?;
         let (mut after, mut told) = (None, 0);
         loop {
             let page = self.store.users(scope, after, limits::PAGE_ROWS_MAX).await?;
@@ -148,7 +148,7 @@ impl AlertMails {
                 }
                 // The same mail when the job is done again: it is not written twice.
                 let id = Uuid::from_u128(job.as_u128() ^ owner.id.0.as_u128());
-                let letter = letters::alert(&business, &owner.email, facts);
+                let letter = letters::alert(&sender, &owner.email, facts);
                 match mailer.post_as(self.store.as_ref(), scope, id, letter).await {
                     Ok(_) | Err(StoreError::Conflict(_) | StoreError::Invalid(_)) => told += 1,
                     Err(error) => return Err(error),

@@ -7,7 +7,8 @@ use crate::socket::{self, Incoming, MediaSocket};
 use base::wire::Wire;
 use base::{CallId, NodeId, limits};
 use carriers::protocol::{
-    Answer, Authenticity, CarrierControl, Inbound, InboundCall, MediaEvent, MediaProtocol, MediaSink, MediaStart, Reply,
+    Answer, Authenticity, CarrierControl, Inbound, InboundCall, MediaEvent, MediaProtocol, MediaSink, MediaStart,
+    Reply, WebhookKind,
 };
 use engine::io::{CarrierInput, Input};
 use model::business::TenantScope;
@@ -87,62 +88,149 @@ pub(super) enum Comer {
 
 impl Node {
     /// Answers a platform's voice webhook: a new call, a call that we placed and that was picked up, or a call whose media
-    /// socket ended.
+    /// socket ended. Platforms with one address for everything may mean any other webhook.
     pub async fn voice_webhook(&self, carrier: &str, request: &Inbound<'_>, base_url: &str) -> Option<Reply> {
+        self.webhook(carrier, request, base_url, WebhookKind::Voice).await
+    }
+
+    /// Takes a platform's report on a call.
+    pub async fn status_webhook(&self, carrier: &str, request: &Inbound<'_>, base_url: &str) -> Option<Reply> {
+        self.webhook(carrier, request, base_url, WebhookKind::Status).await
+    }
+
+    async fn webhook(
+        &self,
+        carrier: &str,
+        request: &Inbound<'_>,
+        base_url: &str,
+        address: WebhookKind,
+    ) -> Option<Reply> {
         let control = self.shared.control(carrier)?;
-        if let Err(refusal) = self.genuine(control.as_ref(), request, false).await {
+        if request.method != "POST" && !control.takes_queries() {
+            return Some(Reply { headers: vec![("allow", "POST".into())], ..plain(405) });
+        }
+        let kind = control.webhook_kind(request).unwrap_or(address);
+        if let Err(refusal) = self.genuine(control.as_ref(), request, kind == WebhookKind::Status).await {
             return Some(refusal);
         }
+        match kind {
+            WebhookKind::Voice => Some(self.voice(control, request, base_url).await),
+            WebhookKind::Status => Some(self.report(control.as_ref(), request).await),
+            WebhookKind::Done { reply, requests } => {
+                if !requests.is_empty() {
+                    let (egress, name) = (self.shared.egress.clone(), control.name());
+                    self.shared
+                        .tasks
+                        .spawn(async move { crate::platform::send_in_order(&egress, name, requests).await });
+                }
+                Some(reply)
+            }
+        }
+    }
+
+    async fn voice(&self, control: std::sync::Arc<dyn CarrierControl>, request: &Inbound<'_>, base_url: &str) -> Reply {
+        let carrier = control.name();
         let inbound = match control.inbound_call(request) {
             Ok(inbound) => inbound,
             Err(failure) => {
                 tracing::warn!(carrier, %failure, "a voice webhook could not be read");
-                return Some(plain(400));
+                return plain(400);
             }
         };
         let answer = match self.route(carrier, &inbound.carrier_ref, request.url).await {
-            Ok(route) => self.go_on(control.as_ref(), route, base_url).await,
+            Ok(route) => self.go_on(control.name(), route, base_url).await,
             Err(StoreError::NotFound(_)) if inbound.resumed => Answer::HangUp,
-            Err(StoreError::NotFound(_)) => self.take_new(control.as_ref(), inbound, base_url, Room::Anywhere).await,
+            Err(StoreError::NotFound(_)) => {
+                self.take_new(control.name(), inbound.clone(), base_url, Room::Anywhere).await
+            }
             Err(error) => {
                 tracing::error!(carrier, %error, "a call cannot be routed");
                 Answer::SayAndHangUp { text: APOLOGY.into() }
             }
         };
-        Some(control.answer(&answer))
+        let reply = control.answer(&inbound, &answer);
+        let egress = self.shared.egress.clone();
+        self.shared.tasks.spawn(crate::platform::follow_up(egress, control, inbound, answer));
+        reply
     }
 
-    /// Takes a platform's report on a call.
-    pub async fn status_webhook(&self, carrier: &str, request: &Inbound<'_>) -> Option<Reply> {
-        let control = self.shared.control(carrier)?;
-        if let Err(refusal) = self.genuine(control.as_ref(), request, true).await {
-            return Some(refusal);
-        }
+    async fn report(&self, control: &dyn CarrierControl, request: &Inbound<'_>) -> Reply {
+        let carrier = control.name();
         let report = match control.status(request) {
             Ok(Some(report)) => report,
-            Ok(None) => return Some(plain(204)),
+            Ok(None) => return plain(204),
             Err(failure) => {
                 tracing::warn!(carrier, %failure, "a status webhook could not be read");
-                return Some(plain(400));
+                return plain(400);
             }
         };
         let route = match self.route(carrier, &report.carrier_ref, request.url).await {
             Ok(route) => route,
-            Err(StoreError::NotFound(_)) => return Some(plain(204)), // Not ours, or dialled by a node that died early.
+            Err(StoreError::NotFound(_)) => return plain(204), // Not ours, or dialled by a node that died early.
             Err(error) => {
                 tracing::error!(carrier, %error, "a status report cannot be routed");
-                return Some(plain(503)); // The platform tries again.
+                return plain(503); // The platform tries again.
             }
         };
-        let data = serde_json::json!({ "state": report.raw_state, "sequence": report.sequence });
+        let data = serde_json::json!({
+            "state": report.raw_state,
+            "sequence": report.sequence,
+            "answered_by": report.answered_by.map(carriers::protocol::AnsweredBy::name),
+            "recording_url": report.recording_url,
+        });
         let (scope, id) = (route.scope, route.call.id);
         let logged = self.shared.store.log_call(&scope, id, "carrier_state", &data, crate::wall_ms()).await;
         match logged.and(self.report_state(route, report.state).await) {
-            Ok(()) => Some(plain(204)),
+            Ok(()) => plain(204),
             Err(error) => {
                 tracing::error!(call = %id, %error, "a status report was not written");
-                Some(plain(503))
+                plain(503)
             }
+        }
+    }
+
+    /// A call over a line of this process. It cannot be answered by another node: its audio is here.
+    pub(crate) async fn take_from_line(&self, carrier: &str, inbound: InboundCall) -> Answer {
+        match self.route(carrier, &inbound.carrier_ref, "").await {
+            Err(StoreError::NotFound(_)) => self.take_new(carrier, inbound, "", Room::Here).await,
+            // A name of a call is used once; who uses it again is not to meet somebody else's conversation.
+            Ok(_) => Answer::Reject,
+            Err(error) => {
+                tracing::error!(carrier, %error, "a call cannot be routed");
+                Answer::SayAndHangUp { text: APOLOGY.into() }
+            }
+        }
+    }
+
+    pub(crate) async fn go_on_with_line(&self, carrier: &str, carrier_ref: &str, mark: &str) -> Answer {
+        match self.route(carrier, carrier_ref, mark).await {
+            Ok(route) => self.go_on(carrier, route, "").await,
+            Err(error) => {
+                tracing::error!(carrier, %error, "a call cannot go on");
+                Answer::HangUp
+            }
+        }
+    }
+
+    pub(crate) async fn take_report_of_line(
+        &self,
+        carrier: &str,
+        carrier_ref: &str,
+        mark: &str,
+        state: CallState,
+        raw: &str,
+    ) {
+        let written = async {
+            let route = self.route(carrier, carrier_ref, mark).await?;
+            let data = serde_json::json!({ "state": raw });
+            let (scope, id) = (route.scope, route.call.id);
+            self.shared.store.log_call(&scope, id, "carrier_state", &data, crate::wall_ms()).await?;
+            self.report_state(route, state).await
+        };
+        if let Err(error) = written.await
+            && !matches!(error, StoreError::NotFound(_))
+        {
+            tracing::error!(carrier, %error, "a line's report was not written");
         }
     }
 
@@ -194,30 +282,30 @@ impl Node {
     /// Takes a new call that a platform brought to another node. `None` when there is no room here either.
     pub(crate) async fn take_for_peer(&self, carrier: &str, inbound: InboundCall, base_url: &str) -> Option<Answer> {
         let control = self.shared.control(carrier)?;
-        let answer = self.take_new(control.as_ref(), inbound, base_url, Room::Here).await;
+        let answer = self.take_new(control.name(), inbound, base_url, Room::Here).await;
         (answer != Answer::Busy).then_some(answer)
     }
 
     /// A call we have not heard of.
-    async fn take_new(&self, control: &dyn CarrierControl, inbound: InboundCall, base_url: &str, room: Room) -> Answer {
+    async fn take_new(&self, carrier: &str, inbound: InboundCall, base_url: &str, room: Room) -> Answer {
         let Some(number) = inbound.to.clone() else { return Answer::Reject };
-        let route = match self.shared.store.route_number(control.name(), &number).await {
+        let route = match self.shared.store.route_number(carrier, &number).await {
             Ok(route) => route,
             Err(StoreError::NotFound(_)) => {
-                tracing::warn!(carrier = control.name(), %number, "nobody answers this number");
+                tracing::warn!(carrier, %number, "nobody answers this number");
                 return Answer::Reject;
             }
             Err(_) => return Answer::SayAndHangUp { text: APOLOGY.into() },
         };
         let admitted = match self.plan_admits(&route.scope, Direction::Inbound).await {
-            Ok(()) => self.admit(Direction::Inbound),
+            Ok(()) => self.admit(&route.scope, Direction::Inbound),
             Err(over) => Err(over),
         };
         let slot = match admitted {
             Ok(slot) => slot,
             // Another node may have room; the plan of the business is the same everywhere.
             Err(RefuseReason::Busy | RefuseReason::Draining) if room == Room::Anywhere => {
-                return self.take_elsewhere(control.name(), &inbound, base_url).await.unwrap_or(Answer::Busy);
+                return self.take_elsewhere(carrier, &inbound, base_url).await.unwrap_or(Answer::Busy);
             }
             Err(_) => return Answer::Busy,
         };
@@ -226,19 +314,20 @@ impl Node {
             Ok(Some(Answerer::Message(text))) => return Answer::SayAndHangUp { text },
             Ok(None) | Err(_) => return Answer::SayAndHangUp { text: APOLOGY.into() },
         };
-        let mut call = self.new_call(&route.scope, agent.agent.id, Direction::Inbound, control.name());
+        let mut call = self.new_call(&route.scope, agent.agent.id, Direction::Inbound, carrier);
         call.carrier_ref = Some(inbound.carrier_ref);
         call.customer = customer_of(inbound.from);
         call.number = Some(number.expose().to_owned());
         call.state = CallState::Ringing;
         let agent = self.version_for(&route.scope, *agent, &mut call).await;
+        let is_outside = self.is_outside_hours(&route.scope, &agent).await;
         match self.shared.store.create_call(&route.scope, &call).await {
             Ok(()) => {}
             // The platform repeated its request while the first one was being answered.
             Err(StoreError::Conflict(_)) => {
                 let Some(carrier_ref) = &call.carrier_ref else { return Answer::Reject };
-                return match self.shared.store.route_call(control.name(), carrier_ref).await {
-                    Ok(known) => self.connect(control.name(), &known.scope, known.call.id, base_url),
+                return match self.shared.store.route_call(carrier, carrier_ref).await {
+                    Ok(known) => self.connect(carrier, &known.scope, known.call.id, base_url),
                     Err(_) => Answer::SayAndHangUp { text: APOLOGY.into() },
                 };
             }
@@ -250,13 +339,16 @@ impl Node {
         let id = call.id;
         self.own(&route.scope, id).await;
         self.host(slot, route.scope, call, &agent, Vec::new());
-        self.connect(control.name(), &route.scope, id, base_url)
+        if is_outside {
+            self.tell_outside_hours(&route.scope, id).await;
+        }
+        self.connect(carrier, &route.scope, id, base_url)
     }
 
     /// A call we know: its audio ended and the platform asks how to go on, or somebody picked up a call we placed.
-    async fn go_on(&self, control: &dyn CarrierControl, route: CallRoute, base_url: &str) -> Answer {
+    async fn go_on(&self, carrier: &str, route: CallRoute, base_url: &str) -> Answer {
         let id = route.call.id;
-        if let Some(answer) = self.go_on_by_plan(control.name(), &route, base_url).await {
+        if let Some(answer) = self.go_on_by_plan(carrier, &route, base_url).await {
             return answer;
         }
         if route.call.state.is_terminal() {
@@ -268,7 +360,7 @@ impl Node {
             Err(from) => from,
         };
         match self.resume(&route, from).await {
-            Ok(true) => self.connect(control.name(), &route.scope, id, base_url),
+            Ok(true) => self.connect(carrier, &route.scope, id, base_url),
             Ok(false) => Answer::HangUp,
             Err(error) => {
                 let heir = error == RefuseReason::Draining;
@@ -312,7 +404,7 @@ impl Node {
         if matches!(past.last().map(|record| &record.entry), Some(model::journal::Entry::Ended { .. })) {
             return Ok(false);
         }
-        let slot = self.admit(Direction::Inbound)?;
+        let slot = self.admit(&route.scope, Direction::Inbound)?;
         let agent = self.shared.store.agent_of_call(&route.scope, route.call.id).await?;
         if !self.take(&route.scope, route.call.id, from).await {
             tracing::info!(call = %route.call.id, "another node was faster");
@@ -337,7 +429,7 @@ impl Node {
 
     /// Whether a media socket's upgrade request is the platform's. Carriers without signatures admit by their start.
     pub fn media_upgrade_genuine(&self, carrier: &str, request: &Inbound<'_>) -> bool {
-        match self.shared.control(carrier).map(|control| control.authenticate(request)) {
+        match self.shared.control(carrier).map(|control| control.authenticate_media(request)) {
             None | Some(Authenticity::Genuine { .. }) => true,
             Some(Authenticity::Forged { why }) => {
                 tracing::warn!(carrier, why, "a media socket was forged");
@@ -432,7 +524,7 @@ impl Node {
         };
         let agent = agent.ok_or(AttachError::NoAgent)?;
         self.plan_admits(&scope, Direction::Inbound).await?;
-        let slot = self.admit(Direction::Inbound)?;
+        let slot = self.admit(&scope, Direction::Inbound)?;
         let mut call = self.new_call(&scope, agent.agent.id, Direction::Inbound, carrier);
         call.state = CallState::Answered;
         call.answered_at_ms = Some(call.started_at_ms);
@@ -484,5 +576,5 @@ async fn await_start(
 }
 
 fn plain(status: u16) -> Reply {
-    Reply { status, content_type: "text/plain", body: String::new() }
+    Reply::empty(status)
 }

@@ -1,6 +1,9 @@
 //! Who answers a dialled number right now: its own agent, another one or a message while nobody is there.
 
 use super::Node;
+use crate::host::HostMessage;
+use base::CallId;
+use engine::io::{HostInput, Input};
 use model::agent::Agent;
 use model::business::TenantScope;
 use model::call::Call;
@@ -71,6 +74,30 @@ impl Node {
             return Ok(None);
         }
         store.agent_version(scope, id, split.version).await.map(Some)
+    }
+
+    /// Whether an agent has hours and they are over. Where nobody can say, it takes the call.
+    pub(super) async fn is_outside_hours(&self, scope: &TenantScope, agent: &Agent) -> bool {
+        let Some(hours) = &agent.hours else { return false };
+        let zone = match &hours.time_zone {
+            Some(zone) => zone.clone(),
+            None => match self.store().business(scope).await {
+                Ok(business) => business.time_zone,
+                Err(error) => {
+                    tracing::warn!(agent = %agent.id, %error, "whether an agent's hours are over is not known");
+                    return false;
+                }
+            },
+        };
+        local_moment(&zone, crate::wall_ms()).is_some_and(|at| !hours.is_open(&at))
+    }
+
+    /// Tells a call that has just begun, before there is audio.
+    pub(super) async fn tell_outside_hours(&self, scope: &TenantScope, call: CallId) {
+        if let Some(messages) = self.messages(scope, call) {
+            // A call that is over already needs no telling.
+            let _ = messages.send(HostMessage::Input(Input::Host(HostInput::OutsideHours))).await;
+        }
     }
 
     async fn is_open(&self, scope: &TenantScope, route: &HoursRoute) -> Result<bool, StoreError> {

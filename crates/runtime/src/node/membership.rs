@@ -38,6 +38,11 @@ impl Node {
         }
     }
 
+    /// Which of the nodes this one is, once it has joined them.
+    pub fn node_id(&self) -> Option<NodeId> {
+        self.cluster().map(|cluster| cluster.me)
+    }
+
     /// Where platforms bring the audio of this node's calls, when it is a place of its own.
     pub fn media_url(&self) -> Option<String> {
         self.cluster().and_then(|cluster| cluster.media_url()).map(str::to_owned)

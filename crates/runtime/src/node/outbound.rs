@@ -1,11 +1,15 @@
 //! How calls go out: one attempt, one request, and never a second one while nobody knows about the first.
 
 use super::{Node, RefuseReason};
+use crate::lines::Lines;
+use crate::platform;
+use base::wire::HttpRequest;
 use base::{AgentId, CallId, Failure, Millis, PhoneNumber, limits};
 use carriers::protocol::{DialAttempt, DialReply};
 use engine::io::{CarrierInput, Input};
 use model::business::TenantScope;
 use model::call::{CallState, Direction};
+use std::sync::Arc;
 
 /// A call to be placed.
 #[derive(Clone, Debug)]
@@ -39,6 +43,12 @@ pub enum DialError {
     Carrier(Failure),
 }
 
+/// How a call is placed.
+enum Way {
+    Line(Arc<dyn Lines>),
+    Request(Box<HttpRequest>),
+}
+
 impl Node {
     /// Places a call. When it returns the platform has accepted it, or nobody knows whether it has; either way the call's
     /// further life is in its journal.
@@ -48,7 +58,7 @@ impl Node {
         }
         let control = self.shared.control(&request.carrier).ok_or(DialError::NoCarrier)?;
         self.plan_admits(&scope, Direction::Outbound).await?;
-        let slot = self.admit(Direction::Outbound)?;
+        let slot = self.admit(&scope, Direction::Outbound)?;
         let agent = self.shared.store.agent(&scope, request.agent).await.map_err(RefuseReason::from)?;
         if !agent.is_on_duty() {
             return Err(DialError::OffDuty);
@@ -59,21 +69,37 @@ impl Node {
         let agent = self.version_for(&scope, agent, &mut call).await;
         let base_url = self.shared.settings.public_url.clone().unwrap_or(request.base_url);
         let mark = address_mark(&scope, call.id);
+        let media_base = self.media_url().unwrap_or_else(|| base_url.clone()).replacen("http", "ws", 1);
         let attempt = DialAttempt {
             call: call.id,
             to: request.to,
             from: request.from,
             answer_url: format!("{base_url}/carriers/{}/voice?{mark}", control.name()),
             status_url: format!("{base_url}/carriers/{}/status?{mark}", control.name()),
+            media_url: format!("{media_base}/carriers/{}/media", control.name()),
+            token: self.ticket_after(&scope, call.id, Millis(agent.timing.ring_ms_max)),
             ring: Millis(agent.timing.ring_ms_max),
+            now_ms: crate::wall_ms(),
         };
-        let dial = control.dial(&attempt).ok_or(DialError::NoCarrier)?;
+        let way = match self.shared.lines(&request.carrier) {
+            Some(lines) => Way::Line(lines),
+            None => {
+                platform::log_in(&self.shared.egress, control.as_ref()).await.map_err(DialError::Carrier)?;
+                let dial = control.dial(&attempt).map_err(|cannot| {
+                    tracing::warn!(carrier = control.name(), %cannot, "no call can be placed");
+                    DialError::NoCarrier
+                })?;
+                Way::Request(Box::new(dial))
+            }
+        };
         // The intent is durable before the phone can ring (rule 5): the row is the intent.
         self.shared.store.create_call(&scope, &call).await.map_err(RefuseReason::from)?;
-        let answer = self.shared.egress.http(dial, Millis(limits::CARRIER_REQUEST_MS_MAX)).await;
-        let reply = match &answer {
-            Ok(answer) => control.dial_reply(Some((answer.status, &answer.body))),
-            Err(_) => control.dial_reply(None),
+        let reply = match way {
+            Way::Line(lines) => lines.place(&attempt).await,
+            Way::Request(dial) => match self.shared.egress.http(*dial, Millis(limits::CARRIER_REQUEST_MS_MAX)).await {
+                Ok(answer) => control.dial_reply(Some((answer.status, &answer.body))),
+                Err(_) => control.dial_reply(None),
+            },
         };
         let id = call.id;
         match reply {

@@ -63,7 +63,7 @@ impl Node {
             Err(error) => return Err(RefuseReason::from(error).into()),
         }
         self.plan_admits(scope, Direction::Inbound).await?;
-        let slot = self.admit(Direction::Inbound)?;
+        let slot = self.admit(scope, Direction::Inbound)?;
         let mut agent = visit.agent.clone();
         if start.is_written {
             // Whoever writes may be long about it.
@@ -79,7 +79,11 @@ impl Node {
             Err(error) => return Err(RefuseReason::from(error).into()),
         }
         self.own(scope, *id).await;
+        let is_outside = self.is_outside_hours(scope, &agent).await;
         self.host_as(slot, *scope, call, &agent, Vec::new(), Some(start.is_written));
+        if is_outside {
+            self.tell_outside_hours(scope, *id).await;
+        }
         Ok(*id)
     }
 }

@@ -12,6 +12,7 @@ use providers::tts::{TtsEvent, TtsOpen};
 use providers::voices::VoiceInfo;
 use std::io::Cursor;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -30,6 +31,9 @@ pub enum VoiceError {
     /// Enough is being said already.
     #[error("enough voices are being heard at the moment")]
     Busy,
+    /// The business may spend no more this month.
+    #[error("what may be spent in a month is used up")]
+    Spent,
     /// It was asked and failed.
     #[error("{0}")]
     Failed(Failure),
@@ -85,6 +89,9 @@ impl Node {
     ) -> Result<Preview, VoiceError> {
         self.knows_voice(&choice.name)?;
         let service = self.voice_service(scope, choice)?;
+        if choice.name != LOCAL && self.month_is_spent(scope).await? {
+            return Err(VoiceError::Spent);
+        }
         let Ok(room) = Arc::clone(&self.shared.previewing).try_acquire_owned() else { return Err(VoiceError::Busy) };
         let bill = self.shared.bill(scope.business);
         let of_voice = bill.under(CostStage::from(Stage::Tts), service.name(), false);
@@ -107,6 +114,16 @@ impl Node {
             .increment(1);
         let (pcm, rate_hz) = said.map_err(VoiceError::Failed)?;
         Ok(Preview { wav: wav(&pcm, rate_hz).map_err(VoiceError::Failed)?, cost })
+    }
+
+    /// Whether the business has spent what it may in a month: what this process knows, and what the others have written.
+    async fn month_is_spent(&self, scope: &TenantScope) -> Result<bool, VoiceError> {
+        let Some(budget) = self.shared.live().budgets.month else { return Ok(false) };
+        let unknown = |_| VoiceError::Failed(Failure::new(ErrorClass::Unavailable, "what was spent is not known"));
+        let now_ms = crate::wall_ms();
+        let written = self.store().cost_since(scope, crate::month_begins_ms(now_ms)).await.map_err(unknown)?;
+        self.shared.ledger.at_least(scope.business, crate::month_number(now_ms), written);
+        Ok(Money::from_usd_micros(self.shared.month(scope.business).load(Ordering::Relaxed)) >= budget)
     }
 
     fn voice_service(&self, scope: &TenantScope, choice: &ProviderChoice) -> Result<Arc<dyn TtsService>, VoiceError> {

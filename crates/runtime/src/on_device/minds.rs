@@ -1,5 +1,6 @@
 //! Where the on-device brain of each business comes from: documents of the store, their vectors, the agents' tools.
 
+use super::elsewhere::{Elsewhere, Nominations};
 use crate::wall_ms;
 use base::{BusinessId, DocumentId, GapId, limits};
 use futures_util::future::BoxFuture;
@@ -61,13 +62,26 @@ pub struct StoredMinds {
     models: Arc<LanguageModels>,
     ingest: Ingest,
     parser: Parser,
+    elsewhere: Option<Elsewhere>,
 }
 
 impl StoredMinds {
     /// Over this store, with these models. `parser` reads what strangers wrote.
     pub fn new(store: Arc<dyn Store>, models: Arc<LanguageModels>, parser: Parser) -> Self {
         let ingest = Ingest::new(Arc::clone(&store), parser.clone(), encoder(Arc::clone(&models)));
-        Self { store, models, ingest, parser }
+        Self { store, models, ingest, parser, elsewhere: None }
+    }
+
+    /// The same, over vectors that lie elsewhere too.
+    #[must_use]
+    pub fn with_elsewhere(mut self, elsewhere: Option<Elsewhere>) -> Self {
+        self.elsewhere = elsewhere;
+        self
+    }
+
+    /// Where vectors lie too.
+    pub const fn elsewhere(&self) -> Option<&Elsewhere> {
+        self.elsewhere.as_ref()
     }
 
     /// The models that embed, rank and read.
@@ -108,6 +122,11 @@ impl StoredMinds {
         let failed = |error: store::StoreError| error.to_string();
         // Before the chunks: what changes meanwhile is noticed at the next look.
         let revision = self.store.knowledge_revision(&scope).await.map_err(failed)?;
+        // Versions before passages: one that changes in between is not found elsewhere, and soon loaded again.
+        let serving = match &self.elsewhere {
+            Some(_) => knowledge::index::serving(self.store.as_ref(), &scope).await.map_err(failed)?,
+            None => HashMap::new(),
+        };
         let (assembly, places, strange) = self.assemble(&scope).await?;
         let facts = self.facts(&scope, &places).await.map_err(failed)?;
         if strange > 0 {
@@ -115,8 +134,14 @@ impl StoredMinds {
         }
         let agents = self.store.agents(&scope, None).await.map_err(failed)?;
         let models = Arc::clone(&self.models);
+        let elsewhere = self.elsewhere.as_ref().filter(|one| places.len() >= one.from_passages);
+        let nominations = elsewhere.map(|one| Nominations::new(one, Arc::clone(&self.store), scope, places, serving));
         let work = move || {
-            let index = Arc::new(assembly.finish().with_facts(facts));
+            let mut index = assembly.finish().with_facts(facts);
+            if let Some(nominations) = nominations {
+                index = index.with_elsewhere(Arc::new(nominations));
+            }
+            let index = Arc::new(index);
             let bytes = index.memory_bytes();
             if index.is_large() {
                 let index = Arc::clone(&index);

@@ -1,6 +1,7 @@
 //! Models of this machine as services: threads, pools and deadlines around the synchronous `local` crate.
 
 mod brain;
+mod elsewhere;
 #[cfg(feature = "gguf")]
 mod gguf;
 mod minds;
@@ -10,6 +11,7 @@ mod recognition;
 mod synthesis;
 
 pub use brain::LocalBrain;
+pub use elsewhere::{Elsewhere, MIRROR_JOB, Mirroring};
 #[cfg(feature = "gguf")]
 pub use gguf::load_phrasing_model;
 pub use minds::{Minds, StoredMinds, encoder};

@@ -55,13 +55,14 @@ fn laws(kind: &str) -> Vec<String> {
 }
 
 fn page() -> String {
-    let kinds: [(&str, &str, Vec<&'static Descriptor>); 6] = [
+    let kinds: [(&str, &str, Vec<&'static Descriptor>); 7] = [
         ("stt", "Speech to text", providers::stt::PROVIDERS.descriptors().collect()),
         ("llm", "Language models", providers::llm::PROVIDERS.descriptors().collect()),
         ("tts", "Text to speech", providers::tts::PROVIDERS.descriptors().collect()),
         ("realtime", "Speech to speech", providers::realtime::PROVIDERS.descriptors().collect()),
         ("embed", "Embeddings", providers::embed::PROVIDERS.descriptors().collect()),
         ("text", "Text services", providers::text::PROVIDERS.descriptors().collect()),
+        ("vectors", "Vector stores", providers::vectors::PROVIDERS.descriptors().collect()),
     ];
     let mut clients = clients();
     let mut page = "# Providers\n\nEvery provider is one file in `crates/providers/src`, one recorded session in \

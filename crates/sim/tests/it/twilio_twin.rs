@@ -11,8 +11,8 @@ use axum::serve::ListenerExt as _;
 use base::MarkId;
 use base::wire::Wire;
 use carriers::protocol::{
-    Answer, Authenticity, CarrierControl as _, Inbound, MediaCommand, MediaEvent, MediaProtocol as _, MediaSink,
-    StatusReport,
+    Answer, Authenticity, CallAction, CarrierControl as _, Inbound, MediaCommand, MediaEvent, MediaProtocol as _,
+    MediaSink, StatusReport, Way,
 };
 use carriers::twilio::{TwilioControl, TwilioMedia, TwilioOptions};
 use model::call::CallState;
@@ -100,7 +100,7 @@ async fn voice(State(host): State<Arc<Host>>, uri: Uri, headers: HeaderMap, body
             next_url: host.url("/voice?leg=2"),
         }
     };
-    let reply = host.control.answer(&answer);
+    let reply = host.control.answer(&call, &answer);
     ([(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response()
 }
 
@@ -280,7 +280,10 @@ fn attempt(host: &Host) -> carriers::protocol::DialAttempt {
         from: "+14155550199".parse().expect("valid"),
         answer_url: host.url("/voice?call=1"),
         status_url: host.url("/status?call=1"),
+        media_url: format!("ws://{}/media", host.address),
+        token: "t-1".into(),
         ring: base::Millis(20_000),
+        now_ms: 0,
     }
 }
 
@@ -351,8 +354,9 @@ async fn hanging_up_by_request_ends_the_call_once() {
     options.api_base = twin.api_base();
     let control = TwilioControl::new(options);
     for _ in 0..2 {
-        let (status, body) = send(control.hang_up(call.sid()).expect("it can hang up"), SOON).await.expect("an answer");
-        assert!(control.hang_up_done(status, &body));
+        let Ok(Way::Request(request)) = control.act(call.sid(), CallAction::HangUp, 0) else { panic!("a request") };
+        let (status, body) = send(request, SOON).await.expect("an answer");
+        assert_eq!(control.act_reply(CallAction::HangUp, Some((status, &body))), Ok(()));
         call.finished(SOON).await.expect("over");
     }
     assert_eq!(call.record(|record| record.legs.len()), 1);

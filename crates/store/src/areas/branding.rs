@@ -15,8 +15,11 @@ use model::business::TenantScope;
 fn read(row: &DbRow) -> Answer<KnownBranding> {
     let kind: Option<String> = row.get("logo_type")?;
     let size: u64 = row.get("size")?;
+    let branding: Branding = row.json("config")?;
+    let proven: Option<String> = row.get("domain")?;
     Ok(KnownBranding {
-        branding: row.json("config")?,
+        is_proven: proven.is_some() && proven == branding.domain,
+        branding,
         logo: kind.map(|kind| (kind, size)),
         version: row.get("version")?,
     })
@@ -30,14 +33,36 @@ impl Brandings for SqlStore {
     }
 
     async fn put_branding(&self, scope: &TenantScope, branding: &Branding, expected: Option<u32>) -> Answer<u32> {
+        if let Some(domain) = &branding.domain
+            && self.branding_of_domain(domain).await?.is_some_and(|(holder, _)| holder != *scope)
+        {
+            return Err(StoreError::Conflict("another business has this domain".into()));
+        }
         let mut tx = self.db.begin(scope).await?;
         let row = tx.read_one(sql::BRANDING_TO_CHANGE, args![scope.business.0]).await?;
-        let version = row.map_or(Ok(0), |row| row.get::<u32>("version"))?;
+        let version = row.as_ref().map_or(Ok(0), |row| row.get::<u32>("version"))?;
+        // The column holds a domain that was proven, and no wish: nobody keeps others from what is theirs by naming it first.
+        let proven: Option<String> = row.as_ref().map_or(Ok(None), |row| row.get("domain"))?;
+        let domain = branding.domain.clone().filter(|domain| proven.as_ref() == Some(domain));
         if expected.is_some_and(|expected| expected != version) {
             return Err(StoreError::Conflict(format!("the branding was changed meanwhile: version {version}")));
         }
-        let args = args![scope.business.0, to_json(branding)?, &branding.domain, version + 1];
+        let args = args![scope.business.0, to_json(branding)?, domain, version + 1];
         tx.write(sql::PUT_BRANDING, args).await?;
+        tx.commit().await?;
+        Ok(version + 1)
+    }
+
+    async fn prove_domain(&self, scope: &TenantScope, domain: &str) -> Answer<u32> {
+        let mut tx = self.db.begin(scope).await?;
+        let row = tx.read_one(sql::BRANDING_TO_CHANGE, args![scope.business.0]).await?;
+        let row = row.ok_or(crate::db::missing("branding"))?;
+        let branding: Branding = row.json("config")?;
+        if branding.domain.as_deref() != Some(domain) {
+            return Err(StoreError::Conflict("the branding was changed meanwhile: it has another domain".into()));
+        }
+        let version: u32 = row.get("version")?;
+        tx.write(sql::PROVE_DOMAIN, args![scope.business.0, domain, version + 1]).await?;
         tx.commit().await?;
         Ok(version + 1)
     }

@@ -256,6 +256,7 @@ fn read_message(row: &DbRow) -> Answer<Message> {
         citations: row.json("citations")?,
         latency: row.json_option("latency")?,
         at: CallTime(row.get("at_ms")?),
+        sentiment: row.get::<Option<i64>>("sentiment")?.map(super::journal::of_hundredths),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Live events: written by the transactions of what they tell, read in order, pruned and erased.
 
 use super::calls::read_call;
+use super::journal::of_hundredths;
 use crate::args;
 use crate::contract::mail::ALERT_MAIL_JOB;
 use crate::contract::{Answer, EventRange, Events, NewJob};
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use base::{BusinessId, CallId, Pii, TurnId, limits};
 use model::business::TenantScope;
 use model::call::Call;
-use model::event::{CallFacts, Event, EventKind, LiveCall, Snapshot, TurnFacts};
+use model::event::{CallFacts, Event, EventKind, Holder, LiveCall, Snapshot, TurnFacts};
 use model::plan::{AlertFacts, Usage, UsageFacts, alerts};
 use model::statistics::{Counts, slot_of};
 use serde::Serialize;
@@ -280,7 +281,9 @@ fn read_snapshot(rows: &[DbRow]) -> Answer<Snapshot> {
                 snapshot.truncated = true;
                 break;
             }
-            snapshot.calls.push(LiveCall { facts: CallFacts::from(&read_call(row)?), turns: Vec::new() });
+            let held_by: Option<String> = row.get("held_by")?;
+            let holder = held_by.map(|by| Holder { by: Some(by).filter(|by| !by.is_empty()) });
+            snapshot.calls.push(LiveCall { facts: CallFacts::from(&read_call(row)?), holder, turns: Vec::new() });
         }
         let said = row.get::<Option<u64>>("said_seq")?;
         if let (Some(seq), Some(call)) = (said, snapshot.calls.last_mut()) {
@@ -292,6 +295,7 @@ fn read_snapshot(rows: &[DbRow]) -> Answer<Snapshot> {
                 text: Pii::new(row.get("said_text")?),
                 complete: row.get("said_complete")?,
                 at_call_ms: row.get("said_at_ms")?,
+                sentiment: row.get::<Option<i64>>("said_sentiment")?.map(of_hundredths),
             });
         }
     }

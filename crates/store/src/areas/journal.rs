@@ -3,8 +3,9 @@
 use super::events::{self, Fresh};
 use crate::args;
 use crate::contract::{Answer, Inputs, Journal, WriterId};
-use crate::db::{Args, DbRow, PAGE, missing, to_i64, to_json};
+use crate::db::{Args, Db, DbRow, PAGE, Reach, Tx, missing, to_i64, to_json};
 use crate::error::StoreError;
+use crate::gather::Together;
 use crate::seal::{Row, RowSeal};
 use crate::sql;
 use crate::sql_store::SqlStore;
@@ -28,17 +29,19 @@ struct Said<'a> {
     complete: bool,
     citations: &'a [Citation],
     latency: Option<&'a TurnLatency>,
+    sentiment: Option<f64>,
 }
 
 fn said(entry: &Entry) -> Option<Said<'_>> {
     match entry {
-        Entry::CallerTurn { turn, text, .. } => Some(Said {
+        Entry::CallerTurn { turn, text, sentiment, .. } => Some(Said {
             role: "customer",
             turn: *turn,
             text: text.expose(),
             complete: true,
             citations: &[],
             latency: None,
+            sentiment: *sentiment,
         }),
         Entry::PersonTurn { turn, text } => Some(Said {
             role: "person",
@@ -47,6 +50,7 @@ fn said(entry: &Entry) -> Option<Said<'_>> {
             complete: true,
             citations: &[],
             latency: None,
+            sentiment: None,
         }),
         // What the caller did not hear was not said.
         Entry::AgentTurn { turn, heard, complete, citations, latency, .. } if !heard.expose().is_empty() => {
@@ -57,6 +61,7 @@ fn said(entry: &Entry) -> Option<Said<'_>> {
                 complete: *complete,
                 citations,
                 latency: latency.as_ref(),
+                sentiment: None,
             })
         }
         _ => None,
@@ -77,6 +82,7 @@ fn turn(call: CallId, record: &Record, said: &Said<'_>) -> TurnFacts {
         text: said.text.into(),
         complete: said.complete,
         at_call_ms: record.at.0,
+        sentiment: said.sentiment.map(in_hundredths).map(of_hundredths),
     }
 }
 
@@ -92,6 +98,17 @@ fn hold(call: CallId, record: &Record) -> Option<(EventKind, HoldFacts)> {
     }
 }
 
+/// Rows hold whole numbers.
+fn in_hundredths(sentiment: f64) -> i64 {
+    // Between -100 and 100.
+    (sentiment.clamp(-1.0, 1.0) * 100.0).round() as i64
+}
+
+/// What a row says of it.
+pub(super) fn of_hundredths(sentiment: i64) -> f64 {
+    sentiment as f64 / 100.0
+}
+
 fn message<'a>(scope: &TenantScope, conversation: Uuid, record: &Record, said: &Said<'a>) -> Answer<Args<'a>> {
     Ok(args![
         MessageId::generate().0,
@@ -105,70 +122,144 @@ fn message<'a>(scope: &TenantScope, conversation: Uuid, record: &Record, said: &
         to_json(&said.citations)?,
         said.latency.map(to_json).transpose()?,
         to_i64(record.at.0)?,
+        said.sentiment.map(in_hundredths),
     ])
 }
 
-impl SqlStore {
-    async fn write_records(
-        &self,
-        scope: &TenantScope,
-        call: CallId,
-        writer: WriterId,
-        expected: JournalSeq,
-        records: &[Record],
-    ) -> Answer<JournalSeq> {
-        let mut tx = self.db.begin(scope).await?;
-        let end = tx.read_one(sql::JOURNAL_END, args![scope.business.0, call.0]).await?.ok_or(missing("call"))?;
-        let (conversation, agent): (Uuid, Uuid) = (end.get("conversation")?, end.get("agent")?);
-        let last = JournalSeq(end.get("last")?);
-        let wanted = JournalSeq(expected.0 + records.len() as u64);
-        if last != expected {
-            let places = args![scope.business.0, call.0, to_i64(expected.0)?, to_i64(wanted.0)?, writer.0];
-            let row = tx.read_one(sql::JOURNAL_WRITTEN, places).await?;
-            let ours: u64 = row.map_or(Ok(0), |row| row.get("count"))?;
-            let repeated = !records.is_empty() && ours == records.len() as u64;
-            return if repeated { Ok(wanted) } else { Err(StoreError::Fenced) };
+/// Entries of one call that are to be written behind `expected`.
+#[derive(Clone, Debug)]
+pub(crate) struct Entries {
+    pub(crate) scope: TenantScope,
+    pub(crate) call: CallId,
+    pub(crate) writer: WriterId,
+    pub(crate) expected: JournalSeq,
+    pub(crate) records: Vec<Record>,
+}
+
+/// Where entries belong.
+struct Place {
+    conversation: Uuid,
+    agent: Uuid,
+}
+
+impl Entries {
+    /// The last entry's place, when they are written.
+    fn end(&self) -> JournalSeq {
+        JournalSeq(self.expected.0 + self.records.len() as u64)
+    }
+
+    /// Where they belong; `None` when they are there already.
+    async fn place(&self, tx: &mut Tx) -> Answer<Option<Place>> {
+        let (business, call) = (self.scope.business.0, self.call.0);
+        let end = tx.read_one(sql::JOURNAL_END, args![business, call]).await?.ok_or(missing("call"))?;
+        if end.get::<u64>("last")? == self.expected.0 {
+            return Ok(Some(Place { conversation: end.get("conversation")?, agent: end.get("agent")? }));
         }
+        let places = args![business, call, to_i64(self.expected.0)?, to_i64(self.end().0)?, self.writer.0];
+        let row = tx.read_one(sql::JOURNAL_WRITTEN, places).await?;
+        let ours: u64 = row.map_or(Ok(0), |row| row.get("count"))?;
+        let repeated = !self.records.is_empty() && ours == self.records.len() as u64;
+        if repeated { Ok(None) } else { Err(StoreError::Fenced) }
+    }
+
+    /// Writes them there. Answers whether there is something to tell.
+    async fn write(&self, tx: &mut Tx, place: &Place) -> Answer<bool> {
+        let (scope, call) = (&self.scope, self.call);
         let (mut entries, mut messages, mut told) = (Vec::new(), Vec::new(), Vec::new());
         let mut waits = Waits::default();
-        for record in records {
+        let mut held_by = None;
+        for record in &self.records {
             let (seq, at_ms) = (to_i64(record.seq.0)?, to_i64(record.at.0)?);
             let entry = to_json(&record.entry)?;
-            entries.push(args![call.0, seq, scope.business.0, at_ms, VERSION, writer.0, entry]);
+            entries.push(args![call.0, seq, scope.business.0, at_ms, VERSION, self.writer.0, entry]);
             if let Some(said) = said(&record.entry) {
                 said.latency.and_then(|latency| latency.heard_ms).into_iter().for_each(|ms| waits.add(ms));
                 told.push(Fresh::turn(&turn(call, record, &said))?);
-                messages.push(message(scope, conversation, record, &said)?);
+                messages.push(message(scope, place.conversation, record, &said)?);
             }
             if let Some((kind, facts)) = hold(call, record) {
+                let is_taken = kind == EventKind::CallTakenOver;
+                held_by = Some(is_taken.then(|| facts.by.clone().unwrap_or_default()));
                 told.push(Fresh::new(kind, call.0, &facts)?);
             }
         }
         tx.write_many(sql::APPEND, entries).await?;
+        if let Some(held_by) = held_by {
+            tx.write(sql::HOLD_CALL, args![scope.business.0, call.0, held_by]).await?;
+        }
         tx.write_many(sql::INSERT_MESSAGE, messages).await?;
         let now_ms = events::wall_ms();
         let counts = Counts { waits, ..Counts::default() };
-        super::desk::add_counts(&mut tx, scope, agent, slot_of(now_ms), &counts).await?;
-        events::write(&mut tx, scope, &told, now_ms).await?;
-        tx.commit().await?;
-        if !told.is_empty() {
-            self.bells.ring_events(scope.business);
+        super::desk::add_counts(tx, scope, place.agent, slot_of(now_ms), &counts).await?;
+        events::write(tx, scope, &told, now_ms).await?;
+        Ok(!told.is_empty())
+    }
+}
+
+/// The reach of [`Together`].
+pub(crate) const SEVERAL: Reach = Db::across("what live calls write, on an engine with one writer");
+
+impl SqlStore {
+    /// Writes entries that come alone.
+    pub(crate) async fn write_entries(&self, entries: &Entries) -> Answer<JournalSeq> {
+        let write = || async {
+            let mut tx = self.db.begin(&entries.scope).await?;
+            let Some(place) = entries.place(&mut tx).await? else { return Ok(entries.end()) };
+            let is_told = entries.write(&mut tx, &place).await?;
+            tx.commit().await?;
+            if is_told {
+                self.bells.ring_events(entries.scope.business);
+            }
+            Ok(entries.end())
+        };
+        match self.db.retrying(write).await {
+            // Somebody wrote these places since they were looked at. Looking again tells whether it was we.
+            Err(StoreError::Conflict(_)) => self.db.retrying(write).await,
+            done => done,
         }
-        Ok(wanted)
+    }
+
+    /// Writes what several calls have, in one transaction: all of it happens or nothing does. What does not belong where it
+    /// is to go says so in its own answer and leaves the others alone.
+    pub(crate) async fn write_together(&self, all: &[Together]) -> Answer<Vec<Answer<JournalSeq>>> {
+        let mut tx = self.db.begin(SEVERAL).await?;
+        let (mut answers, mut told, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
+        for one in all {
+            answers.push(match one {
+                Together::Inputs(rows) => {
+                    inputs.extend(rows.iter().cloned());
+                    Ok(JournalSeq(0))
+                }
+                Together::Entries(entries) => match entries.place(&mut tx).await {
+                    Ok(Some(place)) => {
+                        if entries.write(&mut tx, &place).await? {
+                            told.push(entries.scope.business);
+                        }
+                        Ok(entries.end())
+                    }
+                    Ok(None) => Ok(entries.end()),
+                    Err(error @ (StoreError::Fenced | StoreError::NotFound(_))) => Err(error),
+                    Err(error) => return Err(error),
+                },
+            });
+        }
+        tx.write_many(sql::APPEND_INPUT, inputs).await?;
+        tx.commit().await?;
+        told.sort_unstable();
+        told.dedup();
+        told.into_iter().for_each(|business| self.bells.ring_events(business));
+        Ok(answers)
+    }
+
+    /// Writes sealed inputs that come alone.
+    pub(crate) async fn write_inputs(&self, reach: impl Into<Reach>, rows: Vec<Args<'static>>) -> Answer<()> {
+        let mut tx = self.db.begin(reach).await?;
+        tx.write_many(sql::APPEND_INPUT, rows).await?;
+        tx.commit().await
     }
 
     fn input_seal(&self, scope: &TenantScope, call: CallId) -> RowSeal {
         self.keys.row(Row { business: scope.business, table: "recorded inputs", id: call.0 })
-    }
-
-    async fn write_inputs(&self, scope: &TenantScope, call: CallId, first: u64, lines: &[String]) -> Answer<()> {
-        let seal = self.input_seal(scope, call);
-        let line =
-            |(seq, line): (u64, &String)| Ok(args![call.0, to_i64(seq)?, scope.business.0, seal.seal(seq, line)?]);
-        let sealed = (first..).zip(lines).map(line).collect::<Answer<Vec<_>>>()?;
-        let mut tx = self.db.begin(scope).await?;
-        tx.write_many(sql::APPEND_INPUT, sealed).await?;
-        tx.commit().await
     }
 }
 
@@ -194,11 +285,10 @@ impl Journal for SqlStore {
         if !in_order {
             return Err(StoreError::Invalid("journal entries leave a gap"));
         }
-        let write = || self.write_records(scope, call, writer, expected, records);
-        match self.db.retrying(write).await {
-            // Somebody wrote these places since they were looked at. Looking again tells whether it was we.
-            Err(StoreError::Conflict(_)) => self.db.retrying(write).await,
-            done => done,
+        let entries = Entries { scope: *scope, call, writer, expected, records: records.to_vec() };
+        match &self.db {
+            Db::Sqlite(_) => self.gather(Together::Entries(entries)).await,
+            Db::Postgres(_) => self.write_entries(&entries).await,
         }
     }
 
@@ -215,7 +305,14 @@ impl Journal for SqlStore {
 #[async_trait]
 impl Inputs for SqlStore {
     async fn append_inputs(&self, scope: &TenantScope, call: CallId, first: u64, lines: &[String]) -> Answer<()> {
-        self.write_inputs(scope, call, first, lines).await
+        let seal = self.input_seal(scope, call);
+        let line =
+            |(seq, line): (u64, &String)| Ok(args![call.0, to_i64(seq)?, scope.business.0, seal.seal(seq, line)?]);
+        let rows = (first..).zip(lines).map(line).collect::<Answer<Vec<_>>>()?;
+        match &self.db {
+            Db::Sqlite(_) => self.gather(Together::Inputs(rows)).await.map(drop),
+            Db::Postgres(_) => self.write_inputs(scope, rows).await,
+        }
     }
 
     async fn inputs(&self, scope: &TenantScope, call: CallId, from: u64) -> Answer<Vec<(u64, String)>> {

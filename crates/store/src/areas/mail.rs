@@ -25,6 +25,8 @@ struct Content {
     reply_to: Option<String>,
     subject: String,
     text: String,
+    #[serde(default)]
+    html: Option<String>,
 }
 
 impl SqlStore {
@@ -42,6 +44,7 @@ impl Mails for SqlStore {
             reply_to: mail.reply_to.clone(),
             subject: mail.subject.expose().clone(),
             text: mail.text.expose().clone(),
+            html: mail.html.as_ref().map(|html| html.expose().clone()),
         };
         let sealed = self.mail_seal(scope, mail.id).seal(0, &to_json(&content)?)?;
         let job = NewJob {
@@ -74,6 +77,7 @@ impl Mails for SqlStore {
             reply_to: content.reply_to,
             subject: Pii::new(content.subject),
             text: Secret::new(content.text),
+            html: content.html.map(Secret::new),
         };
         Ok((mail, row.get::<Option<i64>>("begun_at_ms")?.is_some()))
     }

@@ -11,10 +11,11 @@ use crate::people::{
 use crate::seal::{Row, RowSeal};
 use crate::sql;
 use crate::sql_store::SqlStore;
+use crate::trail;
 use async_trait::async_trait;
 use base::{BusinessId, Pii, Secret, SessionId, UserId, limits};
 use model::business::{Business, TenantScope};
-use model::people::Role;
+use model::people::{Actor, Role};
 use uuid::Uuid;
 
 const INVITATION: &str = "invitation";
@@ -137,10 +138,15 @@ impl SqlStore {
             return Ok(Renewed::Unknown);
         }
         if row.get::<Option<i64>>("used_at_ms")?.is_some() {
+            trail::learn(&scope, |line| {
+                line.action = "refresh_token_reused".into();
+                line.subject = format!("sessions/{session}");
+            });
             tx.write(sql::END_SESSION, args![scope.business.0, user.0, session.0, at_ms]).await?;
             tx.commit().await?;
             return Ok(Renewed::Reused { scope, user, session });
         }
+        trail::learn(&scope, |line| line.actor = Some(Actor::User { id: user, session }));
         tx.write(sql::USE_REFRESH_TOKEN, args![old.as_slice(), at_ms]).await?;
         tx.write(sql::FORGET_REFRESH_TOKENS, args![session.0, at_ms - USED_TOKEN_KEPT_MS]).await?;
         tx.write(sql::INSERT_REFRESH_TOKEN, args![new.as_slice(), scope.business.0, session.0]).await?;
@@ -190,6 +196,7 @@ impl SqlStore {
         };
         let scope = TenantScope { business: BusinessId(row.get("business")?) };
         let user = UserId(row.get("user_id")?);
+        trail::learn(&scope, |line| line.details = serde_json::json!({ "user": user.0 }));
         let mut tx = self.db.begin(&scope).await?;
         if tx.write(sql::USE_ONE_TIME_TOKEN, args![row.get::<Uuid>("id")?, at_ms]).await? == 0 {
             return Ok(None);

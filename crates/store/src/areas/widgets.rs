@@ -70,7 +70,14 @@ impl Widgets for SqlStore {
         Ok(version + 1)
     }
 
-    async fn delete_widget(&self, scope: &TenantScope, id: WidgetId) -> Answer<bool> {
-        Ok(self.db.write(scope, sql::DELETE_WIDGET, args![scope.business.0, id.0]).await? > 0)
+    async fn delete_widget(&self, scope: &TenantScope, id: WidgetId, expected: Option<u32>) -> Answer<bool> {
+        if self.db.write(scope, sql::DELETE_WIDGET, args![scope.business.0, id.0, expected]).await? > 0 {
+            return Ok(true);
+        }
+        match self.widget(scope, id).await {
+            Ok(now) => Err(StoreError::Conflict(format!("it was changed meanwhile: it is at version {}", now.version))),
+            Err(StoreError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

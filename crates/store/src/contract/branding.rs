@@ -10,12 +10,16 @@ use model::business::TenantScope;
 pub trait Brandings: Send + Sync {
     /// What the business has set; version 0 when that is nothing.
     async fn branding(&self, scope: &TenantScope) -> Answer<KnownBranding>;
-    /// Sets it, and answers the version. `Conflict` when another business has the domain.
+    /// Sets it, and answers the version. `Conflict` when another business has proven the domain. A domain that was not proven
+    /// is kept and not used.
     async fn put_branding(&self, scope: &TenantScope, branding: &Branding, expected: Option<u32>) -> Answer<u32>;
+    /// Notes that the domain that is set was shown to be the business's, and answers the version. `Conflict` when another one is
+    /// set meanwhile, or another business has proven it.
+    async fn prove_domain(&self, scope: &TenantScope, domain: &str) -> Answer<u32>;
     /// Sets or takes away the logo.
     async fn put_logo(&self, scope: &TenantScope, logo: Option<&Logo>) -> Answer<u32>;
     /// The logo; `NotFound` when there is none.
     async fn logo(&self, scope: &TenantScope) -> Answer<Logo>;
-    /// The branding of the business of this domain: for pages that are shown before anybody has signed in.
+    /// The branding of the business that has proven this domain: for pages that are shown before anybody has signed in.
     async fn branding_of_domain(&self, domain: &str) -> Answer<Option<(TenantScope, KnownBranding)>>;
 }

@@ -45,6 +45,6 @@ pub trait Lines: Send + Sync {
     ) -> Answer<Vec<LineRow>>;
     /// Changes a number and answers its version. With `expected`, a `Conflict` unless that is the version now.
     async fn update_line(&self, scope: &TenantScope, line: &LineRow, expected: Option<u32>) -> Answer<u32>;
-    /// Deletes a number. `false` when there is none.
-    async fn delete_line(&self, scope: &TenantScope, id: NumberId) -> Answer<bool>;
+    /// Deletes a number. `false` when there is none, `Conflict` when it is not at the version that is expected.
+    async fn delete_line(&self, scope: &TenantScope, id: NumberId, expected: Option<u32>) -> Answer<bool>;
 }

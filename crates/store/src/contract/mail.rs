@@ -64,6 +64,8 @@ pub struct Mail {
     pub subject: Pii<String>,
     /// What it says. May hold a link that lets somebody in.
     pub text: Secret<String>,
+    /// The same as HTML; `None`: text alone.
+    pub html: Option<Secret<String>>,
 }
 
 /// Mails. They are sealed while they wait, and gone when they have gone.

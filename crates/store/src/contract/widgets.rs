@@ -27,5 +27,5 @@ pub trait Widgets: Send + Sync {
         at_ms: i64,
     ) -> Answer<u32>;
     /// Deletes a widget. `false` when there is none.
-    async fn delete_widget(&self, scope: &TenantScope, id: WidgetId) -> Answer<bool>;
+    async fn delete_widget(&self, scope: &TenantScope, id: WidgetId, expected: Option<u32>) -> Answer<bool>;
 }

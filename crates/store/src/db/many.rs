@@ -40,7 +40,8 @@ impl Tx {
 fn repeated(text: &'static str, columns: usize, rows: usize) -> Answer<String> {
     const UNFIT: StoreError = StoreError::Invalid("a statement without one group of values");
     let (head, rest) = text.split_once("VALUES (").ok_or(UNFIT)?;
-    let (values, tail) = rest.split_once(')').ok_or(UNFIT)?;
+    let (values, tail) = rest.split_at(closing(rest).ok_or(UNFIT)?);
+    let tail = &tail[1..];
     if tail.contains('$') || head.contains('$') {
         return Err(UNFIT);
     }
@@ -60,6 +61,19 @@ fn repeated(text: &'static str, columns: usize, rows: usize) -> Answer<String> {
     Ok(repeated)
 }
 
+/// Where the parenthesis closes that was opened before this text. A value may be an expression with its own.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 1_u32;
+    text.char_indices().find_map(|(at, char)| {
+        match char {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        (depth == 0).then_some(at)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,7 +83,12 @@ mod tests {
         let text = "INSERT INTO t (a, b, c) VALUES ($2, $1, 1) ON CONFLICT DO NOTHING";
         let three = "INSERT INTO t (a, b, c) VALUES ($2, $1, 1), ($4, $3, 1), ($6, $5, 1) ON CONFLICT DO NOTHING";
         assert_eq!(repeated(text, 2, 3), Ok(three.to_owned()));
+        let text = "INSERT INTO t (a, b) VALUES ($1, COALESCE($2, (SELECT b FROM u WHERE a = $1)))";
+        let two = "INSERT INTO t (a, b) VALUES ($1, COALESCE($2, (SELECT b FROM u WHERE a = $1))), \
+            ($3, COALESCE($4, (SELECT b FROM u WHERE a = $3)))";
+        assert_eq!(repeated(text, 2, 2), Ok(two.to_owned()));
         assert!(repeated("UPDATE t SET a = $1", 1, 2).is_err());
+        assert!(repeated("INSERT INTO t (a) VALUES ($1", 1, 2).is_err());
         assert!(repeated("INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET a = $2", 1, 2).is_err());
     }
 }

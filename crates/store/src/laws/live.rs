@@ -5,9 +5,10 @@ use crate::contract::{
     After, CallUpdate, DELIVER_JOB, DayUsage, EndpointChange, EventRange, Job, NewJob, Store, Verdict, WriterId,
 };
 use crate::error::StoreError;
-use base::{JournalSeq, Money, Secret, limits};
+use base::{CallTime, JournalSeq, Money, Secret, limits};
 use model::call::{Call, CallState};
 use model::event::{EventKind, Snapshot};
+use model::journal::{Entry, HandBack, HoldMode, Record};
 use model::plan::{AlertFacts, Subscription, Usage, UsageFacts};
 use model::webhook::{Attempt, Delivery, DeliveryState, Endpoint, Kinds};
 use serde_json::json;
@@ -110,7 +111,7 @@ impl Dice {
 async fn happen(store: &dyn Store, tenant: &Tenant, dice: &mut Dice, calls: &mut Vec<(Call, u64)>) {
     let scope = &tenant.scope;
     let at = calls.len().checked_sub(1).map(|last| dice.below(last + 1));
-    let what = dice.below(10);
+    let what = dice.below(11);
     let (Some(at), 2..) = (at, what) else {
         let call = call_of(tenant, NOW_MS - i64::try_from(dice.below(50)).unwrap_or(0));
         store.create_call(scope, &call).await.expect("a call");
@@ -132,6 +133,17 @@ async fn happen(store: &dyn Store, tenant: &Tenant, dice: &mut Dice, calls: &mut
             change(store, tenant, call, update).await;
         }
         7 => drop(change(store, tenant, call, end_at(NOW_MS + 5, 3)).await),
+        10 => {
+            *words += 1;
+            let (seq, hold) = (JournalSeq(*words), dice.below(3));
+            let by = (hold == 1).then(|| "user:kim".to_owned());
+            let entry = match hold {
+                0 => Entry::HandedBack { reason: HandBack::Asked },
+                _ => Entry::TakenOver { by, mode: HoldMode::TakeOver, with_line: true },
+            };
+            let record = Record { seq, at: CallTime(seq.0 * 10), entry };
+            store.append(scope, call.id, WriterId::generate(), JournalSeq(seq.0 - 1), &[record]).await.expect("held");
+        }
         8 => {
             store.forget_call(scope, call.id, NOW_MS).await.expect("forgotten");
             *words = 0;

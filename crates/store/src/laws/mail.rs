@@ -21,6 +21,7 @@ pub async fn a_mail_waits_with_its_job_and_belongs_to_one_business(store: Arc<dy
         reply_to: Some("hello@example.com".into()),
         subject: Pii::new("Welcome".into()),
         text: Secret::new("https://example.com/#token=x".into()),
+        html: Some(Secret::new("<p>x</p>".into())),
     };
     store.post_mail(&shop.scope, &mail, 10).await.expect("kept");
     assert!(matches!(store.mail(&rival.scope, mail.id).await.map(drop), Err(StoreError::NotFound(_))));
@@ -28,6 +29,7 @@ pub async fn a_mail_waits_with_its_job_and_belongs_to_one_business(store: Arc<dy
     assert_eq!((read.to, read.from_name, read.reply_to), (mail.to.clone(), mail.from_name.clone(), mail.reply_to));
     assert_eq!((read.purpose, read.dispatch, begun), (mail.purpose, mail.dispatch, false));
     assert_eq!((read.subject, read.text.expose()), (mail.subject.clone(), mail.text.expose()));
+    assert_eq!(read.html.map(|html| html.expose().clone()).as_deref(), Some("<p>x</p>"));
     let now_ms = store.now_ms().await.expect("a clock");
     let jobs = store.claim(MAIL_JOB, 10, 1_000, now_ms).await.expect("jobs");
     assert_eq!(jobs.iter().map(|job| job.business).collect::<Vec<_>>(), [Some(shop.scope.business)]);

@@ -68,7 +68,8 @@ pub async fn an_agent_with_numbers_stays(store: Arc<dyn Store>) {
     assert_eq!(put(AgentStatus::Disabled).await.map(|agent| agent.status), Ok(AgentStatus::Disabled));
     assert!(!store.agent(scope, id).await.expect("an agent").is_on_duty());
     assert!(conflicts(put(AgentStatus::Archived).await));
-    assert_eq!(store.delete_line(scope, one.number.id).await, Ok(true));
+    assert!(conflicts(store.delete_line(scope, one.number.id, Some(99)).await), "it is at another version");
+    assert_eq!(store.delete_line(scope, one.number.id, None).await, Ok(true));
     assert_eq!(put(AgentStatus::Archived).await.map(|agent| agent.status), Ok(AgentStatus::Archived));
     assert!(conflicts(store.publish(scope, id, None, BY).await));
     let listed = async |filter: AgentFilter| {
@@ -123,7 +124,7 @@ pub async fn a_number_leads_elsewhere_while_nobody_is_there(store: Arc<dyn Store
     assert_eq!(store.lines(&one.scope, filter, None, 10).await.map(|lines| lines.len()), Ok(1));
     assert_eq!(store.lines(&other.scope, filter, None, 10).await.map(|lines| lines.len()), Ok(0));
     assert!(absent(store.line(&other.scope, one.number.id).await));
-    assert_eq!(store.delete_line(&other.scope, one.number.id).await, Ok(false));
+    assert_eq!(store.delete_line(&other.scope, one.number.id, None).await, Ok(false));
     assert!(absent(store.update_line(&other.scope, &line, None).await));
 }
 

@@ -17,19 +17,28 @@ pub async fn a_domain_leads_to_the_looks_of_one_business(store: Arc<dyn Store>) 
     let looks = Branding { name: Some("Shop".into()), domain: Some("a.example".into()), ..Branding::default() };
     assert_eq!(store.put_branding(&shop, &looks, Some(0)).await, Ok(1));
     assert!(matches!(store.put_branding(&shop, &looks, Some(0)).await, Err(StoreError::Conflict(_))));
+    assert_eq!(store.branding_of_domain("a.example").await, Ok(None), "nobody has shown whose it is");
+    assert_eq!(store.put_branding(&rival, &looks, None).await, Ok(1), "who names it first does not have it");
+    assert!(matches!(store.prove_domain(&shop, "b.example").await, Err(StoreError::Conflict(_))));
+    assert_eq!(store.prove_domain(&shop, "a.example").await, Ok(2));
+    assert!(matches!(store.prove_domain(&rival, "a.example").await, Err(StoreError::Conflict(_))));
     assert!(matches!(store.put_branding(&rival, &looks, None).await, Err(StoreError::Conflict(_))));
+    assert_eq!(store.put_branding(&shop, &looks, Some(2)).await, Ok(3), "what was shown stays shown");
     assert!(matches!(store.logo(&shop).await, Err(StoreError::NotFound(_))));
     let logo = Logo { media_type: "image/png".into(), bytes: vec![1, 2, 3] };
-    assert_eq!(store.put_logo(&shop, Some(&logo)).await, Ok(2));
+    assert_eq!(store.put_logo(&shop, Some(&logo)).await, Ok(4));
     assert_eq!(store.logo(&shop).await, Ok(logo));
     assert!(matches!(store.logo(&rival).await, Err(StoreError::NotFound(_))));
     let (scope, known) = store.branding_of_domain("a.example").await.expect("an answer").expect("a business");
-    assert_eq!((scope, known.branding, known.logo), (shop, looks, Some(("image/png".into(), 3))));
+    assert_eq!((scope, known.branding, known.logo), (shop, looks.clone(), Some(("image/png".into(), 3))));
     assert_eq!(store.branding_of_domain("b.example").await, Ok(None));
-    assert_eq!(store.put_logo(&shop, None).await, Ok(3));
+    assert_eq!(store.put_logo(&shop, None).await, Ok(5));
     let known = store.branding(&shop).await.expect("known");
-    assert_eq!((known.logo, known.version, known.branding.name.as_deref()), (None, 3, Some("Shop")));
-    assert_eq!(store.put_logo(&rival, None).await, Ok(1), "also when nothing else is set");
+    assert_eq!((known.logo, known.version, known.branding.name.as_deref()), (None, 5, Some("Shop")));
+    assert_eq!(store.put_logo(&rival, None).await, Ok(2));
+    let without = Branding { domain: None, ..looks.clone() };
+    assert_eq!(store.put_branding(&shop, &without, None).await, Ok(6));
+    assert_eq!(store.branding_of_domain("a.example").await, Ok(None), "it was given up");
 }
 
 /// What a business wants kept is found by the worker of all, and done to its own calls alone.

@@ -3,6 +3,7 @@
 use super::resources::{absent, conflicts};
 use super::tenant;
 use crate::contract::Store;
+use crate::error::StoreError;
 use base::WidgetId;
 use model::widget::{Widget, WidgetSettings, WidgetTheme};
 use std::sync::Arc;
@@ -55,7 +56,8 @@ pub async fn a_widget_is_found_by_its_key_and_is_nobody_elses_to_change(store: A
     assert!(conflicts(store.create_widget(scope, &third, 2).await), "as many as it may have");
     let keys = store.widgets(scope).await.map(|all| all.into_iter().map(|one| one.key).collect::<Vec<_>>());
     assert_eq!(keys, Ok(vec!["fdw_1".to_owned(), "fdw_2".to_owned()]));
-    assert_eq!(store.delete_widget(&rival.scope, widget.id).await, Ok(false));
-    assert_eq!(store.delete_widget(scope, widget.id).await, Ok(true));
+    assert_eq!(store.delete_widget(&rival.scope, widget.id, None).await, Ok(false));
+    assert!(matches!(store.delete_widget(scope, widget.id, Some(99)).await, Err(StoreError::Conflict(_))));
+    assert_eq!(store.delete_widget(scope, widget.id, None).await, Ok(true));
     assert!(absent(store.widget_by_key("fdw_1").await));
 }

@@ -51,6 +51,7 @@ statements! {
             state, started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros, agent_version)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
             COALESCE(CAST($17 AS BIGINT), (SELECT version FROM agents WHERE agents.business = $2 AND agents.id = $3)))";
+    HOLD_CALL = "UPDATE calls SET held_by = $3 WHERE business = $1 AND id = $2";
     UPDATE_CALL = "UPDATE calls SET carrier_ref = $3, state = $4, answered_at_ms = $5, ended_at_ms = $6, ended_reason = $7,
             recording = $8, cost_usd_micros = $9 WHERE business = $1 AND id = $2";
     CALL = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
@@ -107,8 +108,8 @@ statements! {
         WHERE business = $1 AND call = $2 AND seq > $3 ORDER BY seq LIMIT $4";
 
     INSERT_MESSAGE = "INSERT INTO messages (id, business, conversation, seq, turn, role, text, complete, citations, latency,
-            at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    MESSAGES = "SELECT id, conversation, seq, turn, role, text, complete, citations, latency, at_ms FROM messages
+            at_ms, sentiment) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    MESSAGES = "SELECT id, conversation, seq, turn, role, text, complete, citations, latency, at_ms, sentiment FROM messages
         WHERE business = $1 AND conversation = $2 AND seq > $3 ORDER BY seq LIMIT $4";
 
     APPEND_INPUT = "INSERT INTO inputs (call, seq, business, sealed) VALUES ($1, $2, $3, $4)";

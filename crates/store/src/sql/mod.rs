@@ -19,6 +19,7 @@ mod knowledge;
 mod knowledge_work;
 mod live;
 mod mail;
+mod mirrors;
 mod nodes;
 mod people;
 mod resources;
@@ -33,6 +34,7 @@ pub(crate) use self::knowledge::*;
 pub(crate) use self::knowledge_work::*;
 pub(crate) use self::live::*;
 pub(crate) use self::mail::*;
+pub(crate) use self::mirrors::*;
 pub(crate) use self::nodes::*;
 pub(crate) use self::people::*;
 pub(crate) use self::resources::*;
@@ -104,6 +106,7 @@ const AREAS: &[&[Sql]] = &[
     graph::ALL,
     knowledge::ALL,
     knowledge_work::ALL,
+    mirrors::ALL,
     live::ALL,
     mail::ALL,
     nodes::ALL,

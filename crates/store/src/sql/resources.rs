@@ -40,7 +40,8 @@ statements! {
         ORDER BY number LIMIT $5";
     UPDATE_LINE = "UPDATE numbers SET number = $3, carrier = $4, agent = $5, label = $6, hours = $7, version = version + 1
         WHERE business = $1 AND id = $2";
-    DELETE_LINE = "DELETE FROM numbers WHERE business = $1 AND id = $2";
+    DELETE_LINE = "DELETE FROM numbers WHERE business = $1 AND id = $2
+        AND (version = CAST($3 AS BIGINT) OR CAST($3 AS BIGINT) IS NULL)";
 
     INSERT_CUSTOMER = "INSERT INTO customers (id, business, phone, email, name, language, tags, attributes, notes, search,
             created_at_ms, updated_at_ms, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
@@ -145,9 +146,10 @@ statements! {
             AND started_at_ms >= $5 AND started_at_ms < $6 AND (started_at_ms, id) > ($7, $8)
         ORDER BY started_at_ms, id LIMIT $9";
 
-    BRANDING = "SELECT business, config, logo_type, CAST(LENGTH(logo) AS BIGINT) AS size, version FROM branding WHERE business = $1";
-    BRANDING_OF_DOMAIN = "SELECT business, config, logo_type, CAST(LENGTH(logo) AS BIGINT) AS size, version FROM branding WHERE domain = $1";
-    BRANDING_TO_CHANGE = locking "SELECT version FROM branding WHERE business = $1";
+    BRANDING = "SELECT business, config, domain, logo_type, CAST(LENGTH(logo) AS BIGINT) AS size, version FROM branding WHERE business = $1";
+    BRANDING_OF_DOMAIN = "SELECT business, config, domain, logo_type, CAST(LENGTH(logo) AS BIGINT) AS size, version FROM branding WHERE domain = $1";
+    BRANDING_TO_CHANGE = locking "SELECT version, config, domain FROM branding WHERE business = $1";
+    PROVE_DOMAIN = "UPDATE branding SET domain = $2, version = $3 WHERE business = $1";
     PUT_BRANDING = sqlite "INSERT INTO branding (business, config, domain, logo, logo_type, version) VALUES ($1, $2, $3, x'', NULL, $4)
             ON CONFLICT (business) DO UPDATE SET config = excluded.config, domain = excluded.domain, version = excluded.version"
         postgres "INSERT INTO branding (business, config, domain, logo, logo_type, version) VALUES ($1, $2, $3, '', NULL, $4)

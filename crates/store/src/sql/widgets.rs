@@ -14,5 +14,6 @@ statements! {
     WIDGET_TO_CHANGE = locking "SELECT version FROM widgets WHERE business = $1 AND id = $2";
     UPDATE_WIDGET = "UPDATE widgets SET settings = $3, updated_at_ms = $4, version = version + 1
         WHERE business = $1 AND id = $2";
-    DELETE_WIDGET = "DELETE FROM widgets WHERE business = $1 AND id = $2";
+    DELETE_WIDGET = "DELETE FROM widgets WHERE business = $1 AND id = $2
+        AND (version = CAST($3 AS BIGINT) OR CAST($3 AS BIGINT) IS NULL)";
 }

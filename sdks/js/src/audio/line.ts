@@ -1,4 +1,11 @@
-import type { CaptureCommand, CapturedFrame, PlaybackCommand, PlaybackCounters, PlaybackReport } from "./messages.js";
+import {
+  type CaptureCommand,
+  type CapturedFrame,
+  FRAME_SAMPLES,
+  type PlaybackCommand,
+  type PlaybackCounters,
+  type PlaybackReport,
+} from "./messages.js";
 
 /** Why there is no microphone. */
 export type MicProblem = "refused" | "missing" | "in_use" | "insecure" | "unknown";
@@ -16,6 +23,10 @@ export interface LineListener {
 }
 
 const LATENCY_REFRESH_MS = 2_000;
+/** What is on its way from the server when it stops. */
+const ON_ITS_WAY_MS = 200;
+/** Quieter than this is no speech: -60 dB. */
+const SPEECH_LEVEL = 0.001;
 
 /** Asks for the microphone, with the browser's own echo cancellation. */
 export async function openMicrophone(): Promise<MediaStream | MicProblem> {
@@ -49,6 +60,10 @@ export class AudioLine {
   readonly #capture: AudioWorkletNode;
   readonly #playback: AudioWorkletNode;
   readonly #latencyTimer: number;
+  readonly #listener: LineListener;
+  /** The other side as a track, where it does not come as frames. */
+  #remote: { element: HTMLAudioElement; source: AudioNode; meter: AudioWorkletNode } | null = null;
+  #quietTimer = 0;
 
   /**
    * Call it from a click or a key press, or the browser keeps the context suspended. `modules` are the addresses of the
@@ -68,6 +83,7 @@ export class AudioLine {
   private constructor(context: AudioContext, microphone: MediaStream | null, listener: LineListener) {
     this.#context = context;
     this.#microphone = microphone;
+    this.#listener = listener;
     this.#playback = new AudioWorkletNode(context, "frontdesk-playback", {
       numberOfInputs: 0,
       outputChannelCount: [1],
@@ -75,7 +91,7 @@ export class AudioLine {
     this.#playback.connect(context.destination);
     this.#playback.port.onmessage = ({ data }: MessageEvent<PlaybackReport>) => {
       if (data.type === "mark") listener.onMark(data.id);
-      else listener.onAgent(data.level, data);
+      else if (this.#remote === null) listener.onAgent(data.level, data);
     };
     this.#capture = new AudioWorkletNode(context, "frontdesk-capture", {
       channelCount: 1,
@@ -103,6 +119,34 @@ export class AudioLine {
     return this.#context.sampleRate;
   }
 
+  /** What the caller says, for a transport that carries tracks. */
+  get microphone(): MediaStream | null {
+    return this.#microphone;
+  }
+
+  /** From now on the other side is this stream, and not what `play` is given. `null`: it is that again. */
+  hear(stream: MediaStream | null): void {
+    this.#forgetRemote();
+    if (stream === null) return;
+    // An element plays it: browsers cancel the echo of that, and Chromium feeds a worklet from no stream that nobody plays.
+    const element = new Audio();
+    element.srcObject = stream;
+    element.play().catch(() => {});
+    const source = this.#context.createMediaStreamSource(stream);
+    const meter = new AudioWorkletNode(this.#context, "frontdesk-capture", {
+      channelCount: 1,
+      channelCountMode: "explicit",
+    });
+    source.connect(meter).connect(this.#context.destination);
+    const counters = { played_samples: 0, queued_samples: 0, underruns: 0, dropped_samples: 0 };
+    meter.port.onmessage = ({ data }: MessageEvent<CapturedFrame>) => {
+      const level = element.muted ? 0 : data.level;
+      if (level > SPEECH_LEVEL) counters.played_samples += FRAME_SAMPLES;
+      this.#listener.onAgent(level, counters);
+    };
+    this.#remote = { element, source, meter };
+  }
+
   play(pcm: ArrayBuffer): void {
     this.#tellPlayback({ type: "audio", pcm }, [pcm]);
   }
@@ -113,14 +157,24 @@ export class AudioLine {
 
   clear(): void {
     this.#tellPlayback({ type: "clear" });
+    const remote = this.#remote;
+    if (remote === null) return;
+    // The server sends no more; what the network and the browser still hold is not heard either.
+    remote.element.muted = true;
+    window.clearTimeout(this.#quietTimer);
+    this.#quietTimer = window.setTimeout(() => {
+      remote.element.muted = false;
+    }, ON_ITS_WAY_MS);
   }
 
   mute(muted: boolean): void {
     this.#tellCapture({ type: "mute", muted });
+    for (const track of this.#microphone?.getAudioTracks() ?? []) track.enabled = !muted;
   }
 
   async close(): Promise<void> {
     window.clearInterval(this.#latencyTimer);
+    this.#forgetRemote();
     for (const track of this.#microphone?.getTracks() ?? []) {
       track.onended = null;
       track.stop();
@@ -131,6 +185,18 @@ export class AudioLine {
     this.#tellCapture({ type: "stop" });
     this.#tellPlayback({ type: "stop" });
     if (this.#context.state !== "closed") await this.#context.close();
+  }
+
+  #forgetRemote(): void {
+    const remote = this.#remote;
+    this.#remote = null;
+    window.clearTimeout(this.#quietTimer);
+    if (remote === null) return;
+    remote.element.srcObject = null;
+    remote.source.disconnect();
+    remote.meter.port.onmessage = null;
+    remote.meter.port.postMessage({ type: "stop" } satisfies CaptureCommand);
+    remote.meter.disconnect();
   }
 
   #sendLatency(): void {

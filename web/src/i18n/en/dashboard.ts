@@ -86,6 +86,8 @@ export const calls = {
   clear: "Show all calls",
   none_match: "No call matches",
   none_match_help: "Fewer filters show more. Words are looked for in what callers and agents said.",
+  version_only: "Version {version} only",
+  any_version: "Show all versions",
   views: "Views",
   all: "All",
   missed: "Missed",
@@ -193,6 +195,9 @@ export const moods = {
 
 /** Lines of a call's journal that nobody said. */
 export const journal = {
+  outside_hours: "The call came in outside the hours of the agent",
+  guarded_topic: "Did not talk about: {words}",
+  guarded_phrase: "Did not say: {words}",
   refused: "{name} was not allowed: {reason}",
   confirm: "Asked for a yes before {name}",
   yes: "The caller said yes",

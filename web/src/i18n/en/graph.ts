@@ -9,6 +9,7 @@ export const graph = {
   none_text:
     "When documents are taken in, the products, places, prices and hours that they name are gathered here, with what is said of them. You can correct them, and see where documents contradict each other.",
   picture: "{count, plural, one {# thing} other {# things}} and how they are related",
+  names_hidden: "{count, plural, one {# name shows} other {# names show}} when it is larger",
   mentions: "{count, plural, one {# passage} other {# passages}}",
   conflicts: "{count, plural, one {# contradiction} other {# contradictions}} between your documents",
   conflicts_text:

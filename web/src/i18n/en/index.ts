@@ -1,4 +1,5 @@
 import * as agents from "./agents";
+import * as conduct from "./conduct";
 import * as dashboard from "./dashboard";
 import * as flows from "./flows";
 import * as graph from "./graph";
@@ -29,6 +30,7 @@ export const en = {
   ...graph,
   ...looks,
   ...widget,
+  ...conduct,
 };
 
 type Words<Part> = { [Name in keyof Part]: string };

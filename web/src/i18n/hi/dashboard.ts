@@ -88,6 +88,8 @@ export const calls: Messages["calls"] = {
   clear: "सभी कॉल दिखाएँ",
   none_match: "कोई कॉल नहीं मिली",
   none_match_help: "कम फ़िल्टर से ज़्यादा दिखता है। शब्द वहाँ खोजे जाते हैं जो कॉल करने वालों और एजेंटों ने कहा।",
+  version_only: "केवल संस्करण {version}",
+  any_version: "सब संस्करण दिखाएँ",
   views: "दृश्य",
   all: "सभी",
   missed: "छूटी",
@@ -192,6 +194,9 @@ export const moods: Messages["moods"] = {
 };
 
 export const journal: Messages["journal"] = {
+  outside_hours: "कॉल एजेंट के समय के बाहर आई",
+  guarded_topic: "इस पर बात नहीं की: {words}",
+  guarded_phrase: "यह नहीं कहा: {words}",
   refused: "{name} की अनुमति नहीं थी: {reason}",
   confirm: "{name} से पहले हाँ पूछी गई",
   yes: "कॉल करने वाले ने हाँ कहा",

@@ -11,6 +11,7 @@ export const graph: Messages["graph"] = {
   none_text:
     "दस्तावेज़ लेते समय उनमें आए उत्पाद, जगहें, क़ीमतें और समय यहाँ जमा होते हैं, और उनके बारे में जो कहा गया है वह भी। आप उन्हें सुधार सकते हैं, और देख सकते हैं कि दस्तावेज़ कहाँ एक-दूसरे से टकराते हैं।",
   picture: "{count, plural, one {# चीज़} other {# चीज़ें}} और उनके संबंध",
+  names_hidden: "बड़ा करने पर {count, plural, one {# नाम} other {# नाम}} और दिखेंगे",
   mentions: "{count, plural, one {# अंश} other {# अंश}}",
   conflicts: "आपके दस्तावेज़ों में {count, plural, one {# विरोध} other {# विरोध}}",
   conflicts_text:

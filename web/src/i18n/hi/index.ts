@@ -1,5 +1,6 @@
 import type { Messages } from "../en";
 import * as agents from "./agents";
+import * as conduct from "./conduct";
 import * as dashboard from "./dashboard";
 import * as flows from "./flows";
 import * as graph from "./graph";
@@ -29,4 +30,5 @@ export const hi: Messages = {
   ...graph,
   ...looks,
   ...widget,
+  ...conduct,
 };

@@ -1,4 +1,5 @@
 import type { components } from "../../api/schema.gen";
+import type { Hours } from "../settings/hours";
 import type { Flow } from "./flow/model";
 
 type Schemas = components["schemas"];
@@ -64,6 +65,28 @@ export interface AgentDraft {
   flow?: Flow | null;
   handoff_to: string | null;
   record: boolean;
+  /** Null: around the clock. */
+  hours?: AgentHours | null;
+  guardrails?: Guardrails;
+}
+
+/** What an agent does with a call that comes in outside its hours. */
+export type Outside =
+  | { kind: "take_anyway" }
+  | { kind: "message"; text: string }
+  | { kind: "transfer"; text: string; to: string };
+
+export interface AgentHours extends Hours {
+  /** Null: the zone of the business. */
+  time_zone: string | null;
+  outside: Outside;
+}
+
+export interface Guardrails {
+  refuse_topics: string[];
+  never_say: string[];
+  instead: string;
+  offer_person: { situations: string[]; after_refusals: number; after_failed_turns: number };
 }
 
 /** In the order in which a call may reach them. */

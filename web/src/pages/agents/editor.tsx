@@ -11,6 +11,7 @@ import { Page, Problem, Skeleton } from "../../ui/kit/page";
 import { Tabs } from "../../ui/kit/tabs";
 import { toast, toastProblem } from "../../ui/kit/toast";
 import { UnsavedGuard } from "../../ui/kit/unsaved";
+import { ConductTab } from "./conduct-tab";
 import type { AgentDetail, AgentDraft } from "./draft";
 import { AgentMenu, Publish } from "./life";
 import { applyPatch, mergePatch } from "./merge";
@@ -163,6 +164,7 @@ function Editor({ agent, reload }: { agent: AgentDetail; reload: () => Promise<A
                 ),
               },
               { value: "turns", label: t("agents.tab_turns"), content: <TurnsTab {...fields} /> },
+              { value: "conduct", label: t("conduct.tab"), content: <ConductTab {...fields} /> },
               {
                 value: "training",
                 label: t("training.tab"),

@@ -68,14 +68,17 @@ export function SplitCard({ agent, versions }: { agent: AgentDetail; versions: r
             <span className="bg-caller" style={{ width: `${split.share_percent}%` }} />
             <span className="flex-1 bg-accent" />
           </div>
-          <p className="mt-3 text-sm">
-            <Link
-              to="/calls"
-              search={{ agent: agent.id }}
-              className="font-medium text-accent-deep underline underline-offset-4"
-            >
-              {t("shell.calls")}
-            </Link>
+          <p className="mt-3 flex flex-wrap gap-x-4 gap-y-1 text-sm">
+            {[split.version, split.published_version].map((version) => (
+              <Link
+                key={version}
+                to="/calls"
+                search={{ agent: agent.id, agent_version: version }}
+                className="font-medium text-accent-deep underline underline-offset-4"
+              >
+                {t("splits.compare", { version })}
+              </Link>
+            ))}
           </p>
         </div>
       )}

@@ -6,9 +6,12 @@ import type { Call, JournalRecord } from "../../api/types";
 import { useCan } from "../../auth/me";
 import { currentLine, lineCues } from "../../call/cues";
 import { journalLines } from "../../call/journal";
+import { moodPoints } from "../../call/mood";
 import { callerName } from "../../call/names";
 import { turnTimings } from "../../call/timing";
 import { t } from "../../i18n";
+import { useLiveCall } from "../../live/use-live";
+import { useHolderWords } from "../../supervise/use-names";
 import { shortDate } from "../../ui/format";
 import { BackIcon, LiveIcon } from "../../ui/icons";
 import { LinkButton } from "../../ui/kit/button";
@@ -16,6 +19,7 @@ import { Problem, Skeleton } from "../../ui/kit/page";
 import { Tabs } from "../../ui/kit/tabs";
 import { StateBadge } from "../calls/call-list";
 import { EventsView } from "./events-view";
+import { MoodLine } from "./mood-line";
 import { Player } from "./player";
 import { Summary } from "./summary";
 import { TimingView } from "./timing-view";
@@ -74,6 +78,7 @@ function CallView({ detail }: { detail: CallDetail }) {
   const [tab, setTab] = useState("transcript");
   const journal = detail.journal as unknown as JournalRecord[];
   const lines = useMemo(() => journalLines(journal), [journal]);
+  const moods = useMemo(() => moodPoints(journal), [journal]);
   const timings = useMemo(() => turnTimings(journal), [journal]);
   const player = usePlayer(call.id, call.recorded && !live && can("recordings:read"));
   const cues = useMemo(() => lineCues(lines, player.envelope), [lines, player.envelope]);
@@ -84,6 +89,7 @@ function CallView({ detail }: { detail: CallDetail }) {
       <header className="mt-4 flex flex-wrap items-center gap-x-3 gap-y-2">
         <h1 className="text-2xl font-semibold tracking-tight wrap-anywhere">{callerName(call)}</h1>
         <StateBadge state={call.state} />
+        {live && <HeldBy id={call.id} />}
         <span className="text-sm text-soft tabular-nums">{shortDate(call.started_at_ms)}</span>
         {live && can("events:read") && (
           <LinkButton
@@ -100,6 +106,7 @@ function CallView({ detail }: { detail: CallDetail }) {
       <div className="mt-2 grid gap-x-8 gap-y-6 lg:grid-cols-[minmax(0,1fr)_19rem]">
         <div className="min-w-0">
           <Player player={player} />
+          <MoodLine points={moods} lastedMs={lastedMs(call, journal)} seek={playFrom} />
           <div className="mt-4">
             <Tabs
               label={t("call.views")}
@@ -128,5 +135,25 @@ function CallView({ detail }: { detail: CallDetail }) {
         <Summary detail={detail} />
       </div>
     </>
+  );
+}
+
+function lastedMs({ ended_at_ms, answered_at_ms, started_at_ms }: Call, journal: readonly JournalRecord[]): number {
+  if (ended_at_ms == null) return journal.at(-1)?.at ?? 0;
+  return ended_at_ms - (answered_at_ms ?? started_at_ms);
+}
+
+/** Who has the call instead of its agent. */
+function HeldBy({ id }: { id: string }) {
+  const call = useLiveCall(id);
+  const words = useHolderWords();
+  if (call?.hold === undefined) return null;
+  return (
+    <span
+      data-held-by=""
+      className="inline-flex h-5.5 items-center rounded-full bg-person/12 px-2 text-xs font-medium text-person-ink"
+    >
+      {words(call.hold)}
+    </span>
   );
 }

@@ -1,5 +1,6 @@
 import { type FormEvent, useEffect, useState } from "react";
 import { t } from "../../i18n";
+import { CloseIcon } from "../../ui/icons";
 import { Button } from "../../ui/kit/button";
 import { Select, TextField } from "../../ui/kit/field";
 import { stateWords } from "./call-list";
@@ -49,6 +50,17 @@ export function Filters({ search, show, agents }: FiltersProps) {
           ...[...agents].map(([value, label]) => ({ value, label })),
         ]}
       />
+      {search.agent_version !== undefined && (
+        <Button
+          data-version-filter={search.agent_version}
+          title={t("calls.any_version")}
+          onClick={() => set({ agent_version: "" })}
+        >
+          {t("calls.version_only", { version: search.agent_version })}
+          <CloseIcon className="size-3.5" />
+          <span className="sr-only">{t("calls.any_version")}</span>
+        </Button>
+      )}
       <Select
         bare
         label={t("calls.state")}

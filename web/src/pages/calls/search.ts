@@ -21,6 +21,7 @@ export interface CallsSearch {
   q?: string;
   state?: CallState;
   agent?: string;
+  agent_version?: number;
   direction?: "inbound" | "outbound";
   number?: string;
   customer?: string;
@@ -40,9 +41,11 @@ export function callsSearch(search: Record<string, unknown>): CallsSearch {
   };
   const day = (name: string) => (DAY.test(String(search[name] ?? "")) ? { [name]: String(search[name]) } : {});
   const { state, direction } = search;
+  const version = Number(search.agent_version ?? 0);
   return {
     ...text("q"),
     ...text("agent"),
+    ...(Number.isInteger(version) && version > 0 ? { agent_version: version } : {}),
     ...text("number"),
     ...text("customer"),
     ...day("from"),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { frameOf, layout } from "./graph";
+import { frameOf, layout, type Name, placeNames } from "./graph";
 
 const far = (a: { x: number; y: number } | undefined, b: { x: number; y: number } | undefined) =>
   Math.hypot((a?.x ?? 0) - (b?.x ?? 0), (a?.y ?? 0) - (b?.y ?? 0));
@@ -25,5 +25,32 @@ describe("the picture of what documents name", () => {
       expect(a.y).toBeLessThan(frame.y + frame.height);
       for (const b of spots) if (a.id !== b.id) expect(far(a, b)).toBeGreaterThan(20);
     }
+  });
+});
+
+describe("the names in the picture", () => {
+  const near = (scale: number): Name[] =>
+    layout(
+      Array.from({ length: 60 }, (_, index) => `e${index}`),
+      [],
+    ).map(({ id, x, y }, index) => ({
+      id,
+      text: "A name of some length",
+      x: x * scale,
+      y: y * scale,
+      radius: 7,
+      rank: 60 - index,
+    }));
+
+  it("never lie on each other, and the most important one is there", () => {
+    const places = [...placeNames(near(0.7)).values()];
+    for (const a of places)
+      for (const b of places) if (a !== b) expect(Math.abs(a.x - b.x) > 120 || Math.abs(a.y - b.y) > 13.9).toBe(true);
+    expect(placeNames(near(0.7)).has("e0")).toBe(true);
+    expect(places.length).toBeLessThan(60);
+  });
+
+  it("come with more room", () => {
+    expect(placeNames(near(4)).size).toBe(60);
   });
 });

@@ -73,3 +73,75 @@ export function frameOf(spots: readonly Spot[]): { x: number; y: number; width: 
   const [left, top] = [Math.min(0, ...xs) - 90, Math.min(0, ...ys) - 50];
   return { x: left, y: top, width: Math.max(0, ...xs) + 90 - left, height: Math.max(0, ...ys) + 50 - top };
 }
+
+/** A name that wants to stand at its thing. All in pixels of the screen. */
+export interface Name {
+  id: string;
+  text: string;
+  x: number;
+  y: number;
+  /** Radius of the thing's disc. */
+  radius: number;
+  /** Who gives way to whom. */
+  rank: number;
+}
+
+/** Where a name stands: the middle of its line, and its baseline. */
+export interface NamePlace {
+  x: number;
+  y: number;
+}
+
+const NAME_PX = 11.5;
+/** Of the letters of a name, on average, in widths of its size. Devanagari is about as wide. */
+const LETTER = 0.56;
+const LINE_PX = 14;
+/** So many have their names even over another's disc. */
+const ALWAYS_NAMED = 8;
+
+interface Rect {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+const meets = (a: Rect, b: Rect) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+
+/**
+ * Names that lie neither on each other nor on another thing's disc: each tries below, above and to both sides of its thing; what
+ * finds no room is left out until there is more of it. The first in rank come first.
+ */
+export function placeNames(names: readonly Name[], width = Number.POSITIVE_INFINITY): Map<string, NamePlace> {
+  const discs = names.map(({ id, x, y, radius }) => ({
+    id,
+    left: x - radius,
+    right: x + radius,
+    top: y - radius,
+    bottom: y + radius,
+  }));
+  const taken: Rect[] = [];
+  const places = new Map<string, NamePlace>();
+  for (const [index, { id, text, x, y, radius }] of names.toSorted((a, b) => b.rank - a.rank).entries()) {
+    const half = (text.length * NAME_PX * LETTER) / 2;
+    const free = [
+      { x, y: y + radius + LINE_PX - 3 },
+      { x, y: y - radius - 5 },
+      { x: x + radius + 4 + half, y: y + 4 },
+      { x: x - radius - 4 - half, y: y + 4 },
+    ]
+      .map((at) => ({
+        at,
+        rect: { left: at.x - half - 2, right: at.x + half + 2, top: at.y - LINE_PX + 3, bottom: at.y + 3 },
+      }))
+      // A name that the edge cuts off is none; what lies beyond the edge altogether is nobody's business.
+      .filter(({ rect }) => width === Number.POSITIVE_INFINITY || (rect.left >= 0 && rect.right <= width))
+      .filter(({ rect }) => !taken.some((other) => meets(rect, other)));
+    const clear = free.find(({ rect }) => !discs.some((disc) => disc.id !== id && meets(rect, disc)));
+    const found = clear ?? (index < ALWAYS_NAMED ? free[0] : undefined);
+    if (found === undefined) continue;
+    taken.push(found.rect);
+    places.set(id, found.at);
+  }
+  return places;
+}

@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useRef } from "react";
 import { useCan, useMe } from "../../auth/me";
+import { moodNow } from "../../call/mood";
 import { callerName } from "../../call/names";
 import { phaseWords } from "../../call/words";
 import { t } from "../../i18n";
@@ -9,10 +10,11 @@ import { useLiveCall } from "../../live/use-live";
 import { supervision } from "../../supervise/session";
 import { actorName, useDeskNames } from "../../supervise/use-names";
 import { useAnySupervision, useSupervision } from "../../supervise/use-supervision";
-import { isMine, type SuperviseView } from "../../supervise/view";
+import { isHeardElsewhere, isMine, type SuperviseView } from "../../supervise/view";
 import { Elapsed } from "../../ui/elapsed";
 import { CloseIcon, TakeOverIcon, WarnIcon } from "../../ui/icons";
 import { IconButton, LinkButton, Spinner } from "../../ui/kit/button";
+import { MoodSign } from "../../ui/mood";
 import { StateBadge } from "../calls/call-list";
 import { useAgentNames } from "../calls/use-agent-names";
 import { Desk } from "./desk";
@@ -50,6 +52,7 @@ interface HeaderProps {
 
 function Header({ call, view, heading, onClose }: HeaderProps) {
   const agents = useAgentNames();
+  const mood = call === undefined ? null : moodNow(call.turns);
   return (
     <header className="flex items-start gap-3 border-b border-line p-4">
       <div className="min-w-0 flex-1">
@@ -61,6 +64,7 @@ function Header({ call, view, heading, onClose }: HeaderProps) {
             <StateBadge state={call.state} />
             <Elapsed since_ms={call.answered_at_ms ?? call.started_at_ms} className="font-mono tabular-nums" />
             <span className="truncate">{agents.get(call.agent)}</span>
+            {mood !== null && <MoodSign value={mood} />}
             {view.talk.phase !== "" && <span data-live-phase={view.talk.phase}>· {phaseWords(view.talk.phase)}</span>}
           </p>
         )}
@@ -94,6 +98,7 @@ function Going({ call, view }: { call: LiveCall; view: SuperviseView }) {
   const near = view.line === "open" || view.line === "lost";
   const hold = near ? view.hold : (call.hold ?? null);
   const mine = near ? isMine(view) : hold?.by === actorName(me);
+  const holderName = hold === null ? agentName : (nameKnown(call, view, hold.by) ?? nameOf(hold.by));
   const talk = view.talk.lines.length > 0 && near ? view.talk : null;
   return (
     <>
@@ -102,12 +107,12 @@ function Going({ call, view }: { call: LiveCall; view: SuperviseView }) {
           <Voices
             wave={supervision.wave}
             active={view.line === "open"}
-            name={hold === null ? agentName : nameOf(hold.by)}
+            name={mine ? t("supervise.you") : holderName}
             isPerson={hold !== null}
           />
         </div>
       )}
-      {hold !== null && <Holder by={hold.by} mine={mine} view={view} />}
+      {hold !== null && <Holder name={holderName} mine={mine} view={view} />}
       <Trouble view={view} mine={mine} allowed={can("calls:control")} />
       <Said talk={talk} call={call} agentName={agentName} />
       {can("calls:control") && elsewhere === null && <Desk call={call} view={view} mine={mine} held={hold !== null} />}
@@ -127,27 +132,34 @@ function Going({ call, view }: { call: LiveCall; view: SuperviseView }) {
   );
 }
 
+/** The name that came with the call, for whoever may not read the list of people. */
+function nameKnown(call: LiveCall, view: SuperviseView, by: string | null): string | undefined {
+  return (by === null ? undefined : view.names[by]) ?? (call.hold?.by === by ? call.hold.name : undefined);
+}
+
 /** The call that this user has, when it is not this one. */
 function useOtherCall(id: string): string | null {
   const any = useAnySupervision();
   return any.call !== null && any.call !== id && isMine(any) ? any.call : null;
 }
 
-function Holder({ by, mine, view }: { by: string | null; mine: boolean; view: SuperviseView }) {
-  const nameOf = useDeskNames();
+function Holder({ name, mine, view }: { name: string; mine: boolean; view: SuperviseView }) {
+  const elsewhere = mine && isHeardElsewhere(view);
   let text = t("supervise.theirs_text");
-  if (mine && view.muted) text = t("supervise.mine_muted");
+  if (elsewhere) text = t("supervise.elsewhere_text");
+  else if (mine && view.muted) text = t("supervise.mine_muted");
   else if (mine) text = t(view.microphone === "on" ? "supervise.mine_text" : "supervise.mine_typed");
   return (
     <div
       role="status"
-      data-holder={mine ? "me" : "other"}
+      data-holder={elsewhere ? "elsewhere" : mine ? "me" : "other"}
       className="flex items-center gap-3 border-b border-person/25 bg-person/10 px-4 py-2.5 text-sm leading-snug"
     >
       <TakeOverIcon className="size-5 shrink-0 text-person-ink" />
       <p>
         <span className="block font-medium text-person-ink">
-          {mine ? t("supervise.mine") : t("supervise.theirs", { name: nameOf(by) })}
+          {elsewhere && t("supervise.elsewhere")}
+          {!elsewhere && (mine ? t("supervise.mine") : t("supervise.theirs", { name }))}
         </span>
         <span className="text-[0.8125rem] text-soft">{text}</span>
       </p>

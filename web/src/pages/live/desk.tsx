@@ -7,7 +7,7 @@ import type { LiveCall } from "../../live/picture";
 import { type PageKey, usePageKeys } from "../../shell/shortcuts";
 import { supervision } from "../../supervise/session";
 import { useDeskNames } from "../../supervise/use-names";
-import type { SuperviseNotice, SuperviseView } from "../../supervise/view";
+import { isHeardElsewhere, type SuperviseNotice, type SuperviseView } from "../../supervise/view";
 import {
   CloseIcon,
   HandBackIcon,
@@ -45,6 +45,8 @@ export function Desk({ call, view, mine, held }: DeskProps) {
     field.current?.focus();
   };
   const open = view.line === "open";
+  // Where the caller does not hear this page, it has nothing to speak with.
+  const heard = !isHeardElsewhere(view);
   const keys: PageKey[] = [
     { key: "t", label: held ? "supervise.hand_back" : "supervise.take_over", press: mine ? handBack : takeOver },
     { key: "w", label: "supervise.whisper", press: () => write("whisper") },
@@ -54,7 +56,8 @@ export function Desk({ call, view, mine, held }: DeskProps) {
   ];
   if (open)
     keys.unshift({ key: "l", label: "supervise.listen", press: () => void supervision.listen(!view.listening) });
-  if (open && mine) keys.push({ key: "m", label: "supervise.mute", press: () => supervision.setMuted(!view.muted) });
+  if (open && mine && heard)
+    keys.push({ key: "m", label: "supervise.mute", press: () => supervision.setMuted(!view.muted) });
   if (open && !mine) {
     const release = () => void supervision.press(false);
     keys.push({ key: "b", label: "supervise.press", press: () => void supervision.press(true), release });
@@ -81,7 +84,17 @@ export function Desk({ call, view, mine, held }: DeskProps) {
           </Button>
         )}
         {open && !mine && <PressToTalk pressed={view.pressed} />}
-        {open && mine && view.microphone !== "on" && (
+        {open && mine && !heard && (
+          <Button
+            tone="primary"
+            icon={<MicIcon className="size-4" />}
+            busy={view.microphone === "opening"}
+            onClick={() => void supervision.takeOver()}
+          >
+            {t("supervise.speak_here")}
+          </Button>
+        )}
+        {open && mine && heard && view.microphone !== "on" && (
           <Button
             icon={<MicIcon className="size-4" />}
             busy={view.microphone === "opening"}
@@ -90,7 +103,7 @@ export function Desk({ call, view, mine, held }: DeskProps) {
             {t("supervise.speak")}
           </Button>
         )}
-        {open && mine && view.microphone === "on" && (
+        {open && mine && heard && view.microphone === "on" && (
           <Button
             aria-pressed={view.muted}
             icon={view.muted ? <MicOffIcon className="size-4" /> : <MicIcon className="size-4" />}

@@ -1,23 +1,19 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { memo, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
-import { useCan, useMe } from "../../auth/me";
+import { useCallback, useDeferredValue, useEffect, useRef, useState } from "react";
+import { useCan } from "../../auth/me";
 import { callerName } from "../../call/names";
-import { type MessageKey, t } from "../../i18n";
+import { t } from "../../i18n";
 import type { LiveCall } from "../../live/picture";
-import { useLiveCall, useLiveCalls, useLiveReady } from "../../live/use-live";
-import { actorName, useDeskNames } from "../../supervise/use-names";
-import { Elapsed } from "../../ui/elapsed";
+import { useLiveCount, useLivePick, useLiveReady } from "../../live/use-live";
 import { LiveIcon, MicIcon } from "../../ui/icons";
 import { LinkButton } from "../../ui/kit/button";
 import { Select, TextField } from "../../ui/kit/field";
 import { Empty, Page, Skeleton } from "../../ui/kit/page";
-import { DirectionIcon, StateBadge } from "../calls/call-list";
 import { useAgentNames } from "../calls/use-agent-names";
 import { CallPanel } from "./call-panel";
 import { type LiveSearch, liveSearch } from "./search";
+import { Wall } from "./wall";
 
-/** Turns on a card; the panel has all that the stream keeps. */
-const TURNS_SHOWN = 2;
 const ADDRESS_MS = 400;
 
 export default function LivePage() {
@@ -26,14 +22,19 @@ export default function LivePage() {
   const can = useCan();
   const ready = useLiveReady();
   const agents = useAgentNames();
-  const calls = useDeferredValue(useLiveCalls());
+  const count = useLiveCount();
+  const scroller = useRef<HTMLDivElement>(null);
   const [words, setWords] = useState(search.q ?? "");
   const sought = useDeferredValue(words);
   const { agent } = search;
-  const shown = useMemo(() => pick(calls, sought, agent), [calls, sought, agent]);
-  const narrow = (change: Partial<LiveSearch>) => {
-    void navigate({ from: "/live", to: "/live", search: (now) => liveSearch({ ...now, ...change }), replace: true });
-  };
+  const shown = useLivePick(useCallback((calls) => pick(calls, sought, agent), [sought, agent]));
+  const narrow = useCallback(
+    (change: Partial<LiveSearch>) => {
+      void navigate({ from: "/live", to: "/live", search: (now) => liveSearch({ ...now, ...change }), replace: true });
+    },
+    [navigate],
+  );
+  const open = useCallback((call: string) => narrow({ call }), [narrow]);
   // The address follows when somebody has finished typing.
   const timer = useRef(0);
   const seek = (q: string) => {
@@ -47,10 +48,11 @@ export default function LivePage() {
       <div className="min-w-0 flex-1">
         <Page
           title={t("live.title")}
-          lead={t("live.lead", { count: calls.size })}
+          lead={t("live.lead", { count })}
           width="full"
+          scroller={scroller}
           actions={
-            calls.size > 0 && (
+            count > 0 && (
               <>
                 <TextField
                   bare
@@ -78,7 +80,7 @@ export default function LivePage() {
           }
         >
           {!ready && <Skeleton rows={3} className="h-32" />}
-          {ready && calls.size === 0 && (
+          {ready && count === 0 && (
             <Empty
               icon={<LiveIcon />}
               title={t("live.empty_title")}
@@ -93,21 +95,8 @@ export default function LivePage() {
               {t("live.empty_text")}
             </Empty>
           )}
-          {ready && calls.size > 0 && shown.length === 0 && <p className="text-sm text-soft">{t("live.none_match")}</p>}
-          <ul
-            aria-label={t("live.title")}
-            className="grid grid-cols-[repeat(auto-fill,minmax(min(19rem,100%),1fr))] gap-3"
-          >
-            {shown.map((id) => (
-              <CallCard
-                key={id}
-                id={id}
-                agentName={agents.get(calls.get(id)?.agent ?? "") ?? ""}
-                open={search.call === id}
-                onOpen={() => narrow({ call: id })}
-              />
-            ))}
-          </ul>
+          {ready && count > 0 && shown.length === 0 && <p className="text-sm text-soft">{t("live.none_match")}</p>}
+          {shown.length > 0 && <Wall ids={shown} chosen={search.call} open={open} scroller={scroller} />}
         </Page>
       </div>
       {search.call !== undefined && (
@@ -130,86 +119,4 @@ function pick(calls: ReadonlyMap<string, LiveCall>, q: string, agent: string | u
     .filter(fits)
     .sort((a, b) => a.started_at_ms - b.started_at_ms)
     .map(({ id }) => id);
-}
-
-interface CardProps {
-  id: string;
-  agentName: string;
-  open: boolean;
-  onOpen: () => void;
-}
-
-/** Draws again only when its own call changed. */
-const CallCard = memo(
-  function CallCard({ id, agentName, open, onOpen }: CardProps) {
-    const call = useLiveCall(id);
-    if (call === undefined) return null;
-    const turns = call.turns.slice(-TURNS_SHOWN);
-    return (
-      <li
-        data-live-call={id}
-        className="relative flex min-h-40 flex-col rounded-2xl border border-line bg-card p-4 [contain-intrinsic-size:auto_10rem] [content-visibility:auto] has-aria-expanded:border-accent hover:border-faint"
-      >
-        <div className="flex items-center gap-2">
-          <DirectionIcon call={call} />
-          <button
-            type="button"
-            onClick={onOpen}
-            aria-expanded={open || undefined}
-            className="min-w-0 flex-1 truncate rounded text-left text-sm font-medium after:absolute after:inset-0 after:rounded-2xl"
-          >
-            {callerName(call)}
-          </button>
-          <Elapsed
-            since_ms={call.answered_at_ms ?? call.started_at_ms}
-            className="font-mono text-xs text-soft tabular-nums"
-          />
-        </div>
-        <p className="mt-1.5 flex items-center gap-2 text-[0.8125rem] text-soft">
-          <StateBadge state={call.state} />
-          <Whose call={call} />
-          <span className="truncate">{agentName}</span>
-        </p>
-        <ol className="mt-3 flex flex-1 flex-col justify-end gap-1.5 text-[0.8125rem] leading-snug">
-          {turns.length === 0 && <li className="text-faint">{t("live.nothing_said")}</li>}
-          {turns.map((turn) => (
-            <li key={turn.seq} className="line-clamp-2 animate-appear">
-              <span className={`font-medium ${INKS[turn.role] ?? "text-caller-ink"}`}>
-                {t(ROLES[turn.role] ?? "call.caller")}
-              </span>{" "}
-              {turn.text}
-            </li>
-          ))}
-        </ol>
-      </li>
-    );
-  },
-  (before, after) => before.id === after.id && before.open === after.open && before.agentName === after.agentName,
-);
-
-const INKS: Record<string, string> = { agent: "text-agent-ink", person: "text-person-ink" };
-const ROLES: Record<string, MessageKey> = { agent: "call.agent", person: "supervise.person" };
-
-/** Who has the call or, of the two, who spoke last: an answer that is long in coming is seen from afar. */
-function Whose({ call }: { call: LiveCall }) {
-  const me = useMe();
-  const nameOf = useDeskNames();
-  if (call.hold !== undefined) {
-    const mine = call.hold.by === actorName(me);
-    return (
-      <span
-        title={nameOf(call.hold.by)}
-        className="rounded-full bg-person/12 px-2 py-0.5 text-xs font-medium whitespace-nowrap text-person-ink"
-      >
-        {t(mine ? "supervise.with_you" : "supervise.with_person")}
-      </span>
-    );
-  }
-  const last = call.turns.at(-1);
-  if (last === undefined || call.state !== "active") return null;
-  return (
-    <span data-spoke-last={last.role} className="whitespace-nowrap">
-      {t(last.role === "customer" ? "supervise.caller_last" : "supervise.agent_last")}
-    </span>
-  );
 }

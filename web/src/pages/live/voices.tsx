@@ -2,7 +2,7 @@ import { useEffect, useRef } from "react";
 import { COLUMN_MS, type LiveWave } from "../../audio/wave";
 import { loudness } from "../../call/levels";
 import { t } from "../../i18n";
-import { cssColor, fitCanvas } from "../../ui/canvas";
+import { type Box, cssColor, fitCanvas, followBox } from "../../ui/canvas";
 
 const STEP = 4;
 const BAR = 2.5;
@@ -26,17 +26,21 @@ export function Voices({ wave, active, name, isPerson }: VoicesProps) {
     const element = canvas.current;
     if (element === null) return;
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+    const { box, stop } = followBox(element);
     let frame = 0;
     let last = 0;
     const paint = (now: number) => {
       frame = requestAnimationFrame(paint);
       if (now - last < (calm.matches ? CALM_FRAME_MS : FRAME_MS)) return;
       last = now;
-      draw(element, wave, performance.now());
+      draw(element, box, wave, performance.now());
     };
     if (active) frame = requestAnimationFrame(paint);
-    else draw(element, wave, performance.now());
-    return () => cancelAnimationFrame(frame);
+    else draw(element, box, wave, performance.now());
+    return () => {
+      cancelAnimationFrame(frame);
+      stop();
+    };
   }, [wave, active]);
   return (
     <figure className="flex items-center gap-3">
@@ -55,8 +59,8 @@ export function Voices({ wave, active, name, isPerson }: VoicesProps) {
   );
 }
 
-function draw(canvas: HTMLCanvasElement, wave: LiveWave, now_ms: number): void {
-  const { paint, width, height } = fitCanvas(canvas);
+function draw(canvas: HTMLCanvasElement, box: Box, wave: LiveWave, now_ms: number): void {
+  const { paint, width, height } = fitCanvas(canvas, box);
   if (paint === null) return;
   const half = height / 2;
   const columns = Math.ceil(width / STEP) + 1;

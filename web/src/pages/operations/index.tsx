@@ -9,6 +9,7 @@ import { CheckIcon, NodesIcon } from "../../ui/icons";
 import { Badge, Card, Empty, Page, Problem, Skeleton } from "../../ui/kit/page";
 import { Line } from "../../ui/sparkline";
 import { quantile, type Sample, total, totalsBy } from "./metrics";
+import { NodesCard } from "./nodes";
 import { ProvidersHealth } from "./providers";
 import { type Look, useLooks, useReady } from "./use-node";
 
@@ -50,6 +51,9 @@ function Node() {
           </div>
         </>
       )}
+      <div className="mt-4">
+        <NodesCard />
+      </div>
       <div className="mt-4">
         <ProvidersHealth />
       </div>

@@ -1,16 +1,14 @@
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { $api, api } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { t } from "../../i18n";
-import { PlusIcon } from "../../ui/icons";
 import { Button } from "../../ui/kit/button";
 import { Copyable } from "../../ui/kit/copy";
-import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
+import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, Switch, TextArea, TextField } from "../../ui/kit/field";
-import { Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
-import { SectionHead } from "./section";
+import { FormDialog } from "./form-dialog";
+import { Listed } from "./listed";
 
 type Provider = components["schemas"]["IdentityProvider"];
 
@@ -20,89 +18,58 @@ const ROLES = ["admin", "supervisor", "operator", "analyst", "developer"] as con
 /** Where people sign in with an account that they have already (OpenID Connect). */
 export function IdentityProvidersSection() {
   const providers = $api.useQuery("get", "/api/v1/identity-providers", {});
-  const [editing, setEditing] = useState<Provider | "new" | null>(null);
   const [made, setMade] = useState<Provider | null>(null);
-  const [removing, setRemoving] = useState<Provider | null>(null);
-  const { busy, run } = useAction();
-  const remove = () =>
-    run(async () => {
-      if (removing === null) return;
-      await api.DELETE("/api/v1/identity-providers/{id}", { params: { path: { id: removing.id } } });
-      await providers.refetch();
-      setRemoving(null);
-    });
   return (
     <>
-      <SectionHead
+      <Listed
         title={t("settings.sign_on")}
         lead={t("settings.sign_on_lead")}
-        actions={
-          <Button tone="primary" icon={<PlusIcon className="size-4" />} onClick={() => setEditing("new")}>
-            {t("settings.add_identity_provider")}
+        query={providers}
+        none={{ title: t("settings.sign_on_none"), text: t("settings.sign_on_none_text") }}
+        idOf={({ id }) => id}
+        nameOf={({ name }) => name}
+        mark="identity-provider"
+        add={{ label: t("settings.add_identity_provider"), tone: "primary" }}
+        editable
+        row={(one) => (
+          <>
+            <span className="font-medium">{one.name}</span>
+            <span className="block text-xs text-soft wrap-anywhere">{one.discovery_url}</span>
+            <span className="block text-xs text-soft">
+              {one.join_domains.length === 0
+                ? t("settings.joins_nobody")
+                : t("settings.joins", {
+                    domains: one.join_domains.join(", "),
+                    role: t(`roles.${one.join_role as (typeof ROLES)[number]}`),
+                  })}
+            </span>
+          </>
+        )}
+        actions={(one) => (
+          <Button size="sm" onClick={() => setMade(one)}>
+            {t("settings.addresses")}
+            <span className="sr-only">{one.name}</span>
           </Button>
-        }
+        )}
+        form={(known, close) => (
+          <ProviderDialog
+            known={known}
+            onClose={close}
+            saved={(provider) => {
+              if (known === null) setMade(provider);
+              close();
+              void providers.refetch();
+            }}
+          />
+        )}
+        remove={{
+          label: t("kit.delete"),
+          title: (name) => t("settings.delete_title", { name }),
+          text: t("settings.identity_provider_delete_text"),
+          run: ({ id }) => api.DELETE("/api/v1/identity-providers/{id}", { params: { path: { id } } }),
+        }}
       />
-      {providers.isPending && <Skeleton rows={2} />}
-      {providers.error !== null && <Problem error={providers.error} retry={() => void providers.refetch()} />}
-      {providers.data?.items.length === 0 && (
-        <Empty title={t("settings.sign_on_none")}>{t("settings.sign_on_none_text")}</Empty>
-      )}
-      <ul className="flex flex-col gap-2">
-        {providers.data?.items.map((one) => (
-          <li
-            key={one.id}
-            data-identity-provider={one.name}
-            className="rounded-2xl border border-line bg-card px-4 py-3 text-sm"
-          >
-            <div className="flex flex-wrap items-center gap-2">
-              <span className="min-w-0 flex-1 basis-56">
-                <span className="font-medium">{one.name}</span>
-                <span className="block text-xs text-soft wrap-anywhere">{one.discovery_url}</span>
-                <span className="block text-xs text-soft">
-                  {one.join_domains.length === 0
-                    ? t("settings.joins_nobody")
-                    : t("settings.joins", {
-                        domains: one.join_domains.join(", "),
-                        role: t(`roles.${one.join_role as (typeof ROLES)[number]}`),
-                      })}
-                </span>
-              </span>
-              <Button size="sm" onClick={() => setMade(one)}>
-                {t("settings.addresses")}
-              </Button>
-              <Button size="sm" onClick={() => setEditing(one)}>
-                {t("kit.edit")}
-              </Button>
-              <Button size="sm" tone="ghost" onClick={() => setRemoving(one)}>
-                {t("kit.delete")}
-                <span className="sr-only">{one.name}</span>
-              </Button>
-            </div>
-          </li>
-        ))}
-      </ul>
-      {editing !== null && (
-        <ProviderDialog
-          known={editing === "new" ? null : editing}
-          onClose={() => setEditing(null)}
-          saved={(provider) => {
-            if (editing === "new") setMade(provider);
-            setEditing(null);
-            void providers.refetch();
-          }}
-        />
-      )}
       {made !== null && <Addresses provider={made} onClose={() => setMade(null)} />}
-      <Confirm
-        open={removing !== null}
-        title={t("settings.delete_title", { name: removing?.name ?? "" })}
-        action={t("kit.delete")}
-        busy={busy}
-        onConfirm={() => void remove()}
-        onClose={() => setRemoving(null)}
-      >
-        {t("settings.identity_provider_delete_text")}
-      </Confirm>
     </>
   );
 }
@@ -143,10 +110,8 @@ function ProviderDialog({
   const [domains, setDomains] = useState(known?.join_domains.join("\n") ?? "");
   const [role, setRole] = useState(known?.join_role ?? "analyst");
   const [trust, setTrust] = useState(known?.trust_email ?? false);
-  const { busy, run } = useAction();
   const orNull = (text: string) => (text.trim() === "" ? null : text.trim());
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
+  const submit = async () => {
     const body = {
       name: name.trim(),
       discovery_url: url.trim(),
@@ -158,106 +123,97 @@ function ProviderDialog({
       join_role: role,
       trust_email: trust,
     };
-    void run(async () => {
-      const { data } =
-        known === null
-          ? await api.POST("/api/v1/identity-providers", { body })
-          : await api.PUT("/api/v1/identity-providers/{id}", { params: { path: { id: known.id } }, body });
-      toast(t("kit.saved"));
-      if (data !== undefined) saved(data);
-    });
+    const { data } =
+      known === null
+        ? await api.POST("/api/v1/identity-providers", { body })
+        : await api.PUT("/api/v1/identity-providers/{id}", { params: { path: { id: known.id } }, body });
+    toast(t("kit.saved"));
+    if (data !== undefined) saved(data);
   };
   return (
-    <Dialog
-      open
+    <FormDialog
       wide
+      submit={submit}
       onClose={onClose}
       title={known === null ? t("settings.add_identity_provider") : t("kit.edit")}
       description={t("settings.identity_provider_text")}
     >
-      <form onSubmit={submit} className="flex flex-col gap-4">
+      <TextField
+        label={t("settings.name")}
+        hint={t("settings.identity_provider_name_hint")}
+        maxLength={120}
+        value={name}
+        onChange={(event) => setName(event.target.value)}
+        required
+      />
+      <TextField
+        label={t("settings.discovery_url")}
+        hint={t("settings.discovery_url_hint")}
+        type="url"
+        placeholder="https://login.example.com/tenant/v2.0"
+        value={url}
+        onChange={(event) => setUrl(event.target.value)}
+        required
+      />
+      <div className="grid gap-4 sm:grid-cols-2">
         <TextField
-          label={t("settings.name")}
-          hint={t("settings.identity_provider_name_hint")}
-          maxLength={120}
-          value={name}
-          onChange={(event) => setName(event.target.value)}
+          label={t("settings.client_id")}
+          value={client}
+          onChange={(event) => setClient(event.target.value)}
+          autoComplete="off"
           required
         />
         <TextField
-          label={t("settings.discovery_url")}
-          hint={t("settings.discovery_url_hint")}
-          type="url"
-          placeholder="https://login.example.com/tenant/v2.0"
-          value={url}
-          onChange={(event) => setUrl(event.target.value)}
-          required
+          label={t("settings.client_secret")}
+          hint={known === null ? t("settings.client_secret_hint") : t("settings.client_secret_stays")}
+          type="password"
+          autoComplete="off"
+          value={secret}
+          onChange={(event) => setSecret(event.target.value)}
         />
-        <div className="grid gap-4 sm:grid-cols-2">
-          <TextField
-            label={t("settings.client_id")}
-            value={client}
-            onChange={(event) => setClient(event.target.value)}
-            autoComplete="off"
-            required
-          />
-          <TextField
-            label={t("settings.client_secret")}
-            hint={known === null ? t("settings.client_secret_hint") : t("settings.client_secret_stays")}
-            type="password"
-            autoComplete="off"
-            value={secret}
-            onChange={(event) => setSecret(event.target.value)}
-          />
-        </div>
-        <div className="grid gap-4 sm:grid-cols-2">
-          <TextArea
-            label={t("settings.join_domains")}
-            hint={t("settings.join_domains_hint")}
-            rows={2}
-            spellCheck={false}
-            placeholder="shop.example"
-            value={domains}
-            onChange={(event) => setDomains(event.target.value)}
-          />
-          <Select
-            label={t("settings.join_role")}
-            value={role}
-            onChange={(event) => setRole(event.target.value)}
-            options={ROLES.map((value) => ({ value, label: t(`roles.${value}`) }))}
-          />
-        </div>
-        <details>
-          <summary className="text-sm font-medium">{t("settings.more_fields")}</summary>
-          <div className="mt-3 flex flex-col gap-4">
-            <div className="grid gap-4 sm:grid-cols-2">
-              <TextField
-                label={t("settings.issuer")}
-                hint={t("settings.issuer_hint")}
-                value={issuer}
-                onChange={(event) => setIssuer(event.target.value)}
-              />
-              <TextField
-                label={t("settings.policy")}
-                hint={t("settings.policy_hint")}
-                value={policy}
-                onChange={(event) => setPolicy(event.target.value)}
-              />
-            </div>
-            <Switch
-              label={t("settings.trust_email")}
-              hint={t("settings.trust_email_hint")}
-              checked={trust}
-              onChange={setTrust}
+      </div>
+      <div className="grid gap-4 sm:grid-cols-2">
+        <TextArea
+          label={t("settings.join_domains")}
+          hint={t("settings.join_domains_hint")}
+          rows={2}
+          spellCheck={false}
+          placeholder="shop.example"
+          value={domains}
+          onChange={(event) => setDomains(event.target.value)}
+        />
+        <Select
+          label={t("settings.join_role")}
+          value={role}
+          onChange={(event) => setRole(event.target.value)}
+          options={ROLES.map((value) => ({ value, label: t(`roles.${value}`) }))}
+        />
+      </div>
+      <details>
+        <summary className="text-sm font-medium">{t("settings.more_fields")}</summary>
+        <div className="mt-3 flex flex-col gap-4">
+          <div className="grid gap-4 sm:grid-cols-2">
+            <TextField
+              label={t("settings.issuer")}
+              hint={t("settings.issuer_hint")}
+              value={issuer}
+              onChange={(event) => setIssuer(event.target.value)}
+            />
+            <TextField
+              label={t("settings.policy")}
+              hint={t("settings.policy_hint")}
+              value={policy}
+              onChange={(event) => setPolicy(event.target.value)}
             />
           </div>
-        </details>
-        <DialogActions>
-          <Button type="submit" tone="primary" busy={busy}>
-            {t("shell.save")}
-          </Button>
-        </DialogActions>
-      </form>
-    </Dialog>
+          <Switch
+            label={t("settings.trust_email")}
+            hint={t("settings.trust_email_hint")}
+            checked={trust}
+            onChange={setTrust}
+          />
+        </div>
+      </details>
+    </FormDialog>
   );
 }

@@ -1,17 +1,16 @@
 import { Link } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { $api, api } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
-import { PlusIcon } from "../../ui/icons";
 import { Button } from "../../ui/kit/button";
-import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
+import { Dialog } from "../../ui/kit/dialog";
 import { Select, TextField } from "../../ui/kit/field";
-import { Badge, Empty, Problem, Skeleton } from "../../ui/kit/page";
+import { Badge, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
-import { SectionHead } from "./section";
+import { FormDialog } from "./form-dialog";
+import { Listed } from "./listed";
 
 type Server = components["schemas"]["McpServer"];
 type McpTool = components["schemas"]["McpTool"];
@@ -19,91 +18,57 @@ type McpTool = components["schemas"]["McpTool"];
 /** Servers of the Model Context Protocol: their tools can be put into agents. */
 export function McpSection() {
   const can = useCan();
-  const manage = can("providers:manage");
   const servers = $api.useQuery("get", "/api/v1/mcp-servers", {});
-  const [editing, setEditing] = useState<Server | "new" | null>(null);
   const [asked, setAsked] = useState<string | null>(null);
-  const [removing, setRemoving] = useState<string | null>(null);
-  const { busy, run } = useAction();
-  const remove = () =>
-    run(async () => {
-      if (removing === null) return;
-      await api.DELETE("/api/v1/mcp-servers/{name}", { params: { path: { name: removing } } });
-      await servers.refetch();
-      setRemoving(null);
-    });
   return (
     <>
-      <SectionHead
+      <Listed
         title={t("settings.mcp")}
         lead={t("settings.mcp_lead")}
-        actions={
-          manage && (
-            <Button tone="primary" icon={<PlusIcon className="size-4" />} onClick={() => setEditing("new")}>
-              {t("settings.add_mcp")}
+        query={servers}
+        none={{ title: t("settings.mcp_none"), text: t("settings.mcp_none_text") }}
+        idOf={({ name }) => name}
+        nameOf={({ name }) => name}
+        mark="mcp"
+        add={can("providers:manage") && { label: t("settings.add_mcp"), tone: "primary" }}
+        editable
+        row={(server) => (
+          <>
+            <code className="font-mono font-medium">{server.name}</code>
+            <span className="block text-xs text-soft wrap-anywhere">{server.url}</span>
+            {server.credential != null && (
+              <span className="block text-xs text-soft">
+                {t("settings.mcp_credential_of", { name: server.credential })}
+              </span>
+            )}
+          </>
+        )}
+        actions={({ name }) =>
+          can("agents:write") && (
+            <Button size="sm" onClick={() => setAsked(name)}>
+              {t("settings.mcp_tools")}
+              <span className="sr-only">{name}</span>
             </Button>
           )
         }
+        form={(known, close) => (
+          <ServerDialog
+            known={known}
+            onClose={close}
+            saved={() => {
+              close();
+              void servers.refetch();
+            }}
+          />
+        )}
+        remove={{
+          label: t("kit.delete"),
+          title: (name) => t("settings.delete_title", { name }),
+          text: t("settings.mcp_delete_text"),
+          run: ({ name }) => api.DELETE("/api/v1/mcp-servers/{name}", { params: { path: { name } } }),
+        }}
       />
-      {servers.isPending && <Skeleton rows={2} />}
-      {servers.error !== null && <Problem error={servers.error} retry={() => void servers.refetch()} />}
-      {servers.data?.items.length === 0 && <Empty title={t("settings.mcp_none")}>{t("settings.mcp_none_text")}</Empty>}
-      <ul className="flex flex-col gap-2">
-        {servers.data?.items.map((server) => (
-          <li
-            key={server.name}
-            data-mcp={server.name}
-            className="flex flex-wrap items-center gap-2 rounded-2xl border border-line bg-card px-4 py-3 text-sm"
-          >
-            <span className="min-w-0 flex-1 basis-56">
-              <code className="font-mono font-medium">{server.name}</code>
-              <span className="block text-xs text-soft wrap-anywhere">{server.url}</span>
-              {server.credential != null && (
-                <span className="block text-xs text-soft">
-                  {t("settings.mcp_credential_of", { name: server.credential })}
-                </span>
-              )}
-            </span>
-            {can("agents:write") && (
-              <Button size="sm" onClick={() => setAsked(server.name)}>
-                {t("settings.mcp_tools")}
-              </Button>
-            )}
-            {manage && (
-              <>
-                <Button size="sm" onClick={() => setEditing(server)}>
-                  {t("kit.edit")}
-                </Button>
-                <Button size="sm" tone="ghost" onClick={() => setRemoving(server.name)}>
-                  {t("kit.delete")}
-                  <span className="sr-only">{server.name}</span>
-                </Button>
-              </>
-            )}
-          </li>
-        ))}
-      </ul>
-      {editing !== null && (
-        <ServerDialog
-          known={editing === "new" ? null : editing}
-          onClose={() => setEditing(null)}
-          saved={() => {
-            setEditing(null);
-            void servers.refetch();
-          }}
-        />
-      )}
       {asked !== null && <ToolsDialog server={asked} onClose={() => setAsked(null)} />}
-      <Confirm
-        open={removing !== null}
-        title={t("settings.delete_title", { name: removing ?? "" })}
-        action={t("kit.delete")}
-        busy={busy}
-        onConfirm={() => void remove()}
-        onClose={() => setRemoving(null)}
-      >
-        {t("settings.mcp_delete_text")}
-      </Confirm>
     </>
   );
 }
@@ -115,53 +80,43 @@ function ServerDialog({ known, onClose, saved }: { known: Server | null; onClose
   const can = useCan();
   const secrets =
     $api.useQuery("get", "/api/v1/tool-credentials", {}, { enabled: can("providers:read") }).data?.items ?? [];
-  const { busy, run } = useAction();
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
+  const submit = async () => {
     const body = { url: url.trim(), credential: credential === "" ? null : credential };
-    const done = await run(() => api.PUT("/api/v1/mcp-servers/{name}", { params: { path: { name } }, body }));
-    if (!done) return;
+    await api.PUT("/api/v1/mcp-servers/{name}", { params: { path: { name } }, body });
     toast(t("kit.saved"));
     saved();
   };
   const names = [...new Set([...secrets.map((one) => one.name), ...(credential === "" ? [] : [credential])])];
   return (
-    <Dialog open onClose={onClose} title={known === null ? t("settings.add_mcp") : t("kit.edit")}>
-      <form onSubmit={(event) => void submit(event)} className="flex flex-col gap-4">
-        <TextField
-          label={t("settings.name")}
-          hint={t("settings.mcp_name_hint")}
-          pattern="[A-Za-z0-9._\-]+"
-          maxLength={100}
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-          disabled={known !== null}
-          required
-        />
-        <TextField
-          label={t("settings.url")}
-          hint={t("settings.mcp_url_hint")}
-          type="url"
-          placeholder="https://tools.example.com/mcp"
-          maxLength={2000}
-          value={url}
-          onChange={(event) => setUrl(event.target.value)}
-          required
-        />
-        <Select
-          label={t("settings.mcp_credential")}
-          hint={t("settings.mcp_credential_hint")}
-          value={credential}
-          onChange={(event) => setCredential(event.target.value)}
-          options={[{ value: "", label: t("kit.none") }, ...names.map((value) => ({ value, label: value }))]}
-        />
-        <DialogActions>
-          <Button type="submit" tone="primary" busy={busy}>
-            {t("shell.save")}
-          </Button>
-        </DialogActions>
-      </form>
-    </Dialog>
+    <FormDialog submit={submit} onClose={onClose} title={known === null ? t("settings.add_mcp") : t("kit.edit")}>
+      <TextField
+        label={t("settings.name")}
+        hint={t("settings.mcp_name_hint")}
+        pattern="[A-Za-z0-9._\-]+"
+        maxLength={100}
+        value={name}
+        onChange={(event) => setName(event.target.value)}
+        disabled={known !== null}
+        required
+      />
+      <TextField
+        label={t("settings.url")}
+        hint={t("settings.mcp_url_hint")}
+        type="url"
+        placeholder="https://tools.example.com/mcp"
+        maxLength={2000}
+        value={url}
+        onChange={(event) => setUrl(event.target.value)}
+        required
+      />
+      <Select
+        label={t("settings.mcp_credential")}
+        hint={t("settings.mcp_credential_hint")}
+        value={credential}
+        onChange={(event) => setCredential(event.target.value)}
+        options={[{ value: "", label: t("kit.none") }, ...names.map((value) => ({ value, label: value }))]}
+      />
+    </FormDialog>
   );
 }
 

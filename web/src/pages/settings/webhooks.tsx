@@ -12,7 +12,7 @@ import { Select, Switch, TextField } from "../../ui/kit/field";
 import { Badge, type BadgeTone, Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { useAction } from "./action";
-import { SecretOnce } from "./keys";
+import { SecretOnce } from "./credentials";
 import { SectionHead } from "./section";
 
 type Webhook = components["schemas"]["Webhook"];

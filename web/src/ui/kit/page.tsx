@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import type { ReactNode, Ref } from "react";
 import { asApiError } from "../../api/problem";
 import { t } from "../../i18n";
 import { WarnIcon } from "../icons";
@@ -11,16 +11,19 @@ export function Page({
   actions,
   children,
   width = "wide",
+  scroller,
 }: {
   title: string;
   lead?: ReactNode;
   actions?: ReactNode;
   children: ReactNode;
   width?: "narrow" | "wide" | "full";
+  /** For what is drawn only where it is in sight. */
+  scroller?: Ref<HTMLDivElement>;
 }) {
   const widths = { narrow: "max-w-3xl", wide: "max-w-6xl", full: "max-w-none" };
   return (
-    <div className="relative h-full overflow-y-auto">
+    <div ref={scroller} className="relative h-full overflow-y-auto">
       <div className={`mx-auto px-4 py-6 sm:px-8 sm:py-8 ${widths[width]}`}>
         <PageHeader title={title} lead={lead} actions={actions} />
         {children}

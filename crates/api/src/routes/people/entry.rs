@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::StoreError;
 use store::people::{IdentityProvider, NewUser};
+use store::trail::{Line, Trail};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -377,13 +378,12 @@ pub(crate) async fn callback(
     let (scope, provider, secret) = known.map_err(|_| Problem::sign_in_failed())?;
     let redirect_uri = redirect_url(&base_url);
     let identity = app.auth.oidc.finish(&provider, secret.as_ref(), &redirect_uri, &flow, &code).await?;
-    let user = whose(&app, &scope, &provider, identity).await?;
+    let user = whose(&app, &scope, &provider, identity, entry.address_text()).await?;
+    audit::tell(&Note::of(scope).details(json!({"provider": provider.id})));
     let signed_in = session::open(&app, scope, user, "identity_provider", &entry, Carry::Cookies).await?;
     let mut cookies = signed_in.cookies().0;
     cookies.push(flow_cookie("", 0, &base_url));
-    let mut response = redirect(&flow.return_to, cookies)?;
-    response.extensions_mut().insert(Note::by(scope, signed_in.actor()).details(json!({"provider": provider.id})));
-    Ok(response)
+    redirect(&flow.return_to, cookies)
 }
 
 /// The person of the business whom an identity belongs to: linked before, of the same address, or joining now.
@@ -392,8 +392,21 @@ async fn whose(
     scope: &TenantScope,
     provider: &IdentityProvider,
     identity: oidc::Identity,
+    address: Option<String>,
 ) -> Result<UserId, Problem> {
     let store = app.node.store();
+    // Who joins or is linked leaves a line of that, beside the one of the sign-in.
+    let trail = |action: &str, id: UserId| {
+        Trail::new(Line {
+            scope: Some(*scope),
+            actor: None,
+            action: action.into(),
+            subject: format!("users/{id}"),
+            details: json!({"provider": provider.id}),
+            address: address.clone(),
+            at_ms: runtime::wall_ms(),
+        })
+    };
     let active = async |id: UserId| {
         let user = store.user(scope, id).await.map_err(store_problem)?;
         if user.active { Ok(id) } else { Err(Problem::sign_in_failed()) }
@@ -421,11 +434,13 @@ async fn whose(
                 password_hash: None,
                 verified: true,
             };
-            store.create_user(scope, &user, runtime::wall_ms()).await.map_err(store_problem)?;
+            let joins = store.create_user(scope, &user, runtime::wall_ms());
+            trail("join_by_identity_provider", user.id).follow(joins).await.map_err(store_problem)?;
             user.id
         }
     };
-    store.link_identity(scope, provider.id, &identity.subject, id).await.map_err(store_problem)?;
+    let links = store.link_identity(scope, provider.id, &identity.subject, id);
+    trail("link_identity", id).follow(links).await.map_err(store_problem)?;
     Ok(id)
 }
 

@@ -215,14 +215,8 @@ pub(crate) async fn refresh(
         Renewed::Done { scope, user, session } => {
             session::hand_out(&app, (scope, user, session), next.text, &entry, carry)
         }
-        Renewed::Reused { scope, user, session } => {
+        Renewed::Reused { user, session, .. } => {
             tracing::warn!(%user, %session, "a refresh token came twice; its session is over");
-            let (subject, details) = (format!("sessions/{session}"), json!({}));
-            let action = "refresh_token_reused";
-            let address = entry.address_text();
-            let line =
-                Audited { actor: None, action, subject: &subject, details: &details, address: address.as_deref() };
-            crate::auth::audit::write(&app, scope, &line).await;
             Err(Problem::sign_in_failed())
         }
         Renewed::Unknown => Err(Problem::sign_in_failed()),
@@ -327,7 +321,9 @@ pub(crate) async fn forgot_password(
     let email = read_email(&wish.email)?;
     let business = wish.business.as_deref().map(read_slug).transpose()?;
     app.auth.throttle.attempt("forgot", entry.address, Some(&email)).await?;
-    crate::auth::forgotten::ask(app.node.store().as_ref(), email, business).await.map_err(store_problem)?;
+    crate::auth::forgotten::ask(app.node.store().as_ref(), email, business, entry.language.clone())
+        .await
+        .map_err(store_problem)?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -357,14 +353,13 @@ pub(crate) async fn reset_password(
     State(app): State<App>,
     entry: Entry,
     Body(wish): Body<Reset>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<StatusCode, Problem> {
     app.auth.throttle.attempt("token", entry.address, None).await?;
     check_new_password(&wish.password, "")?;
     let password = app.auth.passwords.hash(wish.password).await?;
     let done = app.node.store().reset_password(&hash(wish.token.expose()), &password, runtime::wall_ms()).await;
-    let (scope, user) = done.map_err(store_problem)?.ok_or_else(Problem::token_void)?;
-    let note = Note::of(scope).details(json!({"user": user.0}));
-    Ok((StatusCode::NO_CONTENT, axum::Extension(note)))
+    done.map_err(store_problem)?.ok_or_else(Problem::token_void)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// An e-mail address as it is kept: in lower case. Whether mail arrives there is shown by mail, not by its letters.

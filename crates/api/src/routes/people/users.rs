@@ -188,9 +188,9 @@ pub(crate) async fn allow_reset(
         None => false,
         Some(mailer) => {
             let user = store.user(&caller.scope, id).await.map_err(store_problem)?;
-            let business = store.business(&caller.scope).await.map_err(store_problem)?;
+            let sender = mail::Sender::of(store.as_ref(), &caller.scope, None).await.map_err(store_problem)?;
             let link = mailer.link("reset", &token.text);
-            let letter = mail::password_reset(&business, &user.email, &link, expires_at_ms);
+            let letter = mail::password_reset(&sender, &user.email, &link, expires_at_ms);
             mailer.post(store.as_ref(), &caller.scope, letter).await.map_err(store_problem)?;
             true
         }
@@ -295,6 +295,10 @@ pub(crate) struct InvitationWish {
     email: String,
     #[schema(value_type = String, example = "operator")]
     role: Role,
+    /// In which language the mail is written (BCP-47); that of the business when left out.
+    #[serde(default)]
+    #[schema(pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", example = "hi")]
+    language: Option<String>,
 }
 
 /// Invites somebody to join the business. The link goes to them by mail; without mail, hand them the token.
@@ -313,6 +317,7 @@ pub(crate) async fn invite(
     Body(wish): Body<InvitationWish>,
 ) -> Result<impl IntoResponse, Problem> {
     may_give(&caller, wish.role)?;
+    wish.language.as_deref().map(crate::routes::check_language).transpose()?;
     let (token, now_ms) = (secret::fresh(SecretKind::OneTime)?, runtime::wall_ms());
     let invitation = Invitation {
         id: Uuid::now_v7(),
@@ -331,9 +336,10 @@ pub(crate) async fn invite(
         None => false,
         Some(mailer) => {
             let store = app.node.store();
-            let business = store.business(&caller.scope).await.map_err(store_problem)?;
+            let sender = mail::Sender::of(store.as_ref(), &caller.scope, wish.language.as_deref()).await;
+            let sender = sender.map_err(store_problem)?;
             let (link, until_ms) = (mailer.link("invitation", &token.text), invitation.expires_at_ms);
-            let letter = mail::invitation(&business, &invitation.email, invitation.role, &link, until_ms);
+            let letter = mail::invitation(&sender, &invitation.email, invitation.role, &link, until_ms);
             mailer.post(store.as_ref(), &caller.scope, letter).await.map_err(store_problem)?;
             true
         }

@@ -145,6 +145,8 @@ fn agent(id: AgentId, business: BusinessId, tool_url: &str) -> Agent {
         tools: tools(tool_url),
         flow: None,
         handoff_to: None,
+        hours: None,
+        guardrails: Default::default(),
         record: false,
     };
     seed.agent(id, business)
@@ -328,6 +330,7 @@ fn serve(node: &Node, scope: TenantScope, listener: TcpListener) -> DropGuard {
         shared,
         documents: None,
         test_caller: None,
+        webrtc: None,
     };
     let stop = CancellationToken::new();
     tokio::spawn(api::server::serve(listener, api::router(app), stop.clone(), Duration::from_secs(1)));

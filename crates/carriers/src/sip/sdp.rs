@@ -1,0 +1,478 @@
+//! What two ends agree on about audio: offers and answers (RFC 3264) in session descriptions (RFC 8866), with the keys of
+//! protected audio (RFC 4568). Pure: whoever calls chooses ports and keys.
+//!
+//! Spoken here: one audio stream in G.711 µ-law or A-law, keys as events (RFC 4733), plain or with SRTP whose keys travel in
+//! the description. Everything else that is offered is refused as the standard wants it, line by line.
+
+use base::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sdp_types::{Media, Session};
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+/// Packets are this long; what is received may be any multiple of 10 ms.
+pub const PACKET_MS: u32 = 20;
+/// Descriptions longer than this are refused unread: those of phones have a tenth of it.
+const DESCRIPTION_BYTES_MAX: usize = 16 * 1024;
+/// More streams than this in one description are no phone.
+const STREAMS_MAX: usize = 16;
+/// The number by which we offer keys.
+const EVENT_PAYLOAD_TYPE: u8 = 101;
+
+/// A codec of a phone line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// G.711 µ-law.
+    Pcmu,
+    /// G.711 A-law.
+    Pcma,
+}
+
+impl Codec {
+    /// All, best first.
+    pub const ALL: [Self; 2] = [Self::Pcmu, Self::Pcma];
+
+    /// The number that RFC 3551 gives it.
+    pub const fn payload_type(self) -> u8 {
+        match self {
+            Self::Pcmu => 0,
+            Self::Pcma => 8,
+        }
+    }
+
+    /// Its name in a description.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcmu => "PCMU",
+            Self::Pcma => "PCMA",
+        }
+    }
+}
+
+/// Which way audio flows, from the point of view of whoever wrote the description.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flow {
+    /// Both ways.
+    #[default]
+    Both,
+    /// The writer sends only: the other end is on hold and hears music.
+    Sends,
+    /// The writer listens only.
+    Listens,
+    /// Neither.
+    None,
+}
+
+impl Flow {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Both => "sendrecv",
+            Self::Sends => "sendonly",
+            Self::Listens => "recvonly",
+            Self::None => "inactive",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Both, Self::Sends, Self::Listens, Self::None].into_iter().find(|flow| flow.name() == name)
+    }
+
+    /// The same flow from the other end.
+    const fn mirrored(self) -> Self {
+        match self {
+            Self::Sends => Self::Listens,
+            Self::Listens => Self::Sends,
+            other => other,
+        }
+    }
+}
+
+/// How audio is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suite {
+    /// AES-128 in counter mode, 80 bits of authentication.
+    AesCm80,
+    /// The same with 32 bits.
+    AesCm32,
+    /// AES-128-GCM.
+    Gcm,
+}
+
+impl Suite {
+    const ALL: [Self; 3] = [Self::Gcm, Self::AesCm80, Self::AesCm32];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::AesCm80 => "AES_CM_128_HMAC_SHA1_80",
+            Self::AesCm32 => "AES_CM_128_HMAC_SHA1_32",
+            Self::Gcm => "AEAD_AES_128_GCM",
+        }
+    }
+
+    /// Bytes of key and salt together; the key is the first 16.
+    pub const fn key_bytes(self) -> usize {
+        match self {
+            Self::AesCm80 | Self::AesCm32 => 30,
+            Self::Gcm => 28,
+        }
+    }
+}
+
+/// The key with which one end sends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Crypto {
+    /// Names it among those offered.
+    pub tag: u32,
+    /// How.
+    pub suite: Suite,
+    /// Key and salt, [`Suite::key_bytes`] long.
+    pub key: Key,
+}
+
+/// Key and salt. Prints nothing of itself.
+#[derive(Clone, Debug)]
+pub struct Key(pub Secret<Vec<u8>>);
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose() == other.0.expose()
+    }
+}
+
+impl Crypto {
+    fn read(value: &str) -> Option<Self> {
+        let mut words = value.split_ascii_whitespace();
+        let tag = words.next()?.parse().ok()?;
+        let suite = words.next()?;
+        let suite = Suite::ALL.into_iter().find(|one| one.name().eq_ignore_ascii_case(suite))?;
+        // Session parameters change the format of packets; none of them is spoken here.
+        let (key, parameters) = (words.next()?, words.next());
+        let key = key.strip_prefix("inline:")?;
+        let mut parts = key.split('|');
+        let bytes = STANDARD.decode(parts.next()?).ok()?;
+        // A lifetime is longer than any call; a key identifier ("1:4") would lengthen every packet.
+        let has_identifier = parts.any(|part| part.contains(':'));
+        let fits = bytes.len() == suite.key_bytes() && !has_identifier && parameters.is_none();
+        fits.then(|| Self { tag, suite, key: Key(Secret::new(bytes)) })
+    }
+
+    fn write(&self, out: &mut String) {
+        let key = STANDARD.encode(self.key.0.expose());
+        let _ = write!(out, "a=crypto:{} {} inline:{key}\r\n", self.tag, self.suite.name());
+    }
+}
+
+/// What one stream of a description says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audio {
+    /// Where its writer listens; an unspecified address means that it does not.
+    pub address: SocketAddr,
+    /// Where it listens for reports.
+    pub reports: SocketAddr,
+    /// Whether reports may come to the same port as audio.
+    pub is_multiplexed: bool,
+    /// The codecs that we speak, with the writer's numbers, in its order.
+    pub codecs: Vec<(Codec, u8)>,
+    /// The writer's number for keys as events.
+    pub events: Option<u8>,
+    /// Which way it flows.
+    pub flow: Flow,
+    /// Whether the profile is one that must be protected.
+    pub is_protected: bool,
+    /// The keys that we can use.
+    pub cryptos: Vec<Crypto>,
+}
+
+/// A description that was received.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Description {
+    /// The stream to use.
+    pub audio: Audio,
+    /// Which of the streams it is.
+    index: usize,
+    /// All streams, for an answer: kind, profile and formats of each.
+    streams: Vec<(String, String, String)>,
+    /// Its version; a repeated description has the same.
+    pub version: u64,
+}
+
+/// Why a description leads to no call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SdpError {
+    /// It cannot be read.
+    #[error("the session description cannot be read")]
+    Malformed,
+    /// It has no stream of audio that is not refused.
+    #[error("the session description has no audio over RTP")]
+    NoAudio,
+    /// None of its codecs is spoken here.
+    #[error("no codec in common: PCMU and PCMA are spoken")]
+    NoCodec,
+    /// One end wants protected audio and the other does not offer it.
+    #[error("no protection in common: SRTP with keys in the description (RFC 4568) is spoken")]
+    NoProtection,
+}
+
+/// Whether our audio is protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// Never.
+    Never,
+    /// When the other end wants it.
+    #[default]
+    Allowed,
+    /// Always.
+    Required,
+}
+
+/// Our end of a stream.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// Where the other end reaches us.
+    pub address: SocketAddr,
+    /// Names the session; the same for the whole call.
+    pub session: u64,
+    /// Grows with each change.
+    pub version: u64,
+    /// What we speak, best first.
+    pub codecs: Vec<Codec>,
+    /// Whether it is protected.
+    pub protection: Protection,
+    /// Fresh random bytes for our key, at least 30.
+    pub key: Key,
+    /// Which way audio shall flow.
+    pub flow: Flow,
+}
+
+/// What was agreed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Agreed {
+    /// Where to send audio.
+    pub address: SocketAddr,
+    /// Where to send reports.
+    pub reports: SocketAddr,
+    /// The codec, both ways.
+    pub codec: Codec,
+    /// The number that we send it under, and the one under which it comes.
+    pub payload_types: (u8, u8),
+    /// The numbers for keys, the same way around.
+    pub events: Option<(u8, u8)>,
+    /// Whether we may be heard.
+    pub sends: bool,
+    /// Whether the other end may be heard.
+    pub listens: bool,
+    /// Our key and theirs.
+    pub keys: Option<(Crypto, Crypto)>,
+}
+
+/// Reads a description.
+pub fn read(body: &[u8]) -> Result<Description, SdpError> {
+    if body.len() > DESCRIPTION_BYTES_MAX {
+        return Err(SdpError::Malformed);
+    }
+    let session = Session::parse(body).map_err(|_| SdpError::Malformed)?;
+    if session.medias.len() > STREAMS_MAX {
+        return Err(SdpError::Malformed);
+    }
+    let is_audio = |media: &Media| {
+        media.media.eq_ignore_ascii_case("audio") && media.port != 0 && protected_profile(&media.proto).is_some()
+    };
+    let index = session.medias.iter().position(is_audio).ok_or(SdpError::NoAudio)?;
+    let audio = read_audio(&session, &session.medias[index])?;
+    let streams = session.medias.iter().map(|one| (one.media.clone(), one.proto.clone(), one.fmt.clone())).collect();
+    Ok(Description { audio, index, streams, version: session.origin.sess_version })
+}
+
+/// Whether a profile is protected; `None` for one that is not spoken here.
+fn protected_profile(profile: &str) -> Option<bool> {
+    match profile {
+        "RTP/AVP" | "RTP/AVPF" => Some(false),
+        "RTP/SAVP" | "RTP/SAVPF" => Some(true),
+        _ => None,
+    }
+}
+
+fn read_audio(session: &Session, media: &Media) -> Result<Audio, SdpError> {
+    let connection = media.connections.first().or(session.connection.as_ref()).ok_or(SdpError::Malformed)?;
+    let ip = address_of(&connection.connection_address)?;
+    let values = |name: &'static str| {
+        let named = move |one: &&sdp_types::Attribute| one.attribute.eq_ignore_ascii_case(name);
+        media.attributes.iter().filter(named).map(|one| one.value.as_deref().unwrap_or_default())
+    };
+    let map = |payload_type: u8| {
+        values("rtpmap").find_map(|value| {
+            let (number, codec) = value.trim().split_once(' ')?;
+            (number.parse() == Ok(payload_type)).then(|| codec.trim())
+        })
+    };
+    let (mut codecs, mut events) = (Vec::new(), None);
+    for number in media.fmt.split_ascii_whitespace().filter_map(|number| number.parse::<u8>().ok()) {
+        match map(number) {
+            Some(mapped) => match codec_named(mapped) {
+                Some(codec) => codecs.push((codec, number)),
+                None if is_event(mapped) => events = events.or(Some(number)),
+                None => {}
+            },
+            None => codecs.extend(Codec::ALL.into_iter().find(|one| one.payload_type() == number).map(|c| (c, number))),
+        }
+    }
+    let flow_in = |attributes: &[sdp_types::Attribute]| attributes.iter().find_map(|one| Flow::named(&one.attribute));
+    let flow = flow_in(&media.attributes).or_else(|| flow_in(&session.attributes)).unwrap_or_default();
+    let reports_port = values("rtcp").find_map(|value| value.split_ascii_whitespace().next()?.parse().ok());
+    let is_multiplexed = values("rtcp-mux").next().is_some();
+    let port_after = media.port.saturating_add(1);
+    let reports = if is_multiplexed { media.port } else { reports_port.unwrap_or(port_after) };
+    Ok(Audio {
+        address: SocketAddr::new(ip, media.port),
+        reports: SocketAddr::new(ip, reports),
+        is_multiplexed,
+        codecs,
+        events,
+        flow: if ip.is_unspecified() && flow == Flow::Both { Flow::Sends } else { flow },
+        is_protected: protected_profile(&media.proto) == Some(true),
+        cryptos: values("crypto").filter_map(Crypto::read).collect(),
+    })
+}
+
+fn address_of(text: &str) -> Result<IpAddr, SdpError> {
+    // Names are allowed by the grammar and used by nobody; looking one up would be a wait in the middle of an offer.
+    text.split('/').next().and_then(|ip| ip.parse().ok()).ok_or(SdpError::Malformed)
+}
+
+fn codec_named(mapped: &str) -> Option<Codec> {
+    let mut parts = mapped.split('/');
+    let (name, rate, channels) = (parts.next()?, parts.next()?, parts.next());
+    if rate != "8000" || channels.is_some_and(|count| count != "1") {
+        return None;
+    }
+    Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name))
+}
+
+fn is_event(mapped: &str) -> bool {
+    mapped.get(..20).is_some_and(|head| head.eq_ignore_ascii_case("telephone-event/8000")) && mapped.len() == 20
+}
+
+/// Our offer.
+pub fn offer(local: &Local) -> String {
+    let profile = if local.protection == Protection::Required { "RTP/SAVP" } else { "RTP/AVP" };
+    let numbers: Vec<(Codec, u8)> = local.codecs.iter().map(|codec| (*codec, codec.payload_type())).collect();
+    let crypto = (local.protection == Protection::Required).then(|| our_crypto(local, 1, Suite::AesCm80));
+    let mut out = head(local);
+    stream(&mut out, local, profile, &numbers, Some(EVENT_PAYLOAD_TYPE), local.flow, crypto.as_ref());
+    out
+}
+
+/// Our answer to an offer, and what it agrees on.
+pub fn answer(offer: &Description, local: &Local) -> Result<(String, Agreed), SdpError> {
+    let audio = &offer.audio;
+    let (codec, number) =
+        *audio.codecs.iter().find(|(codec, _)| local.codecs.contains(codec)).ok_or(SdpError::NoCodec)?;
+    let keys = match audio.cryptos.first() {
+        Some(_) if local.protection == Protection::Never && audio.is_protected => return Err(SdpError::NoProtection),
+        Some(theirs) if audio.is_protected || local.protection == Protection::Required => {
+            Some((our_crypto(local, theirs.tag, theirs.suite), theirs.clone()))
+        }
+        None if audio.is_protected || local.protection == Protection::Required => return Err(SdpError::NoProtection),
+        _ => None,
+    };
+    // What the other end does not listen to is not sent, and what we hold is not listened to.
+    let theirs = audio.flow.mirrored();
+    let flow = match (theirs, local.flow) {
+        (Flow::Both, ours) => ours,
+        (theirs, Flow::Both) => theirs,
+        (theirs, ours) if theirs == ours => ours,
+        _ => Flow::None,
+    };
+    let mut out = head(local);
+    for (index, (kind, profile, formats)) in offer.streams.iter().enumerate() {
+        if index == offer.index {
+            let ours = keys.as_ref().map(|(ours, _)| ours);
+            stream(&mut out, local, profile, &[(codec, number)], audio.events, flow, ours);
+        } else {
+            let _ = write!(out, "m={kind} 0 {profile} {formats}\r\n");
+        }
+    }
+    let agreed = Agreed {
+        address: audio.address,
+        reports: audio.reports,
+        codec,
+        payload_types: (number, number),
+        events: audio.events.map(|number| (number, number)),
+        sends: matches!(flow, Flow::Both | Flow::Sends) && !audio.address.ip().is_unspecified(),
+        listens: matches!(flow, Flow::Both | Flow::Listens),
+        keys,
+    };
+    Ok((out, agreed))
+}
+
+/// What the answer to our offer agrees on. `local` is what the offer was made from.
+pub fn accept(answer: &Description, local: &Local) -> Result<Agreed, SdpError> {
+    let audio = &answer.audio;
+    let (codec, number) =
+        *audio.codecs.iter().find(|(codec, _)| local.codecs.contains(codec)).ok_or(SdpError::NoCodec)?;
+    let is_required = local.protection == Protection::Required;
+    let keys = match audio.cryptos.first() {
+        Some(theirs) if is_required && theirs.suite == Suite::AesCm80 => {
+            Some((our_crypto(local, theirs.tag, theirs.suite), theirs.clone()))
+        }
+        None if !is_required && !audio.is_protected => None,
+        Some(_) if !is_required && !audio.is_protected => None,
+        _ => return Err(SdpError::NoProtection),
+    };
+    let may_send = matches!(local.flow, Flow::Both | Flow::Sends);
+    let may_listen = matches!(local.flow, Flow::Both | Flow::Listens);
+    Ok(Agreed {
+        address: audio.address,
+        reports: audio.reports,
+        codec,
+        payload_types: (number, codec.payload_type()),
+        events: audio.events.map(|number| (number, EVENT_PAYLOAD_TYPE)),
+        sends: may_send && matches!(audio.flow, Flow::Both | Flow::Listens) && !audio.address.ip().is_unspecified(),
+        listens: may_listen && matches!(audio.flow, Flow::Both | Flow::Sends),
+        keys,
+    })
+}
+
+fn our_crypto(local: &Local, tag: u32, suite: Suite) -> Crypto {
+    let mut key = local.key.0.expose().clone();
+    key.resize(suite.key_bytes(), 0);
+    Crypto { tag, suite, key: Key(Secret::new(key)) }
+}
+
+fn head(local: &Local) -> String {
+    let ip = local.address.ip();
+    let kind = if ip.is_ipv6() { "IP6" } else { "IP4" };
+    let Local { session, version, .. } = local;
+    format!("v=0\r\no=- {session} {version} IN {kind} {ip}\r\ns=-\r\nc=IN {kind} {ip}\r\nt=0 0\r\n")
+}
+
+fn stream(
+    out: &mut String,
+    local: &Local,
+    profile: &str,
+    codecs: &[(Codec, u8)],
+    events: Option<u8>,
+    flow: Flow,
+    crypto: Option<&Crypto>,
+) {
+    let port = local.address.port();
+    let _ = write!(out, "m=audio {port} {profile}");
+    for number in codecs.iter().map(|(_, number)| *number).chain(events) {
+        let _ = write!(out, " {number}");
+    }
+    out.push_str("\r\n");
+    for (codec, number) in codecs {
+        let _ = write!(out, "a=rtpmap:{number} {}/8000\r\n", codec.name());
+    }
+    if let Some(number) = events {
+        let _ = write!(out, "a=rtpmap:{number} telephone-event/8000\r\na=fmtp:{number} 0-15\r\n");
+    }
+    if let Some(crypto) = crypto {
+        crypto.write(out);
+    }
+    let _ = write!(out, "a=ptime:{PACKET_MS}\r\na=maxptime:60\r\na=rtcp-mux\r\na={}\r\n", flow.name());
+}
+
+#[cfg(test)]
+mod tests;

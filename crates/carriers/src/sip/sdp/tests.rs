@@ -1,0 +1,188 @@
+use super::*;
+use proptest::prelude::*;
+
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd";
+
+fn local() -> Local {
+    Local {
+        address: "192.0.2.9:40000".parse().unwrap(),
+        session: 11,
+        version: 1,
+        codecs: Codec::ALL.to_vec(),
+        protection: Protection::Allowed,
+        key: Key(Secret::new(vec![7; 30])),
+        flow: Flow::Both,
+    }
+}
+
+fn described(lines: &str) -> Description {
+    read(text(lines).as_bytes()).unwrap()
+}
+
+fn text(lines: &str) -> String {
+    format!("v=0\r\no=alice 1 3 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\n{lines}")
+}
+
+const PHONE: &str = "m=audio 5004 RTP/AVP 9 8 0 96\r\na=rtpmap:9 G722/8000\r\na=rtpmap:96 telephone-event/8000\r\n";
+
+#[test]
+fn the_first_codec_of_the_offer_that_we_speak_is_chosen_under_its_own_number() {
+    let (answer, agreed) = answer(&described(PHONE), &local()).unwrap();
+    assert_eq!((agreed.codec, agreed.payload_types, agreed.events), (Codec::Pcma, (8, 8), Some((96, 96))));
+    assert_eq!(
+        (agreed.address, agreed.reports),
+        ("198.51.100.1:5004".parse().unwrap(), "198.51.100.1:5005".parse().unwrap())
+    );
+    assert!(
+        answer.contains("m=audio 40000 RTP/AVP 8 96\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n")
+    );
+    assert!(answer.starts_with("v=0\r\no=- 11 1 IN IP4 192.0.2.9\r\n"));
+    assert!(agreed.sends && agreed.listens && agreed.keys.is_none());
+}
+
+#[test]
+fn our_answer_to_our_own_offer_agrees_with_both() {
+    for protection in [Protection::Never, Protection::Allowed, Protection::Required] {
+        let ours = Local { protection, ..local() };
+        let offered = read(offer(&ours).as_bytes()).unwrap();
+        let other =
+            Local { address: "192.0.2.8:50000".parse().unwrap(), key: Key(Secret::new(vec![9; 30])), ..local() };
+        let (answered, there) = answer(&offered, &other).unwrap();
+        let here = accept(&read(answered.as_bytes()).unwrap(), &ours).unwrap();
+        assert_eq!((here.codec, here.payload_types, here.events), (there.codec, there.payload_types, there.events));
+        assert_eq!((here.address, there.address), (other.address, ours.address));
+        assert_eq!(here.keys.is_some(), protection == Protection::Required);
+        if let (Some((here_ours, here_theirs)), Some((there_ours, there_theirs))) = (here.keys, there.keys) {
+            assert_eq!((here_ours, here_theirs), (there_theirs, there_ours));
+        }
+    }
+}
+
+#[test]
+fn an_offer_says_what_we_speak_and_keys_only_when_they_are_required() {
+    let plain = offer(&local());
+    assert!(plain.contains("m=audio 40000 RTP/AVP 0 8 101\r\n") && !plain.contains("crypto"), "{plain}");
+    let protected = offer(&Local { protection: Protection::Required, ..local() });
+    assert!(protected.contains("RTP/SAVP 0 8 101\r\n"), "{protected}");
+    assert!(protected.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:BwcH"), "{protected}");
+}
+
+#[test]
+fn every_stream_is_answered_in_its_place() {
+    let lines = format!("m=video 6000 RTP/AVP 99\r\nm=audio 0 RTP/AVP 0\r\n{PHONE}m=image 7000 udptl t38\r\n");
+    let (answer, _) = answer(&described(&lines), &local()).unwrap();
+    let streams: Vec<_> = answer.lines().filter(|line| line.starts_with("m=")).collect();
+    let expected = ["m=video 0 RTP/AVP 99", "m=audio 0 RTP/AVP 0", "m=audio 40000 RTP/AVP 8 96", "m=image 0 udptl t38"];
+    assert_eq!(streams, expected);
+}
+
+#[test]
+fn hold_in_all_its_forms_silences_us_and_is_mirrored() {
+    let cases = [
+        ("a=sendonly\r\n", "a=recvonly", false, true),
+        ("a=inactive\r\n", "a=inactive", false, false),
+        ("a=recvonly\r\n", "a=sendonly", true, false),
+        ("a=sendrecv\r\n", "a=sendrecv", true, true),
+        ("c=IN IP4 0.0.0.0\r\n", "a=recvonly", false, true),
+    ];
+    for (line, answered, sends, listens) in cases {
+        let lines = if line.starts_with("c=") {
+            format!("m=audio 5004 RTP/AVP 0\r\n{line}")
+        } else {
+            format!("m=audio 5004 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n{line}")
+        };
+        let (answer, agreed) = answer(&described(&lines), &local()).unwrap();
+        assert!(answer.contains(answered), "{line}: {answer}");
+        assert_eq!((agreed.sends, agreed.listens), (sends, listens), "{line}");
+    }
+}
+
+#[test]
+fn the_direction_of_the_whole_session_counts_for_a_stream_without_one() {
+    let head = "v=0\r\no=- 1 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\na=inactive\r\n";
+    let held = read(format!("{head}m=audio 5004 RTP/AVP 0\r\n").as_bytes()).unwrap();
+    assert_eq!(held.audio.flow, Flow::None);
+}
+
+#[test]
+fn a_protected_offer_is_answered_with_the_same_tag_and_suite_and_our_key() {
+    let lines = format!(
+        "m=audio 5004 RTP/SAVP 0\r\na=crypto:3 F8_128_HMAC_SHA1_80 inline:{KEY}\r\n\
+         a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:{KEY}|2^31\r\n"
+    );
+    let (answer, agreed) = answer(&described(&lines), &local()).unwrap();
+    assert!(answer.contains("RTP/SAVP 0\r\n") && answer.contains("a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:BwcH"));
+    let (ours, theirs) = agreed.keys.unwrap();
+    assert_eq!(theirs.key.0.expose()[..], (0..30).collect::<Vec<u8>>());
+    assert_eq!((ours.tag, ours.key.0.expose()[..].to_vec()), (4, vec![7; 30]));
+    assert!(!format!("{ours:?}").contains("7, 7"), "a key prints nothing of itself");
+}
+
+#[test]
+fn what_cannot_be_agreed_says_why() {
+    let offer = |lines: &str| answer(&described(lines), &local()).map(|_| ()).unwrap_err();
+    assert_eq!(offer("m=audio 5004 RTP/AVP 9 18\r\n"), SdpError::NoCodec);
+    assert_eq!(offer("m=audio 5004 RTP/SAVP 0\r\n"), SdpError::NoProtection);
+    assert_eq!(
+        offer("m=audio 5004 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAAA\r\n"),
+        SdpError::NoProtection
+    );
+    let identified = format!("m=audio 5004 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20|7:4\r\n");
+    assert_eq!(offer(&identified), SdpError::NoProtection);
+    assert_eq!(read(text("").as_bytes()), Err(SdpError::NoAudio));
+    assert_eq!(read(text("m=audio 5004 UDP/TLS/RTP/SAVPF 0\r\n").as_bytes()), Err(SdpError::NoAudio));
+    assert_eq!(read(b"hello"), Err(SdpError::Malformed));
+    assert_eq!(read(&vec![b'a'; 20_000]), Err(SdpError::Malformed));
+    let required = Local { protection: Protection::Required, ..local() };
+    assert_eq!(answer(&described(PHONE), &required).map(|_| ()), Err(SdpError::NoProtection));
+    assert_eq!(accept(&described(PHONE), &required).map(|_| ()), Err(SdpError::NoProtection));
+    let never = Local { protection: Protection::Never, ..local() };
+    let lines = format!("m=audio 5004 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}\r\n");
+    assert_eq!(answer(&described(&lines), &never).map(|_| ()), Err(SdpError::NoProtection));
+}
+
+#[test]
+fn a_host_name_instead_of_an_address_is_refused() {
+    let named = "v=0\r\no=- 1 1 IN IP4 a.example\r\ns=-\r\nc=IN IP4 a.example\r\nt=0 0\r\nm=audio 5004 RTP/AVP 0\r\n";
+    assert_eq!(read(named.as_bytes()), Err(SdpError::Malformed));
+}
+
+#[test]
+fn the_newer_internet_protocol_is_spoken() {
+    let six = "v=0\r\no=- 1 1 IN IP6 2001:db8::1\r\ns=-\r\nc=IN IP6 2001:db8::1\r\nt=0 0\r\nm=audio 5004 RTP/AVP 0\r\n";
+    let ours = Local { address: "[2001:db8::9]:40000".parse().unwrap(), ..local() };
+    let (answer, agreed) = answer(&read(six.as_bytes()).unwrap(), &ours).unwrap();
+    assert_eq!(agreed.address, "[2001:db8::1]:5004".parse().unwrap());
+    assert!(answer.contains("c=IN IP6 2001:db8::9\r\n"));
+}
+
+#[test]
+fn reports_go_where_the_other_end_wants_them() {
+    let mux = described("m=audio 5004 RTP/AVP 0\r\na=rtcp-mux\r\n");
+    assert_eq!((mux.audio.reports.port(), mux.audio.is_multiplexed), (5004, true));
+    let named = described("m=audio 5004 RTP/AVP 0\r\na=rtcp:5020\r\n");
+    assert_eq!((named.audio.reports.port(), named.audio.is_multiplexed), (5020, false));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_description_is_too_odd(at in any::<prop::sample::Index>(), with in any::<u8>(), cut in any::<prop::sample::Index>()) {
+        let lines = format!("{PHONE}a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}\r\na=rtcp:7\r\na=sendonly\r\n");
+        let mut bytes = text(&lines).into_bytes();
+        let index = at.index(bytes.len());
+        bytes[index] = with;
+        bytes.truncate(cut.index(bytes.len() * 2));
+        if let Ok(description) = read(&bytes)
+            && let Ok((text, _)) = answer(&description, &local())
+        {
+            prop_assert!(read(text.as_bytes()).is_ok(), "{}", text);
+        }
+    }
+
+    #[test]
+    fn no_noise_is_too_odd(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = read(&bytes);
+    }
+}

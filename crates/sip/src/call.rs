@@ -1,0 +1,597 @@
+//! One call: from its request to its end, whoever began it.
+
+use crate::config::Trunk;
+use crate::endpoint::{Command, CommandError, Place, Shared};
+use crate::front::{Line, Next, Quality, Report, Verdict};
+use crate::inbound::Asked;
+use crate::leg::{Leg, LineEnd, Noticed, Order};
+use crate::message::{self, header};
+use crate::session::{Expires, Session};
+use base::{Secret, limits};
+use carriers::sip as framing;
+use carriers::sip::sdp::{self, Agreed, Description, Flow, Key, Local, SdpError};
+use model::call::CallState;
+use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHandle};
+use rsipstack::dialog::invite_dialog::InviteDialog;
+use rsipstack::sip::{Header, Request, StatusCode, StatusCodeKind, Transport};
+use rsipstack::transaction::transaction::Transaction;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// The first repetition of an answer that was not confirmed, and the longest pause between two (RFC 3261, 13.3.1.4).
+const REPEAT_MS: u64 = 500;
+const REPEAT_MS_MAX: u64 = 4_000;
+
+type Told = oneshot::Sender<Result<(), CommandError>>;
+
+/// A call that has been agreed on.
+pub(crate) struct Call {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) call_ref: String,
+    pub(crate) trunk: Arc<Trunk>,
+    pub(crate) dialog: InviteDialog,
+    pub(crate) states: DialogStateReceiver,
+    pub(crate) told: mpsc::Receiver<Command>,
+    pub(crate) leg: Leg,
+    pub(crate) local: Local,
+    pub(crate) session: Option<(Session, Instant)>,
+    pub(crate) takes_updates: bool,
+    is_held: bool,
+    /// The next confirmation carries the answer to an offer of ours.
+    awaits_answer: bool,
+    /// Since when a transfer is under way, and who wants to know how it ends.
+    transfer: Option<(Instant, Option<Told>)>,
+}
+
+/// How a call ended.
+enum Over {
+    /// The other side said goodbye, or its dialog broke.
+    Theirs,
+    /// We say goodbye, with this reason.
+    Ours(&'static str),
+}
+
+/// Answers a request for a call. Returns when the call is over.
+pub(crate) async fn answer(
+    shared: Arc<Shared>,
+    mut transaction: Transaction,
+    asked: Asked,
+    place: Place,
+    told: mpsc::Receiver<Command>,
+) -> rsipstack::Result<()> {
+    let transport = transaction.connection.as_ref().map_or(Transport::Udp, |connection| connection.transport());
+    let ip = shared.ip_towards(asked.invite.source);
+    let user = asked.trunk.user.clone().unwrap_or_else(|| "frontdesk".to_owned());
+    let contact = shared.contact(&user, ip, transport);
+    let (changed, states) = shared.dialogs.new_dialog_state_channel();
+    let dialog = shared.dialogs.get_or_create_server_invite(&transaction, changed, None, Some(contact))?;
+    let mut driven = dialog.clone();
+    let driver = tokio::spawn(async move {
+        if let Err(error) = driven.handle(&mut transaction).await {
+            tracing::debug!(%error, "a call's first transaction ended");
+        }
+    });
+    let call_ref = asked.invite.call_ref.clone();
+    let ended = Ringing { shared: Arc::clone(&shared), asked, dialog: dialog.clone(), states, told, ip, transport };
+    let (state, quality) = Box::pin(ended.run()).await;
+    shared.dialogs.remove_dialog(&dialog.id());
+    drop(place);
+    metrics::counter!("frontdesk_sip_calls_total", "direction" => "inbound", "state" => state.name()).increment(1);
+    report(&shared, &call_ref, state, None, quality).await;
+    // It still answers repetitions for a while; it ends by itself.
+    drop(driver);
+    Ok(())
+}
+
+struct Ringing {
+    shared: Arc<Shared>,
+    asked: Asked,
+    dialog: InviteDialog,
+    states: DialogStateReceiver,
+    told: mpsc::Receiver<Command>,
+    ip: IpAddr,
+    transport: Transport,
+}
+
+impl Ringing {
+    async fn run(mut self) -> (CallState, Option<Quality>) {
+        // Who takes reliable provisional answers only gets none: the final one comes soon.
+        if !self.asked.is_reliable_only
+            && let Err(error) = self.dialog.ringing(None, None)
+        {
+            tracing::debug!(%error, "ringing was not said");
+        }
+        let front = Arc::clone(&self.shared.front);
+        let decided =
+            timeout(Duration::from_millis(limits::SIP_FRONT_MS_MAX), front.invited(self.asked.invite.clone()));
+        let verdict = tokio::select! {
+            verdict = decided => verdict.unwrap_or(Verdict::Unavailable),
+            () = terminated(&mut self.states) => return (CallState::Canceled, None),
+        };
+        let token = match verdict {
+            Verdict::Answer { token } => token,
+            refusal => return (self.refuse(&refusal), None),
+        };
+        let Some((sockets, local)) = open(&self.shared, &self.asked.trunk, self.asked.invite.source, self.ip) else {
+            tracing::error!("no port is free for the audio of a call");
+            return (self.refuse(&Verdict::Unavailable), None);
+        };
+        let (body, agreed) = match &self.asked.offer {
+            Some(offer) => match sdp::answer(offer, &local) {
+                Ok((body, agreed)) => (body, Some(agreed)),
+                Err(error) => {
+                    tracing::info!(trunk = self.asked.trunk.name, %error, "a call's audio cannot be agreed on");
+                    return (self.reject(StatusCode::NotAcceptableHere, CallState::Failed), None);
+                }
+            },
+            None => (sdp::offer(&local), None),
+        };
+        self.pick_up(sockets, local, body, agreed, token).await
+    }
+
+    async fn pick_up(
+        mut self,
+        sockets: (UdpSocket, UdpSocket),
+        local: Local,
+        body: String,
+        agreed: Option<Agreed>,
+        token: String,
+    ) -> (CallState, Option<Quality>) {
+        let session = self.asked.session.map(|asked| Session::answered(asked, self.asked.knows_timers));
+        let mut headers = message::answer_headers(true);
+        if let Some((agreed, _)) = &session {
+            headers.push(Header::SessionExpires(agreed.value().into()));
+            if self.asked.knows_timers {
+                headers.push(Header::Require("timer".into()));
+            }
+        }
+        let body = body.into_bytes();
+        if self.dialog.accept(Some(headers.clone()), Some(body.clone())).is_err() {
+            return (CallState::Canceled, None);
+        }
+        let leg = Leg::start(sockets, canonical_name());
+        let is_late = agreed.is_none();
+        if let Some(agreed) = agreed {
+            let _ = leg.orders.send(Order::Agree(Box::new(agreed))).await; // Its task has just begun.
+        }
+        if !self.confirmed(&headers, &body).await {
+            return (CallState::Failed, Some(leg.stop().await));
+        }
+        let session = session.map(|(_, session)| (session, Instant::now() + session.due()));
+        let Self { shared, asked, dialog, states, told, .. } = self;
+        let mut call = Call {
+            call_ref: asked.invite.call_ref,
+            trunk: asked.trunk,
+            takes_updates: asked.takes_updates,
+            is_held: false,
+            awaits_answer: false,
+            transfer: None,
+            shared,
+            dialog,
+            states,
+            told,
+            leg,
+            local,
+            session,
+        };
+        if is_late && call.answer_came().await.is_err() {
+            let _ = call.bye("SIP;cause=488;text=\"Not Acceptable Here\"").await;
+            return (CallState::Failed, Some(call.leg.stop().await));
+        }
+        call.talk(Some(token)).await
+    }
+
+    /// Waits until the other side confirms our answer, repeating it meanwhile: over datagrams it may have been lost.
+    async fn confirmed(&mut self, headers: &[Header], body: &[u8]) -> bool {
+        let mut pause_ms = REPEAT_MS;
+        let mut again = Instant::now() + Duration::from_millis(pause_ms);
+        loop {
+            tokio::select! {
+                state = self.states.recv() => match state {
+                    Some(DialogState::Confirmed(..)) => return true,
+                    Some(DialogState::Terminated(..)) | None => return false,
+                    Some(_) => {}
+                },
+                () = sleep_until(again), if self.transport == Transport::Udp => {
+                    if matches!(self.dialog.state(), DialogState::WaitAck(..)) {
+                        let _ = self.dialog.accept(Some(headers.to_vec()), Some(body.to_vec())); // Confirmed just now.
+                    }
+                    pause_ms = (pause_ms * 2).min(REPEAT_MS_MAX);
+                    again = Instant::now() + Duration::from_millis(pause_ms);
+                }
+            }
+        }
+    }
+
+    fn refuse(&self, verdict: &Verdict) -> CallState {
+        match verdict {
+            Verdict::Busy => self.reject(StatusCode::BusyHere, CallState::Busy),
+            Verdict::NoSuchNumber => self.reject(StatusCode::NotFound, CallState::Failed),
+            Verdict::Declined => self.reject(StatusCode::Decline, CallState::Failed),
+            Verdict::Unavailable | Verdict::Answer { .. } => {
+                self.reject(StatusCode::TemporarilyUnavailable, CallState::Failed)
+            }
+        }
+    }
+
+    fn reject(&self, status: StatusCode, state: CallState) -> CallState {
+        metrics::counter!("frontdesk_sip_refused_total", "status" => status.code().to_string()).increment(1);
+        if let Err(error) = self.dialog.reject(Some(status), None) {
+            tracing::debug!(%error, "a refusal was not sent");
+        }
+        state
+    }
+}
+
+impl Call {
+    pub(crate) fn placed(
+        shared: Arc<Shared>,
+        call_ref: String,
+        trunk: Arc<Trunk>,
+        (dialog, states): (InviteDialog, DialogStateReceiver),
+        told: mpsc::Receiver<Command>,
+        (leg, local): (Leg, Local),
+        (session, takes_updates): (Option<Session>, bool),
+    ) -> Self {
+        let session = session.map(|session| (session, Instant::now() + session.due()));
+        let (is_held, awaits_answer, transfer) = (false, false, None);
+        Self {
+            shared,
+            call_ref,
+            trunk,
+            dialog,
+            states,
+            told,
+            leg,
+            local,
+            session,
+            takes_updates,
+            is_held,
+            awaits_answer,
+            transfer,
+        }
+    }
+
+    /// The call, from the moment when both sides can hear each other.
+    pub(crate) async fn talk(mut self, token: Option<String>) -> (CallState, Option<Quality>) {
+        let token = match token {
+            Some(token) => Some(token),
+            None => self.ask_token().await,
+        };
+        let over = match token {
+            Some(token) => {
+                // The line first: a report is written down, and the caller should not wait for that.
+                self.connect(&token).await;
+                self.report(CallState::Answered).await;
+                self.converse().await
+            }
+            None => Over::Ours("Q.850;cause=16"),
+        };
+        if let Over::Ours(reason) = over {
+            self.say_goodbye(reason).await;
+        }
+        if let Some((_, Some(done))) = self.transfer.take() {
+            let _ = done.send(Err(CommandError::NoCall)); // Nobody waits any more.
+        }
+        let quality = self.leg.stop().await;
+        if let Some(mos) = quality.mos {
+            metrics::histogram!("frontdesk_sip_mos").record(mos);
+        }
+        (CallState::Completed, Some(quality))
+    }
+
+    async fn ask_token(&self) -> Option<String> {
+        let asked = self.shared.front.picked_up(&self.call_ref);
+        timeout(Duration::from_millis(limits::SIP_FRONT_MS_MAX), asked).await.ok().flatten()
+    }
+
+    /// Gives the owner a line to the leg.
+    async fn connect(&self, token: &str) {
+        let (to_host, from_leg) = mpsc::channel(limits::SIP_LINE_MESSAGES_MAX);
+        let (to_leg, from_host) = mpsc::channel(limits::SIP_LINE_MESSAGES_MAX);
+        let _ = to_host.try_send(framing::start(Some(token), &self.call_ref)); // An empty queue takes it.
+        let attach = Order::Attach(Box::new(LineEnd { to_host, from_host }));
+        if self.leg.orders.send(attach).await.is_err() {
+            return;
+        }
+        let told = self.shared.front.connected(&self.call_ref, Line { from_leg, to_leg });
+        if timeout(Duration::from_millis(limits::SIP_FRONT_MS_MAX), told).await.is_err() {
+            tracing::warn!("the owner of a call did not take its line in time");
+        }
+    }
+
+    async fn converse(&mut self) -> Over {
+        loop {
+            let far = Instant::now() + Duration::from_secs(86_400);
+            let due = self.session.map_or(far, |(_, due)| due);
+            let transfer_due = self.transfer.as_ref().map_or(far, |(due, _)| *due);
+            let over = tokio::select! {
+                state = self.states.recv() => self.state(state).await,
+                command = self.told.recv() => match command {
+                    Some(command) => self.command(command).await,
+                    None => Some(Over::Ours("Q.850;cause=31")),
+                },
+                noticed = self.leg.noticed.recv() => match noticed {
+                    Some(Noticed::LineClosed) => self.go_on().await,
+                    Some(Noticed::Silent) => Some(Over::Ours("SIP;cause=200;text=\"No audio\"")),
+                    None => Some(Over::Ours("Q.850;cause=41;text=\"Audio broke\"")),
+                },
+                () = sleep_until(due) => self.refresh().await,
+                () = sleep_until(transfer_due) => {
+                    self.transferred(Err(CommandError::Timeout));
+                    None
+                }
+            };
+            if let Some(over) = over {
+                return over;
+            }
+        }
+    }
+
+    /// What the other side did.
+    async fn state(&mut self, state: Option<DialogState>) -> Option<Over> {
+        match state {
+            None | Some(DialogState::Terminated(..)) => return Some(Over::Theirs),
+            Some(DialogState::Confirmed(..)) if self.awaits_answer => {
+                self.awaits_answer = false;
+                if let Err(error) = self.answer_came().await {
+                    tracing::info!(%error, "the answer to an offer cannot be used; audio stays as it was");
+                }
+            }
+            Some(DialogState::Updated(_, request, handle)) => self.changed(&request, handle).await,
+            Some(DialogState::Info(_, request, handle)) => {
+                let kind = header(&request, "Content-Type").unwrap_or_default();
+                if let Some(key) = message::key_of_info(&kind, &request.body) {
+                    let _ = self.leg.orders.send(Order::Heard(key)).await; // The leg may be ending.
+                }
+                let _ = handle.reply(StatusCode::OK).await; // Who asked may be gone, here and below.
+            }
+            Some(DialogState::Options(_, _, handle)) => {
+                let _ = handle.respond(StatusCode::OK, Some(message::answer_headers(false)), None).await;
+            }
+            Some(DialogState::Notify(_, request, handle)) => {
+                let _ = handle.reply(StatusCode::OK).await;
+                if let Some((status, true)) = message::transfer_progress(&request) {
+                    let is_done = (200..300).contains(&status);
+                    self.transferred(if is_done { Ok(()) } else { Err(CommandError::Refused(status)) });
+                    if is_done {
+                        return Some(Over::Ours("Q.850;cause=16"));
+                    }
+                }
+            }
+            Some(DialogState::Message(_, _, handle)) => {
+                let _ = handle.reply(StatusCode::OK).await;
+            }
+            // Whom the agent talks to is the business's to decide, not the caller's.
+            Some(DialogState::Refer(_, _, handle)) => {
+                let _ = handle.reply(StatusCode::Decline).await;
+            }
+            Some(_) => {}
+        }
+        None
+    }
+
+    /// A new offer within the call: hold, its end, another codec, another address, or a refresh that changes nothing.
+    async fn changed(&mut self, request: &Request, handle: TransactionHandle) {
+        let asked = header(request, "Session-Expires").and_then(|value| Expires::parse(&value));
+        let mut headers = Vec::new();
+        if let Some(asked) = asked {
+            let (agreed, session) = Session::answered(asked, message::lists(request, "Supported", "timer"));
+            headers.push(Header::SessionExpires(agreed.value().into()));
+            self.session = Some((session, Instant::now() + session.due()));
+        } else if let Some((session, due)) = &mut self.session {
+            *due = Instant::now() + session.due();
+        }
+        let is_update = request.method == rsipstack::sip::Method::Update;
+        headers.extend(message::answer_headers(!(is_update && request.body.is_empty())));
+        let (status, body) = if !request.body.is_empty() {
+            match self.renegotiate(&request.body).await {
+                Ok(body) => (StatusCode::OK, Some(body)),
+                Err(SdpError::Malformed) => (StatusCode::BadRequest, None),
+                Err(_) => (StatusCode::NotAcceptableHere, None),
+            }
+        } else if is_update {
+            (StatusCode::OK, None)
+        } else {
+            self.awaits_answer = true;
+            (StatusCode::OK, Some(sdp::offer(&self.local)))
+        };
+        let headers = (status == StatusCode::OK).then_some(headers);
+        let _ = handle.respond(status, headers, body.map(String::into_bytes)).await; // Who asked may be gone.
+    }
+
+    async fn renegotiate(&mut self, body: &[u8]) -> Result<String, SdpError> {
+        let offer = sdp::read(body)?;
+        let local = Local { version: self.local.version + 1, ..self.local.clone() };
+        let (body, agreed) = sdp::answer(&offer, &local)?;
+        self.local = local;
+        self.agree(agreed).await;
+        Ok(body)
+    }
+
+    async fn agree(&mut self, agreed: Agreed) {
+        let is_held = !agreed.sends;
+        let _ = self.leg.orders.send(Order::Agree(Box::new(agreed))).await; // The leg may be ending.
+        if is_held != self.is_held {
+            self.is_held = is_held;
+            self.report(if is_held { CallState::Paused } else { CallState::Active }).await;
+        }
+    }
+
+    /// The confirmation of an answer in which we offered carries what was agreed on.
+    async fn answer_came(&mut self) -> Result<(), SdpError> {
+        let answer = self.dialog.last_remote_ack().map(|ack| ack.body).unwrap_or_default();
+        let agreed = sdp::accept(&sdp::read(&answer)?, &self.local)?;
+        self.agree(agreed).await;
+        Ok(())
+    }
+
+    async fn command(&mut self, command: Command) -> Option<Over> {
+        match command {
+            Command::HangUp => return Some(Over::Ours("Q.850;cause=16")),
+            Command::Transfer { to, done } => self.refer(&to, Some(done)).await,
+            Command::Press { keys } => {
+                for key in keys.chars() {
+                    let _ = self.leg.orders.send(Order::Press(key)).await; // The leg may be ending.
+                }
+            }
+        }
+        None
+    }
+
+    /// The owner has closed the line: it says how the call goes on.
+    async fn go_on(&mut self) -> Option<Over> {
+        let asked = self.shared.front.line_ended(&self.call_ref);
+        let next = timeout(Duration::from_millis(limits::SIP_FRONT_MS_MAX), asked).await.unwrap_or(Next::HangUp);
+        match next {
+            Next::HangUp => return Some(Over::Ours("Q.850;cause=16")),
+            Next::Connect { token } => self.connect(&token).await,
+            Next::Transfer { to } => {
+                self.refer(&to, None).await;
+                if self.transfer.is_none() {
+                    return Some(Over::Ours("Q.850;cause=16"));
+                }
+            }
+        }
+        None
+    }
+
+    /// Asks the other side to call somebody else instead of us.
+    async fn refer(&mut self, to: &str, done: Option<oneshot::Sender<Result<(), CommandError>>>) {
+        let target = if to.contains(':') { format!("<{to}>") } else { format!("<sip:{to}@{}>", self.trunk.host) };
+        let asked = self.dialog.refer(target, None, None);
+        let result = match timeout(Duration::from_millis(limits::SIP_REQUEST_MS_MAX), asked).await {
+            Ok(Ok(Some(response))) if response.status_code.kind() == StatusCodeKind::Successful => {
+                let due = Instant::now() + Duration::from_millis(limits::SIP_TRANSFER_MS_MAX);
+                self.transfer = Some((due, done));
+                return;
+            }
+            Ok(Ok(Some(response))) => Err(CommandError::Refused(response.status_code.code())),
+            Ok(Ok(None)) | Ok(Err(_)) => Err(CommandError::NoCall),
+            Err(_elapsed) => Err(CommandError::Timeout),
+        };
+        tracing::info!(trunk = self.trunk.name, ?result, "a transfer was refused");
+        if let Some(done) = done {
+            let _ = done.send(result); // Who asked may have given up.
+        }
+    }
+
+    fn transferred(&mut self, result: Result<(), CommandError>) {
+        if let Some((_, Some(done))) = self.transfer.take() {
+            let _ = done.send(result); // Who asked may have given up.
+        }
+    }
+
+    /// The session's timer is due: refresh it, or find that the other side has not.
+    async fn refresh(&mut self) -> Option<Over> {
+        let (session, _) = self.session?;
+        if !session.refreshes() {
+            return Some(Over::Ours("SIP;cause=408;text=\"Session expired\""));
+        }
+        // Whoever sends the refresh is its client, whoever began the call.
+        let seconds = session.due().as_secs() * 2;
+        let mut headers =
+            vec![Header::SessionExpires(format!("{seconds};refresher=uac").into()), Header::Supported("timer".into())];
+        let wait = Duration::from_millis(limits::SIP_REQUEST_MS_MAX);
+        let answered = if self.takes_updates {
+            timeout(wait, self.dialog.update(Some(headers), None)).await
+        } else {
+            headers.push(Header::ContentType("application/sdp".into()));
+            let body = sdp::offer(&self.local).into_bytes();
+            timeout(wait, self.dialog.reinvite(Some(headers), Some(body))).await
+        };
+        let status = match answered {
+            Ok(Ok(Some(response))) => response.status_code.code(),
+            _ => 408,
+        };
+        self.session = Some((session, Instant::now() + session.due()));
+        // Only these say that the other side knows no such call any more (RFC 4028, 10).
+        matches!(status, 408 | 481).then_some(Over::Ours("SIP;cause=408;text=\"Session expired\""))
+    }
+
+    async fn say_goodbye(&self, reason: &'static str) {
+        if self.bye(reason).await.is_err() {
+            tracing::debug!("a goodbye was not answered");
+        }
+    }
+
+    async fn bye(&self, reason: &'static str) -> Result<(), CommandError> {
+        let said = self.dialog.bye_with_reason(reason.to_owned());
+        match timeout(Duration::from_millis(limits::SIP_REQUEST_MS_MAX), said).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(CommandError::NoCall),
+            Err(_elapsed) => Err(CommandError::Timeout),
+        }
+    }
+
+    async fn report(&self, state: CallState) {
+        report(&self.shared, &self.call_ref, state, None, None).await;
+    }
+}
+
+/// Waits until a call that rings is called off.
+async fn terminated(states: &mut DialogStateReceiver) {
+    while let Some(state) = states.recv().await {
+        if matches!(state, DialogState::Terminated(..)) {
+            return;
+        }
+    }
+}
+
+/// Sockets for a call's audio, and what to say about them.
+pub(crate) fn open(
+    shared: &Shared,
+    trunk: &Trunk,
+    peer: IpAddr,
+    ip: IpAddr,
+) -> Option<((UdpSocket, UdpSocket), Local)> {
+    let sockets = shared.ports.bind(shared.bind_ip(peer))?;
+    let port = sockets.0.local_addr().ok()?.port();
+    let mut random = [0; 38];
+    // The key protects the call: without random numbers there is no call.
+    aws_lc_rs::rand::fill(&mut random).ok()?;
+    let (session, key) = random.split_at(8);
+    let local = Local {
+        address: SocketAddr::new(ip, port),
+        // Some peers read it as a signed number.
+        session: u64::from_be_bytes(session.try_into().ok()?) >> 2,
+        version: 1,
+        codecs: trunk.codecs.clone(),
+        protection: trunk.protection,
+        key: Key(Secret::new(key.to_vec())),
+        flow: Flow::Both,
+    };
+    Some((sockets, local))
+}
+
+/// The name under which a call's reports come: random, so that reports of two calls cannot be put together (RFC 7022).
+pub(crate) fn canonical_name() -> String {
+    let mut random = [0; 8];
+    let _ = aws_lc_rs::rand::fill(&mut random); // Any name will do.
+    let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{hex}@frontdesk")
+}
+
+/// Tells the owner, within a deadline.
+pub(crate) async fn report(
+    shared: &Shared,
+    call_ref: &str,
+    state: CallState,
+    status: Option<u16>,
+    quality: Option<Quality>,
+) {
+    let told = shared.front.reported(Report { call_ref: call_ref.to_owned(), state, status, quality });
+    if timeout(Duration::from_millis(limits::SIP_FRONT_MS_MAX), told).await.is_err() {
+        tracing::warn!("the owner of a call did not take a report in time");
+    }
+}
+
+/// What was agreed by an answer in a message.
+pub(crate) fn agreed_by(body: &[u8], local: &Local) -> Result<Agreed, SdpError> {
+    let answer: Description = sdp::read(body)?;
+    sdp::accept(&answer, local)
+}

@@ -1,0 +1,564 @@
+//! One leg of audio: a socket, a clock, a jitter buffer, and a line to the call host. One task each.
+//!
+//! Every 20 ms a packet goes out, silence when there is nothing to say, because trunks hang up on lines without packets; and
+//! a frame goes to the host, whatever the network did to it.
+
+use crate::front::Quality;
+use crate::srtp::Protected;
+use base::limits;
+use base::wire::Wire;
+use carriers::sip::sdp::{Agreed, Codec, PACKET_MS};
+use carriers::sip::{self as framing, RATE_HZ, Told};
+use media::jitter::{JitterBuffer, JitterConfig};
+use media::rtp::{self, Header, KeyReceiver, KeySender, Latch, Packet, Reception, quality, rtcp};
+use media::{Law, ms_to_samples};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+const FRAME: Duration = Duration::from_millis(PACKET_MS as u64);
+const FRAME_SAMPLES: usize = (RATE_HZ / 1_000 * PACKET_MS) as usize;
+/// Packets are any multiple of 10 ms long; the jitter buffer holds pieces of that.
+const PIECE_SAMPLES: usize = FRAME_SAMPLES / 2;
+/// A packet of more than this is no phone's.
+const PIECES_MAX: usize = 20;
+/// Behind the clock by more than this, frames are left out instead of sent in a burst.
+const BEHIND_MAX: Duration = Duration::from_millis(200);
+const REPORT_EVERY_FRAMES: u64 = 5_000 / PACKET_MS as u64;
+const DATAGRAM_BYTES_MAX: usize = 2_048;
+/// Datagrams taken in a row before the clock is looked at again.
+const DATAGRAMS_AT_ONCE: usize = 16;
+
+/// What a leg is told.
+pub(crate) enum Order {
+    /// This was agreed; the first time, audio begins.
+    Agree(Box<Agreed>),
+    /// The host's line.
+    Attach(Box<LineEnd>),
+    /// A key came by message.
+    Heard(char),
+    /// Press a key.
+    Press(char),
+    /// The call is over.
+    Stop,
+}
+
+/// What a leg tells its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Noticed {
+    /// The host has closed the line.
+    LineClosed,
+    /// The other side has sent nothing for long.
+    Silent,
+}
+
+/// Our end of a line.
+pub(crate) struct LineEnd {
+    pub(crate) to_host: mpsc::Sender<Wire>,
+    pub(crate) from_host: mpsc::Receiver<Wire>,
+}
+
+/// A leg that runs.
+pub(crate) struct Leg {
+    pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) noticed: mpsc::Receiver<Noticed>,
+    task: JoinHandle<Quality>,
+}
+
+impl Leg {
+    pub(crate) fn start(sockets: (UdpSocket, UdpSocket), name: String) -> Self {
+        let (orders, ordered) = mpsc::channel(limits::SIP_ORDERS_MAX);
+        let (notices, noticed) = mpsc::channel(limits::SIP_ORDERS_MAX);
+        let task = tokio::spawn(Work::new(sockets, name, ordered, notices).run());
+        Self { orders, noticed, task }
+    }
+
+    /// Ends it and says how it was. It says goodbye first, so it gets a moment.
+    pub(crate) async fn stop(self) -> Quality {
+        let Self { orders, noticed, task } = self;
+        let _ = orders.send(Order::Stop).await; // It may have ended itself.
+        drop((orders, noticed));
+        match tokio::time::timeout(Duration::from_millis(limits::CANCEL_MS_MAX), task).await {
+            Ok(Ok(quality)) => quality,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a leg of audio broke");
+                Quality::default()
+            }
+            Err(_elapsed) => Quality::default(),
+        }
+    }
+}
+
+struct Work {
+    audio: UdpSocket,
+    reports: UdpSocket,
+    name: String,
+    orders: mpsc::Receiver<Order>,
+    notices: mpsc::Sender<Noticed>,
+    line: Option<LineEnd>,
+    agreed: Option<Agreed>,
+    latch: Option<Latch>,
+    protected: Option<Protected>,
+    began: Instant,
+    playing: Playing,
+    keys: (KeySender, KeyReceiver),
+    jitter: JitterBuffer,
+    reception: Reception,
+    header: Header,
+    counted: Counted,
+    heard_at: Instant,
+    /// When the other side's last report came, and what it calls that moment.
+    report_heard: Option<(u32, u32)>,
+    buffers: Buffers,
+}
+
+/// What a report says about what we send, and what the quality is told from.
+#[derive(Default)]
+struct Counted {
+    frames: u64,
+    sent: u64,
+    bytes: u64,
+    round_trip_ms: Option<f64>,
+    far_loss_percent: Option<f64>,
+}
+
+/// Taken once, so that a frame allocates only the message that it becomes.
+#[derive(Default)]
+struct Buffers {
+    plain: Vec<u8>,
+    wire: Vec<u8>,
+    pcm: Vec<i16>,
+}
+
+/// What the host wants heard.
+#[derive(Default)]
+struct Playing {
+    samples: VecDeque<i16>,
+    /// Samples queued since the beginning, and which marks stand where.
+    queued: u64,
+    marks: VecDeque<(u64, String)>,
+}
+
+impl Playing {
+    fn is_full(&self) -> bool {
+        self.samples.len() as u64 >= ms_to_samples(limits::SIP_PLAYOUT_AHEAD_MS_MAX, RATE_HZ)
+    }
+
+    fn played(&self) -> u64 {
+        self.queued - self.samples.len() as u64
+    }
+
+    fn take(&mut self, out: &mut Vec<i16>) {
+        let count = self.samples.len().min(FRAME_SAMPLES);
+        out.extend(self.samples.drain(..count));
+        out.resize(FRAME_SAMPLES, 0);
+    }
+
+    fn reached(&mut self) -> Option<String> {
+        let played = self.played();
+        self.marks.pop_front_if(|(at, _)| *at <= played).map(|(_, name)| name)
+    }
+}
+
+impl Work {
+    fn new(
+        (audio, reports): (UdpSocket, UdpSocket),
+        name: String,
+        orders: mpsc::Receiver<Order>,
+        notices: mpsc::Sender<Noticed>,
+    ) -> Self {
+        let mut random = [0; 10];
+        // A generator that fails leaves zeros: predictable numbers, and a call that works.
+        let _ = aws_lc_rs::rand::fill(&mut random);
+        let [s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = random;
+        let config = JitterConfig { frame_samples: PIECE_SAMPLES, ..JitterConfig::for_rate(RATE_HZ) };
+        Self {
+            audio,
+            reports,
+            name,
+            orders,
+            notices,
+            line: None,
+            agreed: None,
+            latch: None,
+            protected: None,
+            began: Instant::now(),
+            playing: Playing::default(),
+            keys: (KeySender::default(), KeyReceiver::default()),
+            jitter: JitterBuffer::new(config),
+            reception: Reception::default(),
+            header: Header {
+                marker: true,
+                payload_type: 0,
+                sequence: u16::from_be_bytes([s0, s1]),
+                timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
+                ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
+            },
+            counted: Counted::default(),
+            heard_at: Instant::now(),
+            report_heard: None,
+            buffers: Buffers::default(),
+        }
+    }
+
+    async fn run(mut self) -> Quality {
+        let mut datagram = [0; DATAGRAM_BYTES_MAX];
+        let mut report = [0; DATAGRAM_BYTES_MAX];
+        let mut next = Instant::now();
+        let tick = sleep_until(next);
+        tokio::pin!(tick);
+        loop {
+            let may_listen = self.line.is_some() && !self.playing.is_full();
+            let line = self.line.as_mut();
+            tokio::select! {
+                () = &mut tick, if self.agreed.is_some() => {
+                    self.frame();
+                    next += FRAME;
+                    let now = Instant::now();
+                    while now.saturating_duration_since(next) > BEHIND_MAX {
+                        self.header.timestamp = self.header.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+                        metrics::counter!("frontdesk_sip_frames_left_out_total").increment(1);
+                        next += FRAME;
+                    }
+                    tick.as_mut().reset(next);
+                }
+                received = self.audio.recv_from(&mut datagram) => {
+                    // An error is the network's word about a packet of ours (RFC 1122, 4.1.3.3): the next one may arrive.
+                    if let Ok((bytes, from)) = received {
+                        self.datagram(&datagram[..bytes], from);
+                        for _ in 1..DATAGRAMS_AT_ONCE {
+                            let Ok((bytes, from)) = self.audio.try_recv_from(&mut datagram) else { break };
+                            self.datagram(&datagram[..bytes], from);
+                        }
+                    }
+                }
+                received = self.reports.recv_from(&mut report) => {
+                    if let Ok((bytes, _)) = received {
+                        self.report(&report[..bytes]);
+                    }
+                }
+                order = self.orders.recv() => match order {
+                    Some(Order::Agree(agreed)) => {
+                        if self.agreed.is_none() {
+                            next = Instant::now();
+                            tick.as_mut().reset(next);
+                            self.heard_at = next;
+                        }
+                        self.agree(*agreed);
+                    }
+                    Some(Order::Attach(line)) => {
+                        self.playing = Playing::default();
+                        self.line = Some(*line);
+                    }
+                    Some(Order::Heard(key)) => self.tell(framing::key(key)),
+                    Some(Order::Press(key)) => {
+                        self.keys.0.press(key);
+                    }
+                    Some(Order::Stop) | None => break,
+                },
+                told = hear(line), if may_listen => self.told(told),
+            }
+        }
+        self.send_report(true);
+        self.tell(framing::stop());
+        self.quality()
+    }
+
+    fn agree(&mut self, agreed: Agreed) {
+        match (&agreed.keys, &mut self.protected) {
+            (None, protected) => *protected = None,
+            (Some(keys), Some(protected)) => protected.agree(keys),
+            (Some(keys), protected) => *protected = Protected::new(keys),
+        }
+        match &mut self.latch {
+            Some(latch) => latch.said(agreed.address),
+            None => self.latch = Some(Latch::new(agreed.address)),
+        }
+        self.heard_at = Instant::now();
+        self.agreed = Some(agreed);
+    }
+
+    /// Takes a message of the host.
+    fn told(&mut self, wire: Option<Wire>) {
+        match wire.as_ref().map(framing::told) {
+            Some(Some(Told::Audio(bytes))) => {
+                let before = self.playing.samples.len();
+                self.playing.samples.extend(framing::samples(bytes));
+                self.playing.queued += (self.playing.samples.len() - before) as u64;
+            }
+            Some(Some(Told::Mark(name))) => {
+                if self.playing.marks.len() < limits::MEDIA_MARKS_MAX {
+                    self.playing.marks.push_back((self.playing.queued, name.to_owned()));
+                }
+            }
+            Some(Some(Told::Clear)) => self.playing.samples.clear(),
+            Some(Some(Told::Close)) | None => {
+                self.line = None;
+                let _ = self.notices.try_send(Noticed::LineClosed); // The call may be ending already.
+            }
+            Some(None) => {}
+        }
+        self.echo_marks();
+    }
+
+    fn echo_marks(&mut self) {
+        while let Some(name) = self.playing.reached() {
+            self.tell(framing::mark(&name));
+        }
+    }
+
+    /// Tells the host; a host that does not read loses audio, not our memory.
+    fn tell(&mut self, wire: Wire) {
+        if let Some(line) = &self.line
+            && let Err(mpsc::error::TrySendError::Full(_)) = line.to_host.try_send(wire)
+        {
+            metrics::counter!("frontdesk_sip_line_messages_dropped_total").increment(1);
+        }
+    }
+
+    /// What is due every 20 ms.
+    fn frame(&mut self) {
+        let mut frame = [0; FRAME_SAMPLES];
+        let now_ms = self.now_ms();
+        let (first, second) = frame.split_at_mut(PIECE_SAMPLES);
+        self.jitter.pull(now_ms, first);
+        self.jitter.pull(now_ms + u64::from(PACKET_MS / 2), second);
+        if self.line.is_some() {
+            self.tell(Wire::Binary(framing::bytes(&frame)));
+        }
+        self.send_audio();
+        self.echo_marks();
+        self.header.timestamp = self.header.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        self.counted.frames += 1;
+        if self.counted.frames.is_multiple_of(REPORT_EVERY_FRAMES) {
+            self.send_report(false);
+            self.look_for_silence();
+        }
+    }
+
+    fn look_for_silence(&mut self) {
+        let is_expected = self.agreed.as_ref().is_some_and(|agreed| agreed.listens);
+        if !is_expected {
+            self.heard_at = Instant::now();
+        } else if self.heard_at.elapsed() >= Duration::from_millis(limits::SIP_RTP_SILENT_MS_MAX) {
+            self.heard_at = Instant::now();
+            let _ = self.notices.try_send(Noticed::Silent); // It says so again.
+        }
+    }
+
+    fn send_audio(&mut self) {
+        let Some(agreed) = &self.agreed else { return };
+        self.buffers.pcm.clear();
+        self.playing.take(&mut self.buffers.pcm);
+        if !agreed.sends {
+            // The first packet after a silence says that it is one.
+            self.header.marker = true;
+            return;
+        }
+        let event = agreed.events.map(|(number, _)| number);
+        let key = event.and_then(|number| {
+            let packet = self.keys.0.frame(self.header.timestamp, FRAME_SAMPLES as u32)?;
+            Some((number, packet))
+        });
+        self.buffers.plain.clear();
+        match key {
+            Some((payload_type, packet)) => {
+                let header = Header { marker: packet.marker, payload_type, timestamp: packet.timestamp, ..self.header };
+                header.write(&mut self.buffers.plain);
+                self.buffers.plain.extend(packet.payload);
+            }
+            None => {
+                let payload_type = agreed.payload_types.0;
+                Header { payload_type, ..self.header }.write(&mut self.buffers.plain);
+                law_of(agreed.codec).encode(&self.buffers.pcm, &mut self.buffers.plain);
+            }
+        }
+        let payload_bytes = self.buffers.plain.len() - rtp::HEADER_BYTES;
+        let Some(target) = self.latch.as_ref().map(Latch::target) else { return };
+        let bytes = match &mut self.protected {
+            Some(protected) => match protected.protect(&self.buffers.plain, &mut self.buffers.wire) {
+                true => &self.buffers.wire,
+                false => return,
+            },
+            None if agreed.keys.is_some() => return, // Never in the clear what was agreed to be protected.
+            None => &self.buffers.plain,
+        };
+        // A full socket buffer drops the packet, as a network would.
+        if self.audio.try_send_to(bytes, target).is_ok() {
+            self.counted.sent += 1;
+            self.counted.bytes += payload_bytes as u64;
+        }
+        self.header.sequence = self.header.sequence.wrapping_add(1);
+        self.header.marker = false;
+    }
+
+    fn datagram(&mut self, datagram: &[u8], from: SocketAddr) {
+        if rtp::is_rtcp(datagram) {
+            return self.report(datagram);
+        }
+        let Some(agreed) = &self.agreed else { return };
+        let opened = match &mut self.protected {
+            Some(protected) => {
+                if !protected.open(datagram, &mut self.buffers.wire) {
+                    return;
+                }
+                &self.buffers.wire[..]
+            }
+            None if agreed.keys.is_some() => return,
+            None => datagram,
+        };
+        let Some(packet) = Packet::parse(opened) else { return };
+        let header = packet.header;
+        let is_event = agreed.events.is_some_and(|(_, number)| number == header.payload_type);
+        let law = law_of_number(agreed, header.payload_type);
+        if !is_event && law.is_none() {
+            return;
+        }
+        let now = self.began.elapsed();
+        if !self.latch.as_mut().is_some_and(|latch| latch.accepts(from, now.as_millis() as u64)) {
+            return;
+        }
+        self.heard_at = Instant::now();
+        let arrival = (now.as_micros() * u128::from(RATE_HZ) / 1_000_000) as u32;
+        let key = is_event.then(|| self.keys.1.packet(header.ssrc, header.timestamp, packet.payload)).flatten();
+        if let Some(law) = law {
+            self.reception.packet(header.ssrc, header.sequence, header.timestamp, arrival);
+            self.buffers.pcm.clear();
+            law.decode(packet.payload, &mut self.buffers.pcm);
+            self.buffer(header, now.as_millis() as u64);
+        } else {
+            self.reception.untimed(header.ssrc, header.sequence);
+        }
+        if let Some(key) = key {
+            self.tell(framing::key(key));
+        }
+    }
+
+    /// Puts a decoded packet into the jitter buffer, in pieces of 10 ms.
+    fn buffer(&mut self, header: Header, now_ms: u64) {
+        let pieces = (self.buffers.pcm.len() / PIECE_SAMPLES).min(PIECES_MAX);
+        let count = pieces as u16;
+        for (index, piece) in (0..count).zip(self.buffers.pcm.chunks_exact(PIECE_SAMPLES)) {
+            // Numbers of pieces follow from those of packets, and wrap with them.
+            let sequence = header.sequence.wrapping_mul(count).wrapping_add(index);
+            let timestamp = header.timestamp.wrapping_add(u32::from(index) * PIECE_SAMPLES as u32);
+            self.jitter.insert(now_ms, sequence, timestamp, piece);
+        }
+    }
+
+    fn report(&mut self, datagram: &[u8]) {
+        let opened = match &mut self.protected {
+            Some(protected) => {
+                if !protected.open_report(datagram, &mut self.buffers.wire) {
+                    return;
+                }
+                &self.buffers.wire[..]
+            }
+            None if self.agreed.as_ref().is_some_and(|agreed| agreed.keys.is_some()) => return,
+            None => datagram,
+        };
+        let now = compact_now();
+        let ours = self.header.ssrc;
+        let counted = &mut self.counted;
+        let report_heard = &mut self.report_heard;
+        rtcp::parse(opened, |report| match report {
+            rtcp::Report::Sender { info, .. } => *report_heard = Some((now, info.sent())),
+            rtcp::Report::Heard(block) if block.ssrc == ours => {
+                counted.round_trip_ms = block.round_trip_ms(now).or(counted.round_trip_ms);
+                counted.far_loss_percent = Some(f64::from(block.fraction_lost) / 2.56);
+            }
+            rtcp::Report::Heard(_) | rtcp::Report::Goodbye => {}
+        });
+    }
+
+    fn send_report(&mut self, leaves: bool) {
+        let (Some(agreed), Some(latch)) = (&self.agreed, &self.latch) else { return };
+        let info = (self.counted.sent > 0).then(|| rtcp::SenderInfo {
+            ntp: ntp_now(),
+            timestamp: self.header.timestamp,
+            packets: self.counted.sent as u32,
+            bytes: self.counted.bytes as u32,
+        });
+        let block = self.reception.report(compact_now(), self.report_heard);
+        self.buffers.plain.clear();
+        rtcp::write(self.header.ssrc, info, block, &self.name, leaves, &mut self.buffers.plain);
+        let bytes = match &mut self.protected {
+            Some(protected) => match protected.protect_report(&self.buffers.plain, &mut self.buffers.wire) {
+                true => &self.buffers.wire,
+                false => return,
+            },
+            None if agreed.keys.is_some() => return,
+            None => &self.buffers.plain,
+        };
+        // Behind address translation audio comes from elsewhere than was said, and so do reports.
+        let is_moved = latch.target().ip() != agreed.address.ip();
+        let target =
+            if is_moved { SocketAddr::new(latch.target().ip(), agreed.reports.port()) } else { agreed.reports };
+        let socket = if agreed.reports == agreed.address { &self.audio } else { &self.reports };
+        let _ = socket.try_send_to(bytes, target); // The next report says the same and more.
+    }
+
+    fn quality(&self) -> Quality {
+        let stats = self.jitter.stats();
+        let (expected, received) = (self.reception.expected(), self.reception.received());
+        let lost = self.reception.lost();
+        let jitter_ms = self.reception.jitter() * 1_000.0 / f64::from(RATE_HZ);
+        let mos = (expected > 0).then(|| {
+            let gone = lost as f64 + stats.late as f64 / 2.0;
+            let percent = (gone * 100.0 / expected as f64).min(100.0);
+            let one_way_ms =
+                self.counted.round_trip_ms.unwrap_or(0.0) / 2.0 + jitter_ms * 2.0 + f64::from(PACKET_MS) * 2.0;
+            quality::mean_opinion_score(quality::rating(one_way_ms, percent, quality::Concealment::Concealed))
+        });
+        Quality {
+            sent: self.counted.sent,
+            received,
+            lost,
+            late: stats.late,
+            concealed: stats.concealed,
+            jitter_ms,
+            round_trip_ms: self.counted.round_trip_ms,
+            far_loss_percent: self.counted.far_loss_percent,
+            mos,
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+}
+
+async fn hear(line: Option<&mut LineEnd>) -> Option<Wire> {
+    match line {
+        Some(line) => line.from_host.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn law_of(codec: Codec) -> Law {
+    match codec {
+        Codec::Pcmu => Law::Ulaw,
+        Codec::Pcma => Law::Alaw,
+    }
+}
+
+/// The law of a number: the agreed one, or one of the two that are everybody's (RFC 3551, 6): gateways change between them.
+fn law_of_number(agreed: &Agreed, number: u8) -> Option<Law> {
+    if number == agreed.payload_types.1 {
+        return Some(law_of(agreed.codec));
+    }
+    Codec::ALL.into_iter().find(|codec| codec.payload_type() == number).map(law_of)
+}
+
+fn ntp_now() -> u64 {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    rtcp::ntp_of(unix.as_millis() as u64)
+}
+
+fn compact_now() -> u32 {
+    rtcp::compact(ntp_now())
+}

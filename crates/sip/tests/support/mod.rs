@@ -1,0 +1,248 @@
+//! An owner that echoes what it hears, and peers: sipp (Debian package `sip-tester`) with the scenarios of `fixtures/sipp`.
+
+#![allow(dead_code)]
+
+use base::wire::Wire;
+use carriers::sip::sdp::{Codec, Protection};
+use carriers::sip::{self as framing, Told};
+use model::call::CallState;
+use sip::{Config, Endpoint, Front, Invite, Line, Listen, Next, Report, Transport, Trunk, Verdict};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::process::Command;
+use tokio::sync::watch;
+
+pub const LONG: Duration = Duration::from_secs(60);
+/// Below the ports that systems give to whoever does not ask for one.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+
+/// Ports that no other test of this run uses: processes of one run differ in their ids, tests of a process in the counter.
+pub fn ports(count: u16) -> u16 {
+    let own = (std::process::id() % 350) as u16 * 40;
+    loop {
+        let first = 10_000 + own + NEXT_PORT.fetch_add(count.next_multiple_of(2), Ordering::Relaxed) % 400;
+        let is_free = |port: u16| {
+            std::net::UdpSocket::bind(("127.0.0.1", port)).is_ok()
+                && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
+        };
+        if (first..first + count).all(is_free) {
+            return first.next_multiple_of(2);
+        }
+    }
+}
+
+/// What an owner noticed.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub invites: Vec<Invite>,
+    pub reports: Vec<Report>,
+    pub words: Vec<String>,
+    pub frames: usize,
+    pub loud_frames: usize,
+}
+
+impl Seen {
+    pub fn states(&self) -> Vec<CallState> {
+        self.reports.iter().map(|report| report.state).collect()
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.reports.last().is_some_and(|report| report.state.is_terminal())
+    }
+}
+
+/// What an owner does.
+#[derive(Clone, Debug)]
+pub struct Manners {
+    pub verdict: Verdict,
+    /// How long it rings before it is answered: until the caller is gone when absent.
+    pub answers: bool,
+    /// After how many frames the owner closes the line.
+    pub frames_max: usize,
+    pub next: Next,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            verdict: Verdict::Answer { token: "t-1".into() },
+            answers: true,
+            frames_max: usize::MAX,
+            next: Next::HangUp,
+        }
+    }
+}
+
+pub struct Office {
+    pub manners: Manners,
+    pub seen: Mutex<Seen>,
+    changed: watch::Sender<u64>,
+}
+
+impl Office {
+    pub fn new(manners: Manners) -> Arc<Self> {
+        Arc::new(Self { manners, seen: Mutex::default(), changed: watch::channel(0).0 })
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Seen)) {
+        note(&mut self.seen.lock().unwrap());
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    pub fn seen(&self) -> Seen {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// Waits until what was seen is so.
+    pub async fn until(&self, what: &str, is_so: impl Fn(&Seen) -> bool) -> Seen {
+        let mut changes = self.changed.subscribe();
+        let wait = async {
+            while !is_so(&self.seen.lock().unwrap()) {
+                changes.changed().await.unwrap();
+            }
+        };
+        if tokio::time::timeout(LONG, wait).await.is_err() {
+            panic!("never: {what}; seen: {:?}", self.seen());
+        }
+        self.seen()
+    }
+}
+
+/// The owner behind a shared handle, so that a test can look at it.
+pub struct Door(pub Arc<Office>);
+
+#[async_trait::async_trait]
+impl Front for Door {
+    async fn invited(&self, invite: Invite) -> Verdict {
+        self.0.note(|seen| seen.invites.push(invite));
+        if !self.0.manners.answers {
+            std::future::pending::<()>().await;
+        }
+        self.0.manners.verdict.clone()
+    }
+
+    async fn picked_up(&self, _call_ref: &str) -> Option<String> {
+        Some("t-2".into())
+    }
+
+    async fn connected(&self, _call_ref: &str, line: Line) {
+        tokio::spawn(echo(Arc::clone(&self.0), line));
+    }
+
+    async fn line_ended(&self, _call_ref: &str) -> Next {
+        self.0.manners.next.clone()
+    }
+
+    async fn reported(&self, report: Report) {
+        self.0.note(|seen| seen.reports.push(report));
+    }
+}
+
+async fn echo(office: Arc<Office>, mut line: Line) {
+    let mut count = 0;
+    while let Some(wire) = line.from_leg.recv().await {
+        match &wire {
+            Wire::Binary(bytes) => {
+                let is_loud = framing::samples(bytes).any(|sample| sample.unsigned_abs() > 1_000);
+                office.note(|seen| {
+                    seen.frames += 1;
+                    seen.loud_frames += usize::from(is_loud);
+                });
+                count += 1;
+                let _ = line.to_leg.try_send(Wire::Binary(bytes.clone()));
+                let _ = line.to_leg.try_send(framing::mark(&count.to_string()));
+            }
+            Wire::Text(text) => office.note(|seen| seen.words.push(text.clone())),
+            _ => {}
+        }
+        if count >= office.manners.frames_max {
+            return;
+        }
+    }
+    assert_eq!(framing::told(&Wire::End), Some(Told::Close));
+}
+
+pub fn trunk() -> Trunk {
+    Trunk {
+        name: "test".into(),
+        host: "127.0.0.1".into(),
+        transport: Transport::Udp,
+        user: None,
+        password: None,
+        registers: false,
+        allowed: Vec::new(),
+        protection: Protection::Allowed,
+        codecs: Codec::ALL.to_vec(),
+    }
+}
+
+/// An endpoint of one test. `change` says what is unusual about it.
+pub async fn endpoint(office: &Arc<Office>, change: impl FnOnce(&mut Config)) -> (Endpoint, SocketAddr) {
+    let first = ports(24);
+    let address = SocketAddr::from(([127, 0, 0, 1], first));
+    let mut config = Config {
+        listen: vec![Listen { transport: Transport::Udp, address }, Listen { transport: Transport::Tcp, address }],
+        public_ip: None,
+        rtp_ports: first + 2..=first + 21,
+        calls_max: 8,
+        certificate: None,
+        authorities: None,
+        trunks: vec![trunk()],
+    };
+    change(&mut config);
+    let endpoint = Endpoint::start(config, Arc::new(Door(Arc::clone(office)))).await.unwrap();
+    (endpoint, address)
+}
+
+pub fn scenario(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/sipp").join(format!("{name}.xml"));
+    assert!(path.is_file(), "no scenario {name}");
+    path
+}
+
+/// Runs sipp until its scenario is over.
+pub struct Sipp {
+    child: tokio::process::Child,
+    pub port: u16,
+}
+
+impl Sipp {
+    /// A caller.
+    pub fn calls(target: SocketAddr, name: &str, more: &[&str]) -> Self {
+        Self::start(Some(target), name, more)
+    }
+
+    /// Somebody who waits for requests.
+    pub fn waits(name: &str, more: &[&str]) -> Self {
+        Self::start(None, name, more)
+    }
+
+    fn start(target: Option<SocketAddr>, name: &str, more: &[&str]) -> Self {
+        let port = ports(8);
+        let mut command = Command::new("sipp");
+        command.arg("-sf").arg(scenario(name)).args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-nostdin"]);
+        command.args(["-p", &port.to_string(), "-mp", &(port + 2).to_string(), "-rtp_echo"]);
+        if !more.contains(&"-m") {
+            command.args(["-m", "1"]);
+        }
+        command.args(["-s", "+4940555000", "-timeout", "50s", "-timeout_error", "-recv_timeout", "20000"]).args(more);
+        if let Some(target) = target {
+            command.arg(target.to_string());
+        }
+        command.current_dir(std::env::temp_dir()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.kill_on_drop(true).spawn().expect("sipp is installed: apt-get install sip-tester");
+        Self { child, port }
+    }
+
+    /// The scenario went as it is written.
+    pub async fn succeeds(self) {
+        let output = tokio::time::timeout(LONG, self.child.wait_with_output()).await.expect("sipp ends").unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        let tail: String = told.chars().rev().take(3_000).collect::<Vec<_>>().into_iter().rev().collect();
+        assert!(output.status.success(), "{}: {}\n{tail}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+}
