@@ -1,6 +1,7 @@
 //! `cargo xtask instructions`: how many instructions a frame, a message and a call take, counted by Valgrind, beside what
 //! they took when somebody last looked. Time differs from machine to machine and from minute to minute; this does not.
 
+use crate::run;
 use crate::setup;
 use crate::shell::{Cmd, Outcome, cargo, cmd};
 use anyhow::{Context, Result, bail};
@@ -83,8 +84,7 @@ fn works(root: &Path) -> Result<Vec<Work>> {
     build(&["-p", "media", "--example", "frames"])?;
     build(&["-p", "carriers", "--example", "messages"])?;
     build(&["-p", "sim", "--no-default-features", "--features", "mutants", "--bin", "sim"])?;
-    let metadata = cargo_metadata::MetadataCommand::new().current_dir(root).no_deps().exec()?;
-    let target = metadata.target_directory.join("release").into_std_path_buf();
+    let target = run::built(root, "release")?;
     let work = |what, program: &str, args, count| Work { what, program: target.join(program), args, count };
     Ok(vec![
         work("a frame of 20 ms, heard and said", "examples/frames", &[], 1_000),

@@ -51,15 +51,21 @@ fn demo(root: &Path, frontdesk: &Path, options: &Options) -> Cmd {
     cmd(root, frontdesk, once).args(&options.args)
 }
 
-/// Builds the binary. The development profile optimises the crates that run in real time.
+/// Builds the binary. The development profile optimises the crates that run in real time; there the features are those of the
+/// whole workspace, so that what is compiled for the program serves its tests, too.
 pub fn build(root: &Path, release: bool) -> Result<()> {
-    let profile: &[&str] = if release { &["--release"] } else { &[] };
-    cargo(root, &["build", "--locked", "-p", "frontdesk"]).args(profile).run()
+    let which: &[&str] =
+        if release { &["-p", "frontdesk", "--release"] } else { &["--workspace", "--bin", "frontdesk"] };
+    cargo(root, &["build", "--locked"]).args(which).run()
 }
 
 /// Where the built binary is.
 pub fn binary(root: &Path, release: bool) -> Result<PathBuf> {
+    built(root, if release { "release/frontdesk" } else { "debug/frontdesk" })
+}
+
+/// Where something that was built is, below the folder of what is built.
+pub fn built(root: &Path, path: &str) -> Result<PathBuf> {
     let metadata = cargo_metadata::MetadataCommand::new().current_dir(root).no_deps().exec()?;
-    let folder = if release { "release" } else { "debug" };
-    Ok(metadata.target_directory.join(folder).join("frontdesk").into_std_path_buf())
+    Ok(metadata.target_directory.join(path).into_std_path_buf())
 }

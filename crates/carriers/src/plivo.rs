@@ -15,7 +15,7 @@ use crate::protocol::{
     Answer, AnsweredBy, Authenticity, CallAction, CannotDo, Capability, CarrierControl, DialAttempt, DialReply,
     Inbound, InboundCall, Reply, StatusReport, TextMessage, Way, resuming,
 };
-use crate::registry::{Control, Descriptor, Door, Setting, Settings};
+use crate::registry::{Control, Descriptor, Door, MACHINE_DETECTION, Setting, Settings};
 use crate::rest;
 use crate::xml::{Answering, element, response};
 use aws_lc_rs::hmac;
@@ -52,11 +52,6 @@ const CONTENT_TYPE: Setting = Setting {
     key: "content_type",
     env: "",
     doc: "What streams carry: audio/x-mulaw;rate=8000 (the default), audio/x-l16;rate=8000 or audio/x-l16;rate=16000.",
-};
-const MACHINE_DETECTION: Setting = Setting {
-    key: "machine_detection",
-    env: "",
-    doc: "`on` lets the platform tell answering machines from people on calls that we place; it costs extra.",
 };
 const BASE_URL: Setting =
     Setting { key: "base_url", env: "PLIVO_BASE_URL", doc: "The REST API, or a twin on loopback." };

@@ -56,6 +56,13 @@ pub struct Setting {
     pub doc: &'static str,
 }
 
+/// For platforms that have it.
+pub(crate) const MACHINE_DETECTION: Setting = Setting {
+    key: "machine_detection",
+    env: "",
+    doc: "`on` lets the platform tell answering machines from people on calls that we place; it costs extra.",
+};
+
 /// Reads a setting: from the configuration, else from the environment.
 pub struct Settings<'a> {
     /// Looks a key up in the configuration.

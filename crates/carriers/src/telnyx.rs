@@ -17,7 +17,7 @@ use crate::protocol::{
     Answer, AnsweredBy, Authenticity, CallAction, CannotDo, Capability, CarrierControl, DialAttempt, DialReply,
     Inbound, InboundCall, Reply, StatusReport, TextMessage, Way, WebhookKind,
 };
-use crate::registry::{Control, Descriptor, Door, Setting, Settings};
+use crate::registry::{Control, Descriptor, Door, MACHINE_DETECTION, Setting, Settings};
 use crate::rest;
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base::wire::{HttpRequest, Method};
@@ -57,11 +57,6 @@ const CONNECTION_ID: Setting = Setting {
 };
 const LANGUAGE: Setting =
     Setting { key: "language", env: "", doc: "The language of the platform's own voice; en-US by default." };
-const MACHINE_DETECTION: Setting = Setting {
-    key: "machine_detection",
-    env: "",
-    doc: "`on` lets the platform tell answering machines from people on calls that we place; it costs extra.",
-};
 const BASE_URL: Setting =
     Setting { key: "base_url", env: "TELNYX_BASE_URL", doc: "The API with its version, or a twin on loopback." };
 

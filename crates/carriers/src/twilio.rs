@@ -18,7 +18,7 @@ use crate::protocol::{
     Answer, AnsweredBy, Authenticity, CallAction, CannotDo, Capability, CarrierControl, DialAttempt, DialReply,
     Inbound, InboundCall, Reply, StatusReport, TextMessage, Way,
 };
-use crate::registry::{Control, Descriptor, Door, Setting, Settings};
+use crate::registry::{Control, Descriptor, Door, MACHINE_DETECTION, Setting, Settings};
 use crate::rest;
 use aws_lc_rs::constant_time;
 use base::wire::HttpRequest;
@@ -54,11 +54,6 @@ const API_SECRET: Setting = Setting { key: "api_secret", env: "TWILIO_API_SECRET
 const SHARED_KEY: Setting =
     Setting { key: "shared_key", env: "", doc: "The id of a shared key that signs webhooks with SHA-256." };
 const SHARED_SECRET: Setting = Setting { key: "shared_secret", env: "", doc: "The secret of the shared key." };
-const MACHINE_DETECTION: Setting = Setting {
-    key: "machine_detection",
-    env: "",
-    doc: "`on` lets the platform tell answering machines from people on calls that we place; it costs extra.",
-};
 const BASE_URL: Setting =
     Setting { key: "base_url", env: "TWILIO_BASE_URL", doc: "The REST API: a region's host, or a twin on loopback." };
 

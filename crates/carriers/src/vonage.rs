@@ -16,7 +16,7 @@ use crate::protocol::{
     Answer, AnsweredBy, Authenticity, CallAction, CannotDo, Capability, CarrierControl, DialAttempt, DialReply,
     Inbound, InboundCall, Reply, StatusReport, TextMessage, Way, WebhookKind, resuming,
 };
-use crate::registry::{Control, Descriptor, Door, Setting, Settings};
+use crate::registry::{Control, Descriptor, Door, MACHINE_DETECTION, Setting, Settings};
 use crate::rest;
 use base::wire::{Header, HttpRequest, Method};
 use base::{ErrorClass, Failure, PhoneNumber, Pii, Secret};
@@ -54,11 +54,6 @@ const SIGNATURE_SECRET: Setting = Setting {
 };
 const SAMPLE_RATE: Setting =
     Setting { key: "sample_rate_hz", env: "", doc: "Rate of the audio: 8000, 16000 (the default) or 24000." };
-const MACHINE_DETECTION: Setting = Setting {
-    key: "machine_detection",
-    env: "",
-    doc: "`on` lets the platform tell answering machines from people on calls that we place; it costs extra.",
-};
 const BASE_URL: Setting =
     Setting { key: "base_url", env: "VONAGE_BASE_URL", doc: "The API: a region's host, or a twin on loopback." };
 

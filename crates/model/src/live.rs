@@ -193,7 +193,12 @@ impl LiveKind {
             Self::TakenOver { mode, .. } => Some(Self::TakenOver { by: None, mode: *mode }),
             Self::HandedBack { reason, .. } => Some(Self::HandedBack { by: None, reason: *reason }),
             Self::PersonTurn { text, .. } => Some(Self::PersonTurn { by: None, text: text.clone() }),
-            Self::Tool { .. }
+            // How they sound to us is no matter of theirs.
+            Self::CallerTurn { turn, text, .. } => {
+                Some(Self::CallerTurn { turn: *turn, text: text.clone(), sentiment: None })
+            }
+            Self::Flow { .. }
+            | Self::Tool { .. }
             | Self::Fault { .. }
             | Self::Routed(_)
             | Self::Saving { .. }

@@ -66,6 +66,8 @@ class CallSession {
   #keepAlive = 0;
   #endTimer = 0;
   #dropUntil = 0;
+  /** What did not connect once is not waited for again. */
+  #usesRtc = true;
   /** Tells a call apart from its successor while something is awaited. */
   #generation = 0;
 
@@ -174,7 +176,8 @@ class CallSession {
     this.#dispatch({ type: "connecting" });
     const generation = this.#generation;
     const microphone = this.#line?.microphone ?? null;
-    const rtc = microphone === null ? null : await RtcLine.open(webrtcUrl(), {}, microphone);
+    const rtc = microphone === null || !this.#usesRtc ? null : await RtcLine.open(webrtcUrl(), {}, microphone);
+    if (rtc === null && microphone !== null) this.#usesRtc = false;
     if (generation !== this.#generation) {
       rtc?.close();
       return;

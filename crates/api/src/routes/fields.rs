@@ -53,8 +53,26 @@ pub(crate) fn merged_value(mut now: Value, patch: &Value) -> Result<Value, Probl
     if !patch.is_object() {
         return Err(Problem::invalid("a change is a JSON object with the fields that change"));
     }
+    forget_other_kinds(&mut now, patch);
     json_patch::merge(&mut now, patch);
     Ok(now)
+}
+
+/// What says its `kind` is one of several shapes. Where a patch says another, the fields of the old shape mean nothing in the
+/// new one, and RFC 7396 would keep them.
+fn forget_other_kinds(now: &mut Value, patch: &Value) {
+    let (Value::Object(now), Value::Object(patch)) = (now, patch) else { return };
+    if let (Some(was), Some(is)) = (now.get("kind"), patch.get("kind"))
+        && is.is_string()
+        && was != is
+    {
+        now.clear();
+    }
+    for (name, patch) in patch {
+        if let Some(now) = now.get_mut(name) {
+            forget_other_kinds(now, patch);
+        }
+    }
 }
 
 /// The first field of `given` that is not in what was read of it: a name that nobody knows.
@@ -167,6 +185,21 @@ mod tests {
         assert_eq!(unknown_field(&json!({ "lines": { "greting": "x" } }), &read).as_deref(), Some("lines.greting"));
         assert_eq!(unknown_field(&json!({ "tools": [{ "nam": "t" }] }), &read).as_deref(), Some("tools.0.nam"));
         assert_eq!(unknown_field(&json!({ "name": "z", "voice": null, "stt": [] }), &read), None);
+    }
+
+    #[test]
+    fn what_becomes_of_another_kind_keeps_no_field_of_the_old_one() {
+        let now = json!({ "name": "a", "outside": { "kind": "message", "text": "We are closed." } });
+        let other = json!({ "outside": { "kind": "agent", "agent": "night" } });
+        let same = json!({ "outside": { "kind": "message", "delay_ms": 5 } });
+        assert_eq!(
+            merged_value(now.clone(), &other).ok(),
+            Some(json!({ "name": "a", "outside": { "kind": "agent", "agent": "night" } }))
+        );
+        assert_eq!(
+            merged_value(now, &same).ok(),
+            Some(json!({ "name": "a", "outside": { "kind": "message", "text": "We are closed.", "delay_ms": 5 } }))
+        );
     }
 
     #[test]

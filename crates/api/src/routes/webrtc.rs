@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::socket::RtcSocket;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -42,15 +42,9 @@ pub(crate) struct IceServerView {
     credential: Option<String>,
 }
 
-/// A session of the page.
+/// A session. The key of a visitor's path is read before.
 #[derive(Debug, Deserialize)]
 pub(crate) struct SessionPath {
-    session: Uuid,
-}
-
-/// A session of a visitor; the key is read before.
-#[derive(Debug, Deserialize)]
-pub(crate) struct VisitSessionPath {
     session: Uuid,
 }
 
@@ -101,6 +95,7 @@ pub(crate) async fn open(
     request_body(content = String, content_type = "application/trickle-ice-sdpfrag"),
     security(("bearer" = ["calls:place"])), responses(
     (status = 204, description = "Taken"),
+    (status = 404, description = "No such session", body = Problem),
     (status = 412, description = "Another ICE session", body = Problem),
     (status = 422, description = "A restart, or too many addresses: make a new offer", body = Problem),
     (status = 428, description = "No If-Match", body = Problem)
@@ -108,23 +103,26 @@ pub(crate) async fn open(
 pub(crate) async fn trickle(
     State(app): State<App>,
     caller: Allowed<may::CallsPlace>,
-    Path(SessionPath { session }): Path<SessionPath>,
+    path: Result<Path<SessionPath>, PathRejection>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
-    trickled(gateway(&app)?, &page_door(&caller.scope), session, &headers, body).await
+    trickled(gateway(&app)?, &page_door(&caller.scope), one(path)?, &headers, body).await
 }
 
 /// Ends a session. Its call hears that the line is gone.
 #[utoipa::path(delete, path = "/api/v1/webrtc/browser/{session}", tag = "calls", operation_id = "close_webrtc",
     params(("session" = Uuid, Path, description = "The session")),
-    security(("bearer" = ["calls:place"])), responses((status = 204, description = "It has ended, or there was none")))]
+    security(("bearer" = ["calls:place"])), responses(
+    (status = 204, description = "It has ended, or there was none"),
+    (status = 404, description = "That is no name of a session", body = Problem)
+))]
 pub(crate) async fn close(
     State(app): State<App>,
     caller: Allowed<may::CallsPlace>,
-    Path(SessionPath { session }): Path<SessionPath>,
-) -> StatusCode {
-    closed(&app, &page_door(&caller.scope), session)
+    path: Result<Path<SessionPath>, PathRejection>,
+) -> Result<StatusCode, Problem> {
+    Ok(closed(&app, &page_door(&caller.scope), one(path)?))
 }
 
 /// Reads what a website's page needs for a line by WebRTC.
@@ -184,6 +182,7 @@ pub(crate) async fn visit_open(
     request_body(content = String, content_type = "application/trickle-ice-sdpfrag"), responses(
     (status = 204, description = "Taken"),
     (status = 401, description = "The token is not one of a visit from this page, or has expired", body = Problem),
+    (status = 404, description = "No such session", body = Problem),
     (status = 412, description = "Another ICE session", body = Problem),
     (status = 422, description = "A restart, or too many addresses: make a new offer", body = Problem),
     (status = 428, description = "No If-Match", body = Problem)
@@ -191,12 +190,12 @@ pub(crate) async fn visit_open(
 pub(crate) async fn visit_trickle(
     State(app): State<App>,
     guest: Guest,
-    Path(VisitSessionPath { session }): Path<VisitSessionPath>,
+    path: Result<Path<SessionPath>, PathRejection>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
     let door = visit_door(&app, &guest, &headers)?;
-    trickled(gateway(&app)?, &door, session, &headers, body).await
+    trickled(gateway(&app)?, &door, one(path)?, &headers, body).await
 }
 
 /// Ends a visitor's session; the conversation may go on over another line.
@@ -205,15 +204,21 @@ pub(crate) async fn visit_trickle(
     params(("key" = String, Path, description = "The widget's key"), ("session" = Uuid, Path, description = "The session")),
     responses(
     (status = 204, description = "It has ended, or there was none"),
+    (status = 404, description = "That is no name of a session", body = Problem),
     (status = 401, description = "The token is not one of a visit from this page, or has expired", body = Problem)
 ))]
 pub(crate) async fn visit_close(
     State(app): State<App>,
     guest: Guest,
-    Path(VisitSessionPath { session }): Path<VisitSessionPath>,
+    path: Result<Path<SessionPath>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    Ok(closed(&app, &visit_door(&app, &guest, &headers)?, session))
+    Ok(closed(&app, &visit_door(&app, &guest, &headers)?, one(path)?))
+}
+
+/// What cannot be a session is not one.
+fn one(path: Result<Path<SessionPath>, PathRejection>) -> Result<Uuid, Problem> {
+    path.map(|Path(SessionPath { session })| session).map_err(|_| Problem::not_found())
 }
 
 fn gateway(app: &App) -> Result<&Gateway, Problem> {
