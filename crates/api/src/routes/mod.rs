@@ -152,6 +152,7 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
 /// What goes on: calls, customers, knowledge, providers, webhooks, plans.
 fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
     router
+        .routes(routes!(carriers::list))
         .routes(routes!(numbers::list, numbers::create))
         .routes(routes!(numbers::get, numbers::update, numbers::delete))
         .routes(routes!(customers::list, customers::upsert).layer(wide()))

@@ -11,6 +11,7 @@ import { Badge, Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { useAction } from "./action";
 import { HoursEditor } from "./hours";
+import { PlatformFacts, usePlatforms } from "./platforms";
 import { SectionHead } from "./section";
 
 type Line = components["schemas"]["NumberView"];
@@ -24,6 +25,8 @@ export function NumbersSection() {
   const manage = can("numbers:manage");
   const numbers = $api.useQuery("get", "/api/v1/numbers", page);
   const agents = $api.useQuery("get", "/api/v1/agents", page, { enabled: can("agents:read") }).data?.items ?? [];
+  const platforms = usePlatforms();
+  const titleOf = (carrier: string) => platforms.find(({ name }) => name === carrier)?.title ?? carrier;
   const [editing, setEditing] = useState<Line | "new" | null>(null);
   const [removing, setRemoving] = useState<Line | null>(null);
   const { busy, run } = useAction();
@@ -46,7 +49,7 @@ export function NumbersSection() {
       {numbers.isPending && <Skeleton />}
       {numbers.error !== null && <Problem error={numbers.error} retry={() => void numbers.refetch()} />}
       {numbers.data?.items.length === 0 && (
-        <Empty icon={<PhoneIcon />} title={t("settings.numbers_none")}>
+        <Empty icon={<PhoneIcon />} title={t("settings.numbers_none")} action={add}>
           {t("settings.numbers_none_text")}
         </Empty>
       )}
@@ -60,7 +63,7 @@ export function NumbersSection() {
             <span className="min-w-0 flex-1 basis-56">
               <span className="flex flex-wrap items-center gap-2">
                 <span className="font-medium tabular-nums">{line.number}</span>
-                <Badge>{line.carrier}</Badge>
+                <Badge>{titleOf(line.carrier)}</Badge>
                 {line.hours != null && <Badge tone="live">{t("settings.by_hours")}</Badge>}
               </span>
               <span className="text-soft">
@@ -122,6 +125,8 @@ function NumberDialog({
 }) {
   const [number, setNumber] = useState(known?.number ?? "");
   const [carrier, setCarrier] = useState(known?.carrier ?? usual);
+  const platforms = usePlatforms().filter(({ has_numbers }) => has_numbers);
+  const platform = platforms.find(({ name }) => name === carrier);
   const [agent, setAgent] = useState(known?.agent ?? agents[0]?.value ?? "");
   const [label, setLabel] = useState(known?.label ?? "");
   const [route, setRoute] = useState<Route | null>(known?.hours ?? null);
@@ -157,15 +162,18 @@ function NumberDialog({
               onChange={(event) => setNumber(event.target.value)}
               required
             />
-            <TextField
+            <Select
               label={t("settings.carrier")}
-              hint={t("settings.carrier_hint")}
               value={carrier}
               onChange={(event) => setCarrier(event.target.value)}
-              required
+              options={platforms.map(({ name, title, ready }) => ({
+                value: name,
+                label: ready ? title : t("agents.not_set_up", { title }),
+              }))}
             />
           </div>
         )}
+        {platform !== undefined && <PlatformFacts platform={platform} />}
         <div className="grid gap-4 sm:grid-cols-2">
           <Select
             label={t("settings.agent")}
