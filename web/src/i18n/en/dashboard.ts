@@ -118,7 +118,6 @@ export const states = {
 };
 
 export const call = {
-  title: "Call",
   caller: "Caller",
   agent: "Agent",
   views: "What to see of the call",

@@ -43,7 +43,6 @@ export const branding = {
 };
 
 export const voices = {
-  choose: "Choose a voice",
   choose_of: "Voices of {provider}",
   none: "This provider lists no voices. Type its name.",
   find: "Find a voice",
@@ -51,14 +50,12 @@ export const voices = {
   female: "female",
   male: "male",
   neutral: "neutral",
-  listen: "Listen",
   stop: "Stop",
   listen_to: "Listen to {name}",
   take: "Take it",
   taken: "Chosen",
   text: "What it says",
   cost: "That cost {cost}.",
-  installation_voice: "The voice that is set up",
 };
 
 export const splits = {

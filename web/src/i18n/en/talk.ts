@@ -1,5 +1,4 @@
 export const talk = {
-  title: "Talk",
   talk_to: "Talk to {name}",
   talk: "Talk",
   waiting: "Waiting…",

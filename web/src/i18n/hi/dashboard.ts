@@ -118,7 +118,6 @@ export const states: Messages["states"] = {
 };
 
 export const call: Messages["call"] = {
-  title: "कॉल",
   caller: "कॉल करने वाला",
   agent: "एजेंट",
   views: "कॉल का क्या देखना है",

@@ -45,7 +45,6 @@ export const branding: Messages["branding"] = {
 };
 
 export const voices: Messages["voices"] = {
-  choose: "आवाज़ चुनें",
   choose_of: "{provider} की आवाज़ें",
   none: "यह प्रदाता आवाज़ों की सूची नहीं देता। नाम लिखें।",
   find: "आवाज़ खोजें",
@@ -53,14 +52,12 @@ export const voices: Messages["voices"] = {
   female: "महिला",
   male: "पुरुष",
   neutral: "तटस्थ",
-  listen: "सुनें",
   stop: "रोकें",
   listen_to: "{name} सुनें",
   take: "यही लें",
   taken: "चुनी गई",
   text: "क्या कहे",
   cost: "इसमें {cost} लगे।",
-  installation_voice: "जो आवाज़ तय है",
 };
 
 export const splits: Messages["splits"] = {

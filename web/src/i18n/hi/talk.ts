@@ -1,7 +1,6 @@
 import type { Messages } from "../en";
 
 export const talk: Messages["talk"] = {
-  title: "बात करें",
   talk_to: "{name} से बात करें",
   talk: "बात करें",
   waiting: "रुकिए…",

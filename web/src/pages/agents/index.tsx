@@ -12,6 +12,7 @@ import { AgentIcon, ChevronIcon, PlusIcon } from "../../ui/icons";
 import { Button } from "../../ui/kit/button";
 import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, TextField } from "../../ui/kit/field";
+import { useFind } from "../../ui/kit/find";
 import { Empty, Page, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { languageName, languageOptions } from "./languages";
@@ -30,6 +31,9 @@ export default function AgentsPage() {
     </Button>
   );
   const items = agents.data?.items;
+  const [shown, find] = useFind(items, ({ name, greeting, business_name }) =>
+    [name, greeting, business_name].join(" "),
+  );
   return (
     <Page title={t("agents.title")} lead={t("agents.lead")} actions={create}>
       {agents.isPending && <Skeleton className="h-20" />}
@@ -39,8 +43,9 @@ export default function AgentsPage() {
           {t("agents.empty_text")}
         </Empty>
       )}
+      {find}
       <ul className="grid gap-3 lg:grid-cols-2">
-        {items?.map((agent) => (
+        {shown.map((agent) => (
           <li key={agent.id}>
             <AgentCard agent={agent} />
           </li>

@@ -7,6 +7,7 @@ import { PhoneIcon, PlusIcon } from "../../ui/icons";
 import { Button } from "../../ui/kit/button";
 import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, Switch, TextArea, TextField } from "../../ui/kit/field";
+import { useFind } from "../../ui/kit/find";
 import { Badge, Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { useAction } from "./action";
@@ -43,6 +44,9 @@ export function NumbersSection() {
     </Button>
   );
   const agentName = (id: string) => agents.find((agent) => agent.id === id || agent.slug === id)?.name ?? id;
+  const [shown, find] = useFind(numbers.data?.items, ({ number, label, agent }) =>
+    [number, label, agentName(agent)].join(" "),
+  );
   return (
     <>
       <SectionHead title={t("settings.numbers")} lead={t("settings.numbers_lead")} actions={add} />
@@ -53,8 +57,9 @@ export function NumbersSection() {
           {t("settings.numbers_none_text")}
         </Empty>
       )}
+      {find}
       <ul className="flex flex-col gap-2">
-        {numbers.data?.items.map((line) => (
+        {shown.map((line) => (
           <li
             key={line.id}
             data-number={line.number}
