@@ -3,6 +3,10 @@ import type { Messages } from "../en";
 export const settings: Messages["settings"] = {
   title: "सेटिंग",
   lead: "लोग, कुंजियाँ, प्रदाता, नंबर और उनकी सुरक्षा।",
+  group_business: "व्यवसाय",
+  group_calls: "कॉल",
+  group_systems: "सिस्टम",
+  group_protection: "सुरक्षा",
   section: "भाग",
   business: "व्यवसाय",
   people: "लोग और भूमिकाएँ",
@@ -310,7 +314,7 @@ export const delivery_states: Messages["delivery_states"] = {
 };
 
 /** फ़ोन प्लेटफ़ॉर्म, जिन्हें कोई नंबर दिया जाता है। */
-export const platforms = {
+export const platforms: Messages["platforms"] = {
   not_ready:
     "{title} इस सर्वर पर अभी तैयार नहीं है: उसकी कुंजियाँ सर्वर के कॉन्फ़िगरेशन में होनी चाहिए। तब तक इस नंबर की कॉल लौटा दी जाती हैं।",
   can: "प्लेटफ़ॉर्म क्या कर सकता है",
@@ -320,7 +324,7 @@ export const platforms = {
   status_url: "जब उसकी स्थिति बदले",
 };
 
-export const capabilities = {
+export const capabilities: Messages["capabilities"] = {
   answer: "कॉल का जवाब देना",
   place: "कॉल लगाना",
   transfer_cold: "दूसरे नंबर पर भेजना",

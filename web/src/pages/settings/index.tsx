@@ -28,33 +28,63 @@ interface Section {
   Content: ComponentType;
 }
 
-const SECTIONS: Section[] = [
-  { name: "business", label: "settings.business", needs: (can) => can("business:read"), Content: BusinessSection },
-  { name: "branding", label: "branding.title", needs: (can) => can("business:read"), Content: BrandingSection },
-  { name: "people", label: "settings.people", needs: (can) => can("people:read"), Content: PeopleSection },
-  { name: "numbers", label: "settings.numbers", needs: (can) => can("numbers:read"), Content: NumbersSection },
-  { name: "providers", label: "settings.providers", needs: (can) => can("providers:read"), Content: ProvidersSection },
-  { name: "widget", label: "widget.title", needs: (can) => can("agents:read"), Content: WidgetSection },
-  { name: "keys", label: "settings.keys", needs: (can) => can("keys:read"), Content: KeysSection },
-  { name: "mcp", label: "settings.mcp", needs: (can) => can("providers:read"), Content: McpSection },
-  { name: "webhooks", label: "settings.webhooks", needs: (can) => can("webhooks:read"), Content: WebhooksSection },
-  { name: "plan", label: "settings.plan", needs: (can) => can("usage:read"), Content: PlanSection },
+interface Group {
+  label: MessageKey;
+  sections: Section[];
+}
+
+const GROUPS: Group[] = [
   {
-    name: "configuration",
-    label: "settings.configuration",
-    needs: (can) => can("config:read"),
-    Content: ConfigurationSection,
+    label: "settings.group_business",
+    sections: [
+      { name: "business", label: "settings.business", needs: (can) => can("business:read"), Content: BusinessSection },
+      { name: "branding", label: "branding.title", needs: (can) => can("business:read"), Content: BrandingSection },
+      { name: "people", label: "settings.people", needs: (can) => can("people:read"), Content: PeopleSection },
+      { name: "plan", label: "settings.plan", needs: (can) => can("usage:read"), Content: PlanSection },
+    ],
   },
   {
-    name: "sign-on",
-    label: "settings.sign_on",
-    needs: (can) => can("business:manage"),
-    Content: IdentityProvidersSection,
+    label: "settings.group_calls",
+    sections: [
+      { name: "numbers", label: "settings.numbers", needs: (can) => can("numbers:read"), Content: NumbersSection },
+      {
+        name: "providers",
+        label: "settings.providers",
+        needs: (can) => can("providers:read"),
+        Content: ProvidersSection,
+      },
+      { name: "widget", label: "widget.title", needs: (can) => can("agents:read"), Content: WidgetSection },
+    ],
   },
-  { name: "privacy", label: "privacy.title", needs: (can) => can("business:read"), Content: PrivacySection },
-  { name: "access", label: "settings.access", needs: (can) => can("business:manage"), Content: AccessSection },
-  { name: "audit", label: "settings.audit", needs: (can) => can("audit:read"), Content: AuditSection },
-  { name: "security", label: "settings.security", needs: (_, person) => person, Content: SecuritySection },
+  {
+    label: "settings.group_systems",
+    sections: [
+      { name: "keys", label: "settings.keys", needs: (can) => can("keys:read"), Content: KeysSection },
+      { name: "webhooks", label: "settings.webhooks", needs: (can) => can("webhooks:read"), Content: WebhooksSection },
+      { name: "mcp", label: "settings.mcp", needs: (can) => can("providers:read"), Content: McpSection },
+      {
+        name: "configuration",
+        label: "settings.configuration",
+        needs: (can) => can("config:read"),
+        Content: ConfigurationSection,
+      },
+    ],
+  },
+  {
+    label: "settings.group_protection",
+    sections: [
+      { name: "privacy", label: "privacy.title", needs: (can) => can("business:read"), Content: PrivacySection },
+      {
+        name: "sign-on",
+        label: "settings.sign_on",
+        needs: (can) => can("business:manage"),
+        Content: IdentityProvidersSection,
+      },
+      { name: "access", label: "settings.access", needs: (can) => can("business:manage"), Content: AccessSection },
+      { name: "audit", label: "settings.audit", needs: (can) => can("audit:read"), Content: AuditSection },
+      { name: "security", label: "settings.security", needs: (_, person) => person, Content: SecuritySection },
+    ],
+  },
 ];
 
 export default function SettingsPage() {
@@ -62,7 +92,11 @@ export default function SettingsPage() {
   const { kind } = useMe();
   const { section } = useParams({ strict: false });
   const navigate = useNavigate();
-  const allowed = SECTIONS.filter(({ needs }) => needs(can, kind === "user"));
+  const groups = GROUPS.map((group) => ({
+    ...group,
+    sections: group.sections.filter(({ needs }) => needs(can, kind === "user")),
+  })).filter(({ sections }) => sections.length > 0);
+  const allowed = groups.flatMap(({ sections }) => sections);
   const shown = section === undefined ? allowed[0] : allowed.find(({ name }) => name === section);
   return (
     <Page title={t("settings.title")} lead={t("settings.lead")}>
@@ -77,20 +111,29 @@ export default function SettingsPage() {
           />
         </div>
         <nav aria-label={t("settings.title")} className="max-md:hidden">
-          <ul className="sticky top-4 flex flex-col gap-0.5">
-            {allowed.map(({ name, label }) => (
-              <li key={name}>
-                <Link
-                  to="/settings/$section"
-                  params={{ section: name }}
-                  aria-current={name === shown?.name ? "page" : undefined}
-                  className="flex h-9 items-center rounded-lg px-2.5 text-sm text-soft hover:bg-sunken hover:text-ink aria-[current=page]:bg-sunken aria-[current=page]:font-medium aria-[current=page]:text-ink"
-                >
-                  {t(label)}
-                </Link>
-              </li>
+          <div className="sticky top-4 flex flex-col gap-5">
+            {groups.map((group) => (
+              <section key={group.label} aria-label={t(group.label)}>
+                <p className="mb-1 px-2.5 text-xs font-medium text-faint" aria-hidden="true">
+                  {t(group.label)}
+                </p>
+                <ul className="flex flex-col gap-0.5">
+                  {group.sections.map(({ name, label }) => (
+                    <li key={name}>
+                      <Link
+                        to="/settings/$section"
+                        params={{ section: name }}
+                        aria-current={name === shown?.name ? "page" : undefined}
+                        className="flex h-8.5 items-center rounded-lg px-2.5 text-sm text-soft hover:bg-sunken hover:text-ink aria-[current=page]:bg-sunken aria-[current=page]:font-medium aria-[current=page]:text-ink"
+                      >
+                        {t(label)}
+                      </Link>
+                    </li>
+                  ))}
+                </ul>
+              </section>
             ))}
-          </ul>
+          </div>
         </nav>
         <div className="min-w-0" data-section={shown?.name}>
           {shown === undefined ? (
