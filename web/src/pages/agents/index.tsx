@@ -6,6 +6,7 @@ import type { components } from "../../api/schema.gen";
 import type { Agent } from "../../api/types";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
+import { freeSlug } from "../../lib/slug";
 import { queryClient } from "../../shell/query-client";
 import { shortDate } from "../../ui/format";
 import { AgentIcon, ChevronIcon, PlusIcon } from "../../ui/icons";
@@ -17,7 +18,7 @@ import { Empty, Page, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { languageName, languageOptions } from "./languages";
 import { AgentBadges } from "./status";
-import { newAgent, slugOf, TEMPLATES, type Template } from "./templates";
+import { newAgent, TEMPLATES, type Template } from "./templates";
 
 const SHOWN_MAX = 100;
 
@@ -97,7 +98,7 @@ function CreateAgent({ taken, onClose }: { taken: string[]; onClose: () => void 
     event.preventDefault();
     setBusy(true);
     setProblem(null);
-    const slug = slugOf(name, taken);
+    const slug = freeSlug(name, "agent", taken);
     try {
       const body = newAgent(template, { slug, name, business: business?.name ?? name, language: spoken });
       await api.POST("/api/v1/agents", { body: body as components["schemas"]["NewAgent"] });

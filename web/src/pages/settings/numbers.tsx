@@ -114,16 +114,17 @@ export function NumbersSection() {
   );
 }
 
-function NumberDialog({
+/** Adds a number, or changes where it leads. */
+export function NumberDialog({
   known,
-  usual,
+  usual = SIMULATED,
   agents,
   onClose,
   changed,
 }: {
   known: Line | null;
   /** The phone platform of the numbers that are there. */
-  usual: string;
+  usual?: string;
   agents: { value: string; label: string }[];
   onClose: () => void;
   changed: () => void;
