@@ -81,6 +81,7 @@ export const calls = {
   all_agents: "All agents",
   all_states: "All states",
   both_directions: "In and out",
+  days: "Days",
   from: "From day",
   to: "To day",
   clear: "Show all calls",

@@ -83,6 +83,7 @@ export const calls: Messages["calls"] = {
   all_agents: "सभी एजेंट",
   all_states: "सभी स्थितियाँ",
   both_directions: "आई और की गई",
+  days: "दिन",
   from: "इस दिन से",
   to: "इस दिन तक",
   clear: "सभी कॉल दिखाएँ",

@@ -1,6 +1,6 @@
 import { type FormEvent, useEffect, useState } from "react";
 import { t } from "../../i18n";
-import { CloseIcon } from "../../ui/icons";
+import { CloseIcon, SearchIcon } from "../../ui/icons";
 import { Button } from "../../ui/kit/button";
 import { Select, TextField } from "../../ui/kit/field";
 import { stateWords } from "./call-list";
@@ -24,21 +24,20 @@ export function Filters({ search, show, agents }: FiltersProps) {
   };
   return (
     <search className="flex flex-wrap items-end gap-2">
-      <form onSubmit={submit} className="flex min-w-56 flex-1 items-end gap-2 sm:max-w-sm">
-        <div className="flex-1">
-          <TextField
-            bare
-            type="search"
-            label={t("calls.search")}
-            placeholder={t("calls.search")}
-            value={words}
-            onChange={(event) => {
-              setWords(event.target.value);
-              if (event.target.value === "" && search.q !== undefined) set({ q: "" });
-            }}
-          />
-        </div>
-        <Button type="submit">{t("shell.search")}</Button>
+      <form onSubmit={submit} className="relative min-w-56 flex-1 basis-64">
+        <SearchIcon className="pointer-events-none absolute top-2.5 left-3 size-4 text-faint" />
+        <TextField
+          className="pl-9"
+          bare
+          type="search"
+          label={t("calls.search")}
+          placeholder={t("calls.search")}
+          value={words}
+          onChange={(event) => {
+            setWords(event.target.value);
+            if (event.target.value === "" && search.q !== undefined) set({ q: "" });
+          }}
+        />
       </form>
       <Select
         bare
@@ -82,24 +81,30 @@ export function Filters({ search, show, agents }: FiltersProps) {
           { value: "outbound", label: t("calls.outbound") },
         ]}
       />
-      <TextField
-        bare
-        type="date"
-        label={t("calls.from")}
-        title={t("calls.from")}
-        value={search.from ?? ""}
-        max={search.to}
-        onChange={(event) => set({ from: event.target.value })}
-      />
-      <TextField
-        bare
-        type="date"
-        label={t("calls.to")}
-        title={t("calls.to")}
-        value={search.to ?? ""}
-        min={search.from}
-        onChange={(event) => set({ to: event.target.value })}
-      />
+      <fieldset className="flex items-center gap-1.5">
+        <legend className="sr-only">{t("calls.days")}</legend>
+        <TextField
+          bare
+          type="date"
+          label={t("calls.from")}
+          title={t("calls.from")}
+          value={search.from ?? ""}
+          max={search.to}
+          onChange={(event) => set({ from: event.target.value })}
+        />
+        <span aria-hidden="true" className="text-sm text-faint">
+          –
+        </span>
+        <TextField
+          bare
+          type="date"
+          label={t("calls.to")}
+          title={t("calls.to")}
+          value={search.to ?? ""}
+          min={search.from}
+          onChange={(event) => set({ to: event.target.value })}
+        />
+      </fieldset>
     </search>
   );
 }
