@@ -36,7 +36,7 @@ export async function voice({ page, baseUrl, begin, check, allow }) {
   begin("a voice says the agent's own words");
   await page.goto(`${baseUrl}/agents/${slug}?tab=providers`);
   await page
-    .getByRole("button", { name: /^Voices of/ })
+    .getByRole("button", { name: /^Voices:/ })
     .first()
     .click();
   await listen.waitFor();
@@ -89,7 +89,7 @@ export async function voice({ page, baseUrl, begin, check, allow }) {
   await add.selectOption(unready);
   allow("422 (Unprocessable");
   await page
-    .getByRole("button", { name: /^Voices of/ })
+    .getByRole("button", { name: /^Voices:/ })
     .last()
     .click();
   await dialog.getByRole("alert").waitFor();

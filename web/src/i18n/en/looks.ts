@@ -52,7 +52,7 @@ export const branding = {
 };
 
 export const voices = {
-  choose_of: "Voices of {provider}",
+  choose_of: "Voices: {provider}",
   none: "This provider lists no voices. Type its name.",
   find: "Find a voice",
   cloned: "cloned",

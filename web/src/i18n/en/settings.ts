@@ -2,7 +2,7 @@ export const settings = {
   title: "Settings",
   lead: "People, keys, providers, numbers and what protects them.",
   section: "Section",
-  group_business: "Business",
+  group_business: "General",
   group_calls: "Calls",
   group_systems: "Systems",
   group_protection: "Protection",

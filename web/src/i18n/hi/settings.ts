@@ -3,7 +3,7 @@ import type { Messages } from "../en";
 export const settings: Messages["settings"] = {
   title: "सेटिंग",
   lead: "लोग, कुंजियाँ, प्रदाता, नंबर और उनकी सुरक्षा।",
-  group_business: "व्यवसाय",
+  group_business: "सामान्य",
   group_calls: "कॉल",
   group_systems: "सिस्टम",
   group_protection: "सुरक्षा",

@@ -20,11 +20,11 @@ const helper = createColumnHelper<typeof features, Call>();
 const WIDTHS: Record<string, string> = {
   who: "",
   agent: "w-32 max-lg:hidden",
-  state: "w-32 max-sm:w-28",
-  ended: "w-48 max-xl:hidden",
+  state: "w-32 max-sm:w-26",
+  ended: "w-44 max-xl:hidden",
   begun: "w-36 max-sm:hidden",
-  lasted: "w-20 text-right",
-  cost: "w-20 text-right max-md:hidden",
+  lasted: "w-20 text-right max-sm:w-16",
+  cost: "w-24 text-right max-md:hidden",
 };
 
 interface TableProps {

@@ -39,49 +39,52 @@ export function Filters({ search, show, agents }: FiltersProps) {
           }}
         />
       </form>
-      <Select
-        bare
-        label={t("calls.agent")}
-        value={search.agent ?? ""}
-        onChange={(event) => set({ agent: event.target.value })}
-        options={[
-          { value: "", label: t("calls.all_agents") },
-          ...[...agents].map(([value, label]) => ({ value, label })),
-        ]}
-      />
-      {search.agent_version !== undefined && (
-        <Button
-          data-version-filter={search.agent_version}
-          title={t("calls.any_version")}
-          onClick={() => set({ agent_version: "" })}
-        >
-          {t("calls.version_only", { version: search.agent_version })}
-          <CloseIcon className="size-3.5" />
-          <span className="sr-only">{t("calls.any_version")}</span>
-        </Button>
-      )}
-      <Select
-        bare
-        label={t("calls.state")}
-        value={search.state ?? ""}
-        onChange={(event) => set({ state: event.target.value })}
-        options={[
-          { value: "", label: t("calls.all_states") },
-          ...CALL_STATES.map((value) => ({ value, label: stateWords(value) })),
-        ]}
-      />
-      <Select
-        bare
-        label={t("calls.direction")}
-        value={search.direction ?? ""}
-        onChange={(event) => set({ direction: event.target.value })}
-        options={[
-          { value: "", label: t("calls.both_directions") },
-          { value: "inbound", label: t("calls.inbound") },
-          { value: "outbound", label: t("calls.outbound") },
-        ]}
-      />
-      <fieldset className="flex items-center gap-1.5">
+      <div className="contents max-sm:grid max-sm:w-full max-sm:grid-cols-3 max-sm:gap-2">
+        <Select
+          bare
+          label={t("calls.agent")}
+          value={search.agent ?? ""}
+          onChange={(event) => set({ agent: event.target.value })}
+          options={[
+            { value: "", label: t("calls.all_agents") },
+            ...[...agents].map(([value, label]) => ({ value, label })),
+          ]}
+        />
+        {search.agent_version !== undefined && (
+          <Button
+            data-version-filter={search.agent_version}
+            className="max-sm:order-last max-sm:col-span-3"
+            title={t("calls.any_version")}
+            onClick={() => set({ agent_version: "" })}
+          >
+            {t("calls.version_only", { version: search.agent_version })}
+            <CloseIcon className="size-3.5" />
+            <span className="sr-only">{t("calls.any_version")}</span>
+          </Button>
+        )}
+        <Select
+          bare
+          label={t("calls.state")}
+          value={search.state ?? ""}
+          onChange={(event) => set({ state: event.target.value })}
+          options={[
+            { value: "", label: t("calls.all_states") },
+            ...CALL_STATES.map((value) => ({ value, label: stateWords(value) })),
+          ]}
+        />
+        <Select
+          bare
+          label={t("calls.direction")}
+          value={search.direction ?? ""}
+          onChange={(event) => set({ direction: event.target.value })}
+          options={[
+            { value: "", label: t("calls.both_directions") },
+            { value: "inbound", label: t("calls.inbound") },
+            { value: "outbound", label: t("calls.outbound") },
+          ]}
+        />
+      </div>
+      <fieldset className="flex items-center gap-1.5 max-sm:grid max-sm:w-full max-sm:grid-cols-[1fr_auto_1fr]">
         <legend className="sr-only">{t("calls.days")}</legend>
         <TextField
           bare

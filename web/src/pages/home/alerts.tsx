@@ -33,7 +33,7 @@ export function Alerts() {
           {alerts.map(({ key, text, action, at_ms }) => (
             <li key={key} className="flex items-start gap-2.5 py-2.5 text-sm first:pt-0 last:pb-0">
               <WarnIcon className="mt-px size-4.5 shrink-0 text-warn" />
-              <span className="min-w-0 flex-1 leading-snug">
+              <span className="min-w-0 flex-1 leading-snug wrap-anywhere">
                 {text}
                 {at_ms !== undefined && <span className="text-soft"> · {timeOfDay(at_ms)}</span>}
               </span>
