@@ -289,6 +289,30 @@ async function jobs(browser, server, id) {
   await page.locator('input[name=agent][value="juniper"]').check({ force: true });
   await page.getByRole("heading", { name: "Talk to Juniper" }).waitFor();
 
+  begin("the pages can be installed, and open without a network to say so");
+  await page.goto(server.url);
+  await page.evaluate(async () => {
+    await navigator.serviceWorker.ready;
+  });
+  await page.goto(`${server.url}/calls`);
+  await page.locator("[data-call]").first().waitFor();
+  const devtools = await context.newCDPSession(page);
+  const { installabilityErrors } = await devtools.send("Page.getInstallabilityErrors");
+  // A test's browser keeps nothing for itself, which is no fault of the pages.
+  const lacking = installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito");
+  problems.push(...lacking.map(({ errorId }) => `the pages cannot be installed: ${errorId}`));
+  // What is asked for without a network fails; that is told on the page, and on the console.
+  const before = bad.length;
+  await context.setOffline(true);
+  await page.reload();
+  await page.getByText("Frontdesk cannot be reached").first().waitFor();
+  await check(page, "without a network");
+  await context.setOffline(false);
+  await heading(page, "Calls").waitFor();
+  await page.locator("[data-call]").first().waitFor();
+  const expected = /ERR_INTERNET_DISCONNECTED|cannot be reached/;
+  bad.splice(before, bad.length, ...bad.slice(before).filter((line) => !expected.test(line)));
+
   begin("the pages speak Hindi");
   await page.goto(server.url);
   await page.getByRole("button", { name: /Account/ }).click();
