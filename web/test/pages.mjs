@@ -171,6 +171,12 @@ async function jobs(browser, server, id) {
   await page.keyboard.press("Enter");
   await heading(page, "Calls").waitFor();
 
+  begin("it knows the parts of the settings, too");
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Go to or do anything" }).fill("webhooks");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 2, name: "Webhooks" }).waitFor();
+
   begin("g and a letter go to a page");
   await page.keyboard.press("g");
   await page.keyboard.press("h");
