@@ -122,6 +122,7 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(branding::logo, branding::put_logo, branding::delete_logo).layer(image()))
         .routes(routes!(branding::public))
         .routes(routes!(branding::public_logo))
+        .routes(routes!(carriers::list))
         .routes(routes!(voices::list))
         .routes(routes!(voices::preview))
         .routes(routes!(agents::list, agents::create).layer(wide()))
@@ -152,7 +153,6 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
 /// What goes on: calls, customers, knowledge, providers, webhooks, plans.
 fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
     router
-        .routes(routes!(carriers::list))
         .routes(routes!(numbers::list, numbers::create))
         .routes(routes!(numbers::get, numbers::update, numbers::delete))
         .routes(routes!(customers::list, customers::upsert).layer(wide()))
