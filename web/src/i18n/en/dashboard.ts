@@ -29,6 +29,7 @@ export const home = {
   alerts: "Needs attention",
   all_well: "Everything is well.",
   provider_down: "{name} is passed over: it {why}",
+  number_off: "Calls to {number} are turned away: {title} is not set up on this installation",
   webhook_off: "The webhook {url} is switched off after too many failures",
   unpublished: "{name} has changes that callers do not hear yet",
   usage_alert: "{percent} % of the plan's calls are used",

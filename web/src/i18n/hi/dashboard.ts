@@ -31,6 +31,7 @@ export const home: Messages["home"] = {
   alerts: "ध्यान दें",
   all_well: "सब ठीक है।",
   provider_down: "{name} को छोड़ा जा रहा है: {why}",
+  number_off: "{number} पर आने वाली कॉल लौटा दी जाती हैं: {title} इस सर्वर पर तैयार नहीं है",
   webhook_off: "बहुत बार विफल होने पर वेबहुक {url} बंद है",
   unpublished: "{name} में ऐसे बदलाव हैं जो कॉल करने वाले अभी नहीं सुनते",
   usage_alert: "प्लान की {percent} % कॉल हो चुकी हैं",

@@ -28,6 +28,7 @@ export function NumbersSection() {
   const agents = $api.useQuery("get", "/api/v1/agents", page, { enabled: can("agents:read") }).data?.items ?? [];
   const platforms = usePlatforms();
   const titleOf = (carrier: string) => platforms.find(({ name }) => name === carrier)?.title ?? carrier;
+  const unready = new Set(platforms.filter(({ ready }) => !ready).map(({ name }) => name));
   const [editing, setEditing] = useState<Line | "new" | null>(null);
   const [removing, setRemoving] = useState<Line | null>(null);
   const { busy, run } = useAction();
@@ -69,6 +70,7 @@ export function NumbersSection() {
               <span className="flex flex-wrap items-center gap-2">
                 <span className="font-medium tabular-nums">{line.number}</span>
                 <Badge>{titleOf(line.carrier)}</Badge>
+                {unready.has(line.carrier) && <Badge tone="warn">{t("settings.not_ready")}</Badge>}
                 {line.hours != null && <Badge tone="live">{t("settings.by_hours")}</Badge>}
               </span>
               <span className="text-soft">
