@@ -1,8 +1,12 @@
 // The shell of the pages without a network. Data is never kept here: what is shown comes from the server or not at all.
 const CACHE = "frontdesk-shell-1";
+/** What the document asks for under names that stay. */
+const BESIDE = ["/theme.js", "/favicon.svg"];
+/** Of all versions that were ever opened here; the oldest go first. One version has about a hundred files. */
+const FILES_MAX = 250;
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(["/", "/theme.js", "/favicon.svg"])));
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(["/", ...BESIDE])));
   self.skipWaiting();
 });
 
@@ -16,8 +20,9 @@ self.addEventListener("fetch", (event) => {
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== self.location.origin) return;
   if (url.pathname.startsWith("/assets/")) event.respondWith(cacheFirst(request));
+  else if (BESIDE.includes(url.pathname)) event.respondWith(networkFirst(request, url.pathname));
   else if (request.mode === "navigate" && !url.pathname.startsWith("/api/") && url.search === "") {
-    event.respondWith(networkFirst(request));
+    event.respondWith(networkFirst(request, "/"));
   }
 });
 
@@ -27,18 +32,27 @@ async function cacheFirst(request) {
   const known = await cache.match(request);
   if (known) return known;
   const answer = await fetch(request);
-  if (answer.ok) await cache.put(request, answer.clone());
+  if (answer.ok) {
+    await cache.put(request, answer.clone());
+    await forgetOldest(cache);
+  }
   return answer;
 }
 
-/** Every address of a page is the same document. */
-async function networkFirst(request) {
+async function forgetOldest(cache) {
+  const files = (await cache.keys()).filter(({ url }) => new URL(url).pathname.startsWith("/assets/"));
+  await Promise.all(files.slice(0, Math.max(0, files.length - FILES_MAX)).map((file) => cache.delete(file)));
+}
+
+/** Kept under a name: every address of a page is the same document. */
+async function networkFirst(request, name) {
   const cache = await caches.open(CACHE);
   try {
     const answer = await fetch(request);
-    if (answer.ok && answer.headers.get("content-type")?.startsWith("text/html")) await cache.put("/", answer.clone());
+    const isPage = answer.headers.get("content-type")?.startsWith("text/html") === true;
+    if (answer.ok && isPage === (name === "/")) await cache.put(name, answer.clone());
     return answer;
   } catch {
-    return (await cache.match("/")) ?? Response.error();
+    return (await cache.match(name)) ?? Response.error();
   }
 }

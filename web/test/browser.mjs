@@ -34,7 +34,8 @@ export function watch(page, baseUrl) {
     return url.host === host || ["blob:", "data:", "about:"].includes(url.protocol);
   };
   page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") bad.push(`console: ${message.text()}`);
+    if (message.type() !== "error" && message.type() !== "warning") return;
+    bad.push(`console: ${message.text()} (${message.location().url}, on ${page.url()})`);
   });
   page.on("pageerror", (error) => bad.push(`uncaught: ${error.message}`));
   page.on("request", (request) => {

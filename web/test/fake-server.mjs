@@ -453,6 +453,7 @@ function answerApi(url, response, calls) {
   if (url.pathname === "/api/v1/agents") return json({ items: AGENTS, next_cursor: null });
   if (url.pathname === "/api/v1/auth/me") return json(ME);
   if (url.pathname === "/api/v1/business") return json(BUSINESS);
+  if (url.pathname === "/api/v1/branding") return json({ version: 0 });
   if (url.pathname === "/api/v1/snapshot") return json({ seq: 0, calls: [], truncated: false });
   if (url.pathname === "/api/v1/events") return quietStream(response);
   if (url.pathname === "/api/v1/calls") {
@@ -462,12 +463,14 @@ function answerApi(url, response, calls) {
     const items = calls.slice(from, from + limit).map(({ call }) => call);
     return json({ items, next_cursor: more ? String(from + limit) : null });
   }
-  const [, id, part] = url.pathname.match(/^\/api\/v1\/calls\/([^/]+)(\/recording)?$/) ?? [];
+  const [, id, part] = url.pathname.match(/^\/api\/v1\/calls\/([^/]+)(\/(?:recording|note|shares))?$/) ?? [];
   const log = calls.find(({ call }) => call.id === id);
   if (log === undefined) return problem(response, 404, "No such call.");
   if (part === undefined) {
     return json({ call: log.call, live: log.call.ended_at_ms === null, costs: [], journal: log.journal });
   }
+  if (part === "/note") return json({ text: "", version: 0 });
+  if (part === "/shares") return json({ items: [], next_cursor: null });
   if (!log.call.recorded) return problem(response, 404, "This call was not recorded.");
   response.writeHead(200, { "content-type": "audio/wav" });
   response.end(log.wav());

@@ -26,6 +26,8 @@ const LOOKS = [
 ];
 const QUESTIONS = ["When are you open on Saturday?", "How much is a full service?"];
 const PARTS = (process.env.PARTS ?? "jobs,looks,shaping,people").split(",");
+/** Of script, as it comes over the wire, before the code of a page. */
+const FIRST_LOAD_BYTES_MAX = 250_000;
 const PASSWORD = "a bicycle with two bells";
 
 const [program, ...rest] = process.argv.slice(2);
@@ -129,6 +131,31 @@ async function looks(browser, server, id) {
   }
 }
 
+/** What a visitor's browser downloads before a page's own code: the document's script and all that it imports at once. */
+async function firstLoad(browser, server) {
+  begin("what is loaded first is small, and comes compressed");
+  const { context, page } = await open(browser, server.url, LOOKS[0]);
+  const scripts = [];
+  page.on("response", (response) => response.url().endsWith(".js") && scripts.push(response));
+  // Nothing after the first scripts: their own requests are not answered before they are counted.
+  await page.route("**/api/**", (route) => route.abort());
+  await page.goto(server.url, { waitUntil: "load" });
+  const entry = await page.evaluate(() =>
+    [...document.querySelectorAll('script[type="module"], link[rel="modulepreload"]')].map(
+      (one) => one.getAttribute("src") ?? one.href,
+    ),
+  );
+  const first = scripts.filter((one) => entry.some((path) => one.url().endsWith(new URL(path, server.url).pathname)));
+  let bytes = 0;
+  for (const response of first) {
+    if (response.headers()["content-encoding"] !== "gzip") problems.push(`${response.url()} is not compressed`);
+    bytes += (await response.request().sizes()).responseBodySize;
+  }
+  console.log(`    ${first.length} scripts, ${(bytes / 1000).toFixed(1)} kB of them over the wire`);
+  if (bytes === 0 || bytes > FIRST_LOAD_BYTES_MAX) problems.push(`the first load is ${bytes} bytes of script`);
+  await context.close();
+}
+
 async function jobs(browser, server, id) {
   const { context, page, bad } = await open(browser, server.url, LOOKS[0], { acceptDownloads: true });
 
@@ -143,6 +170,12 @@ async function jobs(browser, server, id) {
   await check(page, "palette");
   await page.keyboard.press("Enter");
   await heading(page, "Calls").waitFor();
+
+  begin("it knows the parts of the settings, too");
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Go to or do anything" }).fill("webhooks");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 2, name: "Webhooks" }).waitFor();
 
   begin("g and a letter go to a page");
   await page.keyboard.press("g");
@@ -215,6 +248,13 @@ async function jobs(browser, server, id) {
   await guest.page.getByText("This link leads nowhere any more").waitFor();
   await guest.context.close();
 
+  begin("to call somebody, the page says what is missing");
+  await page.goto(`${server.url}/calls`);
+  await page.getByRole("button", { name: "Call somebody" }).click();
+  await page.locator("[data-nobody-can-call]").waitFor();
+  await check(page, "call somebody");
+  await page.keyboard.press("Escape");
+
   begin("a live call appears by itself, is read, and is ended");
   await page.goto(`${server.url}/live`);
   await heading(page, "Live").waitFor();
@@ -230,6 +270,17 @@ async function jobs(browser, server, id) {
   await page.getByText("This call is over").waitFor();
   if (await card.isVisible()) throw new Error("the call is still on the wall");
 
+  begin("first steps: a document is taken in where one is asked for it");
+  await page.goto(`${server.url}/start`);
+  await page.getByText("Your documents", { exact: true }).click();
+  await page.locator('input[type="file"]').setInputFiles({
+    name: "parking.md",
+    mimeType: "text/markdown",
+    buffer: Buffer.from("# Parking\n\nThere are two parking bays behind the building.\n"),
+  });
+  await page.locator('[data-work-state="done"]').waitFor();
+  await check(page, "first steps, a document");
+
   begin("first steps: an agent is created and can be talked to");
   await page.goto(`${server.url}/start`);
   await page.getByText("Your agent", { exact: true }).click();
@@ -243,6 +294,30 @@ async function jobs(browser, server, id) {
   await page.goto(`${server.url}/talk`);
   await page.locator('input[name=agent][value="juniper"]').check({ force: true });
   await page.getByRole("heading", { name: "Talk to Juniper" }).waitFor();
+
+  begin("the pages can be installed, and open without a network to say so");
+  await page.goto(server.url);
+  await page.evaluate(async () => {
+    await navigator.serviceWorker.ready;
+  });
+  await page.goto(`${server.url}/calls`);
+  await page.locator("[data-call]").first().waitFor();
+  const devtools = await context.newCDPSession(page);
+  const { installabilityErrors } = await devtools.send("Page.getInstallabilityErrors");
+  // A test's browser keeps nothing for itself, which is no fault of the pages.
+  const lacking = installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito");
+  problems.push(...lacking.map(({ errorId }) => `the pages cannot be installed: ${errorId}`));
+  // What is asked for without a network fails; that is told on the page, and on the console.
+  const before = bad.length;
+  await context.setOffline(true);
+  await page.reload();
+  await page.getByText("Frontdesk cannot be reached").first().waitFor();
+  await check(page, "without a network");
+  await context.setOffline(false);
+  await heading(page, "Calls").waitFor();
+  await page.locator("[data-call]").first().waitFor();
+  const expected = /ERR_INTERNET_DISCONNECTED|cannot be reached/;
+  bad.splice(before, bad.length, ...bad.slice(before).filter((line) => !expected.test(line)));
 
   begin("the pages speak Hindi");
   await page.goto(server.url);
@@ -339,6 +414,8 @@ async function ownMachine() {
   servers.push(server);
   const id = await call(server, QUESTIONS);
   await untilOver(server, id);
+  // The preview of web/dist compresses nothing.
+  if (PARTS.includes("jobs") && process.env.PAGES !== "dist") await firstLoad(browser, server);
   if (PARTS.includes("jobs")) await jobs(browser, server, id);
   if (PARTS.includes("looks")) await looks(browser, server, id);
   server.stop();

@@ -1,6 +1,7 @@
 // What each of the shaping pages is for, done as a person does it.
 import { flow } from "./flow-jobs.mjs";
 import { knowledge } from "./knowledge-jobs.mjs";
+import { voice } from "./voice-jobs.mjs";
 
 const unique = () => Math.random().toString(36).slice(2, 8);
 
@@ -196,7 +197,7 @@ const SECTIONS = [
   ["audit", "Audit log"],
 ];
 
-async function settings({ page, baseUrl, begin, check }) {
+async function settings({ page, baseUrl, begin, check, allow }) {
   const dialog = page.getByRole("dialog");
   for (const [section, title] of SECTIONS) {
     begin(`${title} opens`);
@@ -205,6 +206,34 @@ async function settings({ page, baseUrl, begin, check }) {
     await page.waitForLoadState("networkidle");
     await check(section);
   }
+
+  begin("a number is given to a phone platform, which says what it can do and what to tell it");
+  const number = `+4940${Math.floor(1_000_000 + Math.random() * 8_999_999)}`;
+  await page.goto(`${baseUrl}/settings/numbers`);
+  await page.getByRole("button", { name: "Add a number" }).first().click();
+  const unready = dialog.getByLabel("Phone platform").locator("option", { hasText: "not set up" }).first();
+  await dialog.getByLabel("Phone platform").selectOption(await unready.getAttribute("value"));
+  await dialog.getByText("is not set up on this installation yet").waitFor();
+  await dialog.getByText(/\/carriers\/\w+\/voice$/).waitFor();
+  await check("a platform that is not set up");
+  await dialog.getByLabel("Phone platform").selectOption({ label: "Simulated caller" });
+  await dialog.locator('[data-can="answer"]').waitFor();
+  if (await dialog.locator('[data-can="transfer_cold"]').isVisible()) throw new Error("it can do more than it can");
+  await dialog.getByLabel("Number", { exact: true }).fill(number);
+  await dialog.getByRole("button", { name: "Save" }).click();
+  const line = page.locator(`[data-number="${number}"]`);
+  await line.getByText("Simulated caller").waitFor();
+  await check("a number");
+  await line.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+  await line.waitFor({ state: "detached" });
+
+  begin("a provider is found by its name");
+  await page.goto(`${baseUrl}/settings/providers`);
+  await page.getByRole("searchbox").fill("this machine");
+  await page.locator("[data-provider]").first().waitFor();
+  await page.getByText(/^\d+ of \d+$/).waitFor();
+  await check("providers, found");
 
   begin("a key is made, shown once and revoked");
   const name = `CRM ${unique()}`;
@@ -266,8 +295,18 @@ async function settings({ page, baseUrl, begin, check }) {
   await page.goto(`${baseUrl}/settings/branding`);
   await page.getByLabel("Name", { exact: true }).fill(`Voice ${unique()}`);
   await page.getByLabel("A colour of our own").first().check();
+  await page.getByLabel("Domain").fill(`calls-${unique()}.invalid`);
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("Saved", { exact: true }).first().waitFor();
+
+  begin("its domain is used once it was proven");
+  const proof = page.locator("[data-domain-proof]");
+  await proof.getByText(/^frontdesk=/).waitFor();
+  await check("a domain to be proven");
+  allow("409 (Conflict)");
+  await proof.getByRole("button", { name: "Look again" }).click();
+  await proof.getByRole("alert").waitFor();
+  await page.getByLabel("Domain").fill("");
   await page.getByLabel("Name", { exact: true }).fill("");
   await page.getByLabel("A colour of our own").first().uncheck();
   await page.getByRole("button", { name: "Save" }).click();
@@ -354,4 +393,4 @@ async function operations({ page, baseUrl, begin, check }) {
   await provider.getByRole("button", { name: /^Switch off/ }).waitFor();
 }
 
-export const JOBS = { agents, flow, knowledge, settings, security, operations };
+export const JOBS = { agents, voice, flow, knowledge, settings, security, operations };

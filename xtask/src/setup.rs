@@ -59,6 +59,7 @@ pub fn pages(root: &Path) -> Result<Outcome> {
         "vite.config.ts",
         "tsconfig.json",
         "build-widget.mjs",
+        "pack.mjs",
         "../openapi.json",
         "../sdks/js/src",
         "../sdks/js/widget",

@@ -33,6 +33,29 @@ export interface LineTransport {
   close(): void;
 }
 
+/** How the audio goes at this moment. */
+export interface LineRoute {
+  /** It is interrupted; the line waits a few seconds for the network to come back. */
+  broken: boolean;
+  /** It goes through a relay (TURN) instead of straight to the server. */
+  relayed: boolean;
+  /** There and back; `null` as long as nothing was measured. */
+  roundTripMs: number | null;
+  /** Share of the server's packets that did not arrive, 0 to 1, since the line was opened. */
+  lost: number;
+}
+
+interface Stat {
+  type: string;
+  nominated?: boolean;
+  state?: string;
+  localCandidateId?: string;
+  candidateType?: string;
+  currentRoundTripTime?: number;
+  packetsLost?: number;
+  packetsReceived?: number;
+}
+
 interface Options {
   enabled: boolean;
   ice_servers: RTCIceServer[];
@@ -128,6 +151,13 @@ export class RtcLine implements LineTransport {
     this.#end(1000, "");
   }
 
+  /** How the audio goes; `null` when the browser does not say, or the line is over. */
+  async route(): Promise<LineRoute | null> {
+    if (this.#state === CLOSED) return null;
+    const stats = await this.#connection.getStats().catch(() => null);
+    return stats === null ? null : routeOf(stats as unknown as Map<string, Stat>, this.#connection.connectionState);
+  }
+
   #onText(data: string): void {
     const closed = closedBy(data);
     if (closed !== null) this.#end(closed.code, closed.reason);
@@ -173,6 +203,22 @@ export class RtcLine implements LineTransport {
     this.#connection.close();
     queueMicrotask(() => this.onclose?.({ code, reason } satisfies LineClose as never));
   }
+}
+
+/** What a report of WebRTC statistics says of the way that the audio takes. */
+export function routeOf(stats: ReadonlyMap<string, Stat>, state: string): LineRoute | null {
+  const reports = [...stats.values()];
+  const pair = reports.find((one) => one.type === "candidate-pair" && one.nominated && one.state === "succeeded");
+  if (pair === undefined) return null;
+  const heard = reports.find(({ type }) => type === "inbound-rtp");
+  const lost = Math.max(0, heard?.packetsLost ?? 0);
+  const all = lost + (heard?.packetsReceived ?? 0);
+  return {
+    broken: state === "disconnected",
+    relayed: stats.get(pair.localCandidateId ?? "")?.candidateType === "relay",
+    roundTripMs: pair.currentRoundTripTime === undefined ? null : Math.round(pair.currentRoundTripTime * 1_000),
+    lost: all === 0 ? 0 : lost / all,
+  };
 }
 
 function opened(channel: RTCDataChannel, deadline: AbortSignal): Promise<void> {

@@ -4,7 +4,13 @@ import { type LineListener, AudioLine as SdkLine } from "../../../sdks/js/src/au
 import playbackUrl from "../../../sdks/js/src/audio/playback.worklet.ts?worker&url";
 
 export { audioSupported, type LineListener, type MicProblem, openMicrophone } from "../../../sdks/js/src/audio/line";
-export { type LineClose, type LineMessage, type LineTransport, RtcLine } from "../../../sdks/js/src/rtc";
+export {
+  type LineClose,
+  type LineMessage,
+  type LineRoute,
+  type LineTransport,
+  RtcLine,
+} from "../../../sdks/js/src/rtc";
 export type AudioLine = SdkLine;
 
 export const AudioLine = {

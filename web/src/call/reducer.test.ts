@@ -8,7 +8,7 @@ const CITED = [{ document: "Opening hours", section: "Weekends", quote: "Saturda
 const connected = [
   { type: "preparing" } as const,
   { type: "connecting" } as const,
-  { type: "connected", nowMs: 1_000 } as const,
+  { type: "connected", nowMs: 1_000, transport: "webrtc" } as const,
 ].reduce(callReducer, initialCall);
 
 function told(view: CallView, ...events: ([number, LiveKind] | object)[]): CallView {

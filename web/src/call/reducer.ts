@@ -13,6 +13,8 @@ export type CallStatus =
   | "ending"
   | "ended";
 
+export type Transport = "webrtc" | "websocket";
+
 export interface CallerLine {
   kind: "caller";
   key: string;
@@ -85,13 +87,15 @@ export interface CallView {
   connectedAtMs: number | null;
   /** How long it stood, once it is over. */
   lastedMs: number | null;
+  /** What the line goes by; null before it stands. */
+  transport: Transport | null;
 }
 
 export type CallAction =
   | { type: "preparing" }
   | { type: "connecting" }
   | { type: "live"; event: LiveEvent }
-  | { type: "connected"; nowMs: number }
+  | { type: "connected"; nowMs: number; transport: Transport }
   | { type: "typed"; text: string }
   | { type: "muted"; muted: boolean }
   | { type: "notice"; text: string | null }
@@ -117,6 +121,7 @@ export const initialCall: CallView = {
   muted: false,
   connectedAtMs: null,
   lastedMs: null,
+  transport: null,
 };
 
 export function callReducer(view: CallView, action: CallAction): CallView {
@@ -126,7 +131,9 @@ export function callReducer(view: CallView, action: CallAction): CallView {
     case "connecting":
       return { ...view, status: "connecting" };
     case "connected":
-      return view.status === "connecting" ? { ...view, status: "live", connectedAtMs: action.nowMs } : view;
+      return view.status === "connecting"
+        ? { ...view, status: "live", connectedAtMs: action.nowMs, transport: action.transport }
+        : view;
     case "live":
       return onLive(view, action.event);
     case "typed":

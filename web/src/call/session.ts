@@ -6,6 +6,7 @@ import {
   type LineClose,
   type LineListener,
   type LineMessage,
+  type LineRoute,
   type LineTransport,
   openMicrophone,
   RtcLine,
@@ -134,6 +135,11 @@ class CallSession {
     this.#endTimer = window.setTimeout(() => this.#finish(null), END_MS_MAX);
   }
 
+  /** How the audio goes, where it goes by WebRTC. */
+  async route(): Promise<LineRoute | null> {
+    return this.#socket instanceof RtcLine ? this.#socket.route() : null;
+  }
+
   reset(): void {
     if (this.#view.status === "ended") this.#dispatch({ type: "reset" });
   }
@@ -190,7 +196,7 @@ class CallSession {
     const onOpen = () => {
       window.clearTimeout(deadline);
       this.#send({ type: "start", agent });
-      this.#dispatch({ type: "connected", nowMs: Date.now() });
+      this.#dispatch({ type: "connected", nowMs: Date.now(), transport: rtc === null ? "websocket" : "webrtc" });
       void this.#stayAwake();
       if (this.#line === null) this.#keepAlive = window.setInterval(this.#sendSilence, KEEP_ALIVE_MS);
     };

@@ -8,10 +8,21 @@ import { signOut } from "../auth/sign-out";
 import { callerName } from "../call/names";
 import { currentLanguage, LANGUAGES, type Language, setLanguage, t } from "../i18n";
 import { shortDate } from "../ui/format";
-import { AgentIcon, AutoIcon, CallsIcon, LanguageIcon, MoonIcon, SearchIcon, SignOutIcon, SunIcon } from "../ui/icons";
+import {
+  AgentIcon,
+  AutoIcon,
+  CallsIcon,
+  LanguageIcon,
+  MoonIcon,
+  SearchIcon,
+  SettingsIcon,
+  SignOutIcon,
+  SunIcon,
+} from "../ui/icons";
 import { Key } from "../ui/kit/page";
 import { setTheme } from "../ui/theme";
 import { placesFor } from "./nav";
+import { sectionsFor } from "./sections";
 import { closeOverlay, openHelp } from "./shortcuts";
 
 interface Command {
@@ -120,6 +131,14 @@ function useCommands(): Group[] {
         hint: `G ${key.toUpperCase()}`,
         run: () => void navigate({ to }),
       }));
+    const settings = sectionsFor(can, me.kind === "user").flatMap(({ sections }) =>
+      sections.map(({ name, label }) => ({
+        value: `settings:${name}`,
+        label: t(label),
+        icon: <SettingsIcon className={ICON} />,
+        run: () => void navigate({ to: "/settings/$section", params: { section: name } }),
+      })),
+    );
     const ofAgents = (agents?.items ?? []).map(({ slug, name }) => ({
       value: `agent:${slug}`,
       label: name,
@@ -138,6 +157,7 @@ function useCommands(): Group[] {
       { value: t("shell.pages"), items: pages },
       { value: t("shell.agents"), items: ofAgents },
       { value: t("shell.latest_calls"), items: ofCalls },
+      { value: t("shell.settings"), items: settings },
       { value: t("shell.actions"), items: actions(me.kind === "user") },
     ].filter(({ items }) => items.length > 0);
   }, [agents, calls, can, me.kind, navigate]);

@@ -14,7 +14,7 @@ import { knowledgeSearch } from "../pages/knowledge/search";
 import { liveSearch } from "../pages/live/search";
 import { signInSearch } from "../pages/sign-in/search";
 import { tabSearch } from "../pages/tab-search";
-import { RouteProblem, RouteWaiting } from "./fallbacks";
+import { RouteProblem, RouteWaiting, Stopped } from "./fallbacks";
 import { NotFound } from "./not-found";
 import { onSignedOut, queryClient } from "./query-client";
 import { Shell } from "./shell";
@@ -29,6 +29,7 @@ const app = createRoute({
   getParentRoute: () => root,
   id: "app",
   component: Shell,
+  errorComponent: Stopped,
   beforeLoad: async ({ context, location }) => {
     try {
       await context.queryClient.ensureQueryData(meQuery);

@@ -7,7 +7,7 @@ import { t } from "../i18n";
 import { useLiveCount, useLiveStream, useStreamState } from "../live/use-live";
 import { useAnySupervision } from "../supervise/use-supervision";
 import { isMine } from "../supervise/view";
-import { LogoIcon, MoreIcon, SearchIcon } from "../ui/icons";
+import { MoreIcon, SearchIcon } from "../ui/icons";
 import { IconButton } from "../ui/kit/button";
 import { Dialog } from "../ui/kit/dialog";
 import { Key } from "../ui/kit/page";
@@ -61,9 +61,10 @@ function PageTitle() {
     .filter(({ to }) => (to === "/" ? pathname === "/" : pathname.startsWith(to)))
     .at(-1);
   const name = place === undefined ? "" : t(place.label);
+  const product = useBranding().name ?? PRODUCT;
   useEffect(() => {
-    document.title = name === "" ? "Frontdesk" : `${name} · Frontdesk`;
-  }, [name]);
+    document.title = name === "" ? product : `${name} · ${product}`;
+  }, [name, product]);
   return (
     <p className="sr-only" aria-live="polite">
       {name}
@@ -151,10 +152,11 @@ function LiveCount() {
 }
 
 function PhoneTop() {
+  const looks = useBranding();
   return (
     <header className="flex h-13 shrink-0 items-center gap-2 border-b border-line bg-side px-3 md:hidden">
       <Link to="/" className="flex min-w-0 flex-1 items-center gap-2 rounded-lg">
-        <LogoIcon className="size-6 shrink-0 text-accent" />
+        <Logo looks={looks} className="size-6 shrink-0" />
         <span className="truncate text-sm font-semibold tracking-tight">
           <BusinessName />
         </span>

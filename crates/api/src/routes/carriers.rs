@@ -1,9 +1,12 @@
-//! Webhooks and media sockets of phone platforms, and the media socket of the page. The node checks who they are.
+//! Which phone platforms there are; their webhooks and media sockets, and the media socket of the page. The node checks who
+//! they are.
 
 use crate::App;
-use crate::auth::Principal;
+use crate::auth::{Allowed, Principal, may};
+use crate::http::List;
 use crate::problem::Problem;
 use crate::socket::{ServerSocket, tuned};
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Extension, Path, Request, State};
@@ -11,9 +14,62 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base::limits;
 use carriers::protocol::{Inbound, Reply};
-use carriers::registry::{self, Door};
+use carriers::registry::{self, Descriptor, Door};
 use model::business::TenantScope;
 use model::people::Permission;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Brings the calls of this process alone, and needs nothing to be set up.
+const SIMULATED: &str = carriers::loopback::DESCRIPTOR.name;
+
+/// A way in which calls come and go.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CarrierView {
+    /// Registry name; what a number's `carrier` is.
+    name: &'static str,
+    /// Name as people write it.
+    title: &'static str,
+    /// Whether a number can belong to it; otherwise it is a page.
+    has_numbers: bool,
+    /// Whether this installation is set up for it. Until then its calls are turned away.
+    ready: bool,
+    /// What it can do, by the names of docs/carriers.md. What is not here is refused.
+    capabilities: Vec<&'static str>,
+    /// Where the platform is to ask what to do with a call; null where it asks nobody.
+    voice_url: Option<String>,
+    /// Where it is to report on calls; null where it reports to nobody.
+    status_url: Option<String>,
+}
+
+/// Lists the phone platforms and other ways in: what each can do, whether it is set up here, and where it sends its webhooks.
+#[utoipa::path(get, path = "/api/v1/carriers", tag = "numbers", operation_id = "list_carriers",
+    security(("bearer" = ["numbers:read"])), responses(
+    (status = 200, description = "Every platform and every other way in", body = List<CarrierView>)
+))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    _: Allowed<may::NumbersRead>,
+    headers: HeaderMap,
+) -> Json<List<CarrierView>> {
+    let base_url = app.access.base_url(&headers);
+    let view = |one: &Descriptor| {
+        let is_platform = one.door == Door::Platform;
+        let url = |what: &str| is_platform.then(|| format!("{base_url}/carriers/{}/{what}", one.name));
+        let is_simulated = one.name == SIMULATED;
+        let is_page = matches!(one.door, Door::Page | Door::Visitor);
+        CarrierView {
+            name: one.name,
+            title: one.title,
+            has_numbers: !is_page,
+            ready: is_page || is_simulated || app.node.is_signed_carrier(one.name),
+            capabilities: one.capabilities.iter().map(|can| can.name()).collect(),
+            voice_url: url("voice"),
+            status_url: url("status"),
+        }
+    };
+    Json(List::whole(registry::DESCRIPTORS.iter().map(view).collect()))
+}
 
 /// A platform asks what to do with a call.
 pub(crate) async fn voice(

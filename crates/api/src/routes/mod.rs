@@ -122,6 +122,7 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(branding::logo, branding::put_logo, branding::delete_logo).layer(image()))
         .routes(routes!(branding::public))
         .routes(routes!(branding::public_logo))
+        .routes(routes!(carriers::list))
         .routes(routes!(voices::list))
         .routes(routes!(voices::preview))
         .routes(routes!(agents::list, agents::create).layer(wide()))

@@ -41,6 +41,27 @@ async fn a_number_leads_to_its_agent_and_elsewhere_while_nobody_is_there(opened:
     assert_eq!(rig.get(&at).await.problem(), "not_found");
 }
 
+async fn platforms_say_what_they_can_do_and_where_they_send_webhooks(opened: Opened) {
+    let rig = Rig::new(opened).await;
+    rig.agent().await;
+    let known = rig.get("/api/v1/carriers").await.json();
+    let known = known["items"].as_array().expect("a list").clone();
+    for (at, one) in known.iter().enumerate().filter(|(_, one)| one["has_numbers"] == json!(true)) {
+        let number = json!({ "number": format!("+4940555{at:04}"), "carrier": one["name"], "agent": "front" });
+        assert_eq!(rig.post("/api/v1/numbers", &number).await.status, StatusCode::CREATED, "{one}");
+        assert_eq!(one["voice_url"].is_null(), one["status_url"].is_null(), "{one}");
+        if let Some(url) = one["voice_url"].as_str() {
+            assert!(url.ends_with(&format!("/carriers/{}/voice", one["name"].as_str().unwrap_or_default())), "{url}");
+        }
+    }
+    let simulated = known.iter().find(|one| one["name"] == "loopback").expect("always there");
+    assert_eq!((&simulated["ready"], &simulated["voice_url"]), (&json!(true), &json!(null)));
+    assert!(known.iter().any(|one| one["ready"] == json!(false)), "nothing is configured in this rig");
+    let page = known.iter().find(|one| one["name"] == "browser").expect("always there");
+    assert_eq!((&page["has_numbers"], &page["ready"]), (&json!(false), &json!(true)));
+    assert_eq!(page["capabilities"].as_array().map(|all| all.contains(&json!("transfer_cold"))), Some(false));
+}
+
 fn uuid() -> String {
     base::AgentId::generate().to_string()
 }
@@ -146,6 +167,7 @@ async fn the_profile_and_settings_belong_to_one_business(opened: Opened) {
 
 on_both! {
     a_number_leads_to_its_agent_and_elsewhere_while_nobody_is_there,
+    platforms_say_what_they_can_do_and_where_they_send_webhooks,
     a_customer_is_kept_once_and_found_by_number,
     a_conversation_is_found_by_what_was_said_and_read_as_a_script,
     the_profile_and_settings_belong_to_one_business,

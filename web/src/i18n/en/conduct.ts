@@ -67,13 +67,10 @@ export const mood = {
 export const nodes = {
   title: "Nodes",
   lead: "Processes that share the calls of this installation, heard of in the last day.",
-  name: "Node",
   this: "answers this page",
-  roles: "Does",
   role_api: "pages and API",
   role_media: "calls",
   role_worker: "background work",
-  state: "State",
   state_live: "Working",
   state_will_drain: "Asked to drain",
   state_draining: "Takes no new calls",

@@ -29,6 +29,7 @@ export const home = {
   alerts: "Needs attention",
   all_well: "Everything is well.",
   provider_down: "{name} is passed over: it {why}",
+  number_off: "Calls to {number} are turned away: {title} is not set up on this installation",
   webhook_off: "The webhook {url} is switched off after too many failures",
   unpublished: "{name} has changes that callers do not hear yet",
   usage_alert: "{percent} % of the plan's calls are used",
@@ -81,6 +82,7 @@ export const calls = {
   all_agents: "All agents",
   all_states: "All states",
   both_directions: "In and out",
+  days: "Days",
   from: "From day",
   to: "To day",
   clear: "Show all calls",
@@ -102,6 +104,18 @@ export const calls = {
   exported: "{count, plural, one {# call is in the file.} other {# calls are in the file.}}",
 };
 
+export const place = {
+  title: "Call somebody",
+  lead: "An agent calls from one of your numbers. You can listen and step in.",
+  to: "Number to call",
+  from: "From",
+  agent: "Who speaks",
+  go: "Call",
+  no_number: "To call somebody, your business needs a number of a phone platform. Add one first.",
+  no_platform:
+    "None of your numbers can call out: their phone platform cannot do it, or is not set up here. Add a number of one that can.",
+};
+
 /** Where a call stands. */
 export const states = {
   initiated: "Begun",
@@ -118,7 +132,6 @@ export const states = {
 };
 
 export const call = {
-  title: "Call",
   caller: "Caller",
   agent: "Agent",
   views: "What to see of the call",
@@ -230,6 +243,9 @@ export const start = {
   documents_text:
     "Prices, opening hours, questions that people ask. Agents say only what stands there, and name the place.",
   documents_go: "Upload documents",
+  documents_all: "All documents",
+  documents_there:
+    "{count, plural, one {It answers from {titles}.} =2 {It answers from {titles}.} =3 {It answers from {titles}.} other {It answers from # documents: {titles} and others.}}",
   agent: "Your agent",
   agent_text: "Who answers. Say in a few words how; everything can be changed later.",
   agent_name: "Name of the agent",
@@ -247,4 +263,5 @@ export const start = {
   number: "Your number",
   number_text: "Let a number of your telephone platform lead to your agent.",
   number_go: "Add a number",
+  number_needs_agent: "It needs an agent first, so that somebody answers.",
 };

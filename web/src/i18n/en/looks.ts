@@ -30,6 +30,15 @@ export const branding = {
   own_color: "A colour of our own",
   domain: "Domain",
   domain_hint: "Under which your people reach these pages. Point it at this server first.",
+  domain_used: "In use",
+  domain_used_text: "Who opens it sees your sign-in page.",
+  domain_unproven: "To be proven",
+  domain_unproven_text:
+    "Show that the domain is yours: put a file with this line where it is looked for, or let your proxy answer so. Then look again.",
+  domain_file: "Where the file stands",
+  domain_line: "What it says",
+  domain_prove: "Look again",
+  domain_proven: "{domain} is yours, and used from now on",
   logo: "Logo",
   logo_hint: "PNG, JPEG or WebP, at most 256 KiB. Square looks best.",
   logo_choose: "Choose a picture",
@@ -43,22 +52,19 @@ export const branding = {
 };
 
 export const voices = {
-  choose: "Choose a voice",
-  choose_of: "Voices of {provider}",
+  choose_of: "Voices: {provider}",
   none: "This provider lists no voices. Type its name.",
   find: "Find a voice",
   cloned: "cloned",
   female: "female",
   male: "male",
   neutral: "neutral",
-  listen: "Listen",
   stop: "Stop",
   listen_to: "Listen to {name}",
   take: "Take it",
   taken: "Chosen",
   text: "What it says",
   cost: "That cost {cost}.",
-  installation_voice: "The voice that is set up",
 };
 
 export const splits = {

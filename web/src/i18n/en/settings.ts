@@ -2,6 +2,10 @@ export const settings = {
   title: "Settings",
   lead: "People, keys, providers, numbers and what protects them.",
   section: "Section",
+  group_business: "General",
+  group_calls: "Calls",
+  group_systems: "Systems",
+  group_protection: "Protection",
   business: "Business",
   people: "People and roles",
   numbers: "Numbers and routing",
@@ -118,7 +122,6 @@ export const settings = {
   number_hint: "With country code, such as +49405550199.",
   number_delete_text: "Calls to it find nobody from now on.",
   carrier: "Phone platform",
-  carrier_hint: "As the configuration names it. “loopback” is the simulated one, for tests.",
   agent: "Agent",
   label: "Label",
   leads_to: "leads to {agent}",
@@ -309,4 +312,25 @@ export const delivery_states = {
   pending: "On its way",
   delivered: "Delivered",
   failed: "Failed",
+};
+
+/** Phone platforms, as a number is given to one. */
+export const platforms = {
+  not_ready:
+    "{title} is not set up on this installation yet: its keys belong into the configuration of the server. Until they are there, calls to the number are turned away.",
+  can: "What the platform can do",
+  cannot: "not possible",
+  addresses: "Tell these addresses to {title}, in the settings of the number there.",
+  voice_url: "When a call comes in",
+  status_url: "When its status changes",
+};
+
+export const capabilities = {
+  answer: "Answer calls",
+  place: "Place calls",
+  transfer_cold: "Transfer to another number",
+  keys_in: "Keys that callers press",
+  record: "Recording by the platform",
+  machine_detection: "Tell answering machines apart",
+  text: "Text messages",
 };

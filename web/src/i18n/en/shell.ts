@@ -40,6 +40,8 @@ export const shell = {
   not_found: "There is no such page",
   not_found_title: "Nothing is here",
   not_found_help: "The address may be mistyped, or what was here is gone.",
+  trying_again: "This page goes on by itself as soon as it answers.",
+  offline: "This device has no network. The page goes on by itself once it is back.",
   go_home: "Go to Home",
   not_allowed: "Your role does not allow this",
   not_allowed_help: "Ask an owner or admin of the business for it.",

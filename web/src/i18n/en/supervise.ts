@@ -45,7 +45,6 @@ export const supervise = {
   say_mine: "Spoken in the agent's voice while you have the call.",
   send: "Send",
   characters_left: "{count, plural, one {# character left} other {# characters left}}",
-  keys: "Keys",
   to_newest: "Newest",
   whispered: "Hint for the agent",
   taken_over_by: "{name} took the call over",

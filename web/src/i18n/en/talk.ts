@@ -1,5 +1,4 @@
 export const talk = {
-  title: "Talk",
   talk_to: "Talk to {name}",
   talk: "Talk",
   waiting: "Waiting…",
@@ -139,4 +138,17 @@ export const waits = {
   first_token: "First words",
   first_audio: "First audio",
   heard: "Heard",
+};
+
+/** What the audio of a call goes by. */
+export const line = {
+  webrtc: "WebRTC",
+  webrtc_text: "The audio goes straight to the server.",
+  relayed: "WebRTC, relayed",
+  relayed_text: "The audio goes through a relay (TURN), because the network lets nothing through directly.",
+  websocket: "WebSocket",
+  websocket_text: "The audio goes by the WebSocket: WebRTC is switched off, or the network does not let it through.",
+  round_trip: "{ms} ms there and back.",
+  lossy: "{share} of the sound is lost",
+  broken: "Interrupted, waiting for the network…",
 };

@@ -64,13 +64,10 @@ export const mood: Messages["mood"] = {
 export const nodes: Messages["nodes"] = {
   title: "नोड",
   lead: "प्रक्रियाएँ जो इस स्थापना की कॉल बाँटती हैं, और पिछले एक दिन में जिनकी ख़बर मिली।",
-  name: "नोड",
   this: "यह पेज देता है",
-  roles: "काम",
   role_api: "पेज और API",
   role_media: "कॉल",
   role_worker: "पीछे का काम",
-  state: "स्थिति",
   state_live: "चल रहा है",
   state_will_drain: "ख़ाली होने को कहा गया",
   state_draining: "नई कॉल नहीं लेता",

@@ -31,6 +31,7 @@ export const home: Messages["home"] = {
   alerts: "ध्यान दें",
   all_well: "सब ठीक है।",
   provider_down: "{name} को छोड़ा जा रहा है: {why}",
+  number_off: "{number} पर आने वाली कॉल लौटा दी जाती हैं: {title} इस सर्वर पर तैयार नहीं है",
   webhook_off: "बहुत बार विफल होने पर वेबहुक {url} बंद है",
   unpublished: "{name} में ऐसे बदलाव हैं जो कॉल करने वाले अभी नहीं सुनते",
   usage_alert: "प्लान की {percent} % कॉल हो चुकी हैं",
@@ -83,6 +84,7 @@ export const calls: Messages["calls"] = {
   all_agents: "सभी एजेंट",
   all_states: "सभी स्थितियाँ",
   both_directions: "आई और की गई",
+  days: "दिन",
   from: "इस दिन से",
   to: "इस दिन तक",
   clear: "सभी कॉल दिखाएँ",
@@ -103,6 +105,18 @@ export const calls: Messages["calls"] = {
   exported: "{count, plural, one {फ़ाइल में # कॉल है।} other {फ़ाइल में # कॉल हैं।}}",
 };
 
+export const place: Messages["place"] = {
+  title: "किसी को कॉल करें",
+  lead: "एजेंट आपके किसी नंबर से कॉल करता है। आप सुन सकते हैं और बीच में आ सकते हैं।",
+  to: "किस नंबर पर",
+  from: "किस नंबर से",
+  agent: "कौन बोले",
+  go: "कॉल करें",
+  no_number: "किसी को कॉल करने के लिए आपके व्यवसाय को किसी फ़ोन प्लेटफ़ॉर्म का नंबर चाहिए। पहले एक जोड़ें।",
+  no_platform:
+    "आपके किसी नंबर से कॉल नहीं लग सकती: उनका फ़ोन प्लेटफ़ॉर्म यह नहीं कर सकता, या यहाँ तैयार नहीं है। ऐसा नंबर जोड़ें जो कर सके।",
+};
+
 export const states: Messages["states"] = {
   initiated: "शुरू हुई",
   ringing: "घंटी बज रही है",
@@ -118,7 +132,6 @@ export const states: Messages["states"] = {
 };
 
 export const call: Messages["call"] = {
-  title: "कॉल",
   caller: "कॉल करने वाला",
   agent: "एजेंट",
   views: "कॉल का क्या देखना है",
@@ -228,6 +241,9 @@ export const start: Messages["start"] = {
   documents: "आपके दस्तावेज़",
   documents_text: "क़ीमतें, खुलने का समय, पूछे जाने वाले सवाल। एजेंट वही कहते हैं जो वहाँ लिखा है, और जगह बताते हैं।",
   documents_go: "दस्तावेज़ अपलोड करें",
+  documents_all: "सारे दस्तावेज़",
+  documents_there:
+    "{count, plural, one {वह {titles} से जवाब देता है।} =2 {वह {titles} से जवाब देता है।} =3 {वह {titles} से जवाब देता है।} other {वह # दस्तावेज़ों से जवाब देता है: {titles} और अन्य।}}",
   agent: "आपका एजेंट",
   agent_text: "कौन जवाब देता है। थोड़े शब्दों में बताएँ कैसे; बाद में सब बदला जा सकता है।",
   agent_name: "एजेंट का नाम",
@@ -245,4 +261,5 @@ export const start: Messages["start"] = {
   number: "आपका नंबर",
   number_text: "अपने टेलीफ़ोन प्लेटफ़ॉर्म का एक नंबर अपने एजेंट से जोड़ें।",
   number_go: "नंबर जोड़ें",
+  number_needs_agent: "पहले एक एजेंट चाहिए, ताकि कोई जवाब दे।",
 };

@@ -32,6 +32,15 @@ export const branding: Messages["branding"] = {
   own_color: "अपना रंग",
   domain: "डोमेन",
   domain_hint: "जिससे आपके लोग इन पन्नों तक पहुँचते हैं। पहले उसे इस सर्वर की ओर करें।",
+  domain_used: "इस्तेमाल में",
+  domain_used_text: "जो इसे खोलता है, वह आपका साइन-इन पन्ना देखता है।",
+  domain_unproven: "प्रमाण बाकी",
+  domain_unproven_text:
+    "दिखाएँ कि डोमेन आपका है: इस पंक्ति वाली फ़ाइल वहाँ रखें जहाँ उसे खोजा जाता है, या अपने प्रॉक्सी से यही जवाब दिलाएँ। फिर दोबारा देखें।",
+  domain_file: "फ़ाइल कहाँ हो",
+  domain_line: "उसमें क्या हो",
+  domain_prove: "दोबारा देखें",
+  domain_proven: "{domain} आपका है और अब से इस्तेमाल में है",
   logo: "लोगो",
   logo_hint: "PNG, JPEG या WebP, 256 KiB तक। चौकोर सबसे अच्छा लगता है।",
   logo_choose: "चित्र चुनें",
@@ -45,7 +54,6 @@ export const branding: Messages["branding"] = {
 };
 
 export const voices: Messages["voices"] = {
-  choose: "आवाज़ चुनें",
   choose_of: "{provider} की आवाज़ें",
   none: "यह प्रदाता आवाज़ों की सूची नहीं देता। नाम लिखें।",
   find: "आवाज़ खोजें",
@@ -53,14 +61,12 @@ export const voices: Messages["voices"] = {
   female: "महिला",
   male: "पुरुष",
   neutral: "तटस्थ",
-  listen: "सुनें",
   stop: "रोकें",
   listen_to: "{name} सुनें",
   take: "यही लें",
   taken: "चुनी गई",
   text: "क्या कहे",
   cost: "इसमें {cost} लगे।",
-  installation_voice: "जो आवाज़ तय है",
 };
 
 export const splits: Messages["splits"] = {

@@ -3,6 +3,10 @@ import type { Messages } from "../en";
 export const settings: Messages["settings"] = {
   title: "सेटिंग",
   lead: "लोग, कुंजियाँ, प्रदाता, नंबर और उनकी सुरक्षा।",
+  group_business: "सामान्य",
+  group_calls: "कॉल",
+  group_systems: "सिस्टम",
+  group_protection: "सुरक्षा",
   section: "भाग",
   business: "व्यवसाय",
   people: "लोग और भूमिकाएँ",
@@ -118,7 +122,6 @@ export const settings: Messages["settings"] = {
   number_hint: "देश कोड के साथ, जैसे +49405550199।",
   number_delete_text: "इस पर आने वाली कॉल को अब कोई नहीं मिलेगा।",
   carrier: "फ़ोन प्लेटफ़ॉर्म",
-  carrier_hint: "जैसा कॉन्फ़िगरेशन में लिखा है। “loopback” जाँच के लिए नक़ली प्लेटफ़ॉर्म है।",
   agent: "एजेंट",
   label: "लेबल",
   leads_to: "{agent} तक जाता है",
@@ -308,4 +311,25 @@ export const delivery_states: Messages["delivery_states"] = {
   pending: "रास्ते में",
   delivered: "पहुँचा",
   failed: "विफल",
+};
+
+/** फ़ोन प्लेटफ़ॉर्म, जिन्हें कोई नंबर दिया जाता है। */
+export const platforms: Messages["platforms"] = {
+  not_ready:
+    "{title} इस सर्वर पर अभी तैयार नहीं है: उसकी कुंजियाँ सर्वर के कॉन्फ़िगरेशन में होनी चाहिए। तब तक इस नंबर की कॉल लौटा दी जाती हैं।",
+  can: "प्लेटफ़ॉर्म क्या कर सकता है",
+  cannot: "संभव नहीं",
+  addresses: "ये पते {title} में, वहाँ नंबर की सेटिंग में लिखें।",
+  voice_url: "जब कॉल आए",
+  status_url: "जब उसकी स्थिति बदले",
+};
+
+export const capabilities: Messages["capabilities"] = {
+  answer: "कॉल का जवाब देना",
+  place: "कॉल लगाना",
+  transfer_cold: "दूसरे नंबर पर भेजना",
+  keys_in: "कॉलर की दबाई कुंजियाँ",
+  record: "प्लेटफ़ॉर्म की ओर से रिकॉर्डिंग",
+  machine_detection: "आंसरिंग मशीन पहचानना",
+  text: "टेक्स्ट संदेश",
 };

@@ -46,7 +46,6 @@ export const supervise: Messages["supervise"] = {
   say_mine: "कॉल आपके पास रहते हुए एजेंट की आवाज़ में कहा जाता है।",
   send: "भेजें",
   characters_left: "{count, plural, one {# अक्षर बचा} other {# अक्षर बचे}}",
-  keys: "कुंजियाँ",
   to_newest: "सबसे नया",
   whispered: "एजेंट के लिए संकेत",
   taken_over_by: "{name} ने कॉल ली",

@@ -1,7 +1,6 @@
 import type { Messages } from "../en";
 
 export const talk: Messages["talk"] = {
-  title: "बात करें",
   talk_to: "{name} से बात करें",
   talk: "बात करें",
   waiting: "रुकिए…",
@@ -139,4 +138,17 @@ export const waits: Messages["waits"] = {
   first_token: "पहले शब्द",
   first_audio: "पहली आवाज़",
   heard: "सुना गया",
+};
+
+/** कॉल की आवाज़ किस रास्ते जाती है। */
+export const line: Messages["line"] = {
+  webrtc: "WebRTC",
+  webrtc_text: "आवाज़ सीधे सर्वर तक जाती है।",
+  relayed: "WebRTC, रिले से",
+  relayed_text: "आवाज़ रिले (TURN) से होकर जाती है, क्योंकि नेटवर्क सीधे कुछ नहीं जाने देता।",
+  websocket: "WebSocket",
+  websocket_text: "आवाज़ WebSocket से जाती है: WebRTC बंद है, या नेटवर्क उसे नहीं जाने देता।",
+  round_trip: "आने-जाने में {ms} ms।",
+  lossy: "{share} आवाज़ खो रही है",
+  broken: "रुकावट, नेटवर्क का इंतज़ार…",
 };

@@ -6,17 +6,19 @@ import type { components } from "../../api/schema.gen";
 import type { Agent } from "../../api/types";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
+import { freeSlug } from "../../lib/slug";
 import { queryClient } from "../../shell/query-client";
 import { shortDate } from "../../ui/format";
 import { AgentIcon, ChevronIcon, PlusIcon } from "../../ui/icons";
 import { Button } from "../../ui/kit/button";
 import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, TextField } from "../../ui/kit/field";
+import { useFind } from "../../ui/kit/find";
 import { Empty, Page, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { languageName, languageOptions } from "./languages";
 import { AgentBadges } from "./status";
-import { newAgent, slugOf, TEMPLATES, type Template } from "./templates";
+import { newAgent, TEMPLATES, type Template } from "./templates";
 
 const SHOWN_MAX = 100;
 
@@ -30,6 +32,9 @@ export default function AgentsPage() {
     </Button>
   );
   const items = agents.data?.items;
+  const [shown, find] = useFind(items, ({ name, greeting, business_name }) =>
+    [name, greeting, business_name].join(" "),
+  );
   return (
     <Page title={t("agents.title")} lead={t("agents.lead")} actions={create}>
       {agents.isPending && <Skeleton className="h-20" />}
@@ -39,8 +44,9 @@ export default function AgentsPage() {
           {t("agents.empty_text")}
         </Empty>
       )}
+      {find}
       <ul className="grid gap-3 lg:grid-cols-2">
-        {items?.map((agent) => (
+        {shown.map((agent) => (
           <li key={agent.id}>
             <AgentCard agent={agent} />
           </li>
@@ -92,7 +98,7 @@ function CreateAgent({ taken, onClose }: { taken: string[]; onClose: () => void 
     event.preventDefault();
     setBusy(true);
     setProblem(null);
-    const slug = slugOf(name, taken);
+    const slug = freeSlug(name, "agent", taken);
     try {
       const body = newAgent(template, { slug, name, business: business?.name ?? name, language: spoken });
       await api.POST("/api/v1/agents", { body: body as components["schemas"]["NewAgent"] });

@@ -39,6 +39,7 @@ export function ProvidersTab({ draft, set, editable }: TabProps) {
   const can = useCan();
   const known = $api.useQuery("get", "/api/v1/providers", {}, { enabled: can("providers:read") }).data?.items ?? [];
   const { providers } = draft;
+  const sample = { text: draft.lines.greeting, language: draft.language };
   const setProviders = (next: AgentProviders) => set({ providers: next });
   const setBrain = (kind: (typeof BRAINS)[number]) =>
     set({ brain: kind === "llm" ? { kind, provider: null, model: null } : { kind } });
@@ -54,11 +55,12 @@ export function ProvidersTab({ draft, set, editable }: TabProps) {
             onChange={(event) => setBrain(event.target.value as (typeof BRAINS)[number])}
             options={BRAINS.map((value) => ({ value, label: t(`agents.brain_${value}`) }))}
           />
-          <TextField
-            label={t("agent_fields.voice")}
+          <VoiceField
+            provider={speaker(providers, known)}
             hint={t("agent_hints.voice")}
             value={draft.voice ?? ""}
-            onChange={(event) => set({ voice: event.target.value === "" ? null : event.target.value })}
+            sample={sample}
+            onChange={(voice) => set({ voice: voice === "" ? null : voice })}
           />
         </div>
       </Card>
@@ -68,7 +70,7 @@ export function ProvidersTab({ draft, set, editable }: TabProps) {
           stage={stage}
           choices={providers[stage] ?? []}
           known={known.filter((one) => one.stage === stage)}
-          sample={{ text: draft.lines.greeting, language: draft.language }}
+          sample={sample}
           onChange={(choices) => setProviders(withChoices(providers, stage, choices))}
         />
       ))}
@@ -195,8 +197,7 @@ function Choice({
         />
         {sample !== null && (
           <VoiceField
-            provider={table.name}
-            title={provider?.title ?? table.name}
+            provider={{ name: table.name, title: provider?.title ?? table.name }}
             value={table.voice ?? ""}
             sample={sample}
             onChange={(voice) => text("voice", voice)}
@@ -219,15 +220,30 @@ function Choice({
   );
 }
 
+interface Named {
+  name: string;
+  title: string;
+}
+
+/** Who speaks first: the agent's own choice, or else the installation's. */
+function speaker({ tts = [] }: AgentProviders, known: readonly Provider[]): Named | null {
+  const voices = known.filter(({ stage }) => stage === "tts");
+  const own = tts[0] === undefined ? undefined : choiceTable(tts[0]).name;
+  if (own !== undefined) return voices.find(({ name }) => name === own) ?? { name: own, title: own };
+  const installed = voices.filter((one) => one.installed != null && !one.switched_off);
+  return installed.sort((a, b) => (a.installed ?? 0) - (b.installed ?? 0))[0] ?? null;
+}
+
 function VoiceField({
   provider,
-  title,
+  hint,
   value,
   sample,
   onChange,
 }: {
-  provider: string;
-  title: string;
+  /** Whose voices can be heard; null where nobody is known to speak. */
+  provider: Named | null;
+  hint?: string;
   value: string;
   sample: Sample;
   onChange: (voice: string) => void;
@@ -235,19 +251,29 @@ function VoiceField({
   const [choosing, setChoosing] = useState(false);
   const can = useCan();
   return (
-    <div className="flex items-end gap-1.5">
+    <div className="flex items-start gap-1.5">
       <div className="min-w-0 flex-1">
-        <TextField label={t("agent_fields.voice")} value={value} onChange={(event) => onChange(event.target.value)} />
+        <TextField
+          label={t("agent_fields.voice")}
+          {...(hint === undefined ? {} : { hint })}
+          value={value}
+          onChange={(event) => onChange(event.target.value)}
+        />
       </div>
-      {can("agents:write") && (
-        <IconButton label={t("voices.choose")} onClick={() => setChoosing(true)} className="border border-line">
+      {provider !== null && can("agents:write") && (
+        // As far down as the field begins below its label.
+        <IconButton
+          label={t("voices.choose_of", { provider: provider.title })}
+          onClick={() => setChoosing(true)}
+          className="mt-6.5 border border-line"
+        >
           <PlayIcon className="size-4" />
         </IconButton>
       )}
-      {choosing && (
+      {choosing && provider !== null && (
         <VoicePicker
-          provider={provider}
-          title={title}
+          provider={provider.name}
+          title={provider.title}
           value={value}
           text={sample.text}
           language={sample.language}

@@ -85,16 +85,3 @@ export function newAgent(
     tools: TOOLS,
   };
 }
-
-/** `Brightleaf Cycles` as `brightleaf-cycles`; letters of other scripts leave nothing, and something is made up. */
-export function slugOf(name: string, taken: readonly string[]): string {
-  const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-  const base =
-    plain
-      .replace(/[^a-z0-9]+/g, "-")
-      .replace(/^-+|-+$/g, "")
-      .slice(0, 50) || "agent";
-  let slug = base;
-  for (let count = 2; taken.includes(slug); count++) slug = `${base}-${count}`;
-  return slug;
-}

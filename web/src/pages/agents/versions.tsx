@@ -128,7 +128,7 @@ function Comparison({
         <select
           value={other}
           onChange={(event) => setOther(event.target.value)}
-          className="h-9 rounded-lg border border-field bg-card px-2"
+          className="h-9 rounded-lg border border-field bg-card pr-8 pl-3"
         >
           <option value={DRAFT}>{t("agents.draft")}</option>
           {versions

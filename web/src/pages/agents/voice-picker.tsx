@@ -8,7 +8,6 @@ import { Button, IconButton, Spinner } from "../../ui/kit/button";
 import { Dialog } from "../../ui/kit/dialog";
 import { TextField } from "../../ui/kit/field";
 import { Badge, Problem, Skeleton } from "../../ui/kit/page";
-import { toastProblem } from "../../ui/kit/toast";
 import { languageName } from "./languages";
 
 type Voice = paths["/api/v1/voices"]["get"]["responses"]["200"]["content"]["application/json"]["items"][number];
@@ -26,6 +25,7 @@ function usePreview() {
   const [playing, setPlaying] = useState<string | null>(null);
   const [loading, setLoading] = useState<string | null>(null);
   const [cost, setCost] = useState(0);
+  const [error, setError] = useState<unknown>(null);
   const audio = useRef<HTMLAudioElement | null>(null);
   const heard = useRef(new Map<string, string>());
   useEffect(() => {
@@ -54,6 +54,7 @@ function usePreview() {
   };
   const play = async (sample: Sample) => {
     stop();
+    setError(null);
     setLoading(sample.voice);
     try {
       const player = new Audio(await fetched(sample));
@@ -61,12 +62,12 @@ function usePreview() {
       player.onended = () => setPlaying(null);
       await player.play();
       setPlaying(sample.voice);
-    } catch (error) {
-      toastProblem(error);
+    } catch (why) {
+      setError(why);
     }
     setLoading(null);
   };
-  return { playing, loading, cost, play, stop };
+  return { playing, loading, cost, error, play, stop };
 }
 
 /** The voices of a provider, heard with the agent's own words before one is chosen. */
@@ -120,6 +121,7 @@ export function VoicePicker({
             onChange={(event) => setTyped(event.target.value)}
           />
         )}
+        {preview.error !== null && <Problem error={preview.error} />}
         {voices.isPending && <Skeleton rows={3} />}
         {voices.error !== null && <Problem error={voices.error} retry={() => void voices.refetch()} />}
         {voices.data?.items.length === 0 && <p className="text-sm text-soft">{t("voices.none")}</p>}
@@ -131,6 +133,7 @@ export function VoicePicker({
               chosen={voice.id === value}
               playing={preview.playing === voice.id}
               loading={preview.loading === voice.id}
+              silent={said.trim() === ""}
               onPlay={() => void preview.play({ provider, voice: voice.id, text: said, language })}
               onStop={preview.stop}
               onTake={() => {
@@ -155,6 +158,7 @@ function VoiceRow({
   chosen,
   playing,
   loading,
+  silent,
   onPlay,
   onStop,
   onTake,
@@ -163,6 +167,8 @@ function VoiceRow({
   chosen: boolean;
   playing: boolean;
   loading: boolean;
+  /** There is nothing to say. */
+  silent: boolean;
   onPlay: () => void;
   onStop: () => void;
   onTake: () => void;
@@ -176,7 +182,7 @@ function VoiceRow({
       <IconButton
         label={playing ? t("voices.stop") : t("voices.listen_to", { name: voice.name })}
         onClick={playing ? onStop : onPlay}
-        disabled={loading}
+        disabled={loading || (silent && !playing)}
         className="bg-accent/12 text-accent-deep"
       >
         {loading ? <Spinner /> : playing ? <PauseIcon className="size-4" /> : <PlayIcon className="size-4" />}

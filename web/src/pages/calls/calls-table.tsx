@@ -19,11 +19,11 @@ const features = tableFeatures({});
 const helper = createColumnHelper<typeof features, Call>();
 const WIDTHS: Record<string, string> = {
   who: "",
-  agent: "w-36 max-lg:hidden",
-  state: "w-36 max-sm:w-28",
-  ended: "w-56 max-xl:hidden",
-  begun: "w-44 max-sm:hidden",
-  lasted: "w-20 text-right",
+  agent: "w-32 max-lg:hidden",
+  state: "w-32 max-sm:w-26",
+  ended: "w-44 max-xl:hidden",
+  begun: "w-36 max-sm:hidden",
+  lasted: "w-20 text-right max-sm:w-16",
   cost: "w-24 text-right max-md:hidden",
 };
 

@@ -9,6 +9,7 @@ import { toast, toastProblem } from "../../ui/kit/toast";
 import { CallsTable } from "./calls-table";
 import { exportCalls } from "./export";
 import { Filters } from "./filters";
+import { PlaceCall } from "./place-call";
 import type { CallsSearch } from "./search";
 import { useAgentNames } from "./use-agent-names";
 import { useCalls } from "./use-calls";
@@ -25,7 +26,15 @@ export default function CallsPage() {
   return (
     <div className="flex h-full flex-col">
       <div className="px-4 pt-6 sm:px-8 sm:pt-8">
-        <PageHeader title={t("calls.title")} actions={<Export search={search} disabled={rows.length === 0} />} />
+        <PageHeader
+          title={t("calls.title")}
+          actions={
+            <>
+              <PlaceCall />
+              <Export search={search} disabled={rows.length === 0} />
+            </>
+          }
+        />
         <div className="-mt-2 flex flex-col gap-3 pb-4">
           <Filters search={search} show={show} agents={agents} />
           <Views search={search} show={show} />

@@ -8,6 +8,7 @@ import { useAlerts } from "../../live/use-live";
 import { timeOfDay } from "../../ui/format";
 import { CheckIcon, WarnIcon } from "../../ui/icons";
 import { Card } from "../../ui/kit/page";
+import { usePlatforms } from "../settings/platforms";
 
 interface Alert {
   key: string;
@@ -33,7 +34,7 @@ export function Alerts() {
           {alerts.map(({ key, text, action, at_ms }) => (
             <li key={key} className="flex items-start gap-2.5 py-2.5 text-sm first:pt-0 last:pb-0">
               <WarnIcon className="mt-px size-4.5 shrink-0 text-warn" />
-              <span className="min-w-0 flex-1 leading-snug">
+              <span className="min-w-0 flex-1 leading-snug wrap-anywhere">
                 {text}
                 {at_ms !== undefined && <span className="text-soft"> · {timeOfDay(at_ms)}</span>}
               </span>
@@ -52,7 +53,19 @@ function useAllAlerts(): Alert[] {
   const providers = $api.useQuery("get", "/api/v1/providers", {}, { enabled: can("providers:read") }).data;
   const agents = $api.useQuery("get", "/api/v1/agents", {}, { enabled: can("agents:read") }).data;
   const webhooks = $api.useQuery("get", "/api/v1/webhooks", {}, { enabled: can("webhooks:read") }).data;
+  const numbers = $api.useQuery("get", "/api/v1/numbers", {}, { enabled: can("numbers:read") }).data;
+  const unready = new Map(usePlatforms().flatMap(({ name, title, ready }) => (ready ? [] : [[name, title] as const])));
   return [
+    ...(numbers?.items ?? []).flatMap(({ id, number, carrier }): Alert[] => {
+      const title = unready.get(carrier);
+      if (title === undefined) return [];
+      const action = (
+        <Link to="/settings/$section" params={{ section: "numbers" }} className={LINK}>
+          {t("home.open")}
+        </Link>
+      );
+      return [{ key: `number:${id}`, text: t("home.number_off", { number, title }), action }];
+    }),
     ...(providers?.items ?? []).flatMap((provider): Alert[] => {
       const broken = provider.health.find(({ breaker }) => breaker === "open");
       if (broken === undefined) return [];

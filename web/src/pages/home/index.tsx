@@ -49,7 +49,7 @@ export default function HomePage() {
     >
       {overview.error !== null && <Problem error={overview.error} retry={() => void overview.refetch()} />}
       <Figures overview={overview.data} />
-      <div className="mt-4 grid gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)]">
+      <div className="mt-4 grid items-start gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)]">
         <Card
           title={t("home.latest")}
           actions={

@@ -250,7 +250,7 @@ function Remove({ document, onClose }: { document: Document; onClose: () => void
     run(async () => {
       await api.DELETE("/api/v1/knowledge/documents/{document}", { params: { path: { document: document.name } } });
       await navigate({ to: "/knowledge" });
-      refreshKnowledge();
+      refreshKnowledge(document.name);
       toast(t("knowledge.removed", { title: document.title }));
     });
   return (

@@ -100,7 +100,7 @@ function KindCell({ document: { newest } }: { document: Document }) {
 function TitleCell({ document }: { document: Document }) {
   const own = document.source !== document.title && document.source !== document.name;
   return (
-    <span className="flex min-w-0 items-start gap-3" data-document={document.name}>
+    <span className="flex min-w-0 items-center gap-3" data-document={document.name}>
       <span className="grid size-8 shrink-0 place-items-center rounded-lg bg-sunken text-soft">
         {document.source.startsWith("http") ? (
           <LanguageIcon className="size-4.5" />

@@ -41,7 +41,7 @@ export function EntityPanel({
     run(async () => {
       await api.DELETE("/api/v1/knowledge/entities/{id}", { params: { path: { id } } });
       choose(null);
-      refreshKnowledge();
+      refreshKnowledge(id);
     });
   return (
     <Card>
@@ -229,7 +229,7 @@ function MergeDialog({ entity, others, onClose }: { entity: Entity; others: read
         params: { path: { id: entity.id } },
         body: { ids: [other] },
       });
-      refreshKnowledge();
+      refreshKnowledge(other);
       toast(t("graph.merged"));
     });
     if (done) onClose();

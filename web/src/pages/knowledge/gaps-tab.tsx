@@ -6,6 +6,7 @@ import { t } from "../../i18n";
 import { shortDate, whole } from "../../ui/format";
 import { CheckIcon } from "../../ui/icons";
 import { Button } from "../../ui/kit/button";
+import { useFind } from "../../ui/kit/find";
 import { Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { useAction } from "../settings/action";
@@ -18,6 +19,7 @@ type Gap = components["schemas"]["KnowledgeGap"];
 export function GapsTab({ editable }: { editable: boolean }) {
   const gaps = $api.useQuery("get", "/api/v1/knowledge/gaps", {});
   const [answering, setAnswering] = useState<Gap | null>(null);
+  const [shown, find] = useFind(gaps.data?.items, ({ question }) => question);
   const { busy, run } = useAction();
   if (gaps.isPending) return <Skeleton />;
   if (gaps.error !== null) return <Problem error={gaps.error} retry={() => void gaps.refetch()} />;
@@ -37,8 +39,9 @@ export function GapsTab({ editable }: { editable: boolean }) {
   return (
     <>
       <p className="mb-3 max-w-prose text-sm leading-relaxed text-soft">{t("knowledge.gaps_lead")}</p>
+      {find}
       <ul className="overflow-hidden rounded-2xl border border-line bg-card">
-        {items.map((gap) => (
+        {shown.map((gap) => (
           <li
             key={gap.ids[0] ?? gap.question}
             data-gap={gap.question}

@@ -40,14 +40,25 @@ export function refreshJobs(): void {
   void queryClient.invalidateQueries({ queryKey: jobsQuery.queryKey });
 }
 
-/** Everything that a job may have changed. */
-export function refreshKnowledge(): void {
+/**
+ * Everything that a job may have changed. What was just taken away is not asked for again by the page that still shows it:
+ * `gone` is its name or id.
+ */
+export function refreshKnowledge(gone?: string): void {
   void queryClient.invalidateQueries({
     predicate: ({ queryKey }) => {
       const path = String(queryKey[1]);
-      return path.startsWith("/api/v1/knowledge/") && !path.startsWith("/api/v1/knowledge/jobs");
+      if (!path.startsWith("/api/v1/knowledge/") || path.startsWith("/api/v1/knowledge/jobs")) return false;
+      return gone === undefined || !isOf(queryKey[2], gone);
     },
   });
+}
+
+/** Whether a query is about this one thing: its options name it in their path, or it is named itself. */
+function isOf(options: unknown, name: string): boolean {
+  if (typeof options !== "object" || options === null) return options === name;
+  const path: unknown = (options as { params?: { path?: unknown } }).params?.path;
+  return typeof path === "object" && path !== null && Object.values(path).includes(name);
 }
 
 /**

@@ -22,6 +22,7 @@ import {
 import { Button, IconButton } from "../../ui/kit/button";
 import { Key } from "../../ui/kit/page";
 import { toastProblem } from "../../ui/kit/toast";
+import { useCapability } from "../settings/platforms";
 import { Composer, type Mode } from "./composer";
 import { EndCall, TransferCall } from "./dialogs";
 
@@ -47,13 +48,15 @@ export function Desk({ call, view, mine, held }: DeskProps) {
   const open = view.line === "open";
   // Where the caller does not hear this page, it has nothing to speak with.
   const heard = !isHeardElsewhere(view);
+  // Only a platform that can connect the caller to another number is asked to.
+  const transfers = useCapability(call.carrier, "transfer_cold");
   const keys: PageKey[] = [
     { key: "t", label: held ? "supervise.hand_back" : "supervise.take_over", press: mine ? handBack : takeOver },
     { key: "w", label: "supervise.whisper", press: () => write("whisper") },
     { key: "s", label: "supervise.say", press: () => write("say") },
-    { key: "x", label: "live.transfer", press: () => setAsked("transfer") },
     { key: "e", label: "live.end", press: () => setAsked("end") },
   ];
+  if (transfers) keys.push({ key: "x", label: "live.transfer", press: () => setAsked("transfer") });
   if (open)
     keys.unshift({ key: "l", label: "supervise.listen", press: () => void supervision.listen(!view.listening) });
   if (open && mine && heard)
@@ -144,9 +147,11 @@ export function Desk({ call, view, mine, held }: DeskProps) {
       {mine && !open && <Line>{t("supervise.typed_seconds")}</Line>}
       <Composer call={call} mode={mode} setMode={setMode} field={field} mine={mine} />
       <div className="flex flex-wrap items-center gap-2 border-t border-line pt-3 max-sm:pt-2">
-        <Button size="sm" icon={<TransferIcon className="size-4" />} onClick={() => setAsked("transfer")}>
-          {t("live.transfer")}
-        </Button>
+        {transfers && (
+          <Button size="sm" icon={<TransferIcon className="size-4" />} onClick={() => setAsked("transfer")}>
+            {t("live.transfer")}
+          </Button>
+        )}
         <Button
           size="sm"
           icon={<PhoneDownIcon className="size-4" />}

@@ -61,7 +61,7 @@ export default function LivePage() {
                   placeholder={t("live.find")}
                   value={words}
                   onChange={(event) => seek(event.target.value)}
-                  className="w-48"
+                  className="w-48 max-sm:w-full"
                 />
                 {agents.size > 1 && (
                   <Select

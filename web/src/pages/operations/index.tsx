@@ -143,7 +143,7 @@ function Tile({
 }) {
   const tones = { plain: "", late: "text-warn", bad: "text-danger" };
   return (
-    <dl className="flex min-h-34 flex-col rounded-2xl border border-line bg-card p-4">
+    <dl className="flex flex-col rounded-2xl border border-line bg-card p-4">
       <dt className="text-[0.8125rem] text-soft">{name}</dt>
       <dd className={`mt-1 text-2xl font-semibold tracking-tight tabular-nums ${tones[tone]}`}>{value}</dd>
       <dd className="mt-0.5 text-xs leading-snug text-soft">{note}</dd>

@@ -1,10 +1,12 @@
 import { type CSSProperties, type FormEvent, useRef, useState } from "react";
 import { $api, api, ifMatch } from "../../api/client";
+import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
 import { Logo, palette } from "../../shell/branding";
 import { Button } from "../../ui/kit/button";
 import { Check } from "../../ui/kit/check";
+import { Copyable } from "../../ui/kit/copy";
 import { TextField } from "../../ui/kit/field";
 import { Badge, Card, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
@@ -106,6 +108,16 @@ export function BrandingSection() {
               </fieldset>
             </form>
           </Card>
+          {known.domain_proof != null && (
+            <DomainCard
+              domain={known.domain ?? ""}
+              proof={known.domain_proof}
+              manage={manage}
+              changed={async () => {
+                await branding.refetch();
+              }}
+            />
+          )}
           <LogoCard
             present={known.logo != null}
             manage={manage}
@@ -131,6 +143,58 @@ export function BrandingSection() {
         </div>
       )}
     </>
+  );
+}
+
+/** A domain is used once a file on it says whose it is. */
+function DomainCard({
+  domain,
+  proof,
+  manage,
+  changed,
+}: {
+  domain: string;
+  proof: components["schemas"]["DomainProof"];
+  manage: boolean;
+  changed: () => Promise<void>;
+}) {
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  const prove = async () => {
+    setBusy(true);
+    setError(null);
+    try {
+      await api.POST("/api/v1/branding/domain/prove", {});
+      await changed();
+      toast(t("branding.domain_proven", { domain }));
+    } catch (why) {
+      setError(why);
+    }
+    setBusy(false);
+  };
+  const sign = proof.proven ? (
+    <Badge tone="good">{t("branding.domain_used")}</Badge>
+  ) : (
+    <Badge tone="warn">{t("branding.domain_unproven")}</Badge>
+  );
+  return (
+    <Card title={domain} actions={sign}>
+      {proof.proven ? (
+        <p className="text-sm leading-relaxed text-soft">{t("branding.domain_used_text")}</p>
+      ) : (
+        <div className="flex flex-col gap-4" data-domain-proof="">
+          <p className="max-w-prose text-sm leading-relaxed text-soft">{t("branding.domain_unproven_text")}</p>
+          <Copyable label={t("branding.domain_file")} value={proof.url} />
+          <Copyable label={t("branding.domain_line")} value={proof.content} />
+          {error !== null && <Problem error={error} />}
+          {manage && (
+            <Button busy={busy} onClick={() => void prove()} className="self-start">
+              {t("branding.domain_prove")}
+            </Button>
+          )}
+        </div>
+      )}
+    </Card>
   );
 }
 

@@ -1,7 +1,8 @@
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import type { ComponentType } from "react";
-import { type Can, useCan, useMe } from "../../auth/me";
-import { type MessageKey, t } from "../../i18n";
+import { useCan, useMe } from "../../auth/me";
+import { t } from "../../i18n";
+import { type SectionName, sectionsFor } from "../../shell/sections";
 import { Select } from "../../ui/kit/field";
 import { Empty, Page } from "../../ui/kit/page";
 import { AccessSection } from "./access";
@@ -21,49 +22,34 @@ import { SecuritySection } from "./security";
 import { WebhooksSection } from "./webhooks";
 import { WidgetSection } from "./widget";
 
-interface Section {
-  name: string;
-  label: MessageKey;
-  needs: (can: Can, person: boolean) => boolean;
-  Content: ComponentType;
-}
-
-const SECTIONS: Section[] = [
-  { name: "business", label: "settings.business", needs: (can) => can("business:read"), Content: BusinessSection },
-  { name: "branding", label: "branding.title", needs: (can) => can("business:read"), Content: BrandingSection },
-  { name: "people", label: "settings.people", needs: (can) => can("people:read"), Content: PeopleSection },
-  { name: "numbers", label: "settings.numbers", needs: (can) => can("numbers:read"), Content: NumbersSection },
-  { name: "providers", label: "settings.providers", needs: (can) => can("providers:read"), Content: ProvidersSection },
-  { name: "widget", label: "widget.title", needs: (can) => can("agents:read"), Content: WidgetSection },
-  { name: "keys", label: "settings.keys", needs: (can) => can("keys:read"), Content: KeysSection },
-  { name: "mcp", label: "settings.mcp", needs: (can) => can("providers:read"), Content: McpSection },
-  { name: "webhooks", label: "settings.webhooks", needs: (can) => can("webhooks:read"), Content: WebhooksSection },
-  { name: "plan", label: "settings.plan", needs: (can) => can("usage:read"), Content: PlanSection },
-  {
-    name: "configuration",
-    label: "settings.configuration",
-    needs: (can) => can("config:read"),
-    Content: ConfigurationSection,
-  },
-  {
-    name: "sign-on",
-    label: "settings.sign_on",
-    needs: (can) => can("business:manage"),
-    Content: IdentityProvidersSection,
-  },
-  { name: "privacy", label: "privacy.title", needs: (can) => can("business:read"), Content: PrivacySection },
-  { name: "access", label: "settings.access", needs: (can) => can("business:manage"), Content: AccessSection },
-  { name: "audit", label: "settings.audit", needs: (can) => can("audit:read"), Content: AuditSection },
-  { name: "security", label: "settings.security", needs: (_, person) => person, Content: SecuritySection },
-];
+const CONTENTS: Record<SectionName, ComponentType> = {
+  business: BusinessSection,
+  branding: BrandingSection,
+  people: PeopleSection,
+  plan: PlanSection,
+  numbers: NumbersSection,
+  providers: ProvidersSection,
+  widget: WidgetSection,
+  keys: KeysSection,
+  webhooks: WebhooksSection,
+  mcp: McpSection,
+  configuration: ConfigurationSection,
+  privacy: PrivacySection,
+  "sign-on": IdentityProvidersSection,
+  access: AccessSection,
+  audit: AuditSection,
+  security: SecuritySection,
+};
 
 export default function SettingsPage() {
   const can = useCan();
   const { kind } = useMe();
   const { section } = useParams({ strict: false });
   const navigate = useNavigate();
-  const allowed = SECTIONS.filter(({ needs }) => needs(can, kind === "user"));
+  const groups = sectionsFor(can, kind === "user");
+  const allowed = groups.flatMap(({ sections }) => sections);
   const shown = section === undefined ? allowed[0] : allowed.find(({ name }) => name === section);
+  const Content = shown === undefined ? null : CONTENTS[shown.name];
   return (
     <Page title={t("settings.title")} lead={t("settings.lead")}>
       <div className="grid gap-6 md:grid-cols-[12rem_minmax(0,1fr)]">
@@ -77,27 +63,32 @@ export default function SettingsPage() {
           />
         </div>
         <nav aria-label={t("settings.title")} className="max-md:hidden">
-          <ul className="sticky top-4 flex flex-col gap-0.5">
-            {allowed.map(({ name, label }) => (
-              <li key={name}>
-                <Link
-                  to="/settings/$section"
-                  params={{ section: name }}
-                  aria-current={name === shown?.name ? "page" : undefined}
-                  className="flex h-9 items-center rounded-lg px-2.5 text-sm text-soft hover:bg-sunken hover:text-ink aria-[current=page]:bg-sunken aria-[current=page]:font-medium aria-[current=page]:text-ink"
-                >
-                  {t(label)}
-                </Link>
-              </li>
+          <div className="sticky top-4 flex flex-col gap-5">
+            {groups.map((group) => (
+              <section key={group.label} aria-label={t(group.label)}>
+                <p className="mb-1 px-2.5 text-xs font-medium text-faint" aria-hidden="true">
+                  {t(group.label)}
+                </p>
+                <ul className="flex flex-col gap-0.5">
+                  {group.sections.map(({ name, label }) => (
+                    <li key={name}>
+                      <Link
+                        to="/settings/$section"
+                        params={{ section: name }}
+                        aria-current={name === shown?.name ? "page" : undefined}
+                        className="flex h-8.5 items-center rounded-lg px-2.5 text-sm text-soft hover:bg-sunken hover:text-ink aria-[current=page]:bg-sunken aria-[current=page]:font-medium aria-[current=page]:text-ink"
+                      >
+                        {t(label)}
+                      </Link>
+                    </li>
+                  ))}
+                </ul>
+              </section>
             ))}
-          </ul>
+          </div>
         </nav>
         <div className="min-w-0" data-section={shown?.name}>
-          {shown === undefined ? (
-            <Empty title={t("shell.not_allowed")}>{t("shell.not_allowed_help")}</Empty>
-          ) : (
-            <shown.Content />
-          )}
+          {Content === null ? <Empty title={t("shell.not_allowed")}>{t("shell.not_allowed_help")}</Empty> : <Content />}
         </div>
       </div>
     </Page>

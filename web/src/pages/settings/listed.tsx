@@ -3,6 +3,7 @@ import { t } from "../../i18n";
 import { PlusIcon } from "../../ui/icons";
 import { Button } from "../../ui/kit/button";
 import { Confirm } from "../../ui/kit/dialog";
+import { useFind } from "../../ui/kit/find";
 import { Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { useAction } from "./action";
 import { SectionHead } from "./section";
@@ -52,6 +53,7 @@ export function Listed<T>(props: ListedProps<T>) {
   } = props;
   const [open, setOpen] = useState<{ known: T | null } | null>(null);
   const [removing, setRemoving] = useState<T | null>(null);
+  const [shown, find] = useFind(query.data?.items, nameOf);
   const { busy, run } = useAction();
   const takeAway = () =>
     run(async () => {
@@ -76,8 +78,9 @@ export function Listed<T>(props: ListedProps<T>) {
       {query.isPending && <Skeleton rows={2} />}
       {query.error != null && <Problem error={query.error} retry={() => void query.refetch()} />}
       {query.data?.items.length === 0 && <Empty title={none.title}>{none.text}</Empty>}
+      {find}
       <ul className="flex flex-col gap-2">
-        {query.data?.items.map((one) => (
+        {shown.map((one) => (
           <li
             key={idOf(one)}
             {...{ [`data-${mark}`]: nameOf(one) }}

@@ -7,10 +7,12 @@ import { PhoneIcon, PlusIcon } from "../../ui/icons";
 import { Button } from "../../ui/kit/button";
 import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, Switch, TextArea, TextField } from "../../ui/kit/field";
+import { useFind } from "../../ui/kit/find";
 import { Badge, Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { useAction } from "./action";
 import { HoursEditor } from "./hours";
+import { PlatformFacts, usePlatforms } from "./platforms";
 import { SectionHead } from "./section";
 
 type Line = components["schemas"]["NumberView"];
@@ -24,6 +26,9 @@ export function NumbersSection() {
   const manage = can("numbers:manage");
   const numbers = $api.useQuery("get", "/api/v1/numbers", page);
   const agents = $api.useQuery("get", "/api/v1/agents", page, { enabled: can("agents:read") }).data?.items ?? [];
+  const platforms = usePlatforms();
+  const titleOf = (carrier: string) => platforms.find(({ name }) => name === carrier)?.title ?? carrier;
+  const unready = new Set(platforms.filter(({ ready }) => !ready).map(({ name }) => name));
   const [editing, setEditing] = useState<Line | "new" | null>(null);
   const [removing, setRemoving] = useState<Line | null>(null);
   const { busy, run } = useAction();
@@ -40,18 +45,22 @@ export function NumbersSection() {
     </Button>
   );
   const agentName = (id: string) => agents.find((agent) => agent.id === id || agent.slug === id)?.name ?? id;
+  const [shown, find] = useFind(numbers.data?.items, ({ number, label, agent }) =>
+    [number, label, agentName(agent)].join(" "),
+  );
   return (
     <>
       <SectionHead title={t("settings.numbers")} lead={t("settings.numbers_lead")} actions={add} />
       {numbers.isPending && <Skeleton />}
       {numbers.error !== null && <Problem error={numbers.error} retry={() => void numbers.refetch()} />}
       {numbers.data?.items.length === 0 && (
-        <Empty icon={<PhoneIcon />} title={t("settings.numbers_none")}>
+        <Empty icon={<PhoneIcon />} title={t("settings.numbers_none")} action={add}>
           {t("settings.numbers_none_text")}
         </Empty>
       )}
+      {find}
       <ul className="flex flex-col gap-2">
-        {numbers.data?.items.map((line) => (
+        {shown.map((line) => (
           <li
             key={line.id}
             data-number={line.number}
@@ -60,7 +69,8 @@ export function NumbersSection() {
             <span className="min-w-0 flex-1 basis-56">
               <span className="flex flex-wrap items-center gap-2">
                 <span className="font-medium tabular-nums">{line.number}</span>
-                <Badge>{line.carrier}</Badge>
+                <Badge>{titleOf(line.carrier)}</Badge>
+                {unready.has(line.carrier) && <Badge tone="warn">{t("settings.not_ready")}</Badge>}
                 {line.hours != null && <Badge tone="live">{t("settings.by_hours")}</Badge>}
               </span>
               <span className="text-soft">
@@ -106,22 +116,25 @@ export function NumbersSection() {
   );
 }
 
-function NumberDialog({
+/** Adds a number, or changes where it leads. */
+export function NumberDialog({
   known,
-  usual,
+  usual = SIMULATED,
   agents,
   onClose,
   changed,
 }: {
   known: Line | null;
   /** The phone platform of the numbers that are there. */
-  usual: string;
+  usual?: string;
   agents: { value: string; label: string }[];
   onClose: () => void;
   changed: () => void;
 }) {
   const [number, setNumber] = useState(known?.number ?? "");
   const [carrier, setCarrier] = useState(known?.carrier ?? usual);
+  const platforms = usePlatforms().filter(({ has_numbers }) => has_numbers);
+  const platform = platforms.find(({ name }) => name === carrier);
   const [agent, setAgent] = useState(known?.agent ?? agents[0]?.value ?? "");
   const [label, setLabel] = useState(known?.label ?? "");
   const [route, setRoute] = useState<Route | null>(known?.hours ?? null);
@@ -157,15 +170,18 @@ function NumberDialog({
               onChange={(event) => setNumber(event.target.value)}
               required
             />
-            <TextField
+            <Select
               label={t("settings.carrier")}
-              hint={t("settings.carrier_hint")}
               value={carrier}
               onChange={(event) => setCarrier(event.target.value)}
-              required
+              options={platforms.map(({ name, title, ready }) => ({
+                value: name,
+                label: ready ? title : t("agents.not_set_up", { title }),
+              }))}
             />
           </div>
         )}
+        {platform !== undefined && <PlatformFacts platform={platform} />}
         <div className="grid gap-4 sm:grid-cols-2">
           <Select
             label={t("settings.agent")}

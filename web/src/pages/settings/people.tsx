@@ -9,6 +9,7 @@ import { Button, IconButton } from "../../ui/kit/button";
 import { Copyable } from "../../ui/kit/copy";
 import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, TextField } from "../../ui/kit/field";
+import { useFind } from "../../ui/kit/find";
 import { Menu } from "../../ui/kit/menu";
 import { Badge, Problem, Skeleton } from "../../ui/kit/page";
 import { Table } from "../../ui/kit/table";
@@ -30,6 +31,7 @@ export function PeopleSection() {
   const [inviting, setInviting] = useState(false);
   const users = $api.useQuery("get", "/api/v1/users", page);
   const invitations = $api.useQuery("get", "/api/v1/invitations", {});
+  const [shown, find] = useFind(users.data?.items, ({ name, email, role }) => [name, email, roleWords(role)].join(" "));
   const manage = can("people:manage");
   const { run } = useAction();
   const withdraw = (id: string) =>
@@ -53,10 +55,11 @@ export function PeopleSection() {
       {users.isPending && <Skeleton />}
       {users.error !== null && <Problem error={users.error} retry={() => void users.refetch()} />}
       {users.data?.items.length === 0 && <p className="text-sm text-soft">{t("settings.people_none")}</p>}
-      {users.data !== undefined && users.data.items.length > 0 && (
+      {find}
+      {shown.length > 0 && (
         <Table
           label={t("settings.people")}
-          rows={users.data.items}
+          rows={shown}
           rowKey={({ id }) => id}
           columns={[
             { name: "who", label: t("settings.person"), cell: (user) => <Person user={user} /> },

@@ -7,6 +7,7 @@ import { shortDate } from "../../ui/format";
 import { Button } from "../../ui/kit/button";
 import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, TextArea, TextField } from "../../ui/kit/field";
+import { useFind } from "../../ui/kit/find";
 import { Badge, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { useAction } from "./action";
@@ -31,7 +32,13 @@ export function ProvidersSection() {
       await refresh();
       setRemoving(null);
     });
-  const stages = [...new Set(providers.data?.items.map(({ stage }) => stage))];
+  const [shown, find] = useFind(providers.data?.items, ({ title, name }) => `${title} ${name}`);
+  // What works already stands first; the rest is a catalogue.
+  const ordered = shown.sort((a, b) => Number(b.usable) - Number(a.usable));
+  const stages = [...new Set(providers.data?.items.map(({ stage }) => stage))].filter((stage) =>
+    shown.some((one) => one.stage === stage),
+  );
+  const titleOf = (name: string) => providers.data?.items.find((one) => one.name === name)?.title ?? name;
   return (
     <>
       <SectionHead title={t("settings.providers")} lead={t("settings.providers_lead")} />
@@ -47,7 +54,7 @@ export function ProvidersSection() {
                 className="flex flex-wrap items-center gap-3 rounded-2xl border border-line bg-card px-4 py-2.5 text-sm"
               >
                 <span className="min-w-0 flex-1 basis-48">
-                  <span className="font-medium">{one.provider}</span>{" "}
+                  <span className="font-medium">{titleOf(one.provider)}</span>{" "}
                   <Badge>{wordsOf("credential_from", one.owner) ?? one.owner}</Badge>
                   <span className="block text-xs text-soft wrap-anywhere">
                     {one.damage ??
@@ -78,11 +85,12 @@ export function ProvidersSection() {
           </ul>
         </>
       )}
+      {find}
       {stages.map((stage) => (
         <section key={stage} className="mb-6">
           <h3 className="mb-2 text-sm font-semibold">{wordsOf("agents", `stage_${stage}`) ?? stage}</h3>
           <ul className="flex flex-col divide-y divide-line rounded-2xl border border-line bg-card">
-            {providers.data?.items
+            {ordered
               .filter((one) => one.stage === stage)
               .map((one) => (
                 <ProviderRow key={one.name} provider={one} manage={manage} set={() => setSetting(one.name)} />
@@ -92,7 +100,12 @@ export function ProvidersSection() {
       ))}
       <ToolSecrets manage={manage} />
       {setting !== null && (
-        <CredentialDialog provider={setting} onClose={() => setSetting(null)} changed={() => void refresh()} />
+        <CredentialDialog
+          provider={setting}
+          title={titleOf(setting)}
+          onClose={() => setSetting(null)}
+          changed={() => void refresh()}
+        />
       )}
       <Confirm
         open={removing !== null}
@@ -149,10 +162,12 @@ function ProviderRow({ provider, manage, set }: { provider: Provider; manage: bo
               <span className="sr-only">{provider.title}</span>
             </Button>
           )}
-          <Button size="sm" busy={busy} onClick={() => void test()}>
-            {t("settings.test")}
-            <span className="sr-only">{provider.title}</span>
-          </Button>
+          {provider.usable && (
+            <Button size="sm" busy={busy} onClick={() => void test()}>
+              {t("settings.test")}
+              <span className="sr-only">{provider.title}</span>
+            </Button>
+          )}
         </>
       )}
     </li>
@@ -170,10 +185,12 @@ export function fieldsOf(key: string, rest: string): Record<string, string> {
 
 function CredentialDialog({
   provider,
+  title,
   onClose,
   changed,
 }: {
   provider: string;
+  title: string;
   onClose: () => void;
   changed: () => void;
 }) {
@@ -199,7 +216,7 @@ function CredentialDialog({
     <Dialog
       open
       onClose={onClose}
-      title={t("settings.credential_of", { provider })}
+      title={t("settings.credential_of", { provider: title })}
       description={t("settings.credential_text")}
     >
       <form onSubmit={(event) => void submit(event)} className="flex flex-col gap-4">

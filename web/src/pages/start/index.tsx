@@ -5,16 +5,25 @@ import { $api, api, ifMatch } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { currentLanguage, t } from "../../i18n";
-import { slugOf } from "../../lib/slug";
-import { useStored } from "../../lib/stored";
-import { BookIcon, CheckIcon, MicIcon, PhoneIcon } from "../../ui/icons";
+import { freeSlug } from "../../lib/slug";
+import { BookIcon, CheckIcon, MicIcon, PhoneIcon, QuestionIcon, UploadIcon } from "../../ui/icons";
 import { Button, LinkButton } from "../../ui/kit/button";
 import { Select, TextArea, TextField } from "../../ui/kit/field";
 import { Page, Problem, Skeleton } from "../../ui/kit/page";
 import { toast, toastProblem } from "../../ui/kit/toast";
 
+import { PairsDialog } from "../knowledge/add-pairs";
+import { FilePicker } from "../knowledge/drop-zone";
+import { useJobs, useWork } from "../knowledge/jobs";
+import { Work } from "../knowledge/work";
+import { NumberDialog } from "../settings/numbers";
+
 type Schemas = components["schemas"];
 type Business = Schemas["BusinessView"];
+
+/** Of what is there already. */
+const NAMED_MAX = 3;
+const init = { params: { query: { limit: 100 } } };
 
 /** From nothing to an agent that answers a number; what is done is read from the server, not remembered. */
 export default function StartPage() {
@@ -23,8 +32,8 @@ export default function StartPage() {
   const agents = $api.useQuery("get", "/api/v1/agents");
   const numbers = $api.useQuery("get", "/api/v1/numbers", {}, { enabled: can("numbers:read") });
   const calls = $api.useQuery("get", "/api/v1/calls", { params: { query: { limit: 100 } } });
-  const [documentsSeen, seeDocuments] = useStored("frontdesk.start.documents", (value) => value === true);
-  const error = business.error ?? agents.error ?? numbers.error ?? calls.error;
+  const documents = $api.useQuery("get", "/api/v1/knowledge/documents", init, { enabled: can("knowledge:read") });
+  const error = business.error ?? agents.error ?? documents.error ?? numbers.error ?? calls.error;
   const published = (agents.data?.items ?? []).filter(({ version }) => version > 0);
   const steps: StepProps[] = [
     {
@@ -38,18 +47,20 @@ export default function StartPage() {
     {
       title: t("start.documents"),
       text: t("start.documents_text"),
-      done: documentsSeen,
-      children: (
-        <LinkButton to="/knowledge" icon={<BookIcon className="size-4" />} onClick={() => seeDocuments(true)}>
-          {t("start.documents_go")}
-        </LinkButton>
-      ),
+      done: (documents.data?.items ?? []).length > 0,
+      children: <DocumentsStep titles={(documents.data?.items ?? []).map(({ title }) => title)} />,
     },
     {
       title: t("start.agent"),
       text: t("start.agent_text"),
       done: published.length > 0,
-      children: <AgentStep agents={published} business={business.data?.name ?? ""} />,
+      children: (
+        <AgentStep
+          agents={published}
+          taken={(agents.data?.items ?? []).map(({ slug }) => slug)}
+          business={business.data?.name ?? ""}
+        />
+      ),
     },
     {
       title: t("start.talk"),
@@ -66,9 +77,11 @@ export default function StartPage() {
       text: t("start.number_text"),
       done: (numbers.data?.items ?? []).length > 0,
       children: (
-        <LinkButton to="/settings/$section" params={{ section: "numbers" }} icon={<PhoneIcon className="size-4" />}>
-          {t("start.number_go")}
-        </LinkButton>
+        <NumberStep
+          numbers={(numbers.data?.items ?? []).map(({ number }) => number)}
+          agents={published}
+          changed={() => void numbers.refetch()}
+        />
       ),
     },
   ];
@@ -195,9 +208,94 @@ function BusinessForm({ business }: { business: Business }) {
   );
 }
 
-function AgentStep({ agents, business }: { agents: Schemas["AgentView"][]; business: string }) {
+/** Files are taken in right here; what becomes of them is seen here, too. */
+function DocumentsStep({ titles }: { titles: string[] }) {
+  const can = useCan();
+  const [writing, setWriting] = useState(false);
+  const jobs = useJobs();
+  const { work, dismiss } = useWork(jobs.data?.items.filter(({ kind }) => kind !== "training"));
+  return (
+    <>
+      <Work work={work} dismiss={dismiss} />
+      {titles.length > 0 && (
+        <p className="mb-4 text-sm">
+          {t("start.documents_there", { titles: titles.slice(0, NAMED_MAX).join(", "), count: titles.length })}
+        </p>
+      )}
+      <div className="flex flex-wrap items-center gap-2">
+        {can("knowledge:write") && (
+          <>
+            <FilePicker>
+              {(open) => (
+                <Button
+                  tone={titles.length === 0 ? "primary" : "secondary"}
+                  icon={<UploadIcon className="size-4" />}
+                  onClick={open}
+                >
+                  {t("start.documents_go")}
+                </Button>
+              )}
+            </FilePicker>
+            <Button icon={<QuestionIcon className="size-4" />} onClick={() => setWriting(true)}>
+              {t("knowledge.add_pairs")}
+            </Button>
+          </>
+        )}
+        <LinkButton to="/knowledge" tone="ghost" icon={<BookIcon className="size-4" />}>
+          {t("start.documents_all")}
+        </LinkButton>
+      </div>
+      {writing && <PairsDialog onClose={() => setWriting(false)} />}
+    </>
+  );
+}
+
+function NumberStep({
+  numbers,
+  agents,
+  changed,
+}: {
+  numbers: string[];
+  agents: Schemas["AgentView"][];
+  changed: () => void;
+}) {
+  const can = useCan();
+  const [adding, setAdding] = useState(false);
+  return (
+    <>
+      {numbers.length > 0 && <p className="mb-4 text-sm tabular-nums">{numbers.slice(0, NAMED_MAX).join(", ")}</p>}
+      <div className="flex flex-wrap items-center gap-2">
+        {can("numbers:manage") && (
+          <Button
+            icon={<PhoneIcon className="size-4" />}
+            disabled={agents.length === 0}
+            onClick={() => setAdding(true)}
+          >
+            {t("start.number_go")}
+          </Button>
+        )}
+        <LinkButton to="/settings/$section" params={{ section: "numbers" }} tone="ghost">
+          {t("settings.numbers")}
+        </LinkButton>
+      </div>
+      {agents.length === 0 && <p className="mt-3 text-sm text-soft">{t("start.number_needs_agent")}</p>}
+      {adding && (
+        <NumberDialog
+          known={null}
+          agents={agents.map(({ id, name }) => ({ value: id, label: name }))}
+          onClose={() => setAdding(false)}
+          changed={changed}
+        />
+      )}
+    </>
+  );
+}
+
+function AgentStep({ agents, taken, business }: { agents: Schemas["AgentView"][]; taken: string[]; business: string }) {
   const [more, setMore] = useState(false);
-  if (agents.length === 0 || more) return <AgentForm business={business} onDone={() => setMore(false)} />;
+  if (agents.length === 0 || more) {
+    return <AgentForm business={business} taken={taken} onDone={() => setMore(false)} />;
+  }
   return (
     <div className="flex flex-wrap items-center gap-2">
       {agents.slice(0, 5).map(({ slug, name }) => (
@@ -218,7 +316,7 @@ function AgentStep({ agents, business }: { agents: Schemas["AgentView"][]; busin
 }
 
 /** Create and publish in one step, so that it can be talked to. */
-function AgentForm({ business, onDone }: { business: string; onDone: () => void }) {
+function AgentForm({ business, taken, onDone }: { business: string; taken: string[]; onDone: () => void }) {
   const client = useQueryClient();
   const can = useCan();
   const [name, setName] = useState("");
@@ -229,7 +327,7 @@ function AgentForm({ business, onDone }: { business: string; onDone: () => void 
     event.preventDefault();
     setBusy(true);
     try {
-      const slug = slugOf(name) || "agent";
+      const slug = freeSlug(name, "agent", taken);
       const body: Schemas["NewAgent"] = {
         name,
         slug,

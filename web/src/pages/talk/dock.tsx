@@ -5,6 +5,7 @@ import { phaseWords } from "../../call/words";
 import { t } from "../../i18n";
 import { clock } from "../../ui/format";
 import { HandIcon, MicIcon, MicOffIcon, PhoneDownIcon, SendIcon } from "../../ui/icons";
+import { LineSign } from "./line-sign";
 import { Meters } from "./meters";
 
 /** As much as one caller turn may hold. */
@@ -19,7 +20,8 @@ export function Dock({ view, agentName }: { view: CallView; agentName: string })
     >
       <div className="flex items-center gap-3 px-2 pb-1 text-sm">
         <Status view={view} />
-        <span className="ml-auto font-mono text-xs text-faint tabular-nums">
+        <LineSign view={view} />
+        <span className="font-mono text-xs text-faint tabular-nums">
           <Elapsed sinceMs={view.connectedAtMs} />
         </span>
       </div>

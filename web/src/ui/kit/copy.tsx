@@ -21,7 +21,7 @@ export function Copyable({ label, value, multiline = false }: { label: string; v
       <p className="mb-1.5 text-sm font-medium">{label}</p>
       <div className="flex items-start gap-2">
         <code
-          className={`min-w-0 flex-1 rounded-lg border border-line bg-sunken px-3 py-2 font-mono text-[0.8125rem] leading-relaxed select-all wrap-anywhere ${multiline ? "whitespace-pre-wrap" : ""}`}
+          className={`min-w-0 flex-1 rounded-lg border border-line bg-sunken min-h-9 px-3 py-1.5 font-mono text-[0.8125rem] leading-relaxed select-all wrap-anywhere ${multiline ? "whitespace-pre-wrap" : ""}`}
         >
           {value}
         </code>

@@ -28,7 +28,7 @@ export function Tabs({
           <BaseTabs.Tab
             key={tab.value}
             value={tab.value}
-            className="h-9 rounded-t-lg px-3 text-sm whitespace-nowrap text-soft -outline-offset-2 hover:text-ink data-active:font-medium data-active:text-ink"
+            className="h-9 rounded-t-lg px-2.5 text-sm whitespace-nowrap text-soft -outline-offset-2 hover:text-ink data-active:font-medium data-active:text-ink"
           >
             {tab.label}
           </BaseTabs.Tab>
