@@ -27,7 +27,7 @@ const FRAME_SAMPLES: usize = (RATE_HZ as u64 * FRAME_MS / 1000) as usize;
 
 /// The arguments of its start: an agent, a token, the platform's id of the call.
 #[derive(Debug, Default)]
-pub(crate) struct Caller;
+pub struct Caller;
 
 impl Manner for Caller {
     const CODEC: Codec = Codec::Ulaw;

@@ -39,7 +39,7 @@ pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor 
 
 /// The arguments of its start: a token, the name of the call.
 #[derive(Debug, Default)]
-pub(crate) struct Trunk;
+pub struct Trunk;
 
 impl Manner for Trunk {
     const CODEC: Codec = Codec::Little;

@@ -326,7 +326,7 @@ enum Moved {
 }
 
 async fn hand_over(
-    shared: &Shared,
+    shared: &crate::node::Shared,
     carrier: &str,
     carrier_ref: &str,
     to: &PhoneNumber,
