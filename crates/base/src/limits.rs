@@ -362,6 +362,8 @@ pub const LINE_WANTED_MS: u64 = 60_000;
 pub const PLAYOUT_STALL_MS_MAX: u64 = 2_500;
 /// The audio path is gone and may come back.
 pub const MEDIA_GRACE_MS_MAX: u64 = 10_000;
+/// Whoever has put us on hold comes back within this.
+pub const HOLD_MS_MAX: u64 = 600_000;
 /// Last words, from the decision to end until the line is cut.
 pub const LAST_WORDS_MS_MAX: u64 = 20_000;
 /// Waiting for a hand-over to a person to be carried out or refused.
@@ -811,10 +813,12 @@ pub const SIP_PLAYOUT_AHEAD_MS_MAX: u64 = 1_200;
 pub const SIP_RTP_SILENT_MS_MAX: u64 = 60_000;
 /// The owner of an endpoint answers within this; the caller hears ringing meanwhile.
 pub const SIP_FRONT_MS_MAX: u64 = 10_000;
-/// A transfer by the other side is decided within this.
-pub const SIP_TRANSFER_MS_MAX: u64 = 30_000;
+/// A transfer by the other side is decided within this: a little before the call stops waiting for it.
+pub const SIP_TRANSFER_MS_MAX: u64 = TRANSFER_MS_MAX - 1_000;
 /// A request within a call is answered within this.
 pub const SIP_REQUEST_MS_MAX: u64 = 32_000;
+/// A trunk that is asked whether it is there answers within this: three repetitions over datagrams.
+pub const SIP_PROBE_MS_MAX: u64 = 4_000;
 /// Headers of a call that the owner is shown.
 pub const SIP_HEADERS_SHOWN_MAX: usize = 32;
 /// Bytes of one of them.

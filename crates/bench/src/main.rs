@@ -14,6 +14,7 @@ mod ladder;
 mod pipecat;
 mod process;
 mod report;
+mod sip;
 mod turn;
 mod voice;
 
@@ -77,6 +78,8 @@ enum Command {
     Turn(turn::Options),
     /// Measure the API of a server on PostgreSQL with many businesses, calls and messages
     Api(api::Options),
+    /// Measure how long calls over a SIP trunk wait until they are answered, with sipp as the other side
+    Sip(sip::Options),
     /// Measure what the codecs of the providers cost, message by message
     Providers(codecs::Options),
     /// Send every audio message back (the bench starts this itself)
@@ -102,6 +105,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         Some(Command::Api(options)) => {
             let program = program(&cli)?;
             return api::measure(options, &program, cli.json.as_deref()).await;
+        }
+        Some(Command::Sip(options)) => {
+            let program = program(&cli)?;
+            return sip::measure(options, &cloud().await?, &program, cli.json.as_deref()).await;
         }
         Some(Command::Providers(options)) => {
             codecs::measure(options)?;

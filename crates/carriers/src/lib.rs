@@ -23,5 +23,6 @@ pub mod telnyx;
 pub mod twilio;
 pub mod vonage;
 pub mod website;
+mod words;
 mod xml;
 pub mod zoom;

@@ -97,6 +97,8 @@ pub(crate) enum Heard<'a> {
     Key(Cow<'a, str>),
     /// The name of a mark.
     Mark(Cow<'a, str>),
+    /// Somebody typed this.
+    Typed(&'a str),
     /// The stream is over.
     Stop,
     /// Nothing we need.
@@ -120,6 +122,8 @@ pub(crate) trait Dialect: fmt::Debug + Default + Send {
     fn mark(&mut self, name: &str, out: &mut Vec<Wire>);
     /// Throws away what was not played.
     fn clear(&mut self, out: &mut Vec<Wire>);
+    /// Shows what happens in the call, as JSON, where somebody would see it.
+    fn live(&mut self, _event: &str, _out: &mut Vec<Wire>) {}
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -188,6 +192,7 @@ impl<D: Dialect> Line<D> {
                     sink.events.push(MediaEvent::Mark(id));
                 }
             }
+            Heard::Typed(text) => sink.events.push(MediaEvent::Typed(text.into())),
             Heard::Stop => {
                 self.state = State::Over;
                 sink.events.push(MediaEvent::Stopped);
@@ -275,7 +280,7 @@ impl<D: Dialect> MediaProtocol for Line<D> {
                 self.marks.clear();
                 self.dialect.clear(out);
             }
-            MediaCommand::Live(_) => {}
+            MediaCommand::Live(event) => self.dialect.live(event, out),
         }
     }
 }

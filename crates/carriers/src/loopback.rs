@@ -3,13 +3,13 @@
 //! Audio is binary µ-law of any length, both ways. Text is one word and its argument: from the caller `start AGENT TOKEN CALL`
 //! (`-` for none; the last is the platform's id of the call and may be left out), `mark N`, `dtmf D`, `text …`, `stop`; to the caller `mark N`, `clear`, `live JSON`.
 
-use crate::marks::PendingMarks;
+use crate::line::{Codec, Line};
 use crate::playout::{BACKGROUND_PEAK, PlayedMark, Playout};
-use crate::protocol::{MediaCommand, MediaEvent, MediaProtocol, MediaSink, MediaStart};
+use crate::protocol::MediaStart;
+use crate::words::{Manner, Words};
 use audio_codec_algorithms::{decode_ulaw, encode_ulaw};
-use base::limits::{FRAME_MS, MEDIA_MESSAGE_BYTES_MAX};
+use base::limits::FRAME_MS;
 use base::wire::Wire;
-use base::{MarkId, Pii};
 use std::collections::VecDeque;
 
 const RATE_HZ: u32 = 8000;
@@ -25,124 +25,24 @@ pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor 
 };
 const FRAME_SAMPLES: usize = (RATE_HZ as u64 * FRAME_MS / 1000) as usize;
 
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    Waiting,
-    Streaming,
-    Over,
+/// The arguments of its start: an agent, a token, the platform's id of the call.
+#[derive(Debug, Default)]
+pub struct Caller;
+
+impl Manner for Caller {
+    const CODEC: Codec = Codec::Ulaw;
+    const HAS_PAGE: bool = true;
+
+    fn start(arguments: &mut dyn Iterator<Item = Option<String>>) -> MediaStart {
+        let [agent, token, carrier_ref] = std::array::from_fn(|_| arguments.next().flatten());
+        MediaStart { token, agent, carrier_ref, ..MediaStart::default() }
+    }
 }
 
 /// Our end: what a call host talks to.
-#[derive(Debug)]
-pub struct LoopbackMedia {
-    state: State,
-    marks: PendingMarks,
-}
-
+pub type LoopbackMedia = Line<Words<Caller>>;
 /// The name by which the registry knows it.
 pub type Media = LoopbackMedia;
-
-impl Default for LoopbackMedia {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl LoopbackMedia {
-    /// A line on which nobody spoke yet.
-    pub fn new() -> Self {
-        Self { state: State::Waiting, marks: PendingMarks::default() }
-    }
-
-    fn violation(&mut self, code: u16, why: &'static str, sink: &mut MediaSink) {
-        self.state = State::Over;
-        sink.events.push(MediaEvent::Violation { code, why });
-    }
-
-    fn start(&mut self, arguments: &str, sink: &mut MediaSink) {
-        if self.state == State::Streaming {
-            return self.violation(1002, "second start", sink);
-        }
-        let mut words = arguments.split(' ').map(|word| (word != "-" && !word.is_empty()).then(|| word.to_owned()));
-        let agent = words.next().flatten();
-        let token = words.next().flatten();
-        let carrier_ref = words.next().flatten();
-        self.state = State::Streaming;
-        sink.events.push(MediaEvent::Started(MediaStart { token, agent, carrier_ref, ..MediaStart::default() }));
-    }
-
-    fn said(&mut self, word: &str, argument: &str, sink: &mut MediaSink) {
-        match word {
-            "mark" => match argument.parse().map(MarkId) {
-                Ok(mark) if self.marks.echoed(mark) => sink.events.push(MediaEvent::Mark(mark)),
-                Ok(_) => {}
-                Err(_) => self.violation(1007, "a mark that is not a number", sink),
-            },
-            "dtmf" => match argument.chars().next() {
-                Some(key) => sink.events.push(MediaEvent::Dtmf(Pii::new(key))),
-                None => self.violation(1007, "a key press without a key", sink),
-            },
-            "text" => sink.events.push(MediaEvent::Typed(argument.into())),
-            "stop" => {
-                self.state = State::Over;
-                sink.events.push(MediaEvent::Stopped);
-            }
-            _ => self.violation(1007, "a message that is not of the protocol", sink),
-        }
-    }
-}
-
-impl MediaProtocol for LoopbackMedia {
-    fn sample_rate_hz(&self) -> u32 {
-        RATE_HZ
-    }
-
-    fn on_text(&mut self, text: &str, sink: &mut MediaSink) {
-        if self.state == State::Over {
-            return;
-        }
-        if text.len() > MEDIA_MESSAGE_BYTES_MAX {
-            return self.violation(1009, "a message of more than 64 KiB", sink);
-        }
-        let (word, argument) = text.split_once(' ').unwrap_or((text, ""));
-        match self.state {
-            _ if word == "start" => self.start(argument, sink),
-            State::Waiting => self.violation(1002, "a message before start", sink),
-            _ => self.said(word, argument, sink),
-        }
-    }
-
-    fn on_binary(&mut self, bytes: &[u8], sink: &mut MediaSink) {
-        match self.state {
-            State::Over => {}
-            State::Waiting => self.violation(1002, "audio before start", sink),
-            State::Streaming if bytes.len() > MEDIA_MESSAGE_BYTES_MAX => {
-                self.violation(1009, "a message of more than 64 KiB", sink);
-            }
-            State::Streaming => sink.pcm.extend(bytes.iter().map(|byte| decode_ulaw(*byte))),
-        }
-    }
-
-    fn on_command(&mut self, command: MediaCommand<'_>, out: &mut Vec<Wire>) {
-        if self.state != State::Streaming {
-            return;
-        }
-        match command {
-            MediaCommand::Audio(pcm) => {
-                out.push(Wire::Binary(pcm.iter().map(|sample| encode_ulaw(*sample)).collect()));
-            }
-            MediaCommand::Mark(mark) => {
-                self.marks.sent(mark);
-                out.push(Wire::Text(format!("mark {mark}")));
-            }
-            MediaCommand::Clear => {
-                self.marks.clear();
-                out.push(Wire::Text("clear".to_owned()));
-            }
-            MediaCommand::Live(event) => out.push(Wire::Text(format!("live {event}"))),
-        }
-    }
-}
 
 /// What the caller noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -311,16 +211,18 @@ impl LoopbackCaller {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::{MediaCommand, MediaEvent, MediaProtocol, MediaSink};
+    use base::MarkId;
 
     /// Runs both ends against each other, one millisecond a step, and returns what our end noticed.
-    struct Line {
+    struct Both {
         caller: LoopbackCaller,
         host: LoopbackMedia,
         sink: MediaSink,
         now_ms: u64,
     }
 
-    impl Line {
+    impl Both {
         fn new() -> Self {
             let (caller, host) = (LoopbackCaller::new(Some("shop"), None), LoopbackMedia::new());
             Self { caller, host, sink: MediaSink::default(), now_ms: 0 }
@@ -352,7 +254,7 @@ mod tests {
 
     #[test]
     fn words_arrive_in_real_time_with_silence_around_them() {
-        let mut line = Line::new();
+        let mut line = Both::new();
         line.caller.say(&[8031; 320]);
         line.run_until(101);
         assert_eq!(line.sink.pcm.len(), 5 * FRAME_SAMPLES);
@@ -362,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_an_interruption_cleared_was_neither_heard_nor_confirmed() {
-        let mut line = Line::new();
+        let mut line = Both::new();
         line.run_until(1);
         line.command(MediaCommand::Audio(&[5000; 800]));
         line.command(MediaCommand::Mark(MarkId(1)));
@@ -378,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_caller_who_put_the_phone_down_sends_nothing_more() {
-        let mut line = Line::new();
+        let mut line = Both::new();
         line.run_until(10);
         line.caller.hang_up();
         line.run_until(500);

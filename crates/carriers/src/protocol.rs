@@ -3,6 +3,7 @@
 use base::wire::{HttpRequest, Wire};
 use base::{CallId, ErrorClass, Failure, MarkId, Millis, PhoneNumber, Pii};
 use model::call::CallState;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// How long an unsigned or timed webhook may be on its way; also how far the clocks may differ.
@@ -118,6 +119,8 @@ pub struct InboundCall {
     pub is_answered: bool,
     /// Names the webhook among its repeats, where the platform does.
     pub delivery: Option<String>,
+    /// What else the line says about the call, by name: for the agent and for people.
+    pub facts: Option<Pii<BTreeMap<String, String>>>,
 }
 
 /// What we answer to an inbound call.

@@ -300,6 +300,7 @@ impl CarrierControl for TelnyxControl {
             resumed: event.event_type.starts_with("streaming."),
             is_answered: event.event_type != "call.initiated",
             delivery: Some(event.id.clone()),
+            ..InboundCall::default()
         })
     }
 

@@ -17,13 +17,13 @@ refused with an error that names it; it is never tried and never ignored.
 
 `keys_out` means a request of the platform's: where it is missing, keys are played as tones in the agent's own audio.
 `machine_detection` is switched on by the setting of that name. Where `audio` is missing, the platform reports on calls and
-acts on them, and the audio comes by SIP.
+acts on them, and the audio comes by SIP. How trunks are set up is in [sip.md](sip.md).
 
 ";
 
 fn page() -> String {
     let mut page = HEAD.to_owned();
-    let platforms: Vec<_> = DESCRIPTORS.iter().filter(|one| one.door == Door::Platform).collect();
+    let platforms: Vec<_> = DESCRIPTORS.iter().filter(|one| one.door == Door::Platform || one.name == "sip").collect();
     let titles: Vec<&str> = platforms.iter().map(|one| one.title).collect();
     let _ = writeln!(page, "| | {} |\n|---|{}", titles.join(" | "), "---|".repeat(titles.len()));
     for capability in Capability::ALL {

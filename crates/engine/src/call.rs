@@ -163,6 +163,8 @@ pub struct CallMachine {
     closing: Option<Closing>,
     /// The audio path was lost before the present turn had its answer.
     is_left_unanswered: bool,
+    /// The other side has put us on hold: it neither hears us nor is heard.
+    is_held: bool,
     /// An earlier process had decided to end the call.
     unfinished_ending: Option<String>,
     has_hung_up: bool,
@@ -233,6 +235,7 @@ impl CallMachine {
             is_budget_gone: false,
             closing: None,
             is_left_unanswered: false,
+            is_held: false,
             unfinished_ending: None,
             has_hung_up: false,
             is_ended: false,
@@ -344,6 +347,10 @@ impl CallMachine {
             HostInput::Drain { deadline } => self.begin_drain(now, deadline),
             HostInput::BudgetExhausted => self.budget_is_gone(now),
             HostInput::OutsideHours => self.came_outside_hours(now),
+            HostInput::LineSaid { facts } => {
+                self.dialog.line_said(facts.expose());
+                self.out.journal(now, Entry::LineSaid { facts });
+            }
             HostInput::Overflow => self.close_with_call_back(now, "overflow"),
             HostInput::Routed(routed) => {
                 self.out.journal(now, Entry::Routed(routed.clone()));

@@ -24,6 +24,7 @@ use model::flow::FlowAnswer;
 use model::generation::{AwaitedSlot, ChatMessage, GenerationRequest};
 use model::tool::{Parameter, ParameterKind, ToolAction, ToolSpec};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use yes_no::{YesNo, yes_or_no};
 
@@ -129,6 +130,7 @@ pub struct Dialog {
     facts: Vec<String>,
     /// Hints of supervisors.
     whispers: Vec<String>,
+    line_facts: BTreeMap<String, String>,
     /// A person has spoken with the customer.
     had_person: bool,
     /// It is outside the hours of the agent.
@@ -159,6 +161,7 @@ impl Dialog {
             agent,
             facts: Vec::new(),
             whispers: Vec::new(),
+            line_facts: BTreeMap::new(),
             had_person: false,
             is_after_hours: false,
             lines: Vec::new(),
@@ -197,7 +200,15 @@ impl Dialog {
         if self.is_after_hours {
             prompt::add_after_hours(&mut self.system);
         }
+        prompt::add_line(&mut self.system, &self.line_facts);
         prompt::add_desk(&mut self.system, &self.whispers, self.had_person);
+    }
+
+    /// What the phone line says about the call. Whoever configured the line believes it, so it counts as looked up.
+    pub fn line_said(&mut self, facts: &BTreeMap<String, String>) {
+        facts.values().for_each(|value| self.evidence.add(value));
+        self.line_facts.clone_from(facts);
+        self.prompt_again();
     }
 
     /// A supervisor gave a hint that the customer does not hear. What a supervisor says counts as looked up.

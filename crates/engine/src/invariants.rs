@@ -14,7 +14,9 @@ pub use silence::Silence;
 use crate::call::{CallMachine, Phase};
 use crate::io::{Input, Measure, Output, SynthesisInput};
 use crate::machine::Machine;
-use base::limits::{ANSWER_HOLD_MS_MAX, LAST_WORDS_MS_MAX, MEDIA_GRACE_MS_MAX, STREAM_TOKEN_MS_MAX, TRANSFER_MS_MAX};
+use base::limits::{
+    ANSWER_HOLD_MS_MAX, HOLD_MS_MAX, LAST_WORDS_MS_MAX, MEDIA_GRACE_MS_MAX, STREAM_TOKEN_MS_MAX, TRANSFER_MS_MAX,
+};
 use base::{CallTime, GenerationId, JournalSeq, ToolCallId, UtteranceId};
 use model::agent::Agent;
 use model::generation::GenerationEvent;
@@ -531,7 +533,7 @@ impl Checker {
         let turn = timing.idle_ms.max(timing.turn_ms_max).max(timing.tool_ms_max).max(timing.endpoint_ms_max);
         match phase {
             Phase::Dialling | Phase::Ringing => Some(timing.ring_ms_max.max(STREAM_TOKEN_MS_MAX)),
-            Phase::Paused => Some(MEDIA_GRACE_MS_MAX.max(STREAM_TOKEN_MS_MAX)),
+            Phase::Paused => Some(MEDIA_GRACE_MS_MAX.max(STREAM_TOKEN_MS_MAX).max(HOLD_MS_MAX)),
             Phase::Listening | Phase::Thinking | Phase::Speaking | Phase::WaitingTool => {
                 let hold = if self.agent.outbound.screen { ANSWER_HOLD_MS_MAX } else { 0 };
                 Some(turn.max(timing.endpoint_digits_ms).max(hold))

@@ -10,6 +10,7 @@ use model::generation::{GenerationEvent, GenerationRequest};
 use model::journal::{HoldMode, Record};
 use model::live::LiveKind;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -297,6 +298,11 @@ pub enum HostInput {
     BudgetExhausted,
     /// The call came in outside the hours of its agent. Told before there is audio.
     OutsideHours,
+    /// What the phone line says about the call, by name. Told before there is audio.
+    LineSaid {
+        /// Name and value.
+        facts: Pii<BTreeMap<String, String>>,
+    },
     /// Inputs came faster than they could be handled.
     Overflow,
     /// Somebody else serves a stage. The machine only writes it down.

@@ -11,8 +11,8 @@ use runtime::lines::Lines;
 use runtime::socket::WireSocket;
 use serde::Deserialize;
 use sip::config::{Certificate, Config, Listen, Transport, Trunk};
-use sip::{DialError, DialPlan, Endpoint, Front, Invite, Line, Next, Report, Verdict};
-use std::collections::HashMap;
+use sip::{Attestation, CommandError, DialError, DialPlan, Endpoint, Front, Invite, Line, Next, Report, Verdict};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,6 +61,9 @@ pub struct TrunkConfig {
     /// Whether it learns from a registration where we are.
     #[serde(default)]
     pub register: bool,
+    /// Whether it is asked every half minute if it is there; calls go over the other trunks while it is not.
+    #[serde(default)]
+    pub probe: bool,
     /// Networks from which it calls, besides its host.
     #[serde(default)]
     pub allowed: Vec<String>,
@@ -171,6 +174,7 @@ impl TrunkConfig {
             user: self.user.clone(),
             password,
             registers: self.register,
+            is_probed: self.probe,
             allowed: allowed.collect::<Result<_, _>>()?,
             protection,
             codecs: if codecs.is_empty() { Codec::ALL.to_vec() } else { codecs },
@@ -207,8 +211,9 @@ impl Desk {
 impl Front for Desk {
     async fn invited(&self, invite: Invite) -> Verdict {
         let Some(to) = self.number(&invite) else { return Verdict::NoSuchNumber };
-        let inbound =
-            InboundCall { carrier_ref: invite.call_ref, from: invite.from, to: Some(to), ..InboundCall::default() };
+        let facts = facts_of(&invite);
+        let (carrier_ref, from) = (invite.call_ref, invite.from);
+        let inbound = InboundCall { carrier_ref, from, to: Some(to), facts, ..InboundCall::default() };
         match self.node.line_rings(CARRIER, inbound).await {
             Answer::Connect { token, .. } => Verdict::Answer { token },
             Answer::Busy => Verdict::Busy,
@@ -236,7 +241,6 @@ impl Front for Desk {
     async fn line_ended(&self, call_ref: &str) -> Next {
         match self.node.line_goes_on(CARRIER, call_ref, &self.mark(call_ref)).await {
             Answer::Connect { token, .. } => Next::Connect { token },
-            Answer::Transfer { to, .. } => Next::Transfer { to: to.expose().to_owned() },
             _ => Next::HangUp,
         }
     }
@@ -253,6 +257,22 @@ impl Front for Desk {
             self.placed().remove(&report.call_ref);
         }
     }
+}
+
+/// What a trunk says about a call besides who calls whom.
+fn facts_of(invite: &Invite) -> Option<Pii<BTreeMap<String, String>>> {
+    let headers = invite.headers.iter().map(|(name, value)| (name.clone(), value.expose().clone()));
+    let diverted = invite.diverted_from.iter().map(|number| ("diverted from".to_owned(), number.expose().clone()));
+    let attested = invite.attestation.map(|attestation| {
+        let text = match attestation {
+            Attestation::Full => "the telephone company says that the number is the caller's",
+            Attestation::Partial => "the telephone company knows the caller, not whether the number is theirs",
+            Attestation::Gateway => "nobody says whose the number is",
+        };
+        ("number".to_owned(), text.to_owned())
+    });
+    let facts: BTreeMap<_, _> = headers.chain(diverted).chain(attested).collect();
+    (!facts.is_empty()).then(|| Pii::new(facts))
 }
 
 /// Trunks in use.
@@ -296,34 +316,40 @@ impl Lines for Trunks {
     async fn place(&self, attempt: &DialAttempt) -> DialReply {
         let call_ref = format!("{}", uuid::Uuid::new_v4().as_simple());
         self.desk.placed().insert(call_ref.clone(), attempt.answer_url.clone());
-        let mut last = DialError::NoTrunk;
-        // A trunk on which the call was certainly not placed leaves it to the next one.
-        for trunk in &self.names {
-            let plan = DialPlan {
-                call_ref: call_ref.clone(),
-                trunk: trunk.clone(),
-                to: Pii::new(attempt.to.expose().to_owned()),
-                from: attempt.from.expose().to_owned(),
-                ring: Duration::from_millis(attempt.ring.0),
-                headers: Vec::new(),
-            };
-            match self.endpoint.dial(plan).await {
-                Ok(()) => return DialReply::Accepted { carrier_ref: call_ref },
-                Err(error) => last = error,
-            }
-        }
+        let plan = DialPlan {
+            call_ref: call_ref.clone(),
+            trunks: self.names.clone(),
+            to: Pii::new(attempt.to.expose().to_owned()),
+            from: attempt.from.expose().to_owned(),
+            ring: Duration::from_millis(attempt.ring.0),
+            headers: Vec::new(),
+        };
+        let Err(refusal) = self.endpoint.dial(plan).await else {
+            return DialReply::Accepted { carrier_ref: call_ref };
+        };
         self.desk.placed().remove(&call_ref);
-        let class = match last {
+        let class = match refusal {
             DialError::Full | DialError::Unreachable(_) | DialError::Stack(_) => ErrorClass::Unavailable,
             DialError::NoTrunk | DialError::Unwritable => ErrorClass::Invalid,
         };
-        DialReply::Refused(Failure::new(class, last.to_string()))
+        DialReply::Refused(Failure::new(class, refusal.to_string()))
     }
 
     async fn hang_up(&self, carrier_ref: &str) {
         if let Err(error) = self.endpoint.hang_up(carrier_ref).await {
             tracing::debug!(%error, "a call was over before it was hung up");
         }
+    }
+
+    async fn transfer(&self, carrier_ref: &str, to: &PhoneNumber) -> Result<(), Failure> {
+        self.endpoint.transfer(carrier_ref, to.expose()).await.map_err(|error| {
+            let class = match error {
+                CommandError::NoCall => ErrorClass::Invalid,
+                CommandError::Refused(_) => ErrorClass::Refused,
+                CommandError::Timeout => ErrorClass::Timeout,
+            };
+            Failure::new(class, error.to_string())
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::generation::{AwaitedSlot, Citation};
 use crate::routing::{Budget, Saving, Stage};
 use base::{CallTime, ErrorClass, JournalSeq, Millis, Pii, ToolCallId, TurnId, UtteranceId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One entry with its place and time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -172,6 +173,11 @@ pub enum Entry {
     },
     /// The call came in outside the hours of its agent.
     OutsideHours,
+    /// What the phone line says about the call, by name: from whom it was diverted, what a telephone system wrote along.
+    LineSaid {
+        /// Name and value. Whoever runs the line vouches for it, nobody else.
+        facts: Pii<BTreeMap<String, String>>,
+    },
     /// A rule of the agent kept something from being talked about or said.
     Guarded {
         /// The turn.

@@ -5,6 +5,7 @@
 
 use crate::Node;
 use async_trait::async_trait;
+use base::{Failure, PhoneNumber};
 use carriers::protocol::{Answer, DialAttempt, DialReply, InboundCall};
 use model::call::CallState;
 use std::sync::Arc;
@@ -16,6 +17,9 @@ pub trait Lines: Send + Sync {
     async fn place(&self, attempt: &DialAttempt) -> DialReply;
     /// Ends a call, or calls it off while it rings.
     async fn hang_up(&self, carrier_ref: &str);
+    /// Connects the other side of a call with this number instead of us. It returns when that has worked, and the call is
+    /// over, or when it has not, and the call goes on.
+    async fn transfer(&self, carrier_ref: &str, to: &PhoneNumber) -> Result<(), Failure>;
 }
 
 impl Node {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 /// The first repetition of an answer that was not confirmed, and the longest pause between two (RFC 3261, 13.3.1.4).
 const REPEAT_MS: u64 = 500;
@@ -44,7 +44,7 @@ pub(crate) struct Call {
     /// The next confirmation carries the answer to an offer of ours.
     awaits_answer: bool,
     /// Since when a transfer is under way, and who wants to know how it ends.
-    transfer: Option<(Instant, Option<Told>)>,
+    transfer: Option<(Instant, Told)>,
 }
 
 /// How a call ended.
@@ -274,9 +274,8 @@ impl Call {
         if let Over::Ours(reason) = over {
             self.say_goodbye(reason).await;
         }
-        if let Some((_, Some(done))) = self.transfer.take() {
-            let _ = done.send(Err(CommandError::NoCall)); // Nobody waits any more.
-        }
+        // Who agreed to be sent elsewhere and then leaves has gone there: not everybody reports on it first.
+        self.transferred(if matches!(over, Over::Theirs) { Ok(()) } else { Err(CommandError::NoCall) });
         let quality = self.leg.stop().await;
         if let Some(mos) = quality.mos {
             metrics::histogram!("frontdesk_sip_mos").record(mos);
@@ -433,7 +432,7 @@ impl Call {
     async fn command(&mut self, command: Command) -> Option<Over> {
         match command {
             Command::HangUp => return Some(Over::Ours("Q.850;cause=16")),
-            Command::Transfer { to, done } => self.refer(&to, Some(done)).await,
+            Command::Transfer { to, done } => self.refer(&to, done).await,
             Command::Press { keys } => {
                 for key in keys.chars() {
                     let _ = self.leg.orders.send(Order::Press(key)).await; // The leg may be ending.
@@ -450,23 +449,16 @@ impl Call {
         match next {
             Next::HangUp => return Some(Over::Ours("Q.850;cause=16")),
             Next::Connect { token } => self.connect(&token).await,
-            Next::Transfer { to } => {
-                self.refer(&to, None).await;
-                if self.transfer.is_none() {
-                    return Some(Over::Ours("Q.850;cause=16"));
-                }
-            }
         }
         None
     }
 
     /// Asks the other side to call somebody else instead of us.
-    async fn refer(&mut self, to: &str, done: Option<oneshot::Sender<Result<(), CommandError>>>) {
+    async fn refer(&mut self, to: &str, done: Told) {
         let target = if to.contains(':') { format!("<{to}>") } else { format!("<sip:{to}@{}>", self.trunk.host) };
-        let asked = self.dialog.refer(target, None, None);
-        let result = match timeout(Duration::from_millis(limits::SIP_REQUEST_MS_MAX), asked).await {
+        let due = Instant::now() + Duration::from_millis(limits::SIP_TRANSFER_MS_MAX);
+        let result = match timeout_at(due, self.dialog.refer(target, None, None)).await {
             Ok(Ok(Some(response))) if response.status_code.kind() == StatusCodeKind::Successful => {
-                let due = Instant::now() + Duration::from_millis(limits::SIP_TRANSFER_MS_MAX);
                 self.transfer = Some((due, done));
                 return;
             }
@@ -475,13 +467,11 @@ impl Call {
             Err(_elapsed) => Err(CommandError::Timeout),
         };
         tracing::info!(trunk = self.trunk.name, ?result, "a transfer was refused");
-        if let Some(done) = done {
-            let _ = done.send(result); // Who asked may have given up.
-        }
+        let _ = done.send(result); // Who asked may have given up.
     }
 
     fn transferred(&mut self, result: Result<(), CommandError>) {
-        if let Some((_, Some(done))) = self.transfer.take() {
+        if let Some((_, done)) = self.transfer.take() {
             let _ = done.send(result); // Who asked may have given up.
         }
     }

@@ -50,6 +50,8 @@ pub struct Trunk {
     pub password: Option<Secret<String>>,
     /// Whether it learns from a registration where we are.
     pub registers: bool,
+    /// Whether it is asked now and then if it is there.
+    pub is_probed: bool,
     /// From where it may call us without a password, besides `host`.
     pub allowed: Vec<IpNet>,
     /// Whether audio is protected.

@@ -16,6 +16,7 @@ use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver};
 use rsipstack::dialog::invitation::{InviteAsyncResult, InviteOption};
 use rsipstack::dialog::invite_dialog::InviteDialog;
 use rsipstack::sip::{Header, Response, Uri};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +30,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 pub struct DialPlan {
     /// Names the call from now on: its Call-ID. It must be new, and is best random.
     pub call_ref: String,
-    /// Over which trunk.
-    pub trunk: String,
+    /// Over which trunks, the preferred one first. One that does not answer when it is asked whether it is there comes last.
+    pub trunks: Vec<String>,
     /// Whom to call.
     pub to: Pii<String>,
     /// Our number.
@@ -71,8 +72,10 @@ struct Attempt {
     ring: Duration,
 }
 
+/// An attempt that is out, and where its audio will go.
+type Way = (Attempt, Placed, (UdpSocket, UdpSocket));
+
 pub(crate) async fn dial(shared: &Arc<Shared>, plan: DialPlan) -> Result<(), DialError> {
-    let trunk = shared.guard.trunk(&plan.trunk).ok_or(DialError::NoTrunk)?;
     let is_plain =
         |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"@;".contains(&byte));
     let has_plain_headers =
@@ -80,6 +83,31 @@ pub(crate) async fn dial(shared: &Arc<Shared>, plan: DialPlan) -> Result<(), Dia
     if !is_plain(plan.to.expose()) || !is_plain(&plan.from) || !is_plain(&plan.call_ref) || !has_plain_headers {
         return Err(DialError::Unwritable);
     }
+    let mut trunks: Vec<_> = plan.trunks.iter().filter_map(|name| shared.guard.trunk(name)).collect();
+    trunks.sort_by_key(|trunk| !shared.health.is_up(&trunk.name));
+    let mut trunks = VecDeque::from(trunks);
+    let (commands, told) = mpsc::channel(limits::SIP_ORDERS_MAX);
+    let place = shared.place(&plan.call_ref, commands).map_err(|no_place| match no_place {
+        NoPlace::Full | NoPlace::Merged => DialError::Full,
+    })?;
+    let way = next_way(shared, &plan, &mut trunks).await?;
+    tokio::spawn(run(plan, way, trunks, told, place));
+    Ok(())
+}
+
+/// Over the next trunk on which the request can be sent.
+async fn next_way(shared: &Arc<Shared>, plan: &DialPlan, trunks: &mut VecDeque<Arc<Trunk>>) -> Result<Way, DialError> {
+    let mut last = DialError::NoTrunk;
+    while let Some(trunk) = trunks.pop_front() {
+        match over(shared, plan, trunk).await {
+            Ok(way) => return Ok(way),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn over(shared: &Arc<Shared>, plan: &DialPlan, trunk: Arc<Trunk>) -> Result<Way, DialError> {
     let peer = match shared.guard.address_of(&trunk.name) {
         Some(ip) => ip,
         None => resolve(&trunk).await.ok_or(DialError::Unreachable("its host has no address"))?,
@@ -87,15 +115,10 @@ pub(crate) async fn dial(shared: &Arc<Shared>, plan: DialPlan) -> Result<(), Dia
     let ip = shared.ip_towards(peer);
     let (sockets, local) = call::open(shared, &trunk, peer, ip).ok_or(DialError::Unreachable("no port is free"))?;
     let call_ref = plan.call_ref.clone();
-    let (commands, told) = mpsc::channel(limits::SIP_ORDERS_MAX);
-    let place = shared.place(&call_ref, commands).map_err(|no_place| match no_place {
-        NoPlace::Full | NoPlace::Merged => DialError::Full,
-    })?;
-    let options = options(shared, &trunk, &plan, ip, &call_ref, &local)?;
+    let options = options(shared, &trunk, plan, ip, &call_ref, &local)?;
     let attempt = Attempt { shared: Arc::clone(shared), call_ref, trunk, options, local, ring: plan.ring };
     let placed = attempt.place()?;
-    tokio::spawn(run(attempt, placed, sockets, told, place));
-    Ok(())
+    Ok((attempt, placed, sockets))
 }
 
 fn options(
@@ -145,6 +168,7 @@ struct Placed {
     dialog: InviteDialog,
     states: DialogStateReceiver,
     outcome: JoinHandle<InviteAsyncResult>,
+    is_ringing: bool,
 }
 
 impl Attempt {
@@ -152,7 +176,7 @@ impl Attempt {
         let (changed, states) = self.shared.dialogs.new_dialog_state_channel();
         let placed = self.shared.dialogs.do_invite_async(self.options.clone(), changed);
         let (dialog, outcome) = placed.map_err(|error| DialError::Stack(error.to_string()))?;
-        Ok(Placed { dialog, states, outcome })
+        Ok(Placed { dialog, states, outcome, is_ringing: false })
     }
 }
 
@@ -167,24 +191,35 @@ enum Came {
 }
 
 async fn run(
-    mut attempt: Attempt,
-    mut placed: Placed,
-    sockets: (UdpSocket, UdpSocket),
+    plan: DialPlan,
+    (mut attempt, mut placed, mut sockets): Way,
+    mut trunks: VecDeque<Arc<Trunk>>,
     mut told: mpsc::Receiver<Command>,
     place: Place,
 ) {
-    let mut came = wait(&attempt, &mut placed, &mut told).await;
-    if let Came::Again(seconds) = came {
-        came = match attempt.longer(seconds) {
-            Ok(again) => {
-                placed = again;
-                wait(&attempt, &mut placed, &mut told).await
-            }
-            Err(_) => Came::Over(CallState::Failed, Some(422)),
-        };
-    }
     let shared = Arc::clone(&attempt.shared);
-    let call_ref = attempt.call_ref.clone();
+    let came = loop {
+        let came = wait(&attempt, &mut placed, &mut told).await;
+        match came {
+            Came::Again(seconds) => match attempt.longer(seconds) {
+                Ok(again) => placed = again,
+                Err(_) => break Came::Over(CallState::Failed, Some(422)),
+            },
+            // Who has no room has certainly not called anybody; any other silence or refusal might mean a phone that rings.
+            Came::Over(_, Some(503)) if !placed.is_ringing => match next_way(&shared, &plan, &mut trunks).await {
+                Ok(next) => {
+                    tracing::info!(
+                        trunk = attempt.trunk.name,
+                        next = next.0.trunk.name,
+                        "a call goes over another trunk"
+                    );
+                    (attempt, placed, sockets) = next;
+                }
+                Err(_) => break came,
+            },
+            other => break other,
+        }
+    };
     let (state, status, quality) = match came {
         Came::PickedUp(response) => {
             let (state, quality) = Box::pin(picked_up(attempt, placed, sockets, told, &response)).await;
@@ -195,7 +230,7 @@ async fn run(
     };
     drop(place);
     metrics::counter!("frontdesk_sip_calls_total", "direction" => "outbound", "state" => state.name()).increment(1);
-    call::report(&shared, &call_ref, state, status, quality).await;
+    call::report(&shared, &plan.call_ref, state, status, quality).await;
 }
 
 impl Attempt {
@@ -212,13 +247,12 @@ impl Attempt {
 /// Waits until somebody picks up or nobody will.
 async fn wait(attempt: &Attempt, placed: &mut Placed, told: &mut mpsc::Receiver<Command>) -> Came {
     let mut called_off = CalledOff::No;
-    let mut is_told_ringing = false;
     let mut due = Instant::now() + attempt.ring;
     loop {
         let calls_off = tokio::select! {
             state = placed.states.recv() => match state {
                 Some(DialogState::Early(_, response)) => {
-                    if !std::mem::replace(&mut is_told_ringing, true) {
+                    if !std::mem::replace(&mut placed.is_ringing, true) {
                         let status = Some(response.status_code.code());
                         call::report(&attempt.shared, &attempt.call_ref, CallState::Ringing, status, None).await;
                     }

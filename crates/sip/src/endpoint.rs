@@ -5,6 +5,7 @@ use crate::dial::{self, DialError, DialPlan};
 use crate::front::Front;
 use crate::guard::Guard;
 use crate::ports::Ports;
+use crate::probe::{self, Health};
 use crate::{inbound, registrar};
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::sip as wire;
@@ -71,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) dialogs: Arc<DialogLayer>,
     pub(crate) ports: Ports,
     pub(crate) guard: Guard,
+    pub(crate) health: Health,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
     calls: Mutex<HashMap<String, mpsc::Sender<Command>>>,
@@ -189,6 +191,7 @@ impl Endpoint {
         let shared = Arc::new(Shared {
             ports: Ports::new(&config.rtp_ports),
             guard: Guard::new(&config.trunks),
+            health: Health::default(),
             front,
             dialogs: Arc::new(DialogLayer::new(library.inner.clone())),
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
@@ -206,6 +209,7 @@ impl Endpoint {
         });
         tokio::spawn(inbound::serve(Arc::clone(&shared), incoming));
         registrar::start(&shared).await;
+        probe::start(&shared);
         Ok(Self { shared, _library: library })
     }
 
@@ -217,6 +221,11 @@ impl Endpoint {
     /// Calls at this moment.
     pub fn calls(&self) -> usize {
         self.shared.calls().len()
+    }
+
+    /// Whether a trunk answered when it was asked last; also when it is never asked.
+    pub fn is_trunk_up(&self, trunk: &str) -> bool {
+        self.shared.health.is_up(trunk)
     }
 
     /// Takes no new calls from now on.

@@ -67,11 +67,6 @@ pub enum Next {
         /// Shown in the line's first message.
         token: String,
     },
-    /// With a person.
-    Transfer {
-        /// Whose number.
-        to: String,
-    },
 }
 
 /// The audio of a call: `carriers::sip` says what the messages mean. Dropping it ends the line.

@@ -328,6 +328,10 @@ impl Work {
         self.jitter.pull(now_ms, first);
         self.jitter.pull(now_ms + u64::from(PACKET_MS / 2), second);
         if self.line.is_some() {
+            // Who does not hear us talks to somebody else, or is music.
+            if self.agreed.as_ref().is_some_and(|agreed| !agreed.sends) {
+                frame = [0; FRAME_SAMPLES];
+            }
             self.tell(Wire::Binary(framing::bytes(&frame)));
         }
         self.send_audio();

@@ -21,6 +21,7 @@ mod inbound;
 mod leg;
 mod message;
 mod ports;
+mod probe;
 mod registrar;
 mod session;
 mod srtp;

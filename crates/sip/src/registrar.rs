@@ -44,7 +44,7 @@ async fn look_up(shared: &Shared) {
 }
 
 /// Waits; `true` when the endpoint stops meanwhile.
-async fn pause(shared: &Shared, how_long: Duration) -> bool {
+pub(crate) async fn pause(shared: &Shared, how_long: Duration) -> bool {
     timeout(how_long, shared.stop.cancelled()).await.is_ok()
 }
 
@@ -111,7 +111,7 @@ fn registration(shared: &Arc<Shared>, trunk: &Trunk) -> Registration {
     registration
 }
 
-fn server_of(trunk: &Trunk) -> Option<Uri> {
+pub(crate) fn server_of(trunk: &Trunk) -> Option<Uri> {
     let transport = match trunk.transport {
         Transport::Udp => "",
         Transport::Tcp => ";transport=tcp",

@@ -6,7 +6,8 @@ mod support;
 
 use base::Secret;
 use model::call::CallState;
-use sip::{Next, Verdict};
+use sip::{CommandError, Verdict};
+use std::time::Duration;
 use support::{Manners, Office, Sipp, endpoint, ports};
 
 async fn passes(name: &str, manners: Manners) -> support::Seen {
@@ -82,16 +83,75 @@ async fn a_session_with_a_timer_is_refreshed() {
     assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
 }
 
+/// Lets so much time pass for us; the other side, a process of its own, notices nothing of it.
+async fn let_pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_refreshes_is_over() {
+    let office = Office::new(Manners::default());
+    let (endpoint, address) = endpoint(&office, |_| {}).await;
+    let caller = Sipp::calls(address, "session_runs_out", &[]);
+    office.until("audio flows", |seen| seen.frames > 5).await;
+    let_pass(Duration::from_secs(59)).await;
+    office.until("audio flows on", |seen| seen.frames > 15).await;
+    assert_eq!(endpoint.calls(), 1, "it has a second left");
+    let_pass(Duration::from_secs(2)).await;
+    caller.succeeds().await;
+    let seen = office.until("the call is over", support::Seen::is_over).await;
+    assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
+}
+
+#[tokio::test]
+async fn a_session_is_refreshed_until_the_other_side_knows_nothing_of_it() {
+    let office = Office::new(Manners::default());
+    let (_endpoint, address) = endpoint(&office, |_| {}).await;
+    let caller = Sipp::calls(address, "session_is_unknown", &[]);
+    let seen = office.until("audio flows", |seen| seen.frames > 5).await;
+    let_pass(Duration::from_secs(46)).await;
+    office.until("audio flows on", |later| later.frames > seen.frames + 25).await;
+    let_pass(Duration::from_secs(46)).await;
+    caller.succeeds().await;
+    let seen = office.until("the call is over", support::Seen::is_over).await;
+    assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
+}
+
 #[tokio::test]
 async fn the_owner_hangs_up_by_closing_the_line() {
     let seen = passes("hung_up_on", Manners { frames_max: 10, ..Manners::default() }).await;
     assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
 }
 
+/// Has a caller sent to somebody else, and says what came of it.
+async fn sent_on(name: &str) -> (Result<(), CommandError>, support::Seen) {
+    let office = Office::new(Manners::default());
+    let (endpoint, address) = endpoint(&office, |_| {}).await;
+    let caller = Sipp::calls(address, name, &[]);
+    let seen = office.until("audio flows", |seen| seen.frames > 5).await;
+    let result = endpoint.transfer(&seen.invites[0].call_ref, "+4930123456").await;
+    caller.succeeds().await;
+    (result, office.until("the call is over", support::Seen::is_over).await)
+}
+
 #[tokio::test]
-async fn the_owner_sends_the_caller_to_a_person() {
-    let next = Next::Transfer { to: "+4930123456".into() };
-    let seen = passes("transferred", Manners { frames_max: 10, next, ..Manners::default() }).await;
+async fn a_caller_who_is_sent_to_a_person_goes_there_and_is_let_go() {
+    for name in ["transferred", "transferred_without_a_word"] {
+        let (result, seen) = sent_on(name).await;
+        assert_eq!(result, Ok(()), "{name}");
+        assert_eq!(seen.states(), [CallState::Answered, CallState::Completed], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_does_not_go_where_they_are_sent_stays_with_us() {
+    let (result, seen) = sent_on("stays").await;
+    assert_eq!(result, Err(CommandError::Refused(603)));
+    assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
+    let (result, seen) = sent_on("comes_back").await;
+    assert_eq!(result, Err(CommandError::Refused(486)));
     assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
 }
 

@@ -4,68 +4,138 @@
 
 mod support;
 
+use base::Secret;
+use base64::Engine as _;
+use carriers::sip::sdp::Protection;
 use model::call::CallState;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use sip::config::Certificate;
+use sip::{Config, Endpoint, Listen, Transport};
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use support::{LONG, Manners, Office, Seen, endpoint, ports};
+use testkit::phone::{Options, Phone, Recording};
 
-fn python() -> PathBuf {
-    let named = std::env::var_os("FRONTDESK_CONFORMANCE_PYTHON").map(Into::into);
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.frontdesk/conformance/bin/python");
-    let python = named.unwrap_or(own);
-    assert!(python.exists(), "{} is missing: `cargo xtask test` installs it", python.display());
-    python
+/// How long it speaks: two seconds around the keys.
+const FRAMES_SPOKEN: u64 = 120;
+
+/// A certificate for this machine, its key, and who vouches for it.
+fn certificate() -> (Certificate, Vec<u8>) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let chain = pem("CERTIFICATE", params.signed_by(&key, &authority).unwrap().der());
+    let key = Secret::new(pem("PRIVATE KEY", &key.serialize_der()));
+    (Certificate { chain, key }, pem("CERTIFICATE", authority.der()))
 }
 
-struct Heard {
-    was_up: bool,
-    loud: u64,
-    gaps: u64,
+fn pem(kind: &str, bytes: &[u8]) -> Vec<u8> {
+    let text = base64::engine::general_purpose::STANDARD.encode(bytes);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n")).into_bytes()
 }
 
-/// Calls, speaks for some seconds, presses the keys, hangs up.
-async fn phone(keys: &str, protection: &str) -> (Heard, Seen) {
-    let office = Office::new(Manners::default());
-    let (_endpoint, address) = endpoint(&office, |_| {}).await;
-    let port = ports(16);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/conformance/sip_phone.py");
-    let mut command = tokio::process::Command::new(python());
-    command.arg(script).arg(port.to_string()).arg(format!("sip:+4940555000@{address}"));
-    command.args([keys, protection, "4"]).stdin(Stdio::null()).env("PYTHONDONTWRITEBYTECODE", "1").kill_on_drop(true);
-    let output = tokio::time::timeout(LONG, command.output()).await.expect("the phone ends").unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    let line = told.lines().last().unwrap_or_default();
-    let field = |name: &str| {
-        let (_, rest) = line.split_once(&format!("\"{name}\": ")).unwrap_or_else(|| panic!("{told} {output:?}"));
-        rest.split([',', '}']).next().unwrap().to_owned()
-    };
-    let heard = Heard {
-        was_up: field("was_up") == "true",
-        loud: field("loud").parse().unwrap(),
-        gaps: field("gaps").parse().unwrap(),
-    };
-    let seen = office.until("the call is over", Seen::is_over).await;
-    (heard, seen)
+struct Room {
+    office: Arc<Office>,
+    _endpoint: Endpoint,
+    phone: Phone,
+    address: SocketAddr,
+}
+
+impl Room {
+    async fn new(options: Options, change: impl FnOnce(&mut Config)) -> Self {
+        let office = Office::new(Manners::default());
+        let (_endpoint, address) = endpoint(&office, change).await;
+        Self { phone: Phone::start(options).await, office, _endpoint, address }
+    }
+
+    /// Calls, and speaks once the call is up.
+    async fn calls(&self, more: &str) {
+        self.phone.tell(&format!("call sip:+4940555000@{}{more}", self.address)).await;
+        self.phone.next("up", 0, LONG).await;
+        self.phone.tell("tone").await;
+    }
+
+    /// Waits until this many loud frames have arrived.
+    async fn spoke(&self, frames: u64) {
+        self.office.until("it is heard", |seen| seen.loud_frames as u64 >= frames).await;
+    }
+
+    async fn ends(self) -> (Recording, Seen) {
+        self.phone.tell("hang_up").await;
+        let seen = self.office.until("the call is over", Seen::is_over).await;
+        (self.phone.quit().await, seen)
+    }
 }
 
 #[tokio::test]
 async fn a_telephone_hears_itself_without_a_gap_and_its_keys_arrive_once() {
-    let (heard, seen) = phone("1590*#", "plain").await;
-    assert!(heard.was_up);
+    let room = Room::new(Options::default(), |_| {}).await;
+    room.calls("").await;
+    room.spoke(FRAMES_SPOKEN / 2).await;
+    room.phone.tell("keys 1590*#").await;
+    let keys = |seen: &Seen| seen.words.iter().filter_map(|word| word.strip_prefix("dtmf ")).collect::<String>();
+    room.office.until("the keys arrive", |seen| keys(seen).len() >= 6).await;
+    room.spoke(FRAMES_SPOKEN).await;
+    let (heard, seen) = room.ends().await;
+    assert_eq!(keys(&seen), "1590*#");
     assert!(heard.loud >= 100, "{} frames of the tone came back", heard.loud);
-    // While keys are sent, no audio is: at the most some 2 s of the 4 are without the tone.
-    assert!(seen.loud_frames >= 80, "{} loud frames arrived", seen.loud_frames);
-    let keys: String = seen.words.iter().filter_map(|word| word.strip_prefix("dtmf ")).collect();
-    assert_eq!(keys, "1590*#");
     assert_eq!(seen.states().last(), Some(&CallState::Completed));
     let quality = seen.reports.last().unwrap().quality.unwrap();
     assert!(quality.mos.unwrap() > 4.0, "{quality:?}");
 }
 
+/// A call without keys: what was said comes back whole.
+async fn comes_back_whole(room: Room, more: &str) -> Seen {
+    room.calls(more).await;
+    room.spoke(FRAMES_SPOKEN).await;
+    let (heard, seen) = room.ends().await;
+    assert!(heard.loud >= 100, "{} frames of the tone came back", heard.loud);
+    assert!(heard.gaps <= 3, "{} gaps in it", heard.gaps);
+    assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
+    seen
+}
+
+#[tokio::test]
+async fn a_telephone_calls_over_tls_with_protected_audio() {
+    let (certificate, authority) = certificate();
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("authority.pem");
+    std::fs::write(&file, &authority).unwrap();
+    let tls = SocketAddr::from(([127, 0, 0, 1], ports(2)));
+    let options = Options { transport: "tls", is_protected: true, authority: Some(file), ..Options::default() };
+    let mut room = Room::new(options, |config| {
+        config.listen.push(Listen { transport: Transport::Tls, address: tls });
+        config.certificate = Some(certificate);
+        config.authorities = Some(authority);
+        config.trunks[0].transport = Transport::Tls;
+        config.trunks[0].protection = Protection::Required;
+    })
+    .await;
+    room.address = tls;
+    comes_back_whole(room, ";transport=tls").await;
+}
+
+#[tokio::test]
+async fn a_telephone_calls_over_the_newer_internet() {
+    let address = SocketAddr::from((Ipv6Addr::LOCALHOST, ports(2)));
+    let mut room = Room::new(Options { ip: "::1".into(), ..Options::default() }, |config| {
+        config.listen = vec![Listen { transport: Transport::Udp, address }];
+        config.trunks[0].host = "[::1]".into();
+    })
+    .await;
+    room.address = address;
+    comes_back_whole(room, "").await;
+}
+
 #[tokio::test]
 async fn protected_audio_flows_both_ways() {
-    let (heard, seen) = phone("-", "protected").await;
-    assert!(heard.was_up && heard.loud >= 120, "{} frames of the tone came back", heard.loud);
-    assert!(heard.gaps <= 3, "{} gaps in it", heard.gaps);
-    assert!(seen.loud_frames >= 120, "{} loud frames arrived", seen.loud_frames);
+    comes_back_whole(Room::new(Options { is_protected: true, ..Options::default() }, |_| {}).await, "").await;
+}
+
+#[tokio::test]
+async fn a_telephone_that_takes_only_reliable_provisional_answers_is_answered() {
+    comes_back_whole(Room::new(Options { is_reliable: true, ..Options::default() }, |_| {}).await, "").await;
 }

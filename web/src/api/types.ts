@@ -70,6 +70,7 @@ export type Entry =
   | { entry: "routed"; stage: string; provider: string; reason: string }
   | { entry: "saving"; step: string; budget: string }
   | { entry: "outside_hours" }
+  | { entry: "line_said"; facts: Record<string, string> }
   | { entry: "guarded"; turn: number; rule: "topic" | "phrase"; words: string }
   | { entry: "ending"; reason: string }
   | { entry: "ended"; reason: string; state: CallState; duration: number };

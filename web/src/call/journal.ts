@@ -71,6 +71,14 @@ function lineOf(entry: Entry): Unplaced | null {
       return note(t("supervise.past_whispered", { text: entry.text }));
     case "fault":
       return note(faultWords(entry.stage, entry.class), "warn");
+    case "line_said":
+      return note(
+        t("journal.line_said", {
+          facts: Object.entries(entry.facts)
+            .map(([name, value]) => `${name}: ${value}`)
+            .join(", "),
+        }),
+      );
     case "outside_hours":
       return note(t("journal.outside_hours"));
     case "guarded":

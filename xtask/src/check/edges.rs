@@ -83,7 +83,7 @@ const TABLE: &[Crate] = &[
     Crate { name: "knowledge", may: &["base", "model", "providers", "store"], tests_may: &["local"], io: Io::Free },
     Crate { name: "integrations", may: &["base", "model", "egress"], tests_may: &["sim"], io: Io::Free },
     // Sockets of trunks; whoever owns an endpoint is told about calls by a trait, so it needs none of what decides about them.
-    Crate { name: "sip", may: &["base", "model", "media", "carriers"], tests_may: &[], io: Io::Free },
+    Crate { name: "sip", may: &["base", "model", "media", "carriers"], tests_may: &["testkit"], io: Io::Free },
     Crate { name: "egress", may: &["base"], tests_may: &[], io: Io::Free },
     Crate {
         name: "runtime",

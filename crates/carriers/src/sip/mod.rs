@@ -9,11 +9,10 @@ pub mod control;
 pub mod sdp;
 pub mod status;
 
-use crate::marks::PendingMarks;
-use crate::protocol::{Capability, MediaCommand, MediaEvent, MediaProtocol, MediaSink, MediaStart};
-use base::limits::MEDIA_MESSAGE_BYTES_MAX;
+use crate::line::{Codec, Line};
+use crate::protocol::{Capability, MediaStart};
+use crate::words::{Manner, Words};
 use base::wire::Wire;
-use base::{MarkId, Pii};
 
 /// Samples per second of a leg's audio.
 pub const RATE_HZ: u32 = 8000;
@@ -38,115 +37,22 @@ pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor 
     control: crate::registry::no_control,
 };
 
-#[derive(Debug, Default, PartialEq, Eq)]
-enum State {
-    #[default]
-    Waiting,
-    Streaming,
-    Over,
+/// The arguments of its start: a token, the name of the call.
+#[derive(Debug, Default)]
+pub struct Trunk;
+
+impl Manner for Trunk {
+    const CODEC: Codec = Codec::Little;
+    const HAS_PAGE: bool = false;
+
+    fn start(arguments: &mut dyn Iterator<Item = Option<String>>) -> MediaStart {
+        let [token, carrier_ref] = std::array::from_fn(|_| arguments.next().flatten());
+        MediaStart { token, carrier_ref, ..MediaStart::default() }
+    }
 }
 
 /// The host's end.
-#[derive(Debug, Default)]
-pub struct Media {
-    state: State,
-    marks: PendingMarks,
-}
-
-impl Media {
-    /// A leg that has not begun.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    fn violation(&mut self, code: u16, why: &'static str, sink: &mut MediaSink) {
-        self.state = State::Over;
-        sink.events.push(MediaEvent::Violation { code, why });
-    }
-
-    fn start(&mut self, arguments: &str, sink: &mut MediaSink) {
-        if self.state == State::Streaming {
-            return self.violation(1002, "second start", sink);
-        }
-        let mut words = arguments.split(' ').map(|word| (word != "-" && !word.is_empty()).then(|| word.to_owned()));
-        let token = words.next().flatten();
-        let carrier_ref = words.next().flatten();
-        self.state = State::Streaming;
-        sink.events.push(MediaEvent::Started(MediaStart { token, carrier_ref, ..MediaStart::default() }));
-    }
-
-    fn said(&mut self, word: &str, argument: &str, sink: &mut MediaSink) {
-        match word {
-            "mark" => match argument.parse().map(MarkId) {
-                Ok(mark) if self.marks.echoed(mark) => sink.events.push(MediaEvent::Mark(mark)),
-                Ok(_) => {}
-                Err(_) => self.violation(1007, "a mark that is not a number", sink),
-            },
-            "dtmf" => match argument.chars().next() {
-                Some(key) => sink.events.push(MediaEvent::Dtmf(Pii::new(key))),
-                None => self.violation(1007, "a key press without a key", sink),
-            },
-            "stop" => {
-                self.state = State::Over;
-                sink.events.push(MediaEvent::Stopped);
-            }
-            _ => self.violation(1007, "a message that is not of the protocol", sink),
-        }
-    }
-}
-
-impl MediaProtocol for Media {
-    fn sample_rate_hz(&self) -> u32 {
-        RATE_HZ
-    }
-
-    fn on_text(&mut self, text: &str, sink: &mut MediaSink) {
-        if self.state == State::Over {
-            return;
-        }
-        if text.len() > MEDIA_MESSAGE_BYTES_MAX {
-            return self.violation(1009, "a message of more than 64 KiB", sink);
-        }
-        let (word, argument) = text.split_once(' ').unwrap_or((text, ""));
-        match self.state {
-            _ if word == "start" => self.start(argument, sink),
-            State::Waiting => self.violation(1002, "a message before start", sink),
-            _ => self.said(word, argument, sink),
-        }
-    }
-
-    fn on_binary(&mut self, bytes: &[u8], sink: &mut MediaSink) {
-        match self.state {
-            State::Over => {}
-            State::Waiting => self.violation(1002, "audio before start", sink),
-            State::Streaming if bytes.len() > MEDIA_MESSAGE_BYTES_MAX => {
-                self.violation(1009, "a message of more than 64 KiB", sink);
-            }
-            State::Streaming if !bytes.len().is_multiple_of(2) => {
-                self.violation(1007, "half a sample", sink);
-            }
-            State::Streaming => sink.pcm.extend(samples(bytes)),
-        }
-    }
-
-    fn on_command(&mut self, command: MediaCommand<'_>, out: &mut Vec<Wire>) {
-        if self.state != State::Streaming {
-            return;
-        }
-        match command {
-            MediaCommand::Audio(pcm) => out.push(Wire::Binary(bytes(pcm))),
-            MediaCommand::Mark(mark) => {
-                self.marks.sent(mark);
-                out.push(Wire::Text(format!("mark {mark}")));
-            }
-            MediaCommand::Clear => {
-                self.marks.clear();
-                out.push(Wire::Text("clear".to_owned()));
-            }
-            MediaCommand::Live(_) => {}
-        }
-    }
-}
+pub type Media = Line<Words<Trunk>>;
 
 /// What the host tells a leg, as the leg reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,6 +114,8 @@ pub fn samples(bytes: &[u8]) -> impl Iterator<Item = i16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::{MediaCommand, MediaEvent, MediaProtocol, MediaSink};
+    use base::MarkId;
 
     #[test]
     fn a_leg_reads_what_the_host_tells_it() {
@@ -222,7 +130,7 @@ mod tests {
         media.on_command(MediaCommand::Mark(MarkId(7)), &mut out);
         media.on_command(MediaCommand::Clear, &mut out);
         let told: Vec<_> = out.iter().filter_map(told).collect();
-        assert_eq!(told, [Told::Audio(&[1, 0, 254, 255]), Told::Mark("7"), Told::Clear]);
+        assert_eq!(told, [Told::Audio(&[1, 0, 254, 255]), Told::Mark("m7"), Told::Clear]);
         assert_eq!(samples(&[1, 0, 254, 255, 9]).collect::<Vec<_>>(), [1, -2]);
         assert_eq!(super::told(&Wire::Close(1000, "".into())), Some(Told::Close));
     }

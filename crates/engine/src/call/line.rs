@@ -4,7 +4,7 @@ use super::ending::{Step, Then};
 use super::hearing::Words;
 use super::{CallMachine, Media};
 use crate::io::{CarrierInput, Output};
-use base::limits::{CALLER_TURN_CHARS_MAX, MEDIA_GRACE_MS_MAX, MEDIA_START_MS_MAX};
+use base::limits::{CALLER_TURN_CHARS_MAX, HOLD_MS_MAX, MEDIA_GRACE_MS_MAX, MEDIA_START_MS_MAX};
 use base::{CallTime, ErrorClass, Millis, Pii};
 use model::call::{CallState, Direction};
 use model::journal::Entry;
@@ -48,7 +48,11 @@ impl CallMachine {
             self.finish(now, &reason, Some(next));
             return;
         }
-        self.set_state(now, next);
+        match next {
+            CallState::Paused if self.media == Media::Up => return self.held(now),
+            CallState::Active if self.is_held => return self.media_started(now),
+            _ => self.set_state(now, next),
+        }
         if let (Media::Awaited { by }, CallState::Answered) = (&mut self.media, next) {
             *by = now + Millis(MEDIA_START_MS_MAX);
         }
@@ -78,6 +82,7 @@ impl CallMachine {
             return;
         }
         let is_first = self.began_at.is_none();
+        let was_held = std::mem::take(&mut self.is_held);
         self.media = Media::Up;
         self.began_at.get_or_insert(now);
         self.quiet_since = now;
@@ -101,7 +106,7 @@ impl CallMachine {
         if is_first && !self.is_recovered {
             self.line_is_open(now);
         } else {
-            self.go_on(now);
+            self.go_on(now, was_held);
         }
     }
 
@@ -131,6 +136,16 @@ impl CallMachine {
             Some(Step::Transferring | Step::HangingUp) => {}
             None => self.set_state(now, CallState::Paused),
         }
+    }
+
+    /// Nothing is said to somebody who does not hear it, and nobody is given up because they say nothing.
+    fn held(&mut self, now: CallTime) {
+        if self.closing.is_some() {
+            return;
+        }
+        self.media_lost(now);
+        self.is_held = true;
+        self.media = Media::Lost { by: now + Millis(HOLD_MS_MAX) };
     }
 
     fn transfer_done(&mut self, now: CallTime, ok: bool) {

@@ -69,6 +69,7 @@ impl CallMachine {
             Entry::Started { .. } | Entry::Resumed { .. } | Entry::Dtmf { .. } | Entry::Fault { .. } => {}
             Entry::HandoffRequested { .. } | Entry::Routed(_) | Entry::Saving { .. } => {}
             Entry::OutsideHours => self.note_outside_hours(),
+            Entry::LineSaid { facts } => self.dialog.line_said(facts.expose()),
             Entry::Guarded { .. } => self.refusals += 1,
             // A machine is not talked to again.
             Entry::AnsweredBy { party: Party::Human | Party::Silence } => self.unfinished_ending = None,
@@ -135,7 +136,7 @@ impl CallMachine {
     }
 
     /// The audio is back, in this process or a later one: says so, and takes up what was left.
-    pub(super) fn go_on(&mut self, now: CallTime) {
+    pub(super) fn go_on(&mut self, now: CallTime, was_held: bool) {
         if let Some(reason) = self.unfinished_ending.take() {
             let lines = vec![self.agent.lines.resumed.clone(), self.agent.lines.goodbye.clone()];
             self.close(now, &reason, lines, Then::HangUp, false);
@@ -148,8 +149,11 @@ impl CallMachine {
         let flow_goes = self.dialog.flow().is_some_and(FlowRun::is_ready);
         let has_more = question.is_some() || is_unanswered || flow_asks.is_some() || flow_goes;
         self.thought = has_more.then(|| Thought::new(self.turn, now, self.timing()));
-        let resumed = self.agent.lines.resumed.clone();
-        self.say(now, &resumed);
+        // Who comes back from somewhere else knows that they were away.
+        if !was_held {
+            let resumed = self.agent.lines.resumed.clone();
+            self.say(now, &resumed);
+        }
         self.say_owed(now);
         if let Some(question) = question {
             self.say_in_turn(now, &question);

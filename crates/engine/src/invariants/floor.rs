@@ -8,6 +8,7 @@ use crate::io::{CarrierInput, Input, Output, SpeechInput};
 use base::limits::STT_FINAL_MS_MAX;
 use base::{CallTime, UtteranceId};
 use model::agent::{Agent, Patience};
+use model::call::CallState;
 use model::journal::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -229,7 +230,8 @@ impl Floor {
             }
             Input::Carrier(input) => {
                 self.silence.carrier(now, input);
-                if !matches!(input, CarrierInput::State { .. }) {
+                let is_hold = matches!(input, CarrierInput::State { state: CallState::Paused | CallState::Active });
+                if is_hold || !matches!(input, CarrierInput::State { .. }) {
                     // Keys, typed words, buttons and lines that come and go take the floor by themselves.
                     self.forget();
                     self.lines.values_mut().for_each(|line| (line.is_taken, line.is_keyed) = (true, true));

@@ -5,6 +5,7 @@ use crate::io::{CarrierInput, Output};
 use base::CallTime;
 use base::limits::DEAD_AIR_MS_MAX;
 use model::agent::Agent;
+use model::call::CallState;
 use model::journal::Entry;
 
 /// Measures silence while it is the agent's turn: while the machine thinks, waits for a tool or speaks, and nobody is
@@ -21,6 +22,8 @@ pub struct Silence {
     is_caller_audible: bool,
     is_detected: bool,
     has_media: bool,
+    /// The other side has put us on hold.
+    is_held: bool,
     is_hung_up: bool,
     caller_ended_at: CallTime,
     /// Until when nobody could expect the agent to be heard.
@@ -41,6 +44,7 @@ impl Silence {
             is_caller_audible: false,
             is_detected: false,
             has_media: false,
+            is_held: false,
             is_hung_up: false,
             caller_ended_at: CallTime::ZERO,
             excused_at: CallTime::ZERO,
@@ -78,6 +82,8 @@ impl Silence {
         match input {
             CarrierInput::MediaStarted => self.has_media = true,
             CarrierInput::MediaLost | CarrierInput::HungUp => self.has_media = false,
+            CarrierInput::State { state: CallState::Paused } => self.is_held = true,
+            CarrierInput::State { state: CallState::Active } if self.is_held => self.is_held = false,
             CarrierInput::State { .. } | CarrierInput::TransferDone { .. } => return,
             CarrierInput::Dtmf { .. } | CarrierInput::Typed { .. } | CarrierInput::Interrupted => {}
         }

@@ -136,6 +136,7 @@ fn rare(kind: u8, value: u8, text: Pii<String>) -> Input {
             1 => carrier(CarrierInput::TransferDone { ok: value > 128 }),
             2 => carrier(CarrierInput::State { state: CallState::Ringing }),
             3 => carrier(CarrierInput::State { state: CallState::Answered }),
+            4 if value > 128 => carrier(CarrierInput::State { state: CallState::Paused }),
             4 => carrier(CarrierInput::State { state: CallState::Active }),
             5 => speech(SpeechInput::Tone { tone: TONES[usize::from(value / 8) % TONES.len()] }),
             _ => speech(SpeechInput::Started),

@@ -78,6 +78,7 @@ pub fn describe_input(input: &Input) -> String {
         Input::Host(HostInput::Drain { deadline }) => format!("host drain {deadline}"),
         Input::Host(HostInput::BudgetExhausted) => "host budget".into(),
         Input::Host(HostInput::OutsideHours) => "host outside-hours".into(),
+        Input::Host(HostInput::LineSaid { facts }) => format!("host line-said {:?}", facts.expose()),
         Input::Host(HostInput::Overflow) => "host overflow".into(),
         Input::Host(HostInput::Routed(routed)) => {
             format!("host routed {} {} {}", routed.stage, routed.provider, routed.reason)
@@ -219,6 +220,7 @@ fn describe_entry(entry: &Entry) -> String {
         }
         Entry::Whispered { text, .. } => format!("whispered {:?}", text.expose()),
         Entry::OutsideHours => "outside-hours".into(),
+        Entry::LineSaid { facts } => format!("line-said {:?}", facts.expose()),
         Entry::Guarded { rule, words, .. } => format!("guarded {} {words:?}", rule.name()),
         Entry::AnsweredBy { party } => format!("answered-by {}", party.name()),
         Entry::Fault { stage, class } => format!("fault {stage} {class}"),

@@ -222,27 +222,24 @@ impl CallHost {
     fn transfer(&mut self, to: PhoneNumber, durable: JournalSeq) {
         let (shared, own) = (Arc::clone(&self.shared), self.own.clone());
         let (carrier, carrier_ref) = (self.call.carrier.clone(), self.call.carrier_ref.clone());
+        let asked_about = carrier_ref.clone();
         let caller_id = self.call.number.as_ref().and_then(|number| number.parse::<PhoneNumber>().ok());
         let written = self.journal.durable();
         self.shared.tasks.spawn(async move {
-            let ok = match (shared.control(&carrier), carrier_ref, wait_durable(written, durable).await) {
-                (Some(control), Some(carrier_ref), Ok(())) => {
-                    let action = CallAction::Transfer { to: &to, caller_id: caller_id.as_ref() };
-                    match platform::act(&shared.egress, control.as_ref(), &carrier_ref, action).await {
-                        Ok(true) => true,
-                        Ok(false) => {
-                            shared.plan_transfer(&carrier, &carrier_ref, to, own.clone());
-                            let _ = own.send(HostMessage::CloseMedia).await;
-                            return; // The platform's next request answers for the outcome.
-                        }
-                        Err(failure) => {
-                            tracing::warn!(carrier, %failure, "the platform did not transfer the call");
-                            false
-                        }
-                    }
+            let moved = match carrier_ref {
+                Some(carrier_ref) if wait_durable(written, durable).await.is_ok() => {
+                    hand_over(&shared, &carrier, &carrier_ref, &to, caller_id.as_ref()).await
                 }
-                _ => false,
+                _ => Moved::Not,
             };
+            if moved == Moved::WhenAsked
+                && let Some(carrier_ref) = asked_about
+            {
+                shared.plan_transfer(&carrier, &carrier_ref, to, own.clone());
+                let _ = own.send(HostMessage::CloseMedia).await;
+                return; // The platform's next request answers for the outcome.
+            }
+            let ok = moved == Moved::Now;
             let _ = own.send(HostMessage::Input(Input::Carrier(CarrierInput::TransferDone { ok }))).await;
         });
     }
@@ -317,6 +314,37 @@ impl CallHost {
         }
         let _ = self.live.send(event); // Nobody may be watching.
     }
+}
+
+/// What became of the wish to hand a call over.
+#[derive(PartialEq, Eq)]
+enum Moved {
+    Now,
+    /// The platform learns of it when it asks how to go on.
+    WhenAsked,
+    Not,
+}
+
+async fn hand_over(
+    shared: &crate::node::Shared,
+    carrier: &str,
+    carrier_ref: &str,
+    to: &PhoneNumber,
+    caller_id: Option<&PhoneNumber>,
+) -> Moved {
+    let moved = match (shared.lines(carrier), shared.control(carrier)) {
+        (Some(lines), _) => lines.transfer(carrier_ref, to).await.map(|()| Moved::Now),
+        (None, Some(control)) => {
+            let action = CallAction::Transfer { to, caller_id };
+            let done = platform::act(&shared.egress, control.as_ref(), carrier_ref, action).await;
+            done.map(|is_done| if is_done { Moved::Now } else { Moved::WhenAsked })
+        }
+        (None, None) => return Moved::Not,
+    };
+    moved.unwrap_or_else(|failure| {
+        tracing::warn!(carrier, %failure, "the platform did not transfer the call");
+        Moved::Not
+    })
 }
 
 fn count(measure: &Measure) {

@@ -339,6 +339,9 @@ impl Node {
         let id = call.id;
         self.own(&route.scope, id).await;
         self.host(slot, route.scope, call, &agent, Vec::new());
+        if let Some(facts) = inbound.facts {
+            self.tell_facts(&route.scope, id, facts).await;
+        }
         if is_outside {
             self.tell_outside_hours(&route.scope, id).await;
         }

@@ -2,7 +2,7 @@
 
 use super::Node;
 use crate::host::HostMessage;
-use base::CallId;
+use base::{CallId, Pii};
 use engine::io::{HostInput, Input};
 use model::agent::Agent;
 use model::business::TenantScope;
@@ -10,6 +10,7 @@ use model::call::Call;
 use model::flags::Subject;
 use model::hours::{Closed, HoursRoute, LocalMoment, Weekday};
 use model::split::Split;
+use std::collections::BTreeMap;
 use store::contract::drafts::AgentVersion;
 use store::contract::office::ValueKind;
 use store::{NumberRoute, StoreError, VersionedAgent};
@@ -97,6 +98,14 @@ impl Node {
         if let Some(messages) = self.messages(scope, call) {
             // A call that is over already needs no telling.
             let _ = messages.send(HostMessage::Input(Input::Host(HostInput::OutsideHours))).await;
+        }
+    }
+
+    /// Tells a call that has just begun what its line says about it.
+    pub(super) async fn tell_facts(&self, scope: &TenantScope, call: CallId, facts: Pii<BTreeMap<String, String>>) {
+        if let Some(messages) = self.messages(scope, call) {
+            let said = HostInput::LineSaid { facts };
+            let _ = messages.send(HostMessage::Input(Input::Host(said))).await; // As above.
         }
     }
 

@@ -8,7 +8,7 @@
 //! A digit is made up from all digits of its run so far and a secret of this run of the program, so that the words of a
 //! partial transcript and of the final one still begin alike, and nobody can compute them back.
 
-use engine::io::{CarrierInput, DeskInput, Input, SpeechInput};
+use engine::io::{CarrierInput, DeskInput, HostInput, Input, SpeechInput};
 use model::agent::Agent;
 use model::generation::{AwaitedSlot, GenerationEvent};
 use serde_json::{Map, Value};
@@ -101,6 +101,9 @@ impl Mask {
                     mask.learn(text.expose(), &own);
                 }
                 Input::Tool { result: Ok(text), .. } => mask.learn(text, &own),
+                Input::Host(HostInput::LineSaid { facts }) => {
+                    facts.expose().values().for_each(|value| mask.learn(value, &own));
+                }
                 Input::Generation { id, event: GenerationEvent::Text { delta } } => {
                     answers.entry(id.0).or_default().push_str(delta);
                 }
@@ -166,6 +169,10 @@ impl Mask {
                 *text = self.text(text.expose()).into();
             }
             Input::Tool { result: Ok(text), .. } | Input::Desk(DeskInput::Say { text }) => *text = self.text(text),
+            Input::Host(HostInput::LineSaid { facts }) => {
+                let masked = facts.expose().iter().map(|(name, value)| (name.clone(), self.text(value)));
+                *facts = base::Pii::new(masked.collect());
+            }
             _ => {}
         }
         masked

@@ -10,31 +10,13 @@ use sip::{Config, Endpoint, Front, Invite, Line, Listen, Next, Report, Transport
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+pub use testkit::ports::free as ports;
 use tokio::process::Command;
 use tokio::sync::watch;
 
 pub const LONG: Duration = Duration::from_secs(60);
-/// Below the ports that systems give to whoever does not ask for one.
-static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
-
-/// Ports that no other test of this run uses: processes of one run differ in their ids, tests of a process in the counter.
-pub fn ports(count: u16) -> u16 {
-    let own = (std::process::id() % 350) as u16 * 40;
-    loop {
-        let first = 10_000 + own + NEXT_PORT.fetch_add(count.next_multiple_of(2), Ordering::Relaxed) % 400;
-        let is_free = |port: u16| {
-            std::net::UdpSocket::bind(("127.0.0.1", port)).is_ok()
-                && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
-        };
-        if (first..first + count).all(is_free) {
-            return first.next_multiple_of(2);
-        }
-    }
-}
-
 /// What an owner noticed.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
@@ -174,6 +156,7 @@ pub fn trunk() -> Trunk {
         user: None,
         password: None,
         registers: false,
+        is_probed: false,
         allowed: Vec::new(),
         protection: Protection::Allowed,
         codecs: Codec::ALL.to_vec(),

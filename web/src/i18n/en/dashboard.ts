@@ -208,6 +208,7 @@ export const moods = {
 
 /** Lines of a call's journal that nobody said. */
 export const journal = {
+  line_said: "The line says: {facts}",
   outside_hours: "The call came in outside the hours of the agent",
   guarded_topic: "Did not talk about: {words}",
   guarded_phrase: "Did not say: {words}",

@@ -207,6 +207,7 @@ export const moods: Messages["moods"] = {
 };
 
 export const journal: Messages["journal"] = {
+  line_said: "लाइन बताती है: {facts}",
   outside_hours: "कॉल एजेंट के समय के बाहर आई",
   guarded_topic: "इस पर बात नहीं की: {words}",
   guarded_phrase: "यह नहीं कहा: {words}",
