@@ -23,16 +23,18 @@ pub struct Options {
 /// Sets up, plays one call, serves.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
     let mut steps = Steps::new();
-    steps.step("tools", "a C compiler and cmake, for the database, the cryptography and a codec", || {
-        setup::programs(root, &[("cc", "build-essential"), ("cmake", "cmake")])
-    })?;
+    steps.step(
+        "tools",
+        "a C compiler and cmake, for the database, the cryptography and a codec; what reads pictures",
+        || setup::programs(root, &[("cc", "build-essential"), ("cmake", "cmake"), ("tesseract", "tesseract-ocr")]),
+    )?;
     steps.step("pages", "the Talk page goes into the program (under a minute)", || setup::pages(root))?;
     steps.step("program", "compiling (some minutes the first time, seconds after that)", || {
         build(root, options.release)?;
         Ok(Outcome::Done)
     })?;
     let frontdesk = binary(root, options.release)?;
-    steps.step("models", "speech and language, 150 MB on disk, pinned and verified, fetched once", || {
+    steps.step("models", "speech and language, 165 MB on disk, pinned and verified, fetched once", || {
         setup::models(root, &frontdesk)
     })?;
     println!("{}", steps.table());

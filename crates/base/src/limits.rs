@@ -449,6 +449,8 @@ pub const KNOWLEDGE_PARSE_MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 pub const KNOWLEDGE_PARSERS_MAX: usize = 2;
 /// Chunks of one document.
 pub const KNOWLEDGE_CHUNKS_MAX: usize = 20_000;
+/// Pages of a PDF of which there are pictures only: each takes about a second of one core to read.
+pub const KNOWLEDGE_SCANNED_PAGES_MAX: usize = 30;
 /// Tokens of one chunk, about.
 pub const KNOWLEDGE_CHUNK_TOKENS_MAX: usize = 160;
 /// Tokens of the end of a chunk that begin the next one of the same section, about.

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use knowledge::child::Parser;
-use local::language::LanguageModels;
+use local::language::{LanguageModels, Names};
 use local::models::ModelDir;
 use local::speech::{NeuralVad, Recognizer, Synthesizer, TurnJudge};
 use model::business::TenantScope;
@@ -19,6 +19,8 @@ use tokio::sync::Semaphore;
 pub const EMBEDDER: &str = "embed-minilm-int8";
 /// Component of the reranker.
 pub const RERANKER: &str = "rerank-msmarco-l12-int8";
+/// Component of the model that finds names; documents are taken in without it too.
+pub const NAMES: &str = "pii-rampart-ner";
 
 /// Everything that runs on this machine.
 pub struct OnDevice {
@@ -45,16 +47,28 @@ pub fn model_dir(configured: &str) -> anyhow::Result<ModelDir> {
     if configured.is_empty() { Ok(ModelDir::locate()?) } else { Ok(ModelDir::at(configured)) }
 }
 
+/// What embeds, ranks and finds names. Blocking work.
+///
+/// # Errors
+/// When a model without which nothing is answered is missing or wrong; the text names the command that mends it.
+pub fn language(dir: &ModelDir) -> anyhow::Result<LanguageModels> {
+    let models = LanguageModels::load(&dir.path().join(EMBEDDER), &dir.path().join(RERANKER));
+    let models = models.context("the language models are missing or broken; run `frontdesk models pull`")?;
+    Ok(models.with_names(&dir.path().join(NAMES)))
+}
+
+/// What finds names in texts, where its files are.
+pub fn names(dir: &ModelDir) -> Option<Names> {
+    Names::at(&dir.path().join(NAMES))
+}
+
 /// Loads all models, at once on several threads. Blocking work.
 ///
 /// # Errors
 /// When a model is missing or wrong; the text names the command that mends it.
 pub fn load(dir: &ModelDir) -> anyhow::Result<OnDevice> {
     std::thread::scope(|scope| {
-        let language = scope.spawn(|| {
-            LanguageModels::load(&dir.path().join(EMBEDDER), &dir.path().join(RERANKER))
-                .context("the language models are missing or broken; run `frontdesk models pull`")
-        });
+        let language = scope.spawn(|| language(dir));
         let recognizer = scope.spawn(|| Recognizer::load(dir));
         let synthesizer = Arc::new(Synthesizer::load(dir)?);
         let vad = NeuralVad::load(dir)?;

@@ -611,14 +611,16 @@ impl Cloud<'_> {
         Ok(Some(Elsewhere { index: Arc::new(index), from_passages }))
     }
 
-    /// Who reads texts. What this machine can do about them needs no models.
+    /// Who reads texts. What this machine can do about them needs no models, and finds names with one.
     fn readers(&self, slots: Arc<Semaphore>) -> anyhow::Result<Readers> {
         let config = &self.config.text;
         let stage = Stage { provider: config.provider.clone(), fallback: config.fallback.clone() };
         let mut chain = Vec::new();
         for name in self.chain("text", &stage, &providers::text::PROVIDERS)? {
             if name == LOCAL {
-                chain.push(Sited::here(Arc::new(LocalText::new(Arc::clone(&slots))) as Arc<dyn TextService>));
+                let names = on_device::names(&on_device::model_dir(&self.config.models.dir)?);
+                let service = LocalText::new(Arc::clone(&slots)).with_names(names);
+                chain.push(Sited::here(Arc::new(service) as Arc<dyn TextService>));
                 continue;
             }
             let entry = providers::text::PROVIDERS.find(&name)?;

@@ -24,6 +24,8 @@ pub enum Kind {
     Csv,
     /// An e-mail as RFC 5322 writes it.
     Mail,
+    /// A picture of text.
+    Image,
     /// Questions with their answers, typed in.
     Pairs,
 }
@@ -41,6 +43,7 @@ impl Kind {
             Self::Text => "text",
             Self::Csv => "csv",
             Self::Mail => "mail",
+            Self::Image => "image",
             Self::Pairs => "pairs",
         }
     }

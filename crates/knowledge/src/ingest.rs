@@ -4,7 +4,7 @@
 use crate::child::Parser;
 use crate::chunk::{Chunk, chunks, hex};
 use crate::document::Structured;
-use crate::graph::extract;
+use crate::graph::{FoundName, extract};
 use crate::parse::parse;
 use crate::refusal::Refusal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -22,6 +22,12 @@ pub trait Encoder: Send + Sync {
     fn space(&self) -> &str;
     /// The vector of a text, of length 1. Blocking work.
     fn encode(&self, text: &str) -> Result<Vec<f32>, String>;
+}
+
+/// Finds names that have no form. What finds them is its own affair.
+pub trait NameFinder: Send + Sync {
+    /// The names in a sentence; none when it cannot tell. Blocking work.
+    fn names(&self, sentence: &str) -> Vec<FoundName>;
 }
 
 /// Hears how far a document is.
@@ -118,12 +124,20 @@ pub struct Ingest {
     store: Arc<dyn Store>,
     parser: Parser,
     encoder: Arc<dyn Encoder>,
+    names: Option<Arc<dyn NameFinder>>,
 }
 
 impl Ingest {
     /// Into this store, read by children of this kind, with vectors from here.
     pub fn new(store: Arc<dyn Store>, parser: Parser, encoder: Arc<dyn Encoder>) -> Self {
-        Self { store, parser, encoder }
+        Self { store, parser, encoder, names: None }
+    }
+
+    /// The same, with what finds names in documents.
+    #[must_use]
+    pub fn with_names(mut self, names: Option<Arc<dyn NameFinder>>) -> Self {
+        self.names = names;
+        self
     }
 
     /// Takes a file in. When it is refused and the document is new, the document stays, with the reason; when there is a
@@ -343,7 +357,9 @@ impl Ingest {
         passages: Vec<Passage>,
         at_ms: i64,
     ) -> Result<(), IngestError> {
-        let drawn = tokio::task::spawn_blocking(move || extract(&passages)).await;
+        let names = self.names.clone();
+        let find = move |sentence: &str| names.as_ref().map_or_else(Vec::new, |names| names.names(sentence));
+        let drawn = tokio::task::spawn_blocking(move || extract(&passages, find)).await;
         let graph = drawn.map_err(|_| IngestError::Encoder("reading what the passages name stopped".into()))?;
         Ok(self.store.add_graph(scope, version, &graph, at_ms).await?)
     }

@@ -47,6 +47,11 @@ pub enum Refusal {
         /// What it may have.
         max: u64,
     },
+    /// It is a picture, and the program that reads pictures is not installed.
+    #[error(
+        "the file is a picture of text, and the program that reads pictures is not installed where documents are read; on Debian: apt-get install tesseract-ocr"
+    )]
+    NoReader,
     /// The parser could not be started: our fault, not the document's.
     #[error("the parser cannot be run: {0}")]
     Parser(String),
@@ -65,6 +70,7 @@ impl Refusal {
             Self::Slow { .. } => "too_slow",
             Self::Crashed(_) => "parser_stopped",
             Self::Long { .. } => "text_too_long",
+            Self::NoReader => "no_reader_of_pictures",
             Self::Parser(_) => "parser_unavailable",
         }
     }

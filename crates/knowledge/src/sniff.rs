@@ -13,12 +13,6 @@ const FOREIGN: &[(&[u8], &str)] = &[
         b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1",
         "an old or password-protected Office file; save it as .docx, .xlsx or .pptx without a password",
     ),
-    (b"\x89PNG", "a picture; pictures are not read"),
-    (b"\xFF\xD8\xFF", "a picture; pictures are not read"),
-    (b"GIF8", "a picture; pictures are not read"),
-    (b"II*\0", "a picture; pictures are not read"),
-    (b"MM\0*", "a picture; pictures are not read"),
-    (b"BM", "a picture; pictures are not read"),
     (b"ID3", "a recording; recordings are not read"),
     (b"OggS", "a recording; recordings are not read"),
     (b"fLaC", "a recording; recordings are not read"),
@@ -46,8 +40,11 @@ pub fn sniff(bytes: &[u8], name: &str) -> Result<Kind, Refusal> {
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
         return office(bytes);
     }
+    if crate::parse::picture::is_picture(head) {
+        return Ok(Kind::Image);
+    }
     if head.starts_with(b"RIFF") {
-        return Err(foreign("a picture or a recording"));
+        return Err(foreign("a recording or a film; they are not read"));
     }
     if let Some((_, what)) = FOREIGN.iter().find(|(magic, what)| {
         // Two printable bytes are also the beginning of words.
@@ -168,14 +165,15 @@ mod tests {
         assert_eq!(found(b"name,price\nbell,4\nlock,9\n", "prices"), Ok(Kind::Csv));
         assert_eq!(found(b"From: a@b.example\nTo: c@d.example\nSubject: Hi\n\nText", "x"), Ok(Kind::Mail));
         assert_eq!(found(b"Just a text, with a comma.\nAnd more.", "x.pdf"), Ok(Kind::Text));
+        assert_eq!(found(b"\x89PNG\r\n\x1a\n", "invoice.pdf"), Ok(Kind::Image));
         assert_eq!(found("Ganz \u{e4}hnlich".as_bytes(), "x"), Ok(Kind::Text));
     }
 
     #[test]
     fn what_is_not_read_is_named() {
         for bytes in [
-            &b"\x89PNG\r\n\x1a\n"[..],
-            b"MZ\x90\x00\x03\x00",
+            &b"MZ\x90\x00\x03\x00"[..],
+            b"RIFF\x10\0\0\0WAVEfmt ",
             b"\x7FELF\x02",
             b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1",
             b"#!/bin/sh\nrm",

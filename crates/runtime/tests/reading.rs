@@ -3,7 +3,7 @@
 
 use base::{ErrorClass, Failure, limits};
 use egress::{Egress, EgressConfig, Policy};
-use local::language::LanguageModels;
+use local::language::{LanguageModels, Names};
 use providers::ProviderOptions;
 use providers::embed::{EmbedPurpose, EmbedRequest, Embeddings};
 use providers::text::{EntityKind, Sentiment, TextAnswer, TextItem, TextRequest, TextSkill};
@@ -275,4 +275,19 @@ async fn this_machine_tells_languages_and_finds_personal_data_by_itself() {
     assert!(masked.ends_with("or [phone]"), "{masked}");
     let phone = entities.iter().find(|entity| entity.kind == EntityKind::Phone).expect("a number");
     assert_eq!(&text[phone.range.clone()], "040 5550170");
+}
+
+#[tokio::test]
+async fn this_machine_marks_names_and_addresses_with_a_model_of_them() {
+    let Some(names) = Names::at(&models_dir().join("pii-rampart-ner")) else {
+        eprintln!("no model of names in {}: skipped", models_dir().display());
+        return;
+    };
+    let service = LocalText::new(model_slots()).with_names(Some(names));
+    let text = "My number is 040 5550170. I am Maria Lopez, I live at 22 Baker Street, London.";
+    let answers = read(&service, TextSkill::PersonalData, &[text]).await;
+    let Ok(TextAnswer::PersonalData { entities, masked }) = &answers[0] else { panic!("{answers:?}") };
+    assert_eq!(masked, "My number is [phone]. I am [name], I live at [address].");
+    let kinds: Vec<EntityKind> = entities.iter().map(|entity| entity.kind).collect();
+    assert_eq!(kinds, [EntityKind::Phone, EntityKind::Person, EntityKind::Address]);
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::environment;
 use crate::config::Config;
-use crate::on_device::{EMBEDDER, RERANKER, model_dir};
+use crate::on_device::{self, model_dir};
 use crate::wiring;
 use anyhow::{Context as _, bail};
 use base::limits;
@@ -152,9 +152,8 @@ async fn open(config: &Config, of: &OfBusiness) -> anyhow::Result<(Arc<dyn Store
 
 async fn models(config: &Config) -> anyhow::Result<Arc<LanguageModels>> {
     let dir = model_dir(&config.models.dir)?;
-    let load = move || LanguageModels::load(&dir.path().join(EMBEDDER), &dir.path().join(RERANKER));
-    let loaded = tokio::task::spawn_blocking(load).await.context("loading models stopped")?;
-    Ok(Arc::new(loaded.context("the language models are missing or broken; run `frontdesk models pull`")?))
+    let load = move || on_device::language(&dir);
+    Ok(Arc::new(tokio::task::spawn_blocking(load).await.context("loading models stopped")??))
 }
 
 async fn minds(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<StoredMinds> {

@@ -118,7 +118,7 @@ async fn bad_files_are_refused_with_a_reason_each_and_stop_nothing() {
         ("cut.pdf", "broken"),
         ("scan.pdf", "empty"),
         ("empty.txt", "empty"),
-        ("picture.pdf", "unsupported_type"),
+        ("picture.pdf", "broken"),
         ("program.docx", "unsupported_type"),
     ];
     let mut body = Vec::new();

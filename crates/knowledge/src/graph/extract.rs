@@ -44,11 +44,26 @@ static NAMES: LazyLock<Regex> =
 /// The business itself, of which phone numbers and hours are said where nothing else is named.
 const US: &str = "The business";
 
-/// What the passages of a document name and say, in their order.
-pub fn extract(passages: &[Passage]) -> FoundGraph {
+/// A name that a model found in a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundName {
+    /// What it is the name of.
+    pub kind: EntityKind,
+    /// The name as it stands there.
+    pub name: String,
+}
+
+/// What the passages of a document name and say, in their order. `names` finds names in a sentence that have no form.
+pub fn extract(passages: &[Passage], names: impl Fn(&str) -> Vec<FoundName>) -> FoundGraph {
     let mut finder = Finder::default();
     for (at, passage) in passages.iter().enumerate() {
         finder.passage(u32::try_from(at).unwrap_or(u32::MAX), passage);
+        // After the patterns: what they know of a name says more than its kind.
+        for sentence in passage.sentences.iter().filter(|sentence| may_name(sentence)) {
+            for found in names(sentence) {
+                finder.entity(found.kind, &found.name);
+            }
+        }
     }
     finder.mention_everywhere(passages);
     finder.graph
@@ -336,6 +351,16 @@ impl Finder {
     }
 }
 
+/// Whether a sentence may hold a name: two words or a word and a number that begin like one. Asking a model costs more.
+fn may_name(sentence: &str) -> bool {
+    let begins = |word: &str| word.trim_start_matches(['(', '"', '\'']).chars().next();
+    let is_capital = |word: &&str| begins(word).is_some_and(char::is_uppercase);
+    let is_number = |word: &&str| begins(word).is_some_and(|c| c.is_ascii_digit());
+    let words: Vec<&str> = sentence.split_whitespace().collect();
+    let capitals = words.iter().filter(|word| is_capital(word)).count();
+    capitals >= 2 || (capitals == 1 && words.iter().any(|word| is_number(word)))
+}
+
 const NAME_BYTES_MAX: usize = 120;
 const VALUE_BYTES_MAX: usize = 300;
 const VALUE_WORDS_MAX: usize = 14;
@@ -376,13 +401,21 @@ fn is_no(value: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn read(heading: &str, sentences: &[&str]) -> FoundGraph {
-        extract(&[Passage {
+    fn nobody(_: &str) -> Vec<FoundName> {
+        Vec::new()
+    }
+
+    fn passage(heading: &str, sentences: &[&str]) -> Passage {
+        Passage {
             document: "Help".into(),
             heading: heading.into(),
             page: None,
             sentences: sentences.iter().map(|&one| one.to_owned()).collect(),
-        }])
+        }
+    }
+
+    fn read(heading: &str, sentences: &[&str]) -> FoundGraph {
+        extract(&[passage(heading, sentences)], nobody)
     }
 
     fn said(graph: &FoundGraph) -> Vec<(&str, &str, &str)> {
@@ -471,18 +504,27 @@ mod tests {
 
     #[test]
     fn a_name_is_found_wherever_it_stands() {
-        let passage = |heading: &str, text: &str| Passage {
-            document: "Help".into(),
-            heading: heading.into(),
-            page: None,
-            sentences: vec![text.into()],
-        };
-        let graph = extract(&[
-            passage("Care", "Keep the batteries of e-bikes warm."),
-            passage("Rental", "We rent e-bikes for 42 euros a day."),
-        ]);
+        let care = passage("Care", &["Keep the batteries of e-bikes warm."]);
+        let graph = extract(&[care, passage("Rental", &["We rent e-bikes for 42 euros a day."])], nobody);
         let bike = graph.entities.iter().find(|one| one.name == "e-bike").expect("it is named");
         assert_eq!(bike.mentions.iter().map(|one| one.0).collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn what_a_model_names_is_one_thing_with_what_patterns_found() {
+        let named = |sentence: &str| {
+            assert!(!sentence.starts_with("nobody"), "sentences without capitals are not asked");
+            let person = FoundName { kind: EntityKind::Person, name: "Anna Weber".into() };
+            let place = FoundName { kind: EntityKind::Place, name: "14 canal street".into() };
+            if sentence.contains("Anna") { vec![person] } else { vec![place] }
+        };
+        let team = passage("Team", &["Anna Weber is our head mechanic.", "nobody else is here."]);
+        let shop = passage("Shop", &["You find us at 14 Canal Street.", "Ask for Anna Weber."]);
+        let graph = extract(&[team, shop], named);
+        let anna: Vec<_> = graph.entities.iter().filter(|one| one.name == "Anna Weber").collect();
+        assert_eq!((anna.len(), anna[0].kind, anna[0].mentions.len()), (1, EntityKind::Person, 2));
+        let places = graph.entities.iter().filter(|one| one.kind == EntityKind::Place).count();
+        assert_eq!(places, 1, "{:?}", graph.entities);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod mail;
 mod markdown;
 mod office;
 mod pdf;
+pub(crate) mod picture;
 mod table;
 
 pub(crate) use table::separator;
@@ -32,10 +33,12 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<Structured, Refusal> {
         Kind::Text | Kind::Pairs => markdown::plain(&decode(bytes)),
         Kind::Csv => table::csv(&decode(bytes))?,
         Kind::Mail => mail::parse(bytes)?,
+        Kind::Image => picture::parse(bytes)?,
     };
     if document.chars() == 0 {
         return Err(Refusal::Empty(match document.kind {
-            Kind::Pdf => "the PDF holds no text, only pictures of pages; pictures are not read".into(),
+            Kind::Pdf => "the PDF holds no text, and no pictures of pages that can be read".into(),
+            Kind::Image => "there is no text in the picture that can be read".into(),
             _ => "there is no text in the file".into(),
         }));
     }

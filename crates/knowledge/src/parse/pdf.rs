@@ -1,9 +1,11 @@
 //! Digital PDF: characters with their places into lines, lines into paragraphs, large or bold short lines into headings.
 
+use super::picture;
 use crate::document::{Kind, Part, Structured, even};
 use crate::refusal::Refusal;
 use base::limits;
 use pdf_extract::{Document, MediaBox, OutputDev, OutputError, Transform};
+use std::collections::BTreeMap;
 
 /// One line of a page.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,12 +44,54 @@ pub fn parse(bytes: &[u8]) -> Result<Structured, Refusal> {
     lines.close();
     let mut document = Structured::new(Kind::Pdf);
     document.pages = pages;
+    if lines.all.is_empty() {
+        scanned(&pdf, &mut document)?;
+    }
     build(&without_running_heads(lines.all, pages), &mut document);
     document.title = document.blocks.iter().find_map(|block| match &block.part {
         Part::Heading { text, .. } if block.page == Some(1) => Some(text.clone()),
         _ => None,
     });
     Ok(document)
+}
+
+/// Reads the pictures of the pages of a PDF that holds no text: a scan.
+fn scanned(pdf: &Document, document: &mut Structured) -> Result<(), Refusal> {
+    let pages: BTreeMap<u32, Vec<u8>> =
+        pdf.get_pages().into_iter().filter_map(|(number, page)| Some((number, picture_of(pdf, page)?))).collect();
+    if pages.len() > limits::KNOWLEDGE_SCANNED_PAGES_MAX {
+        return Err(Refusal::Kind(format!(
+            "the PDF holds pictures of {} pages; at most {} are read",
+            pages.len(),
+            limits::KNOWLEDGE_SCANNED_PAGES_MAX
+        )));
+    }
+    if pages.is_empty() { Ok(()) } else { picture::read_pages(pages, document) }
+}
+
+/// The largest picture of a page as a file of its own, if it is of a kind that scanners write: JPEG, or compressed rows of grey or
+/// colour.
+fn picture_of(pdf: &Document, page: pdf_extract::ObjectId) -> Option<Vec<u8>> {
+    let images = pdf.get_page_images(page).ok()?;
+    let image = images.into_iter().max_by_key(|image| image.width.saturating_mul(image.height))?;
+    let filters = image.filters.unwrap_or_default();
+    if filters.iter().any(|filter| filter == "DCTDecode") {
+        return (filters.len() == 1).then(|| image.content.to_vec());
+    }
+    let (mark, channels) = match image.color_space.as_deref() {
+        Some("DeviceGray" | "CalGray") => ("P5", 1),
+        Some("DeviceRGB" | "CalRGB") => ("P6", 3),
+        _ => return None,
+    };
+    let rows = pdf.get_object(image.id).ok()?.as_stream().ok()?.decompressed_content().ok()?;
+    let whole = usize::try_from(image.width.checked_mul(image.height)?.checked_mul(channels)?).ok()?;
+    if image.bits_per_component != Some(8) || whole == 0 || rows.len() < whole {
+        return None;
+    }
+    // Netpbm: a line of text, then the rows as they are.
+    let mut file = format!("{mark} {} {} 255\n", image.width, image.height).into_bytes();
+    file.extend_from_slice(&rows[..whole]);
+    Some(file)
 }
 
 /// Collects lines from characters.

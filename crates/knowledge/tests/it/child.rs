@@ -116,3 +116,18 @@ async fn damaged_files_of_every_kind_are_refused_with_a_reason() {
         assert!(!refusal.to_string().is_empty() && refusal.code() != "parser_unavailable", "{name}: {refusal}");
     }
 }
+
+#[tokio::test]
+async fn pictures_of_text_and_scanned_pages_are_read_within_the_limits_of_the_child() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/knowledge/pictures");
+    for (name, kind) in [("prices.png", Kind::Image), ("prices-scan.pdf", Kind::Pdf)] {
+        let bytes = std::fs::read(folder.join(name)).expect("a fixture");
+        let document = parser().parse(&bytes, name).await.expect("it is read: install tesseract-ocr");
+        assert_eq!((document.kind, document.pages), (kind, 1), "{name}");
+        let parts: Vec<&Part> = document.blocks.iter().map(|block| &block.part).collect();
+        assert_eq!(parts[0], &Part::Heading { level: 2, text: "Rental prices".into() }, "{name}: {parts:?}");
+        let said =
+            Part::Paragraph("We are open Monday to Friday from 9:00 to 18:00. On Saturday we close at 14:00.".into());
+        assert!(parts.contains(&&said), "{name}: {parts:?}");
+    }
+}

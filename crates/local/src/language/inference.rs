@@ -30,7 +30,12 @@ fn pool() -> Arc<ThreadPool> {
 
 impl Encoder {
     pub(super) fn load(dir: &Path, tokens_max: usize) -> Result<Self, LanguageError> {
-        let path = dir.join("model.onnx");
+        Self::load_file(dir, "model.onnx", tokens_max)
+    }
+
+    /// Loads a model of another name, with `tokenizer.json` beside it.
+    pub(super) fn load_file(dir: &Path, file: &str, tokens_max: usize) -> Result<Self, LanguageError> {
+        let path = dir.join(file);
         // Packing the weights again for every short sentence costs more than multiplying by them.
         let model = ModelOptions::with_all_ops()
             .prepack_weights(true)

@@ -21,6 +21,7 @@ mod inference;
 pub mod intents;
 pub mod knowledge;
 pub mod mood;
+pub mod names;
 pub mod near;
 pub mod phrases;
 pub mod phrasing;
@@ -35,6 +36,7 @@ pub use brain::Brain;
 pub use embed::{EMBEDDING_WIDTH, Embedder, Embedding};
 pub use gate::Gate;
 pub use knowledge::{Assembly, Knowledge, SearchOutcome};
+pub use names::Names;
 pub use rerank::Reranker;
 
 use std::path::{Path, PathBuf};
@@ -76,11 +78,20 @@ pub struct LanguageModels {
     pub embedder: Embedder,
     /// Question and passage to a score.
     pub reranker: Reranker,
+    /// What finds names of people and addresses; absent where its files are.
+    pub names: Option<Names>,
 }
 
 impl LanguageModels {
     /// Loads both from their directories, each holding `model.onnx` and `tokenizer.json`.
     pub fn load(embedder_dir: &Path, reranker_dir: &Path) -> Result<Self, LanguageError> {
-        Ok(Self { embedder: Embedder::load(embedder_dir)?, reranker: Reranker::load(reranker_dir)? })
+        Ok(Self { embedder: Embedder::load(embedder_dir)?, reranker: Reranker::load(reranker_dir)?, names: None })
+    }
+
+    /// The same, finding names with the model of a directory where it is there: nobody needs it to answer.
+    #[must_use]
+    pub fn with_names(mut self, dir: &Path) -> Self {
+        self.names = Names::at(dir);
+        self
     }
 }

@@ -1,8 +1,8 @@
 //! Masks personal data in texts that go to a log: e-mail addresses, payment cards (with a valid check digit), IBANs
 //! (with a valid check), phone numbers and long ids. Pure.
 //!
-//! Patterns find what has a form. Names and street addresses do not have one: a text that may hold them does not belong in
-//! a log at all, which is what [`base::Pii`] is for.
+//! Patterns find what has a form. Names and street addresses do not have one ([`super::names`] finds most of them): a text that
+//! may hold them does not belong in a log at all, which is what [`base::Pii`] is for.
 
 use regex::Regex;
 use std::ops::Range;
@@ -77,11 +77,16 @@ pub fn find(text: &str) -> Vec<(Form, Range<usize>)> {
 
 /// The text with personal data replaced by `[email]`, `[iban]`, `[card]`, `[phone]` and `[id]`.
 pub fn mask(text: &str) -> String {
+    put(text, find(text).into_iter().map(|(form, range)| (form.mask(), range)))
+}
+
+/// The text with marks in the place of parts of it, which stand in its order and do not overlap.
+pub fn put<'m>(text: &str, marks: impl Iterator<Item = (&'m str, Range<usize>)>) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut from = 0;
-    for (form, range) in find(text) {
+    for (mark, range) in marks {
         masked.push_str(&text[from..range.start]);
-        masked.push_str(form.mask());
+        masked.push_str(mark);
         from = range.end;
     }
     masked.push_str(&text[from..]);

@@ -1,7 +1,8 @@
 //! The on-device brain on the demo business, with the real models.
 
 use local::language::evaluation::{first_turn, measure_questions, measure_tools, read_questions, read_tool_messages};
-use local::language::{Brain, Gate, Knowledge, LanguageModels};
+use local::language::names::NameKind;
+use local::language::{Brain, Gate, Knowledge, LanguageModels, Names};
 use model::generation::{AwaitedSlot, ChatMessage, Citation, Finish, GenerationEvent, GenerationRequest};
 use model::seed::{Document, Seed};
 use model::tool::ToolSpec;
@@ -230,4 +231,25 @@ fn what_a_tool_answered_is_said() {
         text: row.into(),
     });
     assert_eq!(said(&demo.brain.answer(&request)), "Order 48213 is on its way. It should arrive soon.");
+}
+
+#[test]
+fn names_of_people_and_addresses_are_found_and_products_are_none() {
+    let Some(names) = Names::at(&models_dir().join("pii-rampart-ner")) else {
+        eprintln!("no model of names in {}: skipped", models_dir().display());
+        return;
+    };
+    let found = |text: &'static str| {
+        let named = names.find(text).expect("the model runs");
+        named.into_iter().filter(|one| one.is_whole).map(|one| (one.kind, &text[one.range])).collect::<Vec<_>>()
+    };
+    assert_eq!(found("Ask for Anna Weber in the workshop."), [(NameKind::Person, "Anna Weber")]);
+    assert_eq!(
+        found("You find us at 14 Canal Street, Northport, NP4 2BX."),
+        [(NameKind::Address, "14 Canal Street, Northport, NP4 2BX")]
+    );
+    assert_eq!(found("The Leaf One and the Cargo King are e-bikes. Robes can be borrowed."), []);
+    let long = "We mend bikes. Zoé Martin and John Smith work here.";
+    let people = names.find_all(long).expect("the model runs");
+    assert!(people.iter().any(|one| &long[one.range.clone()] == "John Smith"), "{people:?}");
 }

@@ -5,14 +5,16 @@ use crate::wall_ms;
 use base::{BusinessId, DocumentId, GapId, limits};
 use futures_util::future::BoxFuture;
 use knowledge::child::Parser;
-use knowledge::ingest::{self, Encoder, Ingest, Source};
+use knowledge::graph::FoundName;
+use knowledge::ingest::{self, Encoder, Ingest, NameFinder, Source};
 use local::language::facts::{Fact, Facts, Thing};
 use local::language::knowledge::SPACE;
+use local::language::names::NameKind;
 use local::language::{Assembly, Brain, EMBEDDING_WIDTH, Embedding, Gate, LanguageModels};
 use model::business::TenantScope;
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::graph::EntityFilter;
+use store::graph::{EntityFilter, EntityKind};
 use store::knowledge::Gap;
 use store::{Store, StoreError};
 use uuid::Uuid;
@@ -50,6 +52,22 @@ impl Encoder for ModelEncoder {
     }
 }
 
+struct ModelNames(Arc<LanguageModels>);
+
+impl NameFinder for ModelNames {
+    fn names(&self, sentence: &str) -> Vec<FoundName> {
+        let found = self.0.names.as_ref().map_or(Ok(Vec::new()), |names| names.find(sentence));
+        let found = found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "names in a document are not looked for");
+            Vec::new()
+        });
+        // A given name alone is often none.
+        let whole = found.into_iter().filter(|one| one.is_whole);
+        let name = |kind: NameKind| if kind == NameKind::Person { EntityKind::Person } else { EntityKind::Place };
+        whole.map(|one| FoundName { kind: name(one.kind), name: sentence[one.range].to_owned() }).collect()
+    }
+}
+
 /// The models of this machine as the encoder of documents.
 pub fn encoder(models: Arc<LanguageModels>) -> Arc<dyn Encoder> {
     Arc::new(ModelEncoder(models))
@@ -68,7 +86,8 @@ pub struct StoredMinds {
 impl StoredMinds {
     /// Over this store, with these models. `parser` reads what strangers wrote.
     pub fn new(store: Arc<dyn Store>, models: Arc<LanguageModels>, parser: Parser) -> Self {
-        let ingest = Ingest::new(Arc::clone(&store), parser.clone(), encoder(Arc::clone(&models)));
+        let names = models.names.is_some().then(|| Arc::new(ModelNames(Arc::clone(&models))) as Arc<dyn NameFinder>);
+        let ingest = Ingest::new(Arc::clone(&store), parser.clone(), encoder(Arc::clone(&models))).with_names(names);
         Self { store, models, ingest, parser, elsewhere: None }
     }
 
