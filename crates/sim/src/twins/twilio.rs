@@ -1,35 +1,25 @@
-//! A twin of Twilio over real sockets: its REST API as a server, and its part of a call as a client of our webhooks and
-//! our media socket.
-//!
-//! It plays by the real rules: requests are signed, answers are parsed as TwiML, audio is paced at 20 ms and played by a
-//! first-in-first-out model, marks come back when they were played and at once after a clear, and when our side closes the
-//! media socket the `action` of `<Connect>` is asked how to go on.
+//! A twin of Twilio: signed webhooks, answers in TwiML, `Calls.json`, Media Streams.
 
-mod call;
-mod rest;
+mod media;
 mod twiml;
 
-pub use call::{CallRecord, Leg, Line, LineEcho, StatusDelivery, TwinCall, Webhook};
-pub use twiml::{Verb, parse};
+pub use super::phone::{
+    CallRecord, Callee, Leg, Line, LineEcho, RestFault, RestRequest, StatusDelivery, TwinCall, Verb, Webhook,
+};
+pub use twiml::parse;
 
-use super::fault::Faults;
-use super::server::FaultyListener;
+use super::phone::{
+    Asked, Call, Frames, Hook, HookAnswer, Moment, Outcome, PhoneOptions, PhoneTwin, Platform, Then, encoded, fields,
+};
+use axum::http::{HeaderMap, header};
 use base::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use carriers::twilio::Algorithm;
-use std::collections::{HashMap, VecDeque};
+use serde_json::{Value, json};
 use std::io;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Deref;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-
-/// Outbound calls that wait to be taken by the test.
-const OUTBOUND_WAITING_MAX: usize = 256;
-/// Ids are the platform's, whatever the account: no two calls have the same.
-static LAST_ID: AtomicU64 = AtomicU64::new(1);
 
 /// An account, and how the twin behaves.
 #[derive(Clone, Debug)]
@@ -57,16 +47,17 @@ pub struct TwinOptions {
 impl TwinOptions {
     /// An account with this id and token, and the platform's own deadlines.
     pub fn new(account_sid: &str, auth_token: &str) -> Self {
+        let phone = PhoneOptions::default();
         Self {
             account_sid: account_sid.to_owned(),
             auth_token: auth_token.into(),
             shared_key: None,
-            caller: "+14155550100".to_owned(),
-            number: "+14155550199".to_owned(),
-            status_url: None,
-            delivery: StatusDelivery::InOrder,
-            webhook_retry: Duration::ZERO,
-            webhook_timeout: Duration::from_secs(15),
+            caller: phone.caller,
+            number: phone.number,
+            status_url: phone.status_url,
+            delivery: phone.delivery,
+            webhook_retry: phone.webhook_retry,
+            webhook_timeout: phone.webhook_timeout,
         }
     }
 
@@ -85,159 +76,231 @@ impl TwinOptions {
     }
 }
 
-/// What goes wrong with one request to the REST API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestFault {
-    /// 429, code 20429.
-    RateLimited,
-    /// 503; nothing was done.
-    Unavailable,
-    /// 200 with a page that is not JSON; nothing was done.
-    Garbage,
-    /// The request is carried out (the phone rings), but no answer comes.
-    DoneButSilent,
-    /// Nothing is done and no answer comes.
-    Silent,
-    /// This status with this error code.
-    Error {
-        /// HTTP status.
-        status: u16,
-        /// The platform's code.
-        code: u32,
-    },
-}
-
-/// What the person does who is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Callee {
-    /// Picks up after this.
-    Answers(Duration),
-    /// Is on another call.
-    Busy,
-    /// Lets it ring this long; shorter than the request's `Timeout`, which the twin does not wait for.
-    NoAnswer(Duration),
-    /// Cannot be reached.
-    Fails,
-}
-
-/// One request that reached the REST API.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestRequest {
-    /// `POST`, ….
-    pub method: String,
-    /// Path without the host.
-    pub path: String,
-    /// Form fields in order.
-    pub form: Vec<(String, String)>,
-    /// Whether the credential was right.
-    pub authorized: bool,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    requests: Vec<RestRequest>,
-    faults: VecDeque<RestFault>,
-    callees: VecDeque<Callee>,
-    calls: HashMap<String, TwinCall>,
-}
-
-#[derive(Debug)]
-struct World {
-    options: TwinOptions,
-    faults: Faults,
-    http: reqwest::Client,
-    state: Mutex<State>,
-    outbound: mpsc::Sender<TwinCall>,
-}
-
-impl World {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn next_sid(&self, prefix: &str) -> String {
-        format!("{prefix}{:032x}", LAST_ID.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
 /// The platform. Its server ends when this is dropped; its calls end with their tasks.
 #[derive(Debug)]
 pub struct TwilioTwin {
-    /// What is wrong with its REST API. At the start, nothing of the request is done; in the middle, it is done and the
-    /// answer breaks.
-    pub faults: Faults,
-    address: SocketAddr,
-    world: Arc<World>,
-    outbound: tokio::sync::Mutex<mpsc::Receiver<TwinCall>>,
-    server: JoinHandle<()>,
+    twin: PhoneTwin,
+    options: TwinOptions,
 }
 
-impl Drop for TwilioTwin {
-    fn drop(&mut self) {
-        self.server.abort();
+impl Deref for TwilioTwin {
+    type Target = PhoneTwin;
+
+    fn deref(&self) -> &PhoneTwin {
+        &self.twin
+    }
+}
+
+impl From<TwilioTwin> for PhoneTwin {
+    fn from(twilio: TwilioTwin) -> Self {
+        twilio.twin
     }
 }
 
 impl TwilioTwin {
     /// Starts the REST server on a free port of the loopback interface.
     pub async fn start(options: TwinOptions) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(options.webhook_timeout)
-            .build()
-            .map_err(io::Error::other)?;
-        let (sender, outbound) = mpsc::channel(OUTBOUND_WAITING_MAX);
-        let faults = Faults::default();
-        let world =
-            Arc::new(World { options, faults: faults.clone(), http, state: Mutex::default(), outbound: sender });
-        let router = rest::router(world.clone());
-        let listening = faults.clone();
-        let server = tokio::spawn(async move {
-            // It only returns when the task is aborted.
-            let _ = axum::serve(FaultyListener::new(listener, listening), router).await;
-        });
-        Ok(Self { faults, address, world, outbound: tokio::sync::Mutex::new(outbound), server })
-    }
-
-    /// The base of the REST API: `http://127.0.0.1:PORT`.
-    pub fn api_base(&self) -> String {
-        format!("http://{}", self.address)
+        let phone = PhoneOptions {
+            caller: options.caller.clone(),
+            number: options.number.clone(),
+            status_url: options.status_url.clone(),
+            delivery: options.delivery,
+            webhook_retry: options.webhook_retry,
+            webhook_timeout: options.webhook_timeout,
+        };
+        Ok(Self { twin: PhoneTwin::start(Twilio(options.clone()), phone).await?, options })
     }
 
     /// The account and behaviour it was started with.
     pub fn options(&self) -> &TwinOptions {
-        &self.world.options
+        &self.options
+    }
+}
+
+/// How the platform writes and reads.
+struct Twilio(TwinOptions);
+
+impl Twilio {
+    fn form(&self, call: &Call) -> Vec<(String, String)> {
+        fields([
+            ("CallSid", &call.id),
+            ("AccountSid", &self.0.account_sid),
+            ("From", &call.from),
+            ("To", &call.to),
+            ("Caller", &call.from),
+            ("Called", &call.to),
+            ("CallStatus", call.status),
+            ("Direction", if call.is_placed { "outbound-api" } else { "inbound" }),
+            ("ApiVersion", "2010-04-01"),
+            ("FromCity", "SÃO PAULO & CO"),
+            ("CallerName", ""),
+        ])
     }
 
-    /// Lets the next requests to the REST API fail like this, one each.
-    pub fn fail_next(&self, faults: impl IntoIterator<Item = RestFault>) {
-        self.world.state().faults.extend(faults);
+    fn hook(&self, url: &str, form: Vec<(String, String)>, state: &str, token: String) -> Hook {
+        let mut headers = vec![
+            ("content-type", "application/x-www-form-urlencoded; charset=utf-8".to_owned()),
+            ("user-agent", "TwilioProxy/1.1".to_owned()),
+            ("i-twilio-idempotency-token", token),
+        ];
+        headers.extend(self.0.signature_headers(url, &form));
+        let (url, body, state) = (url.to_owned(), encoded(&form), state.to_owned());
+        Hook { method: "POST", url, headers, body, form, state }
     }
 
-    /// What the next people do who are called, one each; afterwards they answer at once.
-    pub fn next_callees(&self, callees: impl IntoIterator<Item = Callee>) {
-        self.world.state().callees.extend(callees);
+    fn ask(&self, call: &Call, url: &str) -> Then {
+        Then::Ask(self.hook(url, self.form(call), call.status, format!("{}-{}", call.id, call.hooks)))
+    }
+}
+
+fn error(status: u16, code: u32, message: &str) -> (u16, Value) {
+    let body = json!({
+        "code": code, "message": message, "status": status,
+        "more_info": format!("https://www.twilio.com/docs/errors/{code}"),
+    });
+    (status, body)
+}
+
+impl Platform for Twilio {
+    fn env(&self, api_base: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("TWILIO_ACCOUNT_SID", self.0.account_sid.clone()),
+            ("TWILIO_AUTH_TOKEN", self.0.auth_token.expose().clone()),
+            ("TWILIO_BASE_URL", api_base.to_owned()),
+        ]
     }
 
-    /// Every request that reached the REST API.
-    pub fn requests(&self) -> Vec<RestRequest> {
-        self.world.state().requests.clone()
+    fn call_id(&self, n: u64) -> String {
+        format!("CA{n:032x}")
     }
 
-    /// A customer calls our number, whose voice webhook is `voice_url`. Returns at once; the call goes on by itself.
-    pub fn place_call(&self, voice_url: &str) -> TwinCall {
-        let sid = self.world.next_sid("CA");
-        let call = call::inbound(self.world.clone(), sid.clone(), voice_url.to_owned());
-        self.world.state().calls.insert(sid, call.clone());
-        call
+    fn is_authorized(&self, headers: &HeaderMap) -> bool {
+        let credential = format!("{}:{}", self.0.account_sid, self.0.auth_token.expose());
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        given == Some(format!("Basic {}", STANDARD.encode(credential)).as_str())
     }
 
-    /// The next call that our side placed by the REST API; `None` when none comes within `within`.
-    pub async fn outbound_call(&self, within: Duration) -> Option<TwinCall> {
-        let mut outbound = self.outbound.lock().await;
-        tokio::time::timeout(within, outbound.recv()).await.ok().flatten()
+    fn asked(&self, request: &RestRequest) -> Asked {
+        let prefix = format!("/2010-04-01/Accounts/{}/", self.0.account_sid);
+        let Some(path) = request.path.strip_prefix(&prefix) else { return Asked::Not(404, 20404) };
+        if (request.method.as_str(), path) == ("POST", "Calls.json") {
+            return dialled(request);
+        }
+        let call = path.strip_prefix("Calls/").and_then(|rest| rest.strip_suffix(".json")).unwrap_or_default();
+        let call = call.to_owned();
+        let verbs = match (request.method.as_str(), request.field("Status"), request.field("Url")) {
+            ("GET", ..) => return Asked::Show { call },
+            ("POST", Some("completed" | "canceled"), _) => vec![Verb::Hangup],
+            ("POST", None, Some(url)) => vec![Verb::Redirect(url.to_owned())],
+            ("POST", ..) => return Asked::Not(400, 21218),
+            _ => return Asked::Not(405, 20004),
+        };
+        Asked::Do { call, verbs, note: Value::Null }
+    }
+
+    fn outcome(&self, outcome: Outcome<'_>) -> (u16, Value) {
+        let (status, sid, record) = match outcome {
+            Outcome::Dialled(sid, record) => (201, sid, record),
+            Outcome::Done(sid, record) => (200, sid, record),
+            Outcome::Missing => return error(404, 20404, "The requested resource was not found"),
+            Outcome::Over => return error(400, 21220, "Call is not in-progress. Cannot redirect."),
+            Outcome::Unauthorized => return error(401, 20003, "Authenticate"),
+            Outcome::Refused(429, 0) => return error(429, 20429, "Too Many Requests"),
+            Outcome::Refused(status, 0) => return error(status, 20503, "As the test wishes."),
+            Outcome::Refused(status, code) => return error(status, code, "refused"),
+        };
+        let account = &self.0.account_sid;
+        let direction = if record.is_placed { "outbound-api" } else { "inbound" };
+        let body = json!({
+            "sid": sid, "account_sid": account, "api_version": "2010-04-01", "status": record.status,
+            "to": record.to, "from": record.from, "direction": direction, "parent_call_sid": null,
+            "phone_number_sid": null, "start_time": null, "end_time": null, "duration": null, "price": null,
+            "price_unit": "USD", "answered_by": null, "forwarded_from": null, "group_sid": null, "caller_name": null,
+            "queue_time": "0", "trunk_sid": null, "subresource_uris": {},
+            "uri": format!("/2010-04-01/Accounts/{account}/Calls/{sid}.json"),
+        });
+        (status, body)
+    }
+
+    fn reports(&self, call: &Call, moment: Moment<'_>) -> Vec<Hook> {
+        let (event, state) = match moment {
+            Moment::Initiated => ("initiated", "initiated"),
+            Moment::Ringing => ("ringing", "ringing"),
+            Moment::Answered => ("answered", "in-progress"),
+            Moment::Ended => ("completed", call.status),
+            _ => return Vec::new(),
+        };
+        let Some(url) = &call.status_url else { return Vec::new() };
+        // At a number only the end can be had.
+        let wanted = call.asked["StatusCallbackEvent"].as_array().map_or(&[][..], Vec::as_slice);
+        if call.is_placed && !wanted.iter().any(|one| one == event) || !call.is_placed && event != "completed" {
+            return Vec::new();
+        }
+        let sequence = call.reports.to_string();
+        let mut form = self.form(call);
+        form.iter_mut().filter(|(name, _)| name == "CallStatus").for_each(|(_, value)| state.clone_into(value));
+        form.extend(fields([("CallbackSource", "call-progress-events"), ("SequenceNumber", &sequence)]));
+        if event == "completed" {
+            form.extend(fields([("CallDuration", &(call.age_ms / 1000).to_string())]));
+        }
+        vec![self.hook(url, form, state, sequence)]
+    }
+
+    fn then(&self, call: &Call, moment: Moment<'_>) -> Then {
+        match moment {
+            Moment::Incoming(url) | Moment::StreamEnded(Some(url)) | Moment::Redirected(url) => self.ask(call, url),
+            Moment::Answered if call.is_placed => self.ask(call, call.asked["Url"].as_str().unwrap_or_default()),
+            _ => Then::GoOn,
+        }
+    }
+
+    fn verbs(&self, _: &Call, answer: &HookAnswer) -> Result<Vec<Verb>, String> {
+        if !(200..300).contains(&answer.status) {
+            return Err(format!("11200: HTTP {}", answer.status));
+        }
+        if !answer.content_type.starts_with("text/xml") && !answer.content_type.starts_with("application/xml") {
+            return Err(format!("12300: content type {:?}", answer.content_type));
+        }
+        parse(&answer.body).map_err(|error| format!("12100: {error}"))
+    }
+
+    fn upgrade(&self, url: &str) -> Vec<(&'static str, String)> {
+        self.0.signature_headers(url, &[])
+    }
+
+    fn frames(
+        &self,
+        call: &Call,
+        n: u64,
+        _: &str,
+        parameters: &[(String, String)],
+    ) -> Result<Box<dyn Frames>, String> {
+        Ok(Box::new(media::MediaStreams {
+            sid: format!("MZ{n:032x}"),
+            call_sid: call.id.clone(),
+            account_sid: self.0.account_sid.clone(),
+            parameters: parameters.to_vec(),
+            sequence: 0,
+            chunk: 0,
+        }))
+    }
+}
+
+fn dialled(request: &RestRequest) -> Asked {
+    let (Some(to), Some(from)) = (request.field("To"), request.field("From")) else { return Asked::Not(400, 21201) };
+    if to.parse::<base::PhoneNumber>().is_err() {
+        return Asked::Not(400, 21211);
+    }
+    if from.parse::<base::PhoneNumber>().is_err() {
+        return Asked::Not(400, 21212);
+    }
+    let Some(url) = request.field("Url").filter(|url| url.starts_with("http")) else { return Asked::Not(400, 21205) };
+    let events = request.form.iter().filter(|(key, _)| key == "StatusCallbackEvent").map(|(_, event)| event);
+    Asked::Dial {
+        to: to.to_owned(),
+        from: from.to_owned(),
+        status_url: request.field("StatusCallback").map(str::to_owned),
+        asked: json!({ "Url": url, "StatusCallbackEvent": events.collect::<Vec<_>>() }),
+        note: Value::Null,
     }
 }

@@ -1,12 +1,9 @@
-//! One media leg: the platform's part of Media Streams.
+//! One media leg of a call.
 
-use super::{Command, Leg, Line, Next, Task};
-use audio_codec_algorithms::{decode_ulaw, encode_ulaw};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use super::call::{Command, Next, Task};
+use super::{Broken, Frames, Leg, Line, Moment, Told};
 use carriers::playout::{BACKGROUND_PEAK, HeardSpan, Playout};
 use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -14,10 +11,12 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 const FRAME: Duration = Duration::from_millis(20);
+/// Samples of a frame at the person's 8 kHz.
 const FRAME_SAMPLES: usize = 160;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the platform waits for the other side of a close.
@@ -25,17 +24,18 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Socket = WebSocketStream<TcpStream>;
 
-/// The platform's numbering of what it sends.
+/// A media socket and the person's end of the line.
 struct Stream {
     socket: Socket,
-    sid: String,
+    frames: Box<dyn Frames>,
     since: Instant,
-    sequence: u64,
-    chunk: u64,
+    frames_sent: u64,
     microphone: VecDeque<i16>,
     line: Line,
     /// The last frame held speech.
     speaking: bool,
+    /// The last sample of the last frame.
+    last: i16,
 }
 
 impl Stream {
@@ -43,16 +43,14 @@ impl Stream {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    async fn send(&mut self, mut event: Value) -> Result<(), String> {
-        self.sequence += 1;
-        event["sequenceNumber"] = self.sequence.to_string().into();
-        event["streamSid"] = self.sid.clone().into();
-        self.socket.send(Message::text(event.to_string())).await.map_err(|error| error.to_string())
+    /// Samples of the stream for each of the person's.
+    fn fineness(&self) -> usize {
+        (self.frames.rate_hz() / 8_000).max(1) as usize
     }
 
-    async fn echo(&mut self, names: impl IntoIterator<Item = String>) -> Result<(), String> {
-        for name in names {
-            self.send(json!({"event": "mark", "mark": {"name": name}})).await?;
+    async fn send(&mut self, messages: impl IntoIterator<Item = Message>) -> Result<(), String> {
+        for message in messages {
+            self.socket.send(message).await.map_err(|error| error.to_string())?;
         }
         Ok(())
     }
@@ -67,7 +65,7 @@ impl Stream {
     async fn send_frame(&mut self, echo: Vec<i16>) -> Result<(), String> {
         let words = self.microphone.len().min(FRAME_SAMPLES);
         let spoken = self.microphone.drain(..words).chain(std::iter::repeat(0)).take(FRAME_SAMPLES);
-        let at = (self.chunk as usize).wrapping_mul(FRAME_SAMPLES);
+        let at = (self.frames_sent as usize).wrapping_mul(FRAME_SAMPLES);
         let background = &self.line.background;
         let behind = |n: usize| background.get((at + n) % background.len().max(1)).copied().unwrap_or(0);
         let gain = self.line.echo.map_or(0.0, |echo| echo.gain);
@@ -76,57 +74,52 @@ impl Stream {
             let sum = i32::from(sample) + i32::from(behind(n)) + back as i32;
             sum.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
         });
-        let bytes: Vec<u8> = mixed.map(encode_ulaw).collect();
-        self.chunk += 1;
-        let timestamp = (self.chunk * 20).to_string();
-        let media = json!({
-            "track": "inbound", "chunk": self.chunk.to_string(), "timestamp": timestamp, "payload": STANDARD.encode(bytes),
-        });
-        self.send(json!({"event": "media", "media": media})).await
+        let mixed: Vec<i16> = mixed.collect();
+        self.frames_sent += 1;
+        let pcm = finer(&mixed, self.last, self.fineness());
+        self.last = mixed.last().copied().unwrap_or(0);
+        let message = self.frames.audio(&pcm);
+        self.send(message).await
     }
+}
+
+/// The same sound with `times` as many samples, on straight lines between those that are there.
+fn finer(pcm: &[i16], before: i16, times: usize) -> Vec<i16> {
+    let starts = std::iter::once(before).chain(pcm.iter().copied());
+    let step = |(from, to): (i16, i16), n: usize| {
+        let (from, to) = (i32::from(from), i32::from(to));
+        (from + (to - from) * (n as i32 + 1) / times as i32) as i16
+    };
+    starts.zip(pcm.iter().copied()).flat_map(|pair| (0..times).map(move |n| step(pair, n))).collect()
 }
 
 impl Task {
     /// Plays one stream to its end.
-    pub(super) async fn stream(&mut self, url: &str, parameters: &[(String, String)]) -> Next {
+    pub(super) async fn stream(
+        &mut self,
+        action: Option<&str>,
+        url: &str,
+        parameters: &[(String, String)],
+    ) -> Next {
+        let frames = self.world.platform.frames(&self.call, super::next_id(), url, parameters);
         let socket = match tokio::time::timeout(CONNECT_TIMEOUT, self.connect(url)).await {
-            Ok(Ok(socket)) => socket,
-            Ok(Err(error)) => {
-                self.change(|record| record.faults.push(format!("31920: {url}: {error}")));
-                return Next::GoOn;
-            }
-            Err(_) => {
-                self.change(|record| record.faults.push(format!("31901: {url}: no answer in time")));
+            Ok(socket) => socket.map_err(|error| format!("31920: {url}: {error}")),
+            Err(_) => Err(format!("31901: {url}: no answer in time")),
+        };
+        let (frames, socket) = match (frames, socket) {
+            (Ok(frames), Ok(socket)) => (frames, socket),
+            (Err(error), _) | (_, Err(error)) => {
+                self.fault(error);
                 return Next::GoOn;
             }
         };
-        let sid = self.world.next_sid("MZ");
-        let since = Instant::now();
-        let mut stream = Stream {
-            socket,
-            sid: sid.clone(),
-            since,
-            sequence: 0,
-            chunk: 0,
-            microphone: VecDeque::new(),
-            line: Line::default(),
-            speaking: false,
-        };
-        self.change(|record| {
-            record.legs.push(Leg {
-                stream_sid: sid,
-                since,
-                playout: Playout::new(8000).with_background_below(BACKGROUND_PEAK),
-                marks: Vec::new(),
-                clears: Vec::new(),
-                spoken: Vec::new(),
-                frames_received: 0,
-                errors: Vec::new(),
-                closed: None,
-            });
-        });
-        let next = match self.open_stream(&mut stream, parameters).await {
-            Ok(()) => self.exchange(&mut stream).await,
+        let mut stream = self.open_leg(frames, socket);
+        let opening = stream.frames.open();
+        let next = match stream.send(opening).await {
+            Ok(()) => {
+                self.report(Moment::StreamBegan(action)).await;
+                self.exchange(&mut stream).await
+            }
             Err(error) => Err(error),
         };
         let at = stream.elapsed_ms();
@@ -144,10 +137,37 @@ impl Task {
         next
     }
 
+    fn open_leg(&self, frames: Box<dyn Frames>, socket: Socket) -> Stream {
+        let since = Instant::now();
+        self.change(|record| {
+            record.legs.push(Leg {
+                stream_sid: frames.id().to_owned(),
+                since,
+                playout: Playout::new(frames.rate_hz()).with_background_below(BACKGROUND_PEAK),
+                marks: Vec::new(),
+                clears: Vec::new(),
+                spoken: Vec::new(),
+                frames_received: 0,
+                errors: Vec::new(),
+                closed: None,
+            });
+        });
+        Stream {
+            socket,
+            frames,
+            since,
+            frames_sent: 0,
+            microphone: VecDeque::new(),
+            line: Line::default(),
+            speaking: false,
+            last: 0,
+        }
+    }
+
     async fn connect(&self, url: &str) -> Result<Socket, String> {
         let mut request = url.into_client_request().map_err(|error| error.to_string())?;
-        for (name, value) in self.world.options.signature_headers(url, &[]) {
-            let value = value.parse().map_err(|_| "a signature that is no header".to_owned())?;
+        for (name, value) in self.world.platform.upgrade(url) {
+            let value = HeaderValue::from_str(&value).map_err(|_| "a signature that is no header".to_owned())?;
             request.headers_mut().insert(name, value);
         }
         let host = request.uri().host().unwrap_or_default().to_owned();
@@ -156,20 +176,6 @@ impl Task {
         tcp.set_nodelay(true).map_err(|error| error.to_string())?;
         let opened = tokio_tungstenite::client_async(request, tcp).await;
         opened.map(|(socket, _)| socket).map_err(|error| error.to_string())
-    }
-
-    async fn open_stream(&self, stream: &mut Stream, parameters: &[(String, String)]) -> Result<(), String> {
-        let connected = json!({"event": "connected", "protocol": "Call", "version": "1.0.0"}).to_string();
-        stream.socket.send(Message::text(connected)).await.map_err(|error| error.to_string())?;
-        let custom: serde_json::Map<String, Value> =
-            parameters.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-        let start = json!({
-            "accountSid": self.world.options.account_sid, "streamSid": stream.sid, "callSid": self.sid,
-            "tracks": ["inbound"],
-            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
-            "customParameters": custom,
-        });
-        stream.send(json!({"event": "start", "start": start})).await
     }
 
     fn leg<T>(&self, change: impl FnOnce(&mut Leg) -> T) -> Option<T> {
@@ -190,17 +196,12 @@ impl Task {
                     stream.send_frame(returned).await?;
                 }
                 message = stream.socket.next() => match message {
-                    Some(Ok(Message::Text(text))) => {
-                        if let Err(why) = self.heard_from_us(stream, &text).await {
-                            self.leg(|leg| leg.errors.push(format!("31951: {why}")));
-                            close(stream, CloseCode::Protocol).await;
+                    Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                        if let Err((code, why)) = self.heard_from_us(stream, &message).await {
+                            self.leg(|leg| leg.errors.push(why));
+                            close(stream, code).await;
                             return Ok((Next::GoOn, None));
                         }
-                    }
-                    Some(Ok(Message::Binary(_))) => {
-                        self.leg(|leg| leg.errors.push("31951: a binary message".to_owned()));
-                        close(stream, CloseCode::Unsupported).await;
-                        return Ok((Next::GoOn, None));
                     }
                     Some(Ok(Message::Close(frame))) => {
                         return Ok((Next::GoOn, frame.map(|frame| frame.code.into())));
@@ -219,11 +220,12 @@ impl Task {
     /// What the agent said that comes back in the frame that ends now.
     fn returned(&self, stream: &Stream) -> Vec<i16> {
         let Some(echo) = stream.line.echo else { return Vec::new() };
-        let Some(end) = (stream.chunk * 20).checked_sub(echo.delay_ms) else { return Vec::new() };
-        let end = end as usize * FRAME_SAMPLES / 20;
+        let Some(end) = (stream.frames_sent * 20).checked_sub(echo.delay_ms) else { return Vec::new() };
+        let (end, fineness) = (end as usize * FRAME_SAMPLES / 20, stream.fineness());
         self.leg(|leg| {
             let from = end.saturating_sub(FRAME_SAMPLES);
-            leg.playout.heard().get(from..end).map(<[i16]>::to_vec)
+            let heard = leg.playout.heard().get(from * fineness..end * fineness)?;
+            Some(heard.iter().step_by(fineness).copied().collect())
         })
         .flatten()
         .unwrap_or_default()
@@ -247,40 +249,35 @@ impl Task {
             leg.marks.extend(reached.iter().cloned());
             reached
         });
-        stream.echo(reached.unwrap_or_default().into_iter().map(|mark| mark.name)).await
+        let echoes: Vec<Message> =
+            reached.unwrap_or_default().iter().map(|mark| stream.frames.played(&mark.name)).collect();
+        stream.send(echoes).await
     }
 
     /// Takes one message of our side as strictly as the platform does.
-    async fn heard_from_us(&mut self, stream: &mut Stream, text: &str) -> Result<(), String> {
-        self.play(stream).await?;
-        let message: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if message["streamSid"] != stream.sid.as_str() {
-            return Err("a message of another stream".to_owned());
-        }
-        match message["event"].as_str() {
-            Some("media") => {
-                let payload = message["media"]["payload"].as_str().ok_or("media without a payload")?;
-                let bytes = STANDARD.decode(payload).map_err(|error| error.to_string())?;
-                let pcm: Vec<i16> = bytes.iter().map(|byte| decode_ulaw(*byte)).collect();
+    async fn heard_from_us(&mut self, stream: &mut Stream, message: &Message) -> Result<(), Broken> {
+        let gone = |error| (CloseCode::Abnormal, error);
+        self.play(stream).await.map_err(gone)?;
+        match stream.frames.read(message)? {
+            Told::Audio(pcm) => {
                 self.leg(|leg| {
                     leg.frames_received += 1;
                     leg.playout.push_audio(&pcm);
                 });
                 Ok(())
             }
-            Some("mark") => {
-                let name = message["mark"]["name"].as_str().ok_or("a mark without a name")?;
-                self.leg(|leg| leg.playout.push_mark(name));
-                self.play(stream).await
+            Told::Mark(name) => {
+                self.leg(|leg| leg.playout.push_mark(&name));
+                self.play(stream).await.map_err(gone)
             }
-            Some("clear") => {
+            Told::Clear => {
                 let dropped = self.leg(|leg| {
                     leg.clears.push((leg.playout.now_ms(), leg.playout.queued_ms()));
                     leg.playout.clear()
                 });
-                stream.echo(dropped.unwrap_or_default()).await
+                let cleared = stream.frames.cleared(&dropped.unwrap_or_default());
+                stream.send(cleared).await.map_err(gone)
             }
-            other => Err(format!("event {other:?}")),
         }
     }
 
@@ -295,25 +292,28 @@ impl Task {
                 return Ok(None);
             }
             Some(Command::Press(key)) => {
-                let dtmf = json!({"track": "inbound_track", "digit": key.to_string()});
-                stream.send(json!({"event": "dtmf", "dtmf": dtmf})).await?;
+                let pressed = stream.frames.key(key);
+                stream.send([pressed]).await?;
                 return Ok(None);
             }
             Some(Command::Inject(text)) => {
-                stream.socket.send(Message::text(text)).await.map_err(|error| error.to_string())?;
+                stream.send([Message::text(text)]).await?;
                 return Ok(None);
             }
             Some(Command::InjectBinary(bytes)) => {
-                stream.socket.send(Message::binary(bytes)).await.map_err(|error| error.to_string())?;
+                stream.send([Message::binary(bytes)]).await?;
                 return Ok(None);
             }
             Some(Command::Cut) => return Ok(Some(Next::GoOn)),
-            Some(Command::Redirect(url)) => Next::Ask(url),
+            Some(Command::Do(verbs, note)) => match self.interrupted(verbs, note) {
+                Some(next) => next,
+                None => return Ok(None),
+            },
             // Every handle of the call is gone: the person went away.
-            Some(Command::HangUp | Command::Complete) | None => Next::End("completed"),
+            Some(Command::HangUp) | None => Next::End("completed"),
         };
-        let stop = json!({"accountSid": self.world.options.account_sid, "callSid": self.sid});
-        stream.send(json!({"event": "stop", "stop": stop})).await?;
+        let stop = stream.frames.stop();
+        stream.send(stop).await?;
         close(stream, CloseCode::Normal).await;
         Ok(Some(ended))
     }
