@@ -6,7 +6,8 @@ mod support;
 
 use base::Secret;
 use model::call::CallState;
-use sip::{CommandError, Verdict};
+use sip::{CommandError, Listen, Transport, Verdict};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use support::{Manners, Office, Sipp, endpoint, ports};
 
@@ -206,6 +207,22 @@ async fn calls_come_over_streams_too() {
     Sipp::calls(address, "call", &["-t", "t1"]).succeeds().await;
     let seen = office.until("the call is over", support::Seen::is_over).await;
     assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
+}
+
+#[tokio::test]
+async fn calls_come_over_the_newer_internet() {
+    let office = Office::new(Manners::default());
+    let listens = SocketAddr::from((Ipv6Addr::LOCALHOST, ports(2)));
+    let (_endpoint, _) = endpoint(&office, |config| {
+        config.listen = vec![Listen { transport: Transport::Udp, address: listens }];
+        config.trunks[0].host = "[::1]".into();
+    })
+    .await;
+    Sipp::calls(listens, "call", &["-d", "1000"]).succeeds().await;
+    let seen = office.until("the call is over", support::Seen::is_over).await;
+    assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
+    let quality = seen.reports.last().unwrap().quality.unwrap();
+    assert!(quality.received >= 30, "{quality:?}");
 }
 
 #[tokio::test]

@@ -8,10 +8,10 @@ use base::Secret;
 use base64::Engine as _;
 use carriers::sip::sdp::Protection;
 use model::call::CallState;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use sip::config::Certificate;
 use sip::{Config, Endpoint, Listen, Transport};
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use support::{LONG, Manners, Office, Seen, endpoint, ports};
 use testkit::phone::{Options, Phone, Recording};
@@ -23,6 +23,8 @@ const FRAMES_SPOKEN: u64 = 120;
 fn certificate() -> (Certificate, Vec<u8>) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // With the name that both would have otherwise, the one certificate would seem to vouch for itself.
+    params.distinguished_name.push(DnType::CommonName, "authority of a test");
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
@@ -116,18 +118,6 @@ async fn a_telephone_calls_over_tls_with_protected_audio() {
     .await;
     room.address = tls;
     comes_back_whole(room, ";transport=tls").await;
-}
-
-#[tokio::test]
-async fn a_telephone_calls_over_the_newer_internet() {
-    let address = SocketAddr::from((Ipv6Addr::LOCALHOST, ports(2)));
-    let mut room = Room::new(Options { ip: "::1".into(), ..Options::default() }, |config| {
-        config.listen = vec![Listen { transport: Transport::Udp, address }];
-        config.trunks[0].host = "[::1]".into();
-    })
-    .await;
-    room.address = address;
-    comes_back_whole(room, "").await;
 }
 
 #[tokio::test]

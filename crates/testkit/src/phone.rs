@@ -18,8 +18,6 @@ const QUIT_MAX: Duration = Duration::from_secs(20);
 /// How a telephone is.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where it listens; also for audio.
-    pub ip: String,
     /// `udp`, `tcp` or `tls`.
     pub transport: &'static str,
     /// Whether it speaks protected audio alone.
@@ -37,7 +35,6 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            ip: "127.0.0.1".into(),
             transport: "udp",
             is_protected: false,
             codec: "",
@@ -72,7 +69,6 @@ pub struct Phone {
     stdin: tokio::sync::Mutex<ChildStdin>,
     events: Arc<Mutex<Vec<Value>>>,
     changed: watch::Receiver<usize>,
-    ip: String,
     port: u16,
     folder: TempDir,
 }
@@ -87,7 +83,7 @@ impl Phone {
         let port = ports::free(16);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/conformance/sip_phone.py");
         let mut command = Command::new(python());
-        command.arg(script).args(["--port", &port.to_string(), "--ip", &options.ip, "--transport", options.transport]);
+        command.arg(script).args(["--port", &port.to_string(), "--transport", options.transport]);
         command.arg("--folder").arg(folder.path()).args(["--user", &options.user]);
         command.args(["--protection", if options.is_protected { "protected" } else { "plain" }]);
         command.args(["--codec", options.codec]);
@@ -113,18 +109,14 @@ impl Phone {
                 }
             }
         });
-        let phone = Self { child, stdin, events, changed, ip: options.ip, port, folder };
+        let phone = Self { child, stdin, events, changed, port, folder };
         phone.until(START_MAX, "the telephone is ready", |phone| phone.last("ready")).await;
         phone
     }
 
     /// `ADDRESS:PORT`.
     pub fn host(&self) -> String {
-        if self.ip.contains(':') {
-            format!("[{}]:{}", self.ip, self.port)
-        } else {
-            format!("{}:{}", self.ip, self.port)
-        }
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// A folder of its own, for files that it shall play.

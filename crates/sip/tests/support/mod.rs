@@ -207,7 +207,8 @@ impl Sipp {
     fn start(target: Option<SocketAddr>, name: &str, more: &[&str]) -> Self {
         let port = ports(8);
         let mut command = Command::new("sipp");
-        command.arg("-sf").arg(scenario(name)).args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-nostdin"]);
+        let ip = if target.is_some_and(|target| target.is_ipv6()) { "::1" } else { "127.0.0.1" };
+        command.arg("-sf").arg(scenario(name)).args(["-i", ip, "-mi", ip, "-nostdin"]);
         command.args(["-p", &port.to_string(), "-mp", &(port + 2).to_string(), "-rtp_echo"]);
         if !more.contains(&"-m") {
             command.args(["-m", "1"]);
