@@ -109,7 +109,10 @@ async fn comes_in(carrier: &'static str) {
     detail.assert_sound();
     let call = detail.call();
     assert_eq!((&call["state"], &call["direction"]), (&json!("completed"), &json!("inbound")), "{call}");
-    assert_eq!((&call["customer"], &call["number"], &call["carrier"]), (&json!(CALLER), &json!(NUMBER), &json!(carrier)));
+    assert_eq!(
+        (&call["customer"], &call["number"], &call["carrier"]),
+        (&json!(CALLER), &json!(NUMBER), &json!(carrier))
+    );
     assert_eq!(detail.texts("caller_turn", "text"), [SATURDAY, "42", STOP]);
     let heard = detail.heard();
     assert_eq!((heard.len(), &heard[..2], heard.last()), (4, &[GREETING, OPENING][..], Some(&GOODBYE)), "{heard:#?}");

@@ -314,11 +314,7 @@ impl World<TwilioTwin> {
 
 impl<P: Deref<Target = PhoneTwin>> World<P> {
     /// A world whose calls come over the platform of this name.
-    pub async fn around(
-        carrier: &'static str,
-        setting: Setting,
-        phone: impl AsyncFnOnce(PhoneOptions) -> P,
-    ) -> Self {
+    pub async fn around(carrier: &'static str, setting: Setting, phone: impl AsyncFnOnce(PhoneOptions) -> P) -> Self {
         let place = Place::new();
         let stt = deepgram::Behaviour {
             key: STT_KEY.to_owned(),
