@@ -9,6 +9,7 @@ mod kill;
 mod knowledge;
 mod nodes;
 mod on_device_call;
+mod phones_call;
 mod providers;
 mod quick_start;
 mod replay;

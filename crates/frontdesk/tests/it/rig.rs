@@ -2,10 +2,12 @@
 
 use reqwest::StatusCode;
 use serde_json::Value;
+use sim::twins::phone::{PhoneOptions, PhoneTwin};
 use sim::twins::twilio::{CallRecord, Leg, StatusDelivery, TwilioTwin, TwinCall, TwinOptions};
 use sim::twins::{deepgram, elevenlabs, openai};
 use std::f64::consts::TAU;
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -262,15 +264,17 @@ impl Detail {
     }
 }
 
-/// The platforms around a server.
-pub struct World {
+/// The platforms around a server: one that brings calls, and the providers.
+pub struct World<P = TwilioTwin> {
     /// What else is in the server's environment.
     pub more_env: Vec<(String, String)>,
     pub place: Place,
     pub stt: sim::twins::Twin,
     pub llm: sim::twins::Twin,
     pub tts: sim::twins::Twin,
-    pub phone: TwilioTwin,
+    pub phone: P,
+    /// The name of the platform that brings calls.
+    pub carrier: &'static str,
 }
 
 /// How the world is.
@@ -291,8 +295,26 @@ impl Setting {
     }
 }
 
-impl World {
+impl World<TwilioTwin> {
     pub async fn new(setting: Setting) -> Self {
+        World::around("twilio", setting, async |phone| {
+            let options = TwinOptions {
+                caller: phone.caller,
+                number: phone.number,
+                status_url: phone.status_url,
+                delivery: phone.delivery,
+                webhook_retry: phone.webhook_retry,
+                ..TwinOptions::new(ACCOUNT, AUTH_TOKEN)
+            };
+            TwilioTwin::start(options).await.expect("a twin")
+        })
+        .await
+    }
+}
+
+impl<P: Deref<Target = PhoneTwin>> World<P> {
+    /// A world whose calls come over the platform of this name.
+    pub async fn around(carrier: &'static str, setting: Setting, phone: impl AsyncFnOnce(PhoneOptions) -> P) -> Self {
         let place = Place::new();
         let stt = deepgram::Behaviour {
             key: STT_KEY.to_owned(),
@@ -302,13 +324,13 @@ impl World {
         let llm = openai::Behaviour { key: LLM_KEY.to_owned(), rules: setting.rules, ..openai::Behaviour::default() };
         let tts =
             elevenlabs::Behaviour { key: TTS_KEY.to_owned(), voice: quick_voice(), ..elevenlabs::Behaviour::default() };
-        let phone = TwinOptions {
+        let options = PhoneOptions {
             caller: CALLER.to_owned(),
             number: NUMBER.to_owned(),
-            status_url: Some(format!("{}/carriers/twilio/status", place.base_url())),
+            status_url: Some(format!("{}/carriers/{carrier}/status", place.base_url())),
             delivery: setting.delivery,
             webhook_retry: setting.webhook_retry,
-            ..TwinOptions::new(ACCOUNT, AUTH_TOKEN)
+            ..PhoneOptions::default()
         };
         Self {
             more_env: Vec::new(),
@@ -316,7 +338,8 @@ impl World {
             stt: deepgram::start(stt).await.expect("a twin"),
             llm: openai::start(llm).await.expect("a twin"),
             tts: elevenlabs::start(tts).await.expect("a twin"),
-            phone: TwilioTwin::start(phone).await.expect("a twin"),
+            phone: phone(options).await,
+            carrier,
         }
     }
 
@@ -330,9 +353,6 @@ impl World {
             ("ELEVENLABS_API_KEY", TTS_KEY),
             ("ELEVENLABS_BASE_URL", &self.tts.base_url),
             ("ELEVENLABS_VOICE_ID", "rig-voice"),
-            ("TWILIO_ACCOUNT_SID", ACCOUNT),
-            ("TWILIO_AUTH_TOKEN", AUTH_TOKEN),
-            ("TWILIO_BASE_URL", &self.phone.api_base()),
             ("FRONTDESK_STT_FALLBACK", ""),
             ("FRONTDESK_TTS_FALLBACK", ""),
             ("FRONTDESK_BRAIN_FALLBACK", ""),
@@ -340,7 +360,8 @@ impl World {
             ("FRONTDESK_LOG_FILTER", "debug,hyper=info,reqwest=info,h2=info,sqlx=info"),
         ];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        pairs.into_iter().chain(self.more_env.clone()).collect()
+        let phone = self.phone.env().into_iter().map(|(name, value)| (name.to_owned(), value));
+        pairs.into_iter().chain(phone).chain(self.more_env.clone()).collect()
     }
 
     pub async fn serve(&self) -> Server {
@@ -349,7 +370,7 @@ impl World {
 
     /// The customer calls the business.
     pub fn call_in(&self) -> Person {
-        Person(self.phone.place_call(&format!("{}/carriers/twilio/voice", self.place.base_url())))
+        Person(self.phone.place_call(&format!("{}/carriers/{}/voice", self.place.base_url(), self.carrier)))
     }
 
     /// The recorded inputs of a call, written to a file.

@@ -177,13 +177,7 @@ impl Platform for Exotel {
         Ok(voicebot.into_iter().chain([next]).collect())
     }
 
-    fn frames(
-        &self,
-        call: &Call,
-        n: u64,
-        _: &str,
-        parameters: &[(String, String)],
-    ) -> Result<Box<dyn Frames>, String> {
+    fn frames(&self, call: &Call, n: u64, _: &str, parameters: &[(String, String)]) -> Result<Box<dyn Frames>, String> {
         Ok(Box::new(Stream {
             sid: format!("{n:032x}"),
             call: call.clone(),

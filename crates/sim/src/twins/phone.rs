@@ -287,8 +287,13 @@ pub trait Platform: Send + Sync + 'static {
         Vec::new()
     }
     /// The messages of the `n`th media socket, which a verb asked for with this address and these parameters.
-    fn frames(&self, call: &Call, n: u64, url: &str, parameters: &[(String, String)])
-    -> Result<Box<dyn Frames>, String>;
+    fn frames(
+        &self,
+        call: &Call,
+        n: u64,
+        url: &str,
+        parameters: &[(String, String)],
+    ) -> Result<Box<dyn Frames>, String>;
 }
 
 /// A message that the platform does not take: how it closes the socket, and what it logs.

@@ -168,13 +168,7 @@ impl Platform for Plivo {
         xml::response(&answer.body)?.iter().map(verb).collect()
     }
 
-    fn frames(
-        &self,
-        call: &Call,
-        n: u64,
-        _: &str,
-        parameters: &[(String, String)],
-    ) -> Result<Box<dyn Frames>, String> {
+    fn frames(&self, call: &Call, n: u64, _: &str, parameters: &[(String, String)]) -> Result<Box<dyn Frames>, String> {
         let mut extra = parameters.to_vec();
         let at = extra.iter().position(|(name, _)| name == "contentType").ok_or("a stream without contentType")?;
         let (_, content_type) = extra.swap_remove(at);
@@ -269,7 +263,9 @@ impl Stream {
         }
         match event {
             Some("playAudio") => self.played_audio(&told["media"]).map(Told::Audio),
-            Some("checkpoint") => Ok(Told::Mark(told["name"].as_str().ok_or("a checkpoint without a name")?.to_owned())),
+            Some("checkpoint") => {
+                Ok(Told::Mark(told["name"].as_str().ok_or("a checkpoint without a name")?.to_owned()))
+            }
             Some("clearAudio") => Ok(Told::Clear),
             other => Err(format!("event {other:?}")),
         }

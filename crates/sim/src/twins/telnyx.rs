@@ -205,13 +205,7 @@ impl Platform for Telnyx {
         Ok(Vec::new())
     }
 
-    fn frames(
-        &self,
-        call: &Call,
-        n: u64,
-        _: &str,
-        parameters: &[(String, String)],
-    ) -> Result<Box<dyn Frames>, String> {
+    fn frames(&self, call: &Call, n: u64, _: &str, parameters: &[(String, String)]) -> Result<Box<dyn Frames>, String> {
         let is_heard = |name: &str, value: &str| parameters.iter().any(|(own, is)| own == name && is == value);
         if !is_heard("stream_bidirectional_mode", "rtp") || !is_heard("stream_bidirectional_codec", "PCMU") {
             return Err("our side would not be heard in this stream".to_owned());

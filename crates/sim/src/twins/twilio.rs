@@ -268,13 +268,7 @@ impl Platform for Twilio {
         self.0.signature_headers(url, &[])
     }
 
-    fn frames(
-        &self,
-        call: &Call,
-        n: u64,
-        _: &str,
-        parameters: &[(String, String)],
-    ) -> Result<Box<dyn Frames>, String> {
+    fn frames(&self, call: &Call, n: u64, _: &str, parameters: &[(String, String)]) -> Result<Box<dyn Frames>, String> {
         Ok(Box::new(media::MediaStreams {
             sid: format!("MZ{n:032x}"),
             call_sid: call.id.clone(),

@@ -111,7 +111,9 @@ impl Platform for Vonage {
         let token = jsonwebtoken::decode::<Value>(given.trim_start_matches("Bearer "), &key, &validation);
         token.is_ok_and(|token| {
             let claims = token.claims;
-            claims["application_id"] == self.application_id.as_str() && claims["jti"].is_string() && claims["iat"].is_u64()
+            claims["application_id"] == self.application_id.as_str()
+                && claims["jti"].is_string()
+                && claims["iat"].is_u64()
         })
     }
 
@@ -208,13 +210,7 @@ impl Platform for Vonage {
         ncco.as_array().ok_or("an NCCO is a list")?.iter().map(action).collect()
     }
 
-    fn frames(
-        &self,
-        _: &Call,
-        n: u64,
-        _: &str,
-        parameters: &[(String, String)],
-    ) -> Result<Box<dyn Frames>, String> {
+    fn frames(&self, _: &Call, n: u64, _: &str, parameters: &[(String, String)]) -> Result<Box<dyn Frames>, String> {
         let content_type = parameters.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
         let rate = content_type.and_then(|kind| kind.strip_prefix("audio/l16;rate="));
         let rate_hz = rate.and_then(|rate| rate.parse().ok()).filter(|rate| [8_000, 16_000, 24_000].contains(rate));

@@ -95,12 +95,7 @@ fn finer(pcm: &[i16], before: i16, times: usize) -> Vec<i16> {
 
 impl Task {
     /// Plays one stream to its end.
-    pub(super) async fn stream(
-        &mut self,
-        action: Option<&str>,
-        url: &str,
-        parameters: &[(String, String)],
-    ) -> Next {
+    pub(super) async fn stream(&mut self, action: Option<&str>, url: &str, parameters: &[(String, String)]) -> Next {
         let frames = self.world.platform.frames(&self.call, super::next_id(), url, parameters);
         let socket = match tokio::time::timeout(CONNECT_TIMEOUT, self.connect(url)).await {
             Ok(socket) => socket.map_err(|error| format!("31920: {url}: {error}")),

@@ -1,0 +1,170 @@
+//! Whole calls over every phone platform that carries audio to us, by the real program: each twin is as strict about its
+//! frames, signatures and answers as the platform.
+
+use crate::rig::{CALLER, GOODBYE, GREETING, NUMBER, Person, Server, Setting, World};
+use reqwest::StatusCode;
+use serde_json::json;
+use sim::twins::exotel::Exotel;
+use sim::twins::openai::{Reply, Rule};
+use sim::twins::phone::{Callee, PhoneOptions, PhoneTwin};
+use sim::twins::plivo::Plivo;
+use sim::twins::telnyx::Telnyx;
+use sim::twins::vonage::Vonage;
+use std::time::Duration;
+
+const SATURDAY: &str = "When are you open on Saturday?";
+const OPENING: &str = "On Saturday we are open from ten to four.";
+const RETURNS: &str = "You can send anything back within thirty days. The parcel must hold everything that was in it. We pay the \
+                       money back within one week after it has arrived in our workshop.";
+const STOP: &str = "Sorry, stop. Thank you, goodbye.";
+
+/// Said while an answer is on its way, which depends on the machine's load and not on the platform.
+const FILLER: &str = "One moment, please.";
+
+type Around = World<Box<PhoneTwin>>;
+
+/// The platform of this name, set up as its guide says.
+async fn platform(name: &str, options: PhoneOptions) -> Box<PhoneTwin> {
+    let started = match name {
+        "vonage" => {
+            let application = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab";
+            PhoneTwin::start(Vonage::new(application, "hunter2hunter2hunter2hunter2hunter2"), options).await
+        }
+        "telnyx" => {
+            // One address for everything.
+            let status_url = options.status_url.as_ref().map(|url| url.replace("/status", "/voice"));
+            PhoneTwin::start(Telnyx::new("KEY0123456789", &[7; 32]), PhoneOptions { status_url, ..options }).await
+        }
+        "plivo" => PhoneTwin::start(Plivo::new("MAXXXXXXXXXXXXXXXXXX", "plivo-token-5af1"), options).await,
+        "exotel" => {
+            let account = Exotel {
+                account_sid: "brightleaf1".to_owned(),
+                api_key: "exotel-key".to_owned(),
+                api_token: "exotel-token".to_owned(),
+                webhook_secret: "exotelwebhooksecret".to_owned(),
+            };
+            PhoneTwin::start(account, options).await
+        }
+        other => panic!("{other} has no twin"),
+    };
+    Box::new(started.expect("a twin"))
+}
+
+/// The business with a number of this platform.
+async fn open(carrier: &'static str, setting: Setting) -> (Around, Server) {
+    let world = World::around(carrier, setting, async |options| platform(carrier, options).await).await;
+    let server = world.serve().await;
+    let (status, number) =
+        server.post("/api/v1/numbers", &json!({"number": NUMBER, "carrier": carrier, "agent": "robin"})).await;
+    assert_eq!(status, StatusCode::CREATED, "{number}");
+    (world, server)
+}
+
+fn goodbye() -> Rule {
+    Rule::on_user("goodbye", Reply::calls("end_call", json!({})))
+}
+
+/// Neither side did anything that the other does not take, and every report arrived.
+fn assert_clean(person: &Person) {
+    person.0.record(|record| {
+        assert_eq!(record.faults, Vec::<String>::new());
+        assert_eq!(record.status, "completed");
+        assert!(record.legs.iter().all(|leg| leg.errors.is_empty()), "{:?}", record.leg().map(|leg| &leg.errors));
+        assert_eq!(record.legs.len(), 1);
+        assert!(record.reports.iter().all(|(_, status)| (200..300).contains(status)), "{:?}", record.reports);
+    });
+}
+
+async fn comes_in(carrier: &'static str) {
+    let rules = vec![
+        Rule::on_user("open on saturday", Reply::says(OPENING)),
+        Rule::on_user("42", Reply::says(RETURNS)),
+        goodbye(),
+    ];
+    let (world, server) = open(carrier, Setting::new(&[SATURDAY, STOP], rules)).await;
+    let person = world.call_in();
+    person.hears_greeting().await;
+    person.asks(SATURDAY).await;
+    let pressed_ms = person.now_ms();
+    for key in ['4', '2', '#'] {
+        person.0.press(key).await;
+    }
+    let speaking = person.0.until(Duration::from_secs(5), "the answer to the keys", |record| {
+        record.leg().is_some_and(|leg| {
+            let last = leg.playout.spans().last().filter(|span| span.from_ms > pressed_ms);
+            last.is_some_and(|span| leg.playout.now_ms() >= span.from_ms + 1_000)
+        })
+    });
+    speaking.await.unwrap_or_else(|why| panic!("{why}"));
+    let before = person.leg(|leg| leg.clears.len());
+    let (onset_ms, _) = person.says(STOP).await;
+    let cleared = person
+        .0
+        .until(Duration::from_secs(3), "a clear", |record| record.leg().is_some_and(|leg| leg.clears.len() > before));
+    cleared.await.unwrap_or_else(|why| panic!("{why}"));
+    let (cut_at, _) = person.leg(|leg| leg.clears[before]);
+    assert!(cut_at - onset_ms <= 1_000, "the caller talked against the agent for {} ms", cut_at - onset_ms);
+    person.0.finished(Duration::from_secs(15)).await.expect("the agent hangs up");
+
+    assert_clean(&person);
+    let detail = server.ended_call(person.0.sid()).await;
+    detail.assert_sound();
+    let call = detail.call();
+    assert_eq!((&call["state"], &call["direction"]), (&json!("completed"), &json!("inbound")), "{call}");
+    assert_eq!(
+        (&call["customer"], &call["number"], &call["carrier"]),
+        (&json!(CALLER), &json!(NUMBER), &json!(carrier))
+    );
+    assert_eq!(detail.texts("caller_turn", "text"), [SATURDAY, "42", STOP]);
+    let heard: Vec<&str> = detail.heard().into_iter().filter(|text| *text != FILLER).collect();
+    assert_eq!((heard.len(), &heard[..2], heard.last()), (4, &[GREETING, OPENING][..], Some(&GOODBYE)), "{heard:#?}");
+    // What was heard of the answer is known by marks: a beginning, and neither nothing nor all of it.
+    assert!(RETURNS.starts_with(heard[2]) && heard[2].len() < RETURNS.len() && heard[2].len() > 10, "{heard:#?}");
+    assert_eq!(detail.entries("dtmf").len(), 3);
+    assert!(detail.entries("fault").is_empty(), "{:#?}", detail.entries("fault"));
+    server.is_idle_again().await;
+}
+
+async fn is_placed(carrier: &'static str) {
+    let (world, server) = open(carrier, Setting::new(&["Thank you, goodbye."], vec![goodbye()])).await;
+    world.phone.next_callees([Callee::Answers(Duration::from_millis(200)), Callee::Busy]);
+    let dial = json!({"to": CALLER, "from": NUMBER, "agent": "robin", "carrier": carrier});
+    let (status, placed) = server.post("/api/v1/calls", &dial).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{placed}");
+    let person = Person(world.phone.outbound_call(Duration::from_secs(5)).await.expect("the phone rings"));
+    person.hears_greeting().await;
+    person.says("Thank you, goodbye.").await;
+    person.0.finished(Duration::from_secs(15)).await.expect("the agent hangs up");
+    assert_clean(&person);
+    let detail = server.ended_call(person.0.sid()).await;
+    assert_eq!(detail.id(), placed["id"]);
+    assert_eq!((&detail.call()["state"], &detail.call()["direction"]), (&json!("completed"), &json!("outbound")));
+    let heard: Vec<&str> = detail.heard().into_iter().filter(|text| *text != FILLER).collect();
+    assert_eq!(heard, [GREETING, GOODBYE]);
+    assert!(detail.entries("fault").is_empty(), "{:#?}", detail.entries("fault"));
+
+    let (status, placed) = server.post("/api/v1/calls", &dial).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{placed}");
+    let person = world.phone.outbound_call(Duration::from_secs(5)).await.expect("the phone rings");
+    person.finished(Duration::from_secs(5)).await.expect("nobody answers");
+    assert_eq!(server.ended_call(person.sid()).await.call()["state"], "busy");
+    server.is_idle_again().await;
+}
+
+macro_rules! over {
+    ($($carrier:ident),*) => {
+        $(mod $carrier {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn a_caller_asks_presses_keys_interrupts_and_says_goodbye() {
+                super::comes_in(stringify!($carrier)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn a_placed_call_is_answered_and_the_next_one_is_busy() {
+                super::is_placed(stringify!($carrier)).await;
+            }
+        })*
+    };
+}
+
+over! { vonage, telnyx, plivo, exotel }
