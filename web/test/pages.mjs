@@ -28,6 +28,8 @@ const QUESTIONS = ["When are you open on Saturday?", "How much is a full service
 const PARTS = (process.env.PARTS ?? "jobs,looks,shaping,people").split(",");
 /** Of script, as it comes over the wire, before the code of a page. */
 const FIRST_LOAD_BYTES_MAX = 250_000;
+/** What goes in one packet anyhow. */
+const PLAIN_BYTES_MAX = 1_400;
 const PASSWORD = "a bicycle with two bells";
 
 const [program, ...rest] = process.argv.slice(2);
@@ -148,7 +150,8 @@ async function firstLoad(browser, server) {
   const first = scripts.filter((one) => entry.some((path) => one.url().endsWith(new URL(path, server.url).pathname)));
   let bytes = 0;
   for (const response of first) {
-    if (response.headers()["content-encoding"] !== "gzip") problems.push(`${response.url()} is not compressed`);
+    const packed = response.headers()["content-encoding"] === "gzip";
+    if (!packed && (await response.body()).length > PLAIN_BYTES_MAX) problems.push(`${response.url()} is not compressed`);
     bytes += (await response.request().sizes()).responseBodySize;
   }
   console.log(`    ${first.length} scripts, ${(bytes / 1000).toFixed(1)} kB of them over the wire`);
@@ -175,7 +178,7 @@ async function jobs(browser, server, id) {
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Go to or do anything" }).fill("webhooks");
   await page.keyboard.press("Enter");
-  await page.getByRole("heading", { level: 2, name: "Webhooks" }).waitFor();
+  await page.getByRole("heading", { level: 2, name: "Webhooks", exact: true }).waitFor();
 
   begin("g and a letter go to a page");
   await page.keyboard.press("g");
@@ -268,7 +271,8 @@ async function jobs(browser, server, id) {
   await check(page, "end a call");
   await page.getByRole("alertdialog").getByRole("button", { name: "End call" }).click();
   await page.getByText("This call is over").waitFor();
-  if (await card.isVisible()) throw new Error("the call is still on the wall");
+  // The wall is drawn ten times a second, and on a busy machine less often.
+  await card.waitFor({ state: "detached", timeout: 5_000 });
 
   begin("first steps: a document is taken in where one is asked for it");
   await page.goto(`${server.url}/start`);
