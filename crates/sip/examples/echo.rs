@@ -59,6 +59,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         user: None,
         password: None,
         registers: false,
+        is_probed: false,
         allowed: vec!["127.0.0.0/8".parse()?],
         protection: Protection::Allowed,
         codecs: Codec::ALL.to_vec(),
