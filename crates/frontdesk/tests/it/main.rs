@@ -13,6 +13,7 @@ mod providers;
 mod quick_start;
 mod replay;
 mod rig;
+mod sip_call;
 mod supervise;
 mod vault;
 mod vendors_call;

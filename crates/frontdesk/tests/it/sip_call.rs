@@ -1,0 +1,355 @@
+//! Whole calls over a SIP trunk, by the real program and a real telephone.
+
+use crate::rig::{CALLER, Detail, GOODBYE, GREETING, Server, Setting, World, poll, voice};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use sim::twins::openai::{Reply, Rule};
+use std::net::UdpSocket;
+use std::time::Duration;
+use testkit::phone::{Options, Phone, Sound};
+use testkit::ports;
+
+/// The number that the trunk brings.
+const NUMBER: &str = "+49405550171";
+const SATURDAY: &str = "When are you open on Saturday?";
+const OPENING: &str = "On Saturday we are open from ten to four.";
+const BYE: &str = "Thank you, goodbye.";
+const RETURN: &str = "How can I return something?";
+const RETURNS: &str = "You can send anything back within thirty days. The parcel must hold everything that was in it. We pay \
+                       the money back within one week after it has arrived in our workshop.";
+const SHORTLY: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(25);
+
+fn rules() -> Vec<Rule> {
+    vec![
+        Rule::on_user("open on saturday", Reply::says(OPENING)),
+        Rule::on_user("return something", Reply::says(RETURNS)),
+        Rule::on_user("48213", Reply::says("Your order is on its way.")),
+        Rule::on_user("goodbye", Reply::calls("end_call", json!({}))),
+    ]
+}
+
+/// The program with a trunk to a telephone, and the telephone.
+struct Office {
+    world: World,
+    server: Server,
+    phone: Phone,
+    /// Where the program listens.
+    sip: u16,
+    /// Its first port of audio, of twenty.
+    rtp: u16,
+}
+
+impl Office {
+    async fn open(script: &[&'static str]) -> Self {
+        let phone = Phone::start(Options { user: CALLER.into(), ..Options::default() }).await;
+        let host = phone.host();
+        Self::with(script, phone, &host).await
+    }
+
+    /// With a telephone that may stand elsewhere than the trunk's other end.
+    async fn with(script: &[&'static str], phone: Phone, host: &str) -> Self {
+        let world = World::new(Setting::new(script, rules())).await;
+        let sip = ports::free(22);
+        let rtp = sip + 2;
+        let table = format!(
+            "[sip]\nlisten = [\"udp:127.0.0.1:{sip}\", \"tcp:127.0.0.1:{sip}\"]\nrtp_ports = \"{rtp}-{}\"\n\
+             [[sip.trunks]]\nname = \"company\"\nhost = \"{host}\"\n\
+             [[numbers]]\nnumber = \"{NUMBER}\"\ncarrier = \"sip\"\nagent = \"robin\"\n",
+            rtp + 19,
+        );
+        std::fs::write(world.place.path().join("frontdesk.toml"), table).expect("written");
+        let server = world.serve().await;
+        Self { world, server, phone, sip, rtp }
+    }
+
+    async fn is_called(&self) {
+        self.phone.tell(&format!("call sip:{NUMBER}@127.0.0.1:{}", self.sip)).await;
+        self.phone.next("up", 0, SHORTLY).await;
+    }
+
+    /// Speaks as long as a person would for this line. Gives the times at which it begins and ends.
+    async fn says(&self, line: &str) -> (u64, u64) {
+        let ms = (line.split_whitespace().count() as u64 * 260).max(700);
+        let file = self.phone.folder().join("line.wav");
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 8_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut wav = hound::WavWriter::create(&file, spec).expect("a file");
+        voice(ms).into_iter().for_each(|sample| wav.write_sample(sample).expect("written"));
+        wav.finalize().expect("written");
+        let from_ms = self.phone.tell(&format!("say {}", file.display())).await;
+        (from_ms, from_ms + ms)
+    }
+
+    /// Waits until the agent has said something from `since_ms` on and is quiet again.
+    async fn hears_out(&self, since_ms: u64, what: &str) -> Sound {
+        let settled = |phone: &Phone| {
+            let sounds = phone.sounds();
+            let first = sounds.iter().find(|sound| sound.from_ms >= since_ms)?;
+            let last = sounds.last()?.to_ms?;
+            Some(Sound { to_ms: Some(last), ..*first })
+        };
+        self.phone.until(LONG, what, settled).await
+    }
+
+    async fn asks(&self, line: &str) -> Sound {
+        let (_, to_ms) = self.says(line).await;
+        let answer = self.hears_out(to_ms, line).await;
+        assert!(answer.from_ms - to_ms <= 3_000, "silence for {} ms after {line:?}", answer.from_ms - to_ms);
+        answer
+    }
+
+    /// The only call, as soon as its row says that it is over.
+    async fn ended(&self) -> Detail {
+        let id = poll(Duration::from_secs(15), "the end of the call in its row", async || {
+            let (_, list) = self.server.get("/api/v1/calls").await;
+            let call = list["items"].as_array()?.first()?.clone();
+            call["ended_at_ms"].is_i64().then(|| call["id"].as_str().expect("an id").to_owned())
+        });
+        let detail = self.server.detail(&id.await).await;
+        self.server.is_idle_again().await;
+        detail
+    }
+
+    /// Rubbish to where the program listens, and to every port of audio.
+    fn is_pelted(&self) {
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).expect("a socket");
+        let torture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/sip/torture.txt");
+        let torture = std::fs::read_to_string(torture).expect("the messages").replace('\n', "\r\n");
+        let mut datagrams: Vec<Vec<u8>> = torture.split("\r\n== ").map(|one| one.as_bytes().to_vec()).collect();
+        datagrams.extend((0..200u32).map(|seed| {
+            let byte = |at: u32| (seed.wrapping_mul(2_654_435_761).wrapping_add(at.wrapping_mul(40_503)) >> 7) as u8;
+            (0..seed * 7).map(byte).collect()
+        }));
+        datagrams.push(vec![0x80, 0, 0, 1]);
+        for datagram in datagrams.iter().filter(|one| one.len() < 60_000) {
+            for port in [self.sip].into_iter().chain(self.rtp..self.rtp + 20) {
+                // A port on which nobody listens says so; that is not the sender's affair.
+                let _ = socket.send_to(datagram, ("127.0.0.1", port));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_over_a_trunk_asks_interrupts_presses_keys_and_is_let_go() {
+    let office = Office::open(&[SATURDAY, RETURN, "Sorry, stop. When are you open on Saturday?", BYE]).await;
+    office.is_called().await;
+    let greeting = office.hears_out(0, "the greeting").await;
+    let spoken_ms = greeting.to_ms.expect("an end") - greeting.from_ms;
+    let written_ms = GREETING.chars().count() as u64 * crate::rig::CHAR_MS;
+    assert!(spoken_ms.abs_diff(written_ms) <= 300, "the greeting of {written_ms} ms was heard for {spoken_ms} ms");
+
+    office.asks(SATURDAY).await;
+    office.is_pelted();
+
+    // A long answer, and somebody who does not want to hear it.
+    let (_, to_ms) = office.says(RETURN).await;
+    let begun = office.phone.until(SHORTLY, "the long answer", |phone| {
+        phone.sounds().last().copied().filter(|sound| sound.from_ms >= to_ms)
+    });
+    begun.await;
+    let (onset_ms, spoken_ms) = office.says("Sorry, stop. When are you open on Saturday?").await;
+    let stopped = office.phone.until(SHORTLY, "the agent stops", |phone| {
+        phone.sounds().into_iter().find(|sound| sound.from_ms >= to_ms)?.to_ms
+    });
+    let stopped_ms = stopped.await.saturating_sub(onset_ms);
+    assert!(stopped_ms <= 800, "the caller talked against the agent for {stopped_ms} ms");
+    office.hears_out(spoken_ms, "the answer to the interruption").await;
+
+    let pressed_ms = office.phone.tell("keys 48213#").await;
+    office.hears_out(pressed_ms, "the answer to the keys").await;
+    office.is_pelted();
+    office.says(BYE).await;
+    let over = office.phone.next("over", 0, LONG).await;
+    assert_eq!(over["status"], 200, "{over}");
+
+    let detail = office.ended().await;
+    let call = detail.call();
+    assert_eq!(
+        (&call["state"], &call["direction"], &call["carrier"]),
+        (&json!("completed"), &json!("inbound"), &json!("sip"))
+    );
+    assert_eq!((&call["customer"], &call["number"]), (&json!(CALLER), &json!(NUMBER)));
+    assert_eq!(detail.texts("dtmf", "digit").concat(), "48213#");
+    let heard = detail.heard();
+    assert_eq!(heard[..2], [GREETING, OPENING], "{heard:#?}");
+    assert!(heard[2].len() < RETURNS.len() && RETURNS.starts_with(heard[2]), "{heard:#?}");
+    assert_eq!(heard[3..], [OPENING, "Your order is on its way.", GOODBYE], "{heard:#?}");
+    detail.assert_sound();
+    office.world.assert_replays(detail.id()).await;
+    let log = office.server.log();
+    assert!(!log.contains(CALLER) && !log.contains("panicked"), "{log}");
+    // The greeting and the answers, as audio: seconds of it.
+    assert!(office.phone.quit().await.loud > 300);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_trunk_says_about_a_call_is_known_to_the_agent_and_shown() {
+    let office = Office::open(&[SATURDAY]).await;
+    let headers = "\tX-Account: 4711\tDiversion: <sip:+49405550188@company>;reason=no-answer\tP-Attestation-Indicator: A\t\
+                   P-Asserted-Identity: <sip:+49405550123@company>";
+    office.phone.tell(&format!("call sip:{NUMBER}@127.0.0.1:{}{headers}", office.sip)).await;
+    office.hears_out(0, "the greeting").await;
+    office.asks(SATURDAY).await;
+    office.phone.tell("hang_up").await;
+    let detail = office.ended().await;
+    assert_eq!(detail.call()["customer"], "+49405550123", "whom the network vouches for");
+    let said = detail.entries("line_said");
+    let facts = &said.first().expect("what the line said")["facts"];
+    assert_eq!((&facts["X-Account"], &facts["diverted from"]), (&json!("4711"), &json!("+49405550188")), "{facts}");
+    assert!(facts["number"].as_str().is_some_and(|text| text.contains("the caller's")), "{facts}");
+    let asked = office.world.llm.record.lines().join("\n");
+    assert!(asked.contains("X-Account") && asked.contains("4711"), "{asked}");
+    office.world.assert_replays(detail.id()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_over_a_trunk_who_hangs_up_ends_the_call() {
+    let office = Office::open(&[]).await;
+    office.is_called().await;
+    office.hears_out(0, "the greeting").await;
+    office.phone.tell("hang_up").await;
+    let detail = office.ended().await;
+    assert_eq!((&detail.call()["state"], &detail.call()["ended_reason"]), (&json!("completed"), &json!("hung_up")));
+    assert_eq!(detail.heard(), [GREETING]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_puts_us_on_hold_is_waited_for_and_answered_afterwards() {
+    let office = Office::open(&[SATURDAY]).await;
+    office.is_called().await;
+    office.hears_out(0, "the greeting").await;
+    let id = live_call(&office).await;
+    let is = async |state: &str| {
+        poll(SHORTLY, state, async || (office.server.detail(&id).await.call()["state"] == state).then_some(())).await;
+    };
+    office.phone.tell("hold").await;
+    is("paused").await;
+    office.phone.tell("unhold").await;
+    is("active").await;
+    office.asks(SATURDAY).await;
+    office.phone.tell("hang_up").await;
+    let detail = office.ended().await;
+    assert_eq!(detail.heard(), [GREETING, OPENING]);
+    detail.assert_sound();
+    office.world.assert_replays(detail.id()).await;
+}
+
+/// What the API is asked to place a call to the customer.
+fn dial() -> Value {
+    json!({"to": CALLER, "from": NUMBER, "agent": "robin"})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_placed_over_a_trunk_rings_is_answered_and_ended_by_the_api() {
+    let office = Office::open(&[SATURDAY]).await;
+    let (status, placed) = office.server.post("/api/v1/calls", &dial()).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{placed}");
+    let incoming = office.phone.next("incoming", 0, SHORTLY).await;
+    let invite = incoming["message"].as_str().expect("a message");
+    assert!(invite.starts_with(&format!("INVITE sip:{CALLER}@")) && invite.contains(NUMBER), "{invite}");
+    poll(SHORTLY, "the row says that it rings", async || {
+        let detail = office.server.detail(placed["id"].as_str().expect("an id")).await;
+        (detail.call()["state"] == "ringing").then_some(())
+    })
+    .await;
+    office.phone.tell("answer 200").await;
+    office.hears_out(0, "the greeting").await;
+    office.asks(SATURDAY).await;
+    let end = format!("/api/v1/calls/{}/end", placed["id"].as_str().expect("an id"));
+    let (status, told) = office.server.post(&end, &json!({})).await;
+    assert!(status.is_success(), "{status} {told}");
+    office.phone.next("over", 0, LONG).await;
+    let detail = office.ended().await;
+    assert_eq!(detail.id(), placed["id"]);
+    assert_eq!((&detail.call()["state"], &detail.call()["direction"]), (&json!("completed"), &json!("outbound")));
+    assert_eq!(detail.heard()[..2], [GREETING, OPENING]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phones_behind_a_trunk_that_are_not_answered_end_the_call_as_they_say() {
+    for (answer, state) in [("486", "busy"), ("480", "no_answer"), ("603", "failed")] {
+        let office = Office::open(&[]).await;
+        let (status, placed) = office.server.post("/api/v1/calls", &dial()).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{placed}");
+        office.phone.next("incoming", 0, SHORTLY).await;
+        office.phone.tell(&format!("answer {answer}")).await;
+        let detail = office.ended().await;
+        assert_eq!((detail.id(), &detail.call()["state"]), (placed["id"].as_str().expect("an id"), &json!(state)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_ended_while_it_rings_stops_ringing() {
+    let office = Office::open(&[]).await;
+    let (status, placed) = office.server.post("/api/v1/calls", &dial()).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{placed}");
+    office.phone.next("incoming", 0, SHORTLY).await;
+    let end = format!("/api/v1/calls/{}/end", placed["id"].as_str().expect("an id"));
+    let (status, told) = office.server.post(&end, &json!({})).await;
+    assert!(status.is_success(), "{status} {told}");
+    let over = office.phone.next("over", 0, LONG).await;
+    assert_eq!(over["status"], 487, "{over}");
+    assert_eq!(office.ended().await.call()["state"], "canceled");
+}
+
+/// The only call, which goes on.
+async fn live_call(office: &Office) -> String {
+    let (_, list) = office.server.get("/api/v1/calls").await;
+    list["items"][0]["id"].as_str().expect("a call").to_owned()
+}
+
+async fn is_handed_over(office: &Office, to: &str) {
+    let path = format!("/api/v1/calls/{}/transfer", live_call(office).await);
+    let (status, told) = office.server.post(&path, &json!({ "to": to })).await;
+    assert!(status.is_success(), "{status} {told}");
+}
+
+const COLLEAGUE: &str = "+49405550199";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_is_handed_over_talks_to_the_colleague() {
+    let colleague = Phone::start(Options { user: COLLEAGUE.into(), ..Options::default() }).await;
+    let caller = Phone::start(Options { user: CALLER.into(), ..Options::default() }).await;
+    let office = Office::with(&[], caller, &colleague.host()).await;
+    office.is_called().await;
+    office.hears_out(0, "the greeting").await;
+    is_handed_over(&office, COLLEAGUE).await;
+    let incoming = colleague.next("incoming", 0, LONG).await;
+    assert!(
+        incoming["message"].as_str().expect("a message").starts_with(&format!("INVITE sip:{COLLEAGUE}@")),
+        "{incoming}"
+    );
+    colleague.tell("answer 200").await;
+    let detail = office.ended().await;
+    assert_eq!((&detail.call()["state"], &detail.call()["ended_reason"]), (&json!("completed"), &json!("transferred")));
+    assert!(detail.entries("fault").is_empty(), "{:#?}", detail.entries("fault"));
+    // The two are connected, and nobody else is on the line.
+    office.phone.until(SHORTLY, "we have left", |phone| phone.last("over")).await;
+    colleague.tell("tone").await;
+    let since = office.phone.sounds().len();
+    office.phone.until(SHORTLY, "the colleague is heard", |phone| (phone.sounds().len() > since).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_cannot_be_handed_over_is_told_and_nobody_says_it_worked() {
+    let office = Office::open(&[]).await;
+    office.is_called().await;
+    office.hears_out(0, "the greeting").await;
+    office.phone.tell("transfers 603").await;
+    is_handed_over(&office, COLLEAGUE).await;
+    office.phone.next("transfer", 0, LONG).await;
+    let refused_ms = office.phone.tell("transfers 603").await;
+    office.hears_out(refused_ms, "what the agent says instead").await;
+    office.phone.next("over", 0, LONG).await;
+    let detail = office.ended().await;
+    assert_eq!(detail.call()["ended_reason"], "transfer_failed", "{}", detail.call());
+    let faults = detail.entries("fault");
+    assert!(faults.len() == 1 && faults[0]["stage"] == "carrier", "{faults:#?}");
+    assert_eq!(detail.heard().last(), Some(&GOODBYE), "{:#?}", detail.heard());
+}
