@@ -358,7 +358,7 @@ fn may_name(sentence: &str) -> bool {
     let is_number = |word: &&str| begins(word).is_some_and(|c| c.is_ascii_digit());
     let words: Vec<&str> = sentence.split_whitespace().collect();
     let capitals = words.iter().filter(|word| is_capital(word)).count();
-    capitals >= 2 || (capitals == 1 && words.iter().any(|word| is_number(word)))
+    capitals >= 2 || (capitals == 1 && words.iter().any(is_number))
 }
 
 const NAME_BYTES_MAX: usize = 120;
