@@ -8,7 +8,7 @@ use knowledge::chunk::chunks;
 use knowledge::evaluation::squad;
 use knowledge::ingest::passage;
 use knowledge::parse::parse;
-use local::language::evaluation::{Question, cross_validate, measure, read_questions};
+use local::language::evaluation::{Measured, Question, cross_validate, measure, read_questions};
 use local::language::gate::Features;
 use local::language::knowledge::Breadth;
 use local::language::{Gate, Knowledge, LanguageModels};
@@ -63,12 +63,17 @@ fn thresholds(gate: &Gate, questions: &[Question], examples: &[(Features, bool)]
             probabilities[at] = fitted.probability(&examples[at].0);
         }
     }
+    shares(questions, &probabilities);
+}
+
+/// Which share of answerable and unanswerable questions is declined, by threshold.
+fn shares(questions: &[Question], probabilities: &[f32]) {
     for step in 2..=14 {
         let from = step as f32 * 0.05;
         let share = |answerable: bool| {
             let of: Vec<f32> = questions
                 .iter()
-                .zip(&probabilities)
+                .zip(probabilities)
                 .filter(|(question, _)| question.section.is_some() == answerable)
                 .map(|(_, probability)| *probability)
                 .collect();
@@ -76,6 +81,27 @@ fn thresholds(gate: &Gate, questions: &[Question], examples: &[(Features, bool)]
         };
         println!("  below {from:.2}: {:.3} of the answerable, {:.3} of the unanswerable", share(true), share(false));
     }
+}
+
+/// Three help pages of other fields with questions that share few words with them: how they are answered, and what a gate that was
+/// fitted on them alone says of the questions of the demonstration.
+fn elsewhere(models: &LanguageModels, asked: &[Question], known: &Measured) -> Result<(), Box<dyn Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/knowledge/questions");
+    let mut examples = Vec::new();
+    for name in ["dentist", "hotel", "internet"] {
+        let page = parse(&std::fs::read(folder.join(format!("{name}.md")))?, "help.md")?;
+        let passages = chunks(&page).iter().map(|chunk| passage(chunk, name)).collect();
+        let index = Knowledge::embed(models, passages, Gate::default())?;
+        let questions = read_questions(&std::fs::read_to_string(folder.join(format!("{name}.tsv")))?);
+        println!("{name}");
+        let measured = measure(models, &index, &questions)?;
+        print!("{measured}");
+        examples.extend(measured.examples);
+    }
+    println!("the demonstration, by a gate that saw only these three");
+    let fitted = Gate::default().fit(&examples);
+    shares(asked, &known.examples.iter().map(|one| fitted.probability(&one.0)).collect::<Vec<_>>());
+    Ok(())
 }
 
 /// A PDF of pages of text, as word processors write them: each line placed by itself, a heading now and then.
@@ -132,6 +158,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     thresholds(&Gate::default(), &questions, &measured.examples);
     println!("{}", serde_json::to_string(&Gate::default().fit(&measured.examples))?);
     println!("gate, 10-fold: answers {right:.2} of the right passages, {other:.2} of the others");
+    elsewhere(&models, &questions, &measured)?;
 
     {
         let bytes = match std::env::var_os("FRONTDESK_PDF") {
