@@ -114,6 +114,9 @@ pub(crate) trait Dialect: fmt::Debug + Default + Send {
     /// Frames that one message may hold.
     const MESSAGE_FRAMES_MAX: usize = 1;
 
+    /// Bytes of 16-bit samples that a piece of audio has at least; zero where a frame is enough.
+    const PIECE_BYTES_MIN: usize = 0;
+
     /// Reads one message.
     fn read<'a>(&mut self, text: &'a str) -> Result<Heard<'a>, Broken>;
     /// Writes one frame that is encoded already.
@@ -226,6 +229,11 @@ impl<D: Dialect> MediaProtocol for Line<D> {
 
     fn message_frames_max(&self) -> usize {
         D::MESSAGE_FRAMES_MAX
+    }
+
+    fn mark_frames_min(&self) -> u32 {
+        let frame_bytes = self.frame_samples() * 2;
+        u32::try_from(D::PIECE_BYTES_MIN.div_ceil(frame_bytes.max(1)).max(1)).unwrap_or(1)
     }
 
     fn on_text(&mut self, text: &str, sink: &mut MediaSink) {

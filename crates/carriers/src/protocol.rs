@@ -520,6 +520,11 @@ pub trait MediaProtocol: Send {
     fn message_frames_max(&self) -> usize {
         1
     }
+    /// Frames between two marks, at least. A mark makes what was not sent yet go out, and where the platform takes audio in
+    /// long pieces, one that comes sooner would fill the piece up with silence.
+    fn mark_frames_min(&self) -> u32 {
+        1
+    }
     /// Turns one message into audio and events. Never panics; a message that the protocol does not allow yields
     /// [`MediaEvent::Violation`].
     fn on_text(&mut self, text: &str, sink: &mut MediaSink);

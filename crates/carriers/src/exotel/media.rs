@@ -1,4 +1,4 @@
-//! The Voicebot applet's stream: JSON text messages with base64 of 16-bit samples, in pieces of at least 100 ms.
+//! The Voicebot applet's stream: JSON text messages with base64 of 16-bit samples, in pieces of at least 3,200 bytes.
 //! Source: developer.exotel.com (AgentStream, bidirectional streaming) and the platform's published samples.
 
 use crate::line::{
@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 /// A piece of audio is a multiple of this, or pauses are heard in it.
 const UNIT_BYTES: usize = 320;
-/// And at least this much: 100 ms at 8000 Hz.
+/// And at least this much: 200 ms at 8000 Hz.
 const PIECE_BYTES_MIN: usize = 3_200;
 const KNOWN: &[&str] = &["start", "media", "dtmf", "mark", "stop"];
 
@@ -128,6 +128,7 @@ impl Messages {
 
 impl Dialect for Messages {
     const RATE_HZ: u32 = 8_000;
+    const PIECE_BYTES_MIN: usize = PIECE_BYTES_MIN;
 
     fn read<'a>(&mut self, text: &'a str) -> Result<Heard<'a>, Broken> {
         let Some(message) = line::read::<Message<'a>>(text, KNOWN)? else { return Ok(Heard::Nothing) };

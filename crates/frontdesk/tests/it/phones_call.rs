@@ -1,7 +1,7 @@
 //! Whole calls over every phone platform that carries audio to us, by the real program: each twin is as strict about its
 //! frames, signatures and answers as the platform.
 
-use crate::rig::{CALLER, GOODBYE, GREETING, NUMBER, Person, Server, Setting, World};
+use crate::rig::{CALLER, CHAR_MS, GOODBYE, GREETING, NUMBER, Person, Server, Setting, World};
 use reqwest::StatusCode;
 use serde_json::json;
 use sim::twins::exotel::Exotel;
@@ -75,6 +75,14 @@ fn assert_clean(person: &Person) {
     });
 }
 
+/// The greeting takes as long as it takes to say it: nothing was put between its frames.
+fn assert_fluent(person: &Person) {
+    let spoken_ms = GREETING.chars().count() as u64 * CHAR_MS;
+    let spans = person.leg(|leg| leg.playout.spans().to_vec());
+    let lasted_ms = spans.last().expect("a greeting").to_ms - spans[0].from_ms;
+    assert!(lasted_ms < spoken_ms * 4 / 3, "{spoken_ms} ms of speech lasted {lasted_ms} ms: {spans:?}");
+}
+
 async fn comes_in(carrier: &'static str) {
     let rules = vec![
         Rule::on_user("open on saturday", Reply::says(OPENING)),
@@ -84,6 +92,7 @@ async fn comes_in(carrier: &'static str) {
     let (world, server) = open(carrier, Setting::new(&[SATURDAY, STOP], rules)).await;
     let person = world.call_in();
     person.hears_greeting().await;
+    assert_fluent(&person);
     person.asks(SATURDAY).await;
     let pressed_ms = person.now_ms();
     for key in ['4', '2', '#'] {

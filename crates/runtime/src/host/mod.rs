@@ -336,6 +336,7 @@ impl CallHost {
         }
         self.desk.door.rate_hz.store(rate, std::sync::atomic::Ordering::Relaxed);
         let seed = self.call.id.0.as_u64_pair().1;
+        self.mouth.set_mark_frames_min(link.protocol.mark_frames_min());
         self.mouth.set_background(mouth::background(&self.agent.sound, rate, seed));
         self.render_prepared();
         let sink = std::mem::take(&mut link.sink);

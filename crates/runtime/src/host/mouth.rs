@@ -118,6 +118,8 @@ pub(super) struct Mouth {
     /// Whose frame was the last one, and how many went out since the last mark.
     last: Lane,
     frames_since_mark: u32,
+    /// Frames between two marks that the carrier wants at least.
+    mark_frames_min: u32,
     is_ducked: bool,
     underruns: u64,
 }
@@ -144,6 +146,7 @@ impl Mouth {
             frame: vec![0; (u64::from(rate_hz) * limits::FRAME_MS / 1000) as usize],
             last: Lane::Background,
             frames_since_mark: 0,
+            mark_frames_min: 1,
             is_ducked: false,
             underruns: 0,
         }
@@ -162,6 +165,11 @@ impl Mouth {
     /// Frames go out without a pause from now on, with this behind them.
     pub(super) fn set_background(&mut self, background: Option<Box<dyn Background>>) {
         self.background = background;
+    }
+
+    /// Marks that the carrier is sent have at least so many frames between them, save the last of an utterance.
+    pub(super) fn set_mark_frames_min(&mut self, frames: u32) {
+        self.mark_frames_min = frames;
     }
 
     /// Nothing of this utterance may be heard before it is released.
@@ -429,6 +437,7 @@ impl Mouth {
             self.pacer.sent(now.0, 1);
             self.note_sent(lane, now);
             let mark_every = if self.is_ducked { MARK_EVERY_FRAMES_DUCKED } else { MARK_EVERY_FRAMES };
+            let mark_every = mark_every.max(self.mark_frames_min);
             if lane.has_marks() && (is_finished || self.frames_since_mark >= mark_every) {
                 self.mark(&mut step);
             }

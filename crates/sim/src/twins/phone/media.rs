@@ -121,8 +121,11 @@ impl Task {
         let (next, code) = match next {
             Ok(ended) => ended,
             Err(error) => {
-                self.leg(|leg| leg.errors.push(error));
-                (Next::GoOn, None)
+                let goodbye = goodbye(&mut stream).await;
+                if goodbye.is_none() {
+                    self.leg(|leg| leg.errors.push(error));
+                }
+                (Next::GoOn, goodbye.flatten())
             }
         };
         self.leg(|leg| {
@@ -312,6 +315,19 @@ impl Task {
         close(stream, CloseCode::Normal).await;
         Ok(Some(ended))
     }
+}
+
+/// The close of our side that waits behind a write which came too late for it, and its code.
+async fn goodbye(stream: &mut Stream) -> Option<Option<u16>> {
+    let read = async {
+        while let Some(Ok(message)) = stream.socket.next().await {
+            if let Message::Close(frame) = message {
+                return Some(frame.map(|frame| frame.code.into()));
+            }
+        }
+        None
+    };
+    tokio::time::timeout(CLOSE_TIMEOUT, read).await.ok().flatten()
 }
 
 /// Closes and waits a moment for the other side to agree.
