@@ -151,7 +151,8 @@ async function firstLoad(browser, server) {
   let bytes = 0;
   for (const response of first) {
     const packed = response.headers()["content-encoding"] === "gzip";
-    if (!packed && (await response.body()).length > PLAIN_BYTES_MAX) problems.push(`${response.url()} is not compressed`);
+    if (!packed && (await response.body()).length > PLAIN_BYTES_MAX)
+      problems.push(`${response.url()} is not compressed`);
     bytes += (await response.request().sizes()).responseBodySize;
   }
   console.log(`    ${first.length} scripts, ${(bytes / 1000).toFixed(1)} kB of them over the wire`);

@@ -197,7 +197,7 @@ function Choice({
         />
         {sample !== null && (
           <VoiceField
-            provider={{ name: table.name, title: provider?.title ?? table.name }}
+            provider={provider ?? { name: table.name, title: table.name }}
             value={table.voice ?? ""}
             sample={sample}
             onChange={(voice) => text("voice", voice)}
@@ -223,6 +223,8 @@ function Choice({
 interface Named {
   name: string;
   title: string;
+  usable?: boolean;
+  problem?: string | null;
 }
 
 /** Who speaks first: the agent's own choice, or else the installation's. */
@@ -274,6 +276,7 @@ function VoiceField({
         <VoicePicker
           provider={provider.name}
           title={provider.title}
+          missing={provider.usable === false ? (provider.problem ?? t("agents.unusable")) : null}
           value={value}
           text={sample.text}
           language={sample.language}

@@ -4,8 +4,8 @@ import type { paths } from "../../api/schema.gen";
 import { t, wordsOf } from "../../i18n";
 import { dollars } from "../../ui/format";
 import { PauseIcon, PlayIcon } from "../../ui/icons";
-import { Button, IconButton, Spinner } from "../../ui/kit/button";
-import { Dialog } from "../../ui/kit/dialog";
+import { Button, IconButton, LinkButton, Spinner } from "../../ui/kit/button";
+import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { TextField } from "../../ui/kit/field";
 import { Badge, Problem, Skeleton } from "../../ui/kit/page";
 import { languageName } from "./languages";
@@ -74,6 +74,7 @@ function usePreview() {
 export function VoicePicker({
   provider,
   title,
+  missing,
   value,
   text,
   language,
@@ -82,6 +83,8 @@ export function VoicePicker({
 }: {
   provider: string;
   title: string;
+  /** Why the provider cannot be used, in one line; null when it can. */
+  missing: string | null;
   value: string;
   text: string;
   language: string;
@@ -92,7 +95,7 @@ export function VoicePicker({
     "get",
     "/api/v1/voices",
     { params: { query: { provider } } },
-    { retry: false, staleTime: 300_000 },
+    { enabled: missing === null, retry: false, staleTime: 300_000 },
   );
   const [said, setSaid] = useState(text.slice(0, TEXT_CHARS_MAX));
   const [typed, setTyped] = useState("");
@@ -101,6 +104,20 @@ export function VoicePicker({
   const items = (voices.data?.items ?? []).filter(({ id, name, language: spoken }) =>
     `${id} ${name} ${spoken ?? ""}`.toLocaleLowerCase().includes(needle),
   );
+  if (missing !== null) {
+    return (
+      <Dialog open onClose={onClose} title={t("voices.choose_of", { provider: title })}>
+        <p role="alert" className="text-sm leading-relaxed wrap-anywhere">
+          {missing}
+        </p>
+        <DialogActions>
+          <LinkButton to="/settings/$section" params={{ section: "providers" }} tone="primary">
+            {t("agents.set_up_providers")}
+          </LinkButton>
+        </DialogActions>
+      </Dialog>
+    );
+  }
   return (
     <Dialog open wide onClose={onClose} title={t("voices.choose_of", { provider: title })}>
       <div className="flex flex-col gap-4">

@@ -47,6 +47,14 @@ export function Alerts() {
   );
 }
 
+function ToNumbers() {
+  return (
+    <Link to="/settings/$section" params={{ section: "numbers" }} className={LINK}>
+      {t("home.open")}
+    </Link>
+  );
+}
+
 function useAllAlerts(): Alert[] {
   const can = useCan();
   const events = useAlerts();
@@ -59,12 +67,7 @@ function useAllAlerts(): Alert[] {
     ...(numbers?.items ?? []).flatMap(({ id, number, carrier }): Alert[] => {
       const title = unready.get(carrier);
       if (title === undefined) return [];
-      const action = (
-        <Link to="/settings/$section" params={{ section: "numbers" }} className={LINK}>
-          {t("home.open")}
-        </Link>
-      );
-      return [{ key: `number:${id}`, text: t("home.number_off", { number, title }), action }];
+      return [{ key: `number:${id}`, text: t("home.number_off", { number, title }), action: <ToNumbers key={id} /> }];
     }),
     ...(providers?.items ?? []).flatMap((provider): Alert[] => {
       const broken = provider.health.find(({ breaker }) => breaker === "open");
