@@ -107,7 +107,8 @@ impl PlayoutBuffer {
         Self {
             rate_hz,
             capacity,
-            pcm: VecDeque::with_capacity(capacity),
+            // Room is made when there is audio and given back behind it: most of a call nobody speaks.
+            pcm: VecDeque::new(),
             utterance: None,
             pushed: 0,
             sent: 0,
@@ -224,6 +225,9 @@ impl PlayoutBuffer {
         padding.fill(0);
         self.sent += take as u64;
         self.finished = self.no_more && self.pcm.is_empty();
+        if self.finished {
+            self.pcm = VecDeque::new();
+        }
         Pulled::Audio { utterance, sent_ms: self.sent_ms(), finished: self.finished }
     }
 
@@ -302,7 +306,7 @@ impl PlayoutBuffer {
     }
 
     fn begin(&mut self, utterance: Option<UtteranceId>) {
-        self.pcm.clear();
+        self.pcm = VecDeque::new();
         self.segments.clear();
         self.utterance = utterance;
         (self.pushed, self.sent, self.boundary, self.acknowledged_ms) = (0, 0, 0, 0);

@@ -126,10 +126,12 @@ impl<W: Write + Seek> DualRecorder<W> {
             if chunk_end > self.base + frames {
                 self.write_until(chunk_end - frames)?;
             }
-            for (n, &sample) in chunk.iter().enumerate() {
-                let place = self.place(at + n as u64);
-                self.window[place + side as usize] = sample;
-            }
+            // In one run, or in two around the end of the ring.
+            let place = self.place(at);
+            let (first, rest) = chunk.split_at(chunk.len().min((self.window.len() - place) / 2));
+            let side = side as usize;
+            lay(&mut self.window[place..], side, first);
+            lay(&mut self.window, side, rest);
             self.end = self.end.max(chunk_end);
             at = chunk_end;
         }
@@ -193,6 +195,13 @@ impl<W: Write + Seek> DualRecorder<W> {
     fn close(&mut self) {
         // Dropping tries to bring the header up to date, which may still work on a full disk.
         self.writer = None;
+    }
+}
+
+/// One side of interleaved audio, from its beginning.
+fn lay(both: &mut [i16], side: usize, pcm: &[i16]) {
+    for (pair, &sample) in both.chunks_exact_mut(2).zip(pcm) {
+        pair[side] = sample;
     }
 }
 

@@ -123,10 +123,10 @@ impl Resampler {
     }
 
     fn convert(&mut self, fresh: usize, out: &mut Vec<i16>) {
-        let end = fresh as u64 * self.up;
-        while self.position < end {
-            let index = (self.position / self.up) as usize;
-            let phase = self.position % self.up;
+        // A division for every sample would take longer than the filter.
+        let (mut index, mut phase) = ((self.position / self.up) as usize, self.position % self.up);
+        let (whole, part) = ((self.down / self.up) as usize, self.down % self.up);
+        while index < fresh {
             let inputs = &self.window[index..index + self.taps];
             let value = if self.interpolated {
                 let exact = phase as f32 * self.phases as f32 / self.up as f32;
@@ -137,9 +137,12 @@ impl Resampler {
                 dot(inputs, self.row(phase as usize))
             };
             out.push(to_sample(value));
-            self.position += self.down;
+            (index, phase) = (index + whole, phase + part);
+            if phase >= self.up {
+                (index, phase) = (index + 1, phase - self.up);
+            }
         }
-        self.position -= end;
+        self.position = (index - fresh) as u64 * self.up + phase;
         self.window.copy_within(fresh.., 0);
         self.window.truncate(self.taps - 1);
     }
