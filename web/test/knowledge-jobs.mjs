@@ -68,7 +68,7 @@ async function documents({ page, baseUrl, begin, check }) {
     { name: "empty.txt", mimeType: "text/plain", buffer: Buffer.alloc(0) },
   ]);
   await page.locator('[data-work-state="refused"]').getByText("empty.txt").waitFor();
-  await page.locator('[data-refused="logo.png"]').getByText("It is no document").waitFor();
+  await page.locator('[data-refused="logo.png"]').getByText("It is damaged").waitFor();
   const row = page.locator(`[data-document="${name.replace(".", "-")}"]`);
   await row.waitFor();
   await check("taken in");

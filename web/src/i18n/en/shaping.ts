@@ -213,7 +213,7 @@ export const knowledge_reasons = {
   encrypted: "It opens with a password only. Save it without one.",
   broken: "It is damaged, or not what its name says. Save it again and upload that.",
   archive_bomb: "It unpacks to more than a document may hold.",
-  empty: "There is no text in it, or none that can be read. Scan it again with 300 dots per inch.",
+  empty: "There is no text in it. A picture or a scan: make it again with 300 dots per inch.",
   no_reader_of_pictures:
     "It is a picture of text. Install the Debian package tesseract-ocr on the server to read such files.",
   too_slow: "Reading it took too long. Split it into smaller files.",

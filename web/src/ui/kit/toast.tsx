@@ -70,6 +70,8 @@ function Toasts() {
           </div>
           <Toast.Close
             aria-label={t("shell.close")}
+            // The toolkit hides it from readers until the list of toasts has the focus, though Tab comes here before.
+            aria-hidden={false}
             className="grid size-6 shrink-0 place-items-center rounded-md text-soft hover:bg-sunken hover:text-ink"
           >
             <CloseIcon className="size-3.5" />
