@@ -120,6 +120,8 @@ pub(super) struct Mouth {
     frames_since_mark: u32,
     is_ducked: bool,
     underruns: u64,
+    /// That [`Mouth::was_woken_late`] knows of.
+    late_wakings: u64,
 }
 
 struct Interlude {
@@ -146,6 +148,7 @@ impl Mouth {
             frames_since_mark: 0,
             is_ducked: false,
             underruns: 0,
+            late_wakings: 0,
         }
     }
 
@@ -399,6 +402,12 @@ impl Mouth {
         let utterance = self.voice.take()?.utterance();
         self.playout.no_more();
         Some(Input::Synthesis { utterance, event: SynthesisInput::Failed { class } })
+    }
+
+    /// Whether the last frames were handed over a frame or more too late.
+    pub(super) fn was_woken_late(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.late_wakings, self.pacer.stats().late);
+        self.late_wakings > before
     }
 
     /// Hands over the frames that are due now.
