@@ -42,7 +42,10 @@ enum Command {
     /// calls of this machine; `--trace` prints everything that happened.
     Replay(Rest),
     /// Measure the cost of a call on this machine, beside an echo server; `bench calls` measures how many a core
-    /// holds; `bench turn` measures how the agent takes turns, beside Pipecat; `bench api` measures the API on a large database; `bench sip` measures the set-up of calls over a trunk; `bench providers` measures what the codecs of the providers cost. Arguments go to the bench, such as `--calls 20` or `turn --quick --without-pipecat`.
+    /// holds, and with `--overload 3`, `--soak 30` or `--beside` what happens at its limit, over time and beside other work;
+    /// `bench start` measures how soon a server takes calls; `bench turn` measures how the agent takes turns, beside Pipecat;
+    /// `bench api` measures the API on a large database; `bench sip` measures the set-up of calls over a trunk; `bench providers`
+    /// measures what the codecs of the providers cost. Arguments go to the bench, such as `--calls 20` or `turn --quick --without-pipecat`.
     Bench(Rest),
     /// Count the instructions of a frame, a message and a call, and compare them with the known counts.
     Instructions(instructions::Options),

@@ -353,6 +353,15 @@ pub const CALLS_PER_NODE_MAX: usize = 200;
 pub const LATE_MS_MAX: u64 = 60;
 /// Fewer calls than this are not what makes a machine late.
 pub const LATE_CALLS_MIN: usize = 10;
+/// A node takes no more calls while, of a hundred of them, so many were woken a frame too late for their audio in the last
+/// second.
+pub const PACERS_LATE_PERCENT_MAX: usize = 50;
+/// A node takes no more calls once its worker threads would be busy for more of their time than this.
+pub const WORKERS_PERCENT_MAX: u64 = 80;
+/// Thousandths of a core that a call is taken to need before that is calibrated.
+pub const CALL_MILLICORES: u64 = 6;
+/// Finding out what a call needs of this machine ends after this, whatever is known then.
+pub const CALIBRATION_MS_MAX: u64 = 60;
 /// The last lines of a node, in percent, are for businesses that have less than their share.
 pub const SHARED_LINES_PERCENT: usize = 10;
 /// A business that got no line counts as wanting one for this long.

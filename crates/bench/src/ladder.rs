@@ -2,6 +2,7 @@
 //! its word to each of them. The server has one core and the world another, so that neither takes time from the other.
 
 use crate::drive::Scene;
+use crate::limit::{self, Asked, Setting};
 use crate::pipecat::{self, Services};
 use crate::process::{Server, pin_self, value};
 use crate::report::{Cost, Side, Spread};
@@ -47,6 +48,11 @@ pub struct Options {
     /// Let the server and the world run on all cores
     #[arg(long)]
     unpinned: bool,
+    #[command(flatten)]
+    asked: Asked,
+    /// For these: calls that the server takes at once; as many as its machine holds unless given
+    #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    limit: Option<u32>,
 }
 
 /// What was measured at one step.
@@ -80,6 +86,10 @@ struct Report {
 
 /// Measures what the options ask for and prints the table.
 pub async fn measure(options: &Options, program: &Path, json: Option<&Path>) -> anyhow::Result<ExitCode> {
+    if options.asked.is_one() {
+        let Options { limit, secs, unpinned, .. } = *options;
+        return limit::measure(options.asked, Setting { program, json, limit, secs, unpinned }).await;
+    }
     let core = (!options.unpinned).then_some(SERVER_CORE);
     if core.is_some() {
         pin_self(WORLD_CORE)?;

@@ -11,10 +11,12 @@ mod codecs;
 mod drive;
 mod echo;
 mod ladder;
+mod limit;
 mod pipecat;
 mod process;
 mod report;
 mod sip;
+mod start;
 mod turn;
 mod voice;
 
@@ -72,10 +74,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measure how many calls a core holds, step by step, beside an echo server and another framework
+    /// Measure how many calls a core holds, step by step, beside an echo server and another framework; or what happens at the
+    /// limit (`--overload 3`), over a long time (`--soak 30`) and beside other work (`--beside`)
     Calls(ladder::Options),
     /// Measure how the agent takes turns, beside another framework with the same callers
     Turn(turn::Options),
+    /// Measure how soon a server takes calls, and how large the program is
+    Start(start::Options),
     /// Measure the API of a server on PostgreSQL with many businesses, calls and messages
     Api(api::Options),
     /// Measure how long calls over a SIP trunk wait until they are answered, with sipp as the other side
@@ -109,6 +114,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         Some(Command::Sip(options)) => {
             let program = program(&cli)?;
             return sip::measure(options, &cloud().await?, &program, cli.json.as_deref()).await;
+        }
+        Some(Command::Start(options)) => {
+            let program = program(&cli)?;
+            return start::measure(options, &program, cli.json.as_deref()).await;
         }
         Some(Command::Providers(options)) => {
             codecs::measure(options)?;

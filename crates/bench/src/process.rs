@@ -13,6 +13,8 @@ const START: Duration = Duration::from_secs(20);
 const END: Duration = Duration::from_secs(15);
 /// Linux reports CPU time to programs in hundredths of a second on every architecture.
 const TICK_MS: u64 = 10;
+/// Lines of a server that nobody measures with many calls.
+const CALLS_FEW: u32 = 10;
 const FRAME: Duration = Duration::from_millis(20);
 
 /// A running server.
@@ -34,6 +36,14 @@ pub struct Usage {
     pub rss_bytes: u64,
 }
 
+/// What a process holds of the system.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// Open files and sockets.
+    pub descriptors: usize,
+    pub threads: usize,
+}
+
 impl Server {
     /// The program as it is shipped, in a folder of its own, with no environment but its configuration. The folder is made, and
     /// stays, in `keep_in`, if that is given. It runs on this core alone, if one is given.
@@ -48,44 +58,14 @@ impl Server {
             Some(dir) => tempfile::Builder::new().prefix("frontdesk-").disable_cleanup(true).tempdir_in(dir)?,
             None => tempfile::tempdir()?,
         };
-        let file = data.path().join("frontdesk.toml");
-        let dir = data.path().join("data");
-        let config = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[data]\ndir = {dir:?}\n[calls]\nmax = {}\ninbound_reserve = 0\n\
-             [log]\nformat = \"json\"\nfilter = \"info\"\n{twins}",
-            calls + 1
-        );
-        std::fs::write(&file, config)?;
-        let mut command = pinned(program, core);
-        command.arg("serve").arg("--config").arg(&file).env_clear().env("HOME", data.path());
-        let mut child = start(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
-        let mut lines = BufReader::new(child.stderr.take().context("no standard error")?).lines();
-        let mut said = String::new();
-        let address = async {
-            while let Some(line) = lines.next_line().await? {
-                let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-                if event["message"] == "taking calls" {
-                    return Ok(event["address"].as_str().map(str::to_owned));
-                }
-                said.push_str(&line);
-                said.push('\n');
-            }
-            Ok::<_, std::io::Error>(None)
-        };
-        let Some(address) =
-            tokio::time::timeout(START, address).await.context("the server did not start in time")??
-        else {
-            bail!("the server did not start:\n{said}");
-        };
-        // Whatever goes wrong later should be seen, and a full pipe must not stop the server.
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
-                if line.contains("\"WARN\"") || line.contains("\"ERROR\"") {
-                    eprintln!("server: {line}");
-                }
-            }
-        });
+        let (child, address) = serve(program, twins, calls + 1, data.path(), core).await?;
         Self::reached(child, format!("http://{address}"), true, Some(data))
+    }
+
+    /// The same in a folder that is kept.
+    pub async fn in_folder(program: &Path, twins: &str, folder: &Path) -> anyhow::Result<Self> {
+        let (child, address) = serve(program, twins, CALLS_FEW, folder, None).await?;
+        Self::reached(child, format!("http://{address}"), true, None)
     }
 
     /// A program that says on standard output where it listens; what it says on standard error goes to a file.
@@ -136,6 +116,17 @@ impl Server {
         Ok(Usage { cpu_ms: (ticks(11) + ticks(12)) * TICK_MS, rss_bytes: kib * 1024 })
     }
 
+    /// What it holds now.
+    pub fn held(&self) -> anyhow::Result<Held> {
+        let id = self.child.id().context("the server has ended")?;
+        let count = |name: &str| {
+            let path = format!("/proc/{id}/{name}");
+            let entries = std::fs::read_dir(&path).with_context(|| format!("{path} cannot be read"))?;
+            anyhow::Ok(entries.count())
+        };
+        Ok(Held { descriptors: count("fd")?, threads: count("task")? })
+    }
+
     /// The server's own metrics page; empty for the echo server.
     pub async fn metrics(&self) -> anyhow::Result<String> {
         if !self.has_metrics {
@@ -168,6 +159,51 @@ impl Server {
         // It may have ended by itself; then there is nothing to end.
         let _ = self.child.kill().await;
     }
+}
+
+/// Starts the program in this folder and waits until it says where it takes calls.
+async fn serve(
+    program: &Path,
+    twins: &str,
+    calls_max: u32,
+    folder: &Path,
+    core: Option<u32>,
+) -> anyhow::Result<(Child, String)> {
+    let file = folder.join("frontdesk.toml");
+    let dir = folder.join("data");
+    let config = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[data]\ndir = {dir:?}\n[calls]\nmax = {calls_max}\ninbound_reserve = 0\n\
+         [log]\nformat = \"json\"\nfilter = \"info\"\n{twins}"
+    );
+    std::fs::write(&file, config)?;
+    let mut command = pinned(program, core);
+    command.arg("serve").arg("--config").arg(&file).env_clear().env("HOME", folder);
+    let mut child = start(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
+    let mut lines = BufReader::new(child.stderr.take().context("no standard error")?).lines();
+    let mut said = String::new();
+    let address = async {
+        while let Some(line) = lines.next_line().await? {
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            if event["message"] == "taking calls" {
+                return Ok(event["address"].as_str().map(str::to_owned));
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        Ok::<_, std::io::Error>(None)
+    };
+    let Some(address) = tokio::time::timeout(START, address).await.context("the server did not start in time")?? else {
+        bail!("the server did not start:\n{said}");
+    };
+    // Whatever goes wrong later should be seen, and a full pipe must not stop the server.
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            if line.contains("\"WARN\"") || line.contains("\"ERROR\"") {
+                eprintln!("server: {line}");
+            }
+        }
+    });
+    Ok((child, address))
 }
 
 /// A program, on this core alone if one is given. `taskset` becomes the program, so the process is still the one started.

@@ -35,7 +35,7 @@ pub mod work;
 
 pub use cluster::{ClusterSettings, Follow, JoinError};
 pub use node::{
-    AttachError, Budgets, DialError, DialRequest, LiveSettings, MaskedCredential, Node, NodeSettings, Preview,
+    AttachError, Budgets, DialError, DialRequest, LiveSettings, Load, MaskedCredential, Node, NodeSettings, Preview,
     ProviderError, RefuseReason, Services, Visit, VoiceError,
 };
 

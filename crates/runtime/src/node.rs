@@ -1,6 +1,8 @@
 //! The node: every live call of this process, the doors through which calls come and go, and how the process ends.
 
 mod admission;
+mod calibration;
+mod capacity;
 mod domains;
 mod doors;
 mod duty;
@@ -11,6 +13,7 @@ pub mod providers;
 mod visits;
 mod voices;
 
+pub use admission::Load;
 pub use doors::AttachError;
 pub(crate) use doors::refuse;
 pub use duty::local_moment;
@@ -171,7 +174,7 @@ pub(crate) struct Shared {
     /// What to tell a platform that asks how to go on, by carrier and its id of the call.
     plans: Mutex<HashMap<(String, String), Plan>>,
     /// Who has a line of this node.
-    admission: Arc<Admission>,
+    pub(crate) admission: Arc<Admission>,
     draining: AtomicBool,
     /// An operator asked this node to take no new calls.
     cordoned: AtomicBool,
@@ -388,11 +391,13 @@ impl Node {
             inbound_reserve: settings.inbound_reserve,
             budgets: settings.budgets,
         };
-        let admission = Arc::new(Admission::default());
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let runtime = tokio::runtime::Handle::try_current().ok();
+        let workers = runtime.as_ref().map_or(1, |runtime| runtime.metrics().num_workers());
+        let admission = Arc::new(Admission::new(workers.min(cores)));
+        if let Some(runtime) = runtime {
             runtime.spawn(Admission::watch(Arc::downgrade(&admission)));
         }
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             shared: Arc::new(Shared {
                 settings,

@@ -54,7 +54,7 @@ pub(crate) struct NodeView {
     state: NodeStateView,
     /// Calls in progress.
     calls_live: u32,
-    /// Calls at once.
+    /// Calls that it takes at once as things are: as many as are configured, or as its machine holds if that is less.
     calls_max: u32,
     /// Of the program.
     version: String,

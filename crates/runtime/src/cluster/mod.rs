@@ -93,7 +93,7 @@ impl Cluster {
             generation: GENERATION,
             version: self.settings.version.clone(),
             calls_live: count(node.calls_live()),
-            calls_max: count(node.calls_max()),
+            calls_max: count(node.load().calls_max),
             draining: node.is_draining(),
         }
     }

@@ -559,6 +559,9 @@ impl CallHost {
             }
         });
         together.flush(out);
+        if self.mouth.was_woken_late() {
+            self.shared.admission.pacer_was_late();
+        }
     }
 
     async fn flush(&mut self) {

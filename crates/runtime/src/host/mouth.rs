@@ -122,6 +122,8 @@ pub(super) struct Mouth {
     mark_frames_min: u32,
     is_ducked: bool,
     underruns: u64,
+    /// That [`Mouth::was_woken_late`] knows of.
+    late_wakings: u64,
 }
 
 struct Interlude {
@@ -149,6 +151,7 @@ impl Mouth {
             mark_frames_min: 1,
             is_ducked: false,
             underruns: 0,
+            late_wakings: 0,
         }
     }
 
@@ -407,6 +410,12 @@ impl Mouth {
         let utterance = self.voice.take()?.utterance();
         self.playout.no_more();
         Some(Input::Synthesis { utterance, event: SynthesisInput::Failed { class } })
+    }
+
+    /// Whether the last frames were handed over a frame or more too late.
+    pub(super) fn was_woken_late(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.late_wakings, self.pacer.stats().late);
+        self.late_wakings > before
     }
 
     /// Hands over the frames that are due now.

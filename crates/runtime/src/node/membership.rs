@@ -1,6 +1,6 @@
 //! The node as one of several: what it has, gives up and takes over, and how it stops.
 
-use super::{LiveSettings, Node, Shared, lock};
+use super::{LiveSettings, Load, Node, Shared, lock};
 use crate::cluster::Cluster;
 use crate::host::HostMessage;
 use base::{CallId, NodeId, limits};
@@ -78,9 +78,9 @@ impl Node {
         *lock(&self.shared.live) = settings;
     }
 
-    /// Calls at once, as it holds now.
-    pub fn calls_max(&self) -> usize {
-        self.shared.live().calls_max
+    /// What it has, and takes as things are.
+    pub fn load(&self) -> Load {
+        self.shared.admission.load(self.shared.live().calls_max)
     }
 
     /// Whether a call lives here, whoever's it is.

@@ -480,6 +480,11 @@ impl PhoneTwin {
         call
     }
 
+    /// Keeps nothing of a call that is over, whose record is known to whoever placed it.
+    pub fn forget(&self, call: &TwinCall) {
+        self.world.state().calls.remove(call.sid());
+    }
+
     /// The next call that our side placed by the API; `None` when none comes within `within`.
     pub async fn outbound_call(&self, within: Duration) -> Option<TwinCall> {
         let mut outbound = self.outbound.lock().await;
