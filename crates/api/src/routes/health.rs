@@ -14,7 +14,7 @@ use axum::response::IntoResponse;
 ))]
 pub(crate) async fn alive(State(app): State<App>) -> String {
     let load = app.node.load();
-    let full = if load.calls_max == 0 { 100 } else { load.calls * 100 / load.calls_max };
+    let full = (load.calls * 100).checked_div(load.calls_max).unwrap_or(100);
     format!("ok\nfull {full} %\nlate {} ms\n", load.late_ms)
 }
 

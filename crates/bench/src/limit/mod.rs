@@ -149,8 +149,8 @@ impl Stage {
     /// All of them talk until then.
     async fn talk(&self, calls: &[TwinCall], until: Instant) -> anyhow::Result<Part> {
         let mut talks = JoinSet::new();
-        for call in calls.iter().cloned() {
-            let burst = Arc::clone(&self.burst);
+        for call in calls {
+            let (call, burst) = (call.clone(), Arc::clone(&self.burst));
             talks.spawn(async move { drive::drive(&call, Scene::Conversation, &burst, until).await });
         }
         let lag = tokio::spawn(timer_lag_ms(until));
