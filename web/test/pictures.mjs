@@ -93,11 +93,13 @@ const first = (page, selector) => page.locator(selector).first().waitFor();
 
 async function talking(page) {
   await page.getByRole("button", { name: "No microphone? Type instead" }).click();
-  await first(page, '[data-role="agent"]');
+  const heard = page.locator('[data-role="agent"][data-open="false"]');
+  await heard.first().waitFor();
   const field = page.getByLabel("Type instead of speaking");
   await field.fill("How much is a full service?");
   await field.press("Enter");
-  await page.getByText("119 euros").first().waitFor();
+  // With what it waited for beside it, which comes once it was heard.
+  await heard.nth(1).waitFor();
 }
 
 /** One call of the wall is open and read along. */
