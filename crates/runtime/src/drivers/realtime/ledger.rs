@@ -35,6 +35,8 @@ pub(super) struct Ledger {
     covered: usize,
     /// The last answer, until it is known how much of it was heard.
     said: Option<Said>,
+    /// A whole answer to a question that nobody has asked yet: the service began by itself and was done first.
+    early: Option<Said>,
     /// Tools that the model asked for.
     calls: BTreeSet<String>,
 }
@@ -50,6 +52,16 @@ impl Ledger {
     /// The model said this, with so much audio; more of the same answer replaces it.
     pub(super) fn said(&mut self, transcript: &str, ms: u64) {
         self.said = Some(Said { transcript: transcript.to_owned(), ms });
+    }
+
+    /// The same, of an answer that was there before its question: nobody can have heard it yet.
+    pub(super) fn said_early(&mut self, transcript: &str, ms: u64) {
+        self.early = Some(Said { transcript: transcript.to_owned(), ms });
+    }
+
+    /// Nobody will ask for that answer: the model said it to nobody.
+    pub(super) fn drop_early(&mut self) {
+        self.said = self.early.take().or_else(|| self.said.take());
     }
 
     /// The model asked for a tool.
@@ -89,7 +101,8 @@ impl Ledger {
                 ChatMessage::ToolResult { id, name, text } => steps.push(Step::Add(self.result(id, name, text))),
             }
         }
-        let unheard = self.said.take().is_some_and(|said| !plain(&said.transcript).is_empty());
+        let said = std::mem::replace(&mut self.said, self.early.take());
+        let unheard = said.is_some_and(|said| !plain(&said.transcript).is_empty());
         if unheard && !settled {
             steps.insert(0, Step::Trim { heard_ms: 0, heard_text: String::new() });
         }
@@ -219,6 +232,24 @@ mod tests {
         ledger.heard("to cancel.");
         let steps = ledger.catch_up(&[customer("I want to cancel.")]);
         assert_eq!(steps, [Step::Trim { heard_ms: 0, heard_text: String::new() }]);
+    }
+
+    #[test]
+    fn an_answer_that_is_there_before_its_question_is_still_to_be_heard() {
+        let mut ledger = Ledger::default();
+        ledger.heard("Hi");
+        ledger.said_early("Hello. What is it about?", 900);
+        let mut messages = vec![customer("Hi")];
+        assert_eq!(ledger.catch_up(&messages), []);
+        ledger.heard("An order");
+        messages.extend([agent("Hello. What is it about?"), customer("An order")]);
+        assert_eq!(ledger.catch_up(&messages), [], "it was heard whole");
+        ledger.said_early("Which one?", 500);
+        ledger.drop_early();
+        ledger.heard("and a bill");
+        messages.push(customer("and a bill"));
+        let nothing = Step::Trim { heard_ms: 0, heard_text: String::new() };
+        assert_eq!(ledger.catch_up(&messages), [nothing], "the caller went on");
     }
 
     #[test]

@@ -215,6 +215,7 @@ impl Link {
     fn call_off(&mut self) {
         self.codec.cancel(&mut self.out);
         self.held.clear();
+        self.ledger.drop_early();
         if let Some(track) = self.track.take() {
             self.ledger.said(&track.transcript(), track.ms());
             track.end(Ok(()));
@@ -356,7 +357,10 @@ impl Link {
             RealtimeEvent::Usage(usage) => self.on_usage(usage),
             RealtimeEvent::Done { finish } => {
                 if let Some(track) = self.track.take() {
-                    self.ledger.said(&track.transcript(), track.ms());
+                    match &self.asker {
+                        Some(_) => self.ledger.said(&track.transcript(), track.ms()),
+                        None => self.ledger.said_early(&track.transcript(), track.ms()),
+                    }
                     track.end(Ok(()));
                 }
                 self.tell_asker(GenerationEvent::Usage(self.usage));
