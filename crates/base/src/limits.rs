@@ -52,8 +52,10 @@ pub const JOURNAL_RETRY_MS: u64 = 50;
 pub const JOURNAL_RETRY_MS_MAX: u64 = 1_000;
 /// How long entries of an ended call are offered to a database that is away.
 pub const JOURNAL_FLUSH_MS_MAX: u64 = 30_000;
-/// While the caller is silent, a recogniser is given audio in pieces of this length.
-pub const STT_QUIET_PIECE_MS: u64 = 100;
+/// A recogniser is given audio in pieces of this length, but for the first words of a turn.
+pub const STT_PIECE_MS: u64 = 60;
+/// The same while the caller has been silent for a while.
+pub const STT_QUIET_PIECE_MS: u64 = 200;
 /// What live calls write within this time goes to an embedded database in one transaction.
 pub const WRITES_GATHERED_MS: u64 = 15;
 /// Writes of live calls that wait for that; each call has two at most.

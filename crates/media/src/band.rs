@@ -1,7 +1,7 @@
 //! Where the noise of a line lies below the voice (an engine, the mains), it is taken out of what is looked at. The recogniser
 //! still hears all of it.
 
-use crate::level;
+use crate::{level, to_sample};
 use std::f32::consts::{SQRT_2, TAU};
 
 /// Telephone speech begins here, and the hum of an engine ends.
@@ -12,6 +12,8 @@ const HUM_DB_MIN_WITHIN: f32 = 4.0;
 /// The noise of a line is its quietest of late.
 const FLOOR_FALL: f32 = 0.2;
 const FLOOR_RISE_DB: f32 = 0.03;
+/// A filter whose state is less than this is at rest: in one frame more it cannot fall out of the normal numbers.
+const STATE_MIN: f32 = 1e-20;
 
 /// What of a stream is looked at.
 #[derive(Clone, Debug)]
@@ -65,13 +67,17 @@ impl HighPass {
     }
 
     fn process(&mut self, pcm: &mut [i16]) {
+        let [mut first, mut second] = self.state;
         for sample in pcm {
             let input = f32::from(*sample);
-            let output = self.gain * input + self.state[0];
-            self.state[0] = -2.0 * self.gain * input - self.feedback[0] * output + self.state[1];
-            self.state[1] = self.gain * input - self.feedback[1] * output;
-            *sample = output.round() as i16;
+            let output = self.gain * input + first;
+            first = -2.0 * self.gain * input - self.feedback[0] * output + second;
+            second = self.gain * input - self.feedback[1] * output;
+            *sample = to_sample(output);
         }
+        // What rings on in silence falls below the smallest normal number, and a processor takes a hundred times as long for
+        // each that is smaller.
+        self.state = [first, second].map(|state| if state.abs() < STATE_MIN { 0.0 } else { state });
     }
 }
 

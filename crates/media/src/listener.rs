@@ -139,6 +139,11 @@ impl Listener {
         self.stages.detector.is_speaking()
     }
 
+    /// How long the caller has been speaking; `None` while the caller is silent.
+    pub fn speech_ms(&self) -> Option<u64> {
+        self.stages.detector.is_speaking().then(|| self.stages.detector.speech_ms())
+    }
+
     /// Takes audio of any length and tells what is in it, in order. `neural` is asked where a better opinion is worth its
     /// price; it answers when a window of it is full.
     pub fn hear(

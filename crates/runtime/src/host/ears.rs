@@ -3,6 +3,7 @@
 //! engine's words.
 
 use crate::service::NeuralVadSession;
+use base::limits;
 use engine::io::{LineTone, Overlap, SpeechInput};
 use media::line_tones::ToneDetector;
 use media::listener::{Heard, Listener, Settings};
@@ -14,6 +15,12 @@ use std::collections::VecDeque;
 /// What the end-of-turn model looks at.
 const JUDGED_MS: u64 = 8_000;
 const JUDGED_HZ: u32 = 16_000;
+/// Speech in which the first words are.
+const FIRST_WORDS_MS: u64 = 400;
+/// After so much silence a turn is over, whoever decides it.
+const AFTER_SPEECH_MS: u64 = 1_500;
+/// An answer has begun by then, or takes long.
+const LONG_QUIET_MS: u64 = 3_000;
 /// What one message from the carrier can give rise to; a message of more audio than that loses the oldest.
 const EVENTS_MAX: usize = 64;
 
@@ -32,6 +39,8 @@ pub(super) struct Ears {
     /// Only where we called: who is called by a machine is not our question.
     tones: Option<ToneDetector>,
     recent: Preroll,
+    /// For how long the caller has been silent.
+    quiet_ms: u64,
     events: VecDeque<SpeechInput>,
 }
 
@@ -58,6 +67,7 @@ impl Ears {
             neural,
             tones: is_outbound.then(|| ToneDetector::new(rate_hz)),
             recent: Preroll::new(if judges { JUDGED_MS } else { 0 }, rate_hz),
+            quiet_ms: 0,
             events: VecDeque::with_capacity(EVENTS_MAX),
         }
     }
@@ -78,6 +88,9 @@ impl Ears {
 
     /// Takes audio of any length. What is noticed in it waits for [`Ears::poll`].
     pub(super) fn hear(&mut self, pcm: &[i16], mut take: impl FnMut(CallerFrame<'_>)) {
+        let heard_ms = media::samples_to_ms(pcm.len() as u64, self.rate_hz);
+        let is_speaking = self.listener.as_ref().is_some_and(Listener::is_speaking);
+        self.quiet_ms = if is_speaking { 0 } else { self.quiet_ms.saturating_add(heard_ms) };
         let Self { listener: Some(listener), neural, tones, recent, events, .. } = self else {
             take(CallerFrame::Raw(pcm));
             take(CallerFrame::Clean(pcm));
@@ -116,9 +129,23 @@ impl Ears {
         });
     }
 
-    /// Whether the caller speaks; nobody knows where nothing is noticed.
-    pub(super) fn is_speaking(&self) -> bool {
-        self.listener.as_ref().is_none_or(Listener::is_speaking)
+    /// Whether it is clear that nobody will be answered within the next moment: the caller is speaking, or has been silent for
+    /// long.
+    pub(super) fn is_far_from_answer(&self) -> bool {
+        self.listener.as_ref().is_some_and(|listener| listener.is_speaking() || self.quiet_ms >= LONG_QUIET_MS)
+    }
+
+    /// How much audio a recogniser should be given at a time. The first words come as they are said, because an interruption
+    /// may be decided by them; later ones are only waited for at their end, and then what is left is sent at once. Who ends turns
+    /// by itself is told soon that the caller has fallen silent.
+    pub(super) fn piece_ms(&self) -> u64 {
+        match self.listener.as_ref().and_then(Listener::speech_ms) {
+            Some(speech_ms) if speech_ms < FIRST_WORDS_MS => limits::FRAME_MS,
+            Some(_) => limits::STT_PIECE_MS,
+            None if self.listener.is_none() => limits::FRAME_MS,
+            None if self.quiet_ms < AFTER_SPEECH_MS => limits::STT_PIECE_MS,
+            None => limits::STT_QUIET_PIECE_MS,
+        }
     }
 
     /// What was noticed, in order.

@@ -2,6 +2,7 @@
 //!
 //! The loop is boring on purpose (rule 2): wait for one event, feed it, perform every output, flush the socket.
 
+mod alarm;
 mod desk;
 mod ears;
 mod lines;
@@ -19,6 +20,7 @@ use crate::reading::{self, Over};
 use crate::router::{Routes, Tell};
 use crate::service::{Bill, BrainSession, NeuralVadSession, SttCommand, SttSession};
 use crate::socket::{self, Incoming, MediaSocket};
+use alarm::Alarm;
 use base::wire::Wire;
 use base::{CallTime, GenerationId, JournalSeq, SttStreamId, limits};
 use carriers::protocol::{MediaCommand, MediaEvent, MediaProtocol, MediaSink};
@@ -115,8 +117,12 @@ pub(crate) struct CallHost {
     link: Option<Link>,
     /// When the media socket last said anything.
     heard_at: Instant,
+    /// For what is due, and for a line on which nothing comes.
+    due: Alarm,
+    patience: Alarm,
     out: Vec<Wire>,
-    ears: Option<Ears>,
+    /// In a box because it is large and is taken out for every frame.
+    ears: Option<Box<Ears>>,
     mouth: Mouth,
     desk: Desk,
     prepared: lines::Prepared,
@@ -187,6 +193,8 @@ impl CallHost {
             offset,
             link: None,
             heard_at: Instant::now(),
+            due: Alarm::new(),
+            patience: Alarm::new(),
             out: Vec::new(),
             ears: None,
             mouth: Mouth::new(PHONE_HZ),
@@ -246,6 +254,7 @@ impl CallHost {
             (None, None) => None,
         };
         let silent_at = patience_ms.map(|patience_ms| self.heard_at + Duration::from_millis(patience_ms));
+        let due_at = [deadline, pace_at].into_iter().flatten().min();
         let socket = self.link.as_mut().map(|link| &mut link.socket);
         let stt = self.stt.as_mut().map(|(_, session)| &mut session.events);
         let brain = self.brain.as_mut().map(|(_, session)| &mut session.events);
@@ -253,8 +262,10 @@ impl CallHost {
         let (people, person_stt) = self.desk.sources();
         tokio::select! {
             biased;
-            () = at(deadline) => Event::Deadline,
-            () = at(pace_at) => Event::Pace,
+            () = self.due.at(due_at) => match deadline {
+                Some(deadline) if Some(deadline) == due_at => Event::Deadline,
+                _ => Event::Pace,
+            },
             message = self.messages.recv() => Event::Message(message),
             event = from(stt) => Event::Stt(event),
             event = from(brain) => Event::Brain(event),
@@ -262,7 +273,7 @@ impl CallHost {
             Some(audio) = people.recv() => Event::Person(audio),
             event = from(person_stt) => Event::PersonStt(event),
             incoming = from_socket(socket) => Event::Incoming(incoming),
-            () = at(silent_at) => Event::Silent,
+            () = self.patience.at(silent_at) => Event::Silent,
         }
     }
 
@@ -330,7 +341,7 @@ impl CallHost {
         let judge = self.shared.services.judge.as_ref();
         let vad: Option<Box<dyn NeuralVadSession>> = judge.and_then(|judge| judge.vad(rate));
         let is_outbound = self.call.direction == Direction::Outbound;
-        self.ears = Some(Ears::new(rate, &self.agent.sound, is_outbound, judge.is_some(), vad));
+        self.ears = Some(Box::new(Ears::new(rate, &self.agent.sound, is_outbound, judge.is_some(), vad)));
         if self.mouth.rate_hz() != rate {
             self.mouth = Mouth::new(rate);
         }
@@ -436,32 +447,33 @@ impl CallHost {
     fn hear(&mut self, pcm: &[i16]) {
         let now = self.now();
         let Some(mut ears) = self.ears.take() else { return };
-        let speaks = ears.is_speaking();
+        let piece_ms = ears.piece_ms();
         ears.hear(pcm, |frame| match frame {
             CallerFrame::Raw(frame) => {
                 self.tape.caller(now, frame);
                 self.desk.tap(Side::Caller, frame);
             }
-            CallerFrame::Clean(frame) => self.pass_on(frame, speaks),
+            CallerFrame::Clean(frame) => self.pass_on(frame, piece_ms),
         });
+        self.mouth.expect_nothing(ears.is_far_from_answer());
         self.ears = Some(ears);
         // What the engine does about it may need the ears again: to stop the agent, to judge the turn.
-        while let Some(speech) = self.ears.as_mut().and_then(Ears::poll) {
+        while let Some(speech) = self.ears.as_mut().and_then(|ears| ears.poll()) {
             match speech {
                 SpeechInput::Started => self.push_stt(SttCommand::Speech(true)),
                 SpeechInput::Stopped { .. } => self.push_stt(SttCommand::Speech(false)),
+                // The final words may be asked for at any moment now.
+                SpeechInput::Lull { .. } => self.push_unheard(),
                 _ => {}
             }
             self.feed(Input::Speech(speech));
         }
     }
 
-    /// Audio for the recogniser: at once while the caller speaks, in larger pieces while nobody does, because each piece wakes
-    /// a chain of tasks and goes out by itself.
-    fn pass_on(&mut self, frame: &[i16], speaks: bool) {
+    /// Audio for the recogniser, in pieces of this length: each wakes a chain of tasks and goes out by itself.
+    fn pass_on(&mut self, frame: &[i16], piece_ms: u64) {
         self.unheard.extend_from_slice(frame);
-        let piece = media::ms_to_samples(limits::STT_QUIET_PIECE_MS, self.mouth.rate_hz());
-        if speaks || self.unheard.len() as u64 >= piece {
+        if self.unheard.len() as u64 >= media::ms_to_samples(piece_ms, self.mouth.rate_hz()) {
             self.push_unheard();
         }
     }
@@ -673,13 +685,6 @@ impl CallHost {
         metrics::counter!("frontdesk_calls_ended_total", "carrier" => self.call.carrier.clone(), "state" => state.name())
             .increment(1);
         tracing::info!(state = state.name(), reason, "call ended");
-    }
-}
-
-async fn at(when: Option<Instant>) {
-    match when {
-        Some(when) => tokio::time::sleep_until(when).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -36,6 +36,10 @@ const BACKGROUND_AHEAD_MS: u64 = 60;
 const BACKGROUND_AHEAD_MS_MIN: u64 = 40;
 /// The carrier is given more of the background when this little is left.
 const BACKGROUND_LEFT_MS: u64 = 20;
+/// The same while it is certain that nothing is about to be said: what is handed over less often costs less. A batch less than
+/// the look-ahead, or the pacer would take the pause after it for a late waking.
+const BACKGROUND_AHEAD_MS_MAX: u64 = limits::PLAYOUT_LOOKAHEAD_MS - FRAMES_TOGETHER * limits::FRAME_MS;
+const BACKGROUND_LEFT_MS_MAX: u64 = 40;
 
 /// What is handed to the carrier.
 pub(super) enum Step<'a> {
@@ -113,6 +117,8 @@ pub(super) struct Mouth {
     /// What a person who has the call says.
     person: Person,
     background: Option<Box<dyn Background>>,
+    /// Nothing is about to be said.
+    expects_nothing: bool,
     pacer: Pacer,
     frame: Vec<i16>,
     /// Whose frame was the last one, and how many went out since the last mark.
@@ -144,6 +150,7 @@ impl Mouth {
             interludes: VecDeque::new(),
             person: Person::new(rate_hz),
             background: None,
+            expects_nothing: false,
             pacer: Pacer::default().with_batches(FRAMES_TOGETHER),
             frame: vec![0; (u64::from(rate_hz) * limits::FRAME_MS / 1000) as usize],
             last: Lane::Background,
@@ -347,15 +354,24 @@ impl Mouth {
         self.background.is_some().then_some(Lane::Background)
     }
 
-    /// How much of the background the carrier may hold.
-    fn background_ahead_ms(&self) -> u64 {
-        if self.playout.is_active() { BACKGROUND_AHEAD_MS_MIN } else { BACKGROUND_AHEAD_MS }
+    /// Whether it is clear that the agent will say nothing within the next moment.
+    pub(super) fn expect_nothing(&mut self, is_clear: bool) {
+        self.expects_nothing = is_clear;
+    }
+
+    /// How much of the background the carrier may hold, and how little is left when it gets more.
+    fn background_ahead_ms(&self) -> (u64, u64) {
+        match (self.playout.is_active(), self.expects_nothing) {
+            (true, _) => (BACKGROUND_AHEAD_MS_MIN, BACKGROUND_LEFT_MS),
+            (false, false) => (BACKGROUND_AHEAD_MS, BACKGROUND_LEFT_MS),
+            (false, true) => (BACKGROUND_AHEAD_MS_MAX, BACKGROUND_LEFT_MS_MAX),
+        }
     }
 
     /// When frames must be handed over next; `None` while there is nothing to say.
     pub(super) fn next_frame_at(&self, now: CallTime) -> Option<CallTime> {
         let at_ms = match self.lane()? {
-            Lane::Background => now.0 + self.pacer.ahead_ms(now.0).saturating_sub(BACKGROUND_LEFT_MS),
+            Lane::Background => now.0 + self.pacer.ahead_ms(now.0).saturating_sub(self.background_ahead_ms().1),
             Lane::Speech | Lane::Interlude(_) | Lane::Person => self.pacer.next_due_ms(now.0),
         };
         Some(CallTime(at_ms))
@@ -430,7 +446,7 @@ impl Mouth {
             }
             let Some(lane) = lane else { break };
             let is_due = match lane {
-                Lane::Background => self.pacer.ahead_ms(now.0) + limits::FRAME_MS <= self.background_ahead_ms(),
+                Lane::Background => self.pacer.ahead_ms(now.0) + limits::FRAME_MS <= self.background_ahead_ms().0,
                 Lane::Speech | Lane::Interlude(_) | Lane::Person => sent < due,
             };
             if !is_due {
