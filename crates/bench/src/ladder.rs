@@ -3,6 +3,7 @@
 
 use crate::drive::Scene;
 use crate::limit::{self, Asked, Setting};
+use crate::on_device;
 use crate::pipecat::{self, Services};
 use crate::process::{Server, pin_self, value};
 use crate::report::{Cost, Side, Spread};
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use testkit::postgres::Server as Postgres;
 
+const STEPS: [u32; 10] = [1, 10, 25, 50, 100, 150, 200, 300, 400, 500];
+const STEPS_ON_DEVICE: [u32; 8] = [1, 2, 4, 6, 8, 10, 12, 16];
 const WORLD_CORE: u32 = 0;
 const SERVER_CORE: u32 = 1;
 /// What the 95th percentile of added latency may be above that of the first step.
@@ -30,8 +33,8 @@ const GREETING: &str = "Hello, this is Brightleaf Cycles. How can I help you?";
 /// Options of the measurement.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Calls at once, one step after the other; the first step that is not held ends the ladder
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 25, 50, 100, 150, 200, 300, 400, 500])]
+    /// Calls at once, one step after the other, such as `10,100,200`; the first step that is not held ends the ladder
+    #[arg(long, value_delimiter = ',')]
     steps: Vec<u32>,
     /// Seconds measured at each step
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(5..=3_600))]
@@ -45,6 +48,10 @@ pub struct Options {
     /// Python of the environment that `fixtures/bench/setup-pipecat.sh` made
     #[arg(long, value_name = "FILE", default_value = ".frontdesk/pipecat/bin/python")]
     python: PathBuf,
+    /// Instead of the ladder: calls whose every stage is computed on this machine, on all its cores, until replies take a second
+    /// on average
+    #[arg(long)]
+    on_device: bool,
     /// Let the server and the world run on all cores
     #[arg(long)]
     unpinned: bool,
@@ -53,6 +60,12 @@ pub struct Options {
     /// For these: calls that the server takes at once; as many as its machine holds unless given
     #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u32).range(2..=10_000))]
     limit: Option<u32>,
+}
+
+impl Options {
+    fn steps_or<'a>(&'a self, usual: &'a [u32]) -> &'a [u32] {
+        if self.steps.is_empty() { usual } else { &self.steps }
+    }
 }
 
 /// What was measured at one step.
@@ -90,6 +103,9 @@ pub async fn measure(options: &Options, program: &Path, json: Option<&Path>) -> 
         let Options { limit, secs, unpinned, .. } = *options;
         return limit::measure(options.asked, Setting { program, json, limit, secs, unpinned }).await;
     }
+    if options.on_device {
+        return on_device::measure(options.steps_or(&STEPS_ON_DEVICE), options.secs, program, json).await;
+    }
     let core = (!options.unpinned).then_some(SERVER_CORE);
     if core.is_some() {
         pin_self(WORLD_CORE)?;
@@ -103,7 +119,8 @@ pub async fn measure(options: &Options, program: &Path, json: Option<&Path>) -> 
         steps: Vec::new(),
         calls_held: None,
     };
-    let most = options.steps.iter().copied().max().unwrap_or(1);
+    let steps = options.steps_or(&STEPS);
+    let most = steps.iter().copied().max().unwrap_or(1);
     let load = Load { calls: most.min(100), secs: options.secs };
     report.steps.push(echo(load, &cloud, core).await?);
     if options.pipecat > 0 {
@@ -111,7 +128,7 @@ pub async fn measure(options: &Options, program: &Path, json: Option<&Path>) -> 
         report.steps.push(pipecat(load, options, &cloud, core).await?);
     }
     let mut first_p95_ms = None;
-    for calls in options.steps.iter().copied() {
+    for calls in steps.iter().copied() {
         let mut config = cloud.config();
         // Each step begins with an empty database.
         let database = postgres.as_ref().map(|server| server.named(&format!("frontdesk_{calls}")));

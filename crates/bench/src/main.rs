@@ -12,6 +12,7 @@ mod drive;
 mod echo;
 mod ladder;
 mod limit;
+mod on_device;
 mod pipecat;
 mod process;
 mod report;
@@ -194,11 +195,22 @@ fn program(cli: &Cli) -> anyhow::Result<PathBuf> {
 /// Measures one kind of server: a process for all calls, or one for each. A first call to each warms it up, so that what it
 /// keeps for all calls is not charged to each.
 async fn side(load: Load, cloud: &Cloud, servers: &[Server], path: &str, scene: Scene) -> anyhow::Result<Side> {
-    let burst = Arc::<[i16]>::from(voice::burst(1_200));
+    side_with(load, cloud, servers, path, scene, &voice::burst(1_200).into()).await
+}
+
+/// The same with callers who say this.
+async fn side_with(
+    load: Load,
+    cloud: &Cloud,
+    servers: &[Server],
+    path: &str,
+    scene: Scene,
+    burst: &Arc<[i16]>,
+) -> anyhow::Result<Side> {
     let urls: Vec<String> = servers.iter().map(|server| format!("{}{path}", server.base_url)).collect();
     let mut first = JoinSet::new();
     for url in &urls {
-        let (warm, burst) = (cloud.phone.place_call(url), Arc::clone(&burst));
+        let (warm, burst) = (cloud.phone.place_call(url), Arc::clone(burst));
         first.spawn(async move {
             let heard = drive::drive(&warm, scene, &burst, Instant::now() + Duration::from_secs(6)).await;
             end(&warm).await;
@@ -220,7 +232,7 @@ async fn side(load: Load, cloud: &Cloud, servers: &[Server], path: &str, scene: 
     for (number, url) in (0..load.calls).zip(urls.iter().cycle()) {
         tokio::time::sleep_until(began + stagger * number / load.calls).await;
         let call = cloud.phone.place_call(url);
-        let burst = Arc::clone(&burst);
+        let burst = Arc::clone(burst);
         calls.push((call.clone(), tokio::spawn(async move { drive::drive(&call, scene, &burst, until).await })));
     }
     tokio::time::sleep_until(measured_from).await;

@@ -87,7 +87,7 @@ fn models(options: &Options) -> Option<PathBuf> {
 }
 
 /// The same configuration with every stage on this machine.
-fn on_device(config: &str) -> String {
+pub fn on_device(config: &str) -> String {
     let stages = config.replace("provider = \"deepgram\"", "provider = \"local\"");
     stages
         .replace("provider = \"openai\"", "provider = \"local\"")

@@ -4,7 +4,7 @@
 //! Start reading at [`measure`]; `docs/benchmarks.md` says what each figure means.
 
 mod agent_voice;
-mod audio;
+pub mod audio;
 mod caller;
 mod judge;
 mod render;
