@@ -788,6 +788,8 @@ pub const FLOW_NODES_MAX: usize = 200;
 pub const FLOW_TEXT_CHARS_MAX: usize = 1_000;
 /// Steps that one call goes through a flow; then the conversation goes on freely.
 pub const FLOW_STEPS_MAX: u32 = 1_000;
+/// Calls that were placed and whose two ids a platform's file keeps.
+pub const PLACED_CALLS_KNOWN_MAX: usize = 10_000;
 /// Characters of the value of a variable.
 pub const FLOW_VALUE_CHARS_MAX: usize = 1_000;
 /// Widgets of a business.
