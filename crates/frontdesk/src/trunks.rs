@@ -219,7 +219,8 @@ impl Front for Desk {
             Answer::Busy => Verdict::Busy,
             Answer::Reject => Verdict::NoSuchNumber,
             Answer::HangUp => Verdict::Declined,
-            Answer::SayAndHangUp { .. } | Answer::Transfer { .. } => Verdict::Unavailable,
+            Answer::Transfer { to, .. } => Verdict::Moved { to },
+            Answer::SayAndHangUp { .. } => Verdict::Unavailable,
         }
     }
 

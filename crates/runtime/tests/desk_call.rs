@@ -1,7 +1,7 @@
 //! Whole calls in which the agent leaves something behind: a ticket, a message, digits that were typed. What the caller hears,
 //! what is kept, and what happens when it fails or is not allowed.
 
-use base::{AgentId, BusinessId, CallId, CustomerId, Pii, Secret, TurnId};
+use base::{AgentId, BusinessId, CallId, CustomerId, PhoneNumber, Pii, Secret, TurnId};
 use carriers::loopback::{CallerEvent, LoopbackCaller};
 use carriers::protocol::{
     Answer, Authenticity, CallAction, CannotDo, Capability, CarrierControl, DialAttempt, DialReply, Inbound,
@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use model::agent::{Agent, BrainChoice, Lines};
 use model::business::{Business, Number, TenantScope};
 use model::customer::Customer;
-use model::hours::{AgentHours, Outside};
+use model::hours::{AgentHours, Closed, Hours, HoursRoute, Outside, Overflow};
 use model::journal::{Entry, Record};
 use model::live::{LiveEvent, LiveKind, NamedValue, Understood};
 use model::seed::SeedAgent;
@@ -35,6 +35,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::contract::desk::TicketFilter;
+use store::contract::lines::{LineFilter, LineRow};
 use store::contract::mail::MAIL_JOB;
 use store::{SqlStore, SqliteOptions, Store};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -279,6 +280,20 @@ impl Shop {
             updated_at_ms: 1,
         };
         self.store.create_customer(&self.scope, &customer).await.expect("a customer");
+    }
+
+    async fn route(&self, change: impl FnOnce(&mut LineRow)) {
+        let lines = self.store.lines(&self.scope, LineFilter::default(), None, 1).await.expect("lines");
+        let mut line = lines.into_iter().next().expect("a line");
+        change(&mut line);
+        self.store.update_line(&self.scope, &line, None).await.expect("changed");
+    }
+
+    /// What somebody is answered who calls over a line of the process.
+    async fn rings(&self, at: u32) -> Answer {
+        let inbound =
+            InboundCall { carrier_ref: format!("call-{at}"), to: OURS.parse().ok(), ..InboundCall::default() };
+        self.node.line_rings("loopback", inbound).await
     }
 
     /// A call in which the caller says these things, each when the agent has said what stands before it, and hangs up when it
@@ -638,6 +653,35 @@ async fn outside_its_hours_an_agent_says_so_and_hangs_up() {
     let talk = shop.call(&[], "never said").await;
     assert_eq!(talk.heard(), ["We are closed today."]);
     assert!(talk.records.iter().any(|record| record.entry == Entry::OutsideHours));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platform_without_a_voice_has_the_message_of_a_closed_number_said_by_the_agent() {
+    let shop = Shop::open(None, "http://127.0.0.1:9").await;
+    shop.route(|line| line.hours = Some(never(Closed::Message { text: "The shop is closed.".into() }))).await;
+    assert_eq!(shop.call(&[], "never said").await.heard(), ["The shop is closed."]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_without_a_free_line_are_forwarded_and_the_closed_number_needs_none() {
+    let shop = Shop::open(None, "http://127.0.0.1:9").await;
+    let (office, night): (PhoneNumber, PhoneNumber) = ("+4940555017".parse().unwrap(), "+4940555018".parse().unwrap());
+    for at in 0..4 {
+        assert!(matches!(shop.rings(at).await, Answer::Connect { .. }), "a line is free");
+    }
+    assert_eq!(shop.rings(4).await, Answer::Busy, "nothing is said about it");
+    shop.route(|line| line.overflow = Some(Overflow::Forward { to: office.clone() })).await;
+    let forwarded = |to: &PhoneNumber| Answer::Transfer { to: to.clone(), caller_id: OURS.parse().ok() };
+    assert_eq!(shop.rings(5).await, forwarded(&office));
+    shop.route(|line| line.overflow = Some(Overflow::Message { text: "All lines are taken.".into() })).await;
+    assert_eq!(shop.rings(6).await, Answer::Busy, "nobody can say it: the platform has no voice, and no line is free");
+    shop.route(|line| line.hours = Some(never(Closed::Forward { to: night.clone() }))).await;
+    assert_eq!(shop.rings(7).await, forwarded(&night));
+}
+
+/// A number that is never open.
+fn never(closed: Closed) -> HoursRoute {
+    HoursRoute { hours: Some(Hours::default()), time_zone: Some("Asia/Kolkata".into()), closed }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use base::{AgentId, CallId, PhoneNumber, limits};
+use carriers::protocol::Capability;
 use engine::io::{DeskInput, Input};
 use futures_util::Stream;
 use model::plan::OverPlan;
@@ -148,11 +149,12 @@ pub(crate) async fn place(
     let ours = lines.map_err(store_problem)?.into_iter().map(|line| line.number).find(|number| number.number == from);
     let ours = ours.ok_or_else(|| Problem::invalid("from: this is not a number of the business"))?;
     let carrier = place.carrier.unwrap_or(ours.carrier);
+    super::can(&carrier, Capability::Place)?;
     let base_url = app.access.base_url(&headers);
     let placed = app.node.dial(caller.scope, DialRequest { carrier, agent, to, from, base_url }).await;
     match placed {
         Ok(id) => Ok((StatusCode::ACCEPTED, Json(PlacedCall { id: id.0 }))),
-        Err(DialError::NoCarrier) => Err(Problem::invalid("carrier: not configured, or it cannot place calls")),
+        Err(DialError::NoCarrier) => Err(Problem::invalid("carrier: it is not set up to place calls")),
         Err(DialError::OffDuty) => Err(Problem::conflict("the agent was never published, or is switched off")),
         Err(DialError::Refused(RefuseReason::Store(error))) => Err(store_problem(error)),
         Err(DialError::Refused(RefuseReason::Busy | RefuseReason::Draining)) => Err(Problem::busy()),
@@ -194,7 +196,8 @@ pub(crate) struct TransferBody {
     params(("id" = uuid::Uuid, Path, description = "The call")), request_body = TransferBody,
     security(("bearer" = ["calls:control"])), responses(
     (status = 202, description = "The call is being handed over; follow it by its id"),
-    (status = 404, description = "No such live call", body = Problem)
+    (status = 404, description = "No such live call", body = Problem),
+    (status = 422, description = "The number is not valid, or the phone platform cannot do this (`not_supported`)", body = Problem)
 ))]
 pub(crate) async fn transfer(
     State(app): State<App>,
@@ -203,6 +206,10 @@ pub(crate) async fn transfer(
     Body(body): Body<TransferBody>,
 ) -> Result<StatusCode, Problem> {
     let to: PhoneNumber = body.to.parse().map_err(|why| Problem::invalid(format!("to: {why}")))?;
+    let call = app.node.store().call(&caller.scope, id).await.map_err(store_problem)?;
+    if call.ended_at_ms.is_none() && app.node.is_live(&caller.scope, id).await {
+        super::can(&call.carrier, Capability::TransferCold)?;
+    }
     let input = Input::Desk(DeskInput::Transfer { to });
     let told = app.node.tell_anywhere(&caller.scope, id, input).await.map_err(peer_problem)?;
     if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }

@@ -44,8 +44,8 @@ mod webrtc;
 mod widgets;
 
 pub(crate) use fields::{
-    Id, Name, check_key, check_language, check_slug, check_text, customer_text, deleted, deleted_at, dialled, merged,
-    merged_value, sane, stale_or, unknown_field,
+    Id, Name, can, check_key, check_language, check_slug, check_text, check_zone, customer_text, deleted, deleted_at,
+    dialled, known_carrier, merged, merged_value, sane, stale_or, unknown_field,
 };
 
 use crate::App;

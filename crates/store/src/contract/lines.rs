@@ -4,7 +4,7 @@ use super::Answer;
 use async_trait::async_trait;
 use base::{AgentId, NumberId};
 use model::business::{Number, TenantScope};
-use model::hours::HoursRoute;
+use model::hours::{HoursRoute, Overflow};
 
 /// A number with all that is said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct LineRow {
     pub label: Option<String>,
     /// Where its calls go while nobody is there.
     pub hours: Option<HoursRoute>,
+    /// Where they go when no line is free; absent: a busy signal.
+    pub overflow: Option<Overflow>,
     /// From 1; one more with each change.
     pub version: u32,
 }

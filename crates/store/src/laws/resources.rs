@@ -13,7 +13,7 @@ use model::agent::{Agent, AgentStatus};
 use model::business::{Business, Profile};
 use model::call::Direction;
 use model::customer::Customer;
-use model::hours::{Closed, HoursRoute};
+use model::hours::{Closed, HoursRoute, Overflow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -106,14 +106,17 @@ pub async fn a_call_keeps_the_version_it_began_with(store: Arc<dyn Store>) {
 pub async fn a_number_leads_elsewhere_while_nobody_is_there(store: Arc<dyn Store>) {
     let one = tenant(&*store, "shop", "+49405550170").await;
     let other = tenant(&*store, "rival", "+49405550171").await;
-    let hours = HoursRoute { hours: None, closed: Closed::Message { text: "Closed.".into() } };
+    let closed = Closed::Forward { to: "+4940555017".parse().expect("a number") };
+    let hours = HoursRoute { hours: None, time_zone: Some("Europe/Berlin".into()), closed };
     let mut line = store.line(&one.scope, one.number.id).await.expect("a line");
     assert_eq!((line.version, line.hours.clone()), (1, None));
     (line.label, line.hours) = (Some("Shop".into()), Some(hours));
+    line.overflow = Some(Overflow::Message { text: "All lines are taken.".into() });
     assert_eq!(store.update_line(&one.scope, &line, Some(1)).await, Ok(2));
     assert!(conflicts(store.update_line(&one.scope, &line, Some(1)).await));
     let read = store.line(&one.scope, one.number.id).await.expect("a line");
-    assert_eq!((read.version, read.hours, read.label), (2, line.hours.clone(), line.label.clone()));
+    assert_eq!((read.version, &read.hours, &read.label), (2, &line.hours, &line.label));
+    assert_eq!(read.overflow, line.overflow);
     let taken =
         LineRow { number: model::business::Number { id: NumberId::generate(), ..one.number.clone() }, ..line.clone() };
     assert!(conflicts(store.create_line(&one.scope, &taken).await));
