@@ -18,6 +18,7 @@ mod mcp_servers;
 mod nodes;
 mod notes;
 mod numbers;
+mod outgoing;
 mod overview;
 mod peers;
 mod people;
@@ -123,6 +124,8 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(branding::public))
         .routes(routes!(branding::public_logo))
         .routes(routes!(carriers::list))
+        .routes(routes!(outgoing::get, outgoing::put))
+        .routes(routes!(outgoing::ways))
         .routes(routes!(voices::list))
         .routes(routes!(voices::preview))
         .routes(routes!(agents::list, agents::create).layer(wide()))

@@ -71,6 +71,37 @@ async fn a_number_sends_callers_elsewhere_when_no_line_is_free(opened: Opened) {
     assert_eq!(changed.json()["overflow"], json!(null));
 }
 
+async fn rules_and_prices_of_outgoing_calls_are_kept_and_nonsense_is_refused(opened: Opened) {
+    let rig = Rig::new(opened).await;
+    rig.agent().await;
+    let at = "/api/v1/outgoing";
+    let none = rig.get(at).await.json();
+    assert_eq!((&none["version"], &none["plan"]), (&json!(0), &json!({ "rules": [], "prices": [] })));
+    let plan = json!({ "rules": [{ "prefix": "+49", "carriers": ["sip", "twilio"] }],
+        "prices": [{ "carrier": "twilio", "prefix": "+", "minute_usd_micros": 14_000 }] });
+    let set = rig.change("PUT", at, &plan).await.json();
+    assert_eq!((&set["version"], &set["plan"]), (&json!(1), &plan));
+    for wrong in [
+        json!({ "rules": [{ "prefix": "49", "carriers": ["sip"] }] }),
+        json!({ "rules": [{ "prefix": "+49", "carriers": [] }] }),
+        json!({ "rules": [{ "prefix": "+49", "carriers": ["nobody"] }] }),
+        json!({ "prices": [{ "carrier": "sip", "prefix": "+", "minute_usd_micros": -1 }] }),
+        json!({ "prices": "cheap" }),
+    ] {
+        assert_eq!(rig.change("PUT", at, &wrong).await.problem(), "invalid", "{wrong}");
+    }
+    let ways = rig.get("/api/v1/outgoing/ways?to=%2B4940555017").await.json();
+    assert_eq!(ways["items"], json!([]), "no platform is set up in this rig");
+    assert_eq!(rig.get("/api/v1/outgoing/ways?to=home").await.problem(), "invalid");
+    assert_eq!(rig.get("/api/v1/outgoing/ways").await.problem(), "invalid");
+    let call = json!({ "to": "+4940555017", "agent": "front" });
+    assert_eq!(rig.post("/api/v1/calls", &call).await.problem(), "invalid", "nobody can place it");
+    let page = json!({ "to": "+4940555017", "agent": "front", "carrier": "browser" });
+    let refused = rig.post("/api/v1/calls", &page).await;
+    assert_eq!(refused.problem(), "not_supported");
+    assert_eq!((&refused.json()["carrier"], &refused.json()["capability"]), (&json!("browser"), &json!("place")));
+}
+
 async fn platforms_say_what_they_can_do_and_where_they_send_webhooks(opened: Opened) {
     let rig = Rig::new(opened).await;
     rig.agent().await;
@@ -198,6 +229,7 @@ async fn the_profile_and_settings_belong_to_one_business(opened: Opened) {
 on_both! {
     a_number_leads_to_its_agent_and_elsewhere_while_nobody_is_there,
     a_number_sends_callers_elsewhere_when_no_line_is_free,
+    rules_and_prices_of_outgoing_calls_are_kept_and_nonsense_is_refused,
     platforms_say_what_they_can_do_and_where_they_send_webhooks,
     a_customer_is_kept_once_and_found_by_number,
     a_conversation_is_found_by_what_was_said_and_read_as_a_script,

@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::contract::Answer;
-use crate::contract::lines::{LineFilter, LineRow, Lines};
+use crate::contract::lines::{CarrierFigures, LineFilter, LineRow, Lines};
 use crate::db::{DbRow, missing, to_json};
 use crate::error::StoreError;
 use crate::sql;
@@ -82,6 +82,18 @@ impl Lines for SqlStore {
         tx.write(sql::UPDATE_LINE, args).await.map_err(taken)?;
         tx.commit().await?;
         Ok(version + 1)
+    }
+
+    async fn outgoing_figures(&self, scope: &TenantScope, prefix: &str, since_ms: i64) -> Answer<Vec<CarrierFigures>> {
+        let rows = self.db.read(scope, sql::OUTGOING_FIGURES, args![scope.business.0, since_ms, prefix]).await?;
+        let read = |row: &DbRow| {
+            let (asked, answered, refused): (i64, i64, i64) =
+                (row.get("asked")?, row.get("answered")?, row.get("refused")?);
+            let count = |of: i64| u32::try_from(of).unwrap_or(u32::MAX);
+            let (asked, answered, refused) = (count(asked), count(answered), count(refused));
+            Ok(CarrierFigures { carrier: row.get("carrier")?, asked, answered, refused })
+        };
+        rows.iter().map(read).collect()
     }
 
     async fn delete_line(&self, scope: &TenantScope, id: NumberId, expected: Option<u32>) -> Answer<bool> {

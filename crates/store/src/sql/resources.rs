@@ -41,6 +41,10 @@ statements! {
         ORDER BY number LIMIT $5";
     UPDATE_LINE = "UPDATE numbers SET number = $3, carrier = $4, agent = $5, label = $6, hours = $7, overflow = $8,
             version = version + 1 WHERE business = $1 AND id = $2";
+    OUTGOING_FIGURES = "SELECT carrier, COUNT(*) AS asked, COUNT(answered_at_ms) AS answered,
+            SUM(CASE WHEN carrier_ref IS NULL AND state = 'failed' THEN 1 ELSE 0 END) AS refused
+        FROM calls WHERE business = $1 AND direction = 'outbound' AND started_at_ms >= $2
+            AND SUBSTR(customer, 1, LENGTH(CAST($3 AS TEXT))) = CAST($3 AS TEXT) GROUP BY carrier ORDER BY carrier";
     DELETE_LINE = "DELETE FROM numbers WHERE business = $1 AND id = $2
         AND (version = CAST($3 AS BIGINT) OR CAST($3 AS BIGINT) IS NULL)";
 

@@ -341,3 +341,32 @@ export const capabilities = {
   machine_detection: "Tell answering machines apart",
   text: "Text messages",
 };
+
+/** Over which phone platform calls go out. */
+export const outgoing = {
+  title: "Outgoing calls",
+  lead: "A call that does not say which number it comes from goes out over the platform that fits best, and over the next one when it was certainly not placed.",
+  rules: "Platforms by country",
+  prefix: "Begins with",
+  first: "First",
+  second: "Then",
+  any: "Any other",
+  remove: "Remove",
+  add_rule: "Add a rule",
+  prices: "Prices",
+  minute: "US dollars for a minute",
+  add_price: "Add a price",
+  try: "Which way would a call take?",
+  try_hint: "The number that would be called. Nothing is placed.",
+  show: "Show",
+  ways: "Ways, the best first",
+  none: "No platform is set up that can place calls and has a number of yours.",
+  answered:
+    "{count, plural, =0 {no calls yet} one {# call, {percent} % answered} other {# calls, {percent} % answered}}",
+  why_unwell: "Refuses calls",
+  why_rule: "By rule",
+  why_poor_sound: "Sounds poor",
+  why_cost: "By cost",
+  why_answered: "By answers",
+  why_local: "Number of the country",
+};

@@ -12,6 +12,7 @@ import { Badge, Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { useAction } from "./action";
 import { HoursEditor } from "./hours";
+import { OutgoingCalls } from "./outgoing";
 import { PlatformFacts, useCapability, usePlatforms } from "./platforms";
 import { SectionHead } from "./section";
 
@@ -96,6 +97,7 @@ export function NumbersSection() {
           </li>
         ))}
       </ul>
+      <OutgoingCalls />
       {editing !== null && (
         <NumberDialog
           known={editing === "new" ? null : editing}
