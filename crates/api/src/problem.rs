@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use carriers::protocol::Capability;
+use carriers::registry::Descriptor;
 use model::people::Permission;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -24,6 +26,14 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub detail: Option<Box<str>>,
+    /// Of `not_supported`: the phone platform, by its name in `GET /api/v1/carriers`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub carrier: Option<&'static str>,
+    /// Of `not_supported`: what it cannot do, by the names of `capabilities` there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub capability: Option<&'static str>,
     /// Id of the request, as in `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -44,6 +54,8 @@ impl Problem {
             title,
             status: status.as_u16(),
             detail: None,
+            carrier: None,
+            capability: None,
             request_id: None,
             retry_after_secs: None,
             challenge: None,
@@ -135,6 +147,14 @@ impl Problem {
     /// The request is not understood.
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The request is not valid").detail(detail)
+    }
+
+    /// The phone platform cannot do this. It was not tried.
+    pub fn not_supported(carrier: &'static Descriptor, capability: Capability) -> Self {
+        let mut problem =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_supported", "The phone platform cannot do this");
+        (problem.carrier, problem.capability) = (Some(carrier.name), Some(capability.name()));
+        problem.detail(format!("{} cannot do {}", carrier.title, capability.name()))
     }
 
     /// There is such a thing, but this cannot be done with it.

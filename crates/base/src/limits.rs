@@ -790,6 +790,12 @@ pub const FLOW_NODES_MAX: usize = 200;
 pub const FLOW_TEXT_CHARS_MAX: usize = 1_000;
 /// Steps that one call goes through a flow; then the conversation goes on freely.
 pub const FLOW_STEPS_MAX: u32 = 1_000;
+/// Calls that were placed and whose two ids a platform's file keeps.
+pub const PLACED_CALLS_KNOWN_MAX: usize = 10_000;
+/// For how long nobody may say or press anything at a menu, at least.
+pub const MENU_SILENCE_MS_MIN: u64 = 2_000;
+/// The same, at most.
+pub const MENU_SILENCE_MS_MAX: u64 = 30_000;
 /// Characters of the value of a variable.
 pub const FLOW_VALUE_CHARS_MAX: usize = 1_000;
 /// Widgets of a business.

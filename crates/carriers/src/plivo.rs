@@ -20,13 +20,14 @@ use crate::rest;
 use crate::xml::{Answering, element, response};
 use aws_lc_rs::hmac;
 use base::wire::{HttpRequest, Method};
-use base::{ErrorClass, Failure, Pii, Secret};
+use base::{ErrorClass, Failure, Pii, Secret, limits};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::call::CallState;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where the API is, unless configured.
 pub const API_BASE: &str = "https://api.plivo.com";
@@ -100,6 +101,7 @@ fn control(settings: &Settings<'_>) -> Control {
         content_type,
         detects_machines: settings.is_on(&MACHINE_DETECTION)?,
         api_base: api_base.unwrap_or_else(|| API_BASE.to_owned()),
+        placed: Mutex::default(),
     })))
 }
 
@@ -111,6 +113,7 @@ pub struct PlivoControl {
     content_type: String,
     detects_machines: bool,
     api_base: String,
+    placed: Mutex<Placed>,
 }
 
 /// What a webhook's signature covers, besides its nonce: the URL with its query sorted, and for a POST the sorted form.
@@ -164,7 +167,54 @@ fn call_of(fields: &[(String, String)]) -> Result<&str, Failure> {
         .ok_or_else(|| Failure::new(ErrorClass::Protocol, "the webhook names no call (CallUUID)"))
 }
 
+/// Calls that were placed: the id of the request, by which we know them, and that of the call once somebody has picked up.
+/// The oldest are forgotten first.
+#[derive(Debug, Default)]
+struct Placed(VecDeque<(String, Option<String>)>);
+
+impl Placed {
+    fn requested(&mut self, request: &str) {
+        if self.0.len() >= limits::PLACED_CALLS_KNOWN_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((request.to_owned(), None));
+    }
+
+    fn picked_up(&mut self, request: &str, call: &str) {
+        if let Some(known) = self.0.iter_mut().find(|(known, _)| known == request) {
+            known.1 = Some(call.to_owned());
+        }
+    }
+
+    fn over(&mut self, request: &str) {
+        self.0.retain(|(known, _)| known != request);
+    }
+
+    /// Where requests about a call go. The platform knows one that nobody has picked up by its request alone.
+    fn path(&self, carrier_ref: &str) -> String {
+        match self.0.iter().find(|(known, _)| known == carrier_ref) {
+            Some((request, None)) => format!("Request/{request}/"),
+            Some((_, Some(call))) => format!("Call/{call}/"),
+            None => format!("Call/{carrier_ref}/"),
+        }
+    }
+}
+
 impl PlivoControl {
+    fn placed(&self) -> MutexGuard<'_, Placed> {
+        self.placed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A webhook says by which id the platform takes requests about a call from now on.
+    fn learn(&self, fields: &[(String, String)], state: CallState) {
+        let Ok(request) = call_of(fields) else { return };
+        match field(fields, "CallUUID").filter(|call| rest::is_id(call)) {
+            _ if state.is_terminal() => self.placed().over(request),
+            Some(call) if state == CallState::Answered => self.placed().picked_up(request, call),
+            _ => {}
+        }
+    }
+
     fn request(&self, method: Method, path: &str, body: &Value) -> Result<HttpRequest, &'static str> {
         let auth_id = self.auth_id.as_ref().ok_or("auth_id is not set")?;
         let url = format!("{}/v1/Account/{auth_id}/{path}", self.api_base);
@@ -240,6 +290,9 @@ impl CarrierControl for PlivoControl {
 
     fn inbound_call(&self, request: &Inbound<'_>) -> Result<InboundCall, Failure> {
         let fields = request.fields();
+        if field(&fields, "CallStatus") == Some("in-progress") {
+            self.learn(&fields, CallState::Answered);
+        }
         Ok(InboundCall {
             carrier_ref: call_of(&fields)?.to_owned(),
             from: field(&fields, "From").map(|from| Pii::new(rest::caller(from))),
@@ -273,6 +326,7 @@ impl CarrierControl for PlivoControl {
             "cancel" => CallState::Canceled,
             _ => return Ok(None),
         };
+        self.learn(&fields, state);
         let answered_by = is_machine.map(|is_so| if is_so { AnsweredBy::Machine } else { AnsweredBy::Human });
         Ok(Some(StatusReport {
             duration_secs: field(&fields, "BillDuration").and_then(|secs| secs.parse().ok()),
@@ -304,7 +358,11 @@ impl CarrierControl for PlivoControl {
 
     fn dial_reply(&self, answer: Option<(u16, &[u8])>) -> DialReply {
         let id = |body: &[u8]| rest::text_at(body, "/request_uuid").or_else(|| rest::text_at(body, "/request_uuid/0"));
-        rest::dialled(answer, id, rest::refusal)
+        let reply = rest::dialled(answer, id, rest::refusal);
+        if let DialReply::Accepted { carrier_ref } = &reply {
+            self.placed().requested(carrier_ref);
+        }
+        reply
     }
 
     fn text_message(&self, message: &TextMessage<'_>) -> Result<HttpRequest, CannotDo> {
@@ -332,7 +390,8 @@ impl CarrierControl for PlivoControl {
         if !rest::is_id(carrier_ref) {
             return Err(CannotDo { capability, why: "this is no id of a call" });
         }
-        self.request(method, &format!("Call/{carrier_ref}/{path}"), &body)
+        let call = self.placed().path(carrier_ref);
+        self.request(method, &format!("{call}{path}"), &body)
             .map(Way::Request)
             .map_err(|why| CannotDo { capability, why })
     }

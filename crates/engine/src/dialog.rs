@@ -294,6 +294,16 @@ impl Dialog {
         true
     }
 
+    /// For how long nobody may say or press anything, where the flow waits for a choice and nothing else is asked.
+    pub fn menu_silence_ms(&self) -> Option<u64> {
+        self.flow.as_ref().filter(|_| !self.has_asked()).and_then(FlowRun::menu_silence_ms)
+    }
+
+    /// Nobody has said or pressed anything for that long. `true` when the flow goes on then.
+    pub fn flow_unanswered(&mut self) -> bool {
+        !self.has_asked() && self.flow.as_mut().is_some_and(FlowRun::unanswered)
+    }
+
     /// A person has the conversation: an answer is theirs.
     pub fn flow_unheard(&mut self) {
         if let Some(flow) = &mut self.flow {
@@ -406,7 +416,8 @@ impl Dialog {
 
     /// Whether the customer's next words answer a question of ours, so that even "yeah" is an answer.
     pub fn awaits_answer(&self) -> bool {
-        self.pending.is_some() || self.awaiting.is_some() || self.flow_awaits().is_some()
+        let is_menu = self.flow.as_ref().is_some_and(|flow| flow.menu_silence_ms().is_some());
+        self.pending.is_some() || self.awaiting.is_some() || self.flow_awaits().is_some() || is_menu
     }
 
     /// What the flow's question wants.

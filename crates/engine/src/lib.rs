@@ -28,6 +28,7 @@ pub mod io;
 pub mod machine;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+pub mod outgoing;
 pub mod scenario;
 
 pub use call::{CallMachine, CallSetup, Phase};

@@ -219,7 +219,8 @@ impl Front for Desk {
             Answer::Busy => Verdict::Busy,
             Answer::Reject => Verdict::NoSuchNumber,
             Answer::HangUp => Verdict::Declined,
-            Answer::SayAndHangUp { .. } | Answer::Transfer { .. } => Verdict::Unavailable,
+            Answer::Transfer { to, .. } => Verdict::Moved { to },
+            Answer::SayAndHangUp { .. } => Verdict::Unavailable,
         }
     }
 
@@ -252,6 +253,9 @@ impl Front for Desk {
         if let Some(quality) = report.quality {
             let sip::Quality { lost, late, jitter_ms, round_trip_ms, mos, .. } = quality;
             tracing::info!(lost, late, jitter_ms, round_trip_ms, mos, "the audio of a call");
+            if let Some(mos) = mos {
+                self.node.note_sound(CARRIER, mos as f32);
+            }
         }
         if report.state.is_terminal() {
             self.placed().remove(&report.call_ref);

@@ -69,6 +69,25 @@ pub enum FlowStep {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         otherwise: Option<String>,
     },
+    /// Offers ways to go on, each with a key of the telephone, with words, or with both. Nothing else is talked about here:
+    /// what is no choice, and silence, is followed by the offer anew.
+    Menu {
+        /// The offer.
+        text: String,
+        /// The choices.
+        choices: Vec<MenuChoice>,
+        /// What is said before the offer is made anew; without it, the offer alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<String>,
+        /// How often it is offered before it is given up.
+        #[serde(default = "tries")]
+        tries_max: u32,
+        /// For how long nobody may say or press anything after the offer.
+        #[serde(default = "silence")]
+        silence_ms: u64,
+        /// The node when it is given up.
+        otherwise: String,
+    },
     /// Goes on at the first case that holds.
     Branch {
         /// The cases, in order.
@@ -122,6 +141,10 @@ fn tries() -> u32 {
     3
 }
 
+fn silence() -> u64 {
+    5_000
+}
+
 fn yes() -> bool {
     true
 }
@@ -159,6 +182,20 @@ impl FlowAnswer {
             Self::Choice { options } => ParameterKind::Choice { options: options.clone() },
         }
     }
+}
+
+/// One choice of a menu.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MenuChoice {
+    /// The key: `0-9`, `*`, `#`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<char>,
+    /// The words by which callers mean it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<String>,
+    /// The node after it.
+    pub next: String,
 }
 
 /// One case of a branch.
@@ -202,7 +239,7 @@ pub struct FlowProblem {
     /// The node; `None` for the flow itself.
     pub node: Option<String>,
     /// In one word: `empty`, `too_many`, `bad_id`, `duplicate`, `missing_target`, `unreachable`, `unknown_variable`,
-    /// `unknown_tool`, `unknown_argument`, `too_long`, `no_words`, `no_options`, `endless`.
+    /// `unknown_tool`, `unknown_argument`, `too_long`, `no_words`, `no_options`, `bad_key`, `bad_time`, `endless`.
     pub code: &'static str,
     /// For people.
     pub detail: String,
@@ -214,6 +251,9 @@ impl FlowNode {
         match &self.step {
             FlowStep::Say { next, .. } | FlowStep::Set { next, .. } => vec![next],
             FlowStep::Ask { next, otherwise, .. } => [next].into_iter().chain(otherwise).map(String::as_str).collect(),
+            FlowStep::Menu { choices, otherwise, .. } => {
+                choices.iter().map(|choice| choice.next.as_str()).chain([otherwise.as_str()]).collect()
+            }
             FlowStep::Branch { cases, otherwise } => {
                 cases.iter().map(|case| case.next.as_str()).chain([otherwise.as_str()]).collect()
             }
@@ -231,11 +271,17 @@ impl FlowNode {
         }
     }
 
+    /// Whether the caller has a say at it.
+    pub const fn waits_for_caller(&self) -> bool {
+        matches!(self.step, FlowStep::Ask { .. } | FlowStep::Menu { .. })
+    }
+
     /// Its name for people who read a journal: what it does, in one word.
     pub const fn kind(&self) -> &'static str {
         match &self.step {
             FlowStep::Say { .. } => "say",
             FlowStep::Ask { .. } => "ask",
+            FlowStep::Menu { .. } => "menu",
             FlowStep::Branch { .. } => "branch",
             FlowStep::Tool { .. } => "tool",
             FlowStep::Set { .. } => "set",
@@ -248,6 +294,7 @@ impl FlowNode {
     fn texts(&self) -> Vec<&str> {
         match &self.step {
             FlowStep::Say { text, .. } | FlowStep::Ask { text, .. } => vec![text],
+            FlowStep::Menu { text, again, .. } => [text].into_iter().chain(again).map(String::as_str).collect(),
             FlowStep::Tool { arguments, .. } => arguments.values().map(String::as_str).collect(),
             FlowStep::Set { value, .. } => vec![value],
             FlowStep::End { text, .. } => text.iter().map(String::as_str).collect(),
@@ -341,8 +388,14 @@ impl Flow {
 
     /// Nodes that lead back to themselves without the caller having a say.
     fn endless(&self) -> Vec<FlowProblem> {
-        let goes_on =
-            |id: &str| self.node(id).filter(|node| !matches!(node.step, FlowStep::Ask { .. })).map(FlowNode::targets);
+        let goes_on = |id: &str| {
+            self.node(id).and_then(|node| match &node.step {
+                FlowStep::Ask { .. } => None,
+                // Who stays silent has no say.
+                FlowStep::Menu { otherwise, .. } => Some(vec![otherwise.as_str()]),
+                _ => Some(node.targets()),
+            })
+        };
         let is_endless = |node: &&FlowNode| {
             let mut seen = BTreeSet::new();
             let mut next = goes_on(&node.id).unwrap_or_default();
@@ -373,6 +426,7 @@ fn check_words(node: &FlowNode, wrong: &mut impl FnMut(&'static str, String)) {
         FlowStep::Say { text, .. } | FlowStep::Ask { text, .. } if text.trim().is_empty() => {
             wrong("no_words", "text: there is nothing to say".into());
         }
+        FlowStep::Menu { text, choices, silence_ms, .. } => check_menu(text, choices, *silence_ms, wrong),
         FlowStep::Ask { answer: FlowAnswer::Choice { options }, .. }
             if options.is_empty() || options.iter().any(|one| one.value.trim().is_empty()) =>
         {
@@ -380,6 +434,33 @@ fn check_words(node: &FlowNode, wrong: &mut impl FnMut(&'static str, String)) {
         }
         _ => {}
     }
+}
+
+fn check_menu(text: &str, choices: &[MenuChoice], silence_ms: u64, wrong: &mut impl FnMut(&'static str, String)) {
+    if text.trim().is_empty() {
+        wrong("no_words", "text: there is nothing to say".into());
+    }
+    let is_nothing = |one: &MenuChoice| one.key.is_none() && one.said.iter().all(|words| words.trim().is_empty());
+    if choices.is_empty() || choices.iter().any(is_nothing) {
+        wrong("no_options", "a menu has at least one choice, and each has a key or words".into());
+    }
+    let mut keys = BTreeSet::new();
+    for key in choices.iter().filter_map(|choice| choice.key) {
+        if !is_key(key) {
+            wrong("bad_key", format!("{key:?} is no key: 0 to 9, * and # are"));
+        } else if !keys.insert(key) {
+            wrong("bad_key", format!("two choices have the key {key}"));
+        }
+    }
+    if !(limits::MENU_SILENCE_MS_MIN..=limits::MENU_SILENCE_MS_MAX).contains(&silence_ms) {
+        let (min, max) = (limits::MENU_SILENCE_MS_MIN, limits::MENU_SILENCE_MS_MAX);
+        wrong("bad_time", format!("silence_ms: {min} to {max}"));
+    }
+}
+
+/// A key that a menu may offer.
+pub fn is_key(sign: char) -> bool {
+    sign.is_ascii_digit() || matches!(sign, '*' | '#')
 }
 
 fn check_tool(node: &FlowNode, tools: &[ToolSpec], wrong: &mut impl FnMut(&'static str, String)) {
@@ -443,6 +524,13 @@ mod tests {
         let tool = json!({"id": "a", "kind": "tool", "tool": "book", "next": "b"});
         let b = json!({"id": "b", "kind": "end"});
         assert_eq!(codes(json!([tool, b.clone()])), [("unknown_tool", a())]);
+        let menu = |choices: Value| json!({"id": "a", "kind": "menu", "text": "Press one.", "choices": choices, "otherwise": "b"});
+        assert_eq!(codes(json!([menu(json!([{"key": "1", "next": "b"}, {"said": ["orders"], "next": "a"}])), b])), []);
+        assert_eq!(codes(json!([menu(json!([{"next": "b"}])), b])), [("no_options", a())]);
+        let again = json!({"id": "a", "kind": "menu", "text": "Press one.", "choices": [{"key": "1", "next": "b"}], "otherwise": "a"});
+        assert_eq!(codes(json!([again, b])), [("endless", a())], "a silent caller would hear it for ever");
+        let keys = json!([{"key": "1", "next": "b"}, {"key": "1", "next": "b"}, {"key": "A", "next": "b"}]);
+        assert_eq!(codes(json!([menu(keys), b])), [("bad_key", a()), ("bad_key", a())]);
         let ask = json!({"id": "a", "kind": "ask", "text": " ", "variable": "x y", "next": "b"});
         assert_eq!(codes(json!([ask, b])), [("bad_id", a()), ("no_words", a())]);
     }

@@ -1,7 +1,7 @@
 //! Opening hours: weekly spans in the business's time zone, and days that differ. Pure: the shell says which local day and
 //! minute it is.
 
-use base::AgentId;
+use base::{AgentId, PhoneNumber};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -214,10 +214,15 @@ pub enum Closed {
         /// Which.
         agent: AgentId,
     },
-    /// The platform says this in its own voice and hangs up.
+    /// The caller hears this and is hung up on: in the platform's own voice where it has one, in the agent's elsewhere.
     Message {
         /// The words.
         text: String,
+    },
+    /// The platform connects the caller with this number.
+    Forward {
+        /// Which.
+        to: PhoneNumber,
     },
 }
 
@@ -228,8 +233,69 @@ pub struct HoursRoute {
     /// When its own agent answers; absent: the hours of the business.
     #[serde(default)]
     pub hours: Option<Hours>,
+    /// IANA zone in which they are meant; absent: the zone of the business.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// What happens otherwise.
     pub closed: Closed,
+}
+
+/// Where a call goes for which no line is free: a phone platform's busy signal is not the only answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Overflow {
+    /// The platform says this in its own voice and hangs up. One that has no voice gives the busy signal.
+    Message {
+        /// The words.
+        text: String,
+    },
+    /// The platform connects the caller with this number.
+    Forward {
+        /// Which.
+        to: PhoneNumber,
+    },
+}
+
+/// Where a call to a number goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way<'a> {
+    /// This agent answers.
+    Agent(AgentId),
+    /// Nobody does; the caller hears this.
+    Message(&'a str),
+    /// The platform connects the caller with this number.
+    Forward(&'a PhoneNumber),
+}
+
+impl Way<'_> {
+    /// The stable name used in metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Agent(_) => "agent",
+            Self::Message(_) => "message",
+            Self::Forward(_) => "forward",
+        }
+    }
+}
+
+/// Where a call goes now that leads to this agent: by the number's own hours, or by those of the business where it has none.
+/// Nobody can say (no hours, no zone): somebody is there. `at` is the moment in [`HoursRoute::time_zone`].
+pub fn way<'a>(
+    agent: AgentId,
+    route: Option<&'a HoursRoute>,
+    business: Option<&Hours>,
+    at: Option<&LocalMoment>,
+) -> Way<'a> {
+    let Some(route) = route else { return Way::Agent(agent) };
+    let hours = route.hours.as_ref().or(business);
+    if hours.zip(at).is_none_or(|(hours, at)| hours.is_open(at)) {
+        return Way::Agent(agent);
+    }
+    match &route.closed {
+        Closed::Agent { agent } => Way::Agent(*agent),
+        Closed::Message { text } => Way::Message(text),
+        Closed::Forward { to } => Way::Forward(to),
+    }
 }
 
 /// When an agent takes calls that come in, and what it does otherwise.
@@ -298,7 +364,7 @@ pub enum Outside {
         /// The words.
         text: String,
         /// Where to.
-        to: base::PhoneNumber,
+        to: PhoneNumber,
     },
 }
 
@@ -340,6 +406,31 @@ mod tests {
         assert!(hours.is_open(&at("2026-11-28", "2026-11-27", Weekday::Saturday, "01:59")));
         assert!(!hours.is_open(&at("2026-11-28", "2026-11-27", Weekday::Saturday, "02:00")));
         assert!(!hours.is_open(&at("2026-11-27", "2026-11-26", Weekday::Friday, "01:00")), "Thursday has no evening");
+    }
+
+    #[test]
+    fn a_call_goes_where_the_hours_send_it() {
+        let (own, night) = (AgentId::generate(), AgentId::generate());
+        let (open, shut) = (
+            at("2026-11-23", "2026-11-22", Weekday::Monday, "10:00"),
+            at("2026-11-23", "2026-11-22", Weekday::Monday, "18:00"),
+        );
+        let to: PhoneNumber = "+4940555017".parse().expect("a number");
+        let route = |hours, closed| HoursRoute { hours, time_zone: None, closed };
+        let by_night = route(Some(hours()), Closed::Agent { agent: night });
+        assert_eq!(way(own, Some(&by_night), None, Some(&open)), Way::Agent(own));
+        assert_eq!(way(own, Some(&by_night), None, Some(&shut)), Way::Agent(night));
+        let elsewhere = route(None, Closed::Forward { to: to.clone() });
+        assert_eq!(
+            way(own, Some(&elsewhere), Some(&hours()), Some(&shut)),
+            Way::Forward(&to),
+            "the business is closed"
+        );
+        assert_eq!(way(own, Some(&elsewhere), None, Some(&shut)), Way::Agent(own), "nobody has hours");
+        let told = route(Some(hours()), Closed::Message { text: "Closed.".into() });
+        assert_eq!(way(own, Some(&told), None, Some(&shut)), Way::Message("Closed."));
+        assert_eq!(way(own, Some(&told), None, None), Way::Agent(own), "a zone that nobody knows");
+        assert_eq!(way(own, None, Some(&hours()), Some(&shut)), Way::Agent(own), "a number without a route");
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod hours;
 pub mod journal;
 pub mod live;
 pub mod node;
+pub mod outgoing;
 pub mod passage;
 pub mod people;
 pub mod plan;

@@ -35,8 +35,8 @@ pub mod work;
 
 pub use cluster::{ClusterSettings, Follow, JoinError};
 pub use node::{
-    AttachError, Budgets, DialError, DialRequest, LiveSettings, Load, MaskedCredential, Node, NodeSettings, Preview,
-    ProviderError, RefuseReason, Services, Visit, VoiceError,
+    AttachError, Budgets, DialError, DialRequest, LiveSettings, Load, MaskedCredential, Node, NodeSettings,
+    OUTGOING_PLAN, PlaceRequest, Preview, ProviderError, RefuseReason, Services, Visit, VoiceError,
 };
 
 /// What the outside follows and is sent: live events and webhooks.

@@ -12,6 +12,7 @@ mod plan;
 pub mod providers;
 mod visits;
 mod voices;
+mod ways_out;
 
 pub use admission::Load;
 pub use doors::AttachError;
@@ -21,6 +22,7 @@ pub use outbound::{DialError, DialRequest};
 pub use providers::{MaskedCredential, ProviderError};
 pub use visits::Visit;
 pub use voices::{Preview, VoiceError};
+pub use ways_out::{PLAN as OUTGOING_PLAN, PlaceRequest};
 
 use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};
@@ -171,6 +173,7 @@ pub(crate) struct Shared {
     lines: Mutex<BTreeMap<String, Arc<dyn Lines>>>,
     calls: Mutex<HashMap<CallId, LiveCall>>,
     tickets: Mutex<HashMap<String, Ticket>>,
+    sound: Mutex<ways_out::Sound>,
     /// What to tell a platform that asks how to go on, by carrier and its id of the call.
     plans: Mutex<HashMap<(String, String), Plan>>,
     /// Who has a line of this node.
@@ -417,6 +420,7 @@ impl Node {
                 lines: Mutex::default(),
                 calls: Mutex::default(),
                 tickets: Mutex::default(),
+                sound: Mutex::default(),
                 plans: Mutex::default(),
                 admission,
                 draining: AtomicBool::new(false),

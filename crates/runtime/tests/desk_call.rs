@@ -1,7 +1,7 @@
 //! Whole calls in which the agent leaves something behind: a ticket, a message, digits that were typed. What the caller hears,
 //! what is kept, and what happens when it fails or is not allowed.
 
-use base::{AgentId, BusinessId, CallId, CustomerId, Pii, Secret, TurnId};
+use base::{AgentId, BusinessId, CallId, CustomerId, PhoneNumber, Pii, Secret, TurnId};
 use carriers::loopback::{CallerEvent, LoopbackCaller};
 use carriers::protocol::{
     Answer, Authenticity, CallAction, CannotDo, Capability, CarrierControl, DialAttempt, DialReply, Inbound,
@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use model::agent::{Agent, BrainChoice, Lines};
 use model::business::{Business, Number, TenantScope};
 use model::customer::Customer;
-use model::hours::{AgentHours, Outside};
+use model::hours::{AgentHours, Closed, Hours, HoursRoute, Outside, Overflow};
 use model::journal::{Entry, Record};
 use model::live::{LiveEvent, LiveKind, NamedValue, Understood};
 use model::seed::SeedAgent;
@@ -27,7 +27,7 @@ use runtime::drivers::{HttpBrain, StreamStt, StreamTts};
 use runtime::mail::{Mailer, RelaySettings};
 use runtime::service::Understanding;
 use runtime::socket::{ChannelPeer, ChannelSocket, Incoming};
-use runtime::{Node, NodeSettings, Services};
+use runtime::{Node, NodeSettings, PlaceRequest, Services};
 use serde_json::{Value, json};
 use sim::twins::openai::{self, Reply, Rule};
 use sim::twins::{deepgram, elevenlabs};
@@ -35,6 +35,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::contract::desk::TicketFilter;
+use store::contract::lines::{LineFilter, LineRow};
 use store::contract::mail::MAIL_JOB;
 use store::{SqlStore, SqliteOptions, Store};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -279,6 +280,20 @@ impl Shop {
             updated_at_ms: 1,
         };
         self.store.create_customer(&self.scope, &customer).await.expect("a customer");
+    }
+
+    async fn route(&self, change: impl FnOnce(&mut LineRow)) {
+        let lines = self.store.lines(&self.scope, LineFilter::default(), None, 1).await.expect("lines");
+        let mut line = lines.into_iter().next().expect("a line");
+        change(&mut line);
+        self.store.update_line(&self.scope, &line, None).await.expect("changed");
+    }
+
+    /// What somebody is answered who calls over a line of the process.
+    async fn rings(&self, at: u32) -> Answer {
+        let inbound =
+            InboundCall { carrier_ref: format!("call-{at}"), to: OURS.parse().ok(), ..InboundCall::default() };
+        self.node.line_rings("loopback", inbound).await
     }
 
     /// A call in which the caller says these things, each when the agent has said what stands before it, and hangs up when it
@@ -638,6 +653,101 @@ async fn outside_its_hours_an_agent_says_so_and_hangs_up() {
     let talk = shop.call(&[], "never said").await;
     assert_eq!(talk.heard(), ["We are closed today."]);
     assert!(talk.records.iter().any(|record| record.entry == Entry::OutsideHours));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platform_without_a_voice_has_the_message_of_a_closed_number_said_by_the_agent() {
+    let shop = Shop::open(None, "http://127.0.0.1:9").await;
+    shop.route(|line| line.hours = Some(never(Closed::Message { text: "The shop is closed.".into() }))).await;
+    assert_eq!(shop.call(&[], "never said").await.heard(), ["The shop is closed."]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_without_a_free_line_are_forwarded_and_the_closed_number_needs_none() {
+    let shop = Shop::open(None, "http://127.0.0.1:9").await;
+    let (office, night): (PhoneNumber, PhoneNumber) = ("+4940555017".parse().unwrap(), "+4940555018".parse().unwrap());
+    for at in 0..4 {
+        assert!(matches!(shop.rings(at).await, Answer::Connect { .. }), "a line is free");
+    }
+    assert_eq!(shop.rings(4).await, Answer::Busy, "nothing is said about it");
+    shop.route(|line| line.overflow = Some(Overflow::Forward { to: office.clone() })).await;
+    let forwarded = |to: &PhoneNumber| Answer::Transfer { to: to.clone(), caller_id: OURS.parse().ok() };
+    assert_eq!(shop.rings(5).await, forwarded(&office));
+    shop.route(|line| line.overflow = Some(Overflow::Message { text: "All lines are taken.".into() })).await;
+    assert_eq!(shop.rings(6).await, Answer::Busy, "nobody can say it: the platform has no voice, and no line is free");
+    shop.route(|line| line.hours = Some(never(Closed::Forward { to: night.clone() }))).await;
+    assert_eq!(shop.rings(7).await, forwarded(&night));
+}
+
+/// A platform as it is configured to ask an API at this address.
+fn control_of(name: &str, api: &str) -> Arc<dyn CarrierControl> {
+    let configured = |key: &str| match key {
+        "account_sid" => Some(format!("AC{:032x}", 1)),
+        "auth_id" => Some("MA1".to_owned()),
+        "auth_token" => Some("token".to_owned()),
+        "base_url" => Some(api.to_owned()),
+        _ => None,
+    };
+    let descriptor = carriers::registry::descriptor(name).expect("it is listed");
+    let settings = carriers::registry::Settings { configured: &|key| configured(key).map(Into::into), env: &|_| None };
+    (descriptor.control)(&settings).expect("settings that fit").expect("a control")
+}
+
+/// What became of a call that may go out over two platforms, of which the one with a number of the country answers so: what
+/// the other one was asked, and what the log says about the way.
+async fn goes_out(first: &str) -> (usize, Option<Value>) {
+    let (second, asked) = messages(201).await;
+    let shop = Shop::open(None, "http://127.0.0.1:9").await;
+    let (to, base_url) = (CALLER.parse().expect("a number"), "http://here".to_owned());
+    let agent = shop.store.agent_by_slug(&shop.scope, "robin").await.expect("an agent").agent.id;
+    for (carrier, number) in [("plivo", "+4940555001"), ("twilio", "+15550100200")] {
+        let (id, number) = (base::NumberId::generate(), number.parse().expect("a number"));
+        let row = Number { id, business: shop.scope.business, number, carrier: carrier.into(), agent };
+        shop.store.put_number(&shop.scope, &row).await.expect("a number");
+    }
+    let settings = NodeSettings {
+        public_url: None,
+        recordings_dir: shop._dir.path().to_owned(),
+        calls_max: 4,
+        inbound_reserve: 0,
+        record: false,
+        record_inputs: false,
+        budgets: Default::default(),
+    };
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+    let controls = BTreeMap::from([
+        ("plivo".to_owned(), control_of("plivo", first)),
+        ("twilio".to_owned(), control_of("twilio", &second)),
+    ]);
+    let node = Node::new(settings, Arc::clone(&shop.store), Services::default(), egress, controls);
+    let request = PlaceRequest { agent, to, from: None, carrier: None, base_url };
+    let placed = node.place(shop.scope, request).await;
+    let log = match placed {
+        Ok(call) => shop.store.call_log(&shop.scope, call, 0).await.expect("a log"),
+        Err(_) => Vec::new(),
+    };
+    let asked = asked.lock().expect("whole").len();
+    (asked, log.into_iter().find(|entry| entry.kind == "way_out").map(|entry| entry.data))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_goes_out_elsewhere_only_when_it_was_certainly_not_placed() {
+    let (no_credit, _) = messages(402).await;
+    let (asked, log) = goes_out(&no_credit).await;
+    let log = log.expect("the way is in the log");
+    assert_eq!((asked, &log["way"]["carrier"], &log["way"]["from"]), (1, &json!("twilio"), &json!("+15550100200")));
+    assert_eq!(log["tried"], json!([{ "carrier": "plivo", "class": "quota" }]));
+    // Nobody answers there: the phone may be ringing.
+    let (asked, log) = goes_out("http://127.0.0.1:9").await;
+    assert_eq!((asked, &log.expect("it may be placed")["way"]["carrier"]), (0, &json!("plivo")));
+    // A number that is nonsense is nonsense elsewhere, too.
+    let (nonsense, _) = messages(400).await;
+    assert_eq!(goes_out(&nonsense).await, (0, None));
+}
+
+/// A number that is never open.
+fn never(closed: Closed) -> HoursRoute {
+    HoursRoute { hours: Some(Hours::default()), time_zone: Some("Asia/Kolkata".into()), closed }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

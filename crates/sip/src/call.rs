@@ -70,12 +70,14 @@ pub(crate) async fn answer(
     let (changed, states) = shared.dialogs.new_dialog_state_channel();
     let dialog = shared.dialogs.get_or_create_server_invite(&transaction, changed, None, Some(contact))?;
     let mut driven = dialog.clone();
+    let call_ref = asked.invite.call_ref.clone();
+    let (moved, moved_ref) = (shared.moved.clone(), call_ref.clone());
     let driver = tokio::spawn(async move {
         if let Err(error) = driven.handle(&mut transaction).await {
             tracing::debug!(%error, "a call's first transaction ended");
         }
+        moved.forget(&moved_ref);
     });
-    let call_ref = asked.invite.call_ref.clone();
     let ended = Ringing { shared: Arc::clone(&shared), asked, dialog: dialog.clone(), states, told, ip, transport };
     let (state, quality) = Box::pin(ended.run()).await;
     shared.dialogs.remove_dialog(&dialog.id());
@@ -210,6 +212,11 @@ impl Ringing {
     fn refuse(&self, verdict: &Verdict) -> CallState {
         match verdict {
             Verdict::Busy => self.reject(StatusCode::BusyHere, CallState::Busy),
+            Verdict::Moved { to } => {
+                let contact = format!("<sip:{}@{}>", to.expose(), self.asked.trunk.host);
+                self.shared.moved.send_to(&self.asked.invite.call_ref, contact);
+                self.reject(StatusCode::MovedTemporarily, CallState::Completed)
+            }
             Verdict::NoSuchNumber => self.reject(StatusCode::NotFound, CallState::Failed),
             Verdict::Declined => self.reject(StatusCode::Decline, CallState::Failed),
             Verdict::Unavailable | Verdict::Answer { .. } => {

@@ -4,6 +4,7 @@ use crate::config::{Config, Transport};
 use crate::dial::{self, DialError, DialPlan};
 use crate::front::Front;
 use crate::guard::Guard;
+use crate::moved::Moved;
 use crate::ports::Ports;
 use crate::probe::{self, Health};
 use crate::{inbound, registrar};
@@ -73,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) ports: Ports,
     pub(crate) guard: Guard,
     pub(crate) health: Health,
+    pub(crate) moved: Moved,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
     calls: Mutex<HashMap<String, mpsc::Sender<Command>>>,
@@ -182,8 +184,10 @@ impl Endpoint {
         let stop = CancellationToken::new();
         let layer = TransportLayer::new(stop.clone());
         let listens = listen(&config, &layer, &stop).await?;
+        let moved = Moved::default();
         let library = EndpointBuilder::new()
             .with_user_agent(AGENT)
+            .with_inspector(Box::new(moved.clone()))
             .with_cancel_token(stop.clone())
             .with_transport_layer(layer)
             .build();
@@ -192,6 +196,7 @@ impl Endpoint {
             ports: Ports::new(&config.rtp_ports),
             guard: Guard::new(&config.trunks),
             health: Health::default(),
+            moved,
             front,
             dialogs: Arc::new(DialogLayer::new(library.inner.clone())),
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),

@@ -1,8 +1,8 @@
 //! What the owner of an endpoint is asked and told.
 
 use async_trait::async_trait;
-use base::Pii;
 use base::wire::Wire;
+use base::{PhoneNumber, Pii};
 use model::call::CallState;
 use std::net::IpAddr;
 use tokio::sync::mpsc;
@@ -49,6 +49,11 @@ pub enum Verdict {
     },
     /// All lines are taken.
     Busy,
+    /// Somebody else answers: whoever calls may call them instead (RFC 3261, 21.3.3).
+    Moved {
+        /// Their number, at the trunk that brought the call.
+        to: PhoneNumber,
+    },
     /// Nobody has this number.
     NoSuchNumber,
     /// We do not take this call.

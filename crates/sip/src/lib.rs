@@ -20,6 +20,7 @@ mod guard;
 mod inbound;
 mod leg;
 mod message;
+mod moved;
 mod ports;
 mod probe;
 mod registrar;

@@ -175,6 +175,13 @@ async fn refusals_of_the_owner_have_their_own_answers() {
 }
 
 #[tokio::test]
+async fn a_caller_is_sent_to_another_number_of_the_trunk() {
+    let verdict = Verdict::Moved { to: "+4940555017".parse().unwrap() };
+    let seen = passes("sent_elsewhere", Manners { verdict, ..Manners::default() }).await;
+    assert_eq!(seen.states(), [CallState::Completed]);
+}
+
+#[tokio::test]
 async fn beyond_the_capacity_a_caller_is_told_to_come_back() {
     let office = Office::new(Manners::default());
     let (_endpoint, address) = endpoint(&office, |config| config.calls_max = 0).await;

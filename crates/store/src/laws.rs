@@ -71,6 +71,7 @@ macro_rules! store_laws {
             an_agent_with_numbers_stays,
             a_call_keeps_the_version_it_began_with,
             a_number_leads_elsewhere_while_nobody_is_there,
+            placed_calls_are_counted_by_carrier,
             a_widget_is_found_by_its_key_and_is_nobody_elses_to_change,
             a_customer_is_found_by_number_address_and_words,
             what_a_business_says_about_itself_stays_its_own,

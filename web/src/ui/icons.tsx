@@ -314,6 +314,11 @@ export const QuestionIcon = (p: IconProps) => (
     <path d="M9.700 9.700a2.400 2.400 0 0 1 4.700.6c0 1.700-2.400 2-2.400 3.600M12 16.600v.1" />
   </Icon>
 );
+export const KeypadIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M7 6v.1M12 6v.1M17 6v.1M7 11v.1M12 11v.1M17 11v.1M7 16v.1M12 16v.1M17 16v.1M12 20.500v.1" />
+  </Icon>
+);
 export const PencilIcon = (p: IconProps) => (
   <Icon {...p}>
     <path d="m5 19 .8-3.800L15.500 5.500a1.800 1.800 0 0 1 2.500 0l.5.500a1.800 1.800 0 0 1 0 2.500L8.800 18.200zM14 7l3 3" />

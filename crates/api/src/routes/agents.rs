@@ -436,10 +436,7 @@ fn check_rules(agent: &Agent) -> Result<(), Problem> {
     guardrails.check().map_err(|why| Problem::invalid(format!("guardrails.{why}")))?;
     let Some(hours) = &agent.hours else { return Ok(()) };
     hours.check().map_err(|why| Problem::invalid(format!("hours.{why}")))?;
-    if hours.time_zone.as_ref().is_some_and(|zone| runtime::node::local_moment(zone, 0).is_none()) {
-        return Err(Problem::invalid("hours.time_zone: not a time zone of the IANA database, such as Europe/Berlin"));
-    }
-    Ok(())
+    hours.time_zone.as_ref().map_or(Ok(()), |zone| super::check_zone("hours.time_zone", zone))
 }
 
 /// What it says by itself must not be what it never says. A draft may be on its way there.

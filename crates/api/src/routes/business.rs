@@ -150,9 +150,7 @@ pub(crate) async fn update(
 
 fn check(fields: &BusinessFields) -> Result<(), Problem> {
     super::check_text("name", &fields.name, 1, NAME_CHARS_MAX)?;
-    if runtime::node::local_moment(&fields.time_zone, 0).is_none() {
-        return Err(Problem::invalid("time_zone: not a time zone of the IANA database, such as Europe/Berlin"));
-    }
+    super::check_zone("time_zone", &fields.time_zone)?;
     let texts = [("website", &fields.website), ("email", &fields.email), ("address", &fields.address)];
     for (name, text) in texts.into_iter().chain([("industry", &fields.industry)]) {
         if let Some(text) = text {

@@ -12,15 +12,17 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use base::{AgentId, CallId, PhoneNumber, limits};
+use carriers::protocol::Capability;
 use engine::io::{DeskInput, Input};
 use futures_util::Stream;
+use model::business::TenantScope;
 use model::plan::OverPlan;
 use runtime::cluster::peer::PeerError;
-use runtime::{DialError, DialRequest, RefuseReason};
+use runtime::{DialError, PlaceRequest, RefuseReason};
 use serde::Deserialize;
 use std::convert::Infallible;
 use store::contract::lines::LineFilter;
-use store::{CallFilter, Cursor};
+use store::{CallFilter, Cursor, Store};
 use utoipa::{IntoParams, ToSchema};
 
 /// Which calls.
@@ -139,20 +141,25 @@ pub(crate) async fn place(
     Body(place): Body<PlaceCall>,
 ) -> Result<(StatusCode, Json<PlacedCall>), Problem> {
     let to: PhoneNumber = place.to.parse().map_err(|error| Problem::invalid(format!("to: {error}")))?;
-    let from: PhoneNumber = place.from.parse().map_err(|error| Problem::invalid(format!("from: {error}")))?;
+    let from = place.from.map(|from| from.parse::<PhoneNumber>()).transpose();
+    let from = from.map_err(|error| Problem::invalid(format!("from: {error}")))?;
     let store = app.node.store();
     let agent = store.agent_by_slug(&caller.scope, &place.agent).await.map_err(store_problem)?.agent.id;
-    // Every number that begins like this one comes after what it begins with.
-    let before = from.expose().get(..from.expose().len() - 1);
-    let lines = store.lines(&caller.scope, LineFilter::default(), before, limits::PAGE_ROWS_MAX).await;
-    let ours = lines.map_err(store_problem)?.into_iter().map(|line| line.number).find(|number| number.number == from);
-    let ours = ours.ok_or_else(|| Problem::invalid("from: this is not a number of the business"))?;
-    let carrier = place.carrier.unwrap_or(ours.carrier);
+    let mut carrier = place.carrier;
+    if let Some(from) = &from {
+        let ours = carrier_of(store.as_ref(), &caller.scope, from).await?;
+        carrier.get_or_insert(ours);
+    }
+    if let Some(carrier) = &carrier {
+        super::can(carrier, Capability::Place)?;
+    }
     let base_url = app.access.base_url(&headers);
-    let placed = app.node.dial(caller.scope, DialRequest { carrier, agent, to, from, base_url }).await;
+    let placed = app.node.place(caller.scope, PlaceRequest { agent, to, from, carrier, base_url }).await;
     match placed {
         Ok(id) => Ok((StatusCode::ACCEPTED, Json(PlacedCall { id: id.0 }))),
-        Err(DialError::NoCarrier) => Err(Problem::invalid("carrier: not configured, or it cannot place calls")),
+        Err(DialError::NoCarrier) => Err(Problem::invalid(
+            "carrier: no phone platform that is set up here and has a number of the business can place this call",
+        )),
         Err(DialError::OffDuty) => Err(Problem::conflict("the agent was never published, or is switched off")),
         Err(DialError::Refused(RefuseReason::Store(error))) => Err(store_problem(error)),
         Err(DialError::Refused(RefuseReason::Busy | RefuseReason::Draining)) => Err(Problem::busy()),
@@ -162,6 +169,16 @@ pub(crate) async fn place(
         })),
         Err(DialError::Carrier(failure)) => Err(Problem::bad_gateway(failure.to_string())),
     }
+}
+
+/// The platform of a number of the business.
+async fn carrier_of(store: &dyn Store, scope: &TenantScope, from: &PhoneNumber) -> Result<String, Problem> {
+    // Every number that begins like this one comes after what it begins with.
+    let before = from.expose().get(..from.expose().len() - 1);
+    let lines =
+        store.lines(scope, LineFilter::default(), before, limits::PAGE_ROWS_MAX).await.map_err(store_problem)?;
+    let ours = lines.into_iter().map(|line| line.number).find(|number| number.number == *from);
+    ours.map(|number| number.carrier).ok_or_else(|| Problem::invalid("from: this is not a number of the business"))
 }
 
 /// Ends a live call: the agent says goodbye and hangs up.
@@ -194,7 +211,8 @@ pub(crate) struct TransferBody {
     params(("id" = uuid::Uuid, Path, description = "The call")), request_body = TransferBody,
     security(("bearer" = ["calls:control"])), responses(
     (status = 202, description = "The call is being handed over; follow it by its id"),
-    (status = 404, description = "No such live call", body = Problem)
+    (status = 404, description = "No such live call", body = Problem),
+    (status = 422, description = "The number is not valid, or the phone platform cannot do this (`not_supported`)", body = Problem)
 ))]
 pub(crate) async fn transfer(
     State(app): State<App>,
@@ -203,6 +221,10 @@ pub(crate) async fn transfer(
     Body(body): Body<TransferBody>,
 ) -> Result<StatusCode, Problem> {
     let to: PhoneNumber = body.to.parse().map_err(|why| Problem::invalid(format!("to: {why}")))?;
+    let call = app.node.store().call(&caller.scope, id).await.map_err(store_problem)?;
+    if call.ended_at_ms.is_none() && app.node.is_live(&caller.scope, id).await {
+        super::can(&call.carrier, Capability::TransferCold)?;
+    }
     let input = Input::Desk(DeskInput::Transfer { to });
     let told = app.node.tell_anywhere(&caller.scope, id, input).await.map_err(peer_problem)?;
     if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }

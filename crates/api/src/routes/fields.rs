@@ -6,6 +6,8 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use base::PhoneNumber;
+use carriers::protocol::Capability;
+use carriers::registry::{self, Descriptor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -126,6 +128,28 @@ pub(crate) fn check_text(field: &str, text: &str, chars_min: usize, chars_max: u
         return Ok(());
     }
     Err(Problem::invalid(format!("{field}: {chars_min} to {chars_max} characters are needed")))
+}
+
+/// A zone whose clocks are known.
+pub(crate) fn check_zone(field: &str, zone: &str) -> Result<(), Problem> {
+    if runtime::node::local_moment(zone, 0).is_some() {
+        return Ok(());
+    }
+    Err(Problem::invalid(format!("{field}: not a time zone of the IANA database, such as Europe/Berlin")))
+}
+
+/// What a phone platform is asked for, it must be able to do: it is not tried otherwise.
+pub(crate) fn can(carrier: &str, capability: Capability) -> Result<(), Problem> {
+    let known = known_carrier(carrier)?;
+    if known.can(capability) { Ok(()) } else { Err(Problem::not_supported(known, capability)) }
+}
+
+/// A phone platform of this name.
+pub(crate) fn known_carrier(name: &str) -> Result<&'static Descriptor, Problem> {
+    registry::descriptor(name).ok_or_else(|| {
+        let known = registry::NAMES.join(", ");
+        Problem::invalid(format!("carrier: there is no such phone platform; known are {known}"))
+    })
 }
 
 /// A short name: lower-case letters, digits and hyphens.

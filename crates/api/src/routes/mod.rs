@@ -18,6 +18,7 @@ mod mcp_servers;
 mod nodes;
 mod notes;
 mod numbers;
+mod outgoing;
 mod overview;
 mod peers;
 mod people;
@@ -44,8 +45,8 @@ mod webrtc;
 mod widgets;
 
 pub(crate) use fields::{
-    Id, Name, check_key, check_language, check_slug, check_text, customer_text, deleted, deleted_at, dialled, merged,
-    merged_value, sane, stale_or, unknown_field,
+    Id, Name, can, check_key, check_language, check_slug, check_text, check_zone, customer_text, deleted, deleted_at,
+    dialled, known_carrier, merged, merged_value, sane, stale_or, unknown_field,
 };
 
 use crate::App;
@@ -123,6 +124,8 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(branding::public))
         .routes(routes!(branding::public_logo))
         .routes(routes!(carriers::list))
+        .routes(routes!(outgoing::get, outgoing::put))
+        .routes(routes!(outgoing::ways))
         .routes(routes!(voices::list))
         .routes(routes!(voices::preview))
         .routes(routes!(agents::list, agents::create).layer(wide()))

@@ -9,8 +9,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base::{AgentId, NumberId, PhoneNumber};
+use carriers::protocol::Capability;
 use model::business::{Number, TenantScope};
-use model::hours::{Closed, Hours, HoursRoute};
+use model::hours::{Closed, Hours, HoursRoute, Overflow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::contract::lines::{LineFilter, LineRow};
@@ -45,6 +46,9 @@ pub(crate) struct NumberFields {
     /// Where its calls go while nobody is there; null: the agent always answers.
     #[schema(value_type = Option<super::shapes::HoursRouteShape>)]
     hours: Option<HoursRoute>,
+    /// Where its calls go when no line is free; null: the caller gets a busy signal.
+    #[schema(value_type = Option<super::shapes::OverflowShape>)]
+    overflow: Option<Overflow>,
 }
 
 /// A number to add.
@@ -66,6 +70,9 @@ pub(crate) struct NewNumber {
     #[serde(default)]
     #[schema(value_type = Option<super::shapes::HoursRouteShape>)]
     hours: Option<HoursRoute>,
+    #[serde(default)]
+    #[schema(value_type = Option<super::shapes::OverflowShape>)]
+    overflow: Option<Overflow>,
 }
 
 /// A change of a number (JSON merge patch, RFC 7396): what is left out stays, null takes away.
@@ -79,6 +86,7 @@ pub(crate) struct NumberPatch {
     #[schema(max_length = 200)]
     label: Option<String>,
     hours: Option<super::shapes::HoursRouteShape>,
+    overflow: Option<super::shapes::OverflowShape>,
 }
 
 impl From<LineRow> for NumberView {
@@ -94,7 +102,7 @@ impl From<LineRow> for NumberView {
 }
 
 fn fields(line: LineRow) -> NumberFields {
-    NumberFields { agent: line.number.agent.0, label: line.label, hours: line.hours }
+    NumberFields { agent: line.number.agent.0, label: line.label, hours: line.hours, overflow: line.overflow }
 }
 
 fn tagged(line: LineRow) -> Tagged<NumberView> {
@@ -145,10 +153,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let store = app.node.store();
     let number: PhoneNumber = new.number.parse().map_err(|why| Problem::invalid(format!("number: {why}")))?;
-    if carriers::registry::descriptor(&new.carrier).is_none() {
-        let known = carriers::registry::NAMES.join(", ");
-        return Err(Problem::invalid(format!("carrier: there is no such phone platform; known are {known}")));
-    }
+    super::known_carrier(&new.carrier)?;
     let agent = super::agents::find(store.as_ref(), &caller.scope, &new.agent).await;
     let agent = agent.map_err(|problem| named("agent", problem))?;
     let number = Number {
@@ -158,7 +163,7 @@ pub(crate) async fn create(
         carrier: new.carrier,
         agent: agent.draft.id,
     };
-    let line = LineRow { number, label: new.label, hours: new.hours, version: 1 };
+    let line = LineRow { number, label: new.label, hours: new.hours, overflow: new.overflow, version: 1 };
     check(store.as_ref(), &caller.scope, &line).await?;
     store.create_line(&caller.scope, &line).await.map_err(store_problem)?;
     let location = format!("/api/v1/numbers/{}", line.number.id);
@@ -196,7 +201,8 @@ pub(crate) async fn update(
     let expected = if_match.required(known.version)?;
     let changed: NumberFields = super::merged(&fields(known.clone()), &patch)?;
     let number = Number { agent: AgentId(changed.agent), ..known.number };
-    let mut line = LineRow { number, label: changed.label, hours: changed.hours, version: known.version };
+    let NumberFields { label, hours, overflow, .. } = changed;
+    let mut line = LineRow { number, label, hours, overflow, version: known.version };
     check(store.as_ref(), &caller.scope, &line).await?;
     let written = store.update_line(&caller.scope, &line, expected).await;
     line.version = written.map_err(|error| super::stale_or(error, known.version))?;
@@ -227,13 +233,30 @@ async fn check(store: &dyn Store, scope: &TenantScope, line: &LineRow) -> Result
         super::check_text("label", label, 0, 200)?;
     }
     known_agent(store, scope, line.number.agent, "agent").await?;
+    match &line.overflow {
+        Some(Overflow::Message { text }) => super::check_text("overflow.text", text, 1, MESSAGE_CHARS_MAX)?,
+        Some(Overflow::Forward { to }) => can_forward(line, to, "overflow.to")?,
+        None => {}
+    }
     let Some(route) = &line.hours else { return Ok(()) };
     let hours = route.hours.as_ref().map_or(Ok(()), Hours::check);
     hours.map_err(|why| Problem::invalid(format!("hours.hours: {why}")))?;
+    if let Some(zone) = &route.time_zone {
+        super::check_zone("hours.time_zone", zone)?;
+    }
     match &route.closed {
         Closed::Agent { agent } => known_agent(store, scope, *agent, "hours.closed.agent").await,
         Closed::Message { text } => super::check_text("hours.closed.text", text, 1, MESSAGE_CHARS_MAX),
+        Closed::Forward { to } => can_forward(line, to, "hours.closed.to"),
     }
+}
+
+/// A call that is forwarded to where it came from would never end.
+fn can_forward(line: &LineRow, to: &PhoneNumber, field: &str) -> Result<(), Problem> {
+    if *to == line.number.number {
+        return Err(Problem::invalid(format!("{field}: this is the number itself")));
+    }
+    super::can(&line.number.carrier, Capability::TransferCold)
 }
 
 async fn known_agent(store: &dyn Store, scope: &TenantScope, id: AgentId, field: &str) -> Result<(), Problem> {

@@ -68,7 +68,7 @@ pub(crate) enum WeekdayShape {
     Sunday,
 }
 
-/// Where a call goes while nobody is there: to another agent, or to a message.
+/// Where a call goes while nobody is there: to another agent, to a message, or to another number.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Closed)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -76,10 +76,35 @@ pub(crate) enum WeekdayShape {
 pub(crate) enum ClosedShape {
     /// Another agent answers.
     Agent { agent: uuid::Uuid },
-    /// The platform says this in its own voice and hangs up.
+    /// The caller hears this and is hung up on: in the platform's own voice where it has one, in the agent's elsewhere.
     Message {
         #[schema(min_length = 1, max_length = 1000)]
         text: String,
+    },
+    /// The platform connects the caller with this number, which sees ours.
+    Forward {
+        /// E.164 form.
+        #[schema(example = "+4940555017", pattern = r"^\+[0-9]{5,15}$")]
+        to: String,
+    },
+}
+
+/// Where a call goes for which no line is free.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Overflow)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes model::hours::Overflow")]
+pub(crate) enum OverflowShape {
+    /// The platform says this in its own voice and hangs up. One that has no voice gives the busy signal.
+    Message {
+        #[schema(min_length = 1, max_length = 1000)]
+        text: String,
+    },
+    /// The platform connects the caller with this number, which sees ours.
+    Forward {
+        /// E.164 form.
+        #[schema(example = "+4940555017", pattern = r"^\+[0-9]{5,15}$")]
+        to: String,
     },
 }
 
@@ -90,6 +115,9 @@ pub(crate) enum ClosedShape {
 pub(crate) struct HoursRouteShape {
     /// When its own agent answers; absent: the hours of the business.
     hours: Option<HoursShape>,
+    /// IANA zone in which they are meant; left out: the zone of the business.
+    #[schema(required = false, example = "Europe/Berlin")]
+    time_zone: Option<String>,
     /// What happens otherwise.
     closed: ClosedShape,
 }

@@ -168,11 +168,13 @@ pub(crate) struct PlaceCall {
     /// Who to call, in E.164 form.
     #[schema(example = "+4940555017")]
     pub(crate) to: String,
-    /// Which of our numbers calls, in E.164 form.
-    pub(crate) from: String,
+    /// Which of our numbers calls, in E.164 form; left out: the one that fits best, of the best phone platform.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub(crate) from: Option<String>,
     /// Slug of the agent that speaks.
     pub(crate) agent: String,
-    /// Name of the phone platform; may be left out when our number says it.
+    /// Name of the phone platform; left out: that of our number.
     #[serde(default)]
     pub(crate) carrier: Option<String>,
 }

@@ -31,6 +31,10 @@ async fn a_number_leads_to_its_agent_and_elsewhere_while_nobody_is_there(opened:
     for change in cases {
         assert_eq!(rig.change("PATCH", &at, &change).await.problem(), "invalid", "{change}");
     }
+    let refused = rig.change("PATCH", &at, &json!({ "overflow": { "kind": "forward", "to": "+4940555017" } })).await;
+    assert_eq!(refused.problem(), "not_supported");
+    let problem = refused.json();
+    assert_eq!((&problem["carrier"], &problem["capability"]), (&json!("loopback"), &json!("transfer_cold")));
     let unknown = json!({ "number": "+49405550171", "carrier": "nobody", "agent": "front" });
     assert_eq!(rig.post("/api/v1/numbers", &unknown).await.problem(), "invalid");
     assert_eq!(rig.send(SHOP, "DELETE", "/api/v1/agents/front", &[], None).await.problem(), "conflict");
@@ -39,6 +43,63 @@ async fn a_number_leads_to_its_agent_and_elsewhere_while_nobody_is_there(opened:
     assert_eq!(rig.send(RIVAL, "GET", "/api/v1/numbers", &[], None).await.json()["items"], json!([]));
     assert_eq!(rig.send(SHOP, "DELETE", &at, &[], None).await.status, StatusCode::NO_CONTENT);
     assert_eq!(rig.get(&at).await.problem(), "not_found");
+}
+
+async fn a_number_sends_callers_elsewhere_when_no_line_is_free(opened: Opened) {
+    let rig = Rig::new(opened).await;
+    rig.agent().await;
+    let hours = json!({ "time_zone": "Europe/Berlin", "closed": { "kind": "forward", "to": "+4940555017" } });
+    let overflow = json!({ "kind": "message", "text": "All our lines are taken." });
+    let new = json!({ "number": "+49405550170", "carrier": "twilio", "agent": "front", "hours": hours,
+        "overflow": overflow });
+    let made = rig.post("/api/v1/numbers", &new).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    let at = made.header("location").to_owned();
+    let known = rig.get(&at).await.json();
+    assert_eq!((&known["overflow"], &known["hours"]["time_zone"]), (&overflow, &json!("Europe/Berlin")));
+    assert_eq!(known["hours"]["closed"], hours["closed"]);
+    for change in [
+        json!({ "overflow": { "kind": "forward", "to": "+49405550170" } }),
+        json!({ "overflow": { "kind": "forward", "to": "the office" } }),
+        json!({ "overflow": { "kind": "message", "text": "" } }),
+        json!({ "hours": { "time_zone": "Mars/Olympus" } }),
+        json!({ "hours": { "closed": { "kind": "forward", "to": "+49405550170" } } }),
+    ] {
+        assert_eq!(rig.change("PATCH", &at, &change).await.problem(), "invalid", "{change}");
+    }
+    let changed = rig.change("PATCH", &at, &json!({ "overflow": null })).await;
+    assert_eq!(changed.json()["overflow"], json!(null));
+}
+
+async fn rules_and_prices_of_outgoing_calls_are_kept_and_nonsense_is_refused(opened: Opened) {
+    let rig = Rig::new(opened).await;
+    rig.agent().await;
+    let at = "/api/v1/outgoing";
+    let none = rig.get(at).await.json();
+    assert_eq!((&none["version"], &none["plan"]), (&json!(0), &json!({ "rules": [], "prices": [] })));
+    let plan = json!({ "rules": [{ "prefix": "+49", "carriers": ["sip", "twilio"] }],
+        "prices": [{ "carrier": "twilio", "prefix": "+", "minute_usd_micros": 14_000 }] });
+    let set = rig.change("PUT", at, &plan).await.json();
+    assert_eq!((&set["version"], &set["plan"]), (&json!(1), &plan));
+    for wrong in [
+        json!({ "rules": [{ "prefix": "49", "carriers": ["sip"] }] }),
+        json!({ "rules": [{ "prefix": "+49", "carriers": [] }] }),
+        json!({ "rules": [{ "prefix": "+49", "carriers": ["nobody"] }] }),
+        json!({ "prices": [{ "carrier": "sip", "prefix": "+", "minute_usd_micros": -1 }] }),
+        json!({ "prices": "cheap" }),
+    ] {
+        assert_eq!(rig.change("PUT", at, &wrong).await.problem(), "invalid", "{wrong}");
+    }
+    let ways = rig.get("/api/v1/outgoing/ways?to=%2B4940555017").await.json();
+    assert_eq!(ways["items"], json!([]), "no platform is set up in this rig");
+    assert_eq!(rig.get("/api/v1/outgoing/ways?to=home").await.problem(), "invalid");
+    assert_eq!(rig.get("/api/v1/outgoing/ways").await.problem(), "invalid");
+    let call = json!({ "to": "+4940555017", "agent": "front" });
+    assert_eq!(rig.post("/api/v1/calls", &call).await.problem(), "invalid", "nobody can place it");
+    let page = json!({ "to": "+4940555017", "agent": "front", "carrier": "browser" });
+    let refused = rig.post("/api/v1/calls", &page).await;
+    assert_eq!(refused.problem(), "not_supported");
+    assert_eq!((&refused.json()["carrier"], &refused.json()["capability"]), (&json!("browser"), &json!("place")));
 }
 
 async fn platforms_say_what_they_can_do_and_where_they_send_webhooks(opened: Opened) {
@@ -167,6 +228,8 @@ async fn the_profile_and_settings_belong_to_one_business(opened: Opened) {
 
 on_both! {
     a_number_leads_to_its_agent_and_elsewhere_while_nobody_is_there,
+    a_number_sends_callers_elsewhere_when_no_line_is_free,
+    rules_and_prices_of_outgoing_calls_are_kept_and_nonsense_is_refused,
     platforms_say_what_they_can_do_and_where_they_send_webhooks,
     a_customer_is_kept_once_and_found_by_number,
     a_conversation_is_found_by_what_was_said_and_read_as_a_script,

@@ -112,6 +112,28 @@ fn a_call_is_brought_with_its_numbers_and_a_placed_one_with_the_id_of_its_reques
     assert!(nameless.ask(|inbound| control().inbound_call(inbound)).is_err());
 }
 
+#[test]
+fn a_placed_call_is_called_off_by_its_request_and_hung_up_by_its_own_id() {
+    let control = control();
+    let reply = br#"{"api_id":"a","message":"call fired","request_uuid":"r-1"}"#;
+    assert_eq!(control.dial_reply(Some((201, reply))), DialReply::Accepted { carrier_ref: "r-1".into() });
+    let asked = |action| match control.act("r-1", action, 0).expect("it can") {
+        Way::Request(request) => request.url.split_once("/v1/Account/").expect("an address").1.to_owned(),
+        Way::NextAnswer => "the next answer".to_owned(),
+    };
+    let told = |status: &str| {
+        let fields = [("CallUUID", CALL), ("RequestUUID", "r-1"), ("Direction", "outbound"), ("CallStatus", status)];
+        form_request("https://example.com/status", &fields, "").ask(|inbound| control.status(inbound)).expect("read");
+    };
+    let account = "MA1";
+    assert_eq!(asked(CallAction::HangUp), format!("{account}/Request/r-1/"));
+    told("ringing");
+    assert_eq!(asked(CallAction::HangUp), format!("{account}/Request/r-1/"), "nobody has picked up");
+    told("in-progress");
+    assert_eq!(asked(CallAction::HangUp), format!("{account}/Call/{CALL}/"));
+    assert_eq!(asked(CallAction::Press("1")), format!("{account}/Call/{CALL}/DTMF/"));
+}
+
 fn document(answer: &Answer) -> String {
     let call = InboundCall { carrier_ref: "c-1".into(), ..InboundCall::default() };
     let reply = control().answer(&call, answer);

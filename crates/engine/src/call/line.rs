@@ -182,6 +182,10 @@ impl CallMachine {
         if self.closing.is_some() || self.media != Media::Up {
             return;
         }
+        if self.dialog.menu_silence_ms().is_some() && !self.has_human {
+            self.keypad.take();
+            return self.typed_turn(now, key.to_string()); // A choice is one key.
+        }
         if let Some(number) = self.keypad.press(now, key) {
             self.typed_turn(now, number);
         } else if self.keypad.deadline().is_some() {

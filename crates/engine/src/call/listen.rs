@@ -553,7 +553,10 @@ impl CallMachine {
     /// Nobody has said anything for a while.
     pub(super) fn idle(&mut self, now: CallTime) {
         self.quiet_since = now;
-        if self.prompts >= self.timing().idle_prompts_max {
+        if !self.has_human && self.dialog.flow_unanswered() {
+            self.begin_flow(now);
+            self.flow_on(now);
+        } else if self.prompts >= self.timing().idle_prompts_max {
             let goodbye = self.agent.lines.goodbye.clone();
             self.close(now, self.idle_reason(), vec![goodbye], Then::HangUp, false);
         } else {

@@ -104,6 +104,7 @@ impl CallMachine {
             && !mutant!(IdleNotArmed);
         // A caller whose answer could not be spoken waits for us, whatever we think.
         let idle_ms = if self.voice_failures > 0 { self.timing().idle_ms / 2 } else { self.timing().idle_ms };
+        let idle_ms = self.dialog.menu_silence_ms().filter(|_| !self.has_human).unwrap_or(idle_ms);
         earliest.see(Timer::Idle, is_idle.then(|| (self.quiet_since + Millis(idle_ms), "idle")));
     }
 

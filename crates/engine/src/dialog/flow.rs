@@ -7,7 +7,7 @@ use super::yes_no::{YesNo, yes_or_no};
 use super::{Evidence, evidence};
 use base::limits::{FLOW_STEPS_MAX, FLOW_VALUE_CHARS_MAX};
 use base::{PhoneNumber, Pii};
-use model::flow::{Flow, FlowAnswer, FlowCase, FlowNode, FlowStep, FlowTest};
+use model::flow::{Flow, FlowAnswer, FlowCase, FlowNode, FlowStep, FlowTest, MenuChoice, is_key};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -67,19 +67,21 @@ pub struct FlowRun {
     steps: u32,
     /// The customer has heard the question.
     is_heard: bool,
+    /// The menu at which it stands is to be offered anew, and whether its `again` is said first.
+    anew: Option<bool>,
 }
 
 impl FlowRun {
     /// At the beginning.
     pub fn new(flow: Arc<Flow>) -> Self {
         let at = flow.start.clone();
-        Self { flow, at, waits: Waits::Nothing, values: Map::new(), tries: 0, steps: 0, is_heard: false }
+        Self { flow, at, waits: Waits::Nothing, values: Map::new(), tries: 0, steps: 0, is_heard: false, anew: None }
     }
 
     /// At a place of an earlier process. A tool that was begun there is told about by [`FlowRun::tool_done`].
     pub fn restore(&mut self, node: Option<&str>, values: &Map<String, Value>) {
         self.values = values.clone();
-        (self.tries, self.is_heard, self.steps) = (0, false, self.steps.max(1));
+        (self.tries, self.is_heard, self.steps, self.anew) = (0, false, self.steps.max(1), None);
         let Some(node) = node else {
             self.waits = Waits::Over;
             return;
@@ -89,7 +91,7 @@ impl FlowRun {
         }
         node.clone_into(&mut self.at);
         self.waits = match self.node().map(|node| &node.step) {
-            Some(FlowStep::Ask { .. }) => Waits::Answer,
+            Some(FlowStep::Ask { .. } | FlowStep::Menu { .. }) => Waits::Answer,
             Some(FlowStep::Tool { .. }) => Waits::Tool,
             Some(_) => Waits::Nothing,
             None => Waits::Over,
@@ -123,7 +125,9 @@ impl FlowRun {
     /// The question that it waits for an answer to.
     pub fn question(&self) -> Option<String> {
         match (&self.node()?.step, self.waits) {
-            (FlowStep::Ask { text, .. }, Waits::Answer) => Some(fill(text, &self.values, None)),
+            (FlowStep::Ask { text, .. } | FlowStep::Menu { text, .. }, Waits::Answer) => {
+                Some(fill(text, &self.values, None))
+            }
             _ => None,
         }
     }
@@ -132,6 +136,14 @@ impl FlowRun {
     pub fn awaited(&self) -> Option<&FlowAnswer> {
         match (&self.node()?.step, self.waits) {
             (FlowStep::Ask { answer, .. }, Waits::Answer) => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// For how long nobody may say or press anything, where it waits for a choice.
+    pub fn menu_silence_ms(&self) -> Option<u64> {
+        match (&self.node()?.step, self.waits) {
+            (FlowStep::Menu { silence_ms, .. }, Waits::Answer) => Some(*silence_ms),
             _ => None,
         }
     }
@@ -178,6 +190,15 @@ impl FlowRun {
                     (self.tries, self.is_heard) = (0, false);
                     return Some(leg);
                 }
+                FlowStep::Menu { text, again, .. } => {
+                    match self.anew.take() {
+                        Some(is_said) => leg.says.extend(again.filter(|_| is_said).as_deref().map(filled)),
+                        None => self.tries = 0,
+                    }
+                    leg.says.push(filled(&text));
+                    (leg.then, self.waits, self.is_heard) = (FlowThen::Ask, Waits::Answer, false);
+                    return Some(leg);
+                }
                 FlowStep::Tool { tool, arguments, .. } => {
                     let argument = |(name, text): (String, String)| (name, Value::String(filled(&text)));
                     let args = arguments.into_iter().map(argument).filter(|(_, value)| value != "").collect();
@@ -215,6 +236,10 @@ impl FlowRun {
 
     /// The customer said this. `true` when it is the answer; otherwise it is talked about freely, and then asked again.
     pub fn answered(&mut self, words: &str) -> bool {
+        if self.menu_silence_ms().is_some() {
+            self.choose(words);
+            return true;
+        }
         let Some(FlowStep::Ask { variable, answer, tries_max, next, otherwise, .. }) =
             self.node().filter(|_| self.waits == Waits::Answer).map(|node| node.step.clone())
         else {
@@ -238,6 +263,39 @@ impl FlowRun {
             }
         }
         false
+    }
+
+    /// Nobody has said or pressed anything for as long as the menu waits. `true` when there is something to be said then.
+    pub fn unanswered(&mut self) -> bool {
+        let is_menu = self.menu_silence_ms().is_some();
+        if is_menu {
+            self.not_chosen(true);
+        }
+        is_menu
+    }
+
+    fn choose(&mut self, words: &str) {
+        let Some(FlowStep::Menu { choices, .. }) = self.node().map(|node| &node.step) else { return };
+        let words = words.trim();
+        let mut signs = words.chars();
+        let key = signs.next().filter(|sign| signs.next().is_none() && is_key(*sign));
+        match chosen(choices, key, words).map(|choice| choice.next.clone()) {
+            Some(next) => (self.at, self.waits) = (next, Waits::Nothing),
+            // Who presses a wrong key has heard enough of the offer to press one.
+            None => self.not_chosen(self.is_heard || key.is_some()),
+        }
+    }
+
+    fn not_chosen(&mut self, is_try: bool) {
+        let Some(FlowStep::Menu { tries_max, otherwise, .. }) = self.node().map(|node| &node.step) else { return };
+        let (tries_max, otherwise) = (*tries_max, otherwise.clone());
+        self.waits = Waits::Nothing;
+        self.tries += u32::from(is_try);
+        if self.tries >= tries_max.max(1) {
+            self.at = otherwise;
+        } else {
+            self.anew = Some(is_try);
+        }
     }
 
     /// The tool that it waits for has answered, has failed, or was not wanted. A look-up that was called off is used again.
@@ -299,6 +357,21 @@ fn holds(value: Option<&Value>, test: &FlowTest) -> bool {
         FlowTest::Known => !small.is_empty(),
         FlowTest::Above { value } => small.parse::<f64>().is_ok_and(|number| number > *value as f64),
     }
+}
+
+/// The choice of a menu that is meant. A key is nothing but a key; words may name one, too: "one", "press two".
+fn chosen<'a>(choices: &'a [MenuChoice], key: Option<char>, words: &str) -> Option<&'a MenuChoice> {
+    if key.is_some() {
+        return choices.iter().find(|choice| choice.key == key);
+    }
+    let mut said = Evidence::default();
+    said.add(words);
+    let by_words = |choice: &&MenuChoice| said.holds_any(choice.said.iter().map(String::as_str));
+    let by_key = |choice: &&MenuChoice| {
+        let named = choice.key.filter(char::is_ascii_digit).map(|key| key.to_string());
+        said.holds_any(named.iter().map(String::as_str))
+    };
+    choices.iter().find(by_words).or_else(|| choices.iter().find(by_key))
 }
 
 /// The value that these words are an answer with.

@@ -65,7 +65,7 @@ impl Walk {
                 self.is_over |= node.is_none();
                 self.at = path.last().cloned().or(self.at.take());
                 self.question = match self.node().map(|node| &node.step) {
-                    Some(FlowStep::Ask { text, .. }) => {
+                    Some(FlowStep::Ask { text, .. } | FlowStep::Menu { text, .. }) => {
                         let text = fill(text, values.expose().as_object().unwrap_or(&Map::new()), None);
                         let words: Vec<&str> = text.split_whitespace().collect();
                         (words.concat(), words[..words.len().div_ceil(2)].concat())
@@ -109,7 +109,7 @@ impl Walk {
             return None;
         }
         let node = self.node()?;
-        if !matches!(node.step, FlowStep::Ask { .. }) {
+        if !node.waits_for_caller() {
             return Some(("a_flow_waits_at_questions_alone", format!("the caller must speak at {}", node.id)));
         }
         let reply = self.reply.take().filter(|reply| !reply.is_empty())?;
@@ -141,9 +141,10 @@ impl Walk {
         }
         let follows = |before: Option<&str>, next: &str| match before.map(|id| flow.node(id)) {
             None => next == flow.start,
-            // A look-up that was called off is used again.
+            // A look-up that was called off is used again, and a menu is offered anew.
             Some(Some(node)) => {
-                node.targets().contains(&next) || node.id == next && matches!(node.step, FlowStep::Tool { .. })
+                let is_repeated = matches!(node.step, FlowStep::Tool { .. } | FlowStep::Menu { .. });
+                node.targets().contains(&next) || node.id == next && is_repeated
             }
             Some(None) => false,
         };

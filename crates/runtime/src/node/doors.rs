@@ -1,6 +1,6 @@
 //! How calls come in: voice webhooks, status webhooks, media sockets.
 
-use super::duty::Answerer;
+use super::duty::{self, Answerer};
 use super::{Node, Plan, RefuseReason, customer_of, lock};
 use crate::host::{HostMessage, Link};
 use crate::socket::{self, Incoming, MediaSocket};
@@ -141,7 +141,7 @@ impl Node {
             Ok(route) => self.go_on(control.name(), route, base_url).await,
             Err(StoreError::NotFound(_)) if inbound.resumed => Answer::HangUp,
             Err(StoreError::NotFound(_)) => {
-                self.take_new(control.name(), inbound.clone(), base_url, Room::Anywhere).await
+                self.take_or_overflow(control.name(), inbound.clone(), base_url, Room::Anywhere).await
             }
             Err(error) => {
                 tracing::error!(carrier, %error, "a call cannot be routed");
@@ -192,7 +192,7 @@ impl Node {
     /// A call over a line of this process. It cannot be answered by another node: its audio is here.
     pub(crate) async fn take_from_line(&self, carrier: &str, inbound: InboundCall) -> Answer {
         match self.route(carrier, &inbound.carrier_ref, "").await {
-            Err(StoreError::NotFound(_)) => self.take_new(carrier, inbound, "", Room::Here).await,
+            Err(StoreError::NotFound(_)) => self.take_or_overflow(carrier, inbound, "", Room::Here).await,
             // A name of a call is used once; who uses it again is not to meet somebody else's conversation.
             Ok(_) => Answer::Reject,
             Err(error) => {
@@ -286,6 +286,15 @@ impl Node {
         (answer != Answer::Busy).then_some(answer)
     }
 
+    /// A call we have not heard of, at the node that its platform asked.
+    async fn take_or_overflow(&self, carrier: &str, inbound: InboundCall, base_url: &str, room: Room) -> Answer {
+        let number = inbound.to.clone();
+        match (self.take_new(carrier, inbound, base_url, room).await, number) {
+            (Answer::Busy, Some(number)) => self.overflow(carrier, &number).await,
+            (answer, _) => answer,
+        }
+    }
+
     /// A call we have not heard of.
     async fn take_new(&self, carrier: &str, inbound: InboundCall, base_url: &str, room: Room) -> Answer {
         let Some(number) = inbound.to.clone() else { return Answer::Reject };
@@ -296,6 +305,17 @@ impl Node {
                 return Answer::Reject;
             }
             Err(_) => return Answer::SayAndHangUp { text: APOLOGY.into() },
+        };
+        let answerer = match self.who_answers(&route).await {
+            Ok(Some(answerer)) => answerer,
+            Ok(None) | Err(_) => return Answer::SayAndHangUp { text: APOLOGY.into() },
+        };
+        // Whom nobody here talks with takes no line.
+        let (agent, message) = match answerer {
+            Answerer::Forward(to) => return duty::forward(to, &number),
+            Answerer::Message(text, None) => return Answer::SayAndHangUp { text },
+            Answerer::Message(text, Some(speaker)) => (speaker, Some(text)),
+            Answerer::Agent(agent) => (agent, None),
         };
         let admitted = match self.plan_admits(&route.scope, Direction::Inbound).await {
             Ok(()) => self.admit(&route.scope, Direction::Inbound),
@@ -309,18 +329,19 @@ impl Node {
             }
             Err(_) => return Answer::Busy,
         };
-        let agent = match self.who_answers(&route).await {
-            Ok(Some(Answerer::Agent(agent))) => agent,
-            Ok(Some(Answerer::Message(text))) => return Answer::SayAndHangUp { text },
-            Ok(None) | Err(_) => return Answer::SayAndHangUp { text: APOLOGY.into() },
-        };
         let mut call = self.new_call(&route.scope, agent.agent.id, Direction::Inbound, carrier);
         call.carrier_ref = Some(inbound.carrier_ref);
         call.customer = customer_of(inbound.from);
         call.number = Some(number.expose().to_owned());
         call.state = CallState::Ringing;
         let agent = self.version_for(&route.scope, *agent, &mut call).await;
-        let is_outside = self.is_outside_hours(&route.scope, &agent).await;
+        let (agent, is_outside) = match message {
+            Some(text) => (duty::speaker(agent, text), true),
+            None => {
+                let is_outside = self.is_outside_hours(&route.scope, &agent).await;
+                (agent, is_outside)
+            }
+        };
         match self.shared.store.create_call(&route.scope, &call).await {
             Ok(()) => {}
             // The platform repeated its request while the first one was being answered.

@@ -2,13 +2,14 @@
 
 use super::Node;
 use crate::host::HostMessage;
-use base::{CallId, Pii};
+use base::{AgentId, CallId, PhoneNumber, Pii};
+use carriers::protocol::Answer;
 use engine::io::{HostInput, Input};
 use model::agent::Agent;
 use model::business::TenantScope;
 use model::call::Call;
 use model::flags::Subject;
-use model::hours::{Closed, HoursRoute, LocalMoment, Weekday};
+use model::hours::{AgentHours, LocalMoment, Outside, Overflow, Way, Weekday, way};
 use model::split::Split;
 use std::collections::BTreeMap;
 use store::contract::drafts::AgentVersion;
@@ -19,25 +20,64 @@ use store::{NumberRoute, StoreError, VersionedAgent};
 pub(super) enum Answerer {
     /// This agent.
     Agent(Box<VersionedAgent>),
-    /// Nobody; the platform says this.
-    Message(String),
+    /// Nobody: the caller hears this. Where the platform has no voice, that of this agent says it.
+    Message(String, Option<Box<VersionedAgent>>),
+    /// Whoever has this number.
+    Forward(PhoneNumber),
 }
 
 impl Node {
     /// Who answers a call to this number now. `None`: its agent is not on duty.
     pub(super) async fn who_answers(&self, route: &NumberRoute) -> Result<Option<Answerer>, StoreError> {
         let store = self.store();
-        let mut id = route.agent;
-        if let Some(hours) = store.line(&route.scope, route.number).await?.hours
-            && !self.is_open(&route.scope, &hours).await?
-        {
-            match hours.closed {
-                Closed::Agent { agent } => id = agent,
-                Closed::Message { text } => return Ok(Some(Answerer::Message(text))),
+        let line = store.line(&route.scope, route.number).await?;
+        let Some(hours) = &line.hours else { return self.on_duty(route, route.agent).await };
+        let known = store.profile(&route.scope).await?;
+        let zone = hours.time_zone.as_ref().unwrap_or(&known.business.time_zone);
+        let at = local_moment(zone, crate::wall_ms());
+        let way = way(route.agent, Some(hours), known.profile.hours.as_ref(), at.as_ref());
+        metrics::counter!("frontdesk_calls_routed_total", "way" => way.name()).increment(1);
+        match way {
+            Way::Agent(agent) => self.on_duty(route, agent).await,
+            Way::Forward(to) => Ok(Some(Answerer::Forward(to.clone()))),
+            Way::Message(text) => {
+                let speaker = match self.has_voice(&line.number.carrier) {
+                    true => None,
+                    false => store.agent(&route.scope, route.agent).await.ok().map(Box::new),
+                };
+                Ok(Some(Answerer::Message(text.to_owned(), speaker)))
             }
         }
-        let agent = store.agent(&route.scope, id).await?;
+    }
+
+    async fn on_duty(&self, route: &NumberRoute, id: AgentId) -> Result<Option<Answerer>, StoreError> {
+        let agent = self.store().agent(&route.scope, id).await?;
         Ok(agent.is_on_duty().then(|| Answerer::Agent(Box::new(agent))))
+    }
+
+    fn has_voice(&self, carrier: &str) -> bool {
+        self.shared.control(carrier).is_some_and(|control| control.has_voice())
+    }
+
+    /// What becomes of a call for which no line is free: what its number says, or a busy signal.
+    pub(super) async fn overflow(&self, carrier: &str, number: &PhoneNumber) -> Answer {
+        let found = async {
+            let route = self.store().route_number(carrier, number).await?;
+            Ok::<_, StoreError>(self.store().line(&route.scope, route.number).await?.overflow)
+        };
+        let (way, answer) = match found.await {
+            Ok(Some(Overflow::Forward { to })) => ("forward", forward(to, number)),
+            Ok(Some(Overflow::Message { text })) if self.has_voice(carrier) => {
+                ("message", Answer::SayAndHangUp { text })
+            }
+            Ok(_) => ("busy", Answer::Busy),
+            Err(error) => {
+                tracing::warn!(carrier, %error, "where a call overflows to is not known");
+                ("busy", Answer::Busy)
+            }
+        };
+        metrics::counter!("frontdesk_calls_overflowed_total", "way" => way).increment(1);
+        answer
     }
 
     /// The agent as this call gets it: its present version, or the other one of a split. The call is told which.
@@ -108,12 +148,18 @@ impl Node {
             let _ = messages.send(HostMessage::Input(Input::Host(said))).await; // As above.
         }
     }
+}
 
-    async fn is_open(&self, scope: &TenantScope, route: &HoursRoute) -> Result<bool, StoreError> {
-        let known = self.store().profile(scope).await?;
-        let Some(hours) = route.hours.as_ref().or(known.profile.hours.as_ref()) else { return Ok(true) };
-        Ok(local_moment(&known.business.time_zone, crate::wall_ms()).is_none_or(|at| hours.is_open(&at)))
-    }
+/// The platform connects the caller with another number. The phone there shows ours, which is the one that we may show.
+pub(super) fn forward(to: PhoneNumber, ours: &PhoneNumber) -> Answer {
+    Answer::Transfer { to, caller_id: Some(ours.clone()) }
+}
+
+/// An agent that says this and hangs up, whoever calls and whenever.
+pub(super) fn speaker(mut agent: Agent, text: String) -> Agent {
+    let outside = Outside::Message { text };
+    agent.hours = Some(AgentHours { time_zone: None, week: Vec::new(), special: Vec::new(), outside });
+    agent
 }
 
 /// What clocks of this zone show. `None` for a zone that nobody knows: then somebody is there.
@@ -143,5 +189,33 @@ mod tests {
         let kolkata = local_moment("Asia/Kolkata", at_ms).expect("a zone");
         assert_eq!(kolkata.minute, 5 * 60);
         assert_eq!(local_moment("Mars/Olympus", at_ms), None);
+    }
+
+    /// Whether a shop in Berlin that is open in these hours of each Sunday is open at this moment of UTC.
+    fn is_open(from: &str, to: &str, utc: &str) -> bool {
+        let hours = format!(r#"{{"week":[{{"days":["sunday"],"from":"{from}","to":"{to}"}}]}}"#);
+        let hours: model::hours::Hours = serde_json::from_str(&hours).expect("hours");
+        let at: jiff::Timestamp = utc.parse().expect("a moment");
+        hours.is_open(&local_moment("Europe/Berlin", at.as_millisecond()).expect("a zone"))
+    }
+
+    #[test]
+    fn hours_are_those_of_the_clock_on_the_wall_when_the_clocks_change() {
+        // 29 March 2026: 02:00 is followed by 03:00, at 01:00 UTC.
+        assert!(is_open("09:00", "17:00", "2026-03-29T07:00:00Z"), "nine o'clock comes an hour sooner");
+        assert!(!is_open("09:00", "17:00", "2026-03-22T07:00:00Z"), "than a week before");
+        assert!(is_open("01:00", "02:30", "2026-03-29T00:59:00Z"));
+        assert!(!is_open("01:00", "02:30", "2026-03-29T01:00:00Z"), "half past two never comes: it is three");
+        assert!(!is_open("02:00", "03:00", "2026-03-29T01:00:00Z"), "an hour that is left out has no minute");
+        // 25 October 2026: 03:00 is followed by 02:00, at 01:00 UTC.
+        assert!(is_open("02:00", "03:00", "2026-10-25T00:30:00Z") && is_open("02:00", "03:00", "2026-10-25T01:30:00Z"));
+        assert!(!is_open("02:00", "03:00", "2026-10-25T02:00:00Z"), "the second time it is over");
+        assert!(
+            is_open("09:00", "17:00", "2026-10-25T15:59:00Z") && !is_open("09:00", "17:00", "2026-10-25T16:00:00Z")
+        );
+        // A night that begins on Sunday and goes on past the end of summer time's Sunday is one of Monday.
+        assert!(
+            is_open("22:00", "06:00", "2026-10-26T04:59:00Z") && !is_open("22:00", "06:00", "2026-10-26T05:00:00Z")
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The voices that a business can choose from, and hearing one before it is chosen.
 
 use super::Node;
-use crate::catalog::Unusable;
+use crate::catalog::{Catalog, Unusable};
 use crate::on_device::NAME as LOCAL;
 use crate::service::{TtsCommand, TtsService, TtsSession};
 use base::{ErrorClass, Failure, Money, limits};
@@ -60,7 +60,7 @@ impl Node {
     /// # Errors
     /// When there is no such provider, it cannot be used, or it does not answer.
     pub async fn list_voices(&self, scope: &TenantScope, provider: &str) -> Result<Vec<VoiceInfo>, VoiceError> {
-        self.knows_voice(provider)?;
+        self.knows_voice(scope, provider)?;
         if provider == LOCAL {
             let language = Some("en".to_owned());
             return Ok(vec![VoiceInfo { language, ..VoiceInfo::stock("en-1", "On this machine") }]);
@@ -71,8 +71,14 @@ impl Node {
         listed.map_err(VoiceError::Failed)
     }
 
-    fn knows_voice(&self, provider: &str) -> Result<(), VoiceError> {
-        let is_known = self.shared.services.names(Stage::Tts).iter().any(|name| name == provider);
+    /// One that is known and has no credential is there, and says why it cannot be used when it is asked.
+    fn knows_voice(&self, scope: &TenantScope, provider: &str) -> Result<(), VoiceError> {
+        let is_configured = self.shared.services.names(Stage::Tts).iter().any(|name| name == provider);
+        let is_listed = |catalog: &Arc<dyn Catalog>| {
+            let mut entries = catalog.entries(scope.business).into_iter();
+            entries.any(|entry| entry.stage == Stage::Tts && entry.name == provider)
+        };
+        let is_known = is_configured || self.catalog().is_some_and(is_listed);
         is_known.then_some(()).ok_or(VoiceError::Unknown)
     }
 
@@ -87,7 +93,7 @@ impl Node {
         language: &str,
         text: &str,
     ) -> Result<Preview, VoiceError> {
-        self.knows_voice(&choice.name)?;
+        self.knows_voice(scope, &choice.name)?;
         let service = self.voice_service(scope, choice)?;
         if choice.name != LOCAL && self.month_is_spent(scope).await? {
             return Err(VoiceError::Spent);

@@ -73,6 +73,19 @@ impl Plivo {
     }
 }
 
+impl Plivo {
+    /// A call that nobody has picked up is known by its request.
+    fn called_off(&self, request: &RestRequest) -> Asked {
+        let prefix = format!("/v1/Account/{}/Request/", self.auth_id);
+        let id = request.path.strip_prefix(&prefix).and_then(|path| path.strip_suffix('/'));
+        let known = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        match id.filter(|id| request.method == "DELETE" && known.contains(*id)) {
+            Some(id) => Asked::Do { call: id.to_owned(), verbs: vec![Verb::Hangup], note: Value::Null },
+            None => Asked::Not(404, 0),
+        }
+    }
+}
+
 impl Platform for Plivo {
     fn env(&self, api_base: &str) -> Vec<(&'static str, String)> {
         vec![
@@ -95,7 +108,7 @@ impl Platform for Plivo {
     fn asked(&self, request: &RestRequest) -> Asked {
         let text = |name: &str| request.json[name].as_str().map(str::to_owned);
         let prefix = format!("/v1/Account/{}/Call/", self.auth_id);
-        let Some(path) = request.path.strip_prefix(&prefix) else { return Asked::Not(404, 0) };
+        let Some(path) = request.path.strip_prefix(&prefix) else { return self.called_off(request) };
         if (request.method.as_str(), path) == ("POST", "") {
             let (Some(to), Some(from), Some(_)) = (text("to"), text("from"), text("answer_url")) else {
                 return Asked::Not(400, 0);

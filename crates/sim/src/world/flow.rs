@@ -27,7 +27,7 @@ fn any(chance: &mut Chance) -> Flow {
             format!("n{to}")
         };
         let (next, other) = (target(chance), target(chance));
-        let kind = if at + 1 == count { 6 } else { chance.below(7) };
+        let kind = if at + 1 == count { 6 } else { chance.below(8) };
         let mut node = node(kind, &next, &other, chance);
         node["id"] = json!(format!("n{at}"));
         nodes.push(node);
@@ -52,6 +52,8 @@ fn node(kind: u64, next: &str, other: &str, chance: &mut Chance) -> Value {
         4 => json!({"kind": "set", "variable": "topic", "value": "tyre", "next": next}),
         5 => json!({"kind": "tool", "tool": "book_repair", "variable": "topic", "next": next, "failed": other,
             "arguments": {"service": "puncture", "day": "Wednesday"}}),
+        7 => json!({"kind": "menu", "text": "For a booking press one.", "again": "I did not get that.", "tries_max": 2,
+            "choices": [{"key": "1", "said": ["booking"], "next": next}], "otherwise": other}),
         _ => match chance.below(3) {
             0 => json!({"kind": "end", "hang_up": false, "text": "That is all I need."}),
             1 => json!({"kind": "end"}),

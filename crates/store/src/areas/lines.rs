@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::contract::Answer;
-use crate::contract::lines::{LineFilter, LineRow, Lines};
+use crate::contract::lines::{CarrierFigures, LineFilter, LineRow, Lines};
 use crate::db::{DbRow, missing, to_json};
 use crate::error::StoreError;
 use crate::sql;
@@ -23,6 +23,7 @@ fn read_line(row: &DbRow) -> Answer<LineRow> {
         },
         label: row.get("label")?,
         hours: row.json_option("hours")?,
+        overflow: row.json_option("overflow")?,
         version: row.get("version")?,
     })
 }
@@ -37,13 +38,15 @@ fn taken(error: StoreError) -> StoreError {
 #[async_trait]
 impl Lines for SqlStore {
     async fn create_line(&self, scope: &TenantScope, line: &LineRow) -> Answer<()> {
-        let LineRow { number, label, hours, .. } = line;
+        let LineRow { number, label, hours, overflow, .. } = line;
         if number.business != scope.business {
             return Err(missing("number"));
         }
         let hours = hours.as_ref().map(to_json).transpose()?;
+        let overflow = overflow.as_ref().map(to_json).transpose()?;
         let dialled = number.number.expose();
-        let args = args![number.id.0, scope.business.0, dialled, &number.carrier, number.agent.0, label, hours];
+        let (id, business, agent) = (number.id.0, scope.business.0, number.agent.0);
+        let args = args![id, business, dialled, &number.carrier, agent, label, hours, overflow];
         self.db.write(scope, sql::INSERT_LINE, args).await.map(drop).map_err(taken)
     }
 
@@ -64,7 +67,7 @@ impl Lines for SqlStore {
     }
 
     async fn update_line(&self, scope: &TenantScope, line: &LineRow, expected: Option<u32>) -> Answer<u32> {
-        let LineRow { number, label, hours, .. } = line;
+        let LineRow { number, label, hours, overflow, .. } = line;
         let mut tx = self.db.begin(scope).await?;
         let row = tx.read_one(sql::LINE_TO_CHANGE, args![scope.business.0, number.id.0]).await?;
         let version: u32 = row.ok_or(missing("number"))?.get("version")?;
@@ -72,11 +75,25 @@ impl Lines for SqlStore {
             return Err(StoreError::Conflict(format!("the number was changed meanwhile: it is at version {version}")));
         }
         let hours = hours.as_ref().map(to_json).transpose()?;
+        let overflow = overflow.as_ref().map(to_json).transpose()?;
         let dialled = number.number.expose();
-        let args = args![scope.business.0, number.id.0, dialled, &number.carrier, number.agent.0, label, hours];
+        let (id, business, agent) = (number.id.0, scope.business.0, number.agent.0);
+        let args = args![business, id, dialled, &number.carrier, agent, label, hours, overflow];
         tx.write(sql::UPDATE_LINE, args).await.map_err(taken)?;
         tx.commit().await?;
         Ok(version + 1)
+    }
+
+    async fn outgoing_figures(&self, scope: &TenantScope, prefix: &str, since_ms: i64) -> Answer<Vec<CarrierFigures>> {
+        let rows = self.db.read(scope, sql::OUTGOING_FIGURES, args![scope.business.0, since_ms, prefix]).await?;
+        let read = |row: &DbRow| {
+            let (asked, answered, refused): (i64, i64, i64) =
+                (row.get("asked")?, row.get("answered")?, row.get("refused")?);
+            let count = |of: i64| u32::try_from(of).unwrap_or(u32::MAX);
+            let (asked, answered, refused) = (count(asked), count(answered), count(refused));
+            Ok(CarrierFigures { carrier: row.get("carrier")?, asked, answered, refused })
+        };
+        rows.iter().map(read).collect()
     }
 
     async fn delete_line(&self, scope: &TenantScope, id: NumberId, expected: Option<u32>) -> Answer<bool> {

@@ -4,7 +4,7 @@ use super::Answer;
 use async_trait::async_trait;
 use base::{AgentId, NumberId};
 use model::business::{Number, TenantScope};
-use model::hours::HoursRoute;
+use model::hours::{HoursRoute, Overflow};
 
 /// A number with all that is said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct LineRow {
     pub label: Option<String>,
     /// Where its calls go while nobody is there.
     pub hours: Option<HoursRoute>,
+    /// Where they go when no line is free; absent: a busy signal.
+    pub overflow: Option<Overflow>,
     /// From 1; one more with each change.
     pub version: u32,
 }
@@ -26,6 +28,19 @@ pub struct LineFilter<'a> {
     pub agent: Option<AgentId>,
     /// Of this carrier.
     pub carrier: Option<&'a str>,
+}
+
+/// What became of the calls that a business placed over a carrier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CarrierFigures {
+    /// Registry name.
+    pub carrier: String,
+    /// Calls that it was asked for.
+    pub asked: u32,
+    /// How many of them somebody picked up.
+    pub answered: u32,
+    /// How many of them it refused.
+    pub refused: u32,
 }
 
 /// Numbers with their routes.
@@ -45,6 +60,8 @@ pub trait Lines: Send + Sync {
     ) -> Answer<Vec<LineRow>>;
     /// Changes a number and answers its version. With `expected`, a `Conflict` unless that is the version now.
     async fn update_line(&self, scope: &TenantScope, line: &LineRow, expected: Option<u32>) -> Answer<u32>;
+    /// What became of calls that were placed since then to numbers that begin like this, by carrier, in order of its name.
+    async fn outgoing_figures(&self, scope: &TenantScope, prefix: &str, since_ms: i64) -> Answer<Vec<CarrierFigures>>;
     /// Deletes a number. `false` when there is none, `Conflict` when it is not at the version that is expected.
     async fn delete_line(&self, scope: &TenantScope, id: NumberId, expected: Option<u32>) -> Answer<bool>;
 }

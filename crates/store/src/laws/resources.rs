@@ -3,17 +3,17 @@
 use super::{call_of, tenant};
 use crate::contract::customers::CustomerFilter;
 use crate::contract::drafts::{AgentFilter, Publication};
-use crate::contract::lines::{LineFilter, LineRow};
+use crate::contract::lines::{CarrierFigures, LineFilter, LineRow};
 use crate::contract::office::ValueKind;
 use crate::contract::requests::{Begun, KeptAnswer, RequestName};
-use crate::contract::{CallFilter, ConversationFilter, Store};
+use crate::contract::{CallFilter, CallUpdate, ConversationFilter, Store};
 use crate::error::StoreError;
 use base::{AgentId, CustomerId, NumberId, Pii, Secret, limits};
 use model::agent::{Agent, AgentStatus};
 use model::business::{Business, Profile};
 use model::call::Direction;
 use model::customer::Customer;
-use model::hours::{Closed, HoursRoute};
+use model::hours::{Closed, HoursRoute, Overflow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -106,14 +106,17 @@ pub async fn a_call_keeps_the_version_it_began_with(store: Arc<dyn Store>) {
 pub async fn a_number_leads_elsewhere_while_nobody_is_there(store: Arc<dyn Store>) {
     let one = tenant(&*store, "shop", "+49405550170").await;
     let other = tenant(&*store, "rival", "+49405550171").await;
-    let hours = HoursRoute { hours: None, closed: Closed::Message { text: "Closed.".into() } };
+    let closed = Closed::Forward { to: "+4940555017".parse().expect("a number") };
+    let hours = HoursRoute { hours: None, time_zone: Some("Europe/Berlin".into()), closed };
     let mut line = store.line(&one.scope, one.number.id).await.expect("a line");
     assert_eq!((line.version, line.hours.clone()), (1, None));
     (line.label, line.hours) = (Some("Shop".into()), Some(hours));
+    line.overflow = Some(Overflow::Message { text: "All lines are taken.".into() });
     assert_eq!(store.update_line(&one.scope, &line, Some(1)).await, Ok(2));
     assert!(conflicts(store.update_line(&one.scope, &line, Some(1)).await));
     let read = store.line(&one.scope, one.number.id).await.expect("a line");
-    assert_eq!((read.version, read.hours, read.label), (2, line.hours.clone(), line.label.clone()));
+    assert_eq!((read.version, &read.hours, &read.label), (2, &line.hours, &line.label));
+    assert_eq!(read.overflow, line.overflow);
     let taken =
         LineRow { number: model::business::Number { id: NumberId::generate(), ..one.number.clone() }, ..line.clone() };
     assert!(conflicts(store.create_line(&one.scope, &taken).await));
@@ -126,6 +129,34 @@ pub async fn a_number_leads_elsewhere_while_nobody_is_there(store: Arc<dyn Store
     assert!(absent(store.line(&other.scope, one.number.id).await));
     assert_eq!(store.delete_line(&other.scope, one.number.id, None).await, Ok(false));
     assert!(absent(store.update_line(&other.scope, &line, None).await));
+}
+
+/// What became of placed calls is counted for each carrier and each beginning of a number, for its own business alone.
+pub async fn placed_calls_are_counted_by_carrier(store: Arc<dyn Store>) {
+    let one = tenant(&*store, "shop", "+49405550170").await;
+    let other = tenant(&*store, "rival", "+49405550171").await;
+    let place = async |carrier: &str, to: &str, at_ms: i64, update: CallUpdate| {
+        let known = call_of(&one, at_ms);
+        let (direction, customer) = (Direction::Outbound, Some(Pii::new(to.to_owned())));
+        let call = model::call::Call { direction, customer, carrier: carrier.into(), carrier_ref: None, ..known };
+        store.create_call(&one.scope, &call).await.expect("a call");
+        store.update_call(&one.scope, call.id, &update).await.expect("a change");
+    };
+    let placed = |id: &str| CallUpdate { carrier_ref: Some(id.into()), ..CallUpdate::default() };
+    let answered = |id: &str| CallUpdate { answered_at_ms: Some(3_000), ..placed(id) };
+    let refused = CallUpdate { state: Some(model::call::CallState::Failed), ..CallUpdate::default() };
+    place("a", "+4915735550123", 2_000, answered("1")).await;
+    place("a", "+4915735550124", 2_000, placed("2")).await;
+    place("a", "+4915735550123", 1_000, answered("3")).await;
+    place("a", "+15550100100", 2_000, answered("4")).await;
+    place("b", "+4915735550123", 2_000, refused).await;
+    let figures =
+        |carrier: &str, asked, answered, refused| CarrierFigures { carrier: carrier.into(), asked, answered, refused };
+    let german = store.outgoing_figures(&one.scope, "+49", 2_000).await;
+    assert_eq!(german, Ok(vec![figures("a", 2, 1, 0), figures("b", 1, 0, 1)]));
+    let all = store.outgoing_figures(&one.scope, "+", 0).await;
+    assert_eq!(all, Ok(vec![figures("a", 4, 3, 0), figures("b", 1, 0, 1)]));
+    assert_eq!(store.outgoing_figures(&other.scope, "+", 0).await, Ok(vec![]));
 }
 
 fn customer(one: &super::Tenant, phone: &str, at_ms: i64) -> Customer {

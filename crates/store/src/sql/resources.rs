@@ -31,15 +31,20 @@ statements! {
         JOIN agent_versions ON agent_versions.agent = calls.agent AND agent_versions.version = calls.agent_version
         WHERE calls.business = $1 AND calls.id = $2";
 
-    INSERT_LINE = "INSERT INTO numbers (id, business, number, carrier, agent, label, hours, version)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 1)";
-    LINE = "SELECT id, business, number, carrier, agent, label, hours, version FROM numbers WHERE business = $1 AND id = $2";
+    INSERT_LINE = "INSERT INTO numbers (id, business, number, carrier, agent, label, hours, overflow, version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)";
+    LINE = "SELECT id, business, number, carrier, agent, label, hours, overflow, version FROM numbers
+        WHERE business = $1 AND id = $2";
     LINE_TO_CHANGE = locking "SELECT version FROM numbers WHERE business = $1 AND id = $2";
-    LINES = "SELECT id, business, number, carrier, agent, label, hours, version FROM numbers
+    LINES = "SELECT id, business, number, carrier, agent, label, hours, overflow, version FROM numbers
         WHERE business = $1 AND number > $2 AND (agent = $3 OR $3 IS NULL) AND (carrier = $4 OR $4 IS NULL)
         ORDER BY number LIMIT $5";
-    UPDATE_LINE = "UPDATE numbers SET number = $3, carrier = $4, agent = $5, label = $6, hours = $7, version = version + 1
-        WHERE business = $1 AND id = $2";
+    UPDATE_LINE = "UPDATE numbers SET number = $3, carrier = $4, agent = $5, label = $6, hours = $7, overflow = $8,
+            version = version + 1 WHERE business = $1 AND id = $2";
+    OUTGOING_FIGURES = "SELECT carrier, COUNT(*) AS asked, COUNT(answered_at_ms) AS answered,
+            SUM(CASE WHEN carrier_ref IS NULL AND state = 'failed' THEN 1 ELSE 0 END) AS refused
+        FROM calls WHERE business = $1 AND direction = 'outbound' AND started_at_ms >= $2
+            AND SUBSTR(customer, 1, LENGTH(CAST($3 AS TEXT))) = CAST($3 AS TEXT) GROUP BY carrier ORDER BY carrier";
     DELETE_LINE = "DELETE FROM numbers WHERE business = $1 AND id = $2
         AND (version = CAST($3 AS BIGINT) OR CAST($3 AS BIGINT) IS NULL)";
 

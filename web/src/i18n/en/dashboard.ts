@@ -105,6 +105,7 @@ export const calls = {
 };
 
 export const place = {
+  best: "Whichever fits best",
   title: "Call somebody",
   lead: "An agent calls from one of your numbers. You can listen and step in.",
   to: "Number to call",

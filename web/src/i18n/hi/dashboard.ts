@@ -106,6 +106,7 @@ export const calls: Messages["calls"] = {
 };
 
 export const place: Messages["place"] = {
+  best: "जो सबसे उपयुक्त हो",
   title: "किसी को कॉल करें",
   lead: "एजेंट आपके किसी नंबर से कॉल करता है। आप सुन सकते हैं और बीच में आ सकते हैं।",
   to: "किस नंबर पर",

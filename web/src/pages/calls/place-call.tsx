@@ -83,7 +83,8 @@ function PlaceForm({
       className="flex flex-col gap-4"
       onSubmit={(event) => {
         event.preventDefault();
-        place.mutate({ body: { to: to.replace(/[^+\d]/g, ""), from, agent } });
+        const number = to.replace(/[^+\d]/g, "");
+        place.mutate({ body: { to: number, agent, ...(from === "" ? {} : { from }) } });
       }}
     >
       {place.error !== null && <Problem error={place.error} />}
@@ -101,10 +102,13 @@ function PlaceForm({
           label={t("place.from")}
           value={from}
           onChange={(event) => setFrom(event.target.value)}
-          options={numbers.map(({ number, label }) => ({
-            value: number,
-            label: label == null ? number : `${label} (${number})`,
-          }))}
+          options={[
+            ...numbers.map(({ number, label }) => ({
+              value: number,
+              label: label == null ? number : `${label} (${number})`,
+            })),
+            ...(numbers.length > 1 ? [{ value: "", label: t("place.best") }] : []),
+          ]}
         />
         <Select
           label={t("place.agent")}

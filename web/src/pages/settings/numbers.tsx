@@ -12,11 +12,14 @@ import { Badge, Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
 import { useAction } from "./action";
 import { HoursEditor } from "./hours";
-import { PlatformFacts, usePlatforms } from "./platforms";
+import { OutgoingCalls } from "./outgoing";
+import { PlatformFacts, useCapability, usePlatforms } from "./platforms";
 import { SectionHead } from "./section";
 
 type Line = components["schemas"]["NumberView"];
 type Route = components["schemas"]["HoursRoute"];
+type Closed = components["schemas"]["Closed"];
+type Overflow = components["schemas"]["Overflow"];
 /** The simulated phone platform, which every installation has. */
 const SIMULATED = "loopback";
 const page = { params: { query: { limit: 100 } } };
@@ -72,6 +75,7 @@ export function NumbersSection() {
                 <Badge>{titleOf(line.carrier)}</Badge>
                 {unready.has(line.carrier) && <Badge tone="warn">{t("settings.not_ready")}</Badge>}
                 {line.hours != null && <Badge tone="live">{t("settings.by_hours")}</Badge>}
+                {line.overflow != null && <Badge>{t("settings.overflows")}</Badge>}
               </span>
               <span className="text-soft">
                 {line.label != null && `${line.label} · `}
@@ -93,6 +97,7 @@ export function NumbersSection() {
           </li>
         ))}
       </ul>
+      <OutgoingCalls />
       {editing !== null && (
         <NumberDialog
           known={editing === "new" ? null : editing}
@@ -138,10 +143,12 @@ export function NumberDialog({
   const [agent, setAgent] = useState(known?.agent ?? agents[0]?.value ?? "");
   const [label, setLabel] = useState(known?.label ?? "");
   const [route, setRoute] = useState<Route | null>(known?.hours ?? null);
+  const [overflow, setOverflow] = useState<Overflow | null>(known?.overflow ?? null);
+  const forwards = useCapability(carrier, "transfer_cold");
   const { busy, run } = useAction();
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    const fields = { agent, label: label === "" ? null : label, hours: route };
+    const fields = { agent, label: label === "" ? null : label, hours: route, overflow };
     const done = await run(() =>
       known === null
         ? api.POST("/api/v1/numbers", { body: { number, carrier, ...fields } })
@@ -202,7 +209,8 @@ export function NumberDialog({
           checked={route !== null}
           onChange={(on) => setRoute(on ? { closed: { kind: "message", text: "" } } : null)}
         />
-        {route !== null && <RouteFields route={route} set={setRoute} agents={agents} />}
+        {route !== null && <RouteFields route={route} set={setRoute} agents={agents} forwards={forwards} />}
+        <OverflowFields overflow={overflow} set={setOverflow} forwards={forwards} />
         <DialogActions>
           <Button type="submit" tone="primary" busy={busy} disabled={agent === ""}>
             {t("shell.save")}
@@ -217,12 +225,18 @@ function RouteFields({
   route,
   set,
   agents,
+  forwards,
 }: {
   route: Route;
   set: (route: Route) => void;
   agents: { value: string; label: string }[];
+  forwards: boolean;
 }) {
   const { closed } = route;
+  const choose = (kind: string): Closed => {
+    if (kind === "agent") return { kind, agent: agents[0]?.value ?? "" };
+    return kind === "forward" ? { kind, to: "" } : { kind: "message", text: "" };
+  };
   return (
     <>
       <Switch
@@ -233,39 +247,102 @@ function RouteFields({
       />
       {route.hours != null && <HoursEditor hours={route.hours} set={(hours) => set({ ...route, hours })} />}
       <Select
+        label={t("conduct.zone")}
+        value={route.time_zone ?? ""}
+        onChange={(event) => set({ ...route, time_zone: event.target.value === "" ? null : event.target.value })}
+        options={[
+          { value: "", label: t("conduct.zone_of_business") },
+          ...zones(route.time_zone).map((zone) => ({ value: zone, label: zone.replaceAll("_", " ") })),
+        ]}
+      />
+      <Select
         label={t("settings.when_closed")}
         value={closed.kind}
-        onChange={(event) =>
-          set({
-            ...route,
-            closed:
-              event.target.value === "agent"
-                ? { kind: "agent", agent: agents[0]?.value ?? "" }
-                : { kind: "message", text: "" },
-          })
-        }
+        onChange={(event) => set({ ...route, closed: choose(event.target.value) })}
         options={[
           { value: "message", label: t("settings.closed_message") },
           { value: "agent", label: t("settings.closed_agent") },
+          ...forwarding(forwards || closed.kind === "forward"),
         ]}
       />
-      {closed.kind === "message" ? (
-        <TextArea
-          label={t("settings.closed_message")}
-          rows={2}
-          maxLength={1000}
-          value={closed.text}
-          onChange={(event) => set({ ...route, closed: { kind: "message", text: event.target.value } })}
-          required
-        />
-      ) : (
+      {closed.kind === "agent" ? (
         <Select
           label={t("settings.closed_agent")}
           value={closed.agent}
           onChange={(event) => set({ ...route, closed: { kind: "agent", agent: event.target.value } })}
           options={agents}
         />
+      ) : (
+        <Elsewhere place={closed} set={(closed) => set({ ...route, closed })} />
       )}
     </>
+  );
+}
+
+/** Where callers go when no line is free. */
+function OverflowFields({
+  overflow,
+  set,
+  forwards,
+}: {
+  overflow: Overflow | null;
+  set: (overflow: Overflow | null) => void;
+  forwards: boolean;
+}) {
+  const choose = (kind: string): Overflow | null => {
+    if (kind === "forward") return { kind, to: "" };
+    return kind === "message" ? { kind, text: "" } : null;
+  };
+  return (
+    <>
+      <Select
+        label={t("settings.when_full")}
+        hint={t("settings.when_full_hint")}
+        value={overflow?.kind ?? "busy"}
+        onChange={(event) => set(choose(event.target.value))}
+        options={[
+          { value: "busy", label: t("settings.full_busy") },
+          { value: "message", label: t("settings.closed_message") },
+          ...forwarding(forwards || overflow?.kind === "forward"),
+        ]}
+      />
+      {overflow !== null && <Elsewhere place={overflow} set={set} />}
+    </>
+  );
+}
+
+/** All zones that the browser knows, and the one that is set. */
+function zones(set: string | null | undefined): string[] {
+  const known = Intl.supportedValuesOf("timeZone");
+  return set == null || known.includes(set) ? known : [set, ...known];
+}
+
+/** Offered only where the phone platform can connect callers with another number. */
+function forwarding(can: boolean) {
+  return can ? [{ value: "forward", label: t("settings.closed_forward") }] : [];
+}
+
+/** The words or the number of a place where no agent is. */
+function Elsewhere({ place, set }: { place: Overflow; set: (place: Overflow) => void }) {
+  return place.kind === "message" ? (
+    <TextArea
+      label={t("settings.closed_message")}
+      rows={2}
+      maxLength={1000}
+      value={place.text}
+      onChange={(event) => set({ kind: "message", text: event.target.value })}
+      required
+    />
+  ) : (
+    <TextField
+      label={t("settings.forward_to")}
+      hint={t("settings.forward_to_hint")}
+      type="tel"
+      pattern="\+[0-9]{5,15}"
+      placeholder="+49405550199"
+      value={place.to}
+      onChange={(event) => set({ kind: "forward", to: event.target.value })}
+      required
+    />
   );
 }

@@ -16,8 +16,10 @@ import {
   type FlowCase,
   type FlowNode,
   ID,
+  type MenuChoice,
   type NodeOf,
   renamed,
+  SILENCE_MS_DEFAULT,
   TRIES_DEFAULT,
   variablesOf,
   withNode,
@@ -80,6 +82,7 @@ export function Inspector(props: InspectorProps) {
         />
         {node.kind === "say" && <Words node={node} {...step} label={t("flows.text")} />}
         {node.kind === "ask" && <AskFields node={node} {...step} />}
+        {node.kind === "menu" && <MenuFields node={node} {...step} />}
         {node.kind === "branch" && <BranchFields node={node} {...step} />}
         {node.kind === "tool" && <ToolFields node={node} {...step} tools={tools} />}
         {node.kind === "set" && <SetFields node={node} {...step} />}
@@ -145,7 +148,7 @@ function Target({
   set: (node: FlowNode) => void;
   bare?: boolean;
 }) {
-  const others = flow.nodes.filter(({ id }) => id !== node.id || node.kind === "ask");
+  const others = flow.nodes.filter(({ id }) => id !== node.id || node.kind === "ask" || node.kind === "menu");
   const known = flow.nodes.some(({ id }) => id === way.target);
   const nothing = way.optional
     ? t(node.kind === "tool" ? "flows.as_next" : "flows.goes_on_freely")
@@ -167,7 +170,13 @@ function Target({
   );
 }
 
-function Words({ node, flow, language, set, label }: StepProps<NodeOf<"say"> | NodeOf<"ask">> & { label: string }) {
+function Words({
+  node,
+  flow,
+  language,
+  set,
+  label,
+}: StepProps<NodeOf<"say"> | NodeOf<"ask"> | NodeOf<"menu">> & { label: string }) {
   return (
     <TextArea
       label={label}
@@ -260,16 +269,132 @@ function AskFields({ node, flow, language, set }: StepProps<NodeOf<"ask">>) {
           onChange={(event) => set({ ...node, answer: { kind: "choice", options: options(event.target.value) } })}
         />
       )}
-      <TextField
-        label={t("flows.tries")}
-        hint={t("flows.tries_hint")}
-        type="number"
-        min={1}
-        max={20}
-        value={node.tries_max ?? TRIES_DEFAULT}
-        onChange={(event) => set({ ...node, tries_max: Math.max(1, Math.round(Number(event.target.value)) || 1) })}
-      />
+      <Tries value={node.tries_max} set={(tries_max) => set({ ...node, tries_max })} />
     </>
+  );
+}
+
+function Tries({ value, set }: { value: number | undefined; set: (tries: number) => void }) {
+  return (
+    <TextField
+      label={t("flows.tries")}
+      hint={t("flows.tries_hint")}
+      type="number"
+      min={1}
+      max={20}
+      value={value ?? TRIES_DEFAULT}
+      onChange={(event) => set(Math.max(1, Math.round(Number(event.target.value)) || 1))}
+    />
+  );
+}
+
+const KEYS = [..."1234567890*#"];
+
+function MenuFields({ node, flow, language, set }: StepProps<NodeOf<"menu">>) {
+  const free = KEYS.find((key) => !node.choices.some((one) => one.key === key));
+  const setAgain = (again: string) => {
+    const { again: _, ...rest } = node;
+    set(again === "" ? rest : { ...rest, again });
+  };
+  const setSilence = (seconds: number) =>
+    set({ ...node, silence_ms: 1000 * Math.min(30, Math.max(2, Math.round(seconds) || 2)) });
+  return (
+    <>
+      <Words node={node} flow={flow} language={language} set={set} label={t("flows.offer")} />
+      <div className="flex flex-col gap-3">
+        {node.choices.map((one, at) => (
+          <ChoiceFields
+            // biome-ignore lint/suspicious/noArrayIndexKey: a choice is its place; its key and words are edited.
+            key={at}
+            node={node}
+            at={at}
+            choice={one}
+            flow={flow}
+            language={language}
+            set={set}
+          />
+        ))}
+        <Button
+          size="sm"
+          className="self-start"
+          icon={<PlusIcon className="size-4" />}
+          onClick={() => set({ ...node, choices: [...node.choices, { ...(free ? { key: free } : {}), next: "" }] })}
+        >
+          {t("flows.add_choice")}
+        </Button>
+      </div>
+      <TextField
+        label={t("flows.again")}
+        hint={t("flows.again_hint")}
+        lang={language}
+        maxLength={TEXT_MAX}
+        value={node.again ?? ""}
+        onChange={(event) => setAgain(event.target.value)}
+      />
+      <TextField
+        label={t("flows.silence")}
+        hint={t("flows.silence_hint")}
+        type="number"
+        min={2}
+        max={30}
+        value={Math.round((node.silence_ms ?? SILENCE_MS_DEFAULT) / 1000)}
+        onChange={(event) => setSilence(Number(event.target.value))}
+      />
+      <Tries value={node.tries_max} set={(tries_max) => set({ ...node, tries_max })} />
+    </>
+  );
+}
+
+interface ChoiceProps extends StepProps<NodeOf<"menu">> {
+  at: number;
+  choice: MenuChoice;
+}
+
+function ChoiceFields({ node, at, choice, flow, language, set }: ChoiceProps) {
+  const change = (next: MenuChoice) => set({ ...node, choices: node.choices.with(at, next) });
+  const setKey = (key: string) => {
+    const { key: _, ...rest } = choice;
+    change(key === "" ? rest : { ...rest, key });
+  };
+  const setSaid = (text: string) => {
+    const words = text.split(",").map((one) => one.trim());
+    const said = words.filter((one) => one !== "");
+    const { said: _, ...rest } = choice;
+    change(said.length === 0 ? rest : { ...rest, said });
+  };
+  return (
+    <fieldset className="flex flex-col gap-3 rounded-xl border border-line p-3">
+      <legend className="px-1 text-xs font-medium text-soft">{t("flows.choice", { number: at + 1 })}</legend>
+      <div className="flex items-end gap-2">
+        <div className="min-w-0 flex-1">
+          <Select
+            label={t("flows.key")}
+            value={choice.key ?? ""}
+            onChange={(event) => setKey(event.target.value)}
+            options={[{ value: "", label: t("flows.no_key") }, ...KEYS.map((key) => ({ value: key, label: key }))]}
+          />
+        </div>
+        <IconButton
+          label={t("flows.remove_choice", { number: at + 1 })}
+          onClick={() => set({ ...node, choices: node.choices.toSpliced(at, 1) })}
+        >
+          <CloseIcon className="size-4" />
+        </IconButton>
+      </div>
+      <TextField
+        label={t("flows.said")}
+        hint={t("flows.said_hint")}
+        lang={language}
+        defaultValue={(choice.said ?? []).join(", ")}
+        onChange={(event) => setSaid(event.target.value)}
+      />
+      <Target
+        node={node}
+        way={{ name: `case:${at}`, optional: false, ...(choice.next === "" ? {} : { target: choice.next }) }}
+        flow={flow}
+        set={set}
+      />
+    </fieldset>
   );
 }
 

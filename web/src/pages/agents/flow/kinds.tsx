@@ -1,10 +1,20 @@
 import { t } from "../../../i18n";
-import { BranchIcon, EndIcon, QuestionIcon, SayIcon, SetIcon, ToolIcon, TransferIcon } from "../../../ui/icons";
+import {
+  BranchIcon,
+  EndIcon,
+  KeypadIcon,
+  QuestionIcon,
+  SayIcon,
+  SetIcon,
+  ToolIcon,
+  TransferIcon,
+} from "../../../ui/icons";
 import { type Exit, type FlowKind, type FlowNode, summaryOf } from "./model";
 
 const ICONS = {
   say: SayIcon,
   ask: QuestionIcon,
+  menu: KeypadIcon,
   branch: BranchIcon,
   tool: ToolIcon,
   set: SetIcon,
@@ -18,10 +28,17 @@ export function KindIcon({ kind, className }: { kind: FlowKind; className?: stri
 }
 
 /** What a way out of a step is called: “otherwise”, or which case it is. */
-export function exitName({ kind }: FlowNode, { name }: Exit): string {
-  if (name.startsWith("case:")) return t("flows.exit_case", { number: Number(name.slice(5)) + 1 });
+export function exitName(node: FlowNode, { name }: Exit): string {
+  const { kind } = node;
+  if (name.startsWith("case:")) {
+    const at = Number(name.slice(5));
+    const choice = kind === "menu" ? node.choices[at] : undefined;
+    if (choice?.key !== undefined) return t("flows.exit_key", { key: choice.key });
+    return choice?.said?.[0] ?? t("flows.exit_case", { number: at + 1 });
+  }
   if (name === "failed") return t("flows.exit_failed");
-  if (name === "otherwise") return t(kind === "ask" ? "flows.exit_given_up" : "flows.exit_otherwise");
+  if (name === "otherwise")
+    return t(kind === "ask" || kind === "menu" ? "flows.exit_given_up" : "flows.exit_otherwise");
   return t(kind === "ask" ? "flows.exit_answered" : "flows.exit_next");
 }
 

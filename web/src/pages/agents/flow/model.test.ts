@@ -49,6 +49,27 @@ describe("a flow in the editor", () => {
     expect(without(flow, "number").start).not.toBe("number");
   });
 
+  it("draws the choices of a menu as its ways, and takes them along", () => {
+    const menu: FlowNode = {
+      id: "menu",
+      kind: "menu",
+      text: "Orders or repairs?",
+      choices: [
+        { key: "1", said: ["orders"], next: "number" },
+        { key: "2", next: "" },
+      ],
+      otherwise: "person",
+    };
+    const with_menu = { start: "menu", nodes: [menu, ...flow.nodes] };
+    expect(targets(with_menu, "menu")).toEqual(["number", undefined, "person"]);
+    expect(targets(renamed(with_menu, "number", "order"), "menu")).toEqual(["order", undefined, "person"]);
+    expect(exitsOf(withTarget(menu, "case:1", "person")).map(({ target }) => target)).toEqual([
+      "number",
+      "person",
+      "person",
+    ]);
+  });
+
   it("leads the first open way of a step to a new one", () => {
     const { flow: after, id } = withFresh(flow, "say", "look_up");
     expect(targets(after, "look_up")).toEqual(["which", id]);

@@ -11,6 +11,13 @@ export type FlowCase = { variable: string; next: string } & (
   | { test: "above"; value: number }
 );
 
+/** A way to go on from a menu: by a key of the telephone, by words, or by both. */
+export interface MenuChoice {
+  key?: string;
+  said?: string[];
+  next: string;
+}
+
 export interface Position {
   x: number;
   y: number;
@@ -26,6 +33,15 @@ export type FlowStep =
       tries_max?: number;
       next: string;
       otherwise?: string;
+    }
+  | {
+      kind: "menu";
+      text: string;
+      choices: MenuChoice[];
+      again?: string;
+      tries_max?: number;
+      silence_ms?: number;
+      otherwise: string;
     }
   | { kind: "branch"; cases: FlowCase[]; otherwise: string }
   | {
@@ -50,11 +66,12 @@ export interface Flow {
 }
 
 /** In the order in which somebody meets them. */
-export const KINDS: FlowKind[] = ["say", "ask", "branch", "tool", "set", "transfer", "end"];
+export const KINDS: FlowKind[] = ["say", "ask", "menu", "branch", "tool", "set", "transfer", "end"];
 export const ID = "[A-Za-z0-9_\\-]{1,64}";
 export const TRIES_DEFAULT = 3;
+export const SILENCE_MS_DEFAULT = 5_000;
 
-/** A way out of a step: `next`, `otherwise`, `failed`, or `case:0` of a branch. */
+/** A way out of a step: `next`, `otherwise`, `failed`, or `case:0` of a branch or a menu. */
 export interface Exit {
   name: string;
   /** The step that it leads to; none: nowhere yet, or the end of the flow. */
@@ -76,6 +93,8 @@ export function exitsOf(node: FlowNode): Exit[] {
       return [exit("next", node.next), exit("otherwise", node.otherwise, true)];
     case "branch":
       return [...node.cases.map(({ next }, index) => exit(`case:${index}`, next)), exit("otherwise", node.otherwise)];
+    case "menu":
+      return [...node.choices.map(({ next }, index) => exit(`case:${index}`, next)), exit("otherwise", node.otherwise)];
     case "tool":
       return [exit("next", node.next), exit("failed", node.failed, true)];
     default:
@@ -88,6 +107,10 @@ export function withTarget(node: FlowNode, name: string, target: string): FlowNo
   if (node.kind === "branch" && name.startsWith("case:")) {
     const at = Number(name.slice(5));
     return { ...node, cases: node.cases.map((one, index) => (index === at ? { ...one, next: target } : one)) };
+  }
+  if (node.kind === "menu" && name.startsWith("case:")) {
+    const at = Number(name.slice(5));
+    return { ...node, choices: node.choices.map((one, index) => (index === at ? { ...one, next: target } : one)) };
   }
   const known = exitsOf(node).find((one) => one.name === name);
   if (known === undefined) return node;
@@ -114,6 +137,8 @@ export function freshNode(kind: FlowKind, id: string): FlowNode {
       return { id, kind, text: "", next: "" };
     case "ask":
       return { id, kind, text: "", variable: id, answer: { kind: "text" }, tries_max: TRIES_DEFAULT, next: "" };
+    case "menu":
+      return { id, kind, text: "", choices: [{ key: "1", next: "" }], otherwise: "" };
     case "branch":
       return { id, kind, cases: [{ variable: "", test: "is", value: "", next: "" }], otherwise: "" };
     case "tool":
@@ -183,6 +208,7 @@ export function summaryOf(node: FlowNode): string {
   switch (node.kind) {
     case "say":
     case "ask":
+    case "menu":
       return node.text;
     case "end":
       return node.text ?? "";
