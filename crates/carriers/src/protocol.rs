@@ -267,7 +267,8 @@ pub enum Capability {
     HangUp,
     /// Connect the caller to another number.
     TransferCold,
-    /// Bring a person into a second call first, and join both.
+    /// Bring a person to the caller who is asked first: by a second call, whose audio we join with the caller's. All that takes is
+    /// placing calls and audio.
     TransferWarm,
     /// Put a call on hold.
     Hold,

@@ -76,6 +76,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::KeysOut,
         Capability::HangUp,
         Capability::TransferCold,
+        Capability::TransferWarm,
         Capability::Record,
         Capability::MachineDetection,
         Capability::Text,

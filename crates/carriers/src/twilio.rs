@@ -72,6 +72,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::KeysIn,
         Capability::HangUp,
         Capability::TransferCold,
+        Capability::TransferWarm,
         Capability::Record,
         Capability::MachineDetection,
         Capability::Text,

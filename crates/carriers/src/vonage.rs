@@ -72,6 +72,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::KeysOut,
         Capability::HangUp,
         Capability::TransferCold,
+        Capability::TransferWarm,
         Capability::MachineDetection,
         Capability::Text,
     ],

@@ -33,6 +33,7 @@ pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor 
         Capability::KeysIn,
         Capability::HangUp,
         Capability::TransferCold,
+        Capability::TransferWarm,
     ],
     control: crate::registry::no_control,
 };

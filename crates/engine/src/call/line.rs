@@ -182,6 +182,9 @@ impl CallMachine {
         if self.closing.is_some() || self.media != Media::Up {
             return;
         }
+        if self.agent.is_briefing {
+            return self.key_to_briefing(now, key);
+        }
         if let Some(number) = self.keypad.press(now, key) {
             self.typed_turn(now, number);
         } else if self.keypad.deadline().is_some() {
