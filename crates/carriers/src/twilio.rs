@@ -303,7 +303,6 @@ impl CarrierControl for TwilioControl {
         let capability = action.capability();
         let request = match action {
             CallAction::Transfer { .. } => return Ok(Way::NextAnswer),
-            CallAction::Hold | CallAction::Resume => return Err(CannotDo::at_all(capability)),
             CallAction::Press(_) => {
                 return Err(CannotDo { capability, why: "it would end the media stream; the agent plays the tones" });
             }

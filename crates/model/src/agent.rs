@@ -336,8 +336,8 @@ impl Default for Lines {
             give_up: "I'm sorry, I have a technical problem and cannot help you right now.".into(),
             handoff: "I'll connect you with a colleague.".into(),
             handoff_waiting: "I'm still trying to reach a colleague. Please stay on the line.".into(),
-            handoff_failed: "I'm sorry, I could not reach a colleague. You are back with me. What else can I do for you?"
-                .into(),
+            handoff_failed:
+                "I'm sorry, I could not reach a colleague. You are back with me. What else can I do for you?".into(),
             brief: "Hello, this is {agent} of {business}. A caller is on the line for you. {brief}".into(),
             brief_ask: "To take the call, say yes or press {key}. To leave it with me, say no or hang up.".into(),
             brief_declined: "All right, I will tell the caller. Goodbye.".into(),

@@ -4,8 +4,8 @@
 //! Each of the two calls keeps its journal, its recording and its end. What one side says goes into the other by the door that
 //! supervisors use: bounded, resampled once, and left out rather than late.
 
-use crate::host::supervision::{Door, Heard, LineMessage, OpenLine, PersonAudio, Side};
 use crate::host::HostMessage;
+use crate::host::supervision::{Door, Heard, LineMessage, OpenLine, PersonAudio, Side};
 use crate::node::Node;
 use crate::supervise::resampled;
 use crate::{DialError, DialRequest};

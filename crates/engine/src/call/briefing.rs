@@ -67,11 +67,7 @@ impl CallMachine {
             self.close(now, "idle", vec![line], Then::HangUp, false);
             return;
         }
-        let text = if self.brief_asks == 1 {
-            self.agent.lines.greeting.clone()
-        } else {
-            ask_of_briefing(&self.agent)
-        };
+        let text = if self.brief_asks == 1 { self.agent.lines.greeting.clone() } else { ask_of_briefing(&self.agent) };
         self.say(now, &text);
     }
 

@@ -34,7 +34,15 @@ pub(super) struct Consult {
 impl Consult {
     /// Waits so long for the audio of the other call.
     pub fn joining(by: CallTime) -> Self {
-        Self { id: JournalSeq(0), by, comfort_at: by, comes_back: false, failed: None, is_owed: false, is_connected: false }
+        Self {
+            id: JournalSeq(0),
+            by,
+            comfort_at: by,
+            comes_back: false,
+            failed: None,
+            is_owed: false,
+            is_connected: false,
+        }
     }
 }
 

@@ -206,8 +206,7 @@ impl CallMachine {
             return;
         }
         let answers_again = mutant!(HandBackAnswersAgain);
-        let is_unanswered =
-            (is_owed || self.dialog.is_unanswered() && !self.hold.has_spoken || answers_again) && self.tool.is_none();
+        let is_unanswered = (is_owed || self.is_unanswered() || answers_again) && self.tool.is_none();
         let flow_asks =
             self.tool.is_none() && !self.dialog.has_asked() && self.dialog.flow().and_then(FlowRun::question).is_some();
         if (is_unanswered || flow_asks) && self.voice.is_none() {
@@ -221,6 +220,11 @@ impl CallMachine {
         } else if flow_asks {
             self.turn_goes_on(now);
         }
+    }
+
+    /// Whether nobody has answered the caller: neither the agent nor whoever had the call.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.dialog.is_unanswered() && !self.hold.has_spoken
     }
 
     /// What a person said while they had the call. A recogniser may know it only when the agent has it again.

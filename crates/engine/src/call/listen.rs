@@ -508,9 +508,9 @@ impl CallMachine {
         }
         self.out.journal(now, entry);
         self.out.live(LiveKind::CallerTurn { turn, text: text.clone(), sentiment: None });
+        self.hold.caller_spoke();
         if self.has_human && !mutant!(PersonTalkedOver) {
             self.drop_guess();
-            self.hold.caller_spoke();
             self.spoke_while_waiting();
             self.dialog.hear_customer(text.expose());
             return;

@@ -95,8 +95,8 @@ impl CallMachine {
             Entry::State { state } => self.replay_state(record.at, *state),
             Entry::CallerTurn { turn, text, .. } => {
                 self.turn = *turn;
+                self.hold.caller_spoke();
                 if self.has_human {
-                    self.hold.caller_spoke();
                     self.dialog.hear_customer(text.expose());
                 } else {
                     replay_caller_turn(&mut self.dialog, text.expose());
@@ -158,7 +158,7 @@ impl CallMachine {
         }
         let question = self.dialog.pending_question().map(str::to_owned);
         let was_left = std::mem::take(&mut self.is_left_unanswered);
-        let is_unanswered = (was_left || self.dialog.is_unanswered()) && self.tool.is_none();
+        let is_unanswered = (was_left || self.is_unanswered()) && self.tool.is_none();
         let flow_asks = self.dialog.flow().and_then(FlowRun::question);
         let flow_goes = self.dialog.flow().is_some_and(FlowRun::is_ready);
         let has_more = question.is_some() || is_unanswered || flow_asks.is_some() || flow_goes;

@@ -21,7 +21,8 @@ pub(super) fn add_parameter(tools: &mut [ToolSpec]) {
     for tool in tools.iter_mut().filter(takes_none) {
         tool.parameters.push(Parameter {
             name: BRIEF.into(),
-            description: "For the colleague, in one or two sentences: who calls, what they want, what was tried.".into(),
+            description: "For the colleague, in one or two sentences: who calls, what they want, what was tried."
+                .into(),
             kind: ParameterKind::Text,
             required: false,
             ask: None,

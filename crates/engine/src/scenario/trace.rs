@@ -1,6 +1,8 @@
 //! What happened in a call as lines that people read and scenarios expect.
 
-use crate::io::{CarrierInput, ConsultInput, DeskInput, HostInput, Input, Measure, Output, Overlap, SpeechInput, SynthesisInput};
+use crate::io::{
+    CarrierInput, ConsultInput, DeskInput, HostInput, Input, Measure, Output, Overlap, SpeechInput, SynthesisInput,
+};
 use base::CallTime;
 use model::call::Direction;
 use model::generation::GenerationEvent;

@@ -354,7 +354,8 @@ async fn a_caller_who_cannot_be_handed_over_is_told_and_nobody_says_it_worked() 
 }
 
 const BRIEF: &str = "Maria Braun waits for a new fork since Monday.";
-const REACHED_NOBODY: &str = "I'm sorry, I could not reach a colleague. You are back with me. What else can I do for you?";
+const REACHED_NOBODY: &str =
+    "I'm sorry, I could not reach a colleague. You are back with me. What else can I do for you?";
 
 /// A caller for whom a colleague behind the same trunk is asked, as the desk wants it.
 async fn asks_a_colleague(script: &[&'static str]) -> (Office, Phone) {
@@ -365,11 +366,13 @@ async fn asks_a_colleague(script: &[&'static str]) -> (Office, Phone) {
     office.hears_out(0, "the greeting").await;
     let path = format!("/api/v1/calls/{}/transfer", live_call(&office).await);
     let wish = json!({ "to": COLLEAGUE, "mode": "warm", "brief": BRIEF });
+    let asked_ms = office.phone.tell("transfers 603").await;
     let (status, told) = office.server.post(&path, &wish).await;
     assert!(status.is_success(), "{status} {told}");
     let incoming = colleague.next("incoming", 0, LONG).await;
     let invite = incoming["message"].as_str().expect("a message");
     assert!(invite.starts_with(&format!("INVITE sip:{COLLEAGUE}@")) && invite.contains(NUMBER), "{invite}");
+    office.hears_out(asked_ms, "that somebody is asked").await;
     (office, colleague)
 }
 
@@ -388,8 +391,12 @@ impl Office {
 /// A voice of so long, spoken into this telephone.
 async fn speaks(phone: &Phone, ms: u64) -> u64 {
     let file = phone.folder().join("words.wav");
-    let spec =
-        hound::WavSpec { channels: 1, sample_rate: 8_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     let mut wav = hound::WavWriter::create(&file, spec).expect("a file");
     voice(ms).into_iter().for_each(|sample| wav.write_sample(sample).expect("written"));
     wav.finalize().expect("written");
@@ -445,7 +452,7 @@ async fn a_colleague_hears_the_brief_takes_the_caller_and_the_two_talk() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_colleague_who_does_not_answer_leaves_the_caller_with_the_agent() {
     let (office, colleague) = asks_a_colleague(&[SATURDAY]).await;
-    let refused_ms = office.phone.tell("transfers 202").await;
+    let refused_ms = office.phone.tell("transfers 603").await;
     colleague.tell("answer 480").await;
     office.hears_out(refused_ms, "that nobody was reached").await;
     office.asks(SATURDAY).await;
@@ -469,7 +476,11 @@ async fn a_colleague_whose_caller_hangs_up_during_the_brief_is_told_and_let_go()
     assert_eq!(call.texts("consult_ended", "outcome"), ["withdrawn"]);
     let brief = office.ended_of("outbound").await;
     assert_eq!(brief.call()["ended_reason"], "caller_gone");
-    assert!(brief.heard().last().is_some_and(|line| line.starts_with("The caller has hung up")), "{:#?}", brief.heard());
+    assert!(
+        brief.heard().last().is_some_and(|line| line.starts_with("The caller has hung up")),
+        "{:#?}",
+        brief.heard()
+    );
     office.server.is_idle_again().await;
 }
 
