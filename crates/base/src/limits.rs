@@ -762,6 +762,24 @@ pub const IDENTITY_PROVIDERS_KEPT_MAX: usize = 1_000;
 /// Signing in at an identity provider takes a person at most this long.
 pub const IDENTITY_SIGN_IN_MS_MAX: i64 = 10 * 60 * 1_000;
 
+/// Things that the call to a person says about itself and nobody has heard yet.
+pub const CONSULT_NEWS_MAX: usize = 4;
+/// A call to a person that nobody knows to be placed or not is waited for so long, in milliseconds.
+pub const CONSULT_UNKNOWN_MS_MAX: u64 = 300_000;
+/// The phone of a person who is asked for a caller rings at least and at most so long, in milliseconds.
+pub const CONSULT_RING_MS_MIN: u64 = 5_000;
+/// See [`CONSULT_RING_MS_MIN`].
+pub const CONSULT_RING_MS_MAX: u64 = 120_000;
+/// Briefing a person and their answer, from the moment they pick up, in milliseconds.
+pub const BRIEFING_MS_MAX: u64 = 60_000;
+/// While a person is being reached, the caller hears so often that it still goes on, in milliseconds.
+pub const CONSULT_COMFORT_MS: u64 = 15_000;
+/// So often one call tries to reach a person before it promises a call-back.
+pub const CONSULTS_PER_CALL_MAX: u32 = 3;
+/// Longest conversation of a caller with the person whom they were connected to, in milliseconds.
+pub const BRIDGED_MS_MAX: u64 = 3 * 60 * 60 * 1_000;
+/// Characters of what a person is told about a caller.
+pub const BRIEF_CHARS_MAX: usize = 600;
 /// A person who holds a call and whose audio line is gone is waited for this long; then the agent goes on, in milliseconds.
 pub const PERSON_AWAY_MS_MAX: u64 = 4_000;
 /// A person who holds a call without an audio line and has nothing said for this long has left, in milliseconds.

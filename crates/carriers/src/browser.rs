@@ -165,6 +165,8 @@ impl MediaProtocol for BrowserMedia {
                 self.marks.clear();
                 out.push(Wire::Text(r#"{"type":"clear"}"#.to_owned()));
             }
+            // A page has no telephone behind it.
+            MediaCommand::Keys(_) => {}
             MediaCommand::Live(event) => {
                 let fields = event.trim().strip_prefix('{').map(str::trim_start);
                 if let Some(fields) = fields.filter(|fields| !fields.starts_with('}')) {

@@ -245,9 +245,7 @@ impl CarrierControl for ConnectControl {
             }
             CallAction::StopRecording => ("/contact/stop-recording", Value::Null),
             CallAction::Transfer { .. } => return Err(cannot("its API transfers tasks and chats, not live voice")),
-            CallAction::Hold | CallAction::Resume | CallAction::Press(_) => {
-                return Err(CannotDo::at_all(capability));
-            }
+            CallAction::Press(_) => return Err(CannotDo::at_all(capability)),
         };
         if !rest::is_id(carrier_ref) {
             return Err(cannot("this is no id of a contact"));

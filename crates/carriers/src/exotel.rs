@@ -74,6 +74,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::KeysIn,
         Capability::HangUp,
         Capability::TransferCold,
+        Capability::TransferWarm,
         Capability::Text,
     ],
     settings: &[ACCOUNT_SID, API_KEY, API_TOKEN, WEBHOOK_SECRET, FLOW_ID, DLT_ENTITY_ID, DLT_TEMPLATE_ID, BASE_URL],

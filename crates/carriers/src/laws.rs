@@ -279,8 +279,6 @@ fn asked(control: &dyn CarrierControl, carrier_ref: &str) -> Vec<(Capability, Op
     for action in [
         CallAction::HangUp,
         CallAction::Transfer { to: &to, caller_id: None },
-        CallAction::Hold,
-        CallAction::Resume,
         CallAction::Press("1#"),
         CallAction::StartRecording,
         CallAction::StopRecording,
@@ -307,8 +305,6 @@ pub(crate) fn what_is_listed_can_be_done(subject: &ControlSubject, descriptor: &
     for action in [
         CallAction::HangUp,
         CallAction::Transfer { to: &to, caller_id: None },
-        CallAction::Hold,
-        CallAction::Resume,
         CallAction::Press("1#"),
         CallAction::StartRecording,
         CallAction::StopRecording,

@@ -125,6 +125,10 @@ pub(crate) trait Dialect: fmt::Debug + Default + Send {
     fn mark(&mut self, name: &str, out: &mut Vec<Wire>);
     /// Throws away what was not played.
     fn clear(&mut self, out: &mut Vec<Wire>);
+    /// Whether it presses keys by a message.
+    const TAKES_KEYS: bool = false;
+    /// Presses keys, where it does.
+    fn keys(&mut self, _keys: &str, _out: &mut Vec<Wire>) {}
     /// Shows what happens in the call, as JSON, where somebody would see it.
     fn live(&mut self, _event: &str, _out: &mut Vec<Wire>) {}
 }
@@ -236,6 +240,10 @@ impl<D: Dialect> MediaProtocol for Line<D> {
         u32::try_from(D::PIECE_BYTES_MIN.div_ceil(frame_bytes.max(1)).max(1)).unwrap_or(1)
     }
 
+    fn takes_keys(&self) -> bool {
+        D::TAKES_KEYS
+    }
+
     fn on_text(&mut self, text: &str, sink: &mut MediaSink) {
         if self.state == State::Over {
             return;
@@ -288,6 +296,7 @@ impl<D: Dialect> MediaProtocol for Line<D> {
                 self.marks.clear();
                 self.dialect.clear(out);
             }
+            MediaCommand::Keys(keys) => self.dialect.keys(keys, out),
             MediaCommand::Live(event) => self.dialect.live(event, out),
         }
     }

@@ -73,6 +73,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::KeysOut,
         Capability::HangUp,
         Capability::TransferCold,
+        Capability::TransferWarm,
         Capability::Record,
         Capability::MachineDetection,
         Capability::Text,
@@ -379,7 +380,6 @@ impl CarrierControl for PlivoControl {
         let capability = action.capability();
         let (method, path, body) = match action {
             CallAction::Transfer { .. } => return Ok(Way::NextAnswer),
-            CallAction::Hold | CallAction::Resume => return Err(CannotDo::at_all(capability)),
             CallAction::HangUp => (Method::Delete, "", Value::Null),
             CallAction::Press(keys) => (Method::Post, "DTMF/", json!({ "digits": rest::keys(keys), "leg": "aleg" })),
             CallAction::StartRecording => {

@@ -261,16 +261,15 @@ pub enum Capability {
     Clear,
     /// Tell the keys that the customer presses.
     KeysIn,
-    /// Press keys by request. Otherwise they are tones in the agent's own audio.
+    /// Press keys beside the audio. Otherwise they are tones in the agent's own audio.
     KeysOut,
     /// End a call.
     HangUp,
     /// Connect the caller to another number.
     TransferCold,
-    /// Bring a person into a second call first, and join both.
+    /// Bring a person to the caller who is asked first: by a second call, whose audio we join with the caller's. All that takes is
+    /// placing calls and audio.
     TransferWarm,
-    /// Put a call on hold.
-    Hold,
     /// Record a call on the platform's side.
     Record,
     /// Tell an answering machine from a person.
@@ -281,7 +280,7 @@ pub enum Capability {
 
 impl Capability {
     /// All of them, in the order of lists.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 14] = [
         Self::Place,
         Self::Answer,
         Self::Reject,
@@ -293,7 +292,6 @@ impl Capability {
         Self::HangUp,
         Self::TransferCold,
         Self::TransferWarm,
-        Self::Hold,
         Self::Record,
         Self::MachineDetection,
         Self::Text,
@@ -313,7 +311,6 @@ impl Capability {
             Self::HangUp => "hang_up",
             Self::TransferCold => "transfer_cold",
             Self::TransferWarm => "transfer_warm",
-            Self::Hold => "hold",
             Self::Record => "record",
             Self::MachineDetection => "machine_detection",
             Self::Text => "text",
@@ -363,10 +360,6 @@ pub enum CallAction<'a> {
         /// What the person's phone shows.
         caller_id: Option<&'a PhoneNumber>,
     },
-    /// Put it on hold.
-    Hold,
-    /// Take it back from hold.
-    Resume,
     /// Press these keys, `0-9`, `*`, `#`, `A-D`.
     Press(&'a str),
     /// Record it on the platform's side.
@@ -381,7 +374,6 @@ impl CallAction<'_> {
         match self {
             Self::HangUp => Capability::HangUp,
             Self::Transfer { .. } => Capability::TransferCold,
-            Self::Hold | Self::Resume => Capability::Hold,
             Self::Press(_) => Capability::KeysOut,
             Self::StartRecording | Self::StopRecording => Capability::Record,
         }
@@ -525,6 +517,10 @@ pub trait MediaProtocol: Send {
     fn mark_frames_min(&self) -> u32 {
         1
     }
+    /// Whether [`MediaCommand::Keys`] presses keys. Otherwise they go by request, or as tones in the audio.
+    fn takes_keys(&self) -> bool {
+        false
+    }
     /// Turns one message into audio and events. Never panics; a message that the protocol does not allow yields
     /// [`MediaEvent::Violation`].
     fn on_text(&mut self, text: &str, sink: &mut MediaSink);
@@ -595,6 +591,8 @@ pub enum MediaCommand<'a> {
     Mark(MarkId),
     /// Throw away what was not played yet.
     Clear,
+    /// Press these keys, where [`MediaProtocol::takes_keys`]: `0-9 A-D * #`.
+    Keys(&'a str),
     /// A live event for the person on the page; platforms without a page ignore it. Already JSON.
     Live(&'a str),
 }

@@ -146,6 +146,8 @@ mod tests {
             assert_eq!(*name, descriptor.name);
             assert!(descriptor.settings.iter().all(|setting| !setting.key.is_empty() && !setting.doc.is_empty()));
             assert!(descriptor.capabilities.is_sorted(), "{name}");
+            let joins = descriptor.can(Capability::Place) && descriptor.can(Capability::Audio);
+            assert_eq!(descriptor.can(Capability::TransferWarm), joins, "{name}");
             assert_eq!(descriptor.can(Capability::Audio), media(name).is_some(), "{name}");
             let nothing = Settings { configured: &|_| None, env: &|_| None };
             assert!((descriptor.control)(&nothing).expect("no settings is no error").is_none());

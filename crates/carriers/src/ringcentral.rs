@@ -57,13 +57,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     name: "ringcentral",
     title: "RingCentral",
     door: Door::Platform,
-    capabilities: &[
-        Capability::Place,
-        Capability::HangUp,
-        Capability::TransferCold,
-        Capability::Hold,
-        Capability::Text,
-    ],
+    capabilities: &[Capability::Place, Capability::HangUp, Capability::TransferCold, Capability::Text],
     settings: &[CLIENT_ID, CLIENT_SECRET, JWT, VERIFICATION_TOKEN, DEVICE_ID, BASE_URL],
     control,
 };
@@ -293,8 +287,6 @@ impl CarrierControl for RingcentralControl {
         let (method, verb, body) = match action {
             CallAction::HangUp => (Method::Delete, "", Value::Null),
             CallAction::Transfer { to, .. } => (Method::Post, "/transfer", json!({ "phoneNumber": to.expose() })),
-            CallAction::Hold => (Method::Post, "/hold", json!({})),
-            CallAction::Resume => (Method::Post, "/unhold", json!({})),
             CallAction::Press(_) => return Err(cannot("keys go as tones in the audio")),
             CallAction::StartRecording | CallAction::StopRecording => {
                 return Err(cannot("a recording is stopped by its own id, which calls do not carry"));

@@ -76,6 +76,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::KeysOut,
         Capability::HangUp,
         Capability::TransferCold,
+        Capability::TransferWarm,
         Capability::Record,
         Capability::MachineDetection,
         Capability::Text,
@@ -416,7 +417,6 @@ impl CarrierControl for TelnyxControl {
             CallAction::Press(keys) => ("send_dtmf", json!({ "digits": rest::keys(keys) }), None),
             CallAction::StartRecording => ("record_start", json!({ "channels": "dual", "format": "wav" }), None),
             CallAction::StopRecording => ("record_stop", json!({}), None),
-            CallAction::Hold | CallAction::Resume => return Err(CannotDo::at_all(capability)),
         };
         Ok(Way::Request(self.command(carrier_ref, verb, &now_ms.to_string(), body, note.as_ref())))
     }

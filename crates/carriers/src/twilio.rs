@@ -72,6 +72,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::KeysIn,
         Capability::HangUp,
         Capability::TransferCold,
+        Capability::TransferWarm,
         Capability::Record,
         Capability::MachineDetection,
         Capability::Text,
@@ -302,7 +303,6 @@ impl CarrierControl for TwilioControl {
         let capability = action.capability();
         let request = match action {
             CallAction::Transfer { .. } => return Ok(Way::NextAnswer),
-            CallAction::Hold | CallAction::Resume => return Err(CannotDo::at_all(capability)),
             CallAction::Press(_) => {
                 return Err(CannotDo { capability, why: "it would end the media stream; the agent plays the tones" });
             }

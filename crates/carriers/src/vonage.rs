@@ -72,6 +72,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::KeysOut,
         Capability::HangUp,
         Capability::TransferCold,
+        Capability::TransferWarm,
         Capability::MachineDetection,
         Capability::Text,
     ],
@@ -403,7 +404,7 @@ impl CarrierControl for VonageControl {
             CallAction::Transfer { .. } => return Ok(Way::NextAnswer),
             CallAction::HangUp => ("", json!({ "action": "hangup" })),
             CallAction::Press(keys) => ("/dtmf", json!({ "digits": rest::keys(keys) })),
-            CallAction::Hold | CallAction::Resume | CallAction::StartRecording | CallAction::StopRecording => {
+            CallAction::StartRecording | CallAction::StopRecording => {
                 return Err(CannotDo::at_all(capability));
             }
         };

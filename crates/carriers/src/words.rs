@@ -1,5 +1,6 @@
 //! Lines within this process: audio is binary, text is one word and its argument. From the other end `start …`, `mark N`,
-//! `dtmf D`, `text …`, `stop`; to it `mark N`, `clear`, and `live JSON` where it is shown.
+//! `dtmf D`, `text …`, `stop`; to it `mark N`, `clear`, `press KEYS` where it presses them, and `live JSON` where
+//! it is shown.
 
 use crate::line::{Broken, Codec, Dialect, Heard, NOT_OF_THE_PROTOCOL, Opening, WITHOUT_CONTENTS};
 use crate::protocol::MediaStart;
@@ -14,6 +15,8 @@ pub(crate) trait Manner: fmt::Debug + Default + Send {
     const CODEC: Codec;
     /// Whether people see what happens at the other end, and type there.
     const HAS_PAGE: bool;
+    /// Whether the other end presses keys.
+    const TAKES_KEYS: bool = false;
     /// Reads the arguments of `start`; an absent one is written as `-`.
     fn start(arguments: &mut dyn Iterator<Item = Option<String>>) -> MediaStart;
 }
@@ -25,6 +28,7 @@ pub struct Words<M>(PhantomData<M>);
 impl<M: Manner> Dialect for Words<M> {
     const RATE_HZ: u32 = 8_000;
     const IS_BINARY: bool = true;
+    const TAKES_KEYS: bool = M::TAKES_KEYS;
 
     fn read<'a>(&mut self, text: &'a str) -> Result<Heard<'a>, Broken> {
         let (word, argument) = text.split_once(' ').unwrap_or((text, ""));
@@ -54,6 +58,12 @@ impl<M: Manner> Dialect for Words<M> {
 
     fn clear(&mut self, out: &mut Vec<Wire>) {
         out.push(Wire::Text("clear".to_owned()));
+    }
+
+    fn keys(&mut self, keys: &str, out: &mut Vec<Wire>) {
+        if M::TAKES_KEYS {
+            out.push(Wire::Text(format!("press {keys}")));
+        }
     }
 
     fn live(&mut self, event: &str, out: &mut Vec<Wire>) {

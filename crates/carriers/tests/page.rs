@@ -15,7 +15,8 @@ const HEAD: &str = "\
 Every carrier is one file under `crates/carriers`, keeps the same laws, and says what it can do. What a platform cannot do is
 refused with an error that names it; it is never tried and never ignored.
 
-`keys_out` means a request of the platform's: where it is missing, keys are played as tones in the agent's own audio.
+`keys_out` means that keys go beside the audio, by a request of the platform's or as events of their own (RFC 4733): where it is
+missing, they are played as tones in the agent's own audio. `transfer_warm` asks a person first ([agents.md](agents.md#a-person)).
 `machine_detection` is switched on by the setting of that name. Where `audio` is missing, the platform reports on calls and
 acts on them, and the audio comes by SIP. How trunks are set up is in [sip.md](sip.md).
 

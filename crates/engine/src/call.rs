@@ -10,7 +10,9 @@
 
 mod back_channel;
 mod barge_in;
+mod briefing;
 mod close;
+mod consult;
 mod dead_air;
 mod desk;
 mod ending;
@@ -38,6 +40,8 @@ mod timers;
 mod tools;
 mod utterance;
 
+pub(crate) use briefing::ask_of_briefing;
+pub use briefing::briefing_agent;
 pub use phase::Phase;
 
 use crate::dialog::Dialog;
@@ -46,6 +50,7 @@ use crate::machine::Machine;
 use barge_in::BargeIn;
 use base::limits::STREAM_TOKEN_MS_MAX;
 use base::{CallTime, ErrorClass, JournalSeq, Millis, TurnId};
+use consult::Consult;
 use dead_air::Interludes;
 use desk::Hold;
 use ending::{Closing, Drain};
@@ -55,7 +60,7 @@ use hearing::Hearing;
 use ids::Ids;
 use keypad::Keypad;
 use latency::TurnClock;
-use model::agent::{Agent, Timing};
+use model::agent::{Agent, HandoffMode, Timing};
 use model::call::{CallState, Direction};
 use model::journal::Entry;
 use model::live::LiveKind;
@@ -153,6 +158,11 @@ pub struct CallMachine {
     /// A person has the call; how is in `hold`.
     has_human: bool,
     hold: Hold,
+    /// A person who is asked for the caller, or has them; how often that was tried.
+    consult: Option<Consult>,
+    consults: u32,
+    /// How often a person who was told about a caller was asked whether they take the call.
+    brief_asks: u32,
     drain: Option<Drain>,
     /// It came in outside the hours of the agent.
     is_outside_hours: bool,
@@ -178,6 +188,9 @@ impl CallMachine {
         let direction = setup.direction;
         let mut call = Self::begin(setup, Outbox::after(JournalSeq(0)));
         call.out.journal(call.now, Entry::Started { direction });
+        if call.agent.is_briefing {
+            call.out.journal(call.now, Entry::Briefing);
+        }
         call.prepare_lines();
         call.settle(call.now);
         call
@@ -229,6 +242,9 @@ impl CallMachine {
             voice_failures: 0,
             has_human: false,
             hold: Hold::default(),
+            consult: None,
+            consults: 0,
+            brief_asks: 0,
             drain: None,
             is_outside_hours: false,
             refusals: 0,
@@ -259,6 +275,9 @@ impl CallMachine {
             Media::Awaited { .. } => return Phase::Ringing,
             Media::Lost { .. } => return Phase::Paused,
             Media::Up => {}
+        }
+        if self.is_consulting() {
+            return Phase::Consulting;
         }
         if self.has_human {
             return Phase::WithHuman;
@@ -300,10 +319,12 @@ impl CallMachine {
         let placed = [introduction].into_iter().filter(|_| self.direction == Direction::Outbound);
         let first = [&lines.greeting, &lines.notice, &lines.filler, &lines.still_working, &lines.apology];
         let then = [&lines.not_heard, &lines.are_you_there, &lines.goodbye, &lines.call_back, &lines.handoff];
+        let waits = self.agent.handoff.mode == HandoffMode::Warm && !self.agent.is_briefing;
+        let waiting = [&lines.handoff_waiting, &lines.handoff_failed].into_iter().filter(|_| waits);
         let rare = [&lines.give_up, &lines.resumed, &lines.time_is_up, &lines.handed_back];
         let sounds = lines.back_channels.iter().filter(|_| self.agent.turns.back_channels);
         let outside = self.outside_text().into_iter();
-        let texts = first.into_iter().chain(outside).chain(placed).chain(sounds).chain(then).chain(rare);
+        let texts = first.into_iter().chain(outside).chain(placed).chain(sounds).chain(then).chain(rare).chain(waiting);
         let texts = texts.filter(|text| !text.trim().is_empty()).cloned().collect();
         self.out.push(Output::Prepare { texts });
     }
@@ -316,6 +337,7 @@ impl CallMachine {
             self.check_pause(now);
             self.pay_owed(now);
             self.flow_when_free(now);
+            self.consult_on(now);
             self.speak_on(now);
             self.next_interlude(now);
             self.note_silence(now);
@@ -382,6 +404,7 @@ impl Machine for CallMachine {
             Input::Playout { utterance, played_ms, finished } => self.on_playout(now, utterance, played_ms, finished),
             Input::Tool { id, result } => self.on_tool(now, id, result),
             Input::Desk(input) => self.on_desk(now, input),
+            Input::Consult { id, event } => self.on_consult(now, id, event),
             Input::Host(input) => self.on_host(now, input),
         }
         self.settle(now);

@@ -4,6 +4,7 @@
 //! A model proposes; [`policy`] disposes. A change needs a spoken yes, and the yes runs exactly what was asked about.
 
 mod answer;
+pub(crate) mod brief;
 mod evidence;
 pub mod flow;
 pub mod policy;
@@ -19,7 +20,7 @@ pub use policy::Refusal;
 use base::limits::{ANSWER_TOKENS_MAX, CONTEXT_TOKENS_MAX, DIALOG_LINES_MAX, TOOL_RESULT_CHARS_MAX, WHISPERS_MAX};
 use base::{Failure, Pii, ToolCallId};
 use flow::{FlowLeg, FlowRun, ToolOutcome};
-use model::agent::{Agent, BrainChoice};
+use model::agent::{Agent, BrainChoice, HandoffMode};
 use model::flow::FlowAnswer;
 use model::generation::{AwaitedSlot, ChatMessage, GenerationRequest};
 use model::tool::{Parameter, ParameterKind, ToolAction, ToolSpec};
@@ -586,10 +587,14 @@ impl Dialog {
         if self.turn_start >= self.lines.len() {
             self.push_said(&mut messages);
         }
+        let mut tools = self.agent.tools.clone();
+        if self.agent.handoff.mode == HandoffMode::Warm {
+            brief::add_parameter(&mut tools);
+        }
         GenerationRequest {
             brain: self.agent.brain.clone(),
             messages,
-            tools: self.agent.tools.clone(),
+            tools,
             awaiting: self.answering.clone(),
             language: self.agent.language.clone(),
             tokens_max: ANSWER_TOKENS_MAX,

@@ -15,7 +15,8 @@ use crate::call::{CallMachine, Phase};
 use crate::io::{Input, Measure, Output, SynthesisInput};
 use crate::machine::Machine;
 use base::limits::{
-    ANSWER_HOLD_MS_MAX, HOLD_MS_MAX, LAST_WORDS_MS_MAX, MEDIA_GRACE_MS_MAX, STREAM_TOKEN_MS_MAX, TRANSFER_MS_MAX,
+    ANSWER_HOLD_MS_MAX, BRIEFING_MS_MAX, HOLD_MS_MAX, LAST_WORDS_MS_MAX, MEDIA_GRACE_MS_MAX, STREAM_TOKEN_MS_MAX,
+    TRANSFER_MS_MAX,
 };
 use base::{CallTime, GenerationId, JournalSeq, ToolCallId, UtteranceId};
 use model::agent::Agent;
@@ -199,7 +200,7 @@ impl Checker {
                 }
             }
             Input::Synthesis { .. } | Input::Carrier(_) | Input::Speech(_) | Input::Tool { .. } => {}
-            Input::Desk(_) | Input::Host(_) => {}
+            Input::Desk(_) | Input::Host(_) | Input::Consult { .. } => {}
         }
     }
 
@@ -268,6 +269,10 @@ impl Checker {
             Output::Duck => self.is_ducked = true,
             Output::Unduck => self.is_ducked = false,
             Output::RunTool { id, name, durable, .. } => self.on_run_tool(*id, name, *durable),
+            Output::Consult { id, .. } if !self.handoffs.contains(id) => {
+                self.broken("cause_before_effect", "a person is asked without its entry".into());
+            }
+            Output::Consult { .. } | Output::EndConsult { .. } | Output::TakeCaller => {}
             Output::Transfer { durable, .. } if !self.handoffs.contains(durable) => {
                 self.broken("cause_before_effect", "a transfer without its entry".into());
             }
@@ -324,7 +329,7 @@ impl Checker {
                     self.broken("ids_are_never_used_again", format!("tool call {id} was started twice"));
                 }
             }
-            Entry::HandoffRequested { .. } => {
+            Entry::HandoffRequested { .. } | Entry::ConsultBegan { .. } => {
                 self.handoffs.insert(record.seq);
             }
             _ => {}
@@ -539,6 +544,7 @@ impl Checker {
                 Some(turn.max(timing.endpoint_digits_ms).max(hold))
             }
             Phase::Ending => Some(LAST_WORDS_MS_MAX.max(TRANSFER_MS_MAX).max(timing.hang_up_ms_max)),
+            Phase::Consulting => Some(self.agent.handoff.ring_ms_max + BRIEFING_MS_MAX),
             Phase::WithHuman | Phase::Ended => None,
         }
     }

@@ -5,9 +5,10 @@ use base::{
     CallTime, ErrorClass, Failure, GenerationId, JournalSeq, PhoneNumber, Pii, SttStreamId, ToolCallId, TurnId,
     UtteranceId,
 };
+use model::agent::HandoffMode;
 use model::call::CallState;
 use model::generation::{GenerationEvent, GenerationRequest};
-use model::journal::{HoldMode, Record};
+use model::journal::{ConsultOutcome, HoldMode, Record};
 use model::live::LiveKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,8 +54,33 @@ pub enum Input {
     },
     /// A person at the desk wants something.
     Desk(DeskInput),
+    /// About the person who was asked for the caller; in the call to that person, about the caller.
+    Consult {
+        /// Which [`Output::Consult`] it answers; in the call to the person, 0.
+        id: JournalSeq,
+        /// What.
+        event: ConsultInput,
+    },
     /// The host wants something.
     Host(HostInput),
+}
+
+/// What becomes of a person who is asked for a caller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum ConsultInput {
+    /// They took the call: the two hear each other now.
+    Connected {
+        /// The other call, as `call:` and its id.
+        by: String,
+    },
+    /// They did not.
+    Ended {
+        /// What happened instead.
+        outcome: ConsultOutcome,
+    },
+    /// The other one of the two is gone.
+    Left,
 }
 
 /// What a carrier reports.
@@ -280,6 +306,12 @@ pub enum DeskInput {
     Transfer {
         /// Where to.
         to: PhoneNumber,
+        /// Whether the person is asked first; `None`: as the agent does it.
+        #[serde(default)]
+        mode: Option<HandoffMode>,
+        /// What the person is told who is asked first; `None`: what the conversation gives.
+        #[serde(default)]
+        brief: Option<Pii<String>>,
     },
     /// End the call.
     End,
@@ -427,6 +459,22 @@ pub enum Output {
         /// Wait until this entry is durable.
         durable: JournalSeq,
     },
+    /// Call this person, tell them this, and connect the two when they take the call ([`Input::Consult`]).
+    Consult {
+        /// Its id; the journal's entry of this number must be durable first.
+        id: JournalSeq,
+        /// Whom.
+        to: base::PhoneNumber,
+        /// What they are told: who calls and why, and how they take the call.
+        text: Pii<String>,
+    },
+    /// Let the person go whom [`Output::Consult`] asked for, whether or not they have the call.
+    EndConsult {
+        /// Which.
+        id: JournalSeq,
+    },
+    /// The person who was told about a caller takes the call: connect the two. Only in the call to that person.
+    TakeCaller,
     /// Hang up on the carrier's side.
     HangUp {
         /// Last words that no voice of ours could speak: a carrier with a voice of its own says them first.

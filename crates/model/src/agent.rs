@@ -58,6 +58,13 @@ pub struct Agent {
     /// Where a caller who wants a person is sent; `None` offers a call-back instead.
     #[serde(default)]
     pub handoff_to: Option<base::PhoneNumber>,
+    /// How a caller is handed to a person.
+    #[serde(default)]
+    pub handoff: Handoff,
+    /// The call goes to a person, who is told about a caller and takes that call or leaves it. Only in the snapshot that such a
+    /// call begins with, whose greeting is what they are told.
+    #[serde(default)]
+    pub is_briefing: bool,
     /// When it takes calls, and what it does otherwise; `None`: always.
     #[serde(default)]
     pub hours: Option<AgentHours>,
@@ -71,6 +78,50 @@ pub struct Agent {
 
 fn yes() -> bool {
     true
+}
+
+/// How a caller is handed to a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Handoff {
+    /// Whether the person is asked first.
+    pub mode: HandoffMode,
+    /// The key with which a person who is asked takes the call: `0-9`, `*` or `#`.
+    pub accept_key: char,
+    /// How long the person's phone rings, in milliseconds.
+    pub ring_ms_max: u64,
+}
+
+impl Default for Handoff {
+    fn default() -> Self {
+        Self { mode: HandoffMode::Cold, accept_key: '1', ring_ms_max: 25_000 }
+    }
+}
+
+impl Handoff {
+    /// What is wrong with it, as the name of a field and why.
+    ///
+    /// # Errors
+    /// When a person could not take a call with it.
+    pub fn check(&self) -> Result<(), String> {
+        if !matches!(self.accept_key, '0'..='9' | '*' | '#') {
+            return Err("accept_key: one of 0 to 9, * and #".into());
+        }
+        let is_fine = (limits::CONSULT_RING_MS_MIN..=limits::CONSULT_RING_MS_MAX).contains(&self.ring_ms_max);
+        let why = || format!("ring_ms_max: {} to {}", limits::CONSULT_RING_MS_MIN, limits::CONSULT_RING_MS_MAX);
+        is_fine.then_some(()).ok_or_else(why)
+    }
+}
+
+/// Whether a person is asked before a caller is connected to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandoffMode {
+    /// The phone platform connects the caller and we leave.
+    #[default]
+    Cold,
+    /// The person is called first, hears who waits and why, and takes the call or leaves it with the agent. We stay on the line.
+    Warm,
 }
 
 /// Whether an agent answers.
@@ -241,6 +292,18 @@ pub struct Lines {
     pub give_up: String,
     /// Before the call is handed to a person.
     pub handoff: String,
+    /// While a person is being reached and the caller waits.
+    pub handoff_waiting: String,
+    /// When no person could be reached and the caller is back with the agent.
+    pub handoff_failed: String,
+    /// What a person hears who is called for a caller, with `{agent}`, `{business}` and `{brief}` placeholders.
+    pub brief: String,
+    /// How they take the call, with a `{key}` placeholder.
+    pub brief_ask: String,
+    /// When they do not take it.
+    pub brief_declined: String,
+    /// When the caller has hung up meanwhile.
+    pub brief_gone: String,
     /// When there is no person to hand over to.
     pub call_back: String,
     /// Last words.
@@ -272,6 +335,13 @@ impl Default for Lines {
             go_on: "Shall I go on?".into(),
             give_up: "I'm sorry, I have a technical problem and cannot help you right now.".into(),
             handoff: "I'll connect you with a colleague.".into(),
+            handoff_waiting: "I'm still trying to reach a colleague. Please stay on the line.".into(),
+            handoff_failed:
+                "I'm sorry, I could not reach a colleague. You are back with me. What else can I do for you?".into(),
+            brief: "Hello, this is {agent} of {business}. A caller is on the line for you. {brief}".into(),
+            brief_ask: "To take the call, say yes or press {key}. To leave it with me, say no or hang up.".into(),
+            brief_declined: "All right, I will tell the caller. Goodbye.".into(),
+            brief_gone: "The caller has hung up. Thank you, goodbye.".into(),
             call_back: "Nobody is free at the moment. A colleague will call you back.".into(),
             goodbye: "Thank you for calling. Goodbye.".into(),
             time_is_up: "I'm afraid our time is up. Thank you for calling. Goodbye.".into(),

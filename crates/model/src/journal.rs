@@ -129,6 +129,23 @@ pub enum Entry {
         /// Why, in one word.
         reason: String,
     },
+    /// A person is called and told about the caller, who waits.
+    ConsultBegan {
+        /// Whom: a number of the business.
+        to: Pii<String>,
+    },
+    /// What became of that.
+    ConsultEnded {
+        /// What.
+        outcome: ConsultOutcome,
+    },
+    /// The call goes to a person, who is told about a caller.
+    Briefing,
+    /// A person who was told about a caller said whether they take the call.
+    BriefAnswered {
+        /// Whether they do.
+        accepted: bool,
+    },
     /// A person took the call over: the agent is silent until [`Entry::HandedBack`].
     TakenOver {
         /// Who: kind and id of a credential, such as `user:0199…`.
@@ -240,6 +257,41 @@ impl GuardRule {
         match self {
             Self::Topic => "topic",
             Self::Phrase => "phrase",
+        }
+    }
+}
+
+/// What became of the wish to bring a person to a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsultOutcome {
+    /// They took the call and are connected.
+    Accepted,
+    /// They did not want it.
+    Declined,
+    /// Their line was busy.
+    Busy,
+    /// Nobody picked up, or whoever did said nothing.
+    NoAnswer,
+    /// A machine picked up.
+    Machine,
+    /// They could not be called.
+    Failed,
+    /// The caller went, or somebody else took the call.
+    Withdrawn,
+}
+
+impl ConsultOutcome {
+    /// The stable name used in metrics, journals and scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Declined => "declined",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no_answer",
+            Self::Machine => "machine",
+            Self::Failed => "failed",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }

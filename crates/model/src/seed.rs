@@ -1,6 +1,6 @@
 //! A business as a file describes it, before it has ids: the demo business, and what an import reads.
 
-use crate::agent::{Agent, BrainChoice, Lines, Outbound, Sound, Timing, TurnTaking};
+use crate::agent::{Agent, BrainChoice, Handoff, Lines, Outbound, Sound, Timing, TurnTaking};
 use crate::business::{Business, Number};
 use crate::guard::Guardrails;
 use crate::hours::AgentHours;
@@ -95,6 +95,9 @@ pub struct SeedAgent {
     /// Where a caller who wants a person is sent.
     #[serde(default)]
     pub handoff_to: Option<PhoneNumber>,
+    /// How a caller is handed to a person.
+    #[serde(default)]
+    pub handoff: Handoff,
     /// When it takes calls, and what it does otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<AgentHours>,
@@ -133,6 +136,8 @@ impl SeedAgent {
             tools: seed.tools,
             flow: seed.flow,
             handoff_to: seed.handoff_to,
+            handoff: seed.handoff,
+            is_briefing: false,
             hours: seed.hours,
             guardrails: seed.guardrails,
             record: seed.record,

@@ -8,6 +8,7 @@ pub mod answers;
 mod bill;
 pub mod catalog;
 pub mod cluster;
+mod consult;
 pub mod documents;
 pub mod drivers;
 pub mod events;

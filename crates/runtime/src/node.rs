@@ -28,6 +28,7 @@ use crate::answers::Answers;
 use crate::bill::{Ledger, Purse};
 use crate::catalog::Catalog;
 use crate::cluster::Cluster;
+use crate::consult::{Briefed, News};
 use crate::host::{CallHost, CallSetup, Channels, HostMessage};
 use crate::lines::Lines;
 use crate::mail::Mailer;
@@ -176,6 +177,10 @@ pub(crate) struct Shared {
     sound: Mutex<ways_out::Sound>,
     /// What to tell a platform that asks how to go on, by carrier and its id of the call.
     plans: Mutex<HashMap<(String, String), Plan>>,
+    /// Calls to people for whom callers wait that are placed and not hosted yet, and since when.
+    briefed: Mutex<HashMap<CallId, (Briefed, Instant)>>,
+    /// How platforms reached us last, where no address is configured.
+    reached_at: Mutex<String>,
     /// Who has a line of this node.
     pub(crate) admission: Arc<Admission>,
     draining: AtomicBool,
@@ -320,6 +325,31 @@ impl Shared {
         }
     }
 
+    /// How platforms reach us.
+    pub(crate) fn reached_at(&self) -> String {
+        self.settings.public_url.clone().unwrap_or_else(|| lock(&self.reached_at).clone())
+    }
+
+    fn note_reached_at(&self, base_url: &str) {
+        if self.settings.public_url.is_none() && !base_url.is_empty() {
+            base_url.clone_into(&mut lock(&self.reached_at));
+        }
+    }
+
+    /// The call will tell a person about a caller.
+    fn brief_in(&self, call: CallId, briefed: Briefed) {
+        let now = Instant::now();
+        let patience = Duration::from_millis(limits::CONSULT_UNKNOWN_MS_MAX);
+        let mut waiting = lock(&self.briefed);
+        waiting.retain(|_, (_, since)| now.duration_since(*since) < patience);
+        waiting.insert(call, (briefed, now));
+    }
+
+    fn briefing_of(&self, call: CallId) -> Option<(Agent, mpsc::Sender<News>)> {
+        let (Briefed { agent, news }, _) = lock(&self.briefed).remove(&call)?;
+        Some((agent, news))
+    }
+
     pub(crate) fn plan_hang_up(&self, carrier: &str, carrier_ref: &str, unsaid: Option<String>) {
         lock(&self.plans).insert((carrier.into(), carrier_ref.into()), Plan::HangUp { unsaid });
     }
@@ -422,6 +452,8 @@ impl Node {
                 tickets: Mutex::default(),
                 sound: Mutex::default(),
                 plans: Mutex::default(),
+                briefed: Mutex::default(),
+                reached_at: Mutex::default(),
                 admission,
                 draining: AtomicBool::new(false),
                 cordoned: AtomicBool::new(false),
@@ -430,6 +462,11 @@ impl Node {
                 live: Mutex::new(live),
             }),
         }
+    }
+
+    /// The node of these calls.
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self { shared }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -584,7 +621,8 @@ impl Node {
         past: Vec<Record>,
         visit: Option<bool>,
     ) {
-        let mut agent = agent.clone();
+        let (briefing, news) = self.shared.briefing_of(call.id).unzip();
+        let mut agent = briefing.unwrap_or_else(|| agent.clone());
         agent.brain = self.shared.services.resolve(&agent);
         self.shared.learn_spending(scope);
         let (id, carrier, carrier_ref) = (call.id, call.carrier.clone(), call.carrier_ref.clone());
@@ -596,7 +634,7 @@ impl Node {
             "direction" => if call.direction == Direction::Inbound { "inbound" } else { "outbound" })
         .increment(1);
         let span = tracing::info_span!("call", call = %id, tenant = %scope.business, carrier = %carrier);
-        let setup = CallSetup { call, agent: Arc::new(agent), scope, past, visit };
+        let setup = CallSetup { call, agent: Arc::new(agent), scope, past, visit, news };
         let (host, channels) = CallHost::new(Arc::clone(&self.shared), setup);
         calls.insert(id, LiveCall { channels, scope, carrier, carrier_ref, is_over: false });
         drop(calls);

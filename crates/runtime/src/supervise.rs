@@ -137,7 +137,8 @@ impl Supervisor {
     }
 }
 
-fn resampled(kept: &mut Option<Resampler>, from_hz: u32, to_hz: u32, pcm: &[i16]) -> Vec<i16> {
+/// Audio at another rate, by a resampler that is kept from frame to frame.
+pub(crate) fn resampled(kept: &mut Option<Resampler>, from_hz: u32, to_hz: u32, pcm: &[i16]) -> Vec<i16> {
     if from_hz == to_hz {
         return pcm.to_vec();
     }

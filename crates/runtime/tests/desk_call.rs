@@ -218,6 +218,7 @@ fn agent(id: AgentId, business: BusinessId) -> Agent {
         outbound: Default::default(),
         tools: tools(),
         handoff_to: None,
+        handoff: Default::default(),
         hours: None,
         guardrails: Default::default(),
         record: false,

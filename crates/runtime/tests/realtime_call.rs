@@ -68,6 +68,7 @@ fn agent(id: AgentId, business: BusinessId, brain: &str) -> Agent {
         tools: Vec::new(),
         flow: None,
         handoff_to: None,
+        handoff: Default::default(),
         hours: None,
         guardrails: Default::default(),
         record: false,

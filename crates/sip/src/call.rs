@@ -440,11 +440,6 @@ impl Call {
         match command {
             Command::HangUp => return Some(Over::Ours("Q.850;cause=16")),
             Command::Transfer { to, done } => self.refer(&to, done).await,
-            Command::Press { keys } => {
-                for key in keys.chars() {
-                    let _ = self.leg.orders.send(Order::Press(key)).await; // The leg may be ending.
-                }
-            }
         }
         None
     }

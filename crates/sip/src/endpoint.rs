@@ -63,7 +63,6 @@ pub enum CommandError {
 pub(crate) enum Command {
     HangUp,
     Transfer { to: String, done: oneshot::Sender<Result<(), CommandError>> },
-    Press { keys: String },
 }
 
 /// What all calls share.
@@ -263,15 +262,6 @@ impl Endpoint {
         let transfer = Command::Transfer { to: to.to_owned(), done };
         self.shared.command(call_ref)?.send(transfer).await.map_err(|_| CommandError::NoCall)?;
         result.await.map_err(|_| CommandError::NoCall)?
-    }
-
-    /// Presses keys.
-    ///
-    /// # Errors
-    /// When there is no such call.
-    pub async fn press(&self, call_ref: &str, keys: &str) -> Result<(), CommandError> {
-        let press = Command::Press { keys: keys.to_owned() };
-        self.shared.command(call_ref)?.send(press).await.map_err(|_| CommandError::NoCall)
     }
 
     /// Ends all calls and gives registrations back.

@@ -41,8 +41,6 @@ pub(crate) enum Order {
     Attach(Box<LineEnd>),
     /// A key came by message.
     Heard(char),
-    /// Press a key.
-    Press(char),
     /// The call is over.
     Stop,
 }
@@ -255,9 +253,6 @@ impl Work {
                         self.line = Some(*line);
                     }
                     Some(Order::Heard(key)) => self.tell(framing::key(key)),
-                    Some(Order::Press(key)) => {
-                        self.keys.0.press(key);
-                    }
                     Some(Order::Stop) | None => break,
                 },
                 told = hear(line), if may_listen => self.told(told),
@@ -296,6 +291,7 @@ impl Work {
                 }
             }
             Some(Some(Told::Clear)) => self.playing.samples.clear(),
+            Some(Some(Told::Keys(keys))) => self.press(keys),
             Some(Some(Told::Close)) | None => {
                 self.line = None;
                 let _ = self.notices.try_send(Noticed::LineClosed); // The call may be ending already.
@@ -303,6 +299,19 @@ impl Work {
             Some(None) => {}
         }
         self.echo_marks();
+    }
+
+    /// As events of their own (RFC 4733), or as tones where the other side takes none.
+    fn press(&mut self, keys: &str) {
+        if self.agreed.as_ref().is_some_and(|agreed| agreed.events.is_some()) {
+            keys.chars().for_each(|key| {
+                self.keys.0.press(key);
+            });
+        } else {
+            let tones = media::dtmf::pressed(RATE_HZ, keys);
+            self.playing.queued += tones.len() as u64;
+            self.playing.samples.extend(tones);
+        }
     }
 
     fn echo_marks(&mut self) {

@@ -80,6 +80,8 @@ async fn a_telephone_hears_itself_without_a_gap_and_its_keys_arrive_once() {
     room.phone.tell("keys 1590*#").await;
     let keys = |seen: &Seen| seen.words.iter().filter_map(|word| word.strip_prefix("dtmf ")).collect::<String>();
     room.office.until("the keys arrive", |seen| keys(seen).len() >= 6).await;
+    room.phone.until(LONG, "the keys come back", |phone| (phone.keys().len() >= 6).then_some(())).await;
+    assert_eq!(room.phone.keys(), "1590*#", "as events of their own (RFC 4733)");
     room.spoke(FRAMES_SPOKEN).await;
     let (heard, seen) = room.ends().await;
     assert_eq!(keys(&seen), "1590*#");

@@ -269,6 +269,8 @@ fn agent(index: u32) -> Agent {
         tools: Vec::new(),
         flow: None,
         handoff_to: None,
+        handoff: Default::default(),
+        is_briefing: false,
         hours: None,
         guardrails: Default::default(),
         record: false,

@@ -178,6 +178,8 @@ pub async fn tenant(store: &dyn Store, slug: &str, dialled: &str) -> Tenant {
         tools: Vec::new(),
         flow: None,
         handoff_to: None,
+        handoff: Default::default(),
+        is_briefing: false,
         hours: None,
         guardrails: Default::default(),
         record: true,

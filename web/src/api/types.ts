@@ -40,6 +40,9 @@ export type HoldMode = "take_over" | "barge_in";
 /** `absent`: their line was gone, and the call went back by itself. */
 export type HandBack = "asked" | "absent";
 
+/** What became of the wish to bring a person to a caller. */
+export type ConsultOutcome = "accepted" | "declined" | "busy" | "no_answer" | "machine" | "failed" | "withdrawn";
+
 export type Entry =
   | { entry: "started"; direction: Direction }
   | { entry: "resumed"; incarnation: number }
@@ -62,6 +65,10 @@ export type Entry =
   | { entry: "tool_finished"; id: number; name: string; ok: boolean; result: string }
   | { entry: "slot_asked"; tool: string; args: Record<string, unknown>; slot: string }
   | { entry: "handoff_requested"; reason: string }
+  | { entry: "consult_began"; to: string }
+  | { entry: "consult_ended"; outcome: ConsultOutcome }
+  | { entry: "briefing" }
+  | { entry: "brief_answered"; accepted: boolean }
   | { entry: "taken_over"; by?: string; mode?: HoldMode; with_line?: boolean }
   | { entry: "handed_back"; reason?: HandBack }
   | { entry: "person_turn"; turn: number; text: string }

@@ -61,6 +61,14 @@ function lineOf(entry: Entry): Unplaced | null {
       return note(t("journal.slot", { slot: plainWords(entry.slot), tool: plainWords(entry.tool) }));
     case "handoff_requested":
       return note(t("journal.handoff", { reason: plainWords(entry.reason) }));
+    case "consult_began":
+      return note(t("journal.consult_began"));
+    case "consult_ended":
+      return note(t(`journal.consult_${entry.outcome}`));
+    case "briefing":
+      return note(t("journal.briefing"));
+    case "brief_answered":
+      return note(t(entry.accepted ? "journal.brief_taken" : "journal.brief_left"));
     case "taken_over":
       return note(t(entry.mode === "barge_in" ? "supervise.past_barge_in" : "journal.taken_over"));
     case "handed_back":

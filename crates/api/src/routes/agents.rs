@@ -116,6 +116,9 @@ pub(crate) struct NewAgent {
     /// What it must not do.
     #[schema(required = false)]
     guardrails: super::shapes::GuardrailsShape,
+    /// How a caller is handed to a person.
+    #[schema(required = false)]
+    handoff: super::shapes::HandoffShape,
 }
 
 /// A change of an agent's draft (JSON merge patch, RFC 7396): what is left out stays, null takes away.
@@ -142,6 +145,9 @@ pub(crate) struct AgentPatch {
     /// What it must not do; null: as by default.
     #[schema(required = false)]
     guardrails: Option<super::shapes::GuardrailsShape>,
+    /// How a caller is handed to a person; null: as by default.
+    #[schema(required = false)]
+    handoff: Option<super::shapes::HandoffShape>,
     /// What it goes through with a caller, step by step (docs/flows.md); null takes it away.
     #[schema(required = false, value_type = Option<Object>)]
     flow: Value,
@@ -432,6 +438,7 @@ fn parse(config: &Value, id: AgentId, scope: &TenantScope) -> Result<Agent, Prob
 
 /// Its hours, and what it must not do.
 fn check_rules(agent: &Agent) -> Result<(), Problem> {
+    agent.handoff.check().map_err(|why| Problem::invalid(format!("handoff.{why}")))?;
     let guardrails = &agent.guardrails;
     guardrails.check().map_err(|why| Problem::invalid(format!("guardrails.{why}")))?;
     let Some(hours) = &agent.hours else { return Ok(()) };

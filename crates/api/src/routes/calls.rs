@@ -11,10 +11,11 @@ use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use base::{AgentId, CallId, PhoneNumber, limits};
+use base::{AgentId, CallId, PhoneNumber, Pii, limits};
 use carriers::protocol::Capability;
 use engine::io::{DeskInput, Input};
 use futures_util::Stream;
+use model::agent::HandoffMode;
 use model::business::TenantScope;
 use model::plan::OverPlan;
 use runtime::cluster::peer::PeerError;
@@ -197,6 +198,23 @@ pub(crate) async fn end(
     if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
 }
 
+/// Whether a person is asked before a caller is connected to them.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HandoffModeView {
+    Cold,
+    Warm,
+}
+
+impl From<HandoffModeView> for HandoffMode {
+    fn from(view: HandoffModeView) -> Self {
+        match view {
+            HandoffModeView::Cold => Self::Cold,
+            HandoffModeView::Warm => Self::Warm,
+        }
+    }
+}
+
 /// Where a call is handed over to.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -204,9 +222,18 @@ pub(crate) struct TransferBody {
     /// E.164 form.
     #[schema(example = "+4940555017", pattern = r"^\+[0-9]{5,15}$")]
     to: String,
+    /// Whether the person is asked first; without it, as the agent does it.
+    mode: Option<HandoffModeView>,
+    /// What a person who is asked first is told about the caller, at most 500 characters; without it, what the conversation
+    /// gives.
+    #[schema(example = "She has waited for a week.", max_length = 500)]
+    brief: Option<String>,
 }
 
 /// Hands a live call over to a number: the agent says so, and the phone platform connects the caller.
+///
+/// With `warm` the person is called first and told who waits and why, while the caller stays with us. Who takes the call is
+/// connected; otherwise the caller is back with the agent.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/transfer", tag = "calls", operation_id = "transfer_call",
     params(("id" = uuid::Uuid, Path, description = "The call")), request_body = TransferBody,
     security(("bearer" = ["calls:control"])), responses(
@@ -221,11 +248,19 @@ pub(crate) async fn transfer(
     Body(body): Body<TransferBody>,
 ) -> Result<StatusCode, Problem> {
     let to: PhoneNumber = body.to.parse().map_err(|why| Problem::invalid(format!("to: {why}")))?;
-    let call = app.node.store().call(&caller.scope, id).await.map_err(store_problem)?;
-    if call.ended_at_ms.is_none() && app.node.is_live(&caller.scope, id).await {
-        super::can(&call.carrier, Capability::TransferCold)?;
+    let is_long = |brief: &String| brief.chars().count() > limits::DESK_TEXT_CHARS_MAX;
+    if body.brief.as_ref().is_some_and(is_long) {
+        return Err(Problem::invalid(format!("brief: at most {} characters", limits::DESK_TEXT_CHARS_MAX)));
     }
-    let input = Input::Desk(DeskInput::Transfer { to });
+    let mode = body.mode.map(Into::into);
+    // Whoever is asked first is called by us; only a call that is passed on needs the platform's help.
+    if mode != Some(HandoffMode::Warm) {
+        let call = app.node.store().call(&caller.scope, id).await.map_err(store_problem)?;
+        if call.ended_at_ms.is_none() && app.node.is_live(&caller.scope, id).await {
+            super::can(&call.carrier, Capability::TransferCold)?;
+        }
+    }
+    let input = Input::Desk(DeskInput::Transfer { to, mode, brief: body.brief.map(Pii::new) });
     let told = app.node.tell_anywhere(&caller.scope, id, input).await.map_err(peer_problem)?;
     if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
 }

@@ -206,3 +206,20 @@ pub(crate) struct OfferPersonShape {
 #[schema(as = RuleText, min_length = 1, max_length = 100)]
 #[expect(dead_code, reason = "describes a text of model::guard::Guardrails")]
 pub(crate) struct RuleShape(String);
+
+/// How a caller is handed to a person.
+#[derive(ToSchema)]
+#[schema(as = Handoff)]
+#[expect(dead_code, reason = "describes model::agent::Handoff")]
+pub(crate) struct HandoffShape {
+    /// Whether the person is asked first. `cold`: the phone platform connects the caller and we leave. `warm`: the person is called,
+    /// hears who waits and why, and takes the call or leaves it with the agent; the two talk over us.
+    #[schema(required = false)]
+    mode: super::calls::HandoffModeView,
+    /// The key with which a person who is asked takes the call.
+    #[schema(required = false, pattern = "^[0-9*#]$", example = "1")]
+    accept_key: String,
+    /// How long the person's phone rings, in milliseconds.
+    #[schema(required = false, minimum = 5000, maximum = 120000, example = 25000)]
+    ring_ms_max: u64,
+}

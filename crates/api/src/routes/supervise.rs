@@ -17,6 +17,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use base::{CallId, PhoneNumber, Pii, UserId, limits};
 use engine::io::DeskInput;
+use model::agent::HandoffMode;
 use model::business::TenantScope;
 use model::journal::HoldMode;
 use model::people::Permission;
@@ -172,6 +173,10 @@ enum Asked {
     },
     Transfer {
         to: String,
+        #[serde(default)]
+        mode: Option<HandoffMode>,
+        #[serde(default)]
+        brief: Option<String>,
     },
     End,
     /// Later pages may say more.
@@ -194,9 +199,10 @@ impl Asked {
             Self::HandBack => DeskInput::HandBack,
             Self::Whisper { text } => DeskInput::Whisper { by, text: Pii::new(words(text)?) },
             Self::Say { text } => DeskInput::Say { text: words(text)? },
-            Self::Transfer { to } => {
+            Self::Transfer { to, mode, brief } => {
                 let to: PhoneNumber = to.parse().map_err(|why| Problem::invalid(format!("to: {why}")))?;
-                DeskInput::Transfer { to }
+                let brief = brief.map(words).transpose()?.map(Pii::new);
+                DeskInput::Transfer { to, mode, brief }
             }
             Self::End => DeskInput::End,
             Self::Unknown => return Err(Problem::invalid("type: there is no such command")),

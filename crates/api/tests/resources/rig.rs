@@ -149,6 +149,8 @@ impl Rig {
             tools: Vec::new(),
             flow: None,
             handoff_to: None,
+            handoff: Default::default(),
+            is_briefing: false,
             hours: None,
             guardrails: Default::default(),
             record: false,

@@ -3,7 +3,7 @@
 //! The sockets, transactions and audio packets are the crate `sip`'s. Between a leg of it and the host stands this framing,
 //! so that a call over a trunk runs the code that every other call runs: audio is binary, 16-bit little-endian mono at 8 kHz,
 //! of any length, both ways. Text is one word and its argument: from the leg `start TOKEN CALL` (`-` for none), `mark N`,
-//! `dtmf D`, `stop`; to the leg `mark N`, `clear`.
+//! `dtmf D`, `stop`; to the leg `mark N`, `clear`, `press KEYS`.
 
 pub mod control;
 pub mod sdp;
@@ -31,8 +31,10 @@ pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor 
         Capability::Marks,
         Capability::Clear,
         Capability::KeysIn,
+        Capability::KeysOut,
         Capability::HangUp,
         Capability::TransferCold,
+        Capability::TransferWarm,
     ],
     control: crate::registry::no_control,
 };
@@ -44,6 +46,7 @@ pub struct Trunk;
 impl Manner for Trunk {
     const CODEC: Codec = Codec::Little;
     const HAS_PAGE: bool = false;
+    const TAKES_KEYS: bool = true;
 
     fn start(arguments: &mut dyn Iterator<Item = Option<String>>) -> MediaStart {
         let [token, carrier_ref] = std::array::from_fn(|_| arguments.next().flatten());
@@ -63,6 +66,8 @@ pub enum Told<'a> {
     Mark(&'a str),
     /// Throw away what was not played.
     Clear,
+    /// Press these keys.
+    Keys(&'a str),
     /// The host is done with the leg: hang up.
     Close,
 }
@@ -74,6 +79,7 @@ pub fn told(wire: &Wire) -> Option<Told<'_>> {
         Wire::Text(text) => match text.split_once(' ').unwrap_or((text, "")) {
             ("mark", name) => Some(Told::Mark(name)),
             ("clear", _) => Some(Told::Clear),
+            ("press", keys) => Some(Told::Keys(keys)),
             _ => None,
         },
         Wire::Close(..) | Wire::End => Some(Told::Close),
@@ -129,8 +135,9 @@ mod tests {
         media.on_command(MediaCommand::Audio(&[1, -2]), &mut out);
         media.on_command(MediaCommand::Mark(MarkId(7)), &mut out);
         media.on_command(MediaCommand::Clear, &mut out);
+        media.on_command(MediaCommand::Keys("1#"), &mut out);
         let told: Vec<_> = out.iter().filter_map(told).collect();
-        assert_eq!(told, [Told::Audio(&[1, 0, 254, 255]), Told::Mark("m7"), Told::Clear]);
+        assert_eq!(told, [Told::Audio(&[1, 0, 254, 255]), Told::Mark("m7"), Told::Clear, Told::Keys("1#")]);
         assert_eq!(samples(&[1, 0, 254, 255, 9]).collect::<Vec<_>>(), [1, -2]);
         assert_eq!(super::told(&Wire::Close(1000, "".into())), Some(Told::Close));
     }

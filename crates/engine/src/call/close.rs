@@ -1,5 +1,6 @@
 //! The way out: who decides to end a call, its last words, hand-over, hang-up, and the one end.
 
+use super::consult::Wish;
 use super::ending::{Closing, Drain, Step, Then};
 use super::{CallMachine, Media, Phase};
 use crate::io::Output;
@@ -27,6 +28,7 @@ impl CallMachine {
         self.drop_guess();
         self.is_notice_due = false;
         self.interludes.take_unsaid(); // Only last words are left to the carrier.
+        self.drop_consult(now);
         self.release_hold();
         self.unduck();
         let by = self.drain.map(Drain::hang_up_at);
@@ -64,28 +66,7 @@ impl CallMachine {
     /// Nothing works: a person must take over.
     pub(super) fn give_up(&mut self, now: CallTime, reason: &str) {
         let give_up = self.agent.lines.give_up.clone();
-        self.hand_off(now, reason, Some(give_up));
-    }
-
-    /// Hands the caller to a person, or promises a call-back where there is none.
-    pub(super) fn hand_off(&mut self, now: CallTime, reason: &str, first: Option<String>) {
-        if self.closing.is_some() {
-            return;
-        }
-        let durable = self.out.journal(now, Entry::HandoffRequested { reason: reason.to_owned() });
-        let mut lines: Vec<String> = first.into_iter().collect();
-        let then = match self.agent.handoff_to.clone() {
-            Some(to) => {
-                lines.push(self.agent.lines.handoff.clone());
-                Then::Transfer { to, durable }
-            }
-            None => {
-                lines.push(self.agent.lines.call_back.clone());
-                lines.push(self.agent.lines.goodbye.clone());
-                Then::HangUp
-            }
-        };
-        self.close(now, reason, lines, then, false);
+        self.hand_off(now, Wish { first: Some(give_up), ..Wish::plain(reason) });
     }
 
     /// Takes the next step out once the last words were heard.
@@ -155,6 +136,7 @@ impl CallMachine {
         if self.is_ended {
             return;
         }
+        self.drop_consult(now);
         self.drop_interludes(now);
         self.stop_voice(now);
         self.abandon_turn();

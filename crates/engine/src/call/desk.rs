@@ -3,10 +3,11 @@
 //! While a person has the call the agent says nothing but what that person has it say; what the caller says is heard and
 //! answered by nobody. Whoever takes a call and is gone, or does nothing, gives it back by a deadline, with a spoken line.
 
+use super::consult::Wish;
 use super::ending::Then;
 use super::thought::Thought;
 use super::{CallMachine, Media};
-use crate::dialog::flow::{FlowRun, ToolOutcome};
+use crate::dialog::flow::FlowRun;
 use crate::io::DeskInput;
 use base::limits::{PERSON_AWAY_MS_MAX, PERSON_IDLE_MS_MAX, PERSON_TYPES_MS_MAX};
 use base::{CallTime, Millis, Pii};
@@ -58,12 +59,12 @@ impl Hold {
 impl CallMachine {
     /// Who has the call, if a person has. The inner `None`: somebody who did not say who they are.
     pub fn holder(&self) -> Option<Option<&str>> {
-        self.has_human.then_some(self.hold.by.as_deref())
+        (self.has_human && !self.is_consulting()).then_some(self.hold.by.as_deref())
     }
 
     /// For how long a person has taken the call, if a person has it.
     pub fn hold_mode(&self) -> Option<HoldMode> {
-        self.has_human.then_some(self.hold.mode)
+        (self.has_human && !self.is_consulting()).then_some(self.hold.mode)
     }
 
     pub(super) fn on_desk(&mut self, now: CallTime, input: DeskInput) {
@@ -81,10 +82,10 @@ impl CallMachine {
             DeskInput::Said { text } => self.person_said(now, text),
             DeskInput::Whisper { by, text } => self.whispered(now, by, text),
             DeskInput::Say { text } => self.desk_says(now, text),
-            DeskInput::Transfer { to } => {
-                let durable = self.out.journal(now, Entry::HandoffRequested { reason: "desk".into() });
-                let lines = vec![self.agent.lines.handoff.clone()];
-                self.close(now, "desk", lines, Then::Transfer { to, durable }, true);
+            DeskInput::Transfer { to, mode, brief } => {
+                self.drop_consult(now);
+                let brief = brief.as_ref().map(|brief| brief.expose().as_str());
+                self.hand_off(now, Wish { to: Some(to), mode, brief, ..Wish::plain("desk") });
             }
             DeskInput::End => {
                 let goodbye = self.agent.lines.goodbye.clone();
@@ -94,20 +95,14 @@ impl CallMachine {
     }
 
     fn take_over(&mut self, now: CallTime, by: Option<String>, mode: HoldMode, with_line: bool) {
+        self.drop_consult(now);
         self.interrupt(now);
         self.stop_voice(now);
         self.drop_guess();
         self.cancel_tool(now);
         self.keypad.take();
-        self.dialog.flow_unheard();
         self.is_left_unanswered = false;
-        // A yes to the person would be taken for one to the agent.
-        if !mutant!(YesToPersonRunsChange)
-            && let Some(pending) = self.dialog.confirmation_closed()
-        {
-            self.out.journal(now, Entry::ConfirmationAnswered { id: pending.id, yes: false });
-            self.dialog.flow_tool_done(&pending.name, Err(ToolOutcome::Failed));
-        }
+        self.no_yes_any_more(now);
         let is_known = self.has_human && self.hold.by == by && self.hold.mode == mode;
         let has_spoken = self.has_human && self.hold.has_spoken;
         self.take_hold(by.clone(), mode, with_line);
@@ -123,6 +118,11 @@ impl CallMachine {
     pub(super) fn take_hold(&mut self, by: Option<String>, mode: HoldMode, with_line: bool) {
         self.has_human = true;
         self.hold = Hold { by, mode, with_line, is_line_up: false, until: None, has_spoken: false };
+    }
+
+    /// Their audio is there.
+    pub(super) fn line_is_up(&mut self) {
+        self.hold.is_line_up = true;
     }
 
     pub(super) fn release_hold(&mut self) {
@@ -152,7 +152,9 @@ impl CallMachine {
 
     /// When a person who does not show themselves has left.
     pub(super) fn person_deadline(&self) -> Option<(CallTime, &'static str)> {
-        let until = self.hold.until.filter(|_| self.has_human && !mutant!(AbsentPersonKeepsCall))?;
+        // Who is on a telephone shows by hanging up that they have left.
+        let may_be_gone = self.has_human && self.consult.is_none();
+        let until = self.hold.until.filter(|_| may_be_gone && !mutant!(AbsentPersonKeepsCall))?;
         // What they have the agent say is heard to its end.
         self.voice.is_none().then_some((until, "person is gone"))
     }
@@ -174,21 +176,29 @@ impl CallMachine {
             self.quiet_since = now;
             return;
         }
+        self.drop_consult(now);
         self.release_hold();
         self.out.journal(now, Entry::HandedBack { reason });
         self.out.live(LiveKind::HandedBack { by: self.hold.by.clone(), reason });
+        let line = match reason {
+            HandBack::Absent => self.agent.lines.handed_back.clone(),
+            HandBack::Asked => String::new(),
+        };
+        self.agent_again(now, line, false);
+    }
+
+    /// The agent takes the conversation up again, with this line. `is_owed`: the caller waits for an answer, whatever was heard since.
+    pub(super) fn agent_again(&mut self, now: CallTime, line: String, is_owed: bool) {
         self.quiet_since = now;
         if self.media != Media::Up {
-            return; // It goes on when the audio is back.
+            // It goes on when the audio is back.
+            self.owed.extend((!line.is_empty()).then_some(line));
+            return;
         }
         if self.hearing.stream.is_none() {
             self.hearing.failures = 0;
             self.open_stt();
         }
-        let line = match reason {
-            HandBack::Absent => self.agent.lines.handed_back.clone(),
-            HandBack::Asked => String::new(),
-        };
         let is_heard = self.hearing.is_speaking() || self.hearing.pause.is_some() || self.hearing.has_words();
         if is_heard || self.is_picking_up() {
             // What the caller is saying is answered when it is whole.
@@ -196,8 +206,7 @@ impl CallMachine {
             return;
         }
         let answers_again = mutant!(HandBackAnswersAgain);
-        let is_unanswered =
-            (self.dialog.is_unanswered() && !self.hold.has_spoken || answers_again) && self.tool.is_none();
+        let is_unanswered = (is_owed || self.is_unanswered() || answers_again) && self.tool.is_none();
         let flow_asks =
             self.tool.is_none() && !self.dialog.has_asked() && self.dialog.flow().and_then(FlowRun::question).is_some();
         if (is_unanswered || flow_asks) && self.voice.is_none() {
@@ -211,6 +220,11 @@ impl CallMachine {
         } else if flow_asks {
             self.turn_goes_on(now);
         }
+    }
+
+    /// Whether nobody has answered the caller: neither the agent nor whoever had the call.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.dialog.is_unanswered() && !self.hold.has_spoken
     }
 
     /// What a person said while they had the call. A recogniser may know it only when the agent has it again.

@@ -1,6 +1,7 @@
 //! The flow of the agent, if it has one: begun behind the greeting, gone on with when its question was answered or its tool is
 //! done, and come back to when something else was talked about.
 
+use super::consult::Wish;
 use super::ending::Then;
 use super::thought::{Asked, Thought};
 use super::{CallMachine, Media};
@@ -37,12 +38,7 @@ impl CallMachine {
                 }
                 self.next_tool(now);
             }
-            FlowThen::Transfer(Some(to)) => {
-                let durable = self.out.journal(now, Entry::HandoffRequested { reason: "flow".into() });
-                let lines = vec![self.agent.lines.handoff.clone()];
-                self.close(now, "flow", lines, Then::Transfer { to, durable }, false);
-            }
-            FlowThen::Transfer(None) => self.hand_off(now, "flow", None),
+            FlowThen::Transfer(to) => self.hand_off(now, Wish { to, ..Wish::plain("flow") }),
             FlowThen::End(text) => {
                 let text = text.unwrap_or_else(|| self.agent.lines.goodbye.clone());
                 self.close(now, "flow", vec![text], Then::HangUp, false);

@@ -2,6 +2,7 @@
 //! never says.
 
 use super::CallMachine;
+use super::consult::Wish;
 use super::ending::Then;
 use base::CallTime;
 use model::call::Direction;
@@ -73,7 +74,7 @@ impl CallMachine {
         let instead = self.agent.guardrails.instead.clone();
         let after = self.agent.guardrails.offer_person.after_refusals;
         if after > 0 && self.refusals >= after && self.agent.handoff_to.is_some() {
-            self.hand_off(now, "guardrails", Some(instead));
+            self.hand_off(now, Wish { first: Some(instead), ..Wish::plain("guardrails") });
             return;
         }
         if let Some(thought) = &mut self.thought {

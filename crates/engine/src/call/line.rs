@@ -182,6 +182,9 @@ impl CallMachine {
         if self.closing.is_some() || self.media != Media::Up {
             return;
         }
+        if self.agent.is_briefing {
+            return self.key_to_briefing(now, key);
+        }
         if self.dialog.menu_silence_ms().is_some() && !self.has_human {
             self.keypad.take();
             return self.typed_turn(now, key.to_string()); // A choice is one key.

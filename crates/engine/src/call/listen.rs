@@ -33,7 +33,9 @@ const GOES_ON_MS_MIN: u64 = 500;
 impl CallMachine {
     pub(super) fn on_speech(&mut self, now: CallTime, input: SpeechInput) {
         let Some(input) = self.hear_pickup(now, input) else { return };
-        if self.closing.is_some() || self.media != Media::Up {
+        // What a person says who took a call is heard in the caller's.
+        let is_elsewhere = self.agent.is_briefing && self.consult.is_some();
+        if self.closing.is_some() || self.media != Media::Up || is_elsewhere {
             return;
         }
         match input {
@@ -506,11 +508,17 @@ impl CallMachine {
         }
         self.out.journal(now, entry);
         self.out.live(LiveKind::CallerTurn { turn, text: text.clone(), sentiment: None });
+        self.hold.caller_spoke();
         if self.has_human && !mutant!(PersonTalkedOver) {
             self.drop_guess();
-            self.hold.caller_spoke();
+            self.spoke_while_waiting();
             self.dialog.hear_customer(text.expose());
             return;
+        }
+        if self.agent.is_briefing {
+            self.drop_guess();
+            self.dialog.hear_customer(text.expose());
+            return self.reply_to_briefing(now, text.expose());
         }
         let mut clock = TurnClock::start(speech_end);
         clock.endpoint(now);
@@ -553,6 +561,9 @@ impl CallMachine {
     /// Nobody has said anything for a while.
     pub(super) fn idle(&mut self, now: CallTime) {
         self.quiet_since = now;
+        if self.agent.is_briefing {
+            return self.ask_again(now);
+        }
         if !self.has_human && self.dialog.flow_unanswered() {
             self.begin_flow(now);
             self.flow_on(now);

@@ -17,6 +17,8 @@ pub enum Phase {
     WaitingTool,
     /// The audio path is gone and may come back.
     Paused,
+    /// A person is being brought to the caller, who waits.
+    Consulting,
     /// A person has the call.
     WithHuman,
     /// Last words, hand-over or hang-up.
@@ -36,6 +38,7 @@ impl Phase {
             Self::Speaking => "speaking",
             Self::WaitingTool => "waiting_tool",
             Self::Paused => "paused",
+            Self::Consulting => "consulting",
             Self::WithHuman => "with_human",
             Self::Ending => "ending",
             Self::Ended => "ended",

@@ -11,7 +11,7 @@ use crate::dialog::flow::{FlowRun, ToolOutcome};
 use base::limits::STREAM_TOKEN_MS_MAX;
 use base::{CallTime, JournalSeq, Millis};
 use model::call::CallState;
-use model::journal::{Entry, Party, Record};
+use model::journal::{ConsultOutcome, Entry, Party, Record};
 use std::collections::BTreeMap;
 
 impl CallMachine {
@@ -25,8 +25,14 @@ impl CallMachine {
         call.media = Media::Awaited { by: call.now + Millis(STREAM_TOKEN_MS_MAX) };
         let mut open_tools = BTreeMap::new();
         let mut answered = None;
+        let mut consulting = false;
         for record in journal {
             call.replay(record, &mut open_tools, &mut answered);
+            consulting = match record.entry {
+                Entry::ConsultBegan { .. } => true,
+                Entry::ConsultEnded { .. } => false,
+                _ => consulting,
+            };
         }
         if call.is_ended {
             return call;
@@ -53,6 +59,10 @@ impl CallMachine {
             // The yes is in the journal but the tool's start is not: it never ran, and is asked about again.
             call.dialog.confirmation_asked(asked.id, &asked.name, asked.args, None);
         }
+        if consulting {
+            call.out.journal(now, Entry::ConsultEnded { outcome: ConsultOutcome::Failed });
+            call.owed.push(call.agent.lines.handoff_failed.clone());
+        }
         call.dialog.flow_recovered();
         call.settle(now);
         call
@@ -67,6 +77,10 @@ impl CallMachine {
     ) {
         match &record.entry {
             Entry::Started { .. } | Entry::Resumed { .. } | Entry::Dtmf { .. } | Entry::Fault { .. } => {}
+            Entry::ConsultBegan { .. } => self.consults += 1,
+            // The caller's call went its own way with the process that joined the two.
+            Entry::Briefing => self.unfinished_ending = Some("caller_gone".into()),
+            Entry::ConsultEnded { .. } | Entry::BriefAnswered { .. } => {}
             Entry::HandoffRequested { .. } | Entry::Routed(_) | Entry::Saving { .. } => {}
             Entry::OutsideHours => self.note_outside_hours(),
             Entry::LineSaid { facts } => self.dialog.line_said(facts.expose()),
@@ -81,8 +95,8 @@ impl CallMachine {
             Entry::State { state } => self.replay_state(record.at, *state),
             Entry::CallerTurn { turn, text, .. } => {
                 self.turn = *turn;
+                self.hold.caller_spoke();
                 if self.has_human {
-                    self.hold.caller_spoke();
                     self.dialog.hear_customer(text.expose());
                 } else {
                     replay_caller_turn(&mut self.dialog, text.expose());
@@ -144,7 +158,7 @@ impl CallMachine {
         }
         let question = self.dialog.pending_question().map(str::to_owned);
         let was_left = std::mem::take(&mut self.is_left_unanswered);
-        let is_unanswered = (was_left || self.dialog.is_unanswered()) && self.tool.is_none();
+        let is_unanswered = (was_left || self.is_unanswered()) && self.tool.is_none();
         let flow_asks = self.dialog.flow().and_then(FlowRun::question);
         let flow_goes = self.dialog.flow().is_some_and(FlowRun::is_ready);
         let has_more = question.is_some() || is_unanswered || flow_asks.is_some() || flow_goes;

@@ -1,5 +1,6 @@
 //! The agent's voice: one utterance at a time, from its first text to what was heard of it.
 
+use super::consult::Wish;
 use super::latency::TurnClock;
 use super::utterance::{ToSpeak, Utterance};
 use super::{CallMachine, Media};
@@ -385,7 +386,7 @@ impl CallMachine {
         }
         if self.voice_failures >= SILENT_UTTERANCES_MAX {
             self.is_mute = true;
-            self.hand_off(now, "voice_failed", None);
+            self.hand_off(now, Wish::plain("voice_failed"));
         } else {
             let apology = self.agent.lines.apology.clone();
             self.say_without_voice(now, &apology);

@@ -25,6 +25,7 @@ pub(super) enum Timer {
     Keypad,
     Pickup,
     Person,
+    Consult,
     Idle,
 }
 
@@ -57,8 +58,9 @@ impl CallMachine {
         }
         earliest.see(Timer::Tool, self.tool.as_ref().map(|tool| (tool.by, "tool")));
         if let Some(began_at) = self.began_at {
-            earliest.see(Timer::CallMax, Some((began_at + Millis(self.timing().call_ms_max), "longest call")));
+            earliest.see(Timer::CallMax, Some((began_at + Millis(self.longest_ms()), "longest call")));
         }
+        earliest.see(Timer::Consult, self.consult_deadline());
         earliest.see(Timer::Drain, self.drain.map(|drain| (drain.last_words_at(), "drain")));
         match self.media {
             Media::Awaited { by } => earliest.see(Timer::Media, Some((by, "media"))),
@@ -144,6 +146,7 @@ impl CallMachine {
             Timer::Keypad => self.keypad_done(now),
             Timer::Pickup => self.pickup_timed_out(now),
             Timer::Person => self.person_is_gone(now),
+            Timer::Consult => self.consult_timed_out(now),
             Timer::Idle => self.idle(now),
         }
     }

@@ -1,9 +1,11 @@
 //! Tools: asked for by a brain, allowed by the policy, started once their journal entry is durable, waited for no longer
 //! than their time.
 
+use super::consult::Wish;
 use super::ending::Then;
 use super::thought::{Asked, RunningTool};
 use super::{CallMachine, Media};
+use crate::dialog::brief::BRIEF;
 use crate::dialog::flow::ToolOutcome;
 use crate::dialog::{Refusal, ToolRun, Verdict};
 use crate::io::Output;
@@ -29,7 +31,10 @@ impl CallMachine {
                     self.keypad.ask_for(digits_max);
                     self.refuse_tool(now, asked, &refusal);
                 }
-                Verdict::Handoff => return self.hand_off(now, "asked", None),
+                Verdict::Handoff => {
+                    let brief = asked.args.get(BRIEF).and_then(Value::as_str);
+                    return self.hand_off(now, Wish { brief, ..Wish::plain("asked") });
+                }
                 Verdict::EndCall => {
                     let goodbye = self.agent.lines.goodbye.clone();
                     return self.close(now, "agent", vec![goodbye], Then::HangUp, false);

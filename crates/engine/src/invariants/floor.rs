@@ -238,7 +238,7 @@ impl Floor {
                     self.is_unclaimed = true;
                 }
             }
-            Input::Desk(_) | Input::Host(_) => {
+            Input::Desk(_) | Input::Host(_) | Input::Consult { .. } => {
                 self.forget();
                 self.lines.values_mut().for_each(|line| (line.is_taken, line.is_keyed) = (true, true));
             }

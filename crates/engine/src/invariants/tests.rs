@@ -2,14 +2,18 @@
 
 use super::Checker;
 use crate::call::{CallMachine, CallSetup};
-use crate::io::{CarrierInput, DeskInput, HostInput, Input, LineTone, Output, SpeechInput, SynthesisInput};
+use crate::io::{
+    CarrierInput, ConsultInput, DeskInput, HostInput, Input, LineTone, Output, SpeechInput, SynthesisInput,
+};
 use crate::machine::Machine;
 use crate::scenario::{Fact, Moment, demo_agent, timeline};
-use base::{CallTime, ErrorClass, Failure, GenerationId, Millis, Pii, SttStreamId, ToolCallId, UtteranceId};
-use model::agent::{BrainChoice, Outbound};
+use base::{
+    CallTime, ErrorClass, Failure, GenerationId, JournalSeq, Millis, Pii, SttStreamId, ToolCallId, UtteranceId,
+};
+use model::agent::{BrainChoice, HandoffMode, Outbound};
 use model::call::{CallState, Direction};
 use model::generation::{AwaitedSlot, Finish, GenerationEvent};
-use model::journal::{HoldMode, Record};
+use model::journal::{ConsultOutcome, HoldMode, Record};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -42,6 +46,7 @@ struct Newest {
     end_ms: u64,
     played_ms: u64,
     tool: u64,
+    consult: JournalSeq,
 }
 
 const WORDS: &[&str] = &[
@@ -130,6 +135,8 @@ const TONES: &[LineTone] = &[
 fn rare(kind: u8, value: u8, text: Pii<String>) -> Input {
     let speech = Input::Speech;
     let carrier = Input::Carrier;
+    // About the newest one, which the rig knows.
+    let consult = |event| Input::Consult { id: JournalSeq(0), event };
     match kind % 40 {
         34 => match value % 8 {
             0 => carrier(CarrierInput::MediaLost),
@@ -154,6 +161,14 @@ fn rare(kind: u8, value: u8, text: Pii<String>) -> Input {
             4 | 5 => Input::Desk(DeskInput::Line { is_up: value > 128 }),
             6 => Input::Desk(DeskInput::Speaks),
             7 => Input::Desk(DeskInput::Said { text: "I am a colleague.".into() }),
+            9 => consult(ConsultInput::Left),
+            10 => consult(ConsultInput::Connected { by: "call:colleague".into() }),
+            11 => consult(ConsultInput::Ended { outcome: ConsultOutcome::Declined }),
+            13 | 14 => Input::Desk(DeskInput::Transfer {
+                to: "+4940555018".parse().expect("a number"),
+                mode: Some(HandoffMode::Warm),
+                brief: None,
+            }),
             8 => Input::Desk(DeskInput::Whisper { by: None, text: "Offer ten per cent.".into() }),
             _ => Input::Desk(DeskInput::Say { text: "A line from the desk.".into() }),
         },
@@ -185,6 +200,10 @@ impl Rig {
             agent.brain = BrainChoice::Local;
         }
         agent.handoff_to = has_person.then(|| "+4940555017".parse().expect("a number"));
+        if local {
+            agent.handoff.mode = HandoffMode::Warm;
+        }
+        agent.is_briefing = local && outbound && has_person;
         agent.timing.call_ms_max = 120_000;
         agent.outbound = Outbound {
             screen: has_person,
@@ -221,6 +240,7 @@ impl Rig {
                     self.newest = Newest { utterance: utterance.0, segment: 0, end_ms: 0, played_ms: 0, ..self.newest };
                 }
                 Output::RunTool { id, .. } => self.newest.tool = id.0,
+                Output::Consult { id, .. } => self.newest.consult = *id,
                 _ => {}
             }
             self.note(Fact::Out(output));
@@ -230,7 +250,10 @@ impl Rig {
         Ok(())
     }
 
-    fn feed(&mut self, input: Input) -> Result<(), TestCaseError> {
+    fn feed(&mut self, mut input: Input) -> Result<(), TestCaseError> {
+        if let Input::Consult { id, .. } = &mut input {
+            *id = self.newest.consult;
+        }
         match &input {
             Input::Synthesis { event: SynthesisInput::SegmentDone { end_ms, segment, .. }, .. } => {
                 self.newest.end_ms = *end_ms;

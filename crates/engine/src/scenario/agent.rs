@@ -26,6 +26,8 @@ pub fn demo_agent() -> Agent {
         tools: tools(),
         flow: None,
         handoff_to: None,
+        handoff: Default::default(),
+        is_briefing: false,
         hours: None,
         guardrails: Default::default(),
         record: false,

@@ -14,6 +14,7 @@
 //! | `tool` | `answers "…"`, `fails CLASS` |
 //! | `desk` | `takes-over [as WHO] [on-line]`, `barges-in …`, `hands-back`, `says "…"`, `whispers "…"`, `ends` |
 //! | `desk` | `line-lost`, `line-up`, `speaks`, `talks "…"`: the person who has the call, over their own line |
+//! | `colleague` | `connected`, `leaves`, or an outcome such as `declined`: the person who is asked for the caller |
 //! | `host` | `drain SECONDS`, `budget`, `overflow` |
 //! | `process` | `killed` |
 //! | `input` | `{…}`: any input, as it is recorded |
@@ -29,7 +30,8 @@
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `direction outbound`, `brain local`, `handoff +49…` | what call it is |
+//! | `direction outbound`, `brain local`, `handoff +49… [warm]` | what call it is |
+//! | `briefing "…"` | a call in which a person is told this about a caller |
 //! | `timing NAME MS`, `line NAME "…"`, `line back-channels "…" "…"` | the agent's settings |
 //! | `turns speculate on`, `turns patience quick`, `turns back-channels on`, `turns resume on`, `turns learn on` | how it takes turns |
 //! | `outbound screen on`, `outbound voicemail "…"`, `outbound introduction "…"`, `outbound menu "…"` | what it does on calls it placed |
@@ -38,7 +40,7 @@
 //! | `agent {…}` | fields of the agent, as it is stored |
 //! | `recorded`, `recorded deadlines` | a call that happened: nothing happens but what is written, and with `deadlines` not even these |
 use super::agent::demo_agent;
-use crate::io::{DeskInput, Input, LineTone, Overlap};
+use crate::io::{ConsultInput, DeskInput, Input, LineTone, Overlap};
 use base::ErrorClass;
 use model::agent::{Agent, BrainChoice};
 use model::call::{CallState, Direction};
@@ -190,6 +192,7 @@ pub(super) enum Action {
     ToolAnswers { text: String, of: Option<u64> },
     ToolFails { class: ErrorClass, of: Option<u64> },
     Desk(DeskInput),
+    Consult(ConsultInput),
     Drain(u64),
     Budget,
     OutsideHours,
@@ -282,7 +285,15 @@ impl Scenario {
             ["direction", "outbound"] => self.direction = Direction::Outbound,
             ["brain", "local"] => self.agent.brain = BrainChoice::Local,
             ["brain", "llm"] => self.agent.brain = BrainChoice::Llm { provider: None, model: None },
+            ["handoff", number, mode] => {
+                self.agent.handoff_to = Some(number.parse().map_err(|e| format!("{e}"))?);
+                self.agent.handoff.mode = word(mode)?;
+            }
             ["handoff", number] => self.agent.handoff_to = Some(number.parse().map_err(|e| format!("{e}"))?),
+            ["briefing", text] => {
+                self.agent.is_briefing = true;
+                self.agent.lines.greeting = quoted(text)?;
+            }
             ["timing", name, ms] => set_field(&mut self.agent.timing, name, Value::from(number(ms)?))?,
             ["line" | "lines", "back-channels", texts @ ..] => {
                 self.agent.lines.back_channels = texts.iter().map(|text| quoted(text)).collect::<Result<_, _>>()?;
@@ -448,6 +459,9 @@ pub(super) fn parse_action(words: &[&str]) -> Result<Action, String> {
         ["tool", "answers", text] => Action::ToolAnswers { text: quoted(text)?, of },
         ["tool", "fails", class] => Action::ToolFails { class: word(class)?, of },
         ["desk", rest @ ..] => Action::Desk(desk_action(rest)?),
+        ["colleague", "connected"] => Action::Consult(ConsultInput::Connected { by: "call:colleague".into() }),
+        ["colleague", "leaves"] => Action::Consult(ConsultInput::Left),
+        ["colleague", outcome] => Action::Consult(ConsultInput::Ended { outcome: word(&outcome.replace('-', "_"))? }),
         ["host", "drain", time] => Action::Drain(millis(time)?),
         ["host", "budget"] => Action::Budget,
         ["host", "outside-hours"] => Action::OutsideHours,
@@ -492,6 +506,15 @@ fn desk_action(words: &[&str]) -> Result<DeskInput, String> {
         ["talks", text] => DeskInput::Said { text: quoted(text)?.into() },
         ["whispers", text] => DeskInput::Whisper { by: None, text: quoted(text)?.into() },
         ["says", text] => DeskInput::Say { text: quoted(text)? },
+        ["transfers", to, rest @ ..] => {
+            let to = to.parse().map_err(|error| format!("{error}"))?;
+            let (mode, brief) = match rest {
+                [] => (None, None),
+                [mode] => (Some(word(mode)?), None),
+                [mode, brief, ..] => (Some(word(mode)?), Some(quoted(brief)?.into())),
+            };
+            DeskInput::Transfer { to, mode, brief }
+        }
         ["ends"] => DeskInput::End,
         _ => return Err(format!("nobody at the desk can `{}`", words.join(" "))),
     })

@@ -1,6 +1,8 @@
 //! What happened in a call as lines that people read and scenarios expect.
 
-use crate::io::{CarrierInput, DeskInput, HostInput, Input, Measure, Output, Overlap, SpeechInput, SynthesisInput};
+use crate::io::{
+    CarrierInput, ConsultInput, DeskInput, HostInput, Input, Measure, Output, Overlap, SpeechInput, SynthesisInput,
+};
 use base::CallTime;
 use model::call::Direction;
 use model::generation::GenerationEvent;
@@ -75,6 +77,9 @@ pub fn describe_input(input: &Input) -> String {
         Input::Tool { id: which, result: Ok(text) } => format!("tool {} answers {text:?}", id(which.0)),
         Input::Tool { id: which, result: Err(failure) } => format!("tool {} fails {}", id(which.0), failure.class),
         Input::Desk(input) => describe_desk(input),
+        Input::Consult { event: ConsultInput::Connected { by }, .. } => format!("colleague connected {by}"),
+        Input::Consult { event: ConsultInput::Ended { outcome }, .. } => format!("colleague {}", outcome.name()),
+        Input::Consult { event: ConsultInput::Left, .. } => "colleague leaves".into(),
         Input::Host(HostInput::Drain { deadline }) => format!("host drain {deadline}"),
         Input::Host(HostInput::BudgetExhausted) => "host budget".into(),
         Input::Host(HostInput::OutsideHours) => "host outside-hours".into(),
@@ -178,6 +183,9 @@ pub fn describe_output(output: &Output) -> String {
         Output::RunTool { name, args, id: which, .. } => format!("run-tool {name} {args} ({})", id(which.0)),
         Output::CancelTool { id: which } => format!("cancel-tool {}", id(which.0)),
         Output::Transfer { to, .. } => format!("transfer {}", to.expose()),
+        Output::Consult { to, text, .. } => format!("consult {} {:?}", to.expose(), text.expose()),
+        Output::EndConsult { .. } => "end-consult".into(),
+        Output::TakeCaller => "take-caller".into(),
         Output::HangUp { unsaid: None } => "hang-up".into(),
         Output::HangUp { unsaid: Some(words) } => format!("hang-up saying {words:?}"),
         Output::Live(kind) => format!("live {}", describe_live(kind)),
@@ -209,6 +217,10 @@ fn describe_entry(entry: &Entry) -> String {
         }
         Entry::SlotAsked(slot) => format!("slot-asked {} {}", slot.tool, slot.slot),
         Entry::HandoffRequested { reason } => format!("handoff {reason}"),
+        Entry::ConsultBegan { to } => format!("consult {}", to.expose()),
+        Entry::ConsultEnded { outcome } => format!("consult-ended {}", outcome.name()),
+        Entry::Briefing => "briefing".into(),
+        Entry::BriefAnswered { accepted } => format!("brief-answered {}", if *accepted { "yes" } else { "no" }),
         Entry::TakenOver { by, mode, .. } => {
             let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
             format!("taken-over {}{by}", mode.name())

@@ -71,6 +71,7 @@ pub(super) struct World {
     generation: u64,
     utterance: u64,
     tool: u64,
+    consult: base::JournalSeq,
     words: String,
     voice: Voice,
     journal: Vec<Record>,
@@ -169,6 +170,7 @@ impl World {
             generation: 0,
             utterance: 0,
             tool: 0,
+            consult: base::JournalSeq(0),
             words: String::new(),
             voice: Voice::default(),
             journal: Vec::new(),
@@ -326,6 +328,7 @@ impl World {
                     self.later_input(TOOL_MS, Input::Tool { id: *id, result });
                 }
             }
+            Output::Consult { id, .. } => self.consult = *id,
             Output::Transfer { .. } if self.auto.carrier => {
                 self.later_input(CARRIER_MS, Input::Carrier(CarrierInput::TransferDone { ok: true }));
             }
@@ -508,6 +511,7 @@ impl World {
             Action::ToolAnswers { text, of } => tool(of, Ok(text.clone())),
             Action::ToolFails { class, of } => tool(of, Err(Failure::new(*class, "scripted"))),
             Action::Desk(input) => Some(Input::Desk(input.clone())),
+            Action::Consult(event) => Some(Input::Consult { id: self.consult, event: event.clone() }),
             Action::Drain(ms) => Some(Input::Host(HostInput::Drain { deadline: CallTime(*ms) })),
             Action::Budget => Some(Input::Host(HostInput::BudgetExhausted)),
             Action::OutsideHours => Some(Input::Host(HostInput::OutsideHours)),

@@ -152,6 +152,9 @@ fn expected(output: &Output) -> Option<String> {
         | Output::RunTool { .. }
         | Output::CancelTool { .. }
         | Output::Transfer { .. }
+        | Output::Consult { .. }
+        | Output::EndConsult { .. }
+        | Output::TakeCaller
         | Output::HangUp { .. }
         | Output::Ended { .. } => Some(told),
         Output::OpenStt { .. }

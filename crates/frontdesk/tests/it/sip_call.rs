@@ -352,3 +352,158 @@ async fn a_caller_who_cannot_be_handed_over_is_told_and_nobody_says_it_worked() 
     assert!(faults.len() == 1 && faults[0]["stage"] == "carrier", "{faults:#?}");
     assert_eq!(detail.heard().last(), Some(&GOODBYE), "{:#?}", detail.heard());
 }
+
+const BRIEF: &str = "Maria Braun waits for a new fork since Monday.";
+const REACHED_NOBODY: &str =
+    "I'm sorry, I could not reach a colleague. You are back with me. What else can I do for you?";
+
+/// A caller for whom a colleague behind the same trunk is asked, as the desk wants it.
+async fn asks_a_colleague(script: &[&'static str]) -> (Office, Phone) {
+    let colleague = Phone::start(Options { user: COLLEAGUE.into(), ..Options::default() }).await;
+    let caller = Phone::start(Options { user: CALLER.into(), ..Options::default() }).await;
+    let office = Office::with(script, caller, &colleague.host()).await;
+    office.is_called().await;
+    office.hears_out(0, "the greeting").await;
+    let path = format!("/api/v1/calls/{}/transfer", live_call(&office).await);
+    let wish = json!({ "to": COLLEAGUE, "mode": "warm", "brief": BRIEF });
+    let asked_ms = office.phone.tell("transfers 603").await;
+    let (status, told) = office.server.post(&path, &wish).await;
+    assert!(status.is_success(), "{status} {told}");
+    let incoming = colleague.next("incoming", 0, LONG).await;
+    let invite = incoming["message"].as_str().expect("a message");
+    assert!(invite.starts_with(&format!("INVITE sip:{COLLEAGUE}@")) && invite.contains(NUMBER), "{invite}");
+    office.hears_out(asked_ms, "that somebody is asked").await;
+    (office, colleague)
+}
+
+impl Office {
+    /// The call of this direction, as soon as its row says that it is over.
+    async fn ended_of(&self, direction: &str) -> Detail {
+        let id = poll(Duration::from_secs(15), "the end of a call in its row", async || {
+            let (_, list) = self.server.get("/api/v1/calls").await;
+            let call = list["items"].as_array()?.iter().find(|call| call["direction"] == direction)?.clone();
+            call["ended_at_ms"].is_i64().then(|| call["id"].as_str().expect("an id").to_owned())
+        });
+        self.server.detail(&id.await).await
+    }
+}
+
+/// A voice of so long, spoken into this telephone.
+async fn speaks(phone: &Phone, ms: u64) -> u64 {
+    let file = phone.folder().join("words.wav");
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut wav = hound::WavWriter::create(&file, spec).expect("a file");
+    voice(ms).into_iter().for_each(|sample| wav.write_sample(sample).expect("written"));
+    wav.finalize().expect("written");
+    phone.tell(&format!("say {}", file.display())).await
+}
+
+/// Waits until something was heard at this telephone from now on, and it is quiet again.
+async fn hears(phone: &Phone, seen: usize, what: &str) {
+    phone.until(LONG, what, |phone| phone.sounds().get(seen)?.to_ms).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_colleague_hears_the_brief_takes_the_caller_and_the_two_talk() {
+    let (office, colleague) = asks_a_colleague(&["Hello, this is Kim.", "Hello Kim."]).await;
+    colleague.tell("answer 200").await;
+    let seen = colleague.sounds().len();
+    hears(&colleague, seen, "the brief").await;
+    colleague.tell("keys 1").await;
+    poll(SHORTLY, "the two are connected", async || {
+        (office.server.detail(&inbound(&office).await).await.entries("taken_over").len() == 1).then_some(())
+    })
+    .await;
+    // What either says is heard by the other.
+    office.phone.until(LONG, "the last word of the agent", |phone| phone.sounds().last()?.to_ms).await;
+    let seen = office.phone.sounds().len();
+    speaks(&colleague, 1_500).await;
+    hears(&office.phone, seen, "the colleague's voice").await;
+    let seen = colleague.sounds().len();
+    speaks(&office.phone, 1_500).await;
+    hears(&colleague, seen, "the caller's voice").await;
+    colleague.tell("hang_up").await;
+    let over = office.phone.next("over", 0, SHORTLY).await;
+    assert_eq!(over["status"], 200, "{over}");
+
+    let call = office.ended_of("inbound").await;
+    assert_eq!((&call.call()["state"], &call.call()["ended_reason"]), (&json!("completed"), &json!("transferred")));
+    assert_eq!(call.texts("consult_ended", "outcome"), ["accepted"]);
+    assert_eq!(call.texts("person_turn", "text"), ["Hello, this is Kim."]);
+    assert_eq!(call.texts("caller_turn", "text"), ["Hello Kim."]);
+    call.assert_sound();
+    office.world.assert_replays(call.id()).await;
+    let brief = office.ended_of("outbound").await;
+    assert_eq!((&brief.call()["state"], &brief.call()["number"]), (&json!("completed"), &json!(NUMBER)));
+    assert!(brief.heard().concat().contains(BRIEF), "{:#?}", brief.heard());
+    assert_eq!(brief.entries("brief_answered")[0]["accepted"], true);
+    assert_eq!(call.texts("taken_over", "by"), [format!("call:{}", brief.id())]);
+    office.world.assert_replays(brief.id()).await;
+    office.server.is_idle_again().await;
+    let log = office.server.log();
+    assert!(!log.contains(COLLEAGUE) && !log.contains("Maria") && !log.contains("panicked"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_colleague_who_does_not_answer_leaves_the_caller_with_the_agent() {
+    let (office, colleague) = asks_a_colleague(&[SATURDAY]).await;
+    let refused_ms = office.phone.tell("transfers 603").await;
+    colleague.tell("answer 480").await;
+    office.hears_out(refused_ms, "that nobody was reached").await;
+    office.asks(SATURDAY).await;
+    office.phone.tell("hang_up").await;
+    let call = office.ended_of("inbound").await;
+    assert_eq!(call.texts("consult_ended", "outcome"), ["no_answer"]);
+    assert_eq!(call.heard()[2..], [REACHED_NOBODY, OPENING], "{:#?}", call.heard());
+    call.assert_sound();
+    office.world.assert_replays(call.id()).await;
+    office.server.is_idle_again().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_colleague_whose_caller_hangs_up_during_the_brief_is_told_and_let_go() {
+    let (office, colleague) = asks_a_colleague(&[]).await;
+    colleague.tell("answer 200").await;
+    colleague.until(LONG, "the brief begins", |phone| phone.sounds().last().copied()).await;
+    office.phone.tell("hang_up").await;
+    colleague.next("over", 0, LONG).await;
+    let call = office.ended_of("inbound").await;
+    assert_eq!(call.texts("consult_ended", "outcome"), ["withdrawn"]);
+    let brief = office.ended_of("outbound").await;
+    assert_eq!(brief.call()["ended_reason"], "caller_gone");
+    assert!(
+        brief.heard().last().is_some_and(|line| line.starts_with("The caller has hung up")),
+        "{:#?}",
+        brief.heard()
+    );
+    office.server.is_idle_again().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_hangs_up_on_a_colleague_ends_both_calls() {
+    let (office, colleague) = asks_a_colleague(&["Yes, please."]).await;
+    colleague.tell("answer 200").await;
+    hears(&colleague, colleague.sounds().len(), "the brief").await;
+    speaks(&colleague, 800).await;
+    poll(SHORTLY, "a yes takes the call, too", async || {
+        (office.server.detail(&inbound(&office).await).await.entries("taken_over").len() == 1).then_some(())
+    })
+    .await;
+    office.phone.tell("hang_up").await;
+    colleague.next("over", 0, SHORTLY).await;
+    assert_eq!(office.ended_of("outbound").await.call()["ended_reason"], "transferred");
+    assert_eq!(office.ended_of("inbound").await.call()["ended_reason"], "hung_up");
+}
+
+/// The call of the caller.
+async fn inbound(office: &Office) -> String {
+    let (_, list) = office.server.get("/api/v1/calls").await;
+    let calls = list["items"].as_array().expect("a list");
+    let call = calls.iter().find(|call| call["direction"] == "inbound").expect("the caller's");
+    call["id"].as_str().expect("an id").to_owned()
+}

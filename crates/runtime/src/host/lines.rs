@@ -1,15 +1,17 @@
 //! What the engine wants to be heard: utterances, held or not, interludes, and lines that must be ready before they are
 //! needed.
 
-use super::{CallHost, Link};
+use super::{CallHost, HostMessage, Link};
 use crate::phrases::{Found, Renderer, VoiceKey};
+use crate::platform;
 use crate::service::TtsSession;
 use base::wire::Wire;
 use base::{ErrorClass, UtteranceId};
-use carriers::protocol::MediaCommand;
+use carriers::protocol::{CallAction, MediaCommand, Way};
 use engine::io::{Input, SynthesisInput};
 use model::routing::Stage;
 use providers::tts::TtsOpen;
+use std::sync::Arc;
 
 /// Lines that the engine wants to have ready.
 #[derive(Default)]
@@ -135,9 +137,13 @@ impl CallHost {
         self.queue(Input::Synthesis { utterance, event });
     }
 
-    /// Presses keys of the telephone: as tones in the audio, which any carrier takes.
+    /// Presses keys of the telephone: by the audio path or by a request where the carrier takes them so, otherwise as tones in the
+    /// audio, which any carrier takes.
     pub(super) fn press(&mut self, utterance: UtteranceId, keys: &str) {
         if self.write_nothing(utterance) {
+            return;
+        }
+        if self.press_beside_audio(utterance, keys) {
             return;
         }
         let pcm = media::dtmf::pressed(self.mouth.rate_hz(), keys);
@@ -145,6 +151,37 @@ impl CallHost {
         let event = self.mouth.interlude(utterance, &pcm).map(done);
         let event = event.unwrap_or(SynthesisInput::Failed { class: ErrorClass::Internal });
         self.queue(Input::Synthesis { utterance, event });
+    }
+
+    fn press_beside_audio(&mut self, utterance: UtteranceId, keys: &str) -> bool {
+        let [done, over] = pressed(utterance);
+        if let Some(link) = self.link.as_mut().filter(|link| link.protocol.takes_keys()) {
+            link.protocol.on_command(MediaCommand::Keys(keys), &mut self.out);
+            self.queue(done);
+            self.queue(over);
+            return true;
+        }
+        let Some((control, carrier_ref)) = self.shared.control(&self.call.carrier).zip(self.call.carrier_ref.clone())
+        else {
+            return false;
+        };
+        if !matches!(control.act(&carrier_ref, CallAction::Press(keys), crate::wall_ms()), Ok(Way::Request(_))) {
+            return false;
+        }
+        let (shared, own, keys, id) = (Arc::clone(&self.shared), self.own.clone(), keys.to_owned(), self.call.id);
+        self.shared.tasks.spawn(async move {
+            let action = CallAction::Press(&keys);
+            if let Err(failure) = platform::act(&shared.egress, control.as_ref(), &carrier_ref, action).await {
+                tracing::warn!(call = %id, %failure, "the platform did not press the keys");
+                let event = SynthesisInput::Failed { class: failure.class };
+                let _ = own.send(HostMessage::Input(Input::Synthesis { utterance, event })).await;
+                return;
+            }
+            for input in [done, over] {
+                let _ = own.send(HostMessage::Input(input)).await; // The call may be over.
+            }
+        });
+        true
     }
 
     pub(super) fn stop_playout(&mut self, utterance: UtteranceId) {
@@ -168,4 +205,10 @@ impl CallHost {
             ears.stopped();
         }
     }
+}
+
+/// The engine is told in the terms of a sound of no length.
+fn pressed(utterance: UtteranceId) -> [Input; 2] {
+    let done = Input::Synthesis { utterance, event: SynthesisInput::Wordless { end_ms: 1 } };
+    [done, Input::Playout { utterance, played_ms: 1, finished: true }]
 }

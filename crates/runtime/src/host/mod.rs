@@ -15,6 +15,7 @@ mod together;
 mod tools;
 
 use crate::bill::BillLine;
+use crate::consult::News;
 use crate::node::{AttachError, Shared, refuse};
 use crate::reading::{self, Over};
 use crate::router::{Routes, Tell};
@@ -58,6 +59,8 @@ pub(crate) struct CallSetup {
     pub(crate) past: Vec<Record>,
     /// A visitor of a website has it: `Some(true)` when they write. They may come back to it.
     pub(crate) visit: Option<bool>,
+    /// Who hears of a call to a person for whom a caller waits.
+    pub(crate) news: Option<mpsc::Sender<News>>,
 }
 
 /// A media socket that has said who it is.
@@ -130,6 +133,10 @@ pub(crate) struct CallHost {
     stt: Option<(SttStreamId, SttSession)>,
     brain: Option<(GenerationId, BrainSession)>,
     tools: HashMap<base::ToolCallId, AbortHandle>,
+    /// A person who is asked for the caller; letting go of it lets them go.
+    consult: Option<(JournalSeq, oneshot::Sender<()>)>,
+    /// Who hears of a call to a person for whom a caller waits.
+    news: Option<mpsc::Sender<News>>,
     /// Who serves each stage.
     routes: Routes,
     bill: Bill,
@@ -181,7 +188,7 @@ impl CallHost {
         let routes = Routes::new(&shared.services, &context);
         routes.warm();
         let bill = context.bill.clone();
-        let desk = Desk::new();
+        let desk = Desk::new(setup.agent.is_briefing);
         let channels = Channels { messages: own.clone(), live: live.clone(), door: desk.door.clone() };
         let host = Self {
             shared,
@@ -204,6 +211,8 @@ impl CallHost {
             stt: None,
             brain: None,
             tools: HashMap::new(),
+            consult: None,
+            news: setup.news,
             routes,
             bill,
             journal,

@@ -1,6 +1,7 @@
 //! Doing what the engine asks. Nothing here waits: what takes time runs in a task that reports back as an input.
 
 use super::{CallHost, HostMessage, tools};
+use crate::consult::{self, Asked, News};
 use crate::platform;
 use crate::service::SttCommand;
 use base::wire::Wire;
@@ -17,6 +18,7 @@ use providers::stt::SttOpen;
 use std::sync::Arc;
 use std::time::Duration;
 use store::journal_writer::wait_durable;
+use tokio::sync::oneshot;
 
 impl CallHost {
     /// Drains the engine. Inputs that performing an output gives rise to go through the queue, never back at once.
@@ -59,6 +61,11 @@ impl CallHost {
                 }
             }
             Output::Transfer { to, durable } => self.transfer(to, durable),
+            Output::Consult { id, to, text } => self.consult(id, to, text),
+            Output::EndConsult { id } => {
+                self.consult.take_if(|(asked, _)| *asked == id);
+            }
+            Output::TakeCaller => self.take_caller(),
             Output::HangUp { unsaid } => self.hang_up(unsaid),
             Output::Prepare { texts } => self.prepare(texts),
             Output::HoldUtterance { utterance } => {
@@ -77,6 +84,7 @@ impl CallHost {
             Output::Measure(measure) => count(&measure),
             Output::Ended { reason, state } => {
                 self.shared.mark_over(self.call.id);
+                self.tell_of_person(News::Over { reason: reason.clone(), state });
                 self.ended = Some((reason, state));
             }
         }
@@ -90,6 +98,9 @@ impl CallHost {
             }
             Entry::State { state } => self.note_state(*state),
             Entry::Fault { stage, class } => self.routes.blame(stage, *class),
+            Entry::ConsultEnded { outcome } => {
+                metrics::counter!("frontdesk_consults_total", "outcome" => outcome.name()).increment(1);
+            }
             _ => {}
         }
         if let Err(error) = self.journal.append(record) {
@@ -242,6 +253,36 @@ impl CallHost {
             let ok = moved == Moved::Now;
             let _ = own.send(HostMessage::Input(Input::Carrier(CarrierInput::TransferDone { ok }))).await;
         });
+    }
+
+    /// Has a person called for the caller.
+    fn consult(&mut self, id: JournalSeq, to: PhoneNumber, text: Pii<String>) {
+        let (keep, gone) = oneshot::channel();
+        self.consult = Some((id, keep));
+        let asked = Asked {
+            id,
+            scope: self.scope,
+            call: self.call.clone(),
+            agent: Arc::clone(&self.agent),
+            to,
+            text,
+            door: self.desk.door.clone(),
+            messages: self.own.clone(),
+        };
+        let node = crate::Node::of(Arc::clone(&self.shared));
+        self.shared.tasks.spawn(consult::consult(node, asked, self.journal.durable(), gone));
+    }
+
+    /// The person who was told about a caller takes the call. What they say from here on is written down there.
+    fn take_caller(&mut self) {
+        self.stt = None;
+        self.tell_of_person(News::TakesCaller);
+    }
+
+    fn tell_of_person(&self, news: News) {
+        if let Some(told) = &self.news {
+            let _ = told.try_send(news); // Whoever waited may have gone.
+        }
     }
 
     /// Ends the call on the carrier's side. Words that no voice of ours could speak are left to the carrier's own.

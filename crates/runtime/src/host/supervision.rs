@@ -90,7 +90,8 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new() -> Self {
+    /// `is_deaf`: what is said here is written down in another call.
+    pub(super) fn new(is_deaf: bool) -> Self {
         let (frames, _) = broadcast::channel(limits::TAP_FRAMES_MAX);
         let (sender, voices) = mpsc::channel(limits::AUDIO_IN_FRAMES_MAX);
         let door = Door {
@@ -102,7 +103,7 @@ impl Desk {
             held: Arc::new(watch::Sender::new(Held::default())),
         };
         let (lines, words) = (Vec::new(), String::new());
-        Self { door, voices, lines, speaking: None, claimed: None, ears: None, stt: None, is_deaf: false, words }
+        Self { door, voices, lines, speaking: None, claimed: None, ears: None, stt: None, is_deaf, words }
     }
 
     /// Lets supervisors hear this.
@@ -331,7 +332,7 @@ mod tests {
     use super::*;
 
     fn desk(lines: &[(u64, &str)]) -> Desk {
-        let mut desk = Desk::new();
+        let mut desk = Desk::new(false);
         desk.lines = lines.iter().map(|(line, by)| (*line, (*by).to_owned())).collect();
         desk
     }

@@ -106,6 +106,7 @@ impl Node {
         address: WebhookKind,
     ) -> Option<Reply> {
         let control = self.shared.control(carrier)?;
+        self.shared.note_reached_at(base_url);
         if request.method != "POST" && !control.takes_queries() {
             return Some(Reply { headers: vec![("allow", "POST".into())], ..plain(405) });
         }

@@ -1,14 +1,15 @@
 //! How calls go out: one attempt, one request, and never a second one while nobody knows about the first.
 
 use super::{Node, RefuseReason};
+use crate::consult::Briefed;
 use crate::lines::Lines;
 use crate::platform;
 use base::wire::HttpRequest;
 use base::{AgentId, CallId, Failure, Millis, PhoneNumber, limits};
-use carriers::protocol::{DialAttempt, DialReply};
+use carriers::protocol::{Capability, DialAttempt, DialReply};
 use engine::io::{CarrierInput, Input};
 use model::business::TenantScope;
-use model::call::{CallState, Direction};
+use model::call::{Call, CallState, Direction};
 use std::sync::Arc;
 
 /// A call to be placed.
@@ -56,6 +57,43 @@ impl Node {
         if let Some(answer) = self.dial_elsewhere(&scope, &request).await {
             return answer;
         }
+        self.shared.note_reached_at(&request.base_url);
+        self.dial_here(scope, request, None).await
+    }
+
+    /// Places a call to a person, in which they are told about a caller of this node.
+    pub(crate) async fn dial_briefed(
+        &self,
+        scope: TenantScope,
+        request: DialRequest,
+        briefed: Briefed,
+    ) -> Result<CallId, DialError> {
+        self.dial_here(scope, request, Some(briefed)).await
+    }
+
+    /// By which line a person can be called for this caller: the one that they came by, or else the first of the business that can
+    /// place calls.
+    pub(crate) async fn line_out(&self, scope: &TenantScope, call: &Call) -> Option<(String, PhoneNumber)> {
+        let places = |carrier: &str| {
+            let is_here = self.shared.lines(carrier).is_some() || self.shared.control(carrier).is_some();
+            let descriptor = carriers::registry::descriptor(carrier);
+            is_here && descriptor.is_some_and(|known| known.can(Capability::TransferWarm))
+        };
+        let own = call.number.as_ref().and_then(|number| number.parse().ok());
+        if let Some(number) = own.filter(|_| places(&call.carrier)) {
+            return Some((call.carrier.clone(), number));
+        }
+        let numbers = self.shared.store.numbers(scope, None).await.ok()?;
+        let other = numbers.into_iter().find(|number| places(&number.carrier))?;
+        Some((other.carrier, other.number))
+    }
+
+    async fn dial_here(
+        &self,
+        scope: TenantScope,
+        request: DialRequest,
+        briefed: Option<Briefed>,
+    ) -> Result<CallId, DialError> {
         let control = self.shared.control(&request.carrier).ok_or(DialError::NoCarrier)?;
         self.plan_admits(&scope, Direction::Outbound).await?;
         let slot = self.admit(&scope, Direction::Outbound)?;
@@ -66,7 +104,12 @@ impl Node {
         let mut call = self.new_call(&scope, agent.agent.id, Direction::Outbound, control.name());
         call.customer = Some(request.to.expose().to_owned().into());
         call.number = Some(request.from.expose().to_owned());
-        let agent = self.version_for(&scope, agent, &mut call).await;
+        let mut agent = self.version_for(&scope, agent, &mut call).await;
+        if let Some(briefed) = briefed {
+            agent = briefed.agent.clone();
+            // Somebody may pick up before the platform has answered us.
+            self.shared.brief_in(call.id, briefed);
+        }
         let base_url = self.shared.settings.public_url.clone().unwrap_or(request.base_url);
         let mark = address_mark(&scope, call.id);
         let media_base = self.media_url().unwrap_or_else(|| base_url.clone()).replacen("http", "ws", 1);
@@ -111,6 +154,7 @@ impl Node {
                 Ok(id)
             }
             DialReply::Refused(failure) => {
+                self.shared.briefing_of(id);
                 self.close_row(&scope, id, CallState::Failed, failure.class.name()).await;
                 Err(DialError::Carrier(failure))
             }

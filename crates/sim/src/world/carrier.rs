@@ -2,11 +2,11 @@
 
 use super::plan::{Event, Plan};
 use super::swarm::Trouble;
-use base::Millis;
+use base::{JournalSeq, Millis};
 use engine::Input;
-use engine::io::{CarrierInput, DeskInput, HostInput};
+use engine::io::{CarrierInput, ConsultInput, DeskInput, HostInput};
 use model::call::{CallState, Direction};
-use model::journal::HoldMode;
+use model::journal::{ConsultOutcome, HoldMode};
 
 /// What the desk says through the agent.
 pub const DESK_WORDS: &str = "A word from the desk.";
@@ -82,6 +82,22 @@ pub fn transfer(plan: &mut Plan) {
     if ok && plan.chance.happens(0.5) {
         plan.after(ms / 2, Event::Media(false));
     }
+}
+
+/// A person is to be brought to the caller.
+pub fn consult(plan: &mut Plan, id: JournalSeq) {
+    if plan.strikes(Trouble::TransferSilent) {
+        return;
+    }
+    let ms = plan.ms(200, 60_000);
+    if plan.strikes(Trouble::TransferRefused) {
+        let outcome = *plan.chance.one_of(&[ConsultOutcome::Declined, ConsultOutcome::Busy, ConsultOutcome::Failed]);
+        plan.tell(ms, Input::Consult { id, event: ConsultInput::Ended { outcome } });
+        return;
+    }
+    plan.tell(ms, Input::Consult { id, event: ConsultInput::Connected { by: "call:colleague".into() } });
+    let talk_ms = plan.ms(500, 60_000);
+    plan.tell(ms + talk_ms, Input::Consult { id, event: ConsultInput::Left });
 }
 
 /// The line is to be cut.

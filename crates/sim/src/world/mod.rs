@@ -28,7 +28,7 @@ use engine::io::{CarrierInput, SpeechInput};
 use engine::scenario::{Fact, Moment, demo_agent, timeline};
 use engine::{CallMachine, CallSetup, Input, Machine, Output, Phase};
 use laws::Laws;
-use model::agent::{Agent, Patience};
+use model::agent::{Agent, HandoffMode, Patience};
 use model::call::Direction;
 use model::journal::{Entry, Party, Record};
 use plan::{Event, Plan};
@@ -353,6 +353,8 @@ impl World {
             }
             Output::CancelTool { id } => self.tools.cancel(*id),
             Output::Transfer { .. } => carrier::transfer(plan),
+            Output::Consult { id, .. } => carrier::consult(plan, *id),
+            Output::EndConsult { .. } | Output::TakeCaller => {}
             Output::HangUp { .. } => carrier::hang_up(plan),
             Output::Ended { .. } => {
                 self.is_over = true;
@@ -589,6 +591,7 @@ fn draw_agent(plan: &mut Plan, direction: Direction) -> Agent {
     agent.timing.call_ms_max = *plan.chance.one_of(&[30_000, 120_000, 300_000]);
     if plan.chance.happens(0.5) {
         agent.handoff_to = "+4930123456".parse().ok();
+        agent.handoff.mode = *plan.chance.one_of(&[HandoffMode::Cold, HandoffMode::Warm]);
     }
     agent.turns.speculate = plan.chance.happens(0.5);
     agent.turns.patience = *plan.chance.one_of(&[Patience::Quick, Patience::Normal, Patience::Patient]);

@@ -138,7 +138,13 @@ async fn echo(office: Arc<Office>, mut line: Line) {
                 let _ = line.to_leg.try_send(Wire::Binary(bytes.clone()));
                 let _ = line.to_leg.try_send(framing::mark(&count.to_string()));
             }
-            Wire::Text(text) => office.note(|seen| seen.words.push(text.clone())),
+            Wire::Text(text) => {
+                office.note(|seen| seen.words.push(text.clone()));
+                // Keys come back, too.
+                if let Some(key) = text.strip_prefix("dtmf ") {
+                    let _ = line.to_leg.try_send(Wire::Text(format!("press {key}")));
+                }
+            }
             _ => {}
         }
         if count >= office.manners.frames_max {

@@ -127,6 +127,7 @@ export const phases = {
   speaking: "Speaking",
   waiting_tool: "Looking it up",
   paused: "The line is gone; waiting for it",
+  consulting: "A person is being called",
   with_human: "A person has the call",
   ending: "Saying goodbye",
   connected: "Connected",

@@ -127,6 +127,7 @@ export const phases: Messages["phases"] = {
   speaking: "बोल रहा है",
   waiting_tool: "देख रहा है",
   paused: "लाइन चली गई; उसका इंतज़ार है",
+  consulting: "एक व्यक्ति को फ़ोन किया जा रहा है",
   with_human: "कॉल एक व्यक्ति के पास है",
   ending: "विदा ले रहा है",
   connected: "जुड़ गया",

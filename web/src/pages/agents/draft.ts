@@ -64,6 +64,7 @@ export interface AgentDraft {
   tools: Tool[];
   flow?: Flow | null;
   handoff_to: string | null;
+  handoff: { mode: "cold" | "warm"; accept_key: string; ring_ms_max: number };
   record: boolean;
   /** Null: around the clock. */
   hours?: AgentHours | null;
@@ -103,6 +104,12 @@ export const LINES = [
   "confirm",
   "not_done",
   "handoff",
+  "handoff_waiting",
+  "handoff_failed",
+  "brief",
+  "brief_ask",
+  "brief_declined",
+  "brief_gone",
   "call_back",
   "handed_back",
   "give_up",

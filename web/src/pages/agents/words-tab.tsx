@@ -65,6 +65,33 @@ export function WordsTab({ draft, set, editable }: TabProps) {
             }
           />
         </div>
+        {draft.handoff_to !== null && (
+          <div className="mt-4 grid gap-4 sm:grid-cols-2">
+            <Select
+              label={t("agent_fields.handoff_mode")}
+              hint={t("agent_hints.handoff_mode")}
+              value={draft.handoff.mode}
+              onChange={(event) =>
+                set({ handoff: { ...draft.handoff, mode: event.target.value === "warm" ? "warm" : "cold" } })
+              }
+              options={[
+                { value: "cold", label: t("agent_fields.handoff_cold") },
+                { value: "warm", label: t("agent_fields.handoff_warm") },
+              ]}
+            />
+            {draft.handoff.mode === "warm" && (
+              <TextField
+                label={t("agent_fields.accept_key")}
+                hint={t("agent_hints.accept_key")}
+                pattern="[0-9*#]"
+                maxLength={1}
+                required
+                value={draft.handoff.accept_key}
+                onChange={(event) => set({ handoff: { ...draft.handoff, accept_key: event.target.value } })}
+              />
+            )}
+          </div>
+        )}
         <div className="mt-4">
           <TextArea
             label={t("agent_fields.persona")}

@@ -145,6 +145,7 @@ fn agent(id: AgentId, business: BusinessId, tool_url: &str) -> Agent {
         tools: tools(tool_url),
         flow: None,
         handoff_to: None,
+        handoff: Default::default(),
         hours: None,
         guardrails: Default::default(),
         record: false,
