@@ -12,6 +12,7 @@ mod on_device_call;
 mod phones_call;
 mod providers;
 mod quick_start;
+mod recordings;
 mod replay;
 mod rig;
 mod sip_call;
