@@ -6,13 +6,13 @@ use local::language::{LanguageModels, Names};
 use local::models::ModelDir;
 use local::speech::{NeuralVad, Recognizer, Synthesizer, TurnJudge};
 use model::business::TenantScope;
+use runtime::documents::recordings::Ears;
 #[cfg(feature = "gguf")]
 use runtime::on_device::PhrasingBrain;
 use runtime::on_device::{Elsewhere, LocalBrain, LocalEmbed, LocalJudge, LocalStt, LocalTts, StoredMinds, model_slots};
 use runtime::service::{BrainService, EmbedService};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use runtime::documents::recordings::Ears;
 use store::Store;
 use tokio::sync::Semaphore;
 

@@ -208,8 +208,8 @@ const VERBS: &[&str] =
 const SUBJECTS: &[&str] = &["you", "i", "we", "it", "there", "they"];
 /// What leads to a question or an answer and is none of it.
 const LEADS: &[&str] = &[
-    "um", "uh", "uhm", "er", "hm", "hi", "hello", "hey", "okay", "ok", "so", "well", "and", "but", "oh", "ah", "right", "alright",
-    "sure", "please", "thanks", "great", "good", "perfect", "actually", "sorry", "also", "then", "now",
+    "um", "uh", "uhm", "er", "hm", "hi", "hello", "hey", "okay", "ok", "so", "well", "and", "but", "oh", "ah", "right",
+    "alright", "sure", "please", "thanks", "great", "good", "perfect", "actually", "sorry", "also", "then", "now",
 ];
 /// The same, of several words.
 const LEAD_PHRASES: &[&str] = &[
@@ -310,7 +310,8 @@ fn is_filler(sentence: &str) -> bool {
 fn is_back_channel(text: &str) -> bool {
     let said = plain(text);
     let words: Vec<&str> = said.split(' ').filter(|word| !word.is_empty()).collect();
-    words.len() <= 2 && words.iter().all(|word| LEADS.contains(word) || matches!(*word, "mhm" | "yeah" | "yes" | "aha" | "huh"))
+    words.len() <= 2
+        && words.iter().all(|word| LEADS.contains(word) || matches!(*word, "mhm" | "yeah" | "yes" | "aha" | "huh"))
 }
 
 /// Without "hi" and "okay, and": as somebody would write it down.
@@ -318,7 +319,8 @@ fn without_lead(sentence: &str) -> String {
     let mut rest = sentence.trim();
     loop {
         let lower = plain(rest);
-        let phrase = LEAD_PHRASES.iter().find(|phrase| lower.starts_with(**phrase)).map(|phrase| phrase.split(' ').count());
+        let phrase =
+            LEAD_PHRASES.iter().find(|phrase| lower.starts_with(**phrase)).map(|phrase| phrase.split(' ').count());
         let word = lower.split(' ').next().is_some_and(|word| LEADS.contains(&word)).then_some(1);
         let after = phrase.or(word).map(|words| after_words(rest, words));
         // "Right." and "Thank you." alone are all that was said.
@@ -342,7 +344,8 @@ fn after_words(text: &str, words: usize) -> &str {
 
 /// Lower case, letters and digits and what is within words, one blank between.
 fn plain(text: &str) -> String {
-    let kept: String = text.to_lowercase().chars().map(|c| if c.is_alphanumeric() || c == '\'' { c } else { ' ' }).collect();
+    let kept: String =
+        text.to_lowercase().chars().map(|c| if c.is_alphanumeric() || c == '\'' { c } else { ' ' }).collect();
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -9,8 +9,8 @@
 //! parsers are kept on a leash. [`recording`] decodes recorded calls there, and [`calls`] finds in what was said what is worth
 //! knowing. [`calls`], [`chunk`], [`crawl::frontier`], [`crawl::robots`], [`gaps`], [`graph`] and [`document`] are pure.
 
-pub mod child;
 pub mod calls;
+pub mod child;
 pub mod chunk;
 pub mod crawl;
 pub mod document;

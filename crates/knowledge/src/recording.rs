@@ -211,7 +211,9 @@ mod tests {
     #[test]
     fn g711_in_a_wav_file_is_read() {
         // WAVE_FORMAT_MULAW is 7, RFC 2361; 0xFF is silence.
-        let mut bytes = b"RIFF\x46\x03\0\0WAVEfmt \x12\0\0\0\x07\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0\0\0data\x20\x03\0\0".to_vec();
+        let mut bytes =
+            b"RIFF\x46\x03\0\0WAVEfmt \x12\0\0\0\x07\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0\0\0data\x20\x03\0\0"
+                .to_vec();
         bytes.resize(bytes.len() + 800, 0x80);
         let heard = read(&bytes).expect("it is read");
         assert_eq!(heard.duration_ms(), 100);

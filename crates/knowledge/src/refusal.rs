@@ -57,7 +57,9 @@ pub enum Refusal {
     #[error("no speech was heard in the recording")]
     Silent,
     /// A recording, and no recogniser here.
-    #[error("the file is a recording, and the models that hear are not loaded where documents are read; `frontdesk models pull` brings them")]
+    #[error(
+        "the file is a recording, and the models that hear are not loaded where documents are read; `frontdesk models pull` brings them"
+    )]
     Deaf,
     /// It is a picture, and the program that reads pictures is not installed.
     #[error(

@@ -41,7 +41,9 @@ pub fn sniff(bytes: &[u8], name: &str) -> Result<Kind, Refusal> {
         return Ok(Kind::Image);
     }
     if crate::recording::is_recording(head) {
-        return Err(foreign("a recording; a recorded call is heard where documents are uploaded, and is no document itself"));
+        return Err(foreign(
+            "a recording; a recorded call is heard where documents are uploaded, and is no document itself",
+        ));
     }
     if head.starts_with(b"RIFF") {
         return Err(foreign("a film; films are not read"));

@@ -8,7 +8,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 fn call(sha256: &str, at_ms: i64) -> HeardCall {
-    let said = |speaker, from_ms, text: &str| Utterance { speaker, from_ms, to_ms: from_ms + 900, text: text.to_owned().into() };
+    let said = |speaker, from_ms, text: &str| Utterance {
+        speaker,
+        from_ms,
+        to_ms: from_ms + 900,
+        text: text.to_owned().into(),
+    };
     HeardCall {
         id: Uuid::now_v7(),
         name: "monday.wav".into(),

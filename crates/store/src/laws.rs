@@ -35,8 +35,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use crate::graph_laws::*;
-pub use crate::knowledge_laws::*;
 pub use crate::heard_laws::*;
+pub use crate::knowledge_laws::*;
 pub use crate::knowledge_work_laws::*;
 pub use crate::nodes_laws::*;
 pub use crate::people_laws::*;

@@ -5,6 +5,7 @@ mod clock;
 mod cloud_call;
 mod database;
 mod faults;
+mod gate;
 mod kill;
 mod knowledge;
 mod nodes;

@@ -24,12 +24,8 @@ fn wav(channels: u16, said: &[(u16, &str)]) -> Vec<u8> {
 }
 
 fn file(channels: u16, parts: impl Iterator<Item = (u16, Vec<i16>)>) -> Vec<u8> {
-    let spec = hound::WavSpec {
-        channels,
-        sample_rate: RATE_HZ,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
+    let spec =
+        hound::WavSpec { channels, sample_rate: RATE_HZ, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut file = std::io::Cursor::new(Vec::new());
     let mut writer = hound::WavWriter::new(&mut file, spec).expect("a header");
     for (channel, samples) in parts {
@@ -65,7 +61,11 @@ async fn a_recorded_call_proposes_what_it_teaches_and_a_person_decides_what_is_s
     );
     let job = over(&server, &upload(&server, "monday.wav", call.clone()).await).await;
     let document = &job["documents"][0];
-    assert_eq!((&job["state"], &document["state"], &document["kind"]), (&json!("done"), &json!("heard"), &json!("recording")), "{job}");
+    assert_eq!(
+        (&job["state"], &document["state"], &document["kind"]),
+        (&json!("done"), &json!("heard"), &json!("recording")),
+        "{job}"
+    );
     let recording = document["recording"].as_str().expect("an id").to_owned();
     let (_, heard) = server.get(&format!("/api/v1/knowledge/recordings/{recording}")).await;
     let speakers: Vec<&str> =
@@ -102,7 +102,11 @@ async fn a_recorded_call_proposes_what_it_teaches_and_a_person_decides_what_is_s
     let url = server.url("/api/v1/knowledge/documents?name=other.wav&agent=left");
     let answer = server.http().post(url).body(other).send().await.expect("an answer");
     let job = over(&server, &answer.json().await.expect("a job")).await;
-    assert_eq!((&job["documents"][0]["state"], &job["documents"][0]["proposals"]), (&json!("heard"), &json!(0)), "{job}");
+    assert_eq!(
+        (&job["documents"][0]["state"], &job["documents"][0]["proposals"]),
+        (&json!("heard"), &json!(0)),
+        "{job}"
+    );
     let (_, heard) = server.get("/api/v1/knowledge/recordings").await;
     assert_eq!(heard["items"][0]["known"], 1, "a rejected question is not proposed again: {heard}");
 

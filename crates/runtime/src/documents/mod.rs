@@ -4,6 +4,7 @@
 //! worker with the models does it. Its progress and what became of each document stand in a row that people can read.
 
 mod evaluation;
+pub mod gate;
 pub mod graph;
 pub mod recordings;
 mod training;

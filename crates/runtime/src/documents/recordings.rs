@@ -332,9 +332,8 @@ fn samples<'a>(channel: &'a [i16], ms: &Range<u32>) -> &'a [i16] {
 
 /// Whether what is heard on one channel is the other side's voice, which came over.
 fn came_over(recording: &Recording, piece: &Piece) -> bool {
-    let power = |channel: &Vec<i16>| {
-        samples(channel, &piece.ms).iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>()
-    };
+    let power =
+        |channel: &Vec<i16>| samples(channel, &piece.ms).iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>();
     let own = power(&recording.channels[piece.channel]);
     recording.channels.iter().any(|other| power(other) > own * LEAK_RATIO)
 }

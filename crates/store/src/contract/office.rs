@@ -30,6 +30,8 @@ pub enum ValueKind {
     Privacy,
     /// An agent in two versions, by its id.
     Split,
+    /// When the documents are an answer.
+    Gate,
 }
 
 impl ValueKind {
@@ -41,6 +43,7 @@ impl ValueKind {
             Self::McpServer => "mcp_server",
             Self::Privacy => "privacy",
             Self::Split => "split",
+            Self::Gate => "gate",
         }
     }
 }

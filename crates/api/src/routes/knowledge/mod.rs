@@ -4,6 +4,7 @@
 pub(crate) mod answers;
 pub(crate) mod documents;
 pub(crate) mod evaluation;
+pub(crate) mod gate;
 pub(crate) mod graph;
 pub(crate) mod recordings;
 pub(crate) mod sites;

@@ -127,7 +127,13 @@ async fn part_file(part: Field<'_>) -> Result<Given, Problem> {
     let name = part.file_name().map(str::to_owned).ok_or_else(|| Problem::invalid("file: it has no name"))?;
     let name = checked_name("file", &name)?;
     let bytes = part.bytes().await.map_err(|error| not_read(&error))?;
-    Ok(Given { document: name.clone(), name, title: None, content: Content::File(bytes.to_vec()), agent: AgentSide::default() })
+    Ok(Given {
+        document: name.clone(),
+        name,
+        title: None,
+        content: Content::File(bytes.to_vec()),
+        agent: AgentSide::default(),
+    })
 }
 
 async fn file(app: &App, request: Request, query: UploadQuery) -> Result<Given, Problem> {
@@ -141,7 +147,13 @@ async fn file(app: &App, request: Request, query: UploadQuery) -> Result<Given, 
     if bytes.len() > limits::KNOWLEDGE_FILE_BYTES_MAX {
         return Err(Problem::too_large());
     }
-    Ok(Given { document: name.clone(), name, title, content: Content::File(bytes.to_vec()), agent: AgentSide::default() })
+    Ok(Given {
+        document: name.clone(),
+        name,
+        title,
+        content: Content::File(bytes.to_vec()),
+        agent: AgentSide::default(),
+    })
 }
 
 fn not_read(error: &MultipartError) -> Problem {
@@ -199,7 +211,13 @@ pub(crate) async fn text(
     check_text("text", &body.text, 1, TEXT_CHARS_MAX)?;
     let title = body.title.map_or_else(|| Ok(name.clone()), checked_title)?;
     let content = Content::File(body.text.into_bytes());
-    let given = Given { document: name.clone(), name: format!("{name}.md"), title: Some(title), content, agent: AgentSide::default() };
+    let given = Given {
+        document: name.clone(),
+        name: format!("{name}.md"),
+        title: Some(title),
+        content,
+        agent: AgentSide::default(),
+    };
     documents(&app)?.take(&caller.scope, vec![given]).await.map(accepted).map_err(problem)
 }
 
@@ -249,6 +267,12 @@ pub(crate) async fn pairs(
         check_text(&format!("pairs.{index}.answer"), pair.answer.trim(), 1, ANSWER_CHARS_MAX)?;
     }
     let pairs = body.pairs.into_iter().map(|pair| (pair.question, pair.answer)).collect();
-    let given = Given { document: name.clone(), name, title: Some(title), content: Content::Pairs(pairs), agent: AgentSide::default() };
+    let given = Given {
+        document: name.clone(),
+        name,
+        title: Some(title),
+        content: Content::Pairs(pairs),
+        agent: AgentSide::default(),
+    };
     documents(&app)?.take(&caller.scope, vec![given]).await.map(accepted).map_err(problem)
 }

@@ -57,7 +57,9 @@ impl<'a> Hearing<'a> {
             Ok(Heard::Before(_)) => tally.unchanged(&name),
             Ok(Heard::Now { proposals, .. }) => {
                 tally.taken += 1;
-                println!("{name}: a recorded call, {proposals} questions with answers to decide on; see `knowledge proposals`");
+                println!(
+                    "{name}: a recorded call, {proposals} questions with answers to decide on; see `knowledge proposals`"
+                );
             }
             Err(error) => tally.note(&name, Err(error.to_string())),
         }
