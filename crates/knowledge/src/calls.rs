@@ -199,7 +199,9 @@ pub fn is_question(sentence: &str) -> bool {
     let words: Vec<&str> = said.split(' ').collect();
     let [first, second, ..] = words.as_slice() else { return false };
     let verb = |word: &str| VERBS.contains(&word);
-    (ASKING.contains(first) && verb(second)) || (verb(first) && SUBJECTS.contains(second))
+    // "Do it.", "Have it ready."
+    let is_order = matches!(*first, "do" | "have") && !matches!(*second, "i" | "you" | "we" | "they");
+    (ASKING.contains(first) && verb(second)) || (verb(first) && SUBJECTS.contains(second) && !is_order)
 }
 
 const ASKING: &[&str] = &["what", "when", "where", "which", "how", "who", "why"];

@@ -90,6 +90,8 @@ fn next(format: &mut dyn FormatReader) -> Result<Option<symphonia::core::packet:
 
 fn refused(error: Error) -> Refusal {
     match error {
+        // It begins like a recording and goes on like none.
+        Error::Unsupported(what) if what.starts_with("core (probe)") => Refusal::Broken(what.into()),
         Error::Unsupported(what) => Refusal::Kind(format!("the recording is of a kind that is not known: {what}")),
         other => Refusal::Broken(other.to_string()),
     }

@@ -148,8 +148,7 @@ export const knowledge = {
   no_proposals: "Nothing to decide on",
   no_proposals_text:
     "Upload a recorded call: it is heard on this machine, and what was asked and answered in it is proposed here. Agents say only what you accept.",
-  proposals_lead:
-    "Questions and answers from recorded calls. Agents say none of it before you accept it.",
+  proposals_lead: "Questions and answers from recorded calls. Agents say none of it before you accept it.",
   proposal_from: "{name}, {time}",
   accept: "Accept",
   reject: "Reject",
