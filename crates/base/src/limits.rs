@@ -458,6 +458,20 @@ pub const KNOWLEDGE_PARSE_MS_MAX: u64 = 60_000;
 pub const KNOWLEDGE_PARSE_MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Documents read at once by one node.
 pub const KNOWLEDGE_PARSERS_MAX: usize = 2;
+/// Longest recording of a call that is heard for what it teaches.
+pub const KNOWLEDGE_RECORDING_MS_MAX: u64 = 60 * 60 * 1_000;
+/// What the process that decodes a recording says: two sides of that length, 16 kHz, 16 bits.
+pub const KNOWLEDGE_RECORDING_BYTES_MAX: usize = 2 * 2 * 16 * KNOWLEDGE_RECORDING_MS_MAX as usize + 64;
+/// Recordings heard at once by one node: each lies in memory as samples meanwhile.
+pub const KNOWLEDGE_RECORDINGS_AT_ONCE_MAX: usize = 1;
+/// Speech that is recognised at a time, so that calls get their turn with the model in between.
+pub const KNOWLEDGE_RECORDING_PIECE_MS_MAX: u32 = 12_000;
+/// Transcripts of heard calls that are kept of one business; of more, the oldest give way.
+pub const HEARD_CALLS_MAX: usize = 500;
+/// Questions with answers that one heard call proposes.
+pub const PROPOSALS_PER_CALL_MAX: usize = 50;
+/// Questions with answers that are decided on in one request.
+pub const PROPOSALS_AT_ONCE_MAX: usize = 50;
 /// Chunks of one document.
 pub const KNOWLEDGE_CHUNKS_MAX: usize = 20_000;
 /// Pages of a PDF of which there are pictures only: each takes about a second of one core to read.

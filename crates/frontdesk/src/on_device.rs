@@ -6,6 +6,7 @@ use local::language::{LanguageModels, Names};
 use local::models::ModelDir;
 use local::speech::{NeuralVad, Recognizer, Synthesizer, TurnJudge};
 use model::business::TenantScope;
+use runtime::documents::recordings::Ears;
 #[cfg(feature = "gguf")]
 use runtime::on_device::PhrasingBrain;
 use runtime::on_device::{Elsewhere, LocalBrain, LocalEmbed, LocalJudge, LocalStt, LocalTts, StoredMinds, model_slots};
@@ -37,6 +38,8 @@ pub struct OnDevice {
     /// The voice itself, for simulated callers.
     pub synthesizer: Arc<Synthesizer>,
     models: Arc<LanguageModels>,
+    /// What hears recorded calls.
+    pub ears: Arc<Ears>,
     /// Threads for models, which all of them share.
     pub slots: Arc<Semaphore>,
     slots_all: usize,
@@ -76,7 +79,9 @@ pub fn load(dir: &ModelDir) -> anyhow::Result<OnDevice> {
         let recognizer = Arc::new(recognizer.join().map_err(|_| anyhow::anyhow!("loading the recogniser failed"))??);
         let models = Arc::new(language.join().map_err(|_| anyhow::anyhow!("loading the language models failed"))??);
         let slots = model_slots();
+        let ears = Arc::new(Ears::new(Arc::clone(&recognizer), vad.clone()));
         Ok(OnDevice {
+            ears,
             stt: Arc::new(LocalStt::new(recognizer, Arc::clone(&slots))),
             tts: Arc::new(LocalTts::new(Arc::clone(&synthesizer), Arc::clone(&slots))),
             judge: Arc::new(LocalJudge::new(vad, Some(turn))),

@@ -228,7 +228,8 @@ fn documents(
     let policy = if config.knowledge.private_addresses { Policy::Operator } else { Policy::Tenant };
     let web = Web::new(Arc::new(Egress::new(EgressConfig::new(policy))));
     let (minds, brain) = (on_device.minds(Arc::clone(store), elsewhere)?, Arc::clone(&on_device.brain));
-    Ok(Documents::new(Arc::clone(store), objects, minds, brain, web))
+    let documents = Documents::new(Arc::clone(store), objects, minds, brain, web);
+    Ok(documents.with_ears(Some(Arc::clone(&on_device.ears))))
 }
 
 /// Who does what, for people: (stage, names in order).

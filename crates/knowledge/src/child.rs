@@ -8,6 +8,7 @@
 
 use crate::document::Structured;
 use crate::parse::parse;
+use crate::recording::{self, Recording, is_recording};
 use crate::refusal::Refusal;
 use base::limits;
 use std::io::{Read, Write};
@@ -59,6 +60,28 @@ impl Parser {
 
     /// Reads a document. `name` is the file's name or the last part of its address.
     pub async fn parse(&self, bytes: &[u8], name: &str) -> Result<Structured, Refusal> {
+        if is_recording(bytes) {
+            // A child would decode it.
+            return Err(crate::sniff::sniff(bytes, name).err().unwrap_or(Refusal::Deaf));
+        }
+        let answer = self.ask(bytes, name, limits::KNOWLEDGE_TEXT_BYTES_MAX).await?;
+        in_words(&answer)
+    }
+
+    /// Decodes a recorded call.
+    pub async fn hear(&self, bytes: &[u8], name: &str) -> Result<Recording, Refusal> {
+        if !is_recording(bytes) {
+            return Err(Refusal::Kind("the file is no recording that is known".into()));
+        }
+        let answer = self.ask(bytes, name, limits::KNOWLEDGE_RECORDING_BYTES_MAX).await?;
+        match Recording::from_bytes(&answer) {
+            Some(recording) => Ok(recording),
+            None => Err(in_words(&answer).err().unwrap_or_else(|| Refusal::Crashed("it heard nothing".into()))),
+        }
+    }
+
+    /// What a child answers, of at most so many bytes.
+    async fn ask(&self, bytes: &[u8], name: &str, answer_bytes_max: usize) -> Result<Vec<u8>, Refusal> {
         let max = limits::KNOWLEDGE_FILE_BYTES_MAX as u64;
         if bytes.len() as u64 > max {
             return Err(Refusal::TooLarge { bytes: bytes.len() as u64, max });
@@ -86,7 +109,7 @@ impl Parser {
                 let _ = input.write_all(bytes).await;
                 drop(input);
             };
-            let mut bounded = output.take(limits::KNOWLEDGE_TEXT_BYTES_MAX as u64 + 1);
+            let mut bounded = output.take(answer_bytes_max as u64 + 1);
             let read = bounded.read_to_end(&mut answer);
             let ((), read) = tokio::join!(write, read);
             drop(bounded); // What would be written beyond the limit is not waited for.
@@ -100,14 +123,15 @@ impl Parser {
                 return Err(Refusal::Slow { ms: u64::try_from(self.wall.as_millis()).unwrap_or(u64::MAX) });
             }
         };
-        understand(&answer, status, self.wall)
+        if answer.len() > answer_bytes_max {
+            return Err(Refusal::Long { max: answer_bytes_max as u64 });
+        }
+        ended_well(status, self.wall)?;
+        Ok(answer)
     }
 }
 
-fn understand(answer: &[u8], status: ExitStatus, wall: Duration) -> Result<Structured, Refusal> {
-    if answer.len() > limits::KNOWLEDGE_TEXT_BYTES_MAX {
-        return Err(Refusal::Long { max: limits::KNOWLEDGE_TEXT_BYTES_MAX as u64 });
-    }
+fn ended_well(status: ExitStatus, wall: Duration) -> Result<(), Refusal> {
     if !status.success() {
         #[cfg(unix)]
         if std::os::unix::process::ExitStatusExt::signal(&status) == Some(SIGXCPU) {
@@ -115,6 +139,10 @@ fn understand(answer: &[u8], status: ExitStatus, wall: Duration) -> Result<Struc
         }
         return Err(Refusal::Crashed(status.to_string()));
     }
+    Ok(())
+}
+
+fn in_words(answer: &[u8]) -> Result<Structured, Refusal> {
     serde_json::from_slice::<Result<Structured, Refusal>>(answer)
         .unwrap_or_else(|error| Err(Refusal::Crashed(format!("its answer makes no sense: {error}"))))
 }
@@ -143,30 +171,46 @@ pub struct ChildLimits {
 /// `name` is the file's name.
 pub fn run(name: &str, allowed: &ChildLimits) -> ExitCode {
     if let Err(error) = renounce(allowed) {
-        return answer(&Err(Refusal::Parser(format!("its limits cannot be set: {error}"))));
+        return say(&Err(Refusal::Parser(format!("its limits cannot be set: {error}"))));
     }
     let mut bytes = Vec::new();
     let input = std::io::stdin().lock().take(limits::KNOWLEDGE_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes);
     if let Err(error) = input {
-        return answer(&Err(Refusal::Parser(error.to_string())));
+        return say(&Err(Refusal::Parser(error.to_string())));
     }
     // Parsers panic on broken files; the parent hears of it in words.
     std::panic::set_hook(Box::new(|_| {}));
     let name = name.to_owned();
-    let work = move || std::panic::catch_unwind(|| parse(&bytes, &name));
+    let work = move || std::panic::catch_unwind(|| Said::of(&bytes, &name));
     // Deeply nested files need a deep stack; what needs more than this is an attack.
     let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work);
     let outcome = worker.map_err(|error| Refusal::Parser(error.to_string())).and_then(|worker| match worker.join() {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) | Err(_) => Err(Refusal::Broken("its structure makes no sense".into())),
     });
-    answer(&outcome)
+    say(&outcome)
 }
 
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
-fn answer(outcome: &Result<Structured, Refusal>) -> ExitCode {
-    let text = serde_json::to_vec(outcome).unwrap_or_default();
+/// What the child understood.
+enum Said {
+    Text(Structured),
+    Sound(Recording),
+}
+
+impl Said {
+    fn of(bytes: &[u8], name: &str) -> Result<Self, Refusal> {
+        if is_recording(bytes) { recording::read(bytes).map(Self::Sound) } else { parse(bytes, name).map(Self::Text) }
+    }
+}
+
+fn say(outcome: &Result<Said, Refusal>) -> ExitCode {
+    let text = match outcome {
+        Ok(Said::Sound(recording)) => recording.to_bytes(),
+        Ok(Said::Text(document)) => serde_json::to_vec(&Ok::<_, Refusal>(document)).unwrap_or_default(),
+        Err(refusal) => serde_json::to_vec(&Err::<(), _>(refusal)).unwrap_or_default(),
+    };
     match std::io::stdout().lock().write_all(&text) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

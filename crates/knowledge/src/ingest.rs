@@ -114,7 +114,8 @@ enum Reading {
     Done(Box<Structured>),
 }
 
-fn hash(bytes: &[u8]) -> String {
+/// The SHA-256 of a file in hexadecimal digits.
+pub fn hash(bytes: &[u8]) -> String {
     hex(digest(&SHA256, bytes).as_ref())
 }
 

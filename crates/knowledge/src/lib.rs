@@ -6,8 +6,10 @@
 //!
 //! Start reading at [`ingest`] (a file becomes a version of a document), then [`chunk`] and [`parse`]. [`index`] is where vectors can lie beside our
 //! rows. [`child`] is how the
-//! parsers are kept on a leash. [`chunk`], [`crawl::frontier`], [`crawl::robots`], [`gaps`], [`graph`] and [`document`] are pure.
+//! parsers are kept on a leash. [`recording`] decodes recorded calls there, and [`calls`] finds in what was said what is worth
+//! knowing. [`calls`], [`chunk`], [`crawl::frontier`], [`crawl::robots`], [`gaps`], [`graph`] and [`document`] are pure.
 
+pub mod calls;
 pub mod child;
 pub mod chunk;
 pub mod crawl;
@@ -21,6 +23,7 @@ pub mod index;
 pub mod index_laws;
 pub mod ingest;
 pub mod parse;
+pub mod recording;
 pub mod refusal;
 pub mod sniff;
 

@@ -47,6 +47,20 @@ pub enum Refusal {
         /// What it may have.
         max: u64,
     },
+    /// A recording that is longer than one may be.
+    #[error("the recording is longer than {minutes} minutes")]
+    Lasting {
+        /// What it may last.
+        minutes: u64,
+    },
+    /// A recording in which nobody says a word.
+    #[error("no speech was heard in the recording")]
+    Silent,
+    /// A recording, and no recogniser here.
+    #[error(
+        "the file is a recording, and the models that hear are not loaded where documents are read; `frontdesk models pull` brings them"
+    )]
+    Deaf,
     /// It is a picture, and the program that reads pictures is not installed.
     #[error(
         "the file is a picture of text, and the program that reads pictures is not installed where documents are read; on Debian: apt-get install tesseract-ocr"
@@ -70,6 +84,9 @@ impl Refusal {
             Self::Slow { .. } => "too_slow",
             Self::Crashed(_) => "parser_stopped",
             Self::Long { .. } => "text_too_long",
+            Self::Lasting { .. } => "too_long",
+            Self::Silent => "no_speech",
+            Self::Deaf => "no_recogniser",
             Self::NoReader => "no_reader_of_pictures",
             Self::Parser(_) => "parser_unavailable",
         }

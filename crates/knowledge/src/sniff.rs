@@ -13,9 +13,6 @@ const FOREIGN: &[(&[u8], &str)] = &[
         b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1",
         "an old or password-protected Office file; save it as .docx, .xlsx or .pptx without a password",
     ),
-    (b"ID3", "a recording; recordings are not read"),
-    (b"OggS", "a recording; recordings are not read"),
-    (b"fLaC", "a recording; recordings are not read"),
     (b"MZ", "a program"),
     (b"\x7FELF", "a program"),
     (b"#!", "a script"),
@@ -43,8 +40,13 @@ pub fn sniff(bytes: &[u8], name: &str) -> Result<Kind, Refusal> {
     if crate::parse::picture::is_picture(head) {
         return Ok(Kind::Image);
     }
+    if crate::recording::is_recording(head) {
+        return Err(foreign(
+            "a recording; a recorded call is heard where documents are uploaded, and is no document itself",
+        ));
+    }
     if head.starts_with(b"RIFF") {
-        return Err(foreign("a recording or a film; they are not read"));
+        return Err(foreign("a film; films are not read"));
     }
     if let Some((_, what)) = FOREIGN.iter().find(|(magic, what)| {
         // Two printable bytes are also the beginning of words.

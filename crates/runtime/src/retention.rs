@@ -65,10 +65,27 @@ pub async fn sweep(
             forget(store, recordings, &route.scope, &route.call, now_ms, &mut deleted).await?;
         }
     }
-    if deleted.calls > 0 {
+    let mut heard = 0;
+    for scope in store.businesses_of_heard_calls(before_ms).await? {
+        heard += forget_heard(store, &scope, before_ms).await?;
+    }
+    if deleted.calls + heard > 0 {
         store.scrub().await?;
     }
     Ok(deleted)
+}
+
+/// Transcripts of calls that were recorded elsewhere are transcripts too.
+async fn forget_heard(store: &dyn Store, scope: &TenantScope, before_ms: i64) -> Result<usize, StoreError> {
+    let mut forgotten = 0;
+    for _ in 0..limits::PRUNE_STEPS_MAX {
+        let part = store.forget_heard_calls(scope, before_ms).await?;
+        forgotten += part;
+        if part == 0 {
+            break;
+        }
+    }
+    Ok(forgotten)
 }
 
 /// The same for the calls of one business.
@@ -92,7 +109,7 @@ pub async fn sweep_business(
             forget(store, recordings, scope, &call, now_ms, &mut deleted).await?;
         }
     }
-    if deleted.calls > 0 {
+    if deleted.calls + forget_heard(store, scope, before_ms).await? > 0 {
         store.scrub().await?;
     }
     Ok(deleted)

@@ -653,6 +653,7 @@ pub trait Store:
     + crate::knowledge::KnowledgeBase
     + crate::knowledge_work::KnowledgeWork
     + crate::graph::KnowledgeGraph
+    + crate::heard::HeardCalls
     + crate::mirrors::Mirrors
     + crate::training::Trainings
     + ReplayKeys

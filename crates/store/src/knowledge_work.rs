@@ -79,6 +79,8 @@ pub enum Fate {
     Unchanged,
     /// It is gone, and was deleted.
     Gone,
+    /// It is a recorded call that was heard; what it proposes waits for a person.
+    Heard,
     /// It was refused.
     Failed,
 }
@@ -91,6 +93,7 @@ impl Fate {
             Self::Ready => "ready",
             Self::Unchanged => "unchanged",
             Self::Gone => "gone",
+            Self::Heard => "heard",
             Self::Failed => "failed",
         }
     }
@@ -115,6 +118,15 @@ pub struct WorkDocument {
     pub pages: u32,
     /// Chunks.
     pub chunks: u32,
+    /// The recorded call that it is.
+    #[serde(default)]
+    pub heard: Option<Uuid>,
+    /// Questions with answers that it proposes.
+    #[serde(default)]
+    pub proposals: u32,
+    /// Of a recording: the business speaks on the first of two channels.
+    #[serde(default)]
+    pub agent_left: bool,
     /// Why it was refused, in one word.
     pub error_code: Option<String>,
     /// Why it was refused.
@@ -133,6 +145,9 @@ impl WorkDocument {
             kind: None,
             pages: 0,
             chunks: 0,
+            heard: None,
+            proposals: 0,
+            agent_left: false,
             error_code: None,
             error: None,
         }

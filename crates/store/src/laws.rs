@@ -35,6 +35,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use crate::graph_laws::*;
+pub use crate::heard_laws::*;
 pub use crate::knowledge_laws::*;
 pub use crate::knowledge_work_laws::*;
 pub use crate::nodes_laws::*;
@@ -119,6 +120,8 @@ macro_rules! store_laws {
             what_is_over_of_work_stays_as_it_is,
             a_site_is_due_when_its_time_has_come,
             questions_and_reports_belong_to_one_business,
+            a_heard_call_is_kept_once_with_what_it_proposes,
+            a_proposal_is_decided_on_once,
             a_lesson_is_learned_in_versions_and_an_old_one_serves_again,
             what_a_version_names_counts_while_it_serves,
             what_a_person_corrects_outlives_the_next_version,

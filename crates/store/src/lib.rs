@@ -40,6 +40,8 @@ pub mod fill;
 mod gather;
 pub mod graph;
 mod graph_laws;
+pub mod heard;
+mod heard_laws;
 pub mod journal_writer;
 pub mod knowledge;
 mod knowledge_laws;
@@ -71,6 +73,7 @@ pub use contract::{
 pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;
 pub use graph::KnowledgeGraph;
+pub use heard::HeardCalls;
 pub use journal_writer::{AppendError, JournalWriter};
 pub use knowledge::KnowledgeBase;
 pub use knowledge_work::KnowledgeWork;

@@ -80,7 +80,13 @@ const TABLE: &[Crate] = &[
     Crate { name: "store", may: &["base", "model"], tests_may: &["testkit"], io: Io::Free },
     // Real servers for tests, ready for use; nothing but tests depends on it.
     Crate { name: "testkit", may: &["base", "store"], tests_may: &[], io: Io::Free },
-    Crate { name: "knowledge", may: &["base", "model", "providers", "store"], tests_may: &["local"], io: Io::Free },
+    // `media` because recorded calls come at any rate.
+    Crate {
+        name: "knowledge",
+        may: &["base", "media", "model", "providers", "store"],
+        tests_may: &["local"],
+        io: Io::Free,
+    },
     Crate { name: "integrations", may: &["base", "model", "egress"], tests_may: &["sim"], io: Io::Free },
     // Sockets of trunks; whoever owns an endpoint is told about calls by a trait, so it needs none of what decides about them.
     Crate { name: "sip", may: &["base", "model", "media", "carriers"], tests_may: &["testkit"], io: Io::Free },

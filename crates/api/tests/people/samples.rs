@@ -6,6 +6,7 @@ use crate::rig::{Owner, Rig};
 use model::people::Role;
 use serde_json::{Value, json};
 use store::graph::{EntityFields, EntityKind, TypedRelation};
+use store::heard::{HeardCall, LeftOut, Proposal, ProposalState};
 use store::knowledge::{NewVersion, WholeVersion};
 use store::knowledge_work::{KnowledgeReport, KnownQuestion, Site, Work, WorkKind, WorkState};
 use store::laws::Tenant;
@@ -81,6 +82,8 @@ pub async fn made(rig: &Rig, owner: &Owner, tenant: &Tenant) -> Made {
         sample("/api/v1/knowledge/evaluations/", known.evaluation),
         sample("/api/v1/knowledge/entities/", known.entity),
         sample("/api/v1/knowledge/relations/", known.relation),
+        sample("/api/v1/knowledge/recordings/", known.recording),
+        sample("/api/v1/knowledge/proposals/", known.proposal),
         Sample { prefix: "/api/v1/knowledge/documents/", theirs: "help".into(), missing: "none".into() },
         // Words of a closed list, or names that each business has of its own.
         named("/api/v1/configuration/"),
@@ -104,6 +107,8 @@ struct Known {
     evaluation: String,
     entity: String,
     relation: String,
+    recording: String,
+    proposal: String,
 }
 
 /// A document, and one of each thing around documents.
@@ -157,7 +162,32 @@ async fn knowledge(rig: &Rig, owner: &Owner) -> Known {
     let (predicate, value) = ("costs".into(), "18 EUR".into());
     let says = TypedRelation { subject: entity, predicate, object: None, value, negated: false };
     let relation = store.add_relation(scope, &says).await.expect("a relation");
+    let heard = HeardCall {
+        id: id(),
+        name: "monday.wav".into(),
+        sha256: "ab".into(),
+        duration_ms: 1_000,
+        utterances: Vec::new(),
+        left_out: LeftOut::default(),
+        at_ms,
+    };
+    let proposal = Proposal {
+        id: id(),
+        heard: Some(heard.id),
+        source: heard.name.clone(),
+        from_ms: 0,
+        question: "When?".into(),
+        answer: "Daily.".into(),
+        state: ProposalState::Open,
+        space: "toy".into(),
+        vector: Vec::new(),
+        created_at_ms: at_ms,
+        updated_at_ms: at_ms,
+    };
+    store.keep_heard_call(scope, &heard, std::slice::from_ref(&proposal)).await.expect("kept");
     Known {
+        recording: heard.id.to_string(),
+        proposal: proposal.id.to_string(),
         entity: entity.to_string(),
         relation: relation.to_string(),
         job: work.id.to_string(),
@@ -189,6 +219,9 @@ pub fn body(operation: &str) -> Value {
         "merge_entities" => json!({"ids": [uuid::Uuid::now_v7()]}),
         "create_relation" => json!({"subject": uuid::Uuid::now_v7(), "predicate": "costs", "value": "18 EUR"}),
         "query_knowledge" => json!({"question": "when are you open"}),
+        "accept_proposals" | "reject_proposals" => json!({"ids": [uuid::Uuid::now_v7()]}),
+        "put_proposal" => json!({"question": "when are you open?", "answer": "Daily."}),
+        "put_gate" => json!({"mode": "usual"}),
         "forget_gaps" => json!({"ids": []}),
         "whisper_call" | "say_in_call" => json!({"text": "Offer her the spare key."}),
         "share_call" => json!({"expires_at_ms": crate::rig::now_ms() + 60_000}),

@@ -1,5 +1,7 @@
 //! `frontdesk knowledge`: take documents and sites in, ask them, evaluate the answers, list what could not be answered.
 
+mod recordings;
+
 use crate::cli::environment;
 use crate::config::Config;
 use crate::on_device::{self, model_dir};
@@ -14,6 +16,7 @@ use knowledge::crawl::{CrawlBounds, Crawler, PageOutcome};
 use knowledge::evaluation::squad;
 use knowledge::gaps::{Asked, clusters};
 use knowledge::ingest::{self, Added, Progress, Source, slug};
+use knowledge::recording::is_recording;
 use local::language::evaluation::{Measured, Question, measure, read_questions};
 use local::language::gate::Verdict;
 use local::language::{Gate, Knowledge, LanguageModels};
@@ -67,6 +70,12 @@ pub(crate) enum KnowledgeCommand {
     },
     /// Give all passages new vectors, made by the model of now; the old ones serve meanwhile
     ReEmbed(OfBusiness),
+    /// List what recorded calls propose: questions with answers that are said only when somebody accepts them
+    Proposals(OfBusiness),
+    /// Accept what recorded calls propose: each becomes a document
+    Accept(Decide),
+    /// Reject what recorded calls propose: it is not proposed again
+    Reject(Decide),
     /// List what customers asked and no document answered, the most frequent first
     Gaps {
         /// Forget them
@@ -85,11 +94,27 @@ pub(crate) struct OfBusiness {
     business: Option<String>,
 }
 
+/// Which proposals.
+#[derive(Debug, Args)]
+pub(crate) struct Decide {
+    /// Ids, or their ends, as `proposals` shows them
+    #[arg(required_unless_present = "all", value_name = "ID")]
+    ids: Vec<String>,
+    /// All that are open
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    #[command(flatten)]
+    of: OfBusiness,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct AddArgs {
     /// Files, folders, or addresses of sites
     #[arg(required = true, value_name = "FILE|FOLDER|URL")]
     sources: Vec<String>,
+    /// In recorded calls with two channels the business speaks on the first one, not on the second
+    #[arg(long)]
+    agent_left: bool,
     /// Title as people see it; for one file
     #[arg(long)]
     title: Option<String>,
@@ -134,6 +159,9 @@ pub(crate) async fn knowledge(config: &Config, command: KnowledgeCommand) -> any
         }
         KnowledgeCommand::Delete { names, of } => delete(config, &of, &names).await,
         KnowledgeCommand::ReEmbed(of) => re_embed(config, &of).await,
+        KnowledgeCommand::Proposals(of) => recordings::proposals(config, &of).await,
+        KnowledgeCommand::Accept(which) => recordings::accept(config, &which).await,
+        KnowledgeCommand::Reject(which) => recordings::reject(config, &which).await,
         KnowledgeCommand::Gaps { clear, of } => gaps(config, &of, clear).await,
     }
 }
@@ -166,7 +194,7 @@ struct Bar(ProgressBar);
 impl Bar {
     fn of(name: &str) -> Self {
         let bar = ProgressBar::new(0).with_message(name.to_owned());
-        match ProgressStyle::with_template("  {wide_bar:.cyan} {pos}/{len} chunks {msg}") {
+        match ProgressStyle::with_template("  {wide_bar:.cyan} {pos}/{len} {msg}") {
             Ok(style) => Self(bar.with_style(style)),
             Err(_) => Self(bar),
         }
@@ -224,6 +252,7 @@ async fn add(config: &Config, args: AddArgs) -> anyhow::Result<ExitCode> {
     let (store, scope) = open(config, &args.of).await?;
     let minds = minds(config, &store).await?;
     let mut tally = Tally::default();
+    let mut hearing = recordings::Hearing::new(config, &store, &minds, args.agent_left);
     for source in &args.sources {
         if source.starts_with("https://") || source.starts_with("http://") {
             add_site(store.as_ref(), &minds, &scope, source, &args, &mut tally).await?;
@@ -235,7 +264,11 @@ async fn add(config: &Config, args: AddArgs) -> anyhow::Result<ExitCode> {
             println!("{source}: no files");
         }
         for file in files {
-            add_file(&minds, &scope, path, &file, args.title.as_deref(), &mut tally).await;
+            match read_file(&file) {
+                Ok(bytes) if is_recording(&bytes) => hearing.add(&scope, &file, &bytes, &mut tally).await,
+                Ok(bytes) => add_file(&minds, &scope, path, (&file, &bytes), args.title.as_deref(), &mut tally).await,
+                Err(why) => tally.note(&file.display().to_string(), Err(why)),
+            }
         }
     }
     store.close().await;
@@ -246,7 +279,7 @@ async fn add_file(
     minds: &StoredMinds,
     scope: &TenantScope,
     root: &Path,
-    file: &Path,
+    (file, bytes): (&Path, &[u8]),
     title: Option<&str>,
     tally: &mut Tally,
 ) {
@@ -254,13 +287,9 @@ async fn add_file(
     // A file of a folder is known by its place in it, one that was named by its name.
     let own = file.strip_prefix(root).ok().filter(|own| own.components().next().is_some());
     let own = own.map_or_else(|| ingest::file_name(&name).to_owned(), |own| own.to_string_lossy().replace('/', " "));
-    let bytes = match read_file(file) {
-        Ok(bytes) => bytes,
-        Err(why) => return tally.note(&name, Err(why)),
-    };
     let slug = slug(&own);
     let bar = Bar::of(&slug);
-    let source = Source { slug: &slug, title, source: &name, bytes: &bytes };
+    let source = Source { slug: &slug, title, source: &name, bytes };
     let outcome = minds.ingest().add(scope, &source, wall_ms(), &bar).await;
     drop(bar);
     tally.note(&name, outcome.as_ref().map_err(ToString::to_string));

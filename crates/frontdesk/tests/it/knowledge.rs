@@ -23,7 +23,7 @@ const PRICE: &str = "A tandem costs 45 euros a day.";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server of the demonstration business that answers with the models of this machine and nothing else.
-async fn world() -> (World, Server) {
+pub async fn world() -> (World, Server) {
     let mut world = World::new(Setting::new(&[], Vec::new())).await;
     let models = on_device::model_dir("").expect("a folder").path().to_owned();
     let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -42,7 +42,7 @@ fn bad(name: &str) -> PathBuf {
 }
 
 /// Gives a file and answers its job.
-async fn upload(server: &Server, name: &str, bytes: Vec<u8>) -> Value {
+pub async fn upload(server: &Server, name: &str, bytes: Vec<u8>) -> Value {
     let url = server.url(&format!("/api/v1/knowledge/documents?name={name}"));
     let answer = server.http().post(url).header("content-type", "application/octet-stream").body(bytes).send().await;
     let answer = answer.expect("an answer");
@@ -51,7 +51,7 @@ async fn upload(server: &Server, name: &str, bytes: Vec<u8>) -> Value {
 }
 
 /// Waits for a job and answers it as it ended.
-async fn over(server: &Server, job: &Value) -> Value {
+pub async fn over(server: &Server, job: &Value) -> Value {
     let path = format!("/api/v1/knowledge/jobs/{}", job["id"].as_str().expect("an id"));
     poll(PATIENCE, "the end of the job", async || {
         let (status, job) = server.get(&path).await;
@@ -61,14 +61,14 @@ async fn over(server: &Server, job: &Value) -> Value {
     .await
 }
 
-async fn ask(server: &Server, question: &str) -> Value {
+pub async fn ask(server: &Server, question: &str) -> Value {
     let (status, answer) = server.post("/api/v1/knowledge/query", &json!({ "question": question })).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     answer
 }
 
 /// Asks until what was taken in serves, which takes two seconds at most.
-async fn ask_until(server: &Server, question: &str, fits: impl Fn(&Value) -> bool) -> Value {
+pub async fn ask_until(server: &Server, question: &str, fits: impl Fn(&Value) -> bool) -> Value {
     poll(PATIENCE, question, async || {
         let answer = ask(server, question).await;
         fits(&answer).then_some(answer)
@@ -76,7 +76,7 @@ async fn ask_until(server: &Server, question: &str, fits: impl Fn(&Value) -> boo
     .await
 }
 
-fn says(answer: &Value, words: &str) -> bool {
+pub fn says(answer: &Value, words: &str) -> bool {
     answer["said"]["quote"].as_str().is_some_and(|quote| quote.contains(words))
 }
 

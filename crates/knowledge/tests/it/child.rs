@@ -131,3 +131,27 @@ async fn pictures_of_text_and_scanned_pages_are_read_within_the_limits_of_the_ch
         assert!(parts.contains(&&said), "{name}: {parts:?}");
     }
 }
+
+#[tokio::test]
+async fn a_recording_comes_back_as_samples_and_is_no_document() {
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = std::io::Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut file, spec).expect("a header");
+    for at in 0..16_000_i16 {
+        writer.write_sample(if at % 2 == 0 { at } else { -at }).expect("a sample");
+    }
+    writer.finalize().expect("an end");
+    let bytes = file.into_inner();
+    let heard = parser().hear(&bytes, "call.wav").await.expect("it is heard");
+    assert_eq!((heard.channels.len(), heard.duration_ms()), (2, 1_000));
+    let refused = parser().parse(&bytes, "call.wav").await.expect_err("it is no document");
+    assert_eq!(refused.code(), "unsupported_type");
+    let broken = parser().hear(&bytes[..20], "call.wav").await.expect_err("nothing is in it");
+    assert_eq!(broken.code(), "broken");
+    assert_eq!(parser().hear(b"text", "call.wav").await.map_err(|why| why.code()), Err("unsupported_type"));
+}

@@ -4,7 +4,7 @@
 //! document says, word for word. Nothing here writes a sentence of fact of its own.
 //!
 //! Start reading at [`brain`], then [`knowledge`] (retrieve, rerank, gate, extract) and [`router`] (which tool, which
-//! arguments). [`bm25`], [`document`], [`entities`], [`facts`], [`gate`], [`intents`], [`mood`], [`phrases`], [`phrasing`], [`pii`], [`slots`], [`subject`] and [`words`] are pure.
+//! arguments). [`bm25`], [`document`], [`entities`], [`facts`], [`fitting`], [`gate`], [`intents`], [`mood`], [`phrases`], [`phrasing`], [`pii`], [`slots`], [`subject`] and [`words`] are pure.
 
 pub mod bm25;
 pub mod brain;
@@ -14,6 +14,7 @@ pub mod embed;
 pub mod entities;
 pub mod evaluation;
 pub mod facts;
+pub mod fitting;
 pub mod gate;
 #[cfg(feature = "gguf")]
 pub mod gguf;

@@ -1,5 +1,6 @@
 //! Questions of which the answer is known: made from documents and gaps, asked, counted.
 
+use super::gate::{GateReport, example};
 use super::{DocumentError, Documents, decision};
 use crate::wall_ms;
 use base::limits;
@@ -46,6 +47,9 @@ pub struct Evaluation {
     pub cpu_ms_mean: Option<f64>,
     /// What went other than it should.
     pub misses: Vec<Miss>,
+    /// What came of fitting a gate to these questions; the counts above are those of the gate before.
+    #[serde(default)]
+    pub gate: Option<GateReport>,
 }
 
 /// A question that was answered other than it should be.
@@ -143,18 +147,23 @@ impl Documents {
         let mind = mind.map_err(DocumentError::Unavailable)?;
         let questions: Vec<Question> = self.all_questions(scope).await?.into_iter().map(question).collect();
         work.progress.total = u32::try_from(questions.len()).unwrap_or(u32::MAX);
-        let mut evaluation = Evaluation { revision: mind.revision, ..Evaluation::default() };
+        let revision = self.store.knowledge_revision(scope).await?;
+        let mut evaluation = Evaluation { revision, ..Evaluation::default() };
+        let mut examples = Vec::new();
         evaluation.passages = mind.brain.sections().len();
         let mut cpu_ms = Vec::new();
-        for part in questions.chunks(AT_ONCE) {
-            let (models, brain, part) = (Arc::clone(self.minds.models()), Arc::clone(&mind.brain), part.to_vec());
+        for asked in questions.chunks(AT_ONCE) {
+            let (models, brain, part) = (Arc::clone(self.minds.models()), Arc::clone(&mind.brain), asked.to_vec());
             let count = u32::try_from(part.len()).unwrap_or(u32::MAX);
             let done = self.brain.think(move || measure(&models, brain.knowledge(), &part)).await;
             let done = done.map_err(DocumentError::Unavailable)?;
-            evaluation.add(done.map_err(|error| DocumentError::Unavailable(error.to_string()))?, &mut cpu_ms);
+            let done = done.map_err(|error| DocumentError::Unavailable(error.to_string()))?;
+            examples.extend(asked.iter().zip(&done.examples).filter_map(|(asked, seen)| example(asked, seen)));
+            evaluation.add(done, &mut cpu_ms);
             work.progress.done += count;
             self.note(scope, work).await?;
         }
+        evaluation.gate = Some(self.fit_gate(scope, examples).await?);
         Ok(evaluation)
     }
 }

@@ -4,7 +4,9 @@
 //! worker with the models does it. Its progress and what became of each document stand in a row that people can read.
 
 mod evaluation;
+pub mod gate;
 pub mod graph;
+pub mod recordings;
 mod training;
 mod web;
 mod worker;
@@ -16,6 +18,7 @@ pub use training::{Intent, Lesson, TrainingReport, Understood, understood_in};
 pub use web::Web;
 pub use worker::{KNOWLEDGE_JOB, SITES_JOB, Visits};
 
+use self::recordings::{AgentSide, Ears};
 use crate::on_device::{Elsewhere, LocalBrain, StoredMinds};
 use crate::wall_ms;
 use base::{GapId, limits};
@@ -47,6 +50,8 @@ pub struct Given {
     pub title: Option<String>,
     /// What it consists of.
     pub content: Content,
+    /// Who is on which channel, should it be a recorded call.
+    pub agent: AgentSide,
 }
 
 /// What a document consists of.
@@ -141,13 +146,14 @@ pub struct Documents {
     web: Web,
     uploads: Arc<Semaphore>,
     lessons: Arc<training::Lessons>,
+    ears: Option<Arc<Ears>>,
 }
 
 impl Documents {
     /// Over this store and storage, with these models and brains; pages of sites come from `web`.
     pub fn new(store: Arc<dyn Store>, objects: Objects, minds: StoredMinds, brain: Arc<LocalBrain>, web: Web) -> Self {
         let uploads = Arc::new(Semaphore::new(limits::KNOWLEDGE_UPLOADS_MAX));
-        Self { store, objects, minds, brain, web, uploads, lessons: Arc::default() }
+        Self { store, objects, minds, brain, web, uploads, lessons: Arc::default(), ears: None }
     }
 
     /// Where vectors lie beside our own rows.
@@ -179,6 +185,7 @@ impl Documents {
             let mut document = WorkDocument::waiting(&one.name);
             document.document = Some(slug(&one.document));
             document.title = one.title;
+            document.agent_left = one.agent == AgentSide::Left;
             let bytes = match one.content {
                 Content::File(bytes) => bytes,
                 Content::Pairs(pairs) => {

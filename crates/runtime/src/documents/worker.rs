@@ -1,5 +1,6 @@
 //! Does the jobs about documents, and writes down how far they are.
 
+use super::recordings::{AgentSide, GivenCall, HearError, Heard};
 use super::{DocumentError, Documents, PAIRS, refuse, waiting};
 use crate::wall_ms;
 use crate::work::{Handler, Outcome};
@@ -8,6 +9,7 @@ use base::limits;
 use knowledge::Structured;
 use knowledge::crawl::{CrawlBounds, Crawler, PageOutcome};
 use knowledge::ingest::{self, Added, IngestError, Progress, Source};
+use knowledge::recording::is_recording;
 use model::business::TenantScope;
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,6 +32,16 @@ const PAUSE_MS: u64 = 200;
 struct Meter {
     done: AtomicU32,
     total: AtomicU32,
+}
+
+impl Meter {
+    /// Writes into work how far it is.
+    fn look(&self) -> impl FnMut(&mut Work) + Send + '_ {
+        |work| {
+            work.progress.chunks_done = self.done.load(Ordering::Relaxed);
+            work.progress.chunks_total = self.total.load(Ordering::Relaxed);
+        }
+    }
 }
 
 impl Progress for Meter {
@@ -171,6 +183,9 @@ impl Documents {
             work.progress.documents[index] = document;
             return Ok(());
         };
+        if is_recording(&bytes) {
+            return self.hear_one(scope, work, index, &bytes).await;
+        }
         let slug = document.document.clone().unwrap_or_else(|| ingest::slug(&document.name));
         let meter = Meter::default();
         let source = Source { slug: &slug, title: document.title.as_deref(), source: &document.name, bytes: &bytes };
@@ -184,12 +199,41 @@ impl Documents {
                 self.minds.ingest().add(scope, &source, wall_ms(), &meter).await
             }
         };
-        let look = |work: &mut Work| {
-            work.progress.chunks_done = meter.done.load(Ordering::Relaxed);
-            work.progress.chunks_total = meter.total.load(Ordering::Relaxed);
-        };
-        let added = self.watched(scope, work, look, taking).await;
+        let added = self.watched(scope, work, meter.look(), taking).await;
         settle(&mut document, added)?;
+        work.progress.documents[index] = document;
+        Ok(())
+    }
+
+    async fn hear_one(
+        &self,
+        scope: &TenantScope,
+        work: &mut Work,
+        index: usize,
+        bytes: &[u8],
+    ) -> Result<(), DocumentError> {
+        let mut document = work.progress.documents[index].clone();
+        let agent = if document.agent_left { AgentSide::Left } else { AgentSide::Right };
+        let name = document.name.clone();
+        let meter = Meter::default();
+        let hearing = self.hear(scope, GivenCall { name: &name, bytes, agent }, &meter);
+        let heard = self.watched(scope, work, meter.look(), hearing).await;
+        // A recording is no document.
+        document.document = None;
+        document.kind = Some("recording".into());
+        match heard {
+            Ok(Heard::Before(call)) => {
+                document.fate = Fate::Unchanged;
+                document.heard = Some(call);
+            }
+            Ok(Heard::Now { call, proposals }) => {
+                document.fate = Fate::Heard;
+                document.heard = Some(call);
+                document.proposals = u32::try_from(proposals).unwrap_or(u32::MAX);
+            }
+            Err(HearError::Refused(refusal)) => refuse(&mut document, &refusal),
+            Err(HearError::Documents(error)) => return Err(error),
+        }
         work.progress.documents[index] = document;
         Ok(())
     }
@@ -265,12 +309,8 @@ impl Documents {
             .collect();
         for (index, one) in documents.iter().enumerate() {
             let meter = Meter::default();
-            let look = |work: &mut Work| {
-                work.progress.chunks_done = meter.done.load(Ordering::Relaxed);
-                work.progress.chunks_total = meter.total.load(Ordering::Relaxed);
-            };
             let again = self.minds.ingest().reindex(scope, &one.slug, wall_ms(), &meter);
-            let done = self.watched(scope, work, look, again).await;
+            let done = self.watched(scope, work, meter.look(), again).await;
             let mut document = work.progress.documents[index].clone();
             match done {
                 // It was deleted, or given anew, meanwhile.

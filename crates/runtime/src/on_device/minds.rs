@@ -1,6 +1,7 @@
 //! Where the on-device brain of each business comes from: documents of the store, their vectors, the agents' tools.
 
 use super::elsewhere::{Elsewhere, Nominations};
+use crate::documents::gate::kept_gate;
 use crate::wall_ms;
 use base::{BusinessId, DocumentId, GapId, limits};
 use futures_util::future::BoxFuture;
@@ -22,7 +23,7 @@ use uuid::Uuid;
 /// A brain and which state of the documents it knows.
 #[derive(Clone, Debug)]
 pub struct Mind {
-    /// Of the documents.
+    /// Of the documents and the gate.
     pub revision: u64,
     /// The brain.
     pub brain: Arc<Brain>,
@@ -140,13 +141,14 @@ impl StoredMinds {
         self.take_texts(&scope).await?;
         let failed = |error: store::StoreError| error.to_string();
         // Before the chunks: what changes meanwhile is noticed at the next look.
-        let revision = self.store.knowledge_revision(&scope).await.map_err(failed)?;
+        let revision = state(self.store.as_ref(), &scope).await.map_err(failed)?;
         // Versions before passages: one that changes in between is not found elsewhere, and soon loaded again.
         let serving = match &self.elsewhere {
             Some(_) => knowledge::index::serving(self.store.as_ref(), &scope).await.map_err(failed)?,
             None => HashMap::new(),
         };
-        let (assembly, places, strange) = self.assemble(&scope).await?;
+        let gate = kept_gate(self.store.as_ref(), &scope).await.map_err(failed)?.0.in_force();
+        let (assembly, places, strange) = self.assemble(&scope, gate).await?;
         let facts = self.facts(&scope, &places).await.map_err(failed)?;
         if strange > 0 {
             tracing::warn!(chunks = strange, "documents with vectors of another model; add them again to use them");
@@ -178,8 +180,8 @@ impl StoredMinds {
     }
 
     /// The passages that serve, with the places that they have in the index, and how many lie in another space.
-    async fn assemble(&self, scope: &TenantScope) -> Result<(Assembly, Places, usize), String> {
-        let (mut assembly, mut places) = (Assembly::new(Gate::default()), Places::new());
+    async fn assemble(&self, scope: &TenantScope, gate: Gate) -> Result<(Assembly, Places, usize), String> {
+        let (mut assembly, mut places) = (Assembly::new(gate), Places::new());
         let (mut strange, mut after) = (0, None);
         loop {
             let page = ingest::serving_page(self.store.as_ref(), scope, SPACE, after).await;
@@ -268,6 +270,15 @@ impl StoredMinds {
 /// Where passages stand in the index, by document and ordinal.
 type Places = HashMap<(DocumentId, u32), usize>;
 
+/// The state of the documents, and of the gate before them.
+async fn state(store: &dyn Store, scope: &TenantScope) -> Result<u64, StoreError> {
+    let (_, gate) = kept_gate(store, scope).await?;
+    // Documents of a business change less than a trillion times.
+    Ok(store.knowledge_revision(scope).await? + (u64::from(gate) << GATE_SHIFT))
+}
+
+const GATE_SHIFT: u32 = 40;
+
 /// Vectors as the index wants them; of another width there are none, and the index leaves the passage out.
 fn usable(vectors: Vec<Vec<f32>>) -> Vec<Embedding> {
     let fixed = |vector: Vec<f32>| <[f32; EMBEDDING_WIDTH]>::try_from(vector).ok();
@@ -277,7 +288,7 @@ fn usable(vectors: Vec<Vec<f32>>) -> Vec<Embedding> {
 impl Minds for StoredMinds {
     fn revision(&self, business: BusinessId) -> BoxFuture<'static, Option<u64>> {
         let store = Arc::clone(&self.store);
-        Box::pin(async move { store.knowledge_revision(&TenantScope { business }).await.ok() })
+        Box::pin(async move { state(store.as_ref(), &TenantScope { business }).await.ok() })
     }
 
     fn load(&self, business: BusinessId) -> BoxFuture<'static, Result<Mind, String>> {

@@ -60,7 +60,7 @@ fn read_report(row: &DbRow) -> Answer<KnowledgeReport> {
 
 impl SqlStore {
     /// One page of a list that is ordered newest first.
-    async fn newest<T>(
+    pub(super) async fn newest<T>(
         &self,
         scope: &TenantScope,
         statement: Sql,

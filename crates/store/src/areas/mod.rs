@@ -10,6 +10,7 @@ pub(crate) mod desk;
 mod drafts;
 pub(crate) mod events;
 mod graph;
+mod heard;
 mod jobs;
 pub(crate) mod journal;
 mod knowledge;

@@ -32,6 +32,8 @@ pub enum ValueKind {
     Split,
     /// How calls go out: `plan`.
     Outgoing,
+    /// When the documents are an answer.
+    Gate,
 }
 
 impl ValueKind {
@@ -44,6 +46,7 @@ impl ValueKind {
             Self::Privacy => "privacy",
             Self::Split => "split",
             Self::Outgoing => "outgoing",
+            Self::Gate => "gate",
         }
     }
 }

@@ -15,6 +15,7 @@
 mod core;
 mod desk;
 mod graph;
+mod heard;
 mod knowledge;
 mod knowledge_work;
 mod live;
@@ -30,6 +31,7 @@ mod widgets;
 pub(crate) use self::core::*;
 pub(crate) use self::desk::*;
 pub(crate) use self::graph::*;
+pub(crate) use self::heard::*;
 pub(crate) use self::knowledge::*;
 pub(crate) use self::knowledge_work::*;
 pub(crate) use self::live::*;
@@ -104,6 +106,7 @@ const AREAS: &[&[Sql]] = &[
     core::ALL,
     desk::ALL,
     graph::ALL,
+    heard::ALL,
     knowledge::ALL,
     knowledge_work::ALL,
     mirrors::ALL,

@@ -4,7 +4,8 @@ import { UploadIcon } from "../../ui/icons";
 import { addFiles } from "./uploads";
 
 /** Everything that is read; the server looks at the content and says what it cannot read. */
-const ACCEPT = ".pdf,.docx,.pptx,.xlsx,.html,.htm,.md,.markdown,.txt,.csv,.tsv,.eml";
+const ACCEPT =
+  ".pdf,.docx,.pptx,.xlsx,.html,.htm,.md,.markdown,.txt,.csv,.tsv,.eml,.png,.jpg,.jpeg,.tiff,.webp,.wav,.flac,.ogg,.mp3";
 /** Of a folder that is dropped. */
 const FILES_MAX = 500;
 

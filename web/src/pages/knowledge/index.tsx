@@ -11,6 +11,7 @@ import { Tabs } from "../../ui/kit/tabs";
 import { PairsDialog } from "./add-pairs";
 import { SiteDialog } from "./add-site";
 import { TextDialog } from "./add-text";
+import { CallsTab } from "./calls-tab";
 import { DocumentsTab } from "./documents-tab";
 import { DropHint, FilePicker, useDrop } from "./drop-zone";
 import { GapsTab } from "./gaps-tab";
@@ -33,6 +34,7 @@ export default function KnowledgePage() {
   const jobs = useJobs();
   const { work, dismiss } = useWork(jobs.data?.items.filter(({ kind }) => kind !== "training"));
   const gaps = $api.useQuery("get", "/api/v1/knowledge/gaps", {}).data?.items.length ?? 0;
+  const proposals = $api.useQuery("get", "/api/v1/knowledge/proposals", {}).data?.items.length ?? 0;
   const dropping = useDrop(editable);
   const show = (tab: string) =>
     void navigate({ to: "/knowledge", search: tab === "documents" ? {} : { tab }, replace: true });
@@ -64,6 +66,11 @@ export default function KnowledgePage() {
             value: "gaps",
             label: gaps > 0 ? t("knowledge.tab_gaps_count", { count: gaps }) : t("knowledge.tab_gaps"),
             content: <GapsTab editable={editable} />,
+          },
+          {
+            value: "calls",
+            label: proposals > 0 ? t("knowledge.tab_calls_count", { count: proposals }) : t("knowledge.tab_calls"),
+            content: <CallsTab editable={editable} />,
           },
           { value: "graph", label: t("graph.tab"), content: <GraphTab editable={editable} /> },
           {

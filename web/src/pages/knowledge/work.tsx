@@ -239,6 +239,8 @@ function outcome(job: Job, refused: number): string {
     [count("ready"), "taken"] as const,
     [count("unchanged"), "unchanged"] as const,
     [count("gone"), "gone"] as const,
+    [count("heard"), "heard"] as const,
+    [job.documents.reduce((sum, { proposals }) => sum + proposals, 0), "proposed"] as const,
     [refused, "refused"] as const,
   ];
   const words = parts.filter(([n]) => n > 0).map(([n, name]) => t(`knowledge.outcome_${name}`, { count: n }));

@@ -1,5 +1,6 @@
 //! How good the answers are: questions of which the answer is known, and what became of them.
 
+use super::gate::GateReportView;
 use super::{JobView, PageQuery, accepted, documents, problem};
 use crate::App;
 use crate::auth::{Allowed, may};
@@ -189,6 +190,8 @@ pub(crate) struct EvaluationView {
     cpu_ms_mean: Option<f64>,
     /// What went other than it should, at most 200.
     misses: Vec<MissView>,
+    /// What came of fitting a gate to these questions. The counts above are those of the gate that served until then.
+    gate: Option<GateReportView>,
 }
 
 /// A question that was answered other than it should be.
@@ -232,6 +235,7 @@ fn view(report: KnowledgeReport) -> Result<EvaluationView, Problem> {
         false_statements: evaluation.false_statements,
         cpu_ms_mean: evaluation.cpu_ms_mean,
         misses: evaluation.misses.into_iter().map(Into::into).collect(),
+        gate: evaluation.gate.map(Into::into),
     })
 }
 

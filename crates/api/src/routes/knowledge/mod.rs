@@ -4,7 +4,9 @@
 pub(crate) mod answers;
 pub(crate) mod documents;
 pub(crate) mod evaluation;
+pub(crate) mod gate;
 pub(crate) mod graph;
+pub(crate) mod recordings;
 pub(crate) mod sites;
 pub(crate) mod upload;
 
@@ -42,9 +44,9 @@ pub(crate) struct JobView {
     done: u32,
     /// How many there are, as far as is known.
     total: u32,
-    /// Passages of the document under way that are indexed.
+    /// Passages of the document under way that are indexed; of a recorded call, seconds of speech that were understood.
     chunks_done: u32,
-    /// Passages of the document under way.
+    /// Passages of the document under way; of a recorded call, its seconds of speech.
     chunks_total: u32,
     documents: Vec<JobDocumentView>,
     /// Why it failed as a whole, or stopped early, in one word; docs/knowledge.md lists them.
@@ -66,7 +68,7 @@ pub(crate) struct JobDocumentView {
     name: String,
     /// Its name in addresses of this API.
     document: Option<String>,
-    /// `waiting`, `ready`, `unchanged`, `gone` or `failed`.
+    /// `waiting`, `ready`, `unchanged`, `gone`, `heard` (a recorded call, which is no document) or `failed`.
     #[schema(example = "ready")]
     state: &'static str,
     /// The version that it became.
@@ -77,6 +79,10 @@ pub(crate) struct JobDocumentView {
     pages: u32,
     /// Passages.
     chunks: u32,
+    /// The recorded call that it is.
+    recording: Option<Uuid>,
+    /// Questions with answers that the recorded call proposes.
+    proposals: u32,
     /// Why it was refused, in one word; docs/knowledge.md lists them.
     error_code: Option<String>,
     error: Option<String>,
@@ -92,6 +98,8 @@ impl From<WorkDocument> for JobDocumentView {
             kind: one.kind,
             pages: one.pages,
             chunks: one.chunks,
+            recording: one.heard,
+            proposals: one.proposals,
             error_code: one.error_code,
             error: one.error,
         }

@@ -12,6 +12,7 @@ use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use base::limits;
+use runtime::documents::recordings::AgentSide;
 use runtime::documents::{Content, Given};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -19,8 +20,8 @@ use utoipa::{IntoParams, ToSchema};
 const TITLE_CHARS_MAX: usize = 200;
 const NAME_CHARS_MAX: usize = 200;
 const TEXT_CHARS_MAX: usize = 1_000_000;
-const QUESTION_CHARS_MAX: usize = 500;
-const ANSWER_CHARS_MAX: usize = 5_000;
+pub(super) const QUESTION_CHARS_MAX: usize = 500;
+pub(super) const ANSWER_CHARS_MAX: usize = 5_000;
 
 /// Files to take in.
 #[derive(ToSchema)]
@@ -45,10 +46,35 @@ pub(crate) struct UploadQuery {
     /// Title as people see it; the document's own when left out.
     #[param(max_length = 200)]
     title: Option<String>,
+    /// Of a recorded call with two channels: on which of them the business speaks, `left` or `right`; `right` when left out.
+    #[serde(default)]
+    agent: Side,
+}
+
+/// A channel of a recording.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[schema(as = RecordingSide)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Side {
+    /// The first one.
+    Left,
+    /// The second one.
+    #[default]
+    Right,
+}
+
+impl From<Side> for AgentSide {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Left => Self::Left,
+            Side::Right => Self::Right,
+        }
+    }
 }
 
 /// Takes files in: a form with parts named `file`, or the bytes of one file with `name` in the query. The same name again is the
-/// document's next version. What each file is is decided by its content.
+/// document's next version. What each file is is decided by its content. A recorded call is heard, and what it teaches is
+/// proposed to people; it is no document itself.
 #[utoipa::path(post, path = "/api/v1/knowledge/documents", tag = "knowledge", operation_id = "upload_documents", params(UploadQuery),
     request_body(content((UploadForm = "multipart/form-data"), (Vec<u8> = "application/octet-stream"))),
     security(("bearer" = ["knowledge:write"])), responses(
@@ -66,7 +92,9 @@ pub(crate) async fn upload(
     let _room = documents.room().ok_or_else(|| Problem::unavailable("as many uploads as may be are coming in"))?;
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_form = kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data");
-    let given = if is_form { form(&app, request).await? } else { vec![file(&app, request, query).await?] };
+    let agent = query.agent.into();
+    let mut given = if is_form { form(&app, request).await? } else { vec![file(&app, request, query).await?] };
+    given.iter_mut().for_each(|one| one.agent = agent);
     documents.take(&caller.scope, given).await.map(accepted).map_err(problem)
 }
 
@@ -99,7 +127,13 @@ async fn part_file(part: Field<'_>) -> Result<Given, Problem> {
     let name = part.file_name().map(str::to_owned).ok_or_else(|| Problem::invalid("file: it has no name"))?;
     let name = checked_name("file", &name)?;
     let bytes = part.bytes().await.map_err(|error| not_read(&error))?;
-    Ok(Given { document: name.clone(), name, title: None, content: Content::File(bytes.to_vec()) })
+    Ok(Given {
+        document: name.clone(),
+        name,
+        title: None,
+        content: Content::File(bytes.to_vec()),
+        agent: AgentSide::default(),
+    })
 }
 
 async fn file(app: &App, request: Request, query: UploadQuery) -> Result<Given, Problem> {
@@ -113,7 +147,13 @@ async fn file(app: &App, request: Request, query: UploadQuery) -> Result<Given, 
     if bytes.len() > limits::KNOWLEDGE_FILE_BYTES_MAX {
         return Err(Problem::too_large());
     }
-    Ok(Given { document: name.clone(), name, title, content: Content::File(bytes.to_vec()) })
+    Ok(Given {
+        document: name.clone(),
+        name,
+        title,
+        content: Content::File(bytes.to_vec()),
+        agent: AgentSide::default(),
+    })
 }
 
 fn not_read(error: &MultipartError) -> Problem {
@@ -171,7 +211,13 @@ pub(crate) async fn text(
     check_text("text", &body.text, 1, TEXT_CHARS_MAX)?;
     let title = body.title.map_or_else(|| Ok(name.clone()), checked_title)?;
     let content = Content::File(body.text.into_bytes());
-    let given = Given { document: name.clone(), name: format!("{name}.md"), title: Some(title), content };
+    let given = Given {
+        document: name.clone(),
+        name: format!("{name}.md"),
+        title: Some(title),
+        content,
+        agent: AgentSide::default(),
+    };
     documents(&app)?.take(&caller.scope, vec![given]).await.map(accepted).map_err(problem)
 }
 
@@ -221,6 +267,12 @@ pub(crate) async fn pairs(
         check_text(&format!("pairs.{index}.answer"), pair.answer.trim(), 1, ANSWER_CHARS_MAX)?;
     }
     let pairs = body.pairs.into_iter().map(|pair| (pair.question, pair.answer)).collect();
-    let given = Given { document: name.clone(), name, title: Some(title), content: Content::Pairs(pairs) };
+    let given = Given {
+        document: name.clone(),
+        name,
+        title: Some(title),
+        content: Content::Pairs(pairs),
+        agent: AgentSide::default(),
+    };
     documents(&app)?.take(&caller.scope, vec![given]).await.map(accepted).map_err(problem)
 }
