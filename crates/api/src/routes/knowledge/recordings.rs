@@ -159,6 +159,7 @@ impl From<Proposal> for ProposalView {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProposalQuery {
     /// `open`, `accepted` or `rejected`; `open` when left out.
+    #[param(inline)]
     state: Option<StateWord>,
     /// Rows, 1 to 100.
     #[param(minimum = 1, maximum = 100)]

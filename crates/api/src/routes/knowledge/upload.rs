@@ -48,6 +48,7 @@ pub(crate) struct UploadQuery {
     title: Option<String>,
     /// Of a recorded call with two channels: on which of them the business speaks, `left` or `right`; `right` when left out.
     #[serde(default)]
+    #[param(inline)]
     agent: Side,
 }
 
