@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use carriers::protocol::Capability;
 use carriers::registry::Descriptor;
 use model::people::Permission;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// A problem document.
@@ -29,21 +29,25 @@ pub struct Problem {
     /// Of `not_supported`: the phone platform, by its name in `GET /api/v1/carriers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    pub carrier: Option<&'static str>,
+    pub carrier: Option<&'static &'static str>,
     /// Of `not_supported`: what it cannot do, by the names of `capabilities` there.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "by_name")]
     #[schema(value_type = Option<String>)]
-    pub capability: Option<&'static str>,
+    pub capability: Option<Capability>,
     /// Id of the request, as in `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub request_id: Option<Box<str>>,
     /// Seconds after which trying again makes sense.
     #[serde(skip)]
-    pub retry_after_secs: Option<u64>,
+    pub retry_after_secs: Option<u32>,
     /// `WWW-Authenticate`.
     #[serde(skip)]
     challenge: Option<Box<str>>,
+}
+
+fn by_name<S: Serializer>(capability: &Option<Capability>, serializer: S) -> Result<S::Ok, S::Error> {
+    capability.map(Capability::name).serialize(serializer)
 }
 
 impl Problem {
@@ -93,7 +97,7 @@ impl Problem {
     pub fn too_many_attempts(retry_after_secs: u64) -> Self {
         let mut problem =
             Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts; a pause is due");
-        problem.retry_after_secs = Some(retry_after_secs);
+        problem.retry_after_secs = u32::try_from(retry_after_secs).ok();
         problem
     }
 
@@ -153,7 +157,7 @@ impl Problem {
     pub fn not_supported(carrier: &'static Descriptor, capability: Capability) -> Self {
         let mut problem =
             Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_supported", "The phone platform cannot do this");
-        (problem.carrier, problem.capability) = (Some(carrier.name), Some(capability.name()));
+        (problem.carrier, problem.capability) = (Some(&carrier.name), Some(capability));
         problem.detail(format!("{} cannot do {}", carrier.title, capability.name()))
     }
 
@@ -201,7 +205,7 @@ impl Problem {
     /// Too many requests.
     pub fn rate_limited(retry_after_secs: u64) -> Self {
         let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests");
-        problem.retry_after_secs = Some(retry_after_secs);
+        problem.retry_after_secs = u32::try_from(retry_after_secs).ok();
         problem.detail(format!("try again in {retry_after_secs} s; RateLimit says how much is left"))
     }
 

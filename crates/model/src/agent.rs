@@ -63,7 +63,7 @@ pub struct Agent {
     pub handoff: Handoff,
     /// The call goes to a person, who is told about a caller and takes that call or leaves it. Only in the snapshot that such a
     /// call begins with, whose greeting is what they are told.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_briefing: bool,
     /// When it takes calls, and what it does otherwise; `None`: always.
     #[serde(default)]

@@ -110,7 +110,7 @@ impl Modify for Credentials {
 }
 
 fn documented() -> OpenApiRouter<App> {
-    operated(running(shaping(people::routes(OpenApiRouter::with_openapi(Document::openapi())))))
+    operated(running(known(shaping(people::routes(OpenApiRouter::with_openapi(Document::openapi()))))))
 }
 
 /// What a business is and what its agents do.
@@ -153,26 +153,9 @@ fn shaping(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(training::classify))
 }
 
-/// What goes on: calls, customers, knowledge, providers, webhooks, plans.
-fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
+/// What agents know.
+fn known(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
     router
-        .routes(routes!(numbers::list, numbers::create))
-        .routes(routes!(numbers::get, numbers::update, numbers::delete))
-        .routes(routes!(customers::list, customers::upsert).layer(wide()))
-        .routes(routes!(customers::get, customers::update, customers::delete).layer(wide()))
-        .routes(routes!(customers::history))
-        .routes(routes!(overview::get))
-        .routes(routes!(overview::analytics))
-        .routes(routes!(tickets::list, tickets::create))
-        .routes(routes!(tickets::get, tickets::update))
-        .routes(routes!(conversations::list))
-        .routes(routes!(conversations::get))
-        .routes(routes!(conversations::messages))
-        .routes(routes!(values::settings))
-        .routes(routes!(values::get_setting, values::put_setting, values::delete_setting))
-        .routes(routes!(flags::list))
-        .routes(routes!(flags::get, flags::put, flags::delete))
-        .routes(routes!(flags::evaluate))
         .routes(routes!(knowledge::documents::list))
         .routes(routes!(knowledge::upload::upload).layer(files()))
         .routes(routes!(knowledge::upload::text).layer(texts()))
@@ -208,6 +191,28 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(knowledge::graph::relate))
         .routes(routes!(knowledge::graph::unrelate))
         .routes(routes!(knowledge::graph::conflicts))
+}
+
+/// What goes on: calls, customers, providers, webhooks, plans.
+fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    router
+        .routes(routes!(numbers::list, numbers::create))
+        .routes(routes!(numbers::get, numbers::update, numbers::delete))
+        .routes(routes!(customers::list, customers::upsert).layer(wide()))
+        .routes(routes!(customers::get, customers::update, customers::delete).layer(wide()))
+        .routes(routes!(customers::history))
+        .routes(routes!(overview::get))
+        .routes(routes!(overview::analytics))
+        .routes(routes!(tickets::list, tickets::create))
+        .routes(routes!(tickets::get, tickets::update))
+        .routes(routes!(conversations::list))
+        .routes(routes!(conversations::get))
+        .routes(routes!(conversations::messages))
+        .routes(routes!(values::settings))
+        .routes(routes!(values::get_setting, values::put_setting, values::delete_setting))
+        .routes(routes!(flags::list))
+        .routes(routes!(flags::get, flags::put, flags::delete))
+        .routes(routes!(flags::evaluate))
         .routes(routes!(test_calls::create))
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::get))

@@ -51,7 +51,8 @@ impl CallMachine {
 
     /// They pressed a key.
     pub(super) fn key_to_briefing(&mut self, now: CallTime, key: char) {
-        if self.consult.is_some() || self.began_at.is_none() {
+        // Somebody else may have the call, and then keys are theirs to hear.
+        if self.consult.is_some() || self.began_at.is_none() || self.has_human {
             return;
         }
         self.interrupt(now);

@@ -77,11 +77,11 @@ impl CallMachine {
     ) {
         match &record.entry {
             Entry::Started { .. } | Entry::Resumed { .. } | Entry::Dtmf { .. } | Entry::Fault { .. } => {}
+            Entry::HandoffRequested { .. } | Entry::Routed(_) | Entry::Saving { .. } => {}
+            Entry::ConsultEnded { .. } | Entry::BriefAnswered { .. } => {}
             Entry::ConsultBegan { .. } => self.consults += 1,
             // The caller's call went its own way with the process that joined the two.
             Entry::Briefing => self.unfinished_ending = Some("caller_gone".into()),
-            Entry::ConsultEnded { .. } | Entry::BriefAnswered { .. } => {}
-            Entry::HandoffRequested { .. } | Entry::Routed(_) | Entry::Saving { .. } => {}
             Entry::OutsideHours => self.note_outside_hours(),
             Entry::LineSaid { facts } => self.dialog.line_said(facts.expose()),
             Entry::Guarded { .. } => self.refusals += 1,
@@ -134,12 +134,14 @@ impl CallMachine {
                 self.dialog.person_heard(text.expose());
             }
             Entry::Whispered { text, .. } => self.dialog.whispered(text.expose()),
-            Entry::Ending { reason } => {
-                self.release_hold();
-                self.unfinished_ending = Some(reason.clone());
-            }
+            Entry::Ending { reason } => self.replay_ending(reason),
             Entry::Ended { .. } => self.is_ended = true,
         }
+    }
+
+    fn replay_ending(&mut self, reason: &str) {
+        self.release_hold();
+        self.unfinished_ending = Some(reason.to_owned());
     }
 
     fn replay_state(&mut self, at: CallTime, state: CallState) {

@@ -64,10 +64,13 @@ async fn a_gate_is_fitted_to_the_questions_of_a_business_and_taken_back() {
     let (_, job) = server.post("/api/v1/knowledge/pairs", &json!({ "name": "Shop", "pairs": pairs })).await;
     assert_eq!(over(&server, &job).await["state"], "done");
     let known = KNOWN.iter().map(|(heading, _, asked)| json!({ "question": asked, "expected": heading }));
+    let polite = KNOWN.iter().map(|(heading, ..)| {
+        json!({ "question": format!("hello, I wanted to ask, {}", heading.to_lowercase()), "expected": heading })
+    });
     let foreign = FOREIGN.iter().map(|asked| json!({ "question": asked }));
     // A heading word for word teaches nothing.
     let copied = std::iter::once(json!({ "question": KNOWN[0].0, "expected": KNOWN[0].0 }));
-    let questions: Vec<Value> = known.chain(foreign).chain(copied).collect();
+    let questions: Vec<Value> = known.chain(polite).chain(foreign).chain(copied).collect();
     let (status, added) = server.post("/api/v1/knowledge/questions", &json!({ "questions": questions })).await;
     assert_eq!(status, StatusCode::CREATED, "{added}");
     let (_, job) = server.post("/api/v1/knowledge/evaluations", &json!({})).await;
@@ -76,10 +79,10 @@ async fn a_gate_is_fitted_to_the_questions_of_a_business_and_taken_back() {
         server.get(&format!("/api/v1/knowledge/evaluations/{}", job["evaluation"].as_str().expect("a report"))).await;
     let gate = &report["gate"];
     println!("{gate}");
-    assert_eq!(gate["questions"], 40, "{report}");
+    assert_eq!(gate["questions"], 60, "{report}");
     for judged in ["validated", "usual"] {
         let counts = gate[judged].as_object().expect("counts").values();
-        assert_eq!(counts.filter_map(Value::as_u64).sum::<u64>(), 40, "{gate}");
+        assert_eq!(counts.filter_map(Value::as_u64).sum::<u64>(), 60, "{gate}");
     }
     assert!(["better", "not_better"].iter().any(|reason| gate["reason"] == *reason), "{gate}");
     // What is in force is what is asked with.
