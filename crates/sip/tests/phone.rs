@@ -48,7 +48,7 @@ struct Room {
 
 impl Room {
     async fn new(options: Options, change: impl FnOnce(&mut Config)) -> Self {
-        let office = Office::new(Manners::default());
+        let office = Office::new(Manners { presses_keys: true, ..Manners::default() });
         let (_endpoint, address) = endpoint(&office, change).await;
         Self { phone: Phone::start(options).await, office, _endpoint, address }
     }

@@ -10,7 +10,7 @@ use crate::io::{ConsultInput, Output};
 use base::limits::{BRIDGED_MS_MAX, BRIEFING_MS_MAX, CONSULT_COMFORT_MS, CONSULTS_PER_CALL_MAX};
 use base::{CallTime, ErrorClass, JournalSeq, Millis, PhoneNumber, Pii};
 use model::agent::HandoffMode;
-use model::journal::{ConsultOutcome, Entry, HoldMode};
+use model::journal::{ConsultOutcome, Entry, HandBack, HoldMode};
 use model::live::LiveKind;
 
 /// A person who is asked for the caller, or has them.
@@ -111,6 +111,9 @@ impl CallMachine {
         self.barge_in = BargeIn::Quiet;
         self.unduck();
         self.no_yes_any_more(now);
+        if self.has_human {
+            self.let_go(now, HandBack::Asked); // Whoever passes the caller on has them no more.
+        }
         self.take_hold(None, HoldMode::TakeOver, false);
         let ring_ms = self.agent.handoff.ring_ms_max;
         self.consult = Some(Consult {

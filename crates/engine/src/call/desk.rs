@@ -177,14 +177,19 @@ impl CallMachine {
             return;
         }
         self.drop_consult(now);
-        self.release_hold();
-        self.out.journal(now, Entry::HandedBack { reason });
-        self.out.live(LiveKind::HandedBack { by: self.hold.by.clone(), reason });
+        self.let_go(now, reason);
         let line = match reason {
             HandBack::Absent => self.agent.lines.handed_back.clone(),
             HandBack::Asked => String::new(),
         };
         self.agent_again(now, line, false);
+    }
+
+    /// The person does not have the call any more.
+    pub(super) fn let_go(&mut self, now: CallTime, reason: HandBack) {
+        self.release_hold();
+        self.out.journal(now, Entry::HandedBack { reason });
+        self.out.live(LiveKind::HandedBack { by: self.hold.by.clone(), reason });
     }
 
     /// The agent takes the conversation up again, with this line. `is_owed`: the caller waits for an answer, whatever was heard since.

@@ -366,10 +366,12 @@ fn on(word: &str) -> Result<bool, String> {
 
 /// Sets one field of a configuration by its name.
 fn set_field<T: serde::Serialize + DeserializeOwned>(target: &mut T, name: &str, value: Value) -> Result<(), String> {
-    let mut fields = serde_json::to_value(&*target).map_err(|error| error.to_string())?;
-    *fields.get_mut(name).ok_or_else(|| format!("there is no {name}"))? = value;
-    *target = serde_json::from_value(fields).map_err(|error| error.to_string())?;
-    Ok(())
+    let fields = |of: &T| serde_json::to_value(of).map_err(|error| error.to_string());
+    let mut changed = fields(target)?;
+    let is_known = changed.as_object_mut().is_some_and(|fields| fields.insert(name.to_owned(), value).is_some());
+    *target = serde_json::from_value(changed).map_err(|error| error.to_string())?;
+    // What is left out while it has its usual value is known by now.
+    if is_known || fields(target)?.get(name).is_some() { Ok(()) } else { Err(format!("there is no {name}")) }
 }
 
 fn reply(words: &[&str]) -> Result<Reply, String> {

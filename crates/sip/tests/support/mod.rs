@@ -45,6 +45,8 @@ pub struct Manners {
     pub answers: bool,
     /// After how many frames the owner closes the line.
     pub frames_max: usize,
+    /// The owner presses each key that it hears.
+    pub presses_keys: bool,
     pub next: Next,
 }
 
@@ -54,6 +56,7 @@ impl Default for Manners {
             verdict: Verdict::Answer { token: "t-1".into() },
             answers: true,
             frames_max: usize::MAX,
+            presses_keys: false,
             next: Next::HangUp,
         }
     }
@@ -140,8 +143,7 @@ async fn echo(office: Arc<Office>, mut line: Line) {
             }
             Wire::Text(text) => {
                 office.note(|seen| seen.words.push(text.clone()));
-                // Keys come back, too.
-                if let Some(key) = text.strip_prefix("dtmf ") {
+                if let Some(key) = text.strip_prefix("dtmf ").filter(|_| office.manners.presses_keys) {
                     let _ = line.to_leg.try_send(Wire::Text(format!("press {key}")));
                 }
             }
