@@ -485,7 +485,7 @@ impl Checker {
         }
         let has_person = machine.phase() == Phase::WithHuman && self.speaking.is_none();
         let deadline = machine.next_deadline().map(|(at, _)| at);
-        if let Some((law, detail)) = self.held.after_step(deadline, has_person) {
+        if let Some((law, detail)) = self.held.after_step(now, deadline, has_person) {
             self.broken(law, detail);
         }
         if let Some((law, detail)) = machine.next_deadline().and_then(|(_, why)| self.walk.waits(why)) {

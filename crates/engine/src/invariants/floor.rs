@@ -387,7 +387,9 @@ impl Floor {
         }
         let Some((CallerSound::Words, since)) = self.caller else { return };
         let is_known = self.detected_at.is_some_and(|at| at >= since && now.since(at).0 > ONSET_MS);
-        let is_recent = now.since(self.words_at).0 < 2_000 && self.words_at >= since;
+        // Words from before the sound was noticed are late ones of what was said before.
+        let is_of_this = self.detected_at.is_some_and(|at| self.words_at >= at.max(since));
+        let is_recent = now.since(self.words_at).0 < 2_000 && is_of_this;
         let talks = matches!(self.phase, Some(Phase::Listening | Phase::Thinking | Phase::Speaking));
         if is_known && is_recent && talks && (self.is_timeout || self.is_speech) && !self.is_excused {
             self.broken("agent_waits_for_the_caller", format!("utterance {utterance} begins while the caller speaks"));

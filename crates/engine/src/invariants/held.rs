@@ -94,9 +94,15 @@ impl Held {
     }
 
     /// What is wrong after this step of a machine whose next deadline is `deadline`.
-    pub fn after_step(&self, deadline: Option<CallTime>, has_media: bool) -> Option<(&'static str, String)> {
+    pub fn after_step(
+        &self,
+        now: CallTime,
+        deadline: Option<CallTime>,
+        has_media: bool,
+    ) -> Option<(&'static str, String)> {
         let lost_at = self.lost_at.filter(|_| self.is_held && has_media)?;
-        let by = lost_at.0 + PERSON_AWAY_MS_MAX;
+        // The time may have run out while the caller's audio was away: then it is at once.
+        let by = (lost_at.0 + PERSON_AWAY_MS_MAX).max(now.0);
         let is_late = deadline.is_none_or(|deadline| deadline.0 > by);
         is_late.then(|| ("nobody_is_left_alone", format!("a person is gone since {lost_at}")))
     }
