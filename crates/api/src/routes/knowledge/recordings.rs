@@ -261,7 +261,8 @@ impl IdsBody {
 #[utoipa::path(post, path = "/api/v1/knowledge/proposals/accept", tag = "knowledge", operation_id = "accept_proposals", request_body = IdsBody,
     security(("bearer" = ["knowledge:write"])), responses(
     (status = 202, description = "They are being taken in; `Location` says how far it is", body = super::JobView),
-    (status = 204, description = "All of them were decided on already")
+    (status = 204, description = "All of them were decided on already"),
+    (status = 404, description = "One of them is not there; nothing was accepted", body = Problem)
 ))]
 pub(crate) async fn accept(
     State(app): State<App>,
