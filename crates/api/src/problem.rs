@@ -29,6 +29,7 @@ pub struct Problem {
     /// Of `not_supported`: the phone platform, by its name in `GET /api/v1/carriers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
+    // A reference to the name, which is half as large as the name: every handler's answer has room for a problem.
     pub carrier: Option<&'static &'static str>,
     /// Of `not_supported`: what it cannot do, by the names of `capabilities` there.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "by_name")]

@@ -56,10 +56,16 @@ pub const JOURNAL_FLUSH_MS_MAX: u64 = 30_000;
 pub const STT_PIECE_MS: u64 = 60;
 /// The same while the caller has been silent for a while.
 pub const STT_QUIET_PIECE_MS: u64 = 200;
-/// What live calls write within this time goes to an embedded database in one transaction.
-pub const WRITES_GATHERED_MS: u64 = 15;
+/// What live calls write within this time goes to an embedded database in one transaction. An effect that must be in the journal
+/// first waits for it, and nobody hears that: a tool or a transfer takes longer.
+pub const WRITES_GATHERED_MS: u64 = 50;
 /// Writes of live calls that wait for that; each call has two at most.
 pub const WRITES_GATHERED_MAX: usize = 8_192;
+/// Pages of an embedded database's log (32 MiB) after which they are moved into the database: what many calls write again and again
+/// in between is moved once.
+pub const SQLITE_LOG_PAGES: u32 = 8_192;
+/// What the one connection that writes to an embedded database remembers of its pages.
+pub const SQLITE_CACHE_KIB: u32 = 8_192;
 /// Connections of an embedded database that only read.
 pub const SQLITE_READERS_MAX: u32 = 4;
 /// Live events buffered per listener; a slower listener loses the oldest.

@@ -4,6 +4,7 @@
 //! which it should have begun: a server that falls behind cannot hide it by being asked less.
 
 use crate::process::Server;
+use crate::report;
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -149,10 +150,7 @@ pub async fn measure(options: &Options, program: &Path, json_file: Option<&Path>
         rss_mib: after.rss_bytes >> 20,
     };
     server.stop().await;
-    print!("{}", report.table());
-    if let Some(file) = json_file {
-        std::fs::write(file, serde_json::to_string_pretty(&report)? + "\n")?;
-    }
+    report::publish(&report.table(), &report, json_file)?;
     let failed = samples.iter().filter(|sample| !sample.good).count();
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -3,6 +3,7 @@
 //! A socket and JSON cost what they cost anywhere; this is what a vendor's file adds. Time is that of the thread alone, as
 //! the kernel counts it, so that whatever else runs on the machine does not show.
 
+use crate::report;
 use anyhow::{Context as _, bail};
 use base::wire::Wire;
 use providers::cassette::{Cassette, Step, received};
@@ -72,12 +73,7 @@ pub fn measure(options: &Options) -> anyhow::Result<()> {
     for name in names(&text::PROVIDERS) {
         rows.push(service(&clock, name).with_context(|| format!("text {name}"))?);
     }
-    print!("{}", table(&rows));
-    if let Some(file) = &options.json {
-        let json = serde_json::to_string_pretty(&rows)? + "\n";
-        std::fs::write(file, json).with_context(|| format!("{} cannot be written", file.display()))?;
-    }
-    Ok(())
+    report::publish(&table(&rows), &rows, options.json.as_deref())
 }
 
 fn names<P: ?Sized>(registry: &Registry<P>) -> Vec<&'static str> {

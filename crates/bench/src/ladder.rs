@@ -6,9 +6,8 @@ use crate::limit::{self, Asked, Setting};
 use crate::on_device;
 use crate::pipecat::{self, Services};
 use crate::process::{Server, pin_self, value};
-use crate::report::{Cost, Side, Spread};
+use crate::report::{self, Cost, Side, Spread};
 use crate::{ENDPOINT_MS, LLM_FIRST_TOKEN_MS, Load, TTS_FIRST_AUDIO_MS, cloud, side};
-use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 use sim::twins::cloud::Cloud;
@@ -144,11 +143,7 @@ pub async fn measure(options: &Options, program: &Path, json: Option<&Path>) -> 
         }
         report.calls_held = Some(calls);
     }
-    print!("{}", report.table());
-    if let Some(file) = json {
-        let text = serde_json::to_string_pretty(&report)? + "\n";
-        std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))?;
-    }
+    report::publish(&report.table(), &report, json)?;
     Ok(if report.calls_held.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

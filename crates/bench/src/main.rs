@@ -127,11 +127,9 @@ async fn main() -> anyhow::Result<ExitCode> {
         None => {}
     }
     let report = measure(&cli).await?;
-    print!("{}", report.table());
-    let json = serde_json::to_string_pretty(&report)? + "\n";
-    match &cli.json {
-        Some(file) => std::fs::write(file, json).with_context(|| format!("{} cannot be written", file.display()))?,
-        None => print!("\n{json}"),
+    report::publish(&report.table(), &report, cli.json.as_deref())?;
+    if cli.json.is_none() {
+        println!("\n{}", serde_json::to_string_pretty(&report)?);
     }
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -3,7 +3,7 @@
 
 use crate::drive::Scene;
 use crate::process::{Server, value};
-use crate::report::{Cost, Side, Spread};
+use crate::report::{self, Cost, Side, Spread};
 use crate::turn::audio::{self, CALLER_RMS};
 use crate::{Load, QUESTION, cloud, side_with, start};
 use anyhow::Context as _;
@@ -68,11 +68,7 @@ pub async fn measure(steps: &[u32], secs: u64, program: &Path, json: Option<&Pat
         }
         report.calls_held = Some(calls);
     }
-    print!("{}", report.table());
-    if let Some(file) = json {
-        let text = serde_json::to_string_pretty(&report)? + "\n";
-        std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))?;
-    }
+    report::publish(&report.table(), &report, json)?;
     Ok(if report.calls_held.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -3,9 +3,19 @@
 use crate::drive::Heard;
 use crate::process::value;
 use crate::{ENDPOINT_MS, LLM_FIRST_TOKEN_MS, STT_FINAL_MS, TTS_FIRST_AUDIO_MS};
+use anyhow::Context as _;
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
+
+/// Prints the table, for people, and writes the figures as JSON, for programs, to the file that was asked for.
+pub fn publish(table: &str, figures: &impl Serialize, json: Option<&Path>) -> anyhow::Result<()> {
+    println!("{}", table.trim_end());
+    let Some(file) = json else { return Ok(()) };
+    let text = serde_json::to_string_pretty(figures)? + "\n";
+    std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+}
 
 /// What was measured at one server.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 //! answered is read from sipp's own records.
 
 use crate::process::Server;
+use crate::report;
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 use sim::twins::cloud::Cloud;
@@ -78,11 +79,7 @@ pub async fn measure(
     let cpu_ms = server.usage()?.cpu_ms.saturating_sub(before.cpu_ms);
     server.stop().await;
     let figures = heard.figures(options, cpu_ms, seconds)?;
-    println!("{}", figures.table());
-    if let Some(file) = json {
-        let text = serde_json::to_string_pretty(&figures)? + "\n";
-        std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))?;
-    }
+    report::publish(&figures.table(), &figures, json)?;
     Ok(if figures.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

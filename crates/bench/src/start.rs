@@ -2,7 +2,7 @@
 //! folder and with one that is there, without models of this machine and with them; and how large the program is.
 
 use crate::process::Server;
-use crate::report::Spread;
+use crate::report::{self, Spread};
 use crate::{cloud, end};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -72,11 +72,7 @@ pub async fn measure(options: &Options, program: &Path, json: Option<&Path>) -> 
         None => eprintln!("no models here; `frontdesk models pull` or --models FOLDER brings them"),
     }
     let report = Report { rows, program_mib: mib(program)?, stripped_mib: stripped_mib(program)? };
-    print!("{}", report.table());
-    if let Some(file) = json {
-        let text = serde_json::to_string_pretty(&report)? + "\n";
-        std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))?;
-    }
+    report::publish(&report.table(), &report, json)?;
     Ok(if report.misses().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

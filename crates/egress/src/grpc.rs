@@ -114,7 +114,7 @@ impl Egress {
             // connection.
             let silent = || failure::protocol("the connection was cut before the other side said anything");
             answer.await.map_err(|_| silent())?;
-            Ok(Connection { sender, calls: Arc::new(()) })
+            Ok::<_, Failure>(Connection { sender, calls: Arc::new(()) })
         };
         let opened = timeout_at(until, opening).await;
         let connection: Connection =

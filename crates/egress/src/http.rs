@@ -64,10 +64,30 @@ impl ByteStream {
     }
 }
 
+/// A request that has no answer.
+#[derive(Clone, Debug)]
+pub struct Unanswered {
+    /// Why.
+    pub failure: Failure,
+    /// The other side may have received it, and done what it asks. Not so when there never was a connection.
+    pub may_have_arrived: bool,
+}
+
+impl From<Unanswered> for Failure {
+    fn from(unanswered: Unanswered) -> Self {
+        unanswered.failure
+    }
+}
+
 impl Egress {
     /// Sends a request and reads the whole answer, all within the deadline.
     pub async fn http(&self, request: HttpRequest, deadline: Millis) -> Result<Response, Failure> {
         self.http_within(request, deadline, limits::PROVIDER_BODY_BYTES_MAX).await
+    }
+
+    /// The same for what must not be done twice: without an answer, it is said whether the other side may have received it.
+    pub async fn http_once(&self, request: HttpRequest, deadline: Millis) -> Result<Response, Unanswered> {
+        self.whole(request, deadline, limits::PROVIDER_BODY_BYTES_MAX).await
     }
 
     /// The same for an answer of at most so many bytes: files are larger than what providers say.
@@ -77,6 +97,10 @@ impl Egress {
         deadline: Millis,
         bytes_max: usize,
     ) -> Result<Response, Failure> {
+        Ok(self.whole(request, deadline, bytes_max).await?)
+    }
+
+    async fn whole(&self, request: HttpRequest, deadline: Millis, bytes_max: usize) -> Result<Response, Unanswered> {
         let until = Instant::now() + deadline.to_duration();
         let (status, headers, mut stream) = self.stream_within(request, deadline, bytes_max).await?;
         let mut body = BytesMut::new();
@@ -85,8 +109,10 @@ impl Egress {
             match stream.next(left).await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => return Ok(Response { status, headers, body: body.freeze() }),
-                Err(late) if late.class == ErrorClass::Timeout => return Err(failure::late("the request", deadline)),
-                Err(other) => return Err(other),
+                Err(late) if late.class == ErrorClass::Timeout => {
+                    return Err(arrived(failure::late("the request", deadline)));
+                }
+                Err(other) => return Err(arrived(other)),
             }
         }
     }
@@ -97,7 +123,7 @@ impl Egress {
         request: HttpRequest,
         deadline: Millis,
     ) -> Result<(u16, Vec<(String, String)>, ByteStream), Failure> {
-        self.stream_within(request, deadline, limits::PROVIDER_BODY_BYTES_MAX).await
+        Ok(self.stream_within(request, deadline, limits::PROVIDER_BODY_BYTES_MAX).await?)
     }
 
     async fn stream_within(
@@ -105,28 +131,40 @@ impl Egress {
         request: HttpRequest,
         deadline: Millis,
         bytes_max: usize,
-    ) -> Result<(u16, Vec<(String, String)>, ByteStream), Failure> {
-        let target = Target::parse(self.config.policy, &request.url, ("http", "https"))?;
+    ) -> Result<(u16, Vec<(String, String)>, ByteStream), Unanswered> {
+        let target = Target::parse(self.config.policy, &request.url, ("http", "https")).map_err(unsent)?;
         let client = if target.encrypted { self.encrypted.as_ref() } else { self.plain.as_ref() };
-        let client = client.map_err(Clone::clone)?;
+        let client = client.map_err(|failure| unsent(failure.clone()))?;
         let checked = target.checked;
         let outgoing = client
             .request(method(request.method), target.url)
-            .headers(header_map(&request.headers)?)
+            .headers(header_map(&request.headers).map_err(unsent)?)
             .body(request.body)
             .send();
         let response = tokio::time::timeout(deadline.to_duration(), outgoing)
             .await
-            .map_err(|_| failure::timeout(checked, "the request", deadline))?
-            .map_err(|error| sort(&error, checked, deadline))?;
+            .map_err(|_| arrived(failure::timeout(checked, "the request", deadline)))?
+            .map_err(|error| {
+                // A name that leads nowhere and a handshake that fails are connections that never stood.
+                let may_have_arrived = !(error.is_connect() || error.is_builder());
+                Unanswered { failure: sort(&error, checked, deadline), may_have_arrived }
+            })?;
         let headers = readable(response.headers());
         let announced = response.content_length().unwrap_or(0);
         if announced > bytes_max as u64 {
-            return Err(too_large(bytes_max));
+            return Err(arrived(too_large(bytes_max)));
         }
         let status = response.status().as_u16();
         Ok((status, headers, ByteStream { response, bytes_max, bytes_left: bytes_max, checked }))
     }
+}
+
+fn arrived(failure: Failure) -> Unanswered {
+    Unanswered { failure, may_have_arrived: true }
+}
+
+fn unsent(failure: Failure) -> Unanswered {
+    Unanswered { failure, may_have_arrived: false }
 }
 
 fn too_large(bytes_max: usize) -> Failure {

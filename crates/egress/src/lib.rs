@@ -16,7 +16,7 @@ mod tls;
 
 pub use address::Policy;
 pub use grpc::GrpcCall;
-pub use http::{ByteStream, Response};
+pub use http::{ByteStream, Response, Unanswered};
 pub use socket::{Refusal, Socket, SocketReceiver, SocketSender, UpgradeError};
 pub use tls::install_crypto;
 

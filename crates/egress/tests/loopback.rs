@@ -152,10 +152,12 @@ async fn closed_ports_cut_connections_and_garbage_are_told_apart_without_the_key
     assert!(failure.detail.contains("refused"), "{failure}");
     let Err(UpgradeError::Failed(failure)) = egress().websocket(open(&closed), Millis(1_000)).await else { panic!() };
     assert_eq!(failure.class, ErrorClass::Unavailable);
+    let unanswered = egress().http_once(get(&closed), Millis(1_000)).await.expect_err("closed");
+    assert!(!unanswered.may_have_arrived, "{unanswered:?}");
 
     let (listener, address) = port().await;
     tokio::spawn(async move {
-        for _ in 0..2 {
+        for _ in 0..3 {
             let (stream, _) = listener.accept().await.expect("a connection");
             stream.set_zero_linger().expect("a reset instead of a close");
         }
@@ -165,6 +167,8 @@ async fn closed_ports_cut_connections_and_garbage_are_told_apart_without_the_key
     assert!(!failure.detail.contains("path") && !failure.detail.contains("sk-"), "{failure}");
     let Err(UpgradeError::Failed(failure)) = egress().websocket(open(&address), Millis(1_000)).await else { panic!() };
     assert_eq!(failure.class, ErrorClass::Protocol, "{failure}");
+    let unanswered = egress().http_once(get(&address), Millis(1_000)).await.expect_err("reset");
+    assert!(unanswered.may_have_arrived, "{unanswered:?}");
 
     let (listener, address) = port().await;
     tokio::spawn(answer(listener, b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()));

@@ -738,8 +738,14 @@ async fn a_call_goes_out_elsewhere_only_when_it_was_certainly_not_placed() {
     let log = log.expect("the way is in the log");
     assert_eq!((asked, &log["way"]["carrier"], &log["way"]["from"]), (1, &json!("twilio"), &json!("+15550100200")));
     assert_eq!(log["tried"], json!([{ "carrier": "plivo", "class": "quota" }]));
-    // Nobody answers there: the phone may be ringing.
+    // Nobody is there to be asked.
     let (asked, log) = goes_out("http://127.0.0.1:9").await;
+    let log = log.expect("the way is in the log");
+    assert_eq!((asked, &log["way"]["carrier"]), (1, &json!("twilio")));
+    assert_eq!(log["tried"], json!([{ "carrier": "plivo", "class": "unavailable" }]));
+    // It was asked, and broke: the phone may be ringing.
+    let (broken, _) = messages(503).await;
+    let (asked, log) = goes_out(&broken).await;
     assert_eq!((asked, &log.expect("it may be placed")["way"]["carrier"]), (0, &json!("plivo")));
     // A number that is nonsense is nonsense elsewhere, too.
     let (nonsense, _) = messages(400).await;

@@ -89,13 +89,9 @@ trait Finding: Serialize {
 }
 
 fn print(finding: &impl Finding, json: Option<&Path>) -> anyhow::Result<ExitCode> {
-    println!("{}", finding.table());
     let misses = finding.misses();
-    misses.iter().for_each(|miss| println!("missed: {miss}"));
-    if let Some(file) = json {
-        let text = serde_json::to_string_pretty(finding)? + "\n";
-        std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))?;
-    }
+    let missed = misses.iter().map(|miss| format!("missed: {miss}\n")).collect::<String>();
+    crate::report::publish(&format!("{}\n{missed}", finding.table()), finding, json)?;
     Ok(if misses.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

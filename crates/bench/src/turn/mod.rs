@@ -112,11 +112,7 @@ pub async fn measure(options: &Options, program: &Path) -> anyhow::Result<ExitCo
         columns.push(pipecat(&stage).await?);
     }
     let report = Report::new(columns);
-    print!("{}", report.table(options.verbose, options.worst));
-    if let Some(file) = &options.json {
-        let json = serde_json::to_string_pretty(&report)? + "\n";
-        std::fs::write(file, json).with_context(|| format!("{} cannot be written", file.display()))?;
-    }
+    crate::report::publish(&report.table(options.verbose, options.worst), &report, options.json.as_deref())?;
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

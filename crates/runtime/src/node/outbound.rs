@@ -5,7 +5,7 @@ use crate::consult::Briefed;
 use crate::lines::Lines;
 use crate::platform;
 use base::wire::HttpRequest;
-use base::{AgentId, CallId, Failure, Millis, PhoneNumber, limits};
+use base::{AgentId, CallId, ErrorClass, Failure, Millis, PhoneNumber, limits};
 use carriers::protocol::{Capability, DialAttempt, DialReply};
 use engine::io::{CarrierInput, Input};
 use model::business::TenantScope;
@@ -127,7 +127,8 @@ impl Node {
         let way = match self.shared.lines(&request.carrier) {
             Some(lines) => Way::Line(lines),
             None => {
-                platform::log_in(&self.shared.egress, control.as_ref()).await.map_err(DialError::Carrier)?;
+                let login = platform::log_in(&self.shared.egress, control.as_ref()).await;
+                login.map_err(|failure| DialError::Carrier(unplaced(failure)))?;
                 let dial = control.dial(&attempt).map_err(|cannot| {
                     tracing::warn!(carrier = control.name(), %cannot, "no call can be placed");
                     DialError::NoCarrier
@@ -139,10 +140,13 @@ impl Node {
         self.shared.store.create_call(&scope, &call).await.map_err(RefuseReason::from)?;
         let reply = match way {
             Way::Line(lines) => lines.place(&attempt).await,
-            Way::Request(dial) => match self.shared.egress.http(*dial, Millis(limits::CARRIER_REQUEST_MS_MAX)).await {
-                Ok(answer) => control.dial_reply(Some((answer.status, &answer.body))),
-                Err(_) => control.dial_reply(None),
-            },
+            Way::Request(dial) => {
+                match self.shared.egress.http_once(*dial, Millis(limits::CARRIER_REQUEST_MS_MAX)).await {
+                    Ok(answer) => control.dial_reply(Some((answer.status, &answer.body))),
+                    Err(lost) if lost.may_have_arrived => control.dial_reply(None),
+                    Err(unsent) => DialReply::Refused(unplaced(unsent.failure)),
+                }
+            }
         };
         let id = call.id;
         match reply {
@@ -192,6 +196,15 @@ impl Node {
         if let Err(error) = self.shared.store.update_call(scope, call, &update).await {
             tracing::error!(%call, %error, "the end of a call was not written");
         }
+    }
+}
+
+/// Why a call was certainly not placed: the platform was never asked. To others it is as one that is down, whatever kept us from
+/// asking.
+fn unplaced(failure: Failure) -> Failure {
+    match failure.class {
+        ErrorClass::Timeout | ErrorClass::Protocol => Failure { class: ErrorClass::Unavailable, ..failure },
+        _ => failure,
     }
 }
 

@@ -18,16 +18,18 @@ impl Tx {
             let size = GROUPS.into_iter().find(|size| *size <= rest.len()).unwrap_or(1);
             let (group, more) = rest.split_at(size);
             rest = more;
-            let args: Args<'_> = group.iter().flatten().cloned().collect();
             let until = self.until;
             count += match &mut self.inner {
                 Inner::Sqlite(tx) => {
-                    let text = AssertSqlSafe(repeated(sql.sqlite()?, columns, size)?);
-                    before(until, sqlite::execute(&mut **tx, text, &args)).await?
+                    let (text, order) = repeated(sql.sqlite()?, columns, size, Holders::Unnamed)?;
+                    let args: Args<'_> =
+                        group.iter().flat_map(|row| order.iter().filter_map(|at| row.get(*at).cloned())).collect();
+                    before(until, sqlite::execute(&mut **tx, AssertSqlSafe(text), &args)).await?
                 }
                 Inner::Postgres(tx) => {
-                    let text = AssertSqlSafe(repeated(sql.postgres()?, columns, size)?);
-                    before(until, postgres::execute(&mut **tx, text, &args)).await?
+                    let (text, _) = repeated(sql.postgres()?, columns, size, Holders::Numbered)?;
+                    let args: Args<'_> = group.iter().flatten().cloned().collect();
+                    before(until, postgres::execute(&mut **tx, AssertSqlSafe(text), &args)).await?
                 }
             };
         }
@@ -36,8 +38,18 @@ impl Tx {
     }
 }
 
-/// The statement with its group of values so many times, placeholders counted on.
-fn repeated(text: &'static str, columns: usize, rows: usize) -> Answer<String> {
+/// How a statement names its arguments.
+#[derive(Clone, Copy, PartialEq)]
+enum Holders {
+    /// `$1`, counted on from row to row.
+    Numbered,
+    /// `?`, in the order in which they stand there. SQLite looks the name of each argument up in a list of all of them: with a
+    /// thousand arguments that costs more than the rows.
+    Unnamed,
+}
+
+/// The statement with its group of values so many times, and which arguments of a row stand in the group, in order.
+fn repeated(text: &'static str, columns: usize, rows: usize, holders: Holders) -> Answer<(String, Vec<usize>)> {
     const UNFIT: StoreError = StoreError::Invalid("a statement without one group of values");
     let (head, rest) = text.split_once("VALUES (").ok_or(UNFIT)?;
     let (values, tail) = rest.split_at(closing(rest).ok_or(UNFIT)?);
@@ -45,20 +57,30 @@ fn repeated(text: &'static str, columns: usize, rows: usize) -> Answer<String> {
     if tail.contains('$') || head.contains('$') {
         return Err(UNFIT);
     }
+    let mut parts = values.split('$');
+    let first = parts.next().unwrap_or_default();
+    let parts: Vec<(usize, &str)> = parts
+        .map(|part| {
+            let digits = part.len() - part.trim_start_matches(|digit: char| digit.is_ascii_digit()).len();
+            let place = part[..digits].parse::<usize>().ok().filter(|place| (1..=columns).contains(place));
+            Ok((place.ok_or(UNFIT)?, &part[digits..]))
+        })
+        .collect::<Answer<_>>()?;
     let mut repeated = format!("{head}VALUES ");
     for row in 0..rows {
         repeated.push_str(if row == 0 { "(" } else { ", (" });
-        let mut parts = values.split('$');
-        repeated.push_str(parts.next().unwrap_or_default());
-        for part in parts {
-            let digits = part.len() - part.trim_start_matches(|digit: char| digit.is_ascii_digit()).len();
-            let place: usize = part[..digits].parse().map_err(|_| UNFIT)?;
-            repeated.push_str(&format!("${}{}", place + row * columns, &part[digits..]));
+        repeated.push_str(first);
+        for (place, rest) in &parts {
+            match holders {
+                Holders::Numbered => repeated.push_str(&format!("${}", place + row * columns)),
+                Holders::Unnamed => repeated.push('?'),
+            }
+            repeated.push_str(rest);
         }
         repeated.push(')');
     }
     repeated.push_str(tail);
-    Ok(repeated)
+    Ok((repeated, parts.into_iter().map(|(place, _)| place - 1).collect()))
 }
 
 /// Where the parenthesis closes that was opened before this text. A value may be an expression with its own.
@@ -80,15 +102,26 @@ mod tests {
 
     #[test]
     fn placeholders_count_on_from_row_to_row() {
+        let numbered =
+            |text, columns, rows| repeated(text, columns, rows, Holders::Numbered).map(|(repeated, _)| repeated);
         let text = "INSERT INTO t (a, b, c) VALUES ($2, $1, 1) ON CONFLICT DO NOTHING";
         let three = "INSERT INTO t (a, b, c) VALUES ($2, $1, 1), ($4, $3, 1), ($6, $5, 1) ON CONFLICT DO NOTHING";
-        assert_eq!(repeated(text, 2, 3), Ok(three.to_owned()));
+        assert_eq!(numbered(text, 2, 3), Ok(three.to_owned()));
         let text = "INSERT INTO t (a, b) VALUES ($1, COALESCE($2, (SELECT b FROM u WHERE a = $1)))";
         let two = "INSERT INTO t (a, b) VALUES ($1, COALESCE($2, (SELECT b FROM u WHERE a = $1))), \
             ($3, COALESCE($4, (SELECT b FROM u WHERE a = $3)))";
-        assert_eq!(repeated(text, 2, 2), Ok(two.to_owned()));
-        assert!(repeated("UPDATE t SET a = $1", 1, 2).is_err());
-        assert!(repeated("INSERT INTO t (a) VALUES ($1", 1, 2).is_err());
-        assert!(repeated("INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET a = $2", 1, 2).is_err());
+        assert_eq!(numbered(text, 2, 2), Ok(two.to_owned()));
+        assert!(numbered("UPDATE t SET a = $1", 1, 2).is_err());
+        assert!(numbered("INSERT INTO t (a) VALUES ($1", 1, 2).is_err());
+        assert!(numbered("INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET a = $2", 1, 2).is_err());
+        assert!(numbered("INSERT INTO t (a, b) VALUES ($1, $3)", 2, 2).is_err(), "more than a row has");
+    }
+
+    #[test]
+    fn unnamed_arguments_come_in_the_order_in_which_they_stand() {
+        let text = "INSERT INTO t (a, b) VALUES ($2, COALESCE($1, (SELECT b FROM u WHERE a = $2)))";
+        let two = "INSERT INTO t (a, b) VALUES (?, COALESCE(?, (SELECT b FROM u WHERE a = ?))), \
+            (?, COALESCE(?, (SELECT b FROM u WHERE a = ?)))";
+        assert_eq!(repeated(text, 2, 2, Holders::Unnamed), Ok((two.to_owned(), vec![1, 0, 1])));
     }
 }

@@ -84,6 +84,7 @@ impl Sqlite {
             .busy_timeout(Duration::from_millis(limits::POOL_WAIT_MS_MAX))
             .statement_cache_capacity(limits::STATEMENTS_PREPARED_MAX)
             .pragma("journal_size_limit", "67108864")
+            .pragma("wal_autocheckpoint", limits::SQLITE_LOG_PAGES.to_string())
             .pragma("temp_store", "memory")
             // What is deleted is overwritten, not only forgotten.
             .pragma("secure_delete", "on");
@@ -97,7 +98,9 @@ impl Sqlite {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
-        let writer = first_connection(pool().max_connections(1), &connect).await?;
+        // Negative: so many KiB instead of pages.
+        let remembering = connect.clone().pragma("cache_size", format!("-{}", limits::SQLITE_CACHE_KIB));
+        let writer = first_connection(pool().max_connections(1), &remembering).await?;
         // Not under the statement deadline: a migration of a large file takes as long as it takes, before any call.
         let before = schema_version(&writer).await?;
         migrate::sqlite(&writer).await?;
