@@ -47,7 +47,7 @@ pub struct BillLine {
 }
 
 impl BillLine {
-    pub(crate) fn into_row(self) -> store::StageCost {
+    fn into_row(self) -> store::StageCost {
         store::StageCost { stage: self.stage, provider: self.provider, cost: self.cost }
     }
 }
@@ -86,6 +86,13 @@ impl Bill {
     /// What second opinions have cost.
     pub fn hedged(&self) -> Money {
         Money::from_usd_micros(self.book.hedged.load(Ordering::Relaxed))
+    }
+
+    /// All of it to be written down; `None` when nothing was charged. Each call of this is another charge.
+    pub(crate) fn charge(&self) -> Option<store::Charge> {
+        let (total, lines) = (self.total(), self.lines());
+        let lines: Vec<_> = lines.into_iter().map(BillLine::into_row).collect();
+        (total != Money::ZERO || !lines.is_empty()).then(|| store::Charge::new(total, lines))
     }
 
     /// By stage and provider.

@@ -241,10 +241,8 @@ async fn read(shared: &Shared, over: &Over) -> Result<&'static str, StoreError> 
     let bill = shared.bill(over.scope.business);
     let rules = Rules { providers: &over.agent.providers, is_spent: over.is_spent };
     let reading = reading(&shared.services.readers, &said, &over.agent.language, rules, &bill).await;
-    let costs: Vec<_> = bill.lines().into_iter().map(crate::bill::BillLine::into_row).collect();
-    if !costs.is_empty() {
-        shared.store.add_costs(&over.scope, over.call, &costs).await?;
-        let update = store::CallUpdate { cost: bill.total(), ..store::CallUpdate::default() };
+    if let Some(charge) = bill.charge() {
+        let update = store::CallUpdate { charge: Some(charge), ..store::CallUpdate::default() };
         shared.store.update_call(&over.scope, over.call, &update).await?;
     }
     if reading.by.is_empty() {

@@ -196,7 +196,7 @@ pub struct CallUpdate {
     /// Where the recording is kept; replaces an earlier one.
     pub recording: Option<String>,
     /// What is added to its cost.
-    pub cost: Money,
+    pub charge: Option<Charge>,
 }
 
 /// One line of what happened around a call: webhooks, retries, failures. For operators, not for the conversation.
@@ -623,11 +623,27 @@ pub struct StageCost {
     pub cost: Money,
 }
 
-/// What calls cost.
+/// What a part of a call has cost. It counts once, however often it is sent: who got no answer sends it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// Its id.
+    pub id: Uuid,
+    /// All of it, also what is put down to no provider.
+    pub total: Money,
+    /// By stage and provider.
+    pub lines: Vec<StageCost>,
+}
+
+impl Charge {
+    /// A charge that was not sent yet.
+    pub fn new(total: Money, lines: Vec<StageCost>) -> Self {
+        Self { id: Uuid::now_v7(), total, lines }
+    }
+}
+
+/// What calls cost. It is written with [`CallUpdate::charge`].
 #[async_trait]
 pub trait Costs: Send + Sync {
-    /// Adds to what providers charged for a call.
-    async fn add_costs(&self, scope: &TenantScope, call: CallId, costs: &[StageCost]) -> Answer<()>;
     /// What providers charged for a call, by stage and provider.
     async fn costs(&self, scope: &TenantScope, call: CallId) -> Answer<Vec<StageCost>>;
     /// What the calls of the business that began from this time on have cost.

@@ -17,7 +17,9 @@ mod widgets;
 pub use live::*;
 pub use widgets::*;
 
-use crate::contract::{CallFilter, CallUpdate, Cursor, Document, Owner, Role, StageCost, Store, Versioned, WriterId};
+use crate::contract::{
+    CallFilter, CallUpdate, Charge, Cursor, Document, Owner, Role, StageCost, Store, Versioned, WriterId,
+};
 use crate::error::StoreError;
 use crate::seed::{SeedMode, seed};
 use base::{
@@ -356,7 +358,7 @@ pub async fn a_call_only_moves_forward(store: Arc<dyn Store>) {
         carrier_ref: Some("CA1".into()),
         ended_at_ms: Some(9_000),
         ended_reason: Some("goodbye".into()),
-        cost: Money::from_usd_micros(40),
+        charge: Some(Charge::new(Money::from_usd_micros(40), Vec::new())),
         ..CallUpdate::default()
     };
     store.update_call(&tenant.scope, call.id, &ended).await.expect("an update");
@@ -365,7 +367,7 @@ pub async fn a_call_only_moves_forward(store: Arc<dyn Store>) {
         answered_at_ms: Some(2_000),
         ended_at_ms: Some(9_999),
         ended_reason: Some("later".into()),
-        cost: Money::from_usd_micros(2),
+        charge: Some(Charge::new(Money::from_usd_micros(2), Vec::new())),
         ..CallUpdate::default()
     };
     let now = store.update_call(&tenant.scope, call.id, &late).await.expect("an update");
@@ -754,10 +756,13 @@ pub async fn costs_add_up_by_stage_and_month(store: Arc<dyn Store>) {
     let (early, late) = (call_of(&one, 1_000), call_of(&one, 5_000));
     for call in [&early, &late] {
         ok(store.create_call(&one.scope, call).await);
-        let update = CallUpdate { cost: Money::from_usd_micros(12), ..CallUpdate::default() };
-        ok(store.update_call(&one.scope, call.id, &update).await);
-        ok(store.add_costs(&one.scope, call.id, &[cost("a", 5), cost("b", 5)]).await);
-        ok(store.add_costs(&one.scope, call.id, &[cost("a", 2)]).await);
+        for (total, lines) in [(10, vec![cost("a", 5), cost("b", 5)]), (2, vec![cost("a", 2)])] {
+            let charge = Some(Charge::new(Money::from_usd_micros(total), lines));
+            let update = CallUpdate { charge, ..CallUpdate::default() };
+            let known = ok(store.update_call(&one.scope, call.id, &update).await).cost;
+            // Whose answer got lost sends it again.
+            assert_eq!(ok(store.update_call(&one.scope, call.id, &update).await).cost, known);
+        }
     }
     assert_eq!(ok(store.costs(&one.scope, early.id).await), [cost("a", 7), cost("b", 5)]);
     assert_eq!(ok(store.cost_since(&one.scope, 0).await).usd_micros, 24 + 2 * early.cost.usd_micros);

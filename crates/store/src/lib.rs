@@ -64,11 +64,11 @@ pub mod training;
 mod training_laws;
 
 pub use contract::{
-    After, Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Content, Conversation,
-    ConversationFilter, Conversations, Costs, Credential, Credentials, Cursor, DELIVER_JOB, DayUsage, DeadJob,
-    Document, EndpointChange, EventRange, Events, Inputs, Job, JobCount, Jobs, Journal, Message, NewJob, NumberRoute,
-    Numbers, Owner, Page, Plans, RETRY_JOB, Recordings, ReplayKeys, Retention, Role, Settings, StageCost, Store,
-    Verdict, Versioned, VersionedAgent, Webhooks, WriterId,
+    After, Agents, Businesses, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Charge, Content,
+    Conversation, ConversationFilter, Conversations, Costs, Credential, Credentials, Cursor, DELIVER_JOB, DayUsage,
+    DeadJob, Document, EndpointChange, EventRange, Events, Inputs, Job, JobCount, Jobs, Journal, Message, NewJob,
+    NumberRoute, Numbers, Owner, Page, Plans, RETRY_JOB, Recordings, ReplayKeys, Retention, Role, Settings, StageCost,
+    Store, Verdict, Versioned, VersionedAgent, Webhooks, WriterId,
 };
 pub use db::{Keys, PostgresOptions, SqliteOptions};
 pub use error::StoreError;

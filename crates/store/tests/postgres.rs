@@ -303,9 +303,9 @@ async fn two_who_change_one_thing_at_once_do_not_undo_each_other() {
     store.create_call(&tenant.scope, &call).await.expect("a call");
     let changes = (0..24).map(|_| {
         let (store, scope, id) = (store.clone(), tenant.scope, call.id);
-        let cost = base::Money::from_usd_micros(10);
+        let charge = Some(store::Charge::new(base::Money::from_usd_micros(10), Vec::new()));
         tokio::spawn(async move {
-            store.update_call(&scope, id, &store::CallUpdate { cost, ..Default::default() }).await.expect("a change");
+            store.update_call(&scope, id, &store::CallUpdate { charge, ..Default::default() }).await.expect("a change");
         })
     });
     for change in changes.collect::<Vec<_>>() {

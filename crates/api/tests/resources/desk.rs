@@ -62,7 +62,7 @@ async fn call(rig: &Rig, agent: &Agent, answered: bool, reason: &str) -> Call {
         state: Some(if answered { CallState::Completed } else { CallState::NoAnswer }),
         ended_at_ms: (!reason.is_empty()).then_some(now_ms),
         ended_reason: (!reason.is_empty()).then(|| reason.to_owned()),
-        cost: Money::from_usd_micros(500),
+        charge: Some(store::Charge::new(Money::from_usd_micros(500), Vec::new())),
         ..CallUpdate::default()
     };
     if !reason.is_empty() {

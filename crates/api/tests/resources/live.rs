@@ -47,7 +47,7 @@ async fn end(rig: &Rig, call: &Call) {
     let update = CallUpdate {
         state: Some(CallState::Completed),
         ended_at_ms: Some(call.started_at_ms + 90_000),
-        cost: Money::from_usd_micros(700),
+        charge: Some(store::Charge::new(Money::from_usd_micros(700), Vec::new())),
         ..CallUpdate::default()
     };
     rig.store.update_call(&rig.shop, call.id, &update).await.expect("an end");

@@ -174,7 +174,7 @@ async fn what_the_calls_of_one_agent_come_to_is_counted_apart(opened: Opened) {
             state: Some(CallState::Completed),
             ended_at_ms: Some(now_ms - 1_000),
             ended_reason: Some("caller".into()),
-            cost: Money::from_usd_micros(5),
+            charge: Some(store::Charge::new(Money::from_usd_micros(5), Vec::new())),
             ..CallUpdate::default()
         };
         rig.store.update_call(&rig.shop, id, &update).await.expect("an end");

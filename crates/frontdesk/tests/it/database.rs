@@ -47,3 +47,22 @@ async fn a_restarted_database_cuts_no_call_and_loses_nothing_of_it() {
     assert_eq!(detail.call()["state"], "completed");
     server.is_idle_again().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_ends_while_the_database_is_away_is_over_and_paid_for_when_it_is_back() {
+    let postgres = Server::own();
+    let database = postgres.empty();
+    testkit::stores::bring_up(&database).await;
+    let world = world(&database).await;
+    let server = world.serve().await;
+    let person = world.call_in();
+    person.hears_greeting().await;
+    person.asks(SATURDAY).await;
+    postgres.stop();
+    person.0.hang_up().await;
+    server.is_idle_again().await;
+    postgres.start();
+    let detail = server.ended_call(person.0.sid()).await;
+    assert_eq!(detail.texts("caller_turn", "text"), [SATURDAY]);
+    assert!(detail.call()["cost_usd_micros"].as_i64().is_some_and(|cost| cost > 0), "{}", detail.call());
+}

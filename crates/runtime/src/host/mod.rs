@@ -5,6 +5,7 @@
 mod alarm;
 mod desk;
 mod ears;
+mod last;
 mod lines;
 mod mouth;
 mod paper;
@@ -14,7 +15,6 @@ mod tape;
 mod together;
 mod tools;
 
-use crate::bill::BillLine;
 use crate::consult::News;
 use crate::node::{AttachError, Shared, refuse};
 use crate::reading::{self, Over};
@@ -619,16 +619,8 @@ impl CallHost {
         if unwritten > 0 {
             tracing::error!(unwritten, "journal entries could not be written before another node goes on");
         }
-        let update = store::CallUpdate { recording, cost: self.bill.total(), ..store::CallUpdate::default() };
-        if let Err(error) = self.shared.store.update_call(&self.scope, self.call.id, &update).await {
-            tracing::warn!(%error, "what the call cost so far could not be written");
-        }
-        let costs: Vec<_> = self.bill.lines().into_iter().map(BillLine::into_row).collect();
-        if !costs.is_empty()
-            && let Err(error) = self.shared.store.add_costs(&self.scope, self.call.id, &costs).await
-        {
-            tracing::warn!(%error, "what each provider charged could not be written");
-        }
+        let update = store::CallUpdate { recording, charge: self.bill.charge(), ..store::CallUpdate::default() };
+        last::write(&self.shared, self.scope, self.call.id, update).await;
         self.tape.store_rest(&self.shared.store, &self.scope, self.call.id).await;
         self.shared.forget(&self.scope, self.call.id).await;
         metrics::counter!("frontdesk_calls_handed_over_total").increment(1);
@@ -664,29 +656,26 @@ impl CallHost {
         }
         let recording = self.tape.finish();
         let unwritten = self.journal.finish(Duration::from_millis(limits::STATEMENT_MS_MAX)).await;
-        if unwritten > 0 {
-            tracing::error!(unwritten, "journal entries could not be written");
+        if unwritten > 0 && !is_fenced {
+            // Whether they are lost in the end, their writer says.
+            tracing::warn!(unwritten, "the last journal entries wait for the database");
         }
-        let update = store::CallUpdate {
-            state: Some(state),
-            ended_at_ms: Some(crate::wall_ms()),
-            ended_reason: Some(reason.clone()),
-            recording,
-            cost: self.bill.total(),
-            ..store::CallUpdate::default()
-        };
-        if is_fenced {
-            // The call lives elsewhere: its row is not ours any more.
+        let charge = self.bill.charge();
+        let update = if is_fenced {
+            // The call lives elsewhere: its end is not ours to tell, but what it has cost here is.
             tracing::warn!("another node goes on with this call");
-        } else if let Err(error) = self.shared.store.update_call(&self.scope, self.call.id, &update).await {
-            tracing::error!(%error, "the end of the call could not be written");
-        }
-        let costs: Vec<_> = self.bill.lines().into_iter().map(BillLine::into_row).collect();
-        if !costs.is_empty()
-            && let Err(error) = self.shared.store.add_costs(&self.scope, self.call.id, &costs).await
-        {
-            tracing::warn!(%error, "what each provider charged could not be written");
-        }
+            store::CallUpdate { charge, ..store::CallUpdate::default() }
+        } else {
+            store::CallUpdate {
+                state: Some(state),
+                ended_at_ms: Some(crate::wall_ms()),
+                ended_reason: Some(reason.clone()),
+                recording,
+                charge,
+                ..store::CallUpdate::default()
+            }
+        };
+        last::write(&self.shared, self.scope, self.call.id, update).await;
         let is_spent = self.shared.purse(&self.agent, &self.bill).look().0 == Saving::FreeOnly;
         let over = Over { scope: self.scope, call: self.call.id, agent: Arc::clone(&self.agent), is_spent };
         reading::read_later(&self.shared, over);

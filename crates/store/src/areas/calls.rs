@@ -4,10 +4,10 @@ use super::drafts::pattern;
 use super::events;
 use crate::args;
 use crate::contract::{
-    Answer, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Conversation, ConversationFilter,
-    Conversations, Cursor, Message, Page,
+    Answer, CallFilter, CallLogEntry, CallLogs, CallRoute, CallUpdate, Calls, Charge, Conversation, ConversationFilter,
+    Conversations, Cursor, Message, Page, StageCost,
 };
-use crate::db::{Db, DbRow, PAGE, missing, to_i64, to_json};
+use crate::db::{Db, DbRow, PAGE, Tx, missing, to_i64, to_json};
 use crate::error::StoreError;
 use crate::sql;
 use crate::sql_store::SqlStore;
@@ -17,6 +17,9 @@ use model::business::TenantScope;
 use model::call::{Call, CallState, Direction};
 use serde_json::Value;
 use uuid::Uuid;
+
+/// What marks a charge that was written down, among the deliveries that were seen.
+const CHARGES: &str = "charge";
 
 const fn direction_name(direction: Direction) -> &'static str {
     match direction {
@@ -69,7 +72,6 @@ fn apply(mut call: Call, update: &CallUpdate) -> Answer<Call> {
     call.ended_at_ms = call.ended_at_ms.or(update.ended_at_ms);
     call.ended_reason = call.ended_reason.or_else(|| update.ended_reason.clone());
     call.recording = update.recording.clone().or(call.recording);
-    call.cost += update.cost;
     Ok(call)
 }
 
@@ -78,7 +80,10 @@ impl SqlStore {
         let mut tx = self.db.begin(scope).await?;
         let row = tx.read_one(sql::CALL_TO_CHANGE, args![scope.business.0, id.0]).await?.ok_or(missing("call"))?;
         let before = read_call(&row)?;
-        let call = apply(before.clone(), update)?;
+        let mut call = apply(before.clone(), update)?;
+        if let Some(charge) = &update.charge {
+            call.cost += charge_once(&mut tx, scope, id, charge).await?;
+        }
         let args = args![
             scope.business.0,
             id.0,
@@ -132,6 +137,18 @@ impl SqlStore {
         self.bells.ring_events(scope.business);
         Ok(())
     }
+}
+
+/// Writes down what was charged, and answers what that adds to the cost: nothing when it was written before.
+async fn charge_once(tx: &mut Tx, scope: &TenantScope, call: CallId, charge: &Charge) -> Answer<Money> {
+    if tx.write(sql::SEE_DELIVERY, args![CHARGES, charge.id.to_string(), events::wall_ms()]).await? == 0 {
+        return Ok(Money::ZERO);
+    }
+    for StageCost { stage, provider, cost } in &charge.lines {
+        let args = args![call.0, stage.name(), provider, scope.business.0, cost.usd_micros];
+        tx.write(sql::ADD_COST, args).await?;
+    }
+    Ok(charge.total)
 }
 
 /// Which statement lists in this order, and the place before its first row.

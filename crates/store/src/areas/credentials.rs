@@ -139,15 +139,6 @@ impl Settings for SqlStore {
 
 #[async_trait]
 impl Costs for SqlStore {
-    async fn add_costs(&self, scope: &TenantScope, call: CallId, costs: &[StageCost]) -> Answer<()> {
-        let mut tx = self.db.begin(scope).await?;
-        for StageCost { stage, provider, cost } in costs {
-            let args = args![call.0, stage.name(), provider, scope.business.0, cost.usd_micros];
-            tx.write(sql::ADD_COST, args).await?;
-        }
-        tx.commit().await
-    }
-
     async fn costs(&self, scope: &TenantScope, call: CallId) -> Answer<Vec<StageCost>> {
         let rows = self.db.read(scope, sql::COSTS, args![scope.business.0, call.0]).await?;
         rows.iter().map(read_cost).collect()

@@ -2,7 +2,7 @@
 
 use super::{call_of, tenant};
 use crate::contract::desk::{Dispatch, MaySend, TicketFilter};
-use crate::contract::{CallUpdate, Cursor, Store, WriterId};
+use crate::contract::{CallUpdate, Charge, Cursor, Store, WriterId};
 use crate::error::StoreError;
 use base::{CallTime, JournalSeq, Money, Pii, TicketId, TurnId, UserId, UtteranceId};
 use model::call::CallState;
@@ -120,11 +120,12 @@ pub async fn what_calls_come_to_is_the_sum_of_the_calls(store: Arc<dyn Store>) {
             answered_at_ms: answered.then_some(at_ms + 1_000),
             ended_at_ms: Some(at_ms + 61_000),
             ended_reason: Some(reason.into()),
-            cost: Money::from_usd_micros(7),
+            charge: Some(Charge::new(Money::from_usd_micros(7), Vec::new())),
             ..CallUpdate::default()
         };
         store.update_call(scope, call.id, &update).await.expect("an end");
-        let later = CallUpdate { cost: Money::from_usd_micros(3), ..CallUpdate::default() };
+        let later =
+            CallUpdate { charge: Some(Charge::new(Money::from_usd_micros(3), Vec::new())), ..CallUpdate::default() };
         store.update_call(scope, call.id, &later).await.expect("a late cost");
         call
     };

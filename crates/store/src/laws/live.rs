@@ -2,7 +2,7 @@
 
 use super::{Tenant, call_of, caller_turn, tenant};
 use crate::contract::{
-    After, CallUpdate, DELIVER_JOB, DayUsage, EndpointChange, EventRange, Job, NewJob, Store, Verdict, WriterId,
+    After, CallUpdate, Charge, DELIVER_JOB, DayUsage, EndpointChange, EventRange, Job, NewJob, Store, Verdict, WriterId,
 };
 use crate::error::StoreError;
 use base::{CallTime, JournalSeq, Money, Secret, limits};
@@ -34,7 +34,7 @@ fn end_at(ended_at_ms: i64, cost: i64) -> CallUpdate {
         state: Some(CallState::Completed),
         ended_at_ms: Some(ended_at_ms),
         ended_reason: Some("done".into()),
-        cost: Money::from_usd_micros(cost),
+        charge: Some(Charge::new(Money::from_usd_micros(cost), Vec::new())),
         ..CallUpdate::default()
     }
 }
