@@ -1,8 +1,9 @@
 //! The program on PostgreSQL, and a server that goes away in the middle of a call.
 
-use crate::rig::{GOODBYE, GREETING, Setting, World};
+use crate::rig::{GOODBYE, GREETING, Setting, World, poll};
 use serde_json::json;
 use sim::twins::openai::{Reply, Rule};
+use std::time::Duration;
 use testkit::postgres::{Database, Server};
 
 const SATURDAY: &str = "When are you open on Saturday?";
@@ -39,7 +40,7 @@ async fn a_restarted_database_cuts_no_call_and_loses_nothing_of_it() {
     postgres.start();
     person.asks(SATURDAY).await;
     person.says("Thank you, goodbye.").await;
-    person.0.finished(std::time::Duration::from_secs(20)).await.expect("the agent hangs up");
+    person.0.finished(Duration::from_secs(20)).await.expect("the agent hangs up");
     let detail = server.ended_call(person.0.sid()).await;
     detail.assert_sound();
     assert_eq!(detail.texts("caller_turn", "text"), [SATURDAY, SUNDAY, SATURDAY, "Thank you, goodbye."]);
@@ -60,7 +61,10 @@ async fn a_call_that_ends_while_the_database_is_away_is_over_and_paid_for_when_i
     person.asks(SATURDAY).await;
     postgres.stop();
     person.0.hang_up().await;
-    server.is_idle_again().await;
+    poll(Duration::from_secs(40), "the end of the call", async || {
+        server.log().contains("the end of the call waits for the database").then_some(())
+    })
+    .await;
     postgres.start();
     let detail = server.ended_call(person.0.sid()).await;
     assert_eq!(detail.texts("caller_turn", "text"), [SATURDAY]);
