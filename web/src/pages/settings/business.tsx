@@ -3,6 +3,7 @@ import { $api, api, ifMatch } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Select, TextField } from "../../ui/kit/field";
 import { Card, Problem, Skeleton } from "../../ui/kit/page";
@@ -10,7 +11,6 @@ import { toast } from "../../ui/kit/toast";
 import { UnsavedGuard } from "../../ui/kit/unsaved";
 import { languageOptions } from "../agents/languages";
 import { mergePatch } from "../agents/merge";
-import { useAction } from "./action";
 import { HoursEditor } from "./hours";
 import { SectionHead } from "./section";
 
