@@ -1,10 +1,11 @@
 import type { ReactNode } from "react";
 
-interface IconProps {
+export interface IconProps {
   className?: string;
 }
 
-function Icon({ className = "size-5", children }: IconProps & { children: ReactNode }) {
+/** What all of them are drawn with. Those of one page alone are with that page, and loaded with it. */
+export function Icon({ className = "size-5", children }: IconProps & { children: ReactNode }) {
   return (
     <svg
       viewBox="0 0 24 24"
@@ -195,12 +196,6 @@ export const SearchIcon = (p: IconProps) => (
   </Icon>
 );
 
-export const MenuIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M4 7h16M4 12h16M4 17h16" />
-  </Icon>
-);
-
 export const CompassIcon = (p: IconProps) => (
   <Icon {...p}>
     <circle cx="12" cy="12" r="8.500" />
@@ -314,11 +309,6 @@ export const QuestionIcon = (p: IconProps) => (
     <path d="M9.7 9.7a2.4 2.4 0 0 1 4.7.6c0 1.7-2.4 2-2.4 3.6M12 16.6v.1" />
   </Icon>
 );
-export const KeypadIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M7 6v.1M12 6v.1M17 6v.1M7 11v.1M12 11v.1M17 11v.1M7 16v.1M12 16v.1M17 16v.1M12 20.5v.1" />
-  </Icon>
-);
 export const PencilIcon = (p: IconProps) => (
   <Icon {...p}>
     <path d="m5 19 .8-3.8L15.5 5.5a1.8 1.8 0 0 1 2.5 0l.5.5a1.8 1.8 0 0 1 0 2.5L8.8 18.2zM14 7l3 3" />
@@ -339,32 +329,5 @@ export const ShareIcon = (p: IconProps) => (
 export const MinusIcon = (p: IconProps) => (
   <Icon {...p}>
     <path d="M5 12h14" />
-  </Icon>
-);
-
-export const FlowIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <rect x="9" y="3" width="6" height="5" rx="1.5" />
-    <rect x="3" y="16" width="6" height="5" rx="1.5" />
-    <rect x="15" y="16" width="6" height="5" rx="1.5" />
-    <path d="M12 8v4M6 16v-2a2 2 0 0 1 2-2h8a2 2 0 0 1 2 2v2" />
-  </Icon>
-);
-
-export const BranchIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M12 3v6M12 9c0 4-6 3-6 8M12 9c0 4 6 3 6 8M3.5 14.5 6 17l2.5-2.5M15.5 14.5 18 17l2.5-2.5" />
-  </Icon>
-);
-
-export const SetIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M5 9.5h14M5 14.5h14" />
-  </Icon>
-);
-
-export const EndIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M6 21V4M6 5h11l-2.5 3.5L17 12H6" />
   </Icon>
 );

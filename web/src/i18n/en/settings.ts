@@ -349,7 +349,7 @@ export const capabilities = {
 /** Over which phone platform calls go out. */
 export const outgoing = {
   title: "Outgoing calls",
-  lead: "A call that does not say which number it comes from goes out over the platform that fits best, and over the next one when it was certainly not placed.",
+  lead: "A call for which no number is chosen goes out over the platform that fits best, and over the next one if that one certainly did not place it.",
   rules: "Platforms by country",
   rule: "Rule {number}",
   no_rules: "No rules: price, sound and how often somebody answers decide for every country.",

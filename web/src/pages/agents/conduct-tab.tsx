@@ -1,5 +1,6 @@
 import { t } from "../../i18n";
 import { linesOf } from "../../lib/words";
+import { zoneOptions } from "../../lib/zones";
 import { Button } from "../../ui/kit/button";
 import { Select, TextArea, TextField } from "../../ui/kit/field";
 import { Card } from "../../ui/kit/page";
@@ -129,8 +130,6 @@ function HoursOf({ draft, set, editable }: TabProps) {
     );
   }
   const setHours = (change: Partial<AgentHours>) => set({ hours: { ...hours, ...change } });
-  const zones = Intl.supportedValuesOf("timeZone");
-  const known = hours.time_zone === null || zones.includes(hours.time_zone) ? zones : [hours.time_zone, ...zones];
   return (
     <div className="flex flex-col gap-5">
       <p className="max-w-prose text-sm leading-relaxed text-soft">{t("conduct.hours_text")}</p>
@@ -139,10 +138,7 @@ function HoursOf({ draft, set, editable }: TabProps) {
           label={t("conduct.zone")}
           value={hours.time_zone ?? ""}
           onChange={(event) => setHours({ time_zone: event.target.value === "" ? null : event.target.value })}
-          options={[
-            { value: "", label: t("conduct.zone_of_business") },
-            ...known.map((value) => ({ value, label: value.replaceAll("_", " ") })),
-          ]}
+          options={[{ value: "", label: t("conduct.zone_of_business") }, ...zoneOptions(hours.time_zone)]}
         />
       </div>
       <HoursEditor hours={hours} set={setHours} disabled={!editable} />

@@ -234,7 +234,7 @@ function Ways({ titleOf }: { titleOf: (name: string) => string }) {
         setAsked(to);
       }}
     >
-      <div className="flex flex-wrap items-end gap-3">
+      <div className="grid gap-3 sm:grid-cols-[minmax(0,1fr)_auto]">
         <TextField
           label={t("outgoing.try")}
           hint={t("outgoing.try_hint")}
@@ -245,7 +245,7 @@ function Ways({ titleOf }: { titleOf: (name: string) => string }) {
           onChange={(event) => setTo(event.target.value)}
           required
         />
-        <Button type="submit" busy={ways.isFetching}>
+        <Button type="submit" className="justify-self-start sm:mt-6.5" busy={ways.isFetching}>
           {t("outgoing.show")}
         </Button>
       </div>
