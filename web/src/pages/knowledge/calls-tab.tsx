@@ -1,5 +1,6 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { $api, api } from "../../api/client";
+import { api } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { t } from "../../i18n";
 import { clock, shortDate } from "../../ui/format";
@@ -18,18 +19,34 @@ import { jobAccepted, refreshKnowledge } from "./jobs";
 type Proposal = components["schemas"]["KnowledgeProposal"];
 type HeardCall = components["schemas"]["HeardCall"];
 
-const page = { params: { query: { limit: 50 } } };
-const pages = {
-  pageParamName: "cursor",
-  initialPageParam: undefined,
-  getNextPageParam: ({ next_cursor }: { next_cursor?: string | null }) => next_cursor ?? undefined,
-} as const;
+interface Page<T> {
+  items: T[];
+  next_cursor?: string | null;
+}
+interface PageQuery {
+  limit: number;
+  cursor?: string;
+}
+const PAGE_SIZE = 50;
+
+function usePages<T>(path: string, read: (query: PageQuery, signal: AbortSignal) => Promise<{ data?: Page<T> }>) {
+  const query = useInfiniteQuery({
+    queryKey: ["get", path, "pages"],
+    queryFn: async ({ pageParam, signal }) =>
+      (await read({ limit: PAGE_SIZE, ...(pageParam === "" ? {} : { cursor: pageParam }) }, signal)).data,
+    initialPageParam: "",
+    getNextPageParam: (page) => page?.next_cursor ?? undefined,
+  });
+  return { query, items: query.data?.pages.flatMap((page) => page?.items ?? []) ?? [] };
+}
 
 /** What recorded calls propose, and which calls were heard. */
 export function CallsTab({ editable }: { editable: boolean }) {
-  const proposals = $api.useInfiniteQuery("get", "/api/v1/knowledge/proposals", page, pages);
+  const path = "/api/v1/knowledge/proposals";
+  const { query: proposals, items } = usePages<Proposal>(path, (query, signal) =>
+    api.GET(path, { params: { query }, signal }),
+  );
   const [changing, setChanging] = useState<Proposal | null>(null);
-  const items = proposals.data?.pages.flatMap((one) => one.items) ?? [];
   const { busy, run } = useAction();
   const { list, focusOn } = useRowFocus<HTMLDivElement>(items.length);
   if (proposals.isPending) return <Skeleton />;
@@ -141,10 +158,12 @@ function ChangeDialog({ proposal, onClose }: { proposal: Proposal; onClose: () =
 }
 
 function HeardCalls({ editable }: { editable: boolean }) {
-  const calls = $api.useInfiniteQuery("get", "/api/v1/knowledge/recordings", page, pages);
+  const path = "/api/v1/knowledge/recordings";
+  const { query: calls, items } = usePages<HeardCall>(path, (query, signal) =>
+    api.GET(path, { params: { query }, signal }),
+  );
   const [removing, setRemoving] = useState<HeardCall | null>(null);
   const { busy, run } = useAction();
-  const items = calls.data?.pages.flatMap((one) => one.items) ?? [];
   if (calls.error !== null) return <Problem error={calls.error} retry={() => void calls.refetch()} />;
   if (items.length === 0) return null;
   const remove = () =>

@@ -143,13 +143,14 @@ function Target({
   way,
   flow,
   set,
-  bare = false,
+  label = exitName(node, way),
 }: {
   node: FlowNode;
   way: Exit;
   flow: Flow;
   set: (node: FlowNode) => void;
-  bare?: boolean;
+  /** Where the place says which way it is. */
+  label?: string;
 }) {
   const others = flow.nodes.filter(({ id }) => id !== node.id || node.kind === "ask" || node.kind === "menu");
   const known = flow.nodes.some(({ id }) => id === way.target);
@@ -158,8 +159,7 @@ function Target({
     : t("flows.choose_target");
   return (
     <Select
-      label={exitName(node, way)}
-      bare={bare}
+      label={label}
       value={way.target ?? ""}
       onChange={(event) => set(withTarget(node, way.name, event.target.value))}
       options={[
@@ -310,7 +310,7 @@ function MenuFields({ node, flow, language, set }: StepProps<NodeOf<"menu">>) {
         {({ item, at, set: change, remove }) => (
           <>
             <ChoiceFields choice={item} change={change} language={language} remove={remove} />
-            <Target node={node} way={wayOf(at, item.next)} flow={flow} set={set} />
+            <Target node={node} way={wayOf(at, item.next)} flow={flow} set={set} label={t("flows.exit_next")} />
           </>
         )}
       </EditRows>
@@ -400,7 +400,7 @@ function BranchFields({ node, flow, set }: StepProps<NodeOf<"branch">>) {
       {({ item, at, set: change, remove }) => (
         <>
           <CaseFields flow={flow} one={item} change={change} remove={remove} />
-          <Target node={node} way={wayOf(at, item.next)} flow={flow} set={set} />
+          <Target node={node} way={wayOf(at, item.next)} flow={flow} set={set} label={t("flows.exit_next")} />
         </>
       )}
     </EditRows>
