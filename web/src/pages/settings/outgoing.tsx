@@ -79,9 +79,12 @@ function PlanForm({ known, platforms, first, saved }: PlanProps) {
   const save = (event: FormEvent) => {
     event.preventDefault();
     void run(async () => {
-      await api.PUT("/api/v1/outgoing", { headers: ifMatch(version), body: { rules, prices } });
+      const { data } = await api.PUT("/api/v1/outgoing", { headers: ifMatch(version), body: { rules, prices } });
       await saved();
-      setChanged(null);
+      // What was changed while it was being saved goes on from what is saved now.
+      setChanged((now) =>
+        now === null || now === changed || data === undefined ? null : { ...now, version: data.version },
+      );
       toast(t("kit.saved"));
     });
   };
