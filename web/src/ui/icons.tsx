@@ -252,13 +252,6 @@ export const MoreIcon = (p: IconProps) => (
   </Icon>
 );
 
-export const ListenIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M4 14v-2a8 8 0 0 1 16 0v2" />
-    <path d="M4 14.5A1.5 1.5 0 0 1 5.5 13H7v6H5.5A1.5 1.5 0 0 1 4 17.5zM20 14.5a1.5 1.5 0 0 0-1.5-1.5H17v6h1.5a1.5 1.5 0 0 0 1.5-1.5z" />
-  </Icon>
-);
-
 export const WhisperIcon = (p: IconProps) => (
   <Icon {...p}>
     <path d="M20 11.5a7.5 7.5 0 0 1-11 6.6L4 19.5l1.5-4.6a7.5 7.5 0 1 1 14.5-3.4z" />
@@ -276,12 +269,6 @@ export const TakeOverIcon = (p: IconProps) => (
   <Icon {...p}>
     <circle cx="9" cy="8" r="3.5" />
     <path d="M3 19.5a6 6 0 0 1 10.5-4M16 12l4 4-4 4M20 16h-6.5" />
-  </Icon>
-);
-
-export const HandBackIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M9 5 4 10l5 5M4 10h10a6 6 0 0 1 6 6v3" />
   </Icon>
 );
 

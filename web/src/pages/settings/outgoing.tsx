@@ -72,7 +72,8 @@ function PlanForm({ known, platforms, first, saved }: PlanProps) {
   const { rules = [], prices = [] } = plan;
   const set = (change: View["plan"]) => {
     const next = { rules, prices, ...change };
-    const same = JSON.stringify(next) === JSON.stringify({ rules: [], prices: [], ...known.plan });
+    // While a plan is being saved, the one that is known is the one before it.
+    const same = !busy && JSON.stringify(next) === JSON.stringify({ rules: [], prices: [], ...known.plan });
     setChanged(same ? null : { version, plan: next });
   };
   const dirty = changed !== null;
