@@ -114,6 +114,8 @@ export async function flow({ page, baseUrl, begin, check }) {
   await page.getByRole("dialog").getByRole("button", { name: "Publish" }).click();
   await page.getByText("Version 1 answers", { exact: true }).waitFor();
 
+  await menu({ page, begin, check, add, inspector });
+
   begin("the flow is taken away");
   await page.getByRole("button", { name: "Take the flow away" }).click();
   await check("taken away");
@@ -122,6 +124,29 @@ export async function flow({ page, baseUrl, begin, check }) {
   await page.getByRole("button", { name: "Save draft" }).click();
   await page.getByText("Unsaved changes").waitFor({ state: "detached" });
   if ((await draft()).flow !== null) throw new Error("the flow is still there");
+}
+
+async function menu({ page, begin, check, add, inspector }) {
+  begin("a choice of a menu keeps its words when the one before it goes, and the focus stays with the choices");
+  await add("Menu");
+  const step = inspector("menu");
+  const words = step.getByLabel("Words", { exact: true });
+  await words.fill("orders, my order");
+  await step.getByRole("button", { name: "Add a choice" }).click();
+  await words.nth(1).fill("repairs");
+  await step.getByRole("button", { name: "Remove Choice 1" }).click();
+  if ((await words.inputValue()) !== "repairs") throw new Error("the words of another choice are shown");
+  await step.getByRole("button", { name: "Remove Choice 1" }).and(page.locator(":focus")).waitFor();
+
+  begin("a number is typed as it comes, and what is out of bounds is said beside the field");
+  const silence = step.getByLabel("Seconds of silence");
+  await silence.fill("45");
+  await step.getByText("A whole number from 2 to 30.").waitFor();
+  await silence.fill("");
+  await silence.pressSequentially("10");
+  await step.getByText("A whole number from 2 to 30.").waitFor({ state: "detached" });
+  if ((await silence.inputValue()) !== "10") throw new Error("the number is not as it was typed");
+  await check("a menu");
 }
 
 async function pointed({ page, begin, step, inspector, add }) {

@@ -1,5 +1,6 @@
 // What the pages of knowledge are for, done as a person does it.
 import { createServer } from "node:http";
+import { chunk, wav } from "./wav.mjs";
 
 const unique = () => Math.random().toString(36).slice(2, 8);
 const TERMS = `# Terms of rental
@@ -51,6 +52,7 @@ export async function knowledge(all) {
   await documents(all);
   await trying(all);
   await gaps(all, gap);
+  await recordings(all);
   await quality(all);
   await graph(all);
   await sites(all);
@@ -139,6 +141,72 @@ async function gaps({ page, baseUrl, begin, check }, question) {
   await check("answer it");
   await dialog.getByRole("button", { name: "Take it in" }).click();
   await row.waitFor({ state: "detached" });
+}
+
+/** What was rejected or accepted in one look is not proposed in the next one. */
+const ASKED = [
+  ["Do you wrap a bicycle as a gift?", "Yes, we wrap every bicycle in paper, with a ribbon and a card of your choice."],
+  ["Can I leave my dog in the shop?", "Of course, dogs are welcome in the shop, as long as they are kept on a lead."],
+  ["Is there a toilet for customers?", "Yes, the toilet for customers is upstairs, behind the room with the helmets."],
+];
+let asked = 0;
+
+/** A recorded call: the customer asks on the first channel, then the business answers on the second. */
+async function recordedCall(page, baseUrl) {
+  const said = [];
+  for (const text of ASKED[asked++ % ASKED.length]) {
+    const data = { provider: "local", text };
+    const answer = await page.request.post(`${baseUrl}/api/v1/voices/preview`, { data });
+    if (!answer.ok()) throw new Error(`no voice: ${await answer.text()}`);
+    said.push(await answer.body());
+  }
+  const hz = chunk(said[0], "fmt ").readUInt32LE(4);
+  const words = said.map((bytes) => chunk(bytes, "data"));
+  const pause = Buffer.alloc(hz * 2);
+  const [left, right] = [0, 1].map((side) =>
+    Buffer.concat(words.flatMap((one, at) => [at === side ? one : Buffer.alloc(one.length), pause])),
+  );
+  const both = Buffer.alloc(left.length * 2);
+  for (let at = 0; at + 1 < left.length; at += 2) {
+    left.copy(both, at * 2, at, at + 2);
+    right.copy(both, at * 2 + 2, at, at + 2);
+  }
+  return wav(2, hz, both);
+}
+
+async function recordings({ page, baseUrl, begin, check }) {
+  begin("a recorded call is heard, and what it teaches waits for somebody to decide");
+  const name = `call-${unique()}.wav`;
+  await open(page, baseUrl, "calls");
+  await page
+    .getByText(/^(Nothing to decide on|Calls that were heard)$/)
+    .first()
+    .waitFor();
+  await check("no proposals");
+  const buffer = await recordedCall(page, baseUrl);
+  await page.locator('input[type="file"]').setInputFiles([{ name, mimeType: "audio/wav", buffer }]);
+  const proposed = page.locator("[data-proposal]");
+  await proposed.first().waitFor({ timeout: 60_000 });
+  await check("proposals");
+
+  begin("it is put in better words, accepted, and the transcript is deleted after a question");
+  await proposed
+    .first()
+    .getByRole("button", { name: /^Change/ })
+    .click();
+  const dialog = page.getByRole("dialog");
+  const question = `Is it so, ${unique()}?`;
+  await dialog.getByLabel("Question", { exact: true }).fill(question);
+  await check("change a proposal");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  const row = page.locator(`[data-proposal="${question}"]`);
+  await row.getByRole("button", { name: `Accept ${question}` }).click();
+  await row.waitFor({ state: "detached" });
+  const heard = page.locator(`[data-heard="${name}"]`);
+  await heard.getByRole("button", { name: `Delete transcript ${name}` }).click();
+  await check("delete a transcript");
+  await page.getByRole("alertdialog").getByRole("button", { name: "Delete transcript" }).click();
+  await heard.waitFor({ state: "detached" });
 }
 
 async function quality({ page, baseUrl, begin, check }) {

@@ -228,6 +228,30 @@ async function settings({ page, baseUrl, begin, check, allow }) {
   await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
   await line.waitFor({ state: "detached" });
 
+  begin("rules for outgoing calls are added and removed by keyboard, and asked about when they are not saved");
+  const outgoing = page.locator("[data-outgoing]");
+  const focused = (name) => outgoing.getByRole("button", { name }).and(page.locator(":focus")).waitFor();
+  for (const prefix of ["+49", "+1"]) {
+    await outgoing.getByRole("button", { name: "Add a rule" }).press("Enter");
+    await page.keyboard.press("ControlOrMeta+a");
+    await page.keyboard.type(prefix);
+  }
+  await check("rules");
+  await outgoing.getByRole("button", { name: "Remove Rule 1" }).press("Enter");
+  if ((await outgoing.getByLabel("Begins with").inputValue()) !== "+1") throw new Error("another rule is gone");
+  await focused("Remove Rule 1");
+  await page.getByRole("link", { name: "Calls" }).first().click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Cancel" }).click();
+  await outgoing.getByRole("button", { name: "Save" }).click();
+  await outgoing.getByRole("button", { name: "Save" }).and(page.locator(":disabled")).waitFor();
+  await outgoing.getByRole("button", { name: "Remove Rule 1" }).press("Enter");
+  await focused("Add a rule");
+  await outgoing.getByRole("button", { name: "Discard" }).click();
+  await outgoing.getByRole("button", { name: "Remove Rule 1" }).press("Enter");
+  await outgoing.getByRole("button", { name: "Save" }).click();
+  await outgoing.getByRole("button", { name: "Save" }).and(page.locator(":disabled")).waitFor();
+  await outgoing.getByText(/^No rules/).waitFor();
+
   begin("a provider is found by its name");
   await page.goto(`${baseUrl}/settings/providers`);
   await page.getByRole("searchbox").fill("this machine");

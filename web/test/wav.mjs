@@ -17,7 +17,8 @@ export async function padWav(from, to, before_ms, after_ms) {
   await writeFile(to, wav(channels, hz, Buffer.concat([silence(before_ms), data, silence(after_ms)])));
 }
 
-function chunk(bytes, name) {
+/** One part of a WAV, such as `data`, or null. */
+export function chunk(bytes, name) {
   for (let at = 12; at + 8 <= bytes.length; ) {
     const size = bytes.readUInt32LE(at + 4);
     if (bytes.toString("latin1", at, at + 4) === name) return bytes.subarray(at + 8, at + 8 + size);

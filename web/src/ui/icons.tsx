@@ -1,10 +1,11 @@
 import type { ReactNode } from "react";
 
-interface IconProps {
+export interface IconProps {
   className?: string;
 }
 
-function Icon({ className = "size-5", children }: IconProps & { children: ReactNode }) {
+/** What all of them are drawn with. Those of one page alone are with that page, and loaded with it. */
+export function Icon({ className = "size-5", children }: IconProps & { children: ReactNode }) {
   return (
     <svg
       viewBox="0 0 24 24"
@@ -45,13 +46,13 @@ export const MicOffIcon = (p: IconProps) => (
 
 export const PhoneDownIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M3.2 14.6c-.9-1.5-.6-3.4.8-4.5A12.8 12.8 0 0 1 12 7.4c3 0 5.8 1 8 2.7 1.4 1.1 1.7 3 .8 4.500l-.5.800a1.6 1.6 0 0 1-1.9.700l-2.2-.8a1.6 1.6 0 0 1-1-1.500v-1.500a10 10 0 0 0-6.4 0v1.500c0 .7-.4 1.3-1 1.500l-2.2.8a1.6 1.6 0 0 1-1.9-.7z" />
+    <path d="M3.2 14.6c-.9-1.5-.6-3.4.8-4.5A12.8 12.8 0 0 1 12 7.4c3 0 5.8 1 8 2.7 1.4 1.1 1.7 3 .8 4.5l-.5.8a1.6 1.6 0 0 1-1.9.7l-2.2-.8a1.6 1.6 0 0 1-1-1.5v-1.5a10 10 0 0 0-6.4 0v1.5c0 .7-.4 1.3-1 1.5l-2.2.8a1.6 1.6 0 0 1-1.9-.7z" />
   </Icon>
 );
 
 export const HandIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M8 12V6.200a1.4 1.4 0 0 1 2.8 0V11m0-5.800a1.4 1.4 0 0 1 2.8 0V11m0-4.300a1.4 1.4 0 0 1 2.8 0V14c0 4-2.3 6.5-5.7 6.5-2.7 0-4-1.2-5.3-3.400l-2-3.300c-.9-1.6 1-2.9 2.2-1.700L8 14.4" />
+    <path d="M8 12V6.2a1.4 1.4 0 0 1 2.8 0V11m0-5.8a1.4 1.4 0 0 1 2.8 0V11m0-4.3a1.4 1.4 0 0 1 2.8 0V14c0 4-2.3 6.5-5.7 6.5-2.7 0-4-1.2-5.3-3.4l-2-3.3c-.9-1.6 1-2.9 2.2-1.7L8 14.4" />
   </Icon>
 );
 
@@ -63,7 +64,7 @@ export const SendIcon = (p: IconProps) => (
 
 export const PlayIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M8 5.500v13l10.5-6.500z" fill="currentColor" />
+    <path d="M8 5.5v13l10.5-6.5z" fill="currentColor" />
   </Icon>
 );
 
@@ -75,19 +76,19 @@ export const PauseIcon = (p: IconProps) => (
 
 export const BookIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M5 5.500A1.5 1.5 0 0 1 6.5 4H19v13H6.500A1.5 1.5 0 0 0 5 18.500zM5 18.500A1.5 1.5 0 0 0 6.5 20H19v-3" />
+    <path d="M5 5.5A1.5 1.5 0 0 1 6.5 4H19v13H6.5A1.5 1.5 0 0 0 5 18.5zM5 18.5A1.5 1.5 0 0 0 6.5 20H19v-3" />
   </Icon>
 );
 
 export const ToolIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M14.5 6.500a4 4 0 0 1 5-1.200l-2.7 2.7 1.2 1.7 2.6-2.200a4 4 0 0 1-5.6 4.700L8 19.200a1.9 1.9 0 0 1-2.7-2.700l7-6.900a4 4 0 0 1 2.2-3.100z" />
+    <path d="M14.5 6.5a4 4 0 0 1 5-1.2l-2.7 2.7 1.2 1.7 2.6-2.2a4 4 0 0 1-5.6 4.7L8 19.2a1.9 1.9 0 0 1-2.7-2.7l7-6.9a4 4 0 0 1 2.2-3.1z" />
   </Icon>
 );
 
 export const WarnIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M12 4.5 21 19.500H3zM12 10.500v4M12 17.200v.1" />
+    <path d="M12 4.5 21 19.5H3zM12 10.5v4M12 17.2v.1" />
   </Icon>
 );
 
@@ -118,13 +119,13 @@ export const DownIcon = (p: IconProps) => (
 export const SunIcon = (p: IconProps) => (
   <Icon {...p}>
     <circle cx="12" cy="12" r="4" />
-    <path d="M12 3v1.500M12 19.500V21M3 12h1.500M19.5 12H21M5.6 5.600l1.1 1.100M17.3 17.300l1.1 1.100M5.6 18.400l1.1-1.100M17.3 6.700l1.1-1.1" />
+    <path d="M12 3v1.5M12 19.5V21M3 12h1.5M19.5 12H21M5.6 5.6l1.1 1.1M17.3 17.3l1.1 1.1M5.6 18.4l1.1-1.1M17.3 6.7l1.1-1.1" />
   </Icon>
 );
 
 export const MoonIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M20 14.500A8.2 8.2 0 0 1 9.5 4a8.2 8.2 0 1 0 10.5 10.500z" />
+    <path d="M20 14.5A8.2 8.2 0 0 1 9.5 4a8.2 8.2 0 1 0 10.5 10.5z" />
   </Icon>
 );
 
@@ -149,33 +150,33 @@ export const OutboundIcon = (p: IconProps) => (
 
 export const CheckIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="m5 12.500 4.500 4.500L19 7.500" />
+    <path d="m5 12.5 4.5 4.5L19 7.5" />
   </Icon>
 );
 
 export const HomeIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M4 11.500 12 5l8 6.500V19a1 1 0 0 1-1 1h-4.500v-5h-5v5H5a1 1 0 0 1-1-1z" />
+    <path d="M4 11.5 12 5l8 6.5V19a1 1 0 0 1-1 1h-4.5v-5h-5v5H5a1 1 0 0 1-1-1z" />
   </Icon>
 );
 
 export const LiveIcon = (p: IconProps) => (
   <Icon {...p}>
     <circle cx="12" cy="12" r="2.500" />
-    <path d="M7.400 7.400a6.500 6.500 0 0 0 0 9.200M16.600 7.400a6.500 6.500 0 0 1 0 9.200M4.600 4.600a10.500 10.500 0 0 0 0 14.800M19.400 4.600a10.500 10.500 0 0 1 0 14.800" />
+    <path d="M7.4 7.4a6.5 6.5 0 0 0 0 9.2M16.6 7.4a6.5 6.5 0 0 1 0 9.2M4.6 4.6a10.5 10.5 0 0 0 0 14.8M19.4 4.6a10.5 10.5 0 0 1 0 14.8" />
   </Icon>
 );
 
 export const CallsIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M4 6.500h10M4 12h7M4 17.500h10M17 9.500l3 2.500-3 2.500" />
+    <path d="M4 6.5h10M4 12h7M4 17.5h10M17 9.5l3 2.5-3 2.5" />
   </Icon>
 );
 
 export const AgentIcon = (p: IconProps) => (
   <Icon {...p}>
     <rect x="4.500" y="8" width="15" height="11" rx="3.500" />
-    <path d="M12 8V4.500M9.300 12.500v1.500M14.700 12.500v1.500M2.500 12.500v3M21.500 12.500v3" />
+    <path d="M12 8V4.5M9.3 12.5v1.5M14.7 12.5v1.5M2.5 12.5v3M21.5 12.5v3" />
   </Icon>
 );
 
@@ -195,28 +196,22 @@ export const SearchIcon = (p: IconProps) => (
   </Icon>
 );
 
-export const MenuIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M4 7h16M4 12h16M4 17h16" />
-  </Icon>
-);
-
 export const CompassIcon = (p: IconProps) => (
   <Icon {...p}>
     <circle cx="12" cy="12" r="8.500" />
-    <path d="m15.500 8.500-2 5-5 2 2-5z" />
+    <path d="m15.5 8.5-2 5-5 2 2-5z" />
   </Icon>
 );
 
 export const SignOutIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M14 4.500H6.500A1.500 1.500 0 0 0 5 6v12a1.500 1.500 0 0 0 1.500 1.500H14M10.500 12H20m-3.500-3.500L20 12l-3.500 3.500" />
+    <path d="M14 4.5H6.5A1.5 1.5 0 0 0 5 6v12a1.5 1.5 0 0 0 1.5 1.5H14M10.5 12H20m-3.5-3.5L20 12l-3.5 3.5" />
   </Icon>
 );
 
 export const DownloadIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M12 4v11m-4.500-4.500L12 15l4.500-4.500M5 19.500h14" />
+    <path d="M12 4v11m-4.5-4.5L12 15l4.5-4.5M5 19.5h14" />
   </Icon>
 );
 
@@ -228,39 +223,32 @@ export const PlusIcon = (p: IconProps) => (
 
 export const TransferIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M4 8.500h13M13.500 5 17 8.500 13.500 12M20 15.500H7M10.500 12 7 15.500l3.500 3.500" />
+    <path d="M4 8.5h13M13.5 5 17 8.5 13.5 12M20 15.5H7M10.5 12 7 15.5l3.5 3.5" />
   </Icon>
 );
 
 export const BookmarkIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M7 4.500h10V20l-5-3.800L7 20z" />
+    <path d="M7 4.5h10V20l-5-3.8L7 20z" />
   </Icon>
 );
 
 export const LanguageIcon = (p: IconProps) => (
   <Icon {...p}>
     <circle cx="12" cy="12" r="8.500" />
-    <path d="M3.500 12h17M12 3.500c2.500 2.300 3.700 5.200 3.700 8.500s-1.200 6.200-3.700 8.500c-2.500-2.300-3.700-5.200-3.700-8.500s1.200-6.200 3.700-8.500z" />
+    <path d="M3.5 12h17M12 3.5c2.5 2.3 3.7 5.2 3.7 8.5s-1.2 6.2-3.7 8.5c-2.5-2.3-3.7-5.2-3.7-8.5s1.2-6.2 3.7-8.5z" />
   </Icon>
 );
 
 export const PhoneIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M6.500 4h3l1.500 4.500-2 1.500a12 12 0 0 0 5 5l1.500-2L20 14.500v3a2 2 0 0 1-2.200 2A15.500 15.500 0 0 1 4.500 6.200 2 2 0 0 1 6.500 4z" />
+    <path d="M6.5 4h3l1.5 4.5-2 1.5a12 12 0 0 0 5 5l1.5-2L20 14.5v3a2 2 0 0 1-2.2 2A15.5 15.5 0 0 1 4.5 6.2 2 2 0 0 1 6.5 4z" />
   </Icon>
 );
 
 export const MoreIcon = (p: IconProps) => (
   <Icon {...p}>
     <path d="M6 12h.1M12 12h.1M18 12h.1" strokeWidth="2.800" />
-  </Icon>
-);
-
-export const ListenIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M4 14v-2a8 8 0 0 1 16 0v2" />
-    <path d="M4 14.5A1.5 1.5 0 0 1 5.5 13H7v6H5.5A1.5 1.5 0 0 1 4 17.5zM20 14.5a1.5 1.5 0 0 0-1.5-1.5H17v6h1.5a1.5 1.5 0 0 0 1.5-1.5z" />
   </Icon>
 );
 
@@ -284,12 +272,6 @@ export const TakeOverIcon = (p: IconProps) => (
   </Icon>
 );
 
-export const HandBackIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M9 5 4 10l5 5M4 10h10a6 6 0 0 1 6 6v3" />
-  </Icon>
-);
-
 export const NodesIcon = (p: IconProps) => (
   <Icon {...p}>
     <rect x="4" y="4" width="16" height="6" rx="2" />
@@ -300,71 +282,39 @@ export const NodesIcon = (p: IconProps) => (
 
 export const UploadIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M12 15.500V4.500m-4.500 4.500L12 4.500l4.500 4.500M5 15v3a1.500 1.500 0 0 0 1.500 1.500h11A1.500 1.500 0 0 0 19 18v-3" />
+    <path d="M12 15.5V4.5m-4.5 4.5L12 4.5l4.5 4.5M5 15v3a1.5 1.5 0 0 0 1.5 1.5h11A1.5 1.5 0 0 0 19 18v-3" />
   </Icon>
 );
 export const FileIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M7 3.500h7l4.500 4.500v11a1.500 1.500 0 0 1-1.500 1.500H7A1.500 1.500 0 0 1 5.500 19V5A1.500 1.500 0 0 1 7 3.500zM13.500 4v4.500H18M9 13h6M9 16.500h4" />
+    <path d="M7 3.5h7l4.5 4.5v11a1.5 1.5 0 0 1-1.5 1.5H7A1.5 1.5 0 0 1 5.5 19V5A1.5 1.5 0 0 1 7 3.5zM13.5 4v4.5H18M9 13h6M9 16.5h4" />
   </Icon>
 );
 export const QuestionIcon = (p: IconProps) => (
   <Icon {...p}>
     <circle cx="12" cy="12" r="8.500" />
-    <path d="M9.700 9.700a2.400 2.400 0 0 1 4.700.6c0 1.700-2.400 2-2.400 3.600M12 16.600v.1" />
-  </Icon>
-);
-export const KeypadIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M7 6v.1M12 6v.1M17 6v.1M7 11v.1M12 11v.1M17 11v.1M7 16v.1M12 16v.1M17 16v.1M12 20.500v.1" />
+    <path d="M9.7 9.7a2.4 2.4 0 0 1 4.7.6c0 1.7-2.4 2-2.4 3.6M12 16.6v.1" />
   </Icon>
 );
 export const PencilIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="m5 19 .8-3.800L15.500 5.500a1.800 1.800 0 0 1 2.500 0l.5.500a1.800 1.800 0 0 1 0 2.500L8.800 18.200zM14 7l3 3" />
+    <path d="m5 19 .8-3.8L15.5 5.5a1.8 1.8 0 0 1 2.5 0l.5.5a1.8 1.8 0 0 1 0 2.5L8.8 18.2zM14 7l3 3" />
   </Icon>
 );
 export const TrashIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M5 7h14M10 7V4.500h4V7M7 7l.8 11.500a1.200 1.200 0 0 0 1.200 1h6a1.200 1.200 0 0 0 1.200-1L17 7M10.500 11v5M13.500 11v5" />
+    <path d="M5 7h14M10 7V4.5h4V7M7 7l.8 11.5a1.2 1.2 0 0 0 1.2 1h6a1.2 1.2 0 0 0 1.2-1L17 7M10.5 11v5M13.5 11v5" />
   </Icon>
 );
 
 export const ShareIcon = (p: IconProps) => (
   <Icon {...p}>
-    <path d="M10 14a4 4 0 0 0 6 .4l2.500-2.500a4 4 0 0 0-5.700-5.700L11.500 7.500M14 10a4 4 0 0 0-6-.4l-2.500 2.500a4 4 0 0 0 5.700 5.700l1.300-1.300" />
+    <path d="M10 14a4 4 0 0 0 6 .4l2.5-2.5a4 4 0 0 0-5.7-5.7L11.5 7.5M14 10a4 4 0 0 0-6-.4l-2.5 2.5a4 4 0 0 0 5.7 5.7l1.3-1.3" />
   </Icon>
 );
 
 export const MinusIcon = (p: IconProps) => (
   <Icon {...p}>
     <path d="M5 12h14" />
-  </Icon>
-);
-
-export const FlowIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <rect x="9" y="3" width="6" height="5" rx="1.5" />
-    <rect x="3" y="16" width="6" height="5" rx="1.5" />
-    <rect x="15" y="16" width="6" height="5" rx="1.5" />
-    <path d="M12 8v4M6 16v-2a2 2 0 0 1 2-2h8a2 2 0 0 1 2 2v2" />
-  </Icon>
-);
-
-export const BranchIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M12 3v6M12 9c0 4-6 3-6 8M12 9c0 4 6 3 6 8M3.5 14.5 6 17l2.5-2.5M15.5 14.5 18 17l2.5-2.5" />
-  </Icon>
-);
-
-export const SetIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M5 9.5h14M5 14.5h14" />
-  </Icon>
-);
-
-export const EndIcon = (p: IconProps) => (
-  <Icon {...p}>
-    <path d="M6 21V4M6 5h11l-2.5 3.5L17 12H6" />
   </Icon>
 );

@@ -357,6 +357,7 @@ export const tools = {
   say_done_hint: "May hold names of parameters in braces, and the result.",
   parameters: "What it must know",
   add_parameter: "Add a parameter",
+  parameter: "Parameter {number}",
   parameter_name: "Name",
   parameter_kind: "Looks like",
   parameter_text: "Free text",

@@ -13,6 +13,7 @@ export const conduct = {
   special_text: "Holidays and other days on which the week does not hold.",
   add_special: "Add a day",
   special_day: "Day",
+  special_row: "Day {number}",
   special_kind: "Open or closed",
   special_closed: "Closed",
   special_open: "Open",

@@ -27,7 +27,8 @@ export const knowledge = {
     "Prices, opening hours, terms, manuals. Agents find the passage that answers a question, say it, and name where it stands.",
   empty_title: "No documents yet",
   empty_read_only: "Somebody who may change the knowledge of the business can add files, texts and sites here.",
-  kinds_read: "PDF, Word, PowerPoint, Excel, HTML, Markdown, text, CSV and e-mails, 50 MB each",
+  kinds_read:
+    "PDF, Word, PowerPoint, Excel, HTML, Markdown, text, CSV, e-mails, pictures of text, and recorded calls, 50 MB each",
   drop_here: "Drop the files to add them",
   find: "Find a document",
   none_match: "No document matches",
@@ -152,13 +153,15 @@ export const knowledge = {
   proposal_from: "{name}, {time}",
   accept: "Accept",
   reject: "Reject",
-  change: "Change",
   proposal_accepted: "Accepted. Agents answer with it in a moment.",
   proposal_rejected: "Rejected. It is not proposed again.",
   heard_calls: "Calls that were heard",
   heard_detail:
     "{minutes, plural, =0 {under a minute} one {# minute} other {# minutes}}, {known, plural, =0 {nothing known before} one {# known before} other {# known before}}, {personal, plural, =0 {nothing personal left out} one {# left out as personal} other {# left out as personal}}",
   forget_call: "Delete transcript",
+  forget_call_title: "Delete the transcript of {name}?",
+  forget_call_text:
+    "What was heard goes, and what it proposed and nobody decided on. Answers that you accepted stay. This cannot be undone.",
   call_forgotten: "The transcript is deleted",
   answer_it: "Answer it",
   forget: "Forget",
@@ -228,7 +231,7 @@ export const knowledge = {
 export const knowledge_reasons = {
   too_large: "It is larger than 50 MB. Split it, or leave its pictures out.",
   unsupported_type:
-    "It is no document: a recording, a program, an archive or an old Office file. Save it as PDF or DOCX.",
+    "It is no document and no recorded call: a film, a program, an archive or an old Office file. Save a document as PDF or DOCX, a call as WAV or MP3 of one or two channels.",
   encrypted: "It opens with a password only. Save it without one.",
   broken: "It is damaged, or not what its name says. Save it again and upload that.",
   archive_bomb: "It unpacks to more than a document may hold.",

@@ -356,6 +356,7 @@ export const tools: Messages["tools"] = {
   say_done_hint: "इसमें कोष्ठक में मानों के नाम और नतीजा हो सकता है।",
   parameters: "इसे क्या पता होना चाहिए",
   add_parameter: "मान जोड़ें",
+  parameter: "मान {number}",
   parameter_name: "नाम",
   parameter_kind: "कैसा दिखता है",
   parameter_text: "कोई भी शब्द",

@@ -13,6 +13,7 @@ export const conduct: Messages["conduct"] = {
   special_text: "छुट्टियाँ और दूसरे दिन, जिन पर सप्ताह का समय लागू नहीं।",
   add_special: "दिन जोड़ें",
   special_day: "दिन",
+  special_row: "दिन {number}",
   special_kind: "खुला या बंद",
   special_closed: "बंद",
   special_open: "खुला",

@@ -29,7 +29,8 @@ export const knowledge: Messages["knowledge"] = {
     "क़ीमतें, खुलने का समय, शर्तें, पुस्तिकाएँ। एजेंट सवाल का जवाब देने वाला अंश ढूँढते हैं, उसे कहते हैं, और बताते हैं कि वह कहाँ लिखा है।",
   empty_title: "अभी कोई दस्तावेज़ नहीं है",
   empty_read_only: "जिसे जानकारी बदलने की अनुमति है, वह यहाँ फ़ाइलें, लेख और वेबसाइटें जोड़ सकता है।",
-  kinds_read: "PDF, Word, PowerPoint, Excel, HTML, Markdown, टेक्स्ट, CSV और ई-मेल, हर एक 50 MB तक",
+  kinds_read:
+    "PDF, Word, PowerPoint, Excel, HTML, Markdown, टेक्स्ट, CSV, ई-मेल, टेक्स्ट के चित्र और रिकॉर्ड की गई कॉल, हर एक 50 MB तक",
   drop_here: "जोड़ने के लिए फ़ाइलें यहाँ छोड़ें",
   find: "दस्तावेज़ खोजें",
   none_match: "कोई दस्तावेज़ मेल नहीं खाता",
@@ -151,13 +152,15 @@ export const knowledge: Messages["knowledge"] = {
   proposal_from: "{name}, {time}",
   accept: "स्वीकार करें",
   reject: "अस्वीकार करें",
-  change: "बदलें",
   proposal_accepted: "स्वीकार किया गया। एजेंट थोड़ी देर में इससे जवाब देंगे।",
   proposal_rejected: "अस्वीकार किया गया। यह दोबारा नहीं सुझाया जाएगा।",
   heard_calls: "सुनी गई कॉल",
   heard_detail:
     "{minutes, plural, =0 {एक मिनट से कम} one {# मिनट} other {# मिनट}}, {known, plural, =0 {पहले से ज्ञात कुछ नहीं} one {# पहले से ज्ञात} other {# पहले से ज्ञात}}, {personal, plural, =0 {निजी कुछ नहीं छोड़ा गया} one {# निजी होने से छोड़ा गया} other {# निजी होने से छोड़े गए}}",
   forget_call: "प्रतिलेख हटाएँ",
+  forget_call_title: "{name} का प्रतिलेख हटाएँ?",
+  forget_call_text:
+    "जो सुना गया वह हटता है, और उसके वे सुझाव भी जिन पर किसी ने निर्णय नहीं किया। आपके स्वीकार किए जवाब बने रहते हैं। यह वापस नहीं हो सकता।",
   call_forgotten: "प्रतिलेख हटा दिया गया",
   answer_it: "जवाब दें",
   forget: "भूल जाएँ",
@@ -222,7 +225,8 @@ export const knowledge: Messages["knowledge"] = {
 
 export const knowledge_reasons: Messages["knowledge_reasons"] = {
   too_large: "यह 50 MB से बड़ी है। इसे बाँटें, या चित्र हटा दें।",
-  unsupported_type: "यह दस्तावेज़ नहीं है: रिकॉर्डिंग, प्रोग्राम, आर्काइव या पुरानी Office फ़ाइल। इसे PDF या DOCX में सहेजें।",
+  unsupported_type:
+    "यह न दस्तावेज़ है न रिकॉर्ड की गई कॉल: फ़िल्म, प्रोग्राम, आर्काइव या पुरानी Office फ़ाइल। दस्तावेज़ को PDF या DOCX में, कॉल को एक या दो चैनल की WAV या MP3 में सहेजें।",
   encrypted: "यह केवल पासवर्ड से खुलती है। बिना पासवर्ड सहेजें।",
   broken: "यह ख़राब है, या वह नहीं है जो नाम कहता है। फिर से सहेजकर अपलोड करें।",
   archive_bomb: "यह खुलने पर इतनी बड़ी हो जाती है जितनी कोई दस्तावेज़ नहीं हो सकती।",

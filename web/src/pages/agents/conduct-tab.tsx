@@ -1,8 +1,10 @@
-import { useState } from "react";
 import { t } from "../../i18n";
+import { linesOf } from "../../lib/words";
+import { zoneOptions } from "../../lib/zones";
 import { Button } from "../../ui/kit/button";
 import { Select, TextArea, TextField } from "../../ui/kit/field";
 import { Card } from "../../ui/kit/page";
+import { NumberField, TypedArea } from "../../ui/kit/typed";
 import { HoursEditor, WEEKDAYS } from "../settings/hours";
 import type { AgentHours, Guardrails, Outside } from "./draft";
 import type { TabProps } from "./words-tab";
@@ -11,6 +13,8 @@ const RULES_MAX = 50;
 const RULE_CHARS_MAX = 100;
 const OFFER_AFTER_MAX = 10;
 const MINUTE_MS = 60_000;
+/** No call of the server is longer. */
+const MINUTES_MAX = 30;
 const PHONE = "\\+[0-9]{5,15}";
 const OUTSIDE = ["take_anyway", "message", "transfer"] as const;
 const FRESH: AgentHours = {
@@ -98,16 +102,14 @@ export function ConductTab({ draft, set, editable }: TabProps) {
       </Card>
       <Card title={t("conduct.limits")}>
         <div className="sm:max-w-xs">
-          <TextField
-            type="number"
+          <NumberField
             min={1}
+            max={MINUTES_MAX}
+            step="any"
             label={t("conduct.longest_call")}
             hint={t("conduct.longest_call_hint")}
             value={draft.timing.call_ms_max / MINUTE_MS}
-            onChange={(event) => {
-              const minutes = event.target.valueAsNumber;
-              if (minutes > 0) set({ timing: { ...draft.timing, call_ms_max: Math.round(minutes * MINUTE_MS) } });
-            }}
+            set={(minutes) => set({ timing: { ...draft.timing, call_ms_max: Math.round(minutes * MINUTE_MS) } })}
           />
         </div>
       </Card>
@@ -128,8 +130,6 @@ function HoursOf({ draft, set, editable }: TabProps) {
     );
   }
   const setHours = (change: Partial<AgentHours>) => set({ hours: { ...hours, ...change } });
-  const zones = Intl.supportedValuesOf("timeZone");
-  const known = hours.time_zone === null || zones.includes(hours.time_zone) ? zones : [hours.time_zone, ...zones];
   return (
     <div className="flex flex-col gap-5">
       <p className="max-w-prose text-sm leading-relaxed text-soft">{t("conduct.hours_text")}</p>
@@ -138,10 +138,7 @@ function HoursOf({ draft, set, editable }: TabProps) {
           label={t("conduct.zone")}
           value={hours.time_zone ?? ""}
           onChange={(event) => setHours({ time_zone: event.target.value === "" ? null : event.target.value })}
-          options={[
-            { value: "", label: t("conduct.zone_of_business") },
-            ...known.map((value) => ({ value, label: value.replaceAll("_", " ") })),
-          ]}
+          options={[{ value: "", label: t("conduct.zone_of_business") }, ...zoneOptions(hours.time_zone)]}
         />
       </div>
       <HoursEditor hours={hours} set={setHours} disabled={!editable} />
@@ -209,13 +206,6 @@ function OutsideOf({ outside, lang, set }: { outside: Outside; lang: string; set
   );
 }
 
-const linesOf = (text: string) =>
-  text
-    .split("\n")
-    .map((line) => line.trim().slice(0, RULE_CHARS_MAX))
-    .filter((line) => line !== "")
-    .slice(0, RULES_MAX);
-
 interface LinesProps {
   label: string;
   hint: string;
@@ -224,21 +214,20 @@ interface LinesProps {
   onChange: (value: string[]) => void;
 }
 
-/** One a line. What is typed stays as it is typed, an empty line too; what is kept has none. */
-function LinesField({ label, hint, lang, value, onChange }: LinesProps) {
-  const [text, setText] = useState(value.join("\n"));
-  if (linesOf(text).join("\n") !== value.join("\n")) setText(value.join("\n"));
+/** One a line. */
+function LinesField({ value, onChange, ...rest }: LinesProps) {
   return (
-    <TextArea
-      label={label}
-      hint={hint}
-      lang={lang}
+    <TypedArea
+      {...rest}
       rows={3}
-      value={text}
-      onChange={(event) => {
-        setText(event.target.value);
-        onChange(linesOf(event.target.value));
-      }}
+      value={value}
+      set={onChange}
+      write={(lines) => lines.join("\n")}
+      read={(text) =>
+        linesOf(text)
+          .map((line) => line.slice(0, RULE_CHARS_MAX))
+          .slice(0, RULES_MAX)
+      }
     />
   );
 }
@@ -251,19 +240,6 @@ interface CountProps {
   onChange: (value: number) => void;
 }
 
-function CountField({ label, hint, min, value, onChange }: CountProps) {
-  return (
-    <TextField
-      type="number"
-      min={min}
-      max={OFFER_AFTER_MAX}
-      label={label}
-      hint={hint}
-      value={value}
-      onChange={(event) => {
-        const count = event.target.valueAsNumber;
-        if (Number.isInteger(count) && count >= min && count <= OFFER_AFTER_MAX) onChange(count);
-      }}
-    />
-  );
+function CountField({ onChange, ...rest }: CountProps) {
+  return <NumberField {...rest} max={OFFER_AFTER_MAX} set={onChange} />;
 }

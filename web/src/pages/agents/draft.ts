@@ -6,6 +6,9 @@ type Schemas = components["schemas"];
 export type AgentDetail = Omit<Schemas["AgentDetail"], "draft"> & { draft: AgentDraft };
 export type Tool = Schemas["Tool"];
 
+/** Of a telephone, in the order in which a menu gives them out. */
+export const PHONE_KEYS: readonly string[] = [..."1234567890*#"];
+
 export type Stage = "stt" | "llm" | "tts";
 export const STAGES: Stage[] = ["stt", "llm", "tts"];
 

@@ -9,6 +9,7 @@ import { IconButton, LinkButton } from "../../ui/kit/button";
 import { Check } from "../../ui/kit/check";
 import { Select, Switch, TextField } from "../../ui/kit/field";
 import { Badge, Card } from "../../ui/kit/page";
+import { useRowFocus } from "../../ui/kit/rows";
 import {
   type AgentProviders,
   choiceTable,
@@ -90,6 +91,7 @@ interface StageProps {
 function StageCard({ stage, choices, known, sample, onChange }: StageProps) {
   const tables = choices.map(choiceTable);
   const chosen = new Set(tables.map(({ name }) => name));
+  const { list, focusOn } = useRowFocus<HTMLOListElement>(tables.length);
   const replace = (index: number, table: ProviderTable) => onChange(choices.with(index, choiceText(table)));
   const move = (index: number) => {
     const next = [...choices];
@@ -100,9 +102,9 @@ function StageCard({ stage, choices, known, sample, onChange }: StageProps) {
   return (
     <Card title={t(`agents.stage_${stage}`)}>
       {tables.length === 0 && <p className="text-sm text-soft">{t("agents.stage_open")}</p>}
-      <ol className="flex flex-col gap-3">
+      <ol ref={list} tabIndex={-1} className="flex flex-col gap-3 outline-none">
         {tables.map((table, index) => (
-          <li key={table.name} className="rounded-xl border border-line p-3">
+          <li key={table.name} data-row="" className="rounded-xl border border-line p-3">
             <Choice
               table={table}
               first={index === 0}
@@ -110,7 +112,10 @@ function StageCard({ stage, choices, known, sample, onChange }: StageProps) {
               sample={stage === "tts" ? sample : null}
               onChange={(next) => replace(index, next)}
               onUp={() => move(index)}
-              onRemove={() => onChange(choices.toSpliced(index, 1))}
+              onRemove={() => {
+                onChange(choices.toSpliced(index, 1));
+                focusOn(index, "action");
+              }}
             />
           </li>
         ))}
@@ -159,6 +164,7 @@ function Choice({
   onUp: () => void;
   onRemove: () => void;
 }) {
+  const title = provider?.title ?? table.name;
   const text = (name: "model" | "voice" | "language" | "flag", value: string) => {
     const { [name]: _, ...rest } = table;
     onChange(value === "" ? rest : { ...rest, [name]: value });
@@ -170,7 +176,7 @@ function Choice({
   return (
     <>
       <div className="flex flex-wrap items-center gap-2">
-        <span className="font-medium">{provider?.title ?? table.name}</span>
+        <span className="font-medium">{title}</span>
         <Badge tone={first ? "good" : "plain"}>{first ? t("agents.primary") : t("agents.fallback")}</Badge>
         {provider !== undefined && !provider.usable && <Badge tone="warn">{t("agents.unusable")}</Badge>}
         {provider?.minute_usd_micros != null && (
@@ -179,10 +185,10 @@ function Choice({
           </span>
         )}
         <span className="ml-auto flex">
-          <IconButton size="sm" label={t("kit.up")} disabled={first} onClick={onUp}>
+          <IconButton size="sm" label={t("kit.move_up", { name: title })} disabled={first} onClick={onUp}>
             <DownIcon className="size-4 rotate-180" />
           </IconButton>
-          <IconButton size="sm" label={t("kit.remove")} onClick={onRemove}>
+          <IconButton size="sm" label={t("kit.remove_row", { name: title })} onClick={onRemove} data-row-action="">
             <CloseIcon className="size-4" />
           </IconButton>
         </span>

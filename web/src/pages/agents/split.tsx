@@ -4,12 +4,12 @@ import { $api, api } from "../../api/client";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
 import { shortDate } from "../../ui/format";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, TextField } from "../../ui/kit/field";
 import { Card, Problem } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "../settings/action";
 import type { AgentDetail } from "./draft";
 
 const FIRST_SHARE = 10;

@@ -1,15 +1,17 @@
-import { type FormEvent, useState } from "react";
+import { type FormEvent, type ReactNode, useState } from "react";
 import { $api } from "../../api/client";
 import { asApiError } from "../../api/problem";
 import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
-import { CloseIcon, PlusIcon } from "../../ui/icons";
-import { Button, IconButton } from "../../ui/kit/button";
+import { betweenCommas, linesOf } from "../../lib/words";
+import { Button } from "../../ui/kit/button";
 import { Check } from "../../ui/kit/check";
 import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, Switch, TextArea, TextField } from "../../ui/kit/field";
 import { Problem } from "../../ui/kit/page";
+import { EditRows } from "../../ui/kit/rows";
+import { TypedArea } from "../../ui/kit/typed";
 import type { Tool } from "./draft";
 
 type Parameter = components["schemas"]["ToolParameter"];
@@ -34,12 +36,6 @@ const METHODS = ["GET", "POST", "PUT", "DELETE"] as const;
 const KINDS: Kind["kind"][] = ["text", "pattern", "choice", "day", "number", "yes_no"];
 const NAME = "[a-z][a-z0-9_]{0,63}";
 
-export const lines = (text: string): string[] =>
-  text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
-
 function freshAction(kind: Action["kind"]): Action {
   switch (kind) {
     case "http":
@@ -63,6 +59,8 @@ function freshKind(kind: Kind["kind"]): Kind {
   return kind === "choice" ? { kind, options: [] } : { kind };
 }
 
+const freshParameter = (): Parameter => ({ name: "", description: "", kind: { kind: "text" }, required: true });
+
 export function ToolEditor({
   tool: given,
   taken,
@@ -79,7 +77,6 @@ export function ToolEditor({
   const [problem, setProblem] = useState<unknown>(null);
   const set = (change: Partial<Tool>) => setTool({ ...tool, ...change });
   const parameters = tool.parameters ?? [];
-  const setParameter = (index: number, next: Parameter) => set({ parameters: parameters.with(index, next) });
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);
@@ -139,41 +136,33 @@ export function ToolEditor({
         />
         <fieldset className="flex flex-col gap-3">
           <legend className="mb-1 text-sm font-medium">{t("tools.parameters")}</legend>
-          {parameters.map((parameter, index) => (
-            <ParameterFields
-              // biome-ignore lint/suspicious/noArrayIndexKey: names change while they are typed; the place does not.
-              key={index}
-              parameter={parameter}
-              set={(next) => setParameter(index, next)}
-              remove={() => set({ parameters: parameters.toSpliced(index, 1) })}
-            />
-          ))}
-          <Button
-            size="sm"
-            className="self-start"
-            icon={<PlusIcon className="size-4" />}
-            onClick={() =>
-              set({
-                parameters: [...parameters, { name: "", description: "", kind: { kind: "text" }, required: true }],
-              })
-            }
+          <EditRows
+            items={parameters}
+            set={(parameters) => set({ parameters })}
+            name={({ name }, at) => (name === "" ? t("tools.parameter", { number: at + 1 }) : name)}
+            look="grid gap-3 rounded-xl border border-line p-3 sm:grid-cols-2"
+            add={{ label: t("tools.add_parameter"), fresh: freshParameter }}
           >
-            {t("tools.add_parameter")}
-          </Button>
+            {({ item, set, remove }) => <ParameterFields parameter={item} set={set} remove={remove} />}
+          </EditRows>
         </fieldset>
-        <TextArea
+        <TypedArea
           label={t("tools.examples")}
           hint={t("tools.examples_hint")}
           rows={3}
-          defaultValue={(tool.examples ?? []).join("\n")}
-          onChange={(event) => set({ examples: lines(event.target.value) })}
+          value={tool.examples ?? []}
+          set={(examples) => set({ examples })}
+          write={(lines) => lines.join("\n")}
+          read={linesOf}
         />
-        <TextArea
+        <TypedArea
           label={t("tools.must_hold")}
           hint={t("tools.must_hold_hint")}
           rows={2}
-          defaultValue={(tool.must_hold ?? []).join("\n")}
-          onChange={(event) => set({ must_hold: lines(event.target.value) })}
+          value={tool.must_hold ?? []}
+          set={(must_hold) => set({ must_hold })}
+          write={(lines) => lines.join("\n")}
+          read={linesOf}
         />
         <DialogActions>
           <Button onClick={onClose}>{t("shell.cancel")}</Button>
@@ -323,11 +312,11 @@ function ParameterFields({
 }: {
   parameter: Parameter;
   set: (next: Parameter) => void;
-  remove: () => void;
+  remove: ReactNode;
 }) {
   const { kind } = parameter;
   return (
-    <div className="grid gap-3 rounded-xl border border-line p-3 sm:grid-cols-2">
+    <>
       <TextField
         label={t("tools.parameter_name")}
         pattern={NAME}
@@ -360,12 +349,9 @@ function ParameterFields({
       )}
       {kind.kind === "choice" && (
         <div className="sm:col-span-2">
-          <TextArea
-            label={t("tools.options")}
-            hint={t("tools.options_hint")}
-            rows={3}
-            defaultValue={kind.options.map(({ value, said }) => [value, ...(said ?? [])].join(", ")).join("\n")}
-            onChange={(event) => set({ ...parameter, kind: { kind: "choice", options: options(event.target.value) } })}
+          <OptionsArea
+            options={kind.options}
+            set={(options) => set({ ...parameter, kind: { kind: "choice", options } })}
             required
           />
         </div>
@@ -382,21 +368,44 @@ function ParameterFields({
           checked={parameter.required !== false}
           onChange={(required) => set({ ...parameter, required })}
         />
-        <IconButton label={t("kit.remove")} onClick={remove}>
-          <CloseIcon className="size-4" />
-        </IconButton>
+        {remove}
       </div>
-    </div>
+    </>
   );
 }
 
+interface Choice {
+  value: string;
+  said?: string[];
+}
+
 /** A line is one value, with the words by which customers mean it behind commas: `full, large, complete`. */
-export function options(text: string): { value: string; said: string[] }[] {
-  return lines(text).flatMap((line) => {
-    const [value, ...said] = line
-      .split(",")
-      .map((word) => word.trim())
-      .filter((word) => word !== "");
+export function OptionsArea({
+  options,
+  set,
+  required = false,
+}: {
+  options: Choice[];
+  set: (options: Choice[]) => void;
+  required?: boolean;
+}) {
+  return (
+    <TypedArea
+      label={t("tools.options")}
+      hint={t("tools.options_hint")}
+      rows={3}
+      value={options}
+      set={set}
+      write={(options) => options.map(({ value, said }) => [value, ...(said ?? [])].join(", ")).join("\n")}
+      read={optionsOf}
+      required={required}
+    />
+  );
+}
+
+function optionsOf(text: string): Choice[] {
+  return linesOf(text).flatMap((line) => {
+    const [value, ...said] = betweenCommas(line);
     return value === undefined ? [] : [{ value, said }];
   });
 }

@@ -1,15 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { $api, api } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { t } from "../../i18n";
-import { CloseIcon, PlusIcon } from "../../ui/icons";
-import { Button, IconButton } from "../../ui/kit/button";
+import { linesOf } from "../../lib/words";
+import { useAction } from "../../ui/kit/action";
+import { Button } from "../../ui/kit/button";
 import { TextArea, TextField } from "../../ui/kit/field";
 import { Badge, Card, Empty, Problem, Skeleton } from "../../ui/kit/page";
+import { EditRows } from "../../ui/kit/rows";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "../settings/action";
-import { type EntityForm, formOf, type IntentForm, type LessonForm, lessonOf, linesOf } from "./training";
+import { type EntityForm, formOf, type IntentForm, type LessonForm, lessonOf } from "./training";
 import { TrainingTry } from "./training-try";
 import { TrainingVersions } from "./training-versions";
 
@@ -123,139 +124,156 @@ function useTraining(job: string | null, over: () => Promise<void>): boolean {
   return job !== null && state !== "done" && state !== "failed";
 }
 
-const nextKey = (rows: readonly { key: number }[]) => Math.max(-1, ...rows.map(({ key }) => key)) + 1;
-
 interface PartProps {
   form: LessonForm;
   set: (form: LessonForm) => void;
   editable: boolean;
 }
 
+/** Where intents and entities stand: two beside each other where there is room, and what adds one in the head of the card. */
+const ROW_LOOK = "flex flex-col gap-3 rounded-xl border border-line p-3.5";
+const GRID = "mt-3 grid gap-3 md:grid-cols-2";
+
 function Intents({ form, set, editable }: PartProps) {
-  const change = (key: number, next: Partial<IntentForm>) =>
-    set({ ...form, intents: form.intents.map((one) => (one.key === key ? { ...one, ...next } : one)) });
-  const add = () =>
-    set({ ...form, intents: [...form.intents, { key: nextKey(form.intents), name: "", examples: "" }] });
-  const button = editable && (
-    <Button size="sm" icon={<PlusIcon className="size-4" />} onClick={add}>
-      {t("training.add_intent")}
-    </Button>
-  );
   return (
-    <Card title={t("training.intents")} actions={button}>
-      <p className="mb-3 max-w-prose text-sm leading-relaxed text-soft">{t("training.intents_text")}</p>
-      {form.intents.length === 0 && <Empty title={t("training.no_intents")}>{t("training.no_intents_text")}</Empty>}
-      <div className="grid gap-3 md:grid-cols-2">
-        {form.intents.map((intent) => {
-          const count = linesOf(intent.examples).length;
-          return (
-            <fieldset
-              key={intent.key}
-              disabled={!editable}
-              data-intent={intent.name}
-              className="flex flex-col gap-3 rounded-xl border border-line p-3.5"
-            >
-              <legend className="sr-only">{intent.name === "" ? t("training.intent") : intent.name}</legend>
-              <div className="flex items-end gap-2">
-                <div className="min-w-0 flex-1">
-                  <TextField
-                    label={t("training.intent")}
-                    placeholder="rent_bike"
-                    pattern="[A-Za-z0-9._\-]+"
-                    maxLength={100}
-                    value={intent.name}
-                    onChange={(event) => change(intent.key, { name: event.target.value.replaceAll(/\s+/g, "_") })}
-                  />
-                </div>
-                <IconButton
-                  label={t("kit.remove")}
-                  onClick={() => set({ ...form, intents: form.intents.filter(({ key }) => key !== intent.key) })}
-                >
-                  <CloseIcon className="size-4" />
-                </IconButton>
-              </div>
-              <TextArea
-                label={t("training.examples")}
-                rows={5}
-                placeholder={t("training.examples_placeholder")}
-                value={intent.examples}
-                onChange={(event) => change(intent.key, { examples: event.target.value })}
-              />
-              <p className="-mt-1">
-                <Badge tone={count < EXAMPLES_FEW ? "warn" : "good"}>{t("training.examples_count", { count })}</Badge>
-              </p>
-            </fieldset>
-          );
-        })}
-      </div>
-    </Card>
+    <EditRows
+      items={form.intents}
+      set={(intents) => set({ ...form, intents })}
+      disabled={!editable}
+      name={({ name }) => (name === "" ? t("training.intent") : name)}
+      mark={({ name }) => ({ "data-intent": name })}
+      look={ROW_LOOK}
+      {...(editable ? { add: { label: t("training.add_intent"), fresh: () => ({ name: "", examples: "" }) } } : {})}
+      layout={(rows, add) => (
+        <Card title={t("training.intents")} actions={add}>
+          <p className="max-w-prose text-sm leading-relaxed text-soft">{t("training.intents_text")}</p>
+          {form.intents.length === 0 && (
+            <div className="mt-3">
+              <Empty title={t("training.no_intents")}>{t("training.no_intents_text")}</Empty>
+            </div>
+          )}
+          {form.intents.length > 0 && <div className={GRID}>{rows}</div>}
+        </Card>
+      )}
+    >
+      {({ item, set, remove }) => <IntentFields intent={item} set={set} remove={remove} />}
+    </EditRows>
+  );
+}
+
+interface FieldsProps {
+  remove: ReactNode;
+}
+
+function IntentFields({
+  intent,
+  set,
+  remove,
+}: FieldsProps & { intent: IntentForm; set: (intent: IntentForm) => void }) {
+  const count = linesOf(intent.examples).length;
+  return (
+    <>
+      <Name
+        label={t("training.intent")}
+        placeholder="rent_bike"
+        value={intent.name}
+        set={(name) => set({ ...intent, name })}
+        remove={remove}
+      />
+      <TextArea
+        label={t("training.examples")}
+        rows={5}
+        placeholder={t("training.examples_placeholder")}
+        value={intent.examples}
+        onChange={(event) => set({ ...intent, examples: event.target.value })}
+      />
+      <p className="-mt-1">
+        <Badge tone={count < EXAMPLES_FEW ? "warn" : "good"}>{t("training.examples_count", { count })}</Badge>
+      </p>
+    </>
   );
 }
 
 function Entities({ form, set, editable }: PartProps) {
-  const change = (key: number, next: Partial<EntityForm>) =>
-    set({ ...form, entities: form.entities.map((one) => (one.key === key ? { ...one, ...next } : one)) });
-  const add = () =>
-    set({
-      ...form,
-      entities: [...form.entities, { key: nextKey(form.entities), name: "", pattern: "", values: "" }],
-    });
-  const button = editable && (
-    <Button size="sm" icon={<PlusIcon className="size-4" />} onClick={add}>
-      {t("training.add_entity")}
-    </Button>
-  );
+  const fresh = () => ({ name: "", pattern: "", values: "" });
   return (
-    <Card title={t("training.entities")} actions={button}>
-      <p className="max-w-prose text-sm leading-relaxed text-soft">{t("training.entities_text")}</p>
-      <div className="mt-3 grid gap-3 md:grid-cols-2">
-        {form.entities.map((entity) => (
-          <fieldset
-            key={entity.key}
-            disabled={!editable}
-            data-entity={entity.name}
-            className="flex flex-col gap-3 rounded-xl border border-line p-3.5"
-          >
-            <legend className="sr-only">{entity.name === "" ? t("training.entity") : entity.name}</legend>
-            <div className="flex items-end gap-2">
-              <div className="min-w-0 flex-1">
-                <TextField
-                  label={t("training.entity")}
-                  placeholder="bike"
-                  pattern="[A-Za-z0-9._\-]+"
-                  maxLength={100}
-                  value={entity.name}
-                  onChange={(event) => change(entity.key, { name: event.target.value.replaceAll(/\s+/g, "_") })}
-                />
-              </div>
-              <IconButton
-                label={t("kit.remove")}
-                onClick={() => set({ ...form, entities: form.entities.filter(({ key }) => key !== entity.key) })}
-              >
-                <CloseIcon className="size-4" />
-              </IconButton>
-            </div>
-            <TextField
-              label={t("training.pattern")}
-              hint={t("training.pattern_hint")}
-              placeholder="\bBC-[0-9]{4}\b"
-              className="font-mono"
-              spellCheck={false}
-              maxLength={500}
-              value={entity.pattern}
-              onChange={(event) => change(entity.key, { pattern: event.target.value })}
-            />
-            <TextArea
-              label={t("training.values")}
-              hint={t("training.values_hint")}
-              rows={3}
-              placeholder="e-bike: pedelec, electric bike"
-              value={entity.values}
-              onChange={(event) => change(entity.key, { values: event.target.value })}
-            />
-          </fieldset>
-        ))}
+    <EditRows
+      items={form.entities}
+      set={(entities) => set({ ...form, entities })}
+      disabled={!editable}
+      name={({ name }) => (name === "" ? t("training.entity") : name)}
+      mark={({ name }) => ({ "data-entity": name })}
+      look={ROW_LOOK}
+      {...(editable ? { add: { label: t("training.add_entity"), fresh } } : {})}
+      layout={(rows, add) => (
+        <Card title={t("training.entities")} actions={add}>
+          <p className="max-w-prose text-sm leading-relaxed text-soft">{t("training.entities_text")}</p>
+          {form.entities.length > 0 && <div className={GRID}>{rows}</div>}
+        </Card>
+      )}
+    >
+      {({ item, set, remove }) => <EntityFields entity={item} set={set} remove={remove} />}
+    </EditRows>
+  );
+}
+
+function EntityFields({
+  entity,
+  set,
+  remove,
+}: FieldsProps & { entity: EntityForm; set: (entity: EntityForm) => void }) {
+  return (
+    <>
+      <Name
+        label={t("training.entity")}
+        placeholder="bike"
+        value={entity.name}
+        set={(name) => set({ ...entity, name })}
+        remove={remove}
+      />
+      <TextField
+        label={t("training.pattern")}
+        hint={t("training.pattern_hint")}
+        placeholder="\bBC-[0-9]{4}\b"
+        className="font-mono"
+        spellCheck={false}
+        maxLength={500}
+        value={entity.pattern}
+        onChange={(event) => set({ ...entity, pattern: event.target.value })}
+      />
+      <TextArea
+        label={t("training.values")}
+        hint={t("training.values_hint")}
+        rows={3}
+        placeholder="e-bike: pedelec, electric bike"
+        value={entity.values}
+        onChange={(event) => set({ ...entity, values: event.target.value })}
+      />
+    </>
+  );
+}
+
+interface NameProps extends FieldsProps {
+  label: string;
+  placeholder: string;
+  value: string;
+  set: (name: string) => void;
+}
+
+function Name({ label, placeholder, value, set, remove }: NameProps) {
+  return (
+    <div className="flex items-end gap-2">
+      <div className="min-w-0 flex-1">
+        <TextField
+          label={label}
+          placeholder={placeholder}
+          pattern="[A-Za-z0-9._\-]+"
+          maxLength={100}
+          value={value}
+          onChange={(event) => set(event.target.value.replaceAll(/\s+/g, "_"))}
+        />
       </div>
-    </Card>
+      {remove}
+    </div>
   );
 }

@@ -3,12 +3,12 @@ import { $api, api } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { t } from "../../i18n";
 import { percent, shortDate } from "../../ui/format";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Dialog } from "../../ui/kit/dialog";
 import { Badge, Card, Problem, Skeleton } from "../../ui/kit/page";
 import { Table } from "../../ui/kit/table";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "../settings/action";
 
 type Version = components["schemas"]["TrainingVersion"];
 

@@ -1,16 +1,15 @@
 import type { components } from "../../api/schema.gen";
+import { betweenCommas, linesOf } from "../../lib/words";
 
 export type Lesson = components["schemas"]["Lesson"];
 type EntityValue = components["schemas"]["EntityValue"];
 
 export interface IntentForm {
-  key: number;
   name: string;
   examples: string;
 }
 
 export interface EntityForm {
-  key: number;
   name: string;
   pattern: string;
   values: string;
@@ -22,29 +21,17 @@ export interface LessonForm {
   entities: EntityForm[];
 }
 
-export function linesOf(text: string): string[] {
-  return text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
-}
-
 /** `e-bike: pedelec, electric bike` */
 export function entityValue(line: string): EntityValue {
   const [value = "", ...rest] = line.split(":");
-  const synonyms = rest
-    .join(":")
-    .split(",")
-    .map((word) => word.trim())
-    .filter((word) => word !== "");
+  const synonyms = betweenCommas(rest.join(":"));
   return synonyms.length === 0 ? { value: value.trim() } : { value: value.trim(), synonyms };
 }
 
 export function formOf(lesson: Lesson): LessonForm {
   return {
-    intents: (lesson.intents ?? []).map(({ name, examples }, key) => ({ key, name, examples: examples.join("\n") })),
-    entities: (lesson.entities ?? []).map(({ name, pattern, values }, key) => ({
-      key,
+    intents: (lesson.intents ?? []).map(({ name, examples }) => ({ name, examples: examples.join("\n") })),
+    entities: (lesson.entities ?? []).map(({ name, pattern, values }) => ({
       name,
       pattern: pattern ?? "",
       values: (values ?? [])

@@ -1,7 +1,7 @@
 import { t } from "../../i18n";
 import { Select, Switch, TextArea, TextField } from "../../ui/kit/field";
 import { Card } from "../../ui/kit/page";
-import { type AgentDraft, LINES, type LineName } from "./draft";
+import { type AgentDraft, LINES, type LineName, PHONE_KEYS } from "./draft";
 import { languageOptions } from "./languages";
 
 export interface TabProps {
@@ -80,14 +80,12 @@ export function WordsTab({ draft, set, editable }: TabProps) {
               ]}
             />
             {draft.handoff.mode === "warm" && (
-              <TextField
+              <Select
                 label={t("agent_fields.accept_key")}
                 hint={t("agent_hints.accept_key")}
-                pattern="[0-9*#]"
-                maxLength={1}
-                required
                 value={draft.handoff.accept_key}
                 onChange={(event) => set({ handoff: { ...draft.handoff, accept_key: event.target.value } })}
+                options={PHONE_KEYS.map((key) => ({ value: key, label: key }))}
               />
             )}
           </div>

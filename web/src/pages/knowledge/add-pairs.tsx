@@ -1,19 +1,21 @@
-import { type FormEvent, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { api } from "../../api/client";
 import { t } from "../../i18n";
-import { CloseIcon, PlusIcon } from "../../ui/icons";
-import { Button, IconButton } from "../../ui/kit/button";
-import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { TextArea, TextField } from "../../ui/kit/field";
+import { FormDialog } from "../../ui/kit/form-dialog";
+import { EditRows } from "../../ui/kit/rows";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "../settings/action";
 import { nameFrom } from "./add-text";
 import { jobAccepted } from "./jobs";
 
 interface Pair {
-  key: number;
   question: string;
   answer: string;
+}
+
+/** As it is sent. */
+export function trimmed({ question, answer }: Pair): Pair {
+  return { question: question.trim(), answer: answer.trim() };
 }
 
 /**
@@ -29,95 +31,85 @@ export function PairsDialog({
   question?: string;
   done?: () => Promise<void>;
 }) {
-  const [pairs, setPairs] = useState<Pair[]>([{ key: 0, question: question ?? "", answer: "" }]);
+  const [pairs, setPairs] = useState<Pair[]>([{ question: question ?? "", answer: "" }]);
   const [title, setTitle] = useState("");
-  const { busy, run } = useAction();
-  const change = (key: number, next: Partial<Pair>) =>
-    setPairs(pairs.map((one) => (one.key === key ? { ...one, ...next } : one)));
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
+  const submit = async () => {
     const called = title.trim() === "" ? (pairs[0]?.question ?? "").trim() : title.trim();
-    const ok = await run(async () => {
-      const body = {
-        name: nameFrom("answers-", called),
-        title: called.slice(0, 200),
-        pairs: pairs.map((one) => ({ question: one.question.trim(), answer: one.answer.trim() })),
-      };
-      const { data } = await api.POST("/api/v1/knowledge/pairs", { body });
-      if (data !== undefined) jobAccepted(data);
-      await done?.();
-      toast(t("knowledge.accepted"));
-    });
-    if (ok) onClose();
+    const body = { name: nameFrom("answers-", called), title: called.slice(0, 200), pairs: pairs.map(trimmed) };
+    const { data } = await api.POST("/api/v1/knowledge/pairs", { body });
+    if (data !== undefined) jobAccepted(data);
+    await done?.();
+    toast(t("knowledge.accepted"));
+    onClose();
   };
+  const another = {
+    label: t("knowledge.another_pair"),
+    fresh: () => ({ question: "", answer: "" }),
+    size: "md",
+  } as const;
   return (
-    <Dialog
-      open
+    <FormDialog
       wide
-      onClose={onClose}
+      cancel
       title={question === undefined ? t("knowledge.add_pairs") : t("knowledge.answer_it")}
       description={t("knowledge.add_pairs_lead")}
+      action={t("knowledge.take_in")}
+      submit={submit}
+      onClose={onClose}
     >
-      <form onSubmit={(event) => void submit(event)} className="flex flex-col gap-4">
-        {question === undefined && (
+      {question === undefined && (
+        <TextField
+          label={t("knowledge.doc_title")}
+          hint={t("knowledge.pairs_title_hint")}
+          value={title}
+          maxLength={200}
+          onChange={(event) => setTitle(event.target.value)}
+        />
+      )}
+      <EditRows
+        items={pairs}
+        set={setPairs}
+        name={(_, at) => t("knowledge.pair", { number: at + 1 })}
+        rowsMin={1}
+        look="flex flex-col gap-3 rounded-xl border border-line p-3.5"
+        {...(question === undefined ? { add: another } : {})}
+        layout={(rows, add) => (
+          <>
+            {rows}
+            {add}
+          </>
+        )}
+      >
+        {({ item, set, remove }) => <PairFields pair={item} set={set} aside={remove} />}
+      </EditRows>
+    </FormDialog>
+  );
+}
+
+/** A question with its answer. */
+export function PairFields({ pair, set, aside }: { pair: Pair; set: (pair: Pair) => void; aside?: ReactNode }) {
+  return (
+    <>
+      <div className="flex items-end gap-2">
+        <div className="min-w-0 flex-1">
           <TextField
-            label={t("knowledge.doc_title")}
-            hint={t("knowledge.pairs_title_hint")}
-            value={title}
-            maxLength={200}
-            onChange={(event) => setTitle(event.target.value)}
+            label={t("knowledge.question")}
+            value={pair.question}
+            maxLength={500}
+            onChange={(event) => set({ ...pair, question: event.target.value })}
+            required
           />
-        )}
-        {pairs.map((pair, index) => (
-          <fieldset key={pair.key} className="flex flex-col gap-3 rounded-xl border border-line p-3.5">
-            <legend className="sr-only">{t("knowledge.pair", { number: index + 1 })}</legend>
-            <div className="flex items-end gap-2">
-              <div className="min-w-0 flex-1">
-                <TextField
-                  label={t("knowledge.question")}
-                  value={pair.question}
-                  maxLength={500}
-                  onChange={(event) => change(pair.key, { question: event.target.value })}
-                  required
-                />
-              </div>
-              {pairs.length > 1 && (
-                <IconButton
-                  label={t("kit.remove")}
-                  onClick={() => setPairs(pairs.filter(({ key }) => key !== pair.key))}
-                >
-                  <CloseIcon className="size-4" />
-                </IconButton>
-              )}
-            </div>
-            <TextArea
-              label={t("knowledge.answer")}
-              rows={3}
-              maxLength={5000}
-              value={pair.answer}
-              onChange={(event) => change(pair.key, { answer: event.target.value })}
-              required
-            />
-          </fieldset>
-        ))}
-        {question === undefined && (
-          <Button
-            className="self-start"
-            icon={<PlusIcon className="size-4" />}
-            onClick={() =>
-              setPairs([...pairs, { key: Math.max(...pairs.map(({ key }) => key)) + 1, question: "", answer: "" }])
-            }
-          >
-            {t("knowledge.another_pair")}
-          </Button>
-        )}
-        <DialogActions>
-          <Button onClick={onClose}>{t("shell.cancel")}</Button>
-          <Button type="submit" tone="primary" busy={busy}>
-            {t("knowledge.take_in")}
-          </Button>
-        </DialogActions>
-      </form>
-    </Dialog>
+        </div>
+        {aside}
+      </div>
+      <TextArea
+        label={t("knowledge.answer")}
+        rows={3}
+        maxLength={5000}
+        value={pair.answer}
+        onChange={(event) => set({ ...pair, answer: event.target.value })}
+        required
+      />
+    </>
   );
 }

@@ -2,11 +2,11 @@ import { type FormEvent, useState } from "react";
 import { api } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { t } from "../../i18n";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, TextField } from "../../ui/kit/field";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "../settings/action";
 import { refreshJobs, refreshKnowledge } from "./jobs";
 
 export type Site = components["schemas"]["KnowledgeSite"];

@@ -2,11 +2,11 @@ import { type FormEvent, useState } from "react";
 import { api } from "../../api/client";
 import { t } from "../../i18n";
 import { slugOf } from "../../lib/slug";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { TextArea, TextField } from "../../ui/kit/field";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "../settings/action";
 import { jobAccepted } from "./jobs";
 
 const TEXT_CHARS_MAX = 1024 * 1024;

@@ -3,10 +3,10 @@ import { useState } from "react";
 import { $api, api } from "../../api/client";
 import { t } from "../../i18n";
 import { WarnIcon } from "../../ui/icons";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Confirm } from "../../ui/kit/dialog";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "../settings/action";
 import type { Relation } from "./graph";
 import { refreshKnowledge } from "./jobs";
 

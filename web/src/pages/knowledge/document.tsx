@@ -8,11 +8,11 @@ import { t, wordsOf } from "../../i18n";
 import { bytes } from "../../lib/bytes";
 import { shortDate, whole } from "../../ui/format";
 import { FileIcon, TrashIcon } from "../../ui/icons";
+import { useAction } from "../../ui/kit/action";
 import { Button, LinkButton } from "../../ui/kit/button";
 import { Confirm } from "../../ui/kit/dialog";
 import { Badge, Card, Empty, Page, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "../settings/action";
 import { refreshKnowledge } from "./jobs";
 import { type Document, kindWords, reasonWords, standing } from "./words";
 

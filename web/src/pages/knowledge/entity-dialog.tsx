@@ -1,11 +1,12 @@
 import { type FormEvent, useState } from "react";
 import { api } from "../../api/client";
 import { t, wordsOf } from "../../i18n";
+import { linesOf } from "../../lib/words";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, TextArea, TextField } from "../../ui/kit/field";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "../settings/action";
 import { type Entity, KINDS } from "./graph";
 import { refreshKnowledge } from "./jobs";
 
@@ -28,10 +29,7 @@ export function EntityDialog({
     const body = {
       kind,
       name: name.trim(),
-      aliases: aliases
-        .split("\n")
-        .map((line) => line.trim())
-        .filter((line) => line !== ""),
+      aliases: linesOf(aliases),
     };
     const done = await run(async () => {
       const { data } =

@@ -5,11 +5,12 @@ import type { components } from "../../api/schema.gen";
 import { t } from "../../i18n";
 import { shortDate, whole } from "../../ui/format";
 import { CheckIcon } from "../../ui/icons";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
+import { CardItem, CardList } from "../../ui/kit/card-list";
 import { useFind } from "../../ui/kit/find";
 import { Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "../settings/action";
 import { PairsDialog } from "./add-pairs";
 import { refreshKnowledge } from "./jobs";
 
@@ -33,20 +34,16 @@ export function GapsTab({ editable }: { editable: boolean }) {
   }
   const forget = async (gap: Gap) => {
     await api.POST("/api/v1/knowledge/gaps/forget", { body: { ids: gap.ids } });
-    refreshKnowledge();
+    void refreshKnowledge();
   };
   const most = Math.max(...items.map(({ count }) => count));
   return (
     <>
       <p className="mb-3 max-w-prose text-sm leading-relaxed text-soft">{t("knowledge.gaps_lead")}</p>
       {find}
-      <ul className="overflow-hidden rounded-2xl border border-line bg-card">
+      <CardList>
         {shown.map((gap) => (
-          <li
-            key={gap.ids[0] ?? gap.question}
-            data-gap={gap.question}
-            className="flex flex-wrap items-center gap-x-4 gap-y-2 border-b border-line px-4 py-3 text-sm last:border-0"
-          >
+          <CardItem key={gap.ids[0] ?? gap.question} data-gap={gap.question}>
             <span className="w-14 shrink-0">
               <span className="block text-base leading-tight font-semibold tabular-nums">{whole(gap.count)}×</span>
               <span className="mt-1 block h-1 overflow-hidden rounded-full bg-sunken" aria-hidden="true">
@@ -88,9 +85,9 @@ export function GapsTab({ editable }: { editable: boolean }) {
                 </>
               )}
             </span>
-          </li>
+          </CardItem>
         ))}
-      </ul>
+      </CardList>
       {answering !== null && (
         <PairsDialog question={answering.question} done={() => forget(answering)} onClose={() => setAnswering(null)} />
       )}

@@ -34,7 +34,8 @@ export default function KnowledgePage() {
   const jobs = useJobs();
   const { work, dismiss } = useWork(jobs.data?.items.filter(({ kind }) => kind !== "training"));
   const gaps = $api.useQuery("get", "/api/v1/knowledge/gaps", {}).data?.items.length ?? 0;
-  const proposals = $api.useQuery("get", "/api/v1/knowledge/proposals", {}).data?.items.length ?? 0;
+  const proposed = $api.useQuery("get", "/api/v1/knowledge/proposals", {}).data;
+  const proposals = proposed?.items.length ?? 0;
   const dropping = useDrop(editable);
   const show = (tab: string) =>
     void navigate({ to: "/knowledge", search: tab === "documents" ? {} : { tab }, replace: true });
@@ -69,7 +70,10 @@ export default function KnowledgePage() {
           },
           {
             value: "calls",
-            label: proposals > 0 ? t("knowledge.tab_calls_count", { count: proposals }) : t("knowledge.tab_calls"),
+            label:
+              proposals > 0
+                ? t("knowledge.tab_calls_count", { count: proposed?.next_cursor == null ? proposals : `${proposals}+` })
+                : t("knowledge.tab_calls"),
             content: <CallsTab editable={editable} />,
           },
           { value: "graph", label: t("graph.tab"), content: <GraphTab editable={editable} /> },

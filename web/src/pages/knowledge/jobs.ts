@@ -42,10 +42,10 @@ export function refreshJobs(): void {
 
 /**
  * Everything that a job may have changed. What was just taken away is not asked for again by the page that still shows it:
- * `gone` is its name or id.
+ * `gone` is its name or id. Resolves once what is on the page is asked for again.
  */
-export function refreshKnowledge(gone?: string): void {
-  void queryClient.invalidateQueries({
+export function refreshKnowledge(gone?: string): Promise<void> {
+  return queryClient.invalidateQueries({
     predicate: ({ queryKey }) => {
       const path = String(queryKey[1]);
       if (!path.startsWith("/api/v1/knowledge/") || path.startsWith("/api/v1/knowledge/jobs")) return false;

@@ -1,17 +1,18 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { $api, api } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { t } from "../../i18n";
+import { linesOf } from "../../lib/words";
 import { MoreIcon, PlusIcon } from "../../ui/icons";
+import { useAction } from "../../ui/kit/action";
 import { Button, IconButton } from "../../ui/kit/button";
-import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, TextArea, TextField } from "../../ui/kit/field";
+import { FormDialog } from "../../ui/kit/form-dialog";
 import { Menu } from "../../ui/kit/menu";
 import { Badge, Card, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "../settings/action";
 import { refreshKnowledge } from "./jobs";
 
 type Question = components["schemas"]["KnowledgeQuestion"];
@@ -35,13 +36,13 @@ export function QuestionSet({ editable }: { editable: boolean }) {
   const generate = () =>
     run(async () => {
       const { data } = await api.POST("/api/v1/knowledge/questions/generate", {});
-      refreshKnowledge();
+      void refreshKnowledge();
       toast(t("knowledge.generated", { count: data?.items.length ?? 0 }));
     });
   const remove = (id: string) =>
     run(async () => {
       await api.DELETE("/api/v1/knowledge/questions/{id}", { params: { path: { id } } });
-      refreshKnowledge();
+      void refreshKnowledge();
     });
   return (
     <Card
@@ -121,120 +122,102 @@ function QuestionDialog({ known, onClose }: { known: Question | null; onClose: (
   const [declines, setDeclines] = useState(known !== null && known.expected == null);
   const documents =
     $api.useQuery("get", "/api/v1/knowledge/documents", { params: { query: { limit: 100 } } }).data?.items ?? [];
-  const { busy, run } = useAction();
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
+  const submit = async () => {
     const body = { question: question.trim(), expected: declines ? null : expected.trim() };
-    const done = await run(async () => {
-      if (known === null) await api.POST("/api/v1/knowledge/questions", { body: { questions: [body] } });
-      else await api.PUT("/api/v1/knowledge/questions/{id}", { params: { path: { id: known.id } }, body });
-      refreshKnowledge();
-      toast(t("kit.saved"));
-    });
-    if (done) onClose();
+    if (known === null) await api.POST("/api/v1/knowledge/questions", { body: { questions: [body] } });
+    else await api.PUT("/api/v1/knowledge/questions/{id}", { params: { path: { id: known.id } }, body });
+    void refreshKnowledge();
+    toast(t("kit.saved"));
+    onClose();
   };
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
+      cancel
       title={known === null ? t("knowledge.add_question") : t("kit.edit")}
       description={t("knowledge.question_lead")}
+      submit={submit}
+      onClose={onClose}
     >
-      <form onSubmit={(event) => void submit(event)} className="flex flex-col gap-4">
-        <TextField
-          label={t("knowledge.question")}
-          value={question}
-          maxLength={500}
-          onChange={(event) => setQuestion(event.target.value)}
-          required
-        />
-        <Select
-          label={t("knowledge.expectation")}
-          value={declines ? "decline" : "answer"}
-          onChange={(event) => setDeclines(event.target.value === "decline")}
-          options={[
-            { value: "answer", label: t("knowledge.expect_answer") },
-            { value: "decline", label: t("knowledge.expected_decline") },
-          ]}
-        />
-        {!declines && (
-          <>
-            <TextField
-              label={t("knowledge.expected")}
-              hint={t("knowledge.expected_hint")}
-              list="knowledge-titles"
-              value={expected}
-              maxLength={500}
-              onChange={(event) => setExpected(event.target.value)}
-              required
-            />
-            <datalist id="knowledge-titles">
-              {documents.map(({ name, title }) => (
-                <option key={name} value={title} />
-              ))}
-            </datalist>
-          </>
-        )}
-        <DialogActions>
-          <Button onClick={onClose}>{t("shell.cancel")}</Button>
-          <Button type="submit" tone="primary" busy={busy}>
-            {t("shell.save")}
-          </Button>
-        </DialogActions>
-      </form>
-    </Dialog>
+      <TextField
+        label={t("knowledge.question")}
+        value={question}
+        maxLength={500}
+        onChange={(event) => setQuestion(event.target.value)}
+        required
+      />
+      <Select
+        label={t("knowledge.expectation")}
+        value={declines ? "decline" : "answer"}
+        onChange={(event) => setDeclines(event.target.value === "decline")}
+        options={[
+          { value: "answer", label: t("knowledge.expect_answer") },
+          { value: "decline", label: t("knowledge.expected_decline") },
+        ]}
+      />
+      {!declines && (
+        <>
+          <TextField
+            label={t("knowledge.expected")}
+            hint={t("knowledge.expected_hint")}
+            list="knowledge-titles"
+            value={expected}
+            maxLength={500}
+            onChange={(event) => setExpected(event.target.value)}
+            required
+          />
+          <datalist id="knowledge-titles">
+            {documents.map(({ name, title }) => (
+              <option key={name} value={title} />
+            ))}
+          </datalist>
+        </>
+      )}
+    </FormDialog>
   );
 }
 
 /** As `frontdesk knowledge eval` reads them: the heading or `-`, a tab, the question. */
 export function questionsOf(text: string): { question: string; expected: string | null }[] {
-  return text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "")
-    .map((line) => {
-      const [first = "", ...rest] = line.split("\t");
-      const question = rest.join(" ").trim();
-      if (question === "") return { question: first.trim(), expected: null };
-      return { question, expected: first.trim() === "-" || first.trim() === "" ? null : first.trim() };
-    });
+  return linesOf(text).map((line) => {
+    const [first = "", ...rest] = line.split("\t");
+    const question = rest.join(" ").trim();
+    if (question === "") return { question: first.trim(), expected: null };
+    return { question, expected: first.trim() === "-" || first.trim() === "" ? null : first.trim() };
+  });
 }
 
 function ManyDialog({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState("");
-  const { busy, run } = useAction();
   const questions = questionsOf(text);
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    const done = await run(async () => {
-      for (let from = 0; from < questions.length; from += PASTED_MAX) {
-        const body = { questions: questions.slice(from, from + PASTED_MAX) };
-        await api.POST("/api/v1/knowledge/questions", { body });
-      }
-      refreshKnowledge();
-      toast(t("knowledge.generated", { count: questions.length }));
-    });
-    if (done) onClose();
+  const submit = async () => {
+    for (let from = 0; from < questions.length; from += PASTED_MAX) {
+      const body = { questions: questions.slice(from, from + PASTED_MAX) };
+      await api.POST("/api/v1/knowledge/questions", { body });
+    }
+    void refreshKnowledge();
+    toast(t("knowledge.generated", { count: questions.length }));
+    onClose();
   };
   return (
-    <Dialog open wide onClose={onClose} title={t("knowledge.paste_many")} description={t("knowledge.paste_many_lead")}>
-      <form onSubmit={(event) => void submit(event)} className="flex flex-col gap-4">
-        <TextArea
-          label={t("knowledge.question_set")}
-          rows={10}
-          className="font-mono text-[0.8125rem]"
-          placeholder={"Opening hours\tare you open on Monday\n-\tdo you sell cars"}
-          value={text}
-          onChange={(event) => setText(event.target.value)}
-          required
-        />
-        <DialogActions>
-          <Button onClick={onClose}>{t("shell.cancel")}</Button>
-          <Button type="submit" tone="primary" busy={busy} disabled={questions.length === 0}>
-            {t("knowledge.add_questions", { count: questions.length })}
-          </Button>
-        </DialogActions>
-      </form>
-    </Dialog>
+    <FormDialog
+      wide
+      cancel
+      title={t("knowledge.paste_many")}
+      description={t("knowledge.paste_many_lead")}
+      action={t("knowledge.add_questions", { count: questions.length })}
+      incomplete={questions.length === 0}
+      submit={submit}
+      onClose={onClose}
+    >
+      <TextArea
+        label={t("knowledge.question_set")}
+        rows={10}
+        className="font-mono text-[0.8125rem]"
+        placeholder={"Opening hours\tare you open on Monday\n-\tdo you sell cars"}
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+        required
+      />
+    </FormDialog>
   );
 }

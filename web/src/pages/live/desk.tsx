@@ -8,23 +8,14 @@ import { type PageKey, usePageKeys } from "../../shell/shortcuts";
 import { supervision } from "../../supervise/session";
 import { useDeskNames } from "../../supervise/use-names";
 import { isHeardElsewhere, type SuperviseNotice, type SuperviseView } from "../../supervise/view";
-import {
-  CloseIcon,
-  HandBackIcon,
-  ListenIcon,
-  MicIcon,
-  MicOffIcon,
-  PhoneDownIcon,
-  TakeOverIcon,
-  TransferIcon,
-  WarnIcon,
-} from "../../ui/icons";
+import { CloseIcon, MicIcon, MicOffIcon, PhoneDownIcon, TakeOverIcon, TransferIcon, WarnIcon } from "../../ui/icons";
 import { Button, IconButton } from "../../ui/kit/button";
 import { Key } from "../../ui/kit/page";
 import { toastProblem } from "../../ui/kit/toast";
 import { useCapability } from "../settings/platforms";
 import { Composer, type Mode } from "./composer";
 import { EndCall, TransferCall } from "./dialogs";
+import { HandBackIcon, ListenIcon } from "./icons";
 
 interface DeskProps {
   call: LiveCall;

@@ -1,11 +1,11 @@
 import { type FormEvent, useState } from "react";
 import { $api, api } from "../../api/client";
 import { t } from "../../i18n";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { TextArea } from "../../ui/kit/field";
 import { Card, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
 import { SectionHead } from "./section";
 
 export function AccessSection() {

@@ -4,13 +4,13 @@ import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
 import { Logo, palette } from "../../shell/branding";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Check } from "../../ui/kit/check";
 import { Copyable } from "../../ui/kit/copy";
 import { TextField } from "../../ui/kit/field";
 import { Badge, Card, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
 import { SectionHead } from "./section";
 
 const LOGO_BYTES_MAX = 256 * 1024;

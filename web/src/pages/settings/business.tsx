@@ -3,6 +3,8 @@ import { $api, api, ifMatch } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
+import { zoneOptions } from "../../lib/zones";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Select, TextField } from "../../ui/kit/field";
 import { Card, Problem, Skeleton } from "../../ui/kit/page";
@@ -10,7 +12,6 @@ import { toast } from "../../ui/kit/toast";
 import { UnsavedGuard } from "../../ui/kit/unsaved";
 import { languageOptions } from "../agents/languages";
 import { mergePatch } from "../agents/merge";
-import { useAction } from "./action";
 import { HoursEditor } from "./hours";
 import { SectionHead } from "./section";
 
@@ -53,8 +54,6 @@ function Profile({ known, changed }: { known: Business; changed: () => Promise<v
       await changed();
     });
   };
-  const zones = Intl.supportedValuesOf("timeZone");
-  const allZones = zones.includes(form.time_zone) ? zones : [form.time_zone, ...zones];
   return (
     <Card>
       <form onSubmit={submit}>
@@ -70,7 +69,7 @@ function Profile({ known, changed }: { known: Business; changed: () => Promise<v
             label={t("settings.time_zone")}
             value={form.time_zone}
             onChange={(event) => set({ time_zone: event.target.value })}
-            options={allZones.map((value) => ({ value, label: value.replaceAll("_", " ") }))}
+            options={zoneOptions(form.time_zone)}
           />
           <Select
             label={t("agent_fields.language")}

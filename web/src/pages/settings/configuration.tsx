@@ -3,12 +3,12 @@ import { $api, api, ifMatch } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, TextArea, TextField } from "../../ui/kit/field";
 import { Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
 import { SectionHead } from "./section";
 
 type Setting = components["schemas"]["SettingView"];

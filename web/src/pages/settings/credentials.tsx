@@ -8,8 +8,8 @@ import { Check } from "../../ui/kit/check";
 import { Copyable } from "../../ui/kit/copy";
 import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, TextField } from "../../ui/kit/field";
+import { FormDialog } from "../../ui/kit/form-dialog";
 import { toast } from "../../ui/kit/toast";
-import { FormDialog } from "./form-dialog";
 import { Listed } from "./listed";
 
 export type Key = components["schemas"]["KeyView"];

@@ -6,8 +6,8 @@ import { Button } from "../../ui/kit/button";
 import { Copyable } from "../../ui/kit/copy";
 import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, Switch, TextArea, TextField } from "../../ui/kit/field";
+import { FormDialog } from "../../ui/kit/form-dialog";
 import { toast } from "../../ui/kit/toast";
-import { FormDialog } from "./form-dialog";
 import { Listed } from "./listed";
 
 type Provider = components["schemas"]["IdentityProvider"];

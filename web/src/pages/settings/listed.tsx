@@ -1,11 +1,11 @@
 import { type ReactNode, useState } from "react";
 import { t } from "../../i18n";
 import { PlusIcon } from "../../ui/icons";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Confirm } from "../../ui/kit/dialog";
 import { useFind } from "../../ui/kit/find";
 import { Empty, Problem, Skeleton } from "../../ui/kit/page";
-import { useAction } from "./action";
 import { SectionHead } from "./section";
 
 interface ListedProps<T> {

@@ -7,9 +7,9 @@ import { t } from "../../i18n";
 import { Button } from "../../ui/kit/button";
 import { Dialog } from "../../ui/kit/dialog";
 import { Select, TextField } from "../../ui/kit/field";
+import { FormDialog } from "../../ui/kit/form-dialog";
 import { Badge, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { FormDialog } from "./form-dialog";
 import { Listed } from "./listed";
 
 type Server = components["schemas"]["McpServer"];

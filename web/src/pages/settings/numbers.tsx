@@ -1,16 +1,18 @@
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { $api, api, ifMatch } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
+import { zoneOptions } from "../../lib/zones";
 import { PhoneIcon, PlusIcon } from "../../ui/icons";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
-import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
+import { Confirm } from "../../ui/kit/dialog";
 import { Select, Switch, TextArea, TextField } from "../../ui/kit/field";
 import { useFind } from "../../ui/kit/find";
+import { FormDialog } from "../../ui/kit/form-dialog";
 import { Badge, Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
 import { HoursEditor } from "./hours";
 import { OutgoingCalls } from "./outgoing";
 import { PlatformFacts, useCapability, usePlatforms } from "./platforms";
@@ -137,87 +139,80 @@ export function NumberDialog({
   changed: () => void;
 }) {
   const [number, setNumber] = useState(known?.number ?? "");
-  const [carrier, setCarrier] = useState(known?.carrier ?? usual);
+  const [chosenCarrier, setCarrier] = useState(known?.carrier ?? null);
+  const carrier = chosenCarrier ?? usual;
   const platforms = usePlatforms().filter(({ has_numbers }) => has_numbers);
   const platform = platforms.find(({ name }) => name === carrier);
-  const [agent, setAgent] = useState(known?.agent ?? agents[0]?.value ?? "");
+  // The agents may come after the dialog was opened.
+  const [chosenAgent, setAgent] = useState(known?.agent ?? null);
+  const agent = chosenAgent ?? agents[0]?.value ?? "";
   const [label, setLabel] = useState(known?.label ?? "");
   const [route, setRoute] = useState<Route | null>(known?.hours ?? null);
   const [overflow, setOverflow] = useState<Overflow | null>(known?.overflow ?? null);
   const forwards = useCapability(carrier, "transfer_cold");
-  const { busy, run } = useAction();
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
+  const submit = async () => {
     const fields = { agent, label: label === "" ? null : label, hours: route, overflow };
-    const done = await run(() =>
-      known === null
-        ? api.POST("/api/v1/numbers", { body: { number, carrier, ...fields } })
-        : api.PATCH("/api/v1/numbers/{id}", {
-            params: { path: { id: known.id }, header: ifMatch(known.version) },
-            body: fields,
-          }),
-    );
-    if (!done) return;
+    if (known === null) await api.POST("/api/v1/numbers", { body: { number, carrier, ...fields } });
+    else {
+      await api.PATCH("/api/v1/numbers/{id}", {
+        params: { path: { id: known.id }, header: ifMatch(known.version) },
+        body: fields,
+      });
+    }
     toast(t("kit.saved"));
     changed();
     onClose();
   };
   return (
-    <Dialog open wide onClose={onClose} title={known?.number ?? t("settings.add_number")}>
-      <form onSubmit={(event) => void submit(event)} className="flex flex-col gap-4">
-        {known === null && (
-          <div className="grid gap-4 sm:grid-cols-2">
-            <TextField
-              label={t("settings.number")}
-              hint={t("settings.number_hint")}
-              type="tel"
-              pattern="\+[0-9]{5,15}"
-              placeholder="+49405550199"
-              value={number}
-              onChange={(event) => setNumber(event.target.value)}
-              required
-            />
-            <Select
-              label={t("settings.carrier")}
-              value={carrier}
-              onChange={(event) => setCarrier(event.target.value)}
-              options={platforms.map(({ name, title, ready }) => ({
-                value: name,
-                label: ready ? title : t("agents.not_set_up", { title }),
-              }))}
-            />
-          </div>
-        )}
-        {platform !== undefined && <PlatformFacts platform={platform} />}
+    <FormDialog
+      wide
+      title={known?.number ?? t("settings.add_number")}
+      incomplete={agent === ""}
+      submit={submit}
+      onClose={onClose}
+    >
+      {known === null && (
         <div className="grid gap-4 sm:grid-cols-2">
-          <Select
-            label={t("settings.agent")}
-            value={agent}
-            onChange={(e) => setAgent(e.target.value)}
-            options={agents}
-          />
           <TextField
-            label={t("settings.label")}
-            value={label}
-            onChange={(e) => setLabel(e.target.value)}
-            maxLength={200}
+            label={t("settings.number")}
+            hint={t("settings.number_hint")}
+            type="tel"
+            pattern="\+[0-9]{5,15}"
+            placeholder="+49405550199"
+            value={number}
+            onChange={(event) => setNumber(event.target.value)}
+            required
+          />
+          <Select
+            label={t("settings.carrier")}
+            value={carrier}
+            onChange={(event) => setCarrier(event.target.value)}
+            options={platforms.map(({ name, title, ready }) => ({
+              value: name,
+              label: ready ? title : t("agents.not_set_up", { title }),
+            }))}
           />
         </div>
-        <Switch
-          label={t("settings.route_by_hours")}
-          hint={t("settings.route_by_hours_hint")}
-          checked={route !== null}
-          onChange={(on) => setRoute(on ? { closed: { kind: "message", text: "" } } : null)}
+      )}
+      {platform !== undefined && <PlatformFacts platform={platform} />}
+      <div className="grid gap-4 sm:grid-cols-2">
+        <Select label={t("settings.agent")} value={agent} onChange={(e) => setAgent(e.target.value)} options={agents} />
+        <TextField
+          label={t("settings.label")}
+          value={label}
+          onChange={(e) => setLabel(e.target.value)}
+          maxLength={200}
         />
-        {route !== null && <RouteFields route={route} set={setRoute} agents={agents} forwards={forwards} />}
-        <OverflowFields overflow={overflow} set={setOverflow} forwards={forwards} />
-        <DialogActions>
-          <Button type="submit" tone="primary" busy={busy} disabled={agent === ""}>
-            {t("shell.save")}
-          </Button>
-        </DialogActions>
-      </form>
-    </Dialog>
+      </div>
+      <Switch
+        label={t("settings.route_by_hours")}
+        hint={t("settings.route_by_hours_hint")}
+        checked={route !== null}
+        onChange={(on) => setRoute(on ? { closed: { kind: "message", text: "" } } : null)}
+      />
+      {route !== null && <RouteFields route={route} set={setRoute} agents={agents} forwards={forwards} />}
+      <OverflowFields overflow={overflow} set={setOverflow} forwards={forwards} />
+    </FormDialog>
   );
 }
 
@@ -250,10 +245,7 @@ function RouteFields({
         label={t("conduct.zone")}
         value={route.time_zone ?? ""}
         onChange={(event) => set({ ...route, time_zone: event.target.value === "" ? null : event.target.value })}
-        options={[
-          { value: "", label: t("conduct.zone_of_business") },
-          ...zones(route.time_zone).map((zone) => ({ value: zone, label: zone.replaceAll("_", " ") })),
-        ]}
+        options={[{ value: "", label: t("conduct.zone_of_business") }, ...zoneOptions(route.time_zone)]}
       />
       <Select
         label={t("settings.when_closed")}
@@ -309,12 +301,6 @@ function OverflowFields({
       {overflow !== null && <Elsewhere place={overflow} set={set} />}
     </>
   );
-}
-
-/** All zones that the browser knows, and the one that is set. */
-function zones(set: string | null | undefined): string[] {
-  const known = Intl.supportedValuesOf("timeZone");
-  return set == null || known.includes(set) ? known : [set, ...known];
 }
 
 /** Offered only where the phone platform can connect callers with another number. */

@@ -3,44 +3,39 @@ import { $api, api, ifMatch } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
-import { CloseIcon, PlusIcon } from "../../ui/icons";
-import { Button, IconButton } from "../../ui/kit/button";
-import { Select, TextField } from "../../ui/kit/field";
+import { dollars } from "../../ui/format";
+import { useAction } from "../../ui/kit/action";
+import { Button } from "../../ui/kit/button";
+import { type Option, Select, TextField } from "../../ui/kit/field";
 import { Badge, Card, Problem, Skeleton } from "../../ui/kit/page";
+import { EditRows } from "../../ui/kit/rows";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
+import { NumberField } from "../../ui/kit/typed";
+import { UnsavedGuard } from "../../ui/kit/unsaved";
+import { placed } from "./outgoing-order";
 import { usePlatforms } from "./platforms";
 import { SectionHead } from "./section";
 
+type View = components["schemas"]["OutgoingView"];
 type Rule = components["schemas"]["PrefixRule"];
 type Price = components["schemas"]["OutgoingPrice"];
-interface Plan {
-  rules: Rule[];
-  prices: Price[];
-}
 
 const PREFIX = "\\+[0-9]{0,15}";
 const MICROS = 1_000_000;
+const MINUTE_USD_MAX = 1000;
+const ROW = "grid items-end gap-3 sm:grid-cols-[8rem_minmax(0,1fr)_minmax(0,1fr)_auto]";
 
 /** Over which phone platform calls go out, and why. */
 export function OutgoingCalls() {
-  const manage = useCan()("numbers:manage");
   const known = $api.useQuery("get", "/api/v1/outgoing", {});
   const platforms = usePlatforms().filter(({ capabilities }) => capabilities.includes("place"));
-  const [changed, setChanged] = useState<Plan | null>(null);
-  const { busy, run } = useAction();
-  const { rules = [], prices = [] } = known.data?.plan ?? {};
-  const plan = changed ?? { rules, prices };
-  const save = (event: FormEvent) => {
-    event.preventDefault();
-    void run(async () => {
-      await api.PUT("/api/v1/outgoing", { headers: ifMatch(known.data?.version ?? 0), body: plan });
-      await known.refetch();
-      setChanged(null);
-      toast(t("kit.saved"));
-    });
-  };
-  const names = platforms.map(({ name, title }) => ({ value: name, label: title }));
+  const titleOf = (name: string) => platforms.find((one) => one.name === name)?.title ?? name;
+  const options = platforms.map(({ name, title, ready }) => ({
+    value: name,
+    label: ready ? title : t("agents.not_set_up", { title }),
+  }));
+  // A new row names one over which calls can go.
+  const first = platforms.find(({ ready }) => ready) ?? platforms[0];
   return (
     <section className="mt-10" aria-label={t("outgoing.title")} data-outgoing="">
       <SectionHead title={t("outgoing.title")} lead={t("outgoing.lead")} />
@@ -48,26 +43,160 @@ export function OutgoingCalls() {
       {known.error !== null && <Problem error={known.error} retry={() => void known.refetch()} />}
       {known.data !== undefined && (
         <Card>
-          <form onSubmit={save}>
-            <fieldset disabled={!manage} className="flex flex-col gap-6">
-              <legend className="sr-only">{t("outgoing.title")}</legend>
-              <Rules rules={plan.rules} names={names} set={(rules) => setChanged({ ...plan, rules })} />
-              <Prices prices={plan.prices} names={names} set={(prices) => setChanged({ ...plan, prices })} />
-              {manage && (
-                <Button type="submit" tone="primary" className="self-start" busy={busy} disabled={changed === null}>
-                  {t("shell.save")}
-                </Button>
-              )}
-            </fieldset>
-          </form>
-          <Ways titleOf={(name) => platforms.find((one) => one.name === name)?.title ?? name} />
+          <PlanForm
+            known={known.data}
+            platforms={options}
+            first={first?.name}
+            saved={async () => void (await known.refetch())}
+          />
+          <Ways titleOf={titleOf} />
         </Card>
       )}
     </section>
   );
 }
 
-type Names = { value: string; label: string }[];
+interface PlanProps {
+  known: View;
+  platforms: Option[];
+  first: string | undefined;
+  saved: () => Promise<void>;
+}
+
+function PlanForm({ known, platforms, first, saved }: PlanProps) {
+  const manage = useCan()("numbers:manage");
+  // With the version that it began from: what others save meanwhile is not overwritten.
+  const [changed, setChanged] = useState<View | null>(null);
+  const { busy, run } = useAction();
+  const { version, plan } = changed ?? known;
+  const { rules = [], prices = [] } = plan;
+  const set = (change: View["plan"]) => {
+    const next = { rules, prices, ...change };
+    // While a plan is being saved, the one that is known is the one before it.
+    const same = !busy && JSON.stringify(next) === JSON.stringify({ rules: [], prices: [], ...known.plan });
+    setChanged(same ? null : { version, plan: next });
+  };
+  const dirty = changed !== null;
+  const save = (event: FormEvent) => {
+    event.preventDefault();
+    void run(async () => {
+      const { data } = await api.PUT("/api/v1/outgoing", { headers: ifMatch(version), body: { rules, prices } });
+      await saved();
+      // What was changed while it was being saved goes on from what is saved now.
+      setChanged((now) =>
+        now === null || now === changed || data === undefined ? null : { ...now, version: data.version },
+      );
+      toast(t("kit.saved"));
+    });
+  };
+  return (
+    <form onSubmit={save}>
+      <fieldset disabled={!manage} className="flex flex-col gap-6">
+        <legend className="sr-only">{t("outgoing.title")}</legend>
+        <Rules rules={rules} platforms={platforms} first={first} set={(rules) => set({ rules })} />
+        <Prices prices={prices} platforms={platforms} first={first} set={(prices) => set({ prices })} />
+        {manage && (
+          <div className="flex flex-wrap gap-2">
+            <Button type="submit" tone="primary" busy={busy} disabled={!dirty}>
+              {t("shell.save")}
+            </Button>
+            {dirty && (
+              <Button onClick={() => void saved().then(() => setChanged(null))} disabled={busy}>
+                {t("kit.discard")}
+              </Button>
+            )}
+          </div>
+        )}
+      </fieldset>
+      <UnsavedGuard dirty={dirty} />
+    </form>
+  );
+}
+
+interface PartProps {
+  platforms: Option[];
+  first: string | undefined;
+}
+
+function Rules({ rules, platforms, first, set }: PartProps & { rules: Rule[]; set: (rules: Rule[]) => void }) {
+  return (
+    <div className="flex flex-col gap-3">
+      <p className="text-sm font-medium">{t("outgoing.rules")}</p>
+      <EditRows
+        items={rules}
+        set={set}
+        name={(_, at) => t("outgoing.rule", { number: at + 1 })}
+        none={t("outgoing.no_rules")}
+        look={ROW}
+        add={{
+          label: t("outgoing.add_rule"),
+          fresh: () => ({ prefix: "+", carriers: [first ?? ""] }),
+          disabled: first === undefined,
+        }}
+      >
+        {({ item: rule, set, remove }) => (
+          <>
+            <Prefix value={rule.prefix} set={(prefix) => set({ ...rule, prefix })} />
+            {[0, 1].map((place) => (
+              <Select
+                key={place}
+                label={t(place === 0 ? "outgoing.first" : "outgoing.second")}
+                value={rule.carriers[place] ?? ""}
+                onChange={(event) => set({ ...rule, carriers: placed(rule.carriers, place, event.target.value) })}
+                options={[
+                  ...(place === 0 ? [] : [{ value: "", label: t("outgoing.any") }]),
+                  ...withChosen(platforms, rule.carriers[place]),
+                ]}
+              />
+            ))}
+            {remove}
+          </>
+        )}
+      </EditRows>
+    </div>
+  );
+}
+
+function Prices({ prices, platforms, first, set }: PartProps & { prices: Price[]; set: (prices: Price[]) => void }) {
+  return (
+    <div className="flex flex-col gap-3">
+      <p className="text-sm font-medium">{t("outgoing.prices")}</p>
+      <EditRows
+        items={prices}
+        set={set}
+        name={(_, at) => t("outgoing.price", { number: at + 1 })}
+        none={t("outgoing.no_prices")}
+        look={ROW}
+        add={{
+          label: t("outgoing.add_price"),
+          fresh: () => ({ carrier: first ?? "", prefix: "+", minute_usd_micros: 10_000 }),
+          disabled: first === undefined,
+        }}
+      >
+        {({ item: price, set, remove }) => (
+          <>
+            <Prefix value={price.prefix} set={(prefix) => set({ ...price, prefix })} />
+            <Select
+              label={t("settings.carrier")}
+              value={price.carrier}
+              onChange={(event) => set({ ...price, carrier: event.target.value })}
+              options={withChosen(platforms, price.carrier)}
+            />
+            <NumberField
+              label={t("outgoing.minute")}
+              min={0}
+              max={MINUTE_USD_MAX}
+              step="any"
+              value={price.minute_usd_micros / MICROS}
+              set={(dollars) => set({ ...price, minute_usd_micros: Math.round(dollars * MICROS) })}
+            />
+            {remove}
+          </>
+        )}
+      </EditRows>
+    </div>
+  );
+}
 
 function Prefix({ value, set }: { value: string; set: (prefix: string) => void }) {
   return (
@@ -75,97 +204,19 @@ function Prefix({ value, set }: { value: string; set: (prefix: string) => void }
       label={t("outgoing.prefix")}
       type="tel"
       pattern={PREFIX}
+      title={t("outgoing.prefix_title")}
       placeholder="+49"
       value={value}
-      onChange={(event) => set(event.target.value)}
+      onChange={(event) => set(event.target.value.trim())}
       required
     />
   );
 }
 
-function Rules({ rules, names, set }: { rules: Rule[]; names: Names; set: (rules: Rule[]) => void }) {
-  return (
-    <div className="flex flex-col gap-3">
-      <p className="text-sm font-medium">{t("outgoing.rules")}</p>
-      {rules.map((rule, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a rule is its place; all of it is edited.
-        <div key={at} className="grid items-end gap-3 sm:grid-cols-[8rem_minmax(0,1fr)_minmax(0,1fr)_auto]">
-          <Prefix value={rule.prefix} set={(prefix) => set(rules.with(at, { ...rule, prefix }))} />
-          {[0, 1].map((place) => (
-            <Select
-              key={place}
-              label={t(place === 0 ? "outgoing.first" : "outgoing.second")}
-              value={rule.carriers[place] ?? ""}
-              onChange={(event) =>
-                set(rules.with(at, { ...rule, carriers: placed(rule.carriers, place, event.target.value) }))
-              }
-              options={place === 0 ? names : [{ value: "", label: t("outgoing.any") }, ...names]}
-            />
-          ))}
-          <IconButton label={t("outgoing.remove")} onClick={() => set(rules.toSpliced(at, 1))}>
-            <CloseIcon className="size-4" />
-          </IconButton>
-        </div>
-      ))}
-      <Button
-        size="sm"
-        className="self-start"
-        icon={<PlusIcon className="size-4" />}
-        disabled={names.length === 0}
-        onClick={() => set([...rules, { prefix: "+", carriers: [names[0]?.value ?? ""] }])}
-      >
-        {t("outgoing.add_rule")}
-      </Button>
-    </div>
-  );
-}
-
-/** The order with one place given to another platform, or to none. */
-function placed(carriers: string[], place: number, name: string): string[] {
-  const rest = carriers.filter((one, at) => at !== place && one !== name);
-  return name === "" ? rest : rest.toSpliced(place, 0, name);
-}
-
-function Prices({ prices, names, set }: { prices: Price[]; names: Names; set: (prices: Price[]) => void }) {
-  return (
-    <div className="flex flex-col gap-3">
-      <p className="text-sm font-medium">{t("outgoing.prices")}</p>
-      {prices.map((price, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a price is its place; all of it is edited.
-        <div key={at} className="grid items-end gap-3 sm:grid-cols-[8rem_minmax(0,1fr)_minmax(0,1fr)_auto]">
-          <Prefix value={price.prefix} set={(prefix) => set(prices.with(at, { ...price, prefix }))} />
-          <Select
-            label={t("settings.carrier")}
-            value={price.carrier}
-            onChange={(event) => set(prices.with(at, { ...price, carrier: event.target.value }))}
-            options={names}
-          />
-          <TextField
-            label={t("outgoing.minute")}
-            type="number"
-            min={0}
-            step={0.0001}
-            value={price.minute_usd_micros / MICROS}
-            onChange={(event) =>
-              set(prices.with(at, { ...price, minute_usd_micros: Math.round(Number(event.target.value) * MICROS) }))
-            }
-          />
-          <IconButton label={t("outgoing.remove")} onClick={() => set(prices.toSpliced(at, 1))}>
-            <CloseIcon className="size-4" />
-          </IconButton>
-        </div>
-      ))}
-      <Button
-        size="sm"
-        className="self-start"
-        icon={<PlusIcon className="size-4" />}
-        disabled={names.length === 0}
-        onClick={() => set([...prices, { carrier: names[0]?.value ?? "", prefix: "+", minute_usd_micros: 10_000 }])}
-      >
-        {t("outgoing.add_price")}
-      </Button>
-    </div>
-  );
+/** Also one that calls can no longer be placed over: what is kept is what is shown. */
+function withChosen(platforms: Option[], chosen: string | undefined): Option[] {
+  if (chosen === undefined || platforms.some(({ value }) => value === chosen)) return platforms;
+  return [...platforms, { value: chosen, label: t("agents.not_set_up", { title: chosen }) }];
 }
 
 /** Which way a call to a number would take now. */
@@ -187,7 +238,7 @@ function Ways({ titleOf }: { titleOf: (name: string) => string }) {
         setAsked(to);
       }}
     >
-      <div className="flex flex-wrap items-end gap-3">
+      <div className="grid gap-3 sm:grid-cols-[minmax(0,1fr)_auto]">
         <TextField
           label={t("outgoing.try")}
           hint={t("outgoing.try_hint")}
@@ -198,28 +249,39 @@ function Ways({ titleOf }: { titleOf: (name: string) => string }) {
           onChange={(event) => setTo(event.target.value)}
           required
         />
-        <Button type="submit" busy={ways.isFetching}>
+        <Button type="submit" className="justify-self-start sm:mt-6.5" busy={ways.isFetching}>
           {t("outgoing.show")}
         </Button>
       </div>
       {ways.error !== null && <Problem error={ways.error} />}
-      {ways.data?.items.length === 0 && <p className="text-sm text-soft">{t("outgoing.none")}</p>}
-      <ol className="flex flex-col gap-2" aria-label={t("outgoing.ways")}>
-        {(ways.data?.items ?? []).map((way) => (
-          <li key={way.carrier} data-way={way.carrier} className="flex flex-wrap items-center gap-2 text-sm">
-            <span className="font-medium">{titleOf(way.carrier)}</span>
-            <span className="text-soft tabular-nums">{way.from}</span>
-            <span className="text-soft">
-              {t("outgoing.answered", { percent: way.answered_percent, count: way.asked })}
-            </span>
-            {way.reasons.map((reason) => (
-              <Badge key={reason} tone={reason === "unwell" || reason === "poor_sound" ? "warn" : "plain"}>
-                {t(`outgoing.why_${reason}`)}
-              </Badge>
+      <div aria-live="polite">
+        {ways.data?.items.length === 0 && <p className="text-sm text-soft">{t("outgoing.none")}</p>}
+        {ways.data !== undefined && ways.data.items.length > 0 && (
+          <ol className="flex flex-col gap-2" aria-label={t("outgoing.ways")}>
+            {ways.data.items.map((way) => (
+              <Way key={way.carrier} way={way} title={titleOf(way.carrier)} />
             ))}
-          </li>
-        ))}
-      </ol>
+          </ol>
+        )}
+      </div>
     </form>
+  );
+}
+
+function Way({ way, title }: { way: components["schemas"]["WayOutView"]; title: string }) {
+  return (
+    <li data-way={way.carrier} className="flex flex-wrap items-center gap-2 text-sm">
+      <span className="font-medium">{title}</span>
+      <span className="text-soft tabular-nums">{way.from}</span>
+      {way.minute_usd_micros != null && (
+        <span className="text-soft">{t("agents.minute_costs", { cost: dollars(way.minute_usd_micros) })}</span>
+      )}
+      <span className="text-soft">{t("outgoing.answered", { percent: way.answered_percent, count: way.asked })}</span>
+      {way.reasons.map((reason) => (
+        <Badge key={reason} tone={reason === "unwell" || reason === "poor_sound" ? "warn" : "plain"}>
+          {t(`outgoing.why_${reason}`)}
+        </Badge>
+      ))}
+    </li>
   );
 }

@@ -5,6 +5,7 @@ import { useCan, useMe } from "../../auth/me";
 import { t, wordsOf } from "../../i18n";
 import { shortDate } from "../../ui/format";
 import { MoreIcon, PlusIcon } from "../../ui/icons";
+import { useAction } from "../../ui/kit/action";
 import { Button, IconButton } from "../../ui/kit/button";
 import { Copyable } from "../../ui/kit/copy";
 import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
@@ -14,7 +15,6 @@ import { Menu } from "../../ui/kit/menu";
 import { Badge, Problem, Skeleton } from "../../ui/kit/page";
 import { Table } from "../../ui/kit/table";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
 import { SectionHead } from "./section";
 
 type User = components["schemas"]["UserView"];

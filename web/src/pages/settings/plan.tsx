@@ -3,12 +3,12 @@ import { $api, api } from "../../api/client";
 import { useCan } from "../../auth/me";
 import { t, wordsOf } from "../../i18n";
 import { dollars, longTime, whole } from "../../ui/format";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Confirm } from "../../ui/kit/dialog";
 import { Badge, Card, Problem, Skeleton } from "../../ui/kit/page";
 import { Table } from "../../ui/kit/table";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
 import { SectionHead } from "./section";
 
 export function PlanSection() {

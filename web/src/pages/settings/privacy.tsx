@@ -2,13 +2,13 @@ import { type FormEvent, useState } from "react";
 import { $api, api, ifMatch } from "../../api/client";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Check } from "../../ui/kit/check";
 import { Confirm } from "../../ui/kit/dialog";
 import { TextField } from "../../ui/kit/field";
 import { Card, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
 import { SectionHead } from "./section";
 
 const TIMES = ["recordings", "transcripts", "numbers"] as const;

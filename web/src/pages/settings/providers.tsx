@@ -4,13 +4,13 @@ import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t, wordsOf } from "../../i18n";
 import { shortDate } from "../../ui/format";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, TextArea, TextField } from "../../ui/kit/field";
 import { useFind } from "../../ui/kit/find";
 import { Badge, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
 import { SectionHead } from "./section";
 
 type Provider = components["schemas"]["ProviderView"];

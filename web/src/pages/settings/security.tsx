@@ -6,13 +6,13 @@ import type { components } from "../../api/schema.gen";
 import { meQuery, useMe } from "../../auth/me";
 import { t } from "../../i18n";
 import { shortDate } from "../../ui/format";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Copyable } from "../../ui/kit/copy";
 import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { TextField } from "../../ui/kit/field";
 import { Badge, Card, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
 import { SectionHead } from "./section";
 
 /** What protects one's own account. */

@@ -5,13 +5,13 @@ import { useCan } from "../../auth/me";
 import { t, wordsOf } from "../../i18n";
 import { shortDate } from "../../ui/format";
 import { PlusIcon } from "../../ui/icons";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Check } from "../../ui/kit/check";
 import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, Switch, TextField } from "../../ui/kit/field";
 import { Badge, type BadgeTone, Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
 import { SecretOnce } from "./credentials";
 import { SectionHead } from "./section";
 

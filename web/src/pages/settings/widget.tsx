@@ -4,13 +4,13 @@ import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
 import { PlusIcon } from "../../ui/icons";
+import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Copyable } from "../../ui/kit/copy";
 import { Confirm, Dialog, DialogActions } from "../../ui/kit/dialog";
 import { Select, Switch, TextArea, TextField } from "../../ui/kit/field";
 import { Badge, Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
-import { useAction } from "./action";
 import { SectionHead } from "./section";
 
 type Widget = components["schemas"]["WidgetView"];

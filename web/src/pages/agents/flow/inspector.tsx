@@ -1,12 +1,14 @@
-import { useState } from "react";
+import { type ReactNode, useId, useState } from "react";
 import type { components } from "../../../api/schema.gen";
 import { t } from "../../../i18n";
-import { CloseIcon, PlusIcon } from "../../../ui/icons";
-import { Button, IconButton } from "../../../ui/kit/button";
+import { betweenCommas } from "../../../lib/words";
+import { Button } from "../../../ui/kit/button";
 import { Select, Switch, TextArea, TextField } from "../../../ui/kit/field";
 import { Badge } from "../../../ui/kit/page";
-import type { Tool } from "../draft";
-import { options } from "../tool-editor";
+import { EditRows } from "../../../ui/kit/rows";
+import { NumberField, TypedField } from "../../../ui/kit/typed";
+import { PHONE_KEYS, type Tool } from "../draft";
+import { OptionsArea } from "../tool-editor";
 import { exitName, KindIcon, kindName } from "./kinds";
 import {
   type Exit,
@@ -47,6 +49,7 @@ interface StepProps<Node extends FlowNode = FlowNode> {
 }
 
 const TEXT_MAX = 2000;
+const NUMBER_MAX = 1_000_000_000;
 const ANSWERS: FlowAnswer["kind"][] = ["text", "yes_no", "day", "pattern", "choice"];
 const TESTS: FlowCase["test"][] = ["is", "contains", "above", "known"];
 
@@ -140,13 +143,14 @@ function Target({
   way,
   flow,
   set,
-  bare = false,
+  label = exitName(node, way),
 }: {
   node: FlowNode;
   way: Exit;
   flow: Flow;
   set: (node: FlowNode) => void;
-  bare?: boolean;
+  /** Where the place says which way it is. */
+  label?: string;
 }) {
   const others = flow.nodes.filter(({ id }) => id !== node.id || node.kind === "ask" || node.kind === "menu");
   const known = flow.nodes.some(({ id }) => id === way.target);
@@ -155,8 +159,7 @@ function Target({
     : t("flows.choose_target");
   return (
     <Select
-      label={exitName(node, way)}
-      bare={bare}
+      label={label}
       value={way.target ?? ""}
       onChange={(event) => set(withTarget(node, way.name, event.target.value))}
       options={[
@@ -261,12 +264,9 @@ function AskFields({ node, flow, language, set }: StepProps<NodeOf<"ask">>) {
         />
       )}
       {answer.kind === "choice" && (
-        <TextArea
-          label={t("tools.options")}
-          hint={t("tools.options_hint")}
-          rows={3}
-          defaultValue={answer.options.map(({ value, said }) => [value, ...(said ?? [])].join(", ")).join("\n")}
-          onChange={(event) => set({ ...node, answer: { kind: "choice", options: options(event.target.value) } })}
+        <OptionsArea
+          options={answer.options}
+          set={(options) => set({ ...node, answer: { kind: "choice", options } })}
         />
       )}
       <Tries value={node.tries_max} set={(tries_max) => set({ ...node, tries_max })} />
@@ -276,53 +276,44 @@ function AskFields({ node, flow, language, set }: StepProps<NodeOf<"ask">>) {
 
 function Tries({ value, set }: { value: number | undefined; set: (tries: number) => void }) {
   return (
-    <TextField
+    <NumberField
       label={t("flows.tries")}
       hint={t("flows.tries_hint")}
-      type="number"
       min={1}
       max={20}
       value={value ?? TRIES_DEFAULT}
-      onChange={(event) => set(Math.max(1, Math.round(Number(event.target.value)) || 1))}
+      set={set}
     />
   );
 }
 
-const KEYS = [..."1234567890*#"];
+/** Of a choice or a case, in the narrow column of the inspector. */
+const WAY_LOOK = "flex flex-col gap-3 rounded-xl border border-line p-3";
 
 function MenuFields({ node, flow, language, set }: StepProps<NodeOf<"menu">>) {
-  const free = KEYS.find((key) => !node.choices.some((one) => one.key === key));
+  const free = PHONE_KEYS.find((key) => !node.choices.some((one) => one.key === key));
   const setAgain = (again: string) => {
     const { again: _, ...rest } = node;
     set(again === "" ? rest : { ...rest, again });
   };
-  const setSilence = (seconds: number) =>
-    set({ ...node, silence_ms: 1000 * Math.min(30, Math.max(2, Math.round(seconds) || 2)) });
   return (
     <>
       <Words node={node} flow={flow} language={language} set={set} label={t("flows.offer")} />
-      <div className="flex flex-col gap-3">
-        {node.choices.map((one, at) => (
-          <ChoiceFields
-            // biome-ignore lint/suspicious/noArrayIndexKey: a choice is its place; its key and words are edited.
-            key={at}
-            node={node}
-            at={at}
-            choice={one}
-            flow={flow}
-            language={language}
-            set={set}
-          />
-        ))}
-        <Button
-          size="sm"
-          className="self-start"
-          icon={<PlusIcon className="size-4" />}
-          onClick={() => set({ ...node, choices: [...node.choices, { ...(free ? { key: free } : {}), next: "" }] })}
-        >
-          {t("flows.add_choice")}
-        </Button>
-      </div>
+      <EditRows
+        items={node.choices}
+        set={(choices) => set({ ...node, choices })}
+        name={(_, at) => t("flows.choice", { number: at + 1 })}
+        titled
+        look={WAY_LOOK}
+        add={{ label: t("flows.add_choice"), fresh: () => ({ ...(free ? { key: free } : {}), next: "" }) }}
+      >
+        {({ item, at, set: change, remove }) => (
+          <>
+            <ChoiceFields choice={item} change={change} language={language} remove={remove} />
+            <Target node={node} way={wayOf(at, item.next)} flow={flow} set={set} label={t("flows.exit_next")} />
+          </>
+        )}
+      </EditRows>
       <TextField
         label={t("flows.again")}
         hint={t("flows.again_hint")}
@@ -331,134 +322,130 @@ function MenuFields({ node, flow, language, set }: StepProps<NodeOf<"menu">>) {
         value={node.again ?? ""}
         onChange={(event) => setAgain(event.target.value)}
       />
-      <TextField
+      <NumberField
         label={t("flows.silence")}
         hint={t("flows.silence_hint")}
-        type="number"
         min={2}
         max={30}
         value={Math.round((node.silence_ms ?? SILENCE_MS_DEFAULT) / 1000)}
-        onChange={(event) => setSilence(Number(event.target.value))}
+        set={(seconds) => set({ ...node, silence_ms: seconds * 1000 })}
       />
       <Tries value={node.tries_max} set={(tries_max) => set({ ...node, tries_max })} />
     </>
   );
 }
 
-interface ChoiceProps extends StepProps<NodeOf<"menu">> {
-  at: number;
-  choice: MenuChoice;
+/** The way out by a case or a choice, which is named by its place. */
+function wayOf(at: number, next: string): Exit {
+  return { name: `case:${at}`, optional: false, ...(next === "" ? {} : { target: next }) };
 }
 
-function ChoiceFields({ node, at, choice, flow, language, set }: ChoiceProps) {
-  const change = (next: MenuChoice) => set({ ...node, choices: node.choices.with(at, next) });
+interface ChoiceProps {
+  choice: MenuChoice;
+  change: (choice: MenuChoice) => void;
+  language: string;
+  remove: ReactNode;
+}
+
+function ChoiceFields({ choice, change, language, remove }: ChoiceProps) {
   const setKey = (key: string) => {
     const { key: _, ...rest } = choice;
     change(key === "" ? rest : { ...rest, key });
   };
-  const setSaid = (text: string) => {
-    const words = text.split(",").map((one) => one.trim());
-    const said = words.filter((one) => one !== "");
+  const setSaid = (said: string[]) => {
     const { said: _, ...rest } = choice;
     change(said.length === 0 ? rest : { ...rest, said });
   };
   return (
-    <fieldset className="flex flex-col gap-3 rounded-xl border border-line p-3">
-      <legend className="px-1 text-xs font-medium text-soft">{t("flows.choice", { number: at + 1 })}</legend>
+    <>
       <div className="flex items-end gap-2">
         <div className="min-w-0 flex-1">
           <Select
             label={t("flows.key")}
             value={choice.key ?? ""}
             onChange={(event) => setKey(event.target.value)}
-            options={[{ value: "", label: t("flows.no_key") }, ...KEYS.map((key) => ({ value: key, label: key }))]}
+            options={[
+              { value: "", label: t("flows.no_key") },
+              ...PHONE_KEYS.map((key) => ({ value: key, label: key })),
+            ]}
           />
         </div>
-        <IconButton
-          label={t("flows.remove_choice", { number: at + 1 })}
-          onClick={() => set({ ...node, choices: node.choices.toSpliced(at, 1) })}
-        >
-          <CloseIcon className="size-4" />
-        </IconButton>
+        {remove}
       </div>
-      <TextField
+      <TypedField
         label={t("flows.said")}
         hint={t("flows.said_hint")}
         lang={language}
-        defaultValue={(choice.said ?? []).join(", ")}
-        onChange={(event) => setSaid(event.target.value)}
+        value={choice.said ?? []}
+        set={setSaid}
+        write={(said) => said.join(", ")}
+        read={betweenCommas}
       />
-      <Target
-        node={node}
-        way={{ name: `case:${at}`, optional: false, ...(choice.next === "" ? {} : { target: choice.next }) }}
-        flow={flow}
-        set={set}
-      />
-    </fieldset>
+    </>
   );
 }
 
+const freshCase = (): FlowCase => ({ variable: "", test: "is", value: "", next: "" });
+
 function BranchFields({ node, flow, set }: StepProps<NodeOf<"branch">>) {
-  const setCase = (at: number, next: FlowCase) => set({ ...node, cases: node.cases.with(at, next) });
   return (
-    <div className="flex flex-col gap-3">
-      {node.cases.map((one, at) => (
-        <fieldset
-          // biome-ignore lint/suspicious/noArrayIndexKey: a case is its place; nothing else names it.
-          key={at}
-          className="flex flex-col gap-3 rounded-xl border border-line p-3"
-        >
-          <legend className="px-1 text-xs font-medium text-soft">{t("flows.exit_case", { number: at + 1 })}</legend>
-          <div className="flex items-end gap-2">
-            <div className="min-w-0 flex-1">
-              <VariableChoice flow={flow} value={one.variable} set={(variable) => setCase(at, { ...one, variable })} />
-            </div>
-            <IconButton
-              label={t("flows.remove_case", { number: at + 1 })}
-              onClick={() => set({ ...node, cases: node.cases.toSpliced(at, 1) })}
-            >
-              <CloseIcon className="size-4" />
-            </IconButton>
-          </div>
-          <Select
-            label={t("flows.test")}
-            value={one.test}
-            onChange={(event) => setCase(at, withTest(one, event.target.value as FlowCase["test"]))}
-            options={TESTS.map((value) => ({ value, label: t(`flows.test_${value}`) }))}
-          />
-          {one.test === "above" && (
-            <TextField
-              label={t("flows.number")}
-              type="number"
-              step={1}
-              value={one.value}
-              onChange={(event) => setCase(at, { ...one, value: Math.round(Number(event.target.value)) || 0 })}
-            />
-          )}
-          {(one.test === "is" || one.test === "contains") && (
-            <TextField
-              label={t("flows.value")}
-              value={one.value}
-              onChange={(event) => setCase(at, { ...one, value: event.target.value })}
-            />
-          )}
-          <Target
-            node={node}
-            way={{ name: `case:${at}`, optional: false, ...(one.next === "" ? {} : { target: one.next }) }}
-            flow={flow}
-            set={set}
-          />
-        </fieldset>
-      ))}
-      <Button
-        size="sm"
-        className="self-start"
-        icon={<PlusIcon className="size-4" />}
-        onClick={() => set({ ...node, cases: [...node.cases, { variable: "", test: "is", value: "", next: "" }] })}
-      >
-        {t("flows.add_case")}
-      </Button>
-    </div>
+    <EditRows
+      items={node.cases}
+      set={(cases) => set({ ...node, cases })}
+      name={(_, at) => t("flows.exit_case", { number: at + 1 })}
+      titled
+      look={WAY_LOOK}
+      add={{ label: t("flows.add_case"), fresh: freshCase }}
+    >
+      {({ item, at, set: change, remove }) => (
+        <>
+          <CaseFields flow={flow} one={item} change={change} remove={remove} />
+          <Target node={node} way={wayOf(at, item.next)} flow={flow} set={set} label={t("flows.exit_next")} />
+        </>
+      )}
+    </EditRows>
+  );
+}
+
+interface CaseProps {
+  flow: Flow;
+  one: FlowCase;
+  change: (one: FlowCase) => void;
+  remove: ReactNode;
+}
+
+function CaseFields({ flow, one, change, remove }: CaseProps) {
+  return (
+    <>
+      <div className="flex items-end gap-2">
+        <div className="min-w-0 flex-1">
+          <VariableChoice flow={flow} value={one.variable} set={(variable) => change({ ...one, variable })} />
+        </div>
+        {remove}
+      </div>
+      <Select
+        label={t("flows.test")}
+        value={one.test}
+        onChange={(event) => change(withTest(one, event.target.value as FlowCase["test"]))}
+        options={TESTS.map((value) => ({ value, label: t(`flows.test_${value}`) }))}
+      />
+      {one.test === "above" && (
+        <NumberField
+          label={t("flows.number")}
+          min={-NUMBER_MAX}
+          max={NUMBER_MAX}
+          value={one.value}
+          set={(value) => change({ ...one, value })}
+        />
+      )}
+      {(one.test === "is" || one.test === "contains") && (
+        <TextField
+          label={t("flows.value")}
+          value={one.value}
+          onChange={(event) => change({ ...one, value: event.target.value })}
+        />
+      )}
+    </>
   );
 }
 
@@ -471,7 +458,7 @@ function withTest({ variable, next, ...rest }: FlowCase, test: FlowCase["test"])
 
 /** One of the flow's variables, or a field of a tool's answer such as `order.status`. */
 function VariableChoice({ flow, value, set }: { flow: Flow; value: string; set: (name: string) => void }) {
-  const list = `flow-variables-${flow.nodes.length}`;
+  const list = useId();
   return (
     <>
       <TextField

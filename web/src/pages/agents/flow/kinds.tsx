@@ -1,14 +1,6 @@
 import { t } from "../../../i18n";
-import {
-  BranchIcon,
-  EndIcon,
-  KeypadIcon,
-  QuestionIcon,
-  SayIcon,
-  SetIcon,
-  ToolIcon,
-  TransferIcon,
-} from "../../../ui/icons";
+import { QuestionIcon, SayIcon, ToolIcon, TransferIcon } from "../../../ui/icons";
+import { BranchIcon, EndIcon, KeypadIcon, SetIcon } from "./icons";
 import { type Exit, type FlowKind, type FlowNode, summaryOf } from "./model";
 
 const ICONS = {

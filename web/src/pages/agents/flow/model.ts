@@ -104,14 +104,11 @@ export function exitsOf(node: FlowNode): Exit[] {
 
 /** The step with one of its ways out led elsewhere; `""`: nowhere. */
 export function withTarget(node: FlowNode, name: string, target: string): FlowNode {
-  if (node.kind === "branch" && name.startsWith("case:")) {
-    const at = Number(name.slice(5));
-    return { ...node, cases: node.cases.map((one, index) => (index === at ? { ...one, next: target } : one)) };
-  }
-  if (node.kind === "menu" && name.startsWith("case:")) {
-    const at = Number(name.slice(5));
-    return { ...node, choices: node.choices.map((one, index) => (index === at ? { ...one, next: target } : one)) };
-  }
+  const at = name.startsWith("case:") ? Number(name.slice(5)) : -1;
+  const led = <Way extends { next: string }>(ways: Way[]) =>
+    ways.map((one, index) => (index === at ? { ...one, next: target } : one));
+  if (node.kind === "branch" && at >= 0) return { ...node, cases: led(node.cases) };
+  if (node.kind === "menu" && at >= 0) return { ...node, choices: led(node.choices) };
   const known = exitsOf(node).find((one) => one.name === name);
   if (known === undefined) return node;
   if (target !== "" || !known.optional) return { ...node, [name]: target } as FlowNode;

@@ -1,8 +1,8 @@
 import type { FormEvent, ReactNode } from "react";
 import { t } from "../../i18n";
-import { Button } from "../../ui/kit/button";
-import { Dialog, DialogActions } from "../../ui/kit/dialog";
 import { useAction } from "./action";
+import { Button } from "./button";
+import { Dialog, DialogActions } from "./dialog";
 
 interface FormDialogProps {
   title: string;
@@ -12,6 +12,8 @@ interface FormDialogProps {
   action?: string;
   /** Something is missing that the fields themselves do not ask for. */
   incomplete?: boolean;
+  /** A button beside the action that closes the dialog as the cross does. */
+  cancel?: boolean;
   /** The dialog stays, with what was typed, when this fails. */
   submit: () => Promise<unknown>;
   onClose: () => void;
@@ -25,6 +27,7 @@ export function FormDialog({
   wide = false,
   action = t("shell.save"),
   incomplete = false,
+  cancel = false,
   submit,
   onClose,
   children,
@@ -39,6 +42,7 @@ export function FormDialog({
       <form onSubmit={send} className="flex flex-col gap-4">
         {children}
         <DialogActions>
+          {cancel && <Button onClick={onClose}>{t("shell.cancel")}</Button>}
           <Button type="submit" tone="primary" busy={busy} disabled={incomplete}>
             {action}
           </Button>

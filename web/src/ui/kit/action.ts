@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { toastProblem } from "../../ui/kit/toast";
+import { toastProblem } from "./toast";
 
 /** Something that a button does: busy meanwhile, and a problem is said. Resolves to whether it worked. */
 export function useAction(): { busy: boolean; run: (work: () => Promise<unknown>) => Promise<boolean> } {
