@@ -64,8 +64,6 @@ pub const WRITES_GATHERED_MAX: usize = 8_192;
 /// Pages of an embedded database's log (32 MiB) after which they are moved into the database: what many calls write again and again
 /// in between is moved once.
 pub const SQLITE_LOG_PAGES: u32 = 8_192;
-/// What the one connection that writes to an embedded database remembers of its pages.
-pub const SQLITE_CACHE_KIB: u32 = 8_192;
 /// Connections of an embedded database that only read.
 pub const SQLITE_READERS_MAX: u32 = 4;
 /// Live events buffered per listener; a slower listener loses the oldest.

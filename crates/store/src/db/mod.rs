@@ -254,14 +254,19 @@ impl Tx {
 }
 
 /// Runs database work under the deadline of a statement.
-async fn within<T>(work: impl Future<Output = Answer<T>> + Send) -> Answer<T> {
-    before(Instant::now() + Duration::from_millis(limits::STATEMENT_MS_MAX), work).await
+fn within<T>(work: impl Future<Output = Answer<T>> + Send) -> impl Future<Output = Answer<T>> + Send {
+    before(Instant::now() + Duration::from_millis(limits::STATEMENT_MS_MAX), work)
 }
 
-async fn before<T>(until: Instant, work: impl Future<Output = Answer<T>> + Send) -> Answer<T> {
-    match timeout_at(until, work).await {
-        Ok(answer) => answer,
-        Err(_) => Err(StoreError::Unavailable("no answer in time".into())),
+/// The work gets a place of its own before anybody waits for it: what a driver needs for a statement takes kilobytes, and whoever
+/// runs statements of two engines in turn would hold room for each of them, however long it waits for something else.
+fn before<T>(until: Instant, work: impl Future<Output = Answer<T>> + Send) -> impl Future<Output = Answer<T>> + Send {
+    let work = Box::pin(work);
+    async move {
+        match timeout_at(until, work).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::Unavailable("no answer in time".into())),
+        }
     }
 }
 

@@ -98,9 +98,7 @@ impl Sqlite {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
-        // Negative: so many KiB instead of pages.
-        let remembering = connect.clone().pragma("cache_size", format!("-{}", limits::SQLITE_CACHE_KIB));
-        let writer = first_connection(pool().max_connections(1), &remembering).await?;
+        let writer = first_connection(pool().max_connections(1), &connect).await?;
         // Not under the statement deadline: a migration of a large file takes as long as it takes, before any call.
         let before = schema_version(&writer).await?;
         migrate::sqlite(&writer).await?;
