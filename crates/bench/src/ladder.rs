@@ -105,6 +105,9 @@ pub async fn measure(options: &Options, program: &Path, json: Option<&Path>) -> 
     if options.on_device {
         return on_device::measure(options.steps_or(&STEPS_ON_DEVICE), options.secs, program, json).await;
     }
+    if options.pipecat > 0 {
+        pipecat::is_there(&options.python)?;
+    }
     let core = (!options.unpinned).then_some(SERVER_CORE);
     if core.is_some() {
         pin_self(WORLD_CORE)?;

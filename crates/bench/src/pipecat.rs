@@ -17,6 +17,17 @@ pub struct Services<'a> {
     pub phone: &'a TwilioTwin,
 }
 
+/// An error that says how to get it where it is missing: better before anything is measured than in the middle.
+pub fn is_there(python: &Path) -> anyhow::Result<()> {
+    if python.is_file() {
+        return Ok(());
+    }
+    bail!(
+        "{} is not there; `sh fixtures/bench/setup-pipecat.sh` makes it, in the folder of the repository",
+        python.display()
+    )
+}
+
 /// Starts this many, all on this core if one is given.
 pub async fn start(
     python: &Path,
@@ -25,12 +36,7 @@ pub async fn start(
     greeting: &str,
     core: Option<u32>,
 ) -> anyhow::Result<Vec<Server>> {
-    if !python.is_file() {
-        bail!(
-            "{} is not there; `fixtures/bench/setup-pipecat.sh` makes it (or give --without-pipecat)",
-            python.display()
-        );
-    }
+    is_there(python)?;
     std::fs::create_dir_all(LOG_DIR)?;
     let mut bots = Vec::new();
     for number in 0..count {

@@ -97,6 +97,9 @@ pub async fn measure(options: &Options, program: &Path) -> anyhow::Result<ExitCo
     if plans.is_empty() {
         bail!("nothing of the script is selected");
     }
+    if !options.without_pipecat {
+        pipecat::is_there(&options.python)?;
+    }
     eprintln!("{} calls are prepared", plans.len());
     let mut studio = Studio::open(&options.cache)?;
     let voice = Arc::new(studio.agent_voice(&script)?);
