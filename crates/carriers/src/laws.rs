@@ -612,7 +612,7 @@ pub(crate) mod subjects {
 
     pub(crate) fn sip() -> MediaSubject {
         MediaSubject {
-            start: || vec![crate::sip::start(Some("t-1"), "abc")],
+            start: || vec![crate::sip::start(Some("t-1"), "abc", 8_000)],
             audio: |pcm| Wire::Binary(crate::sip::bytes(pcm)),
             heard: <[i16]>::to_vec,
             echo: |wire| match crate::sip::told(wire) {

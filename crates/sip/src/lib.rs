@@ -26,6 +26,7 @@ mod probe;
 mod registrar;
 mod session;
 mod srtp;
+mod voice;
 
 pub use config::{Config, Listen, Transport, Trunk};
 pub use dial::{DialError, DialPlan};
