@@ -43,7 +43,9 @@ impl<M: Manner> Dialect for Words<M> {
                 let (from_platform, to_platform) = (M::CODEC, M::CODEC);
                 let rate_hz = match words.next().flatten() {
                     None => Self::RATE_HZ,
-                    Some(rate) => RATES_HZ.into_iter().find(|one| rate.parse() == Ok(*one)).ok_or(NOT_OF_THE_PROTOCOL)?,
+                    Some(rate) => {
+                        RATES_HZ.into_iter().find(|one| rate.parse() == Ok(*one)).ok_or(NOT_OF_THE_PROTOCOL)?
+                    }
                 };
                 Ok(Heard::Start(Box::new(Opening { start, from_platform, to_platform, rate_hz })))
             }

@@ -26,6 +26,8 @@ mod probe;
 mod registrar;
 mod session;
 mod srtp;
+#[doc(hidden)]
+pub mod trial;
 mod voice;
 
 pub use config::{Config, Listen, Transport, Trunk};

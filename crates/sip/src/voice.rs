@@ -13,7 +13,8 @@ const PIECE_SAMPLES: usize = 80;
 const PIECES_MAX: usize = 20;
 
 /// See the module.
-pub(crate) struct Voice {
+#[derive(Debug)]
+pub struct Voice {
     codec: Codec,
     line_hz: u32,
     sending: Sending,
@@ -25,12 +26,14 @@ pub(crate) struct Voice {
     pcm: Vec<i16>,
 }
 
+#[derive(Debug)]
 enum Sending {
     G711(Law),
     G722(Box<g722::Encoder>),
     Opus(Box<opus::Encoder>),
 }
 
+#[derive(Debug)]
 enum Receiving {
     G711(Box<JitterBuffer>),
     G722(Box<g722::Receiver>),
@@ -39,7 +42,7 @@ enum Receiving {
 
 impl Voice {
     /// `None` where the library of a codec refuses its rate, which it does not.
-    pub(crate) fn new(codec: Codec, line_hz: u32) -> Option<Self> {
+    pub fn new(codec: Codec, line_hz: u32) -> Option<Self> {
         let rate_hz = codec.rate_hz();
         let (sending, receiving) = match codec {
             Codec::Pcmu => (Sending::G711(Law::Ulaw), Receiving::g711()),
@@ -64,7 +67,7 @@ impl Voice {
     }
 
     /// The line has this rate from now on.
-    pub(crate) fn attach(&mut self, line_hz: u32) {
+    pub fn attach(&mut self, line_hz: u32) {
         self.line_hz = line_hz;
         let rate_hz = self.codec.rate_hz();
         let both = || Resampler::new(rate_hz, line_hz).ok().zip(Resampler::new(line_hz, rate_hz).ok());
@@ -72,7 +75,7 @@ impl Voice {
     }
 
     /// Speaks this codec from now on, on the same line.
-    pub(crate) fn change(&mut self, codec: Codec) {
+    pub fn change(&mut self, codec: Codec) {
         // The two laws are one telephone; what waits of the one is not dropped for the other.
         match (&mut self.sending, codec) {
             (Sending::G711(law), Codec::Pcmu) => *law = Law::Ulaw,
@@ -88,17 +91,18 @@ impl Voice {
         self.codec = codec;
     }
 
-    pub(crate) fn codec(&self) -> Codec {
+    /// What is spoken.
+    pub fn codec(&self) -> Codec {
         self.codec
     }
 
     /// Steps of the clock per packet of ours.
-    pub(crate) fn clock_per_packet(&self) -> u32 {
+    pub fn clock_per_packet(&self) -> u32 {
         self.codec.clock_hz() / 1_000 * PACKET_MS
     }
 
     /// Takes a packet that arrived, of the agreed codec or of the law that its number means.
-    pub(crate) fn insert(&mut self, now_ms: u64, header: Header, law: Option<Law>, payload: &[u8]) {
+    pub fn insert(&mut self, now_ms: u64, header: Header, law: Option<Law>, payload: &[u8]) {
         match (&mut self.receiving, law) {
             (Receiving::G711(jitter), Some(law)) => {
                 self.pcm.clear();
@@ -114,7 +118,7 @@ impl Voice {
     }
 
     /// Appends the next frame for the line.
-    pub(crate) fn pull(&mut self, now_ms: u64, out: &mut Vec<i16>) {
+    pub fn pull(&mut self, now_ms: u64, out: &mut Vec<i16>) {
         self.pcm.clear();
         self.pcm.resize(ms_to_samples(u64::from(PACKET_MS), self.codec.rate_hz()) as usize, 0);
         match &mut self.receiving {
@@ -139,7 +143,7 @@ impl Voice {
     }
 
     /// Appends the payload of a packet with a frame of the line.
-    pub(crate) fn encode(&mut self, frame: &[i16], out: &mut Vec<u8>) {
+    pub fn encode(&mut self, frame: &[i16], out: &mut Vec<u8>) {
         self.pcm.clear();
         let pcm = match &mut self.conversion {
             Some(both) => {
@@ -162,14 +166,14 @@ impl Voice {
     }
 
     /// The other end loses this share of our packets.
-    pub(crate) fn expect_loss(&mut self, percent: f64) {
+    pub fn expect_loss(&mut self, percent: f64) {
         if let Sending::Opus(encoder) = &mut self.sending {
             encoder.expect_loss(percent.clamp(0.0, 100.0) as u8);
         }
     }
 
     /// What happened so far, in frames of any length. What redundancy brought back is no concealment.
-    pub(crate) fn stats(&self) -> JitterStats {
+    pub fn stats(&self) -> JitterStats {
         let now = match &self.receiving {
             Receiving::G711(jitter) => jitter.stats(),
             Receiving::G722(receiver) => receiver.stats(),

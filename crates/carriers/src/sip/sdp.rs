@@ -437,7 +437,7 @@ pub fn offer(local: &Local) -> String {
     let mut out = head(local);
     let is_needed = |(_, clock_hz): &(u8, u32)| local.codecs.iter().any(|codec| codec.clock_hz() == *clock_hz);
     let events: Vec<(u8, u32)> = EVENT_PAYLOAD_TYPES.into_iter().filter(is_needed).collect();
-    stream(&mut out, local, profile, (&numbers, &events), local.flow, crypto.as_ref());
+    stream(&mut out, local, profile, Formats { codecs: &numbers, events: &events }, local.flow, crypto.as_ref());
     out
 }
 
@@ -466,7 +466,14 @@ pub fn answer(offer: &Description, local: &Local) -> Result<(String, Agreed), Sd
     for (index, (kind, profile, formats)) in offer.streams.iter().enumerate() {
         if index == offer.index {
             let ours = keys.as_ref().map(|(ours, _)| ours);
-            stream(&mut out, local, profile, (&[(codec, number)], events.as_slice()), flow, ours);
+            stream(
+                &mut out,
+                local,
+                profile,
+                Formats { codecs: &[(codec, number)], events: events.as_slice() },
+                flow,
+                ours,
+            );
         } else {
             let _ = write!(out, "m={kind} 0 {profile} {formats}\r\n");
         }
@@ -536,11 +543,17 @@ fn head(local: &Local) -> String {
     format!("v=0\r\no=- {session} {version} IN {kind} {ip}\r\ns=-\r\nc=IN {kind} {ip}\r\nt=0 0\r\n")
 }
 
+/// What a stream may carry, with numbers.
+struct Formats<'a> {
+    codecs: &'a [(Codec, u8)],
+    events: &'a [(u8, u32)],
+}
+
 fn stream(
     out: &mut String,
     local: &Local,
     profile: &str,
-    (codecs, events): (&[(Codec, u8)], &[(u8, u32)]),
+    Formats { codecs, events }: Formats<'_>,
     flow: Flow,
     crypto: Option<&Crypto>,
 ) {

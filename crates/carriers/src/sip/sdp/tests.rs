@@ -29,7 +29,10 @@ const PHONE: &str = "m=audio 5004 RTP/AVP 9 8 0 96\r\na=rtpmap:9 G722/8000\r\na=
 #[test]
 fn the_first_codec_of_the_offer_that_we_speak_is_chosen_under_its_own_number() {
     let (answer, agreed) = answer(&described(PHONE), &local()).unwrap();
-    assert_eq!((agreed.codec, agreed.payload_types, agreed.events), (Codec::G722, (9, 9), Some(Events { sent: 96, heard: 96, clock_hz: 8_000 })));
+    assert_eq!(
+        (agreed.codec, agreed.payload_types, agreed.events),
+        (Codec::G722, (9, 9), Some(Events { sent: 96, heard: 96, clock_hz: 8_000 }))
+    );
     assert_eq!(
         (agreed.address, agreed.reports),
         ("198.51.100.1:5004".parse().unwrap(), "198.51.100.1:5005".parse().unwrap())
@@ -55,7 +58,10 @@ fn opus_is_answered_under_its_own_number_and_keys_share_its_clock() {
     let lines = "m=audio 5004 RTP/AVP 96 0 101 102\r\na=rtpmap:96 OPUS/48000/2\r\na=fmtp:96 useinbandfec=1\r\n\
                  a=rtpmap:101 telephone-event/8000\r\na=rtpmap:102 telephone-event/48000\r\n";
     let (text, agreed) = answer(&described(lines), &local()).unwrap();
-    assert!(text.contains("m=audio 40000 RTP/AVP 96 102\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:96 minptime=20;"), "{text}");
+    assert!(
+        text.contains("m=audio 40000 RTP/AVP 96 102\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:96 minptime=20;"),
+        "{text}"
+    );
     assert!(text.contains("useinbandfec=1\r\na=rtpmap:102 telephone-event/48000\r\n"), "{text}");
     let events = Events { sent: 102, heard: 102, clock_hz: 48_000 };
     assert_eq!((agreed.codec, agreed.payload_types, agreed.events), (Codec::Opus, (96, 96), Some(events)));
