@@ -9,6 +9,7 @@
 mod api;
 mod browser;
 mod check;
+mod fuzz;
 mod instructions;
 mod new_provider;
 mod run;
@@ -49,6 +50,9 @@ enum Command {
     Bench(Rest),
     /// Count the instructions of a frame, a message and a call, and compare them with the known counts.
     Instructions(instructions::Options),
+    /// Feed mutated bytes to what strangers can reach: messages of SIP, session descriptions, packets of audio,
+    /// datagrams for browsers, and the messages of every media socket.
+    Fuzz(fuzz::Options),
     /// Play a call for every way in which a provider, a tool or the platform can fail, and write docs/faults.md.
     Faults,
     /// Pull the on-device models, or pass other arguments to `frontdesk models`.
@@ -109,6 +113,7 @@ fn dispatch(command: Command) -> Result<()> {
             shell::cargo(&root, &["run", "--quiet", "--locked", "--release", "-p", "bench", "--"]).args(rest.args).run()
         }
         Command::Instructions(options) => instructions::run(&root, &options),
+        Command::Fuzz(options) => fuzz::run(&root, &options),
         Command::Faults => shell::cargo(&root, &["test", "--quiet", "--locked", "-p", "frontdesk", "--test", "it"])
             .args(["no_single_fault", "--", "--nocapture"])
             .env("FRONTDESK_FAULTS_TABLE", root.join("docs/faults.md"))

@@ -97,7 +97,7 @@ fn all(root: &Path, steps: &mut Steps, closing: &mut Vec<String>) -> Result<()> 
 }
 
 /// What tests run for real, with the Debian package that holds each.
-const TEST_PROGRAMS: [(&str, &str); 9] = [
+const TEST_PROGRAMS: [(&str, &str); 10] = [
     ("cc", "build-essential"),
     ("cmake", "cmake"),
     ("python3", "python3"),
@@ -106,13 +106,14 @@ const TEST_PROGRAMS: [(&str, &str); 9] = [
     ("initdb", "postgresql"),
     ("valgrind", "valgrind"),
     ("sipp", "sip-tester"),
+    ("baresip", "baresip-core"),
     ("tesseract", "tesseract-ocr"),
 ];
 
 fn set_up(root: &Path, steps: &mut Steps) -> Result<()> {
     steps.step(
         "tools",
-        "a C compiler, cmake, Python, a browser, servers of Redis and PostgreSQL, a SIP caller, what reads pictures",
+        "a C compiler, cmake, Python, a browser, servers of Redis and PostgreSQL, SIP callers, what reads pictures",
         || setup::programs(root, &TEST_PROGRAMS),
     )?;
     steps.step("conformance packages", "the vendors' own clients judge our codecs and twins", || {

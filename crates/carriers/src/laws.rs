@@ -97,6 +97,22 @@ pub(crate) fn script(subject: &MediaSubject) -> Vec<Wire> {
     wires
 }
 
+/// The fixture that the fuzzer mutates holds the same: a message a line, a binary one in hexadecimal digits.
+pub(crate) fn its_conversation_is_what_the_fuzzer_begins_with(name: &str, subject: &MediaSubject) {
+    let line = |wire: &Wire| match wire {
+        Wire::Text(text) => format!("{text}\n"),
+        Wire::Binary(bytes) => format!("0x{}\n", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        other => panic!("no message of a platform: {other:?}"),
+    };
+    let said: String = script(subject).iter().map(line).collect();
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../fixtures/fuzz/media/{name}.txt"));
+    if std::env::var("FRONTDESK_GOLDEN").is_ok_and(|wish| wish == "write") {
+        std::fs::write(&file, &said).expect("written");
+    }
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(kept == said, "write it anew: FRONTDESK_GOLDEN=write cargo test -p carriers fuzzer_begins_with");
+}
+
 /// Whatever one end sends, the other neither panics nor goes on after it closed.
 pub(crate) fn survives(media: &mut dyn MediaProtocol, wires: &[Wire]) {
     for (index, wire) in wires.iter().enumerate() {
@@ -199,6 +215,11 @@ macro_rules! media_laws {
             laws::opened(&mut line, &subject);
             let sink = laws::feed(&mut line, &[laws::too_long(&(subject.audio)(&[0; 160]))]);
             assert_eq!(laws::violations(&sink), [1009]);
+        }
+
+        #[test]
+        fn its_conversation_is_what_the_fuzzer_begins_with() {
+            laws::its_conversation_is_what_the_fuzzer_begins_with(stringify!($name), &subject());
         }
 
         #[test]
@@ -612,7 +633,7 @@ pub(crate) mod subjects {
 
     pub(crate) fn sip() -> MediaSubject {
         MediaSubject {
-            start: || vec![crate::sip::start(Some("t-1"), "abc")],
+            start: || vec![crate::sip::start(Some("t-1"), "abc", 8_000)],
             audio: |pcm| Wire::Binary(crate::sip::bytes(pcm)),
             heard: <[i16]>::to_vec,
             echo: |wire| match crate::sip::told(wire) {

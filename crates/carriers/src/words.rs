@@ -9,6 +9,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+/// What a line can have: that of the telephone, and that of wideband speech.
+const RATES_HZ: [u32; 2] = [8_000, 16_000];
+
 /// What one carrier has of its own.
 pub(crate) trait Manner: fmt::Debug + Default + Send {
     /// Both ways.
@@ -17,7 +20,7 @@ pub(crate) trait Manner: fmt::Debug + Default + Send {
     const HAS_PAGE: bool;
     /// Whether the other end presses keys.
     const TAKES_KEYS: bool = false;
-    /// Reads the arguments of `start`; an absent one is written as `-`.
+    /// Reads the arguments of `start`; an absent one is written as `-`. What it leaves is the rate, where that is not 8 kHz.
     fn start(arguments: &mut dyn Iterator<Item = Option<String>>) -> MediaStart;
 }
 
@@ -35,9 +38,16 @@ impl<M: Manner> Dialect for Words<M> {
         match word {
             "start" => {
                 let words = argument.split(' ').map(|word| (word != "-" && !word.is_empty()).then(|| word.to_owned()));
-                let start = M::start(&mut words.into_iter());
+                let mut words = words.into_iter();
+                let start = M::start(&mut words);
                 let (from_platform, to_platform) = (M::CODEC, M::CODEC);
-                Ok(Heard::Start(Box::new(Opening { start, from_platform, to_platform, rate_hz: Self::RATE_HZ })))
+                let rate_hz = match words.next().flatten() {
+                    None => Self::RATE_HZ,
+                    Some(rate) => {
+                        RATES_HZ.into_iter().find(|one| rate.parse() == Ok(*one)).ok_or(NOT_OF_THE_PROTOCOL)?
+                    }
+                };
+                Ok(Heard::Start(Box::new(Opening { start, from_platform, to_platform, rate_hz })))
             }
             "mark" | "dtmf" if argument.is_empty() => Err(WITHOUT_CONTENTS),
             "mark" => Ok(Heard::Mark(Cow::Borrowed(argument))),

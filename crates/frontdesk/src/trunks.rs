@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use base::{ErrorClass, Failure, PhoneNumber, Pii, Secret};
 use carriers::protocol::{Answer, DialAttempt, DialReply, InboundCall};
 use carriers::registry;
-use carriers::sip::sdp::{Codec, Protection};
+use carriers::sip::sdp::{Codec, Preference, Protection};
 use runtime::Node;
 use runtime::lines::Lines;
 use runtime::socket::WireSocket;
@@ -70,7 +70,7 @@ pub struct TrunkConfig {
     /// Whether audio is protected: `never`, `allowed` or `required`.
     #[serde(default = "allowed")]
     pub srtp: String,
-    /// `pcmu` and `pcma`, best first.
+    /// `opus`, `g722`, `pcmu` and `pcma`, best first; all, in the order of whoever calls, when absent.
     #[serde(default)]
     pub codecs: Vec<String>,
     /// The number that was called when the trunk does not say one, but a name or an extension.
@@ -164,7 +164,7 @@ impl TrunkConfig {
         });
         let codecs = self.codecs.iter().map(|text| {
             let codec = Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(text));
-            codec.ok_or_else(|| at(format!("{text} is no codec: pcmu and pcma are")))
+            codec.ok_or_else(|| at(format!("{text} is no codec: opus, g722, pcmu and pcma are")))
         });
         let codecs: Vec<Codec> = codecs.collect::<Result<_, _>>()?;
         Ok(Trunk {
@@ -177,6 +177,7 @@ impl TrunkConfig {
             is_probed: self.probe,
             allowed: allowed.collect::<Result<_, _>>()?,
             protection,
+            preference: if codecs.is_empty() { Preference::Theirs } else { Preference::Ours },
             codecs: if codecs.is_empty() { Codec::ALL.to_vec() } else { codecs },
         })
     }
@@ -378,7 +379,8 @@ mod tests {
         let config = config.expect("well formed").expect("switched on");
         let trunk = &config.trunks[0];
         assert_eq!(trunk.password.as_ref().map(|word| word.expose().as_str()), Some("secret"));
-        assert_eq!((trunk.allowed.len(), trunk.codecs.len(), trunk.protection), (2, 2, Protection::Allowed));
+        assert_eq!((trunk.allowed.len(), trunk.codecs.len(), trunk.protection), (2, 4, Protection::Allowed));
+        assert_eq!(trunk.preference, Preference::Theirs);
     }
 
     #[test]
@@ -386,7 +388,7 @@ mod tests {
         for (line, why) in [
             ("srtp = \"maybe\"", "sip.trunks.main: srtp is never, allowed or required"),
             ("allowed = [\"here\"]", "sip.trunks.main: here is no network"),
-            ("codecs = [\"opus\"]", "sip.trunks.main: opus is no codec"),
+            ("codecs = [\"speex\"]", "sip.trunks.main: speex is no codec"),
             ("register = true", "needs a user and a password"),
             ("transport = \"tcp\"", "nothing listens with the transport of the trunk main"),
             ("srtp = \"required\"", "needs TLS to protect audio"),

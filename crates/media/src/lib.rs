@@ -21,6 +21,7 @@ pub mod dtmf;
 pub mod echo;
 pub mod framer;
 pub mod g711;
+pub mod g722;
 pub mod gain;
 pub mod jitter;
 pub mod l16;

@@ -4,7 +4,7 @@
 //! calls were. `sipp 127.0.0.1:5070 -sf fixtures/sipp/call.xml -i 127.0.0.1 -mi 127.0.0.1 -rtp_echo -r 50 -d 10000 -m 1000` calls.
 
 use base::wire::Wire;
-use carriers::sip::sdp::{Codec, Protection};
+use carriers::sip::sdp::{Codec, Preference, Protection};
 use sip::{Config, Endpoint, Front, Invite, Line, Listen, Next, Report, Transport, Trunk, Verdict};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -63,6 +63,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         allowed: vec!["127.0.0.0/8".parse()?],
         protection: Protection::Allowed,
         codecs: Codec::ALL.to_vec(),
+        preference: Preference::Theirs,
     };
     let config = Config {
         listen: vec![Listen { transport: Transport::Udp, address }],

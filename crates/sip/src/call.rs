@@ -8,7 +8,6 @@ use crate::leg::{Leg, LineEnd, Noticed, Order};
 use crate::message::{self, header};
 use crate::session::{Expires, Session};
 use base::{Secret, limits};
-use carriers::sip as framing;
 use carriers::sip::sdp::{self, Agreed, Description, Flow, Key, Local, SdpError};
 use model::call::CallState;
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHandle};
@@ -299,8 +298,8 @@ impl Call {
     async fn connect(&self, token: &str) {
         let (to_host, from_leg) = mpsc::channel(limits::SIP_LINE_MESSAGES_MAX);
         let (to_leg, from_host) = mpsc::channel(limits::SIP_LINE_MESSAGES_MAX);
-        let _ = to_host.try_send(framing::start(Some(token), &self.call_ref)); // An empty queue takes it.
-        let attach = Order::Attach(Box::new(LineEnd { to_host, from_host }));
+        let (token, call_ref) = (token.to_owned(), self.call_ref.clone());
+        let attach = Order::Attach(Box::new(LineEnd { token, call_ref, to_host, from_host }));
         if self.leg.orders.send(attach).await.is_err() {
             return;
         }
@@ -553,6 +552,7 @@ pub(crate) fn open(
         session: u64::from_be_bytes(session.try_into().ok()?) >> 2,
         version: 1,
         codecs: trunk.codecs.clone(),
+        preference: trunk.preference,
         protection: trunk.protection,
         key: Key(Secret::new(key.to_vec())),
         flow: Flow::Both,

@@ -1,7 +1,7 @@
 //! What an endpoint is configured with. Plain values; whoever reads files makes them.
 
 use base::Secret;
-use carriers::sip::sdp::{Codec, Protection};
+use carriers::sip::sdp::{Codec, Preference, Protection};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -58,6 +58,8 @@ pub struct Trunk {
     pub protection: Protection,
     /// What is spoken, best first.
     pub codecs: Vec<Codec>,
+    /// Whether that order decides, or the one of whoever calls.
+    pub preference: Preference,
 }
 
 /// Everything.

@@ -99,7 +99,7 @@ pub(crate) struct Asked {
     pub(crate) takes_updates: bool,
 }
 
-struct Refusal(StatusCode, Vec<Header>);
+pub(crate) struct Refusal(StatusCode, Vec<Header>);
 
 impl From<StatusCode> for Refusal {
     fn from(status: StatusCode) -> Self {
@@ -163,7 +163,7 @@ fn ask(shared: &Shared, request: &Request, source: Option<IpAddr>) -> Result<Ask
     })
 }
 
-fn offer_of(request: &Request) -> Result<Option<Description>, Refusal> {
+pub(crate) fn offer_of(request: &Request) -> Result<Option<Description>, Refusal> {
     if request.body.is_empty() {
         return Ok(None);
     }
@@ -178,7 +178,7 @@ fn offer_of(request: &Request) -> Result<Option<Description>, Refusal> {
     }
 }
 
-fn invite_of(request: &Request, trunk: &str, source: IpAddr) -> Result<Invite, Refusal> {
+pub(crate) fn invite_of(request: &Request, trunk: &str, source: IpAddr) -> Result<Invite, Refusal> {
     let call_ref = request.call_id_header().map_err(|_| StatusCode::BadRequest)?.value().trim().to_owned();
     // It becomes a word of the line's first message and a key of rows.
     let is_plain =

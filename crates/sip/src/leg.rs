@@ -5,11 +5,11 @@
 
 use crate::front::Quality;
 use crate::srtp::Protected;
+use crate::voice::Voice;
 use base::limits;
 use base::wire::Wire;
 use carriers::sip::sdp::{Agreed, Codec, PACKET_MS};
-use carriers::sip::{self as framing, RATE_HZ, Told};
-use media::jitter::{JitterBuffer, JitterConfig};
+use carriers::sip::{self as framing, Told};
 use media::rtp::{self, Header, KeyReceiver, KeySender, Latch, Packet, Reception, quality, rtcp};
 use media::{Law, ms_to_samples};
 use std::collections::VecDeque;
@@ -21,11 +21,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 const FRAME: Duration = Duration::from_millis(PACKET_MS as u64);
-const FRAME_SAMPLES: usize = (RATE_HZ / 1_000 * PACKET_MS) as usize;
-/// Packets are any multiple of 10 ms long; the jitter buffer holds pieces of that.
-const PIECE_SAMPLES: usize = FRAME_SAMPLES / 2;
-/// A packet of more than this is no phone's.
-const PIECES_MAX: usize = 20;
+/// Before anything is agreed on.
+const LINE_HZ: u32 = Codec::Pcmu.rate_hz();
 /// Behind the clock by more than this, frames are left out instead of sent in a burst.
 const BEHIND_MAX: Duration = Duration::from_millis(200);
 const REPORT_EVERY_FRAMES: u64 = 5_000 / PACKET_MS as u64;
@@ -56,6 +53,9 @@ pub(crate) enum Noticed {
 
 /// Our end of a line.
 pub(crate) struct LineEnd {
+    /// What it begins with.
+    pub(crate) token: String,
+    pub(crate) call_ref: String,
     pub(crate) to_host: mpsc::Sender<Wire>,
     pub(crate) from_host: mpsc::Receiver<Wire>,
 }
@@ -104,7 +104,7 @@ struct Work {
     began: Instant,
     playing: Playing,
     keys: (KeySender, KeyReceiver),
-    jitter: JitterBuffer,
+    voice: Option<Voice>,
     reception: Reception,
     header: Header,
     counted: Counted,
@@ -133,8 +133,9 @@ struct Buffers {
 }
 
 /// What the host wants heard.
-#[derive(Default)]
 struct Playing {
+    /// Samples per second of the line.
+    rate_hz: u32,
     samples: VecDeque<i16>,
     /// Samples queued since the beginning, and which marks stand where.
     queued: u64,
@@ -142,8 +143,16 @@ struct Playing {
 }
 
 impl Playing {
+    fn new(rate_hz: u32) -> Self {
+        Self { rate_hz, samples: VecDeque::new(), queued: 0, marks: VecDeque::new() }
+    }
+
     fn is_full(&self) -> bool {
-        self.samples.len() as u64 >= ms_to_samples(limits::SIP_PLAYOUT_AHEAD_MS_MAX, RATE_HZ)
+        self.samples.len() as u64 >= ms_to_samples(limits::SIP_PLAYOUT_AHEAD_MS_MAX, self.rate_hz)
+    }
+
+    fn frame_samples(&self) -> usize {
+        ms_to_samples(u64::from(PACKET_MS), self.rate_hz) as usize
     }
 
     fn played(&self) -> u64 {
@@ -151,9 +160,10 @@ impl Playing {
     }
 
     fn take(&mut self, out: &mut Vec<i16>) {
-        let count = self.samples.len().min(FRAME_SAMPLES);
+        let frame = self.frame_samples();
+        let count = self.samples.len().min(frame);
         out.extend(self.samples.drain(..count));
-        out.resize(FRAME_SAMPLES, 0);
+        out.resize(frame, 0);
     }
 
     fn reached(&mut self) -> Option<String> {
@@ -173,7 +183,6 @@ impl Work {
         // A generator that fails leaves zeros: predictable numbers, and a call that works.
         let _ = aws_lc_rs::rand::fill(&mut random);
         let [s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = random;
-        let config = JitterConfig { frame_samples: PIECE_SAMPLES, ..JitterConfig::for_rate(RATE_HZ) };
         Self {
             audio,
             reports,
@@ -185,9 +194,9 @@ impl Work {
             latch: None,
             protected: None,
             began: Instant::now(),
-            playing: Playing::default(),
+            playing: Playing::new(LINE_HZ),
             keys: (KeySender::default(), KeyReceiver::default()),
-            jitter: JitterBuffer::new(config),
+            voice: None,
             reception: Reception::default(),
             header: Header {
                 marker: true,
@@ -218,7 +227,7 @@ impl Work {
                     next += FRAME;
                     let now = Instant::now();
                     while now.saturating_duration_since(next) > BEHIND_MAX {
-                        self.header.timestamp = self.header.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+                        self.header.timestamp = self.header.timestamp.wrapping_add(self.clock_per_packet());
                         metrics::counter!("frontdesk_sip_frames_left_out_total").increment(1);
                         next += FRAME;
                     }
@@ -248,10 +257,7 @@ impl Work {
                         }
                         self.agree(*agreed);
                     }
-                    Some(Order::Attach(line)) => {
-                        self.playing = Playing::default();
-                        self.line = Some(*line);
-                    }
+                    Some(Order::Attach(line)) => self.attach(*line),
                     Some(Order::Heard(key)) => self.tell(framing::key(key)),
                     Some(Order::Stop) | None => break,
                 },
@@ -273,8 +279,33 @@ impl Work {
             Some(latch) => latch.said(agreed.address),
             None => self.latch = Some(Latch::new(agreed.address)),
         }
+        match &mut self.voice {
+            Some(voice) => {
+                if voice.codec().clock_hz() != agreed.codec.clock_hz() {
+                    self.reception.retimed();
+                }
+                voice.change(agreed.codec);
+            }
+            None => self.voice = Voice::new(agreed.codec, agreed.codec.rate_hz()),
+        }
         self.heard_at = Instant::now();
         self.agreed = Some(agreed);
+    }
+
+    /// The line gets the rate of the codec and keeps it, whatever is agreed on later.
+    fn attach(&mut self, line: LineEnd) {
+        let rate_hz = self.voice.as_ref().map_or(LINE_HZ, |voice| voice.codec().rate_hz());
+        if let Some(voice) = &mut self.voice {
+            voice.attach(rate_hz);
+        }
+        self.playing = Playing::new(rate_hz);
+        let start = framing::start(Some(&line.token), &line.call_ref, rate_hz);
+        self.line = Some(line);
+        self.tell(start);
+    }
+
+    fn clock_per_packet(&self) -> u32 {
+        self.voice.as_ref().map_or(0, Voice::clock_per_packet)
     }
 
     /// Takes a message of the host.
@@ -308,7 +339,7 @@ impl Work {
                 self.keys.0.press(key);
             });
         } else {
-            let tones = media::dtmf::pressed(RATE_HZ, keys);
+            let tones = media::dtmf::pressed(self.playing.rate_hz, keys);
             self.playing.queued += tones.len() as u64;
             self.playing.samples.extend(tones);
         }
@@ -331,21 +362,21 @@ impl Work {
 
     /// What is due every 20 ms.
     fn frame(&mut self) {
-        let mut frame = [0; FRAME_SAMPLES];
+        self.buffers.pcm.clear();
         let now_ms = self.now_ms();
-        let (first, second) = frame.split_at_mut(PIECE_SAMPLES);
-        self.jitter.pull(now_ms, first);
-        self.jitter.pull(now_ms + u64::from(PACKET_MS / 2), second);
+        if let Some(voice) = &mut self.voice {
+            voice.pull(now_ms, &mut self.buffers.pcm);
+        }
         if self.line.is_some() {
             // Who does not hear us talks to somebody else, or is music.
             if self.agreed.as_ref().is_some_and(|agreed| !agreed.sends) {
-                frame = [0; FRAME_SAMPLES];
+                self.buffers.pcm.fill(0);
             }
-            self.tell(Wire::Binary(framing::bytes(&frame)));
+            self.tell(Wire::Binary(framing::bytes(&self.buffers.pcm)));
         }
         self.send_audio();
         self.echo_marks();
-        self.header.timestamp = self.header.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        self.header.timestamp = self.header.timestamp.wrapping_add(self.clock_per_packet());
         self.counted.frames += 1;
         if self.counted.frames.is_multiple_of(REPORT_EVERY_FRAMES) {
             self.send_report(false);
@@ -364,7 +395,7 @@ impl Work {
     }
 
     fn send_audio(&mut self) {
-        let Some(agreed) = &self.agreed else { return };
+        let (Some(agreed), Some(voice)) = (&self.agreed, &mut self.voice) else { return };
         self.buffers.pcm.clear();
         self.playing.take(&mut self.buffers.pcm);
         if !agreed.sends {
@@ -372,10 +403,9 @@ impl Work {
             self.header.marker = true;
             return;
         }
-        let event = agreed.events.map(|(number, _)| number);
-        let key = event.and_then(|number| {
-            let packet = self.keys.0.frame(self.header.timestamp, FRAME_SAMPLES as u32)?;
-            Some((number, packet))
+        let key = agreed.events.and_then(|events| {
+            let packet = self.keys.0.frame(self.header.timestamp, events.clock_hz / 1_000 * PACKET_MS)?;
+            Some((events.sent, packet))
         });
         self.buffers.plain.clear();
         match key {
@@ -387,7 +417,7 @@ impl Work {
             None => {
                 let payload_type = agreed.payload_types.0;
                 Header { payload_type, ..self.header }.write(&mut self.buffers.plain);
-                law_of(agreed.codec).encode(&self.buffers.pcm, &mut self.buffers.plain);
+                voice.encode(&self.buffers.pcm, &mut self.buffers.plain);
             }
         }
         let payload_bytes = self.buffers.plain.len() - rtp::HEADER_BYTES;
@@ -426,9 +456,9 @@ impl Work {
         };
         let Some(packet) = Packet::parse(opened) else { return };
         let header = packet.header;
-        let is_event = agreed.events.is_some_and(|(_, number)| number == header.payload_type);
-        let law = law_of_number(agreed, header.payload_type);
-        if !is_event && law.is_none() {
+        let is_event = agreed.events.is_some_and(|events| events.heard == header.payload_type);
+        let codec = codec_of(agreed, header.payload_type);
+        if !is_event && codec.is_none() {
             return;
         }
         let now = self.began.elapsed();
@@ -436,30 +466,17 @@ impl Work {
             return;
         }
         self.heard_at = Instant::now();
-        let arrival = (now.as_micros() * u128::from(RATE_HZ) / 1_000_000) as u32;
+        let arrival = (now.as_micros() * u128::from(agreed.codec.clock_hz()) / 1_000_000) as u32;
         let key = is_event.then(|| self.keys.1.packet(header.ssrc, header.timestamp, packet.payload)).flatten();
-        if let Some(law) = law {
-            self.reception.packet(header.ssrc, header.sequence, header.timestamp, arrival);
-            self.buffers.pcm.clear();
-            law.decode(packet.payload, &mut self.buffers.pcm);
-            self.buffer(header, now.as_millis() as u64);
-        } else {
-            self.reception.untimed(header.ssrc, header.sequence);
+        match (codec, &mut self.voice) {
+            (Some(codec), Some(voice)) => {
+                self.reception.packet(header.ssrc, header.sequence, header.timestamp, arrival);
+                voice.insert(now.as_millis() as u64, header, law_of(codec), packet.payload);
+            }
+            _ => self.reception.untimed(header.ssrc, header.sequence),
         }
         if let Some(key) = key {
             self.tell(framing::key(key));
-        }
-    }
-
-    /// Puts a decoded packet into the jitter buffer, in pieces of 10 ms.
-    fn buffer(&mut self, header: Header, now_ms: u64) {
-        let pieces = (self.buffers.pcm.len() / PIECE_SAMPLES).min(PIECES_MAX);
-        let count = pieces as u16;
-        for (index, piece) in (0..count).zip(self.buffers.pcm.chunks_exact(PIECE_SAMPLES)) {
-            // Numbers of pieces follow from those of packets, and wrap with them.
-            let sequence = header.sequence.wrapping_mul(count).wrapping_add(index);
-            let timestamp = header.timestamp.wrapping_add(u32::from(index) * PIECE_SAMPLES as u32);
-            self.jitter.insert(now_ms, sequence, timestamp, piece);
         }
     }
 
@@ -478,11 +495,16 @@ impl Work {
         let ours = self.header.ssrc;
         let counted = &mut self.counted;
         let report_heard = &mut self.report_heard;
+        let voice = &mut self.voice;
         rtcp::parse(opened, |report| match report {
             rtcp::Report::Sender { info, .. } => *report_heard = Some((now, info.sent())),
             rtcp::Report::Heard(block) if block.ssrc == ours => {
                 counted.round_trip_ms = block.round_trip_ms(now).or(counted.round_trip_ms);
-                counted.far_loss_percent = Some(f64::from(block.fraction_lost) / 2.56);
+                let percent = f64::from(block.fraction_lost) / 2.56;
+                counted.far_loss_percent = Some(percent);
+                if let Some(voice) = voice {
+                    voice.expect_loss(percent);
+                }
             }
             rtcp::Report::Heard(_) | rtcp::Report::Goodbye => {}
         });
@@ -516,10 +538,11 @@ impl Work {
     }
 
     fn quality(&self) -> Quality {
-        let stats = self.jitter.stats();
+        let stats = self.voice.as_ref().map(Voice::stats).unwrap_or_default();
         let (expected, received) = (self.reception.expected(), self.reception.received());
         let lost = self.reception.lost();
-        let jitter_ms = self.reception.jitter() * 1_000.0 / f64::from(RATE_HZ);
+        let clock_hz = self.voice.as_ref().map_or(LINE_HZ, |voice| voice.codec().clock_hz());
+        let jitter_ms = self.reception.jitter() * 1_000.0 / f64::from(clock_hz);
         let mos = (expected > 0).then(|| {
             let gone = lost as f64 + stats.late as f64 / 2.0;
             let percent = (gone * 100.0 / expected as f64).min(100.0);
@@ -552,19 +575,23 @@ async fn hear(line: Option<&mut LineEnd>) -> Option<Wire> {
     }
 }
 
-fn law_of(codec: Codec) -> Law {
+/// The law of a codec that has one.
+fn law_of(codec: Codec) -> Option<Law> {
     match codec {
-        Codec::Pcmu => Law::Ulaw,
-        Codec::Pcma => Law::Alaw,
+        Codec::Pcmu => Some(Law::Ulaw),
+        Codec::Pcma => Some(Law::Alaw),
+        Codec::G722 | Codec::Opus => None,
     }
 }
 
-/// The law of a number: the agreed one, or one of the two that are everybody's (RFC 3551, 6): gateways change between them.
-fn law_of_number(agreed: &Agreed, number: u8) -> Option<Law> {
+/// The codec of a packet with this number: the agreed one, or, beside a law, the other law under the number that is
+/// everybody's (RFC 3551, 6): gateways change between the two.
+fn codec_of(agreed: &Agreed, number: u8) -> Option<Codec> {
     if number == agreed.payload_types.1 {
-        return Some(law_of(agreed.codec));
+        return Some(agreed.codec);
     }
-    Codec::ALL.into_iter().find(|codec| codec.payload_type() == number).map(law_of)
+    law_of(agreed.codec)?;
+    [Codec::Pcmu, Codec::Pcma].into_iter().find(|codec| codec.payload_type() == number)
 }
 
 fn ntp_now() -> u64 {

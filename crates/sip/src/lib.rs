@@ -26,6 +26,9 @@ mod probe;
 mod registrar;
 mod session;
 mod srtp;
+#[doc(hidden)]
+pub mod trial;
+mod voice;
 
 pub use config::{Config, Listen, Transport, Trunk};
 pub use dial::{DialError, DialPlan};

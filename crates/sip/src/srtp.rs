@@ -11,7 +11,7 @@ const REPLAY_WINDOW: usize = 128;
 const KEY_BYTES: usize = 16;
 
 /// One leg's keys. Both ways count packets beyond the 16 bits of their numbers, so the value lives as long as its keys.
-pub(crate) struct Protected {
+pub struct Protected {
     keys: (Crypto, Crypto),
     ours: Context,
     theirs: Context,
@@ -19,12 +19,12 @@ pub(crate) struct Protected {
 
 impl Protected {
     /// From our key and theirs. `None` when the library does not take them.
-    pub(crate) fn new(keys: &(Crypto, Crypto)) -> Option<Self> {
+    pub fn new(keys: &(Crypto, Crypto)) -> Option<Self> {
         Some(Self { keys: keys.clone(), ours: context(&keys.0)?, theirs: context(&keys.1)? })
     }
 
     /// Goes on with these keys. A key that stays goes on counting: the other side counts on, too.
-    pub(crate) fn agree(&mut self, keys: &(Crypto, Crypto)) {
+    pub fn agree(&mut self, keys: &(Crypto, Crypto)) {
         if self.keys.0 != keys.0
             && let Some(ours) = context(&keys.0)
         {
@@ -39,22 +39,22 @@ impl Protected {
     }
 
     /// Protects a packet of audio.
-    pub(crate) fn protect(&mut self, packet: &[u8], out: &mut Vec<u8>) -> bool {
+    pub fn protect(&mut self, packet: &[u8], out: &mut Vec<u8>) -> bool {
         keep(self.ours.encrypt_rtp(packet).ok(), out)
     }
 
     /// Opens one. `false` when it is forged, repeated or cut short.
-    pub(crate) fn open(&mut self, packet: &[u8], out: &mut Vec<u8>) -> bool {
+    pub fn open(&mut self, packet: &[u8], out: &mut Vec<u8>) -> bool {
         keep(self.theirs.decrypt_rtp(packet).ok(), out)
     }
 
     /// Protects a report.
-    pub(crate) fn protect_report(&mut self, packet: &[u8], out: &mut Vec<u8>) -> bool {
+    pub fn protect_report(&mut self, packet: &[u8], out: &mut Vec<u8>) -> bool {
         keep(self.ours.encrypt_rtcp(packet).ok(), out)
     }
 
     /// Opens one.
-    pub(crate) fn open_report(&mut self, packet: &[u8], out: &mut Vec<u8>) -> bool {
+    pub fn open_report(&mut self, packet: &[u8], out: &mut Vec<u8>) -> bool {
         keep(self.theirs.decrypt_rtcp(packet).ok(), out)
     }
 }

@@ -29,7 +29,7 @@ async fn a_caller_is_answered_heard_and_let_go() {
     let invite = &seen.invites[0];
     assert_eq!(invite.from.as_ref().unwrap().expose(), "+4940555017");
     assert_eq!((invite.to.as_str(), invite.trunk.as_str()), ("+4940555000", "test"));
-    assert_eq!(seen.words.first().unwrap(), &format!("start t-1 {}", invite.call_ref));
+    assert_eq!(seen.words.first().unwrap(), &format!("start t-1 {} 8000", invite.call_ref));
     assert_eq!(seen.words.last().unwrap(), "stop");
 }
 

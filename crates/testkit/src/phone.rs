@@ -200,10 +200,22 @@ impl Phone {
     }
 
     /// Ends it, and its calls, and says what it recorded.
-    pub async fn quit(mut self) -> Recording {
+    pub async fn quit(self) -> Recording {
+        self.quit_to(None).await
+    }
+
+    /// The same, and its recording is here afterwards: a WAV file at the rate of the telephone.
+    pub async fn quit_with(self, recording: &Path) -> Recording {
+        self.quit_to(Some(recording)).await
+    }
+
+    async fn quit_to(mut self, recording: Option<&Path>) -> Recording {
         self.stdin.lock().await.write_all(b"quit\n").await.expect("it reads");
         let recorded = self.next("recording", 0, QUIT_MAX).await;
         let _ = tokio::time::timeout(QUIT_MAX, self.child.wait()).await; // Else it is killed.
+        if let Some(to) = recording {
+            std::fs::copy(self.folder.path().join("heard.wav"), to).expect("its recording");
+        }
         let field = |name: &str| recorded[name].as_u64().expect("a number");
         Recording { loud: field("loud"), gaps: field("gaps") }
     }

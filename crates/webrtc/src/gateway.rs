@@ -346,7 +346,7 @@ impl Reader {
 
     fn deliver(&mut self, source: SocketAddr, datagram: &[u8]) {
         let source = SocketAddr::new(source.ip().to_canonical(), source.port());
-        let inbox = match ufrag(datagram) {
+        let inbox = match addressed_to(datagram) {
             Some(ufrag) => self.by_ufrag.get(&ufrag),
             None => self.by_address.get(&source),
         };
@@ -368,7 +368,7 @@ impl Reader {
 }
 
 /// Our half of the user name in a connectivity check; `None` for any other datagram.
-fn ufrag(datagram: &[u8]) -> Option<String> {
+pub fn addressed_to(datagram: &[u8]) -> Option<String> {
     // RFC 7983, 7: STUN begins with a byte below 4.
     if datagram.first().is_none_or(|first| *first >= 4) {
         return None;

@@ -111,6 +111,8 @@ const TABLE: &[Crate] = &[
     },
     // A transport of one line: it knows messages and frames, not who speaks.
     Crate { name: "webrtc", may: &["base", "media"], tests_may: &[], io: Io::Free },
+    // It drives what reads bytes of strangers, and nothing behind that.
+    Crate { name: "fuzz", may: &["base", "media", "carriers", "sip", "webrtc"], tests_may: &[], io: Io::Free },
     // It hands webhooks and sockets of carriers over, and inputs of people to a call; it decides nothing.
     Crate {
         name: "api",

@@ -1,9 +1,9 @@
 //! SIP trunks: how a leg and the call host talk within this process, and what of the protocol is a pure function.
 //!
 //! The sockets, transactions and audio packets are the crate `sip`'s. Between a leg of it and the host stands this framing,
-//! so that a call over a trunk runs the code that every other call runs: audio is binary, 16-bit little-endian mono at 8 kHz,
-//! of any length, both ways. Text is one word and its argument: from the leg `start TOKEN CALL` (`-` for none), `mark N`,
-//! `dtmf D`, `stop`; to the leg `mark N`, `clear`, `press KEYS`.
+//! so that a call over a trunk runs the code that every other call runs: audio is binary, 16-bit little-endian mono at the
+//! rate of the start, of any length, both ways. Text is one word and its argument: from the leg `start TOKEN CALL RATE` (`-`
+//! for none; 8000 or 16000), `mark N`, `dtmf D`, `stop`; to the leg `mark N`, `clear`, `press KEYS`.
 
 pub mod control;
 pub mod sdp;
@@ -13,9 +13,6 @@ use crate::line::{Codec, Line};
 use crate::protocol::{Capability, MediaStart};
 use crate::words::{Manner, Words};
 use base::wire::Wire;
-
-/// Samples per second of a leg's audio.
-pub const RATE_HZ: u32 = 8000;
 
 /// What the registry knows of it.
 pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor {
@@ -87,9 +84,9 @@ pub fn told(wire: &Wire) -> Option<Told<'_>> {
     }
 }
 
-/// The message that opens a leg.
-pub fn start(token: Option<&str>, carrier_ref: &str) -> Wire {
-    Wire::Text(format!("start {} {carrier_ref}", token.unwrap_or("-")))
+/// The message that opens a leg whose audio has this rate.
+pub fn start(token: Option<&str>, carrier_ref: &str, rate_hz: u32) -> Wire {
+    Wire::Text(format!("start {} {carrier_ref} {rate_hz}", token.unwrap_or("-")))
 }
 
 /// The message that says that a mark was played.
@@ -127,8 +124,9 @@ mod tests {
     fn a_leg_reads_what_the_host_tells_it() {
         let mut media = Media::new();
         let mut sink = MediaSink::default();
-        let Wire::Text(begin) = start(Some("t-1"), "abc@example") else { panic!("text") };
+        let Wire::Text(begin) = start(Some("t-1"), "abc@example", 16_000) else { panic!("text") };
         media.on_text(&begin, &mut sink);
+        assert_eq!((media.sample_rate_hz(), Media::new().sample_rate_hz()), (16_000, 8_000));
         let Some(MediaEvent::Started(begun)) = sink.events.first() else { panic!("{:?}", sink.events) };
         assert_eq!((begun.token.as_deref(), begun.carrier_ref.as_deref()), (Some("t-1"), Some("abc@example")));
         let mut out = Vec::new();

@@ -1,8 +1,8 @@
 //! What two ends agree on about audio: offers and answers (RFC 3264) in session descriptions (RFC 8866), with the keys of
 //! protected audio (RFC 4568). Pure: whoever calls chooses ports and keys.
 //!
-//! Spoken here: one audio stream in G.711 µ-law or A-law, keys as events (RFC 4733), plain or with SRTP whose keys travel in
-//! the description. Everything else that is offered is refused as the standard wants it, line by line.
+//! Spoken here: one audio stream in Opus (RFC 7587), G.722, G.711 µ-law or A-law, keys as events (RFC 4733), plain or with
+//! SRTP whose keys travel in the description. Everything else that is offered is refused as the standard wants it, line by line.
 
 use base::Secret;
 use base64::Engine as _;
@@ -17,12 +17,16 @@ pub const PACKET_MS: u32 = 20;
 const DESCRIPTION_BYTES_MAX: usize = 16 * 1024;
 /// More streams than this in one description are no phone.
 const STREAMS_MAX: usize = 16;
-/// The number by which we offer keys.
-const EVENT_PAYLOAD_TYPE: u8 = 101;
+/// The numbers by which we offer keys, with their clocks: events share the clock of the audio that they interrupt (RFC 4733, 2.1).
+const EVENT_PAYLOAD_TYPES: [(u8, u32); 2] = [(101, 8_000), (110, 48_000)];
 
 /// A codec of a phone line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
+    /// Opus, mono, with redundancy.
+    Opus,
+    /// G.722 at 64 kbit/s.
+    G722,
     /// G.711 µ-law.
     Pcmu,
     /// G.711 A-law.
@@ -31,11 +35,13 @@ pub enum Codec {
 
 impl Codec {
     /// All, best first.
-    pub const ALL: [Self; 2] = [Self::Pcmu, Self::Pcma];
+    pub const ALL: [Self; 4] = [Self::Opus, Self::G722, Self::Pcmu, Self::Pcma];
 
-    /// The number that RFC 3551 gives it.
+    /// The number by which we offer it: the one that RFC 3551 gives it, or for Opus, which has none, the one that browsers use.
     pub const fn payload_type(self) -> u8 {
         match self {
+            Self::Opus => 111,
+            Self::G722 => 9,
             Self::Pcmu => 0,
             Self::Pcma => 8,
         }
@@ -44,10 +50,69 @@ impl Codec {
     /// Its name in a description.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Opus => "opus",
+            Self::G722 => "G722",
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
         }
     }
+
+    /// Steps per second of its timestamps. That of G.722 is not its rate (RFC 3551, 4.5.2), that of Opus is always this
+    /// (RFC 7587, 4.1).
+    pub const fn clock_hz(self) -> u32 {
+        match self {
+            Self::Opus => 48_000,
+            Self::G722 | Self::Pcmu | Self::Pcma => 8_000,
+        }
+    }
+
+    /// Samples per second of the audio that we make of it.
+    pub const fn rate_hz(self) -> u32 {
+        match self {
+            Self::Opus | Self::G722 => 16_000,
+            Self::Pcmu | Self::Pcma => 8_000,
+        }
+    }
+
+    /// How `rtpmap` writes it. Opus is announced with two channels, however many there are (RFC 7587, 7).
+    const fn mapping(self) -> &'static str {
+        match self {
+            Self::Opus => "opus/48000/2",
+            Self::G722 => "G722/8000",
+            Self::Pcmu => "PCMU/8000",
+            Self::Pcma => "PCMA/8000",
+        }
+    }
+
+    /// What is said about it besides. Of Opus: packets as long as ours, no band that is thrown away here, and that redundancy
+    /// is used.
+    const fn parameters(self) -> Option<&'static str> {
+        match self {
+            Self::Opus => Some("minptime=20;maxplaybackrate=16000;sprop-maxcapturerate=16000;useinbandfec=1"),
+            Self::G722 | Self::Pcmu | Self::Pcma => None,
+        }
+    }
+}
+
+/// The numbers under which keys travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Events {
+    /// The number that we send them under.
+    pub sent: u8,
+    /// The number under which they come.
+    pub heard: u8,
+    /// Steps per second of their durations.
+    pub clock_hz: u32,
+}
+
+/// Whose order of codecs decides when both ends speak several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preference {
+    /// The one of whoever offers.
+    #[default]
+    Theirs,
+    /// Ours.
+    Ours,
 }
 
 /// Which way audio flows, from the point of view of whoever wrote the description.
@@ -174,8 +239,8 @@ pub struct Audio {
     pub is_multiplexed: bool,
     /// The codecs that we speak, with the writer's numbers, in its order.
     pub codecs: Vec<(Codec, u8)>,
-    /// The writer's number for keys as events.
-    pub events: Option<u8>,
+    /// The writer's numbers for keys as events, with the clock of each.
+    pub events: Vec<(u8, u32)>,
     /// Which way it flows.
     pub flow: Flow,
     /// Whether the profile is one that must be protected.
@@ -207,7 +272,7 @@ pub enum SdpError {
     #[error("the session description has no audio over RTP")]
     NoAudio,
     /// None of its codecs is spoken here.
-    #[error("no codec in common: PCMU and PCMA are spoken")]
+    #[error("no codec in common: Opus, G722, PCMU and PCMA are spoken, as far as the trunk allows them")]
     NoCodec,
     /// One end wants protected audio and the other does not offer it.
     #[error("no protection in common: SRTP with keys in the description (RFC 4568) is spoken")]
@@ -237,6 +302,8 @@ pub struct Local {
     pub version: u64,
     /// What we speak, best first.
     pub codecs: Vec<Codec>,
+    /// Whether that order decides which of an offer's codecs is answered.
+    pub preference: Preference,
     /// Whether it is protected.
     pub protection: Protection,
     /// Fresh random bytes for our key, at least 30.
@@ -256,8 +323,8 @@ pub struct Agreed {
     pub codec: Codec,
     /// The number that we send it under, and the one under which it comes.
     pub payload_types: (u8, u8),
-    /// The numbers for keys, the same way around.
-    pub events: Option<(u8, u8)>,
+    /// The numbers for keys.
+    pub events: Option<Events>,
     /// Whether we may be heard.
     pub sends: bool,
     /// Whether the other end may be heard.
@@ -306,15 +373,14 @@ fn read_audio(session: &Session, media: &Media) -> Result<Audio, SdpError> {
             (number.parse() == Ok(payload_type)).then(|| codec.trim())
         })
     };
-    let (mut codecs, mut events) = (Vec::new(), None);
+    let (mut codecs, mut events) = (Vec::new(), Vec::new());
     for number in media.fmt.split_ascii_whitespace().filter_map(|number| number.parse::<u8>().ok()) {
         match map(number) {
             Some(mapped) => match codec_named(mapped) {
                 Some(codec) => codecs.push((codec, number)),
-                None if is_event(mapped) => events = events.or(Some(number)),
-                None => {}
+                None => events.extend(event_clock(mapped).map(|clock_hz| (number, clock_hz))),
             },
-            None => codecs.extend(Codec::ALL.into_iter().find(|one| one.payload_type() == number).map(|c| (c, number))),
+            None => codecs.extend(fixed(number).map(|codec| (codec, number))),
         }
     }
     let flow_in = |attributes: &[sdp_types::Attribute]| attributes.iter().find_map(|one| Flow::named(&one.attribute));
@@ -340,17 +406,27 @@ fn address_of(text: &str) -> Result<IpAddr, SdpError> {
     text.split('/').next().and_then(|ip| ip.parse().ok()).ok_or(SdpError::Malformed)
 }
 
-fn codec_named(mapped: &str) -> Option<Codec> {
-    let mut parts = mapped.split('/');
-    let (name, rate, channels) = (parts.next()?, parts.next()?, parts.next());
-    if rate != "8000" || channels.is_some_and(|count| count != "1") {
-        return None;
-    }
-    Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name))
+/// The codec that a number means without being told (RFC 3551, 6).
+fn fixed(number: u8) -> Option<Codec> {
+    Codec::ALL.into_iter().find(|codec| *codec != Codec::Opus && codec.payload_type() == number)
 }
 
-fn is_event(mapped: &str) -> bool {
-    mapped.get(..20).is_some_and(|head| head.eq_ignore_ascii_case("telephone-event/8000")) && mapped.len() == 20
+fn codec_named(mapped: &str) -> Option<Codec> {
+    let mapped = mapped.strip_suffix("/1").unwrap_or(mapped);
+    Codec::ALL.into_iter().find(|codec| codec.mapping().eq_ignore_ascii_case(mapped))
+}
+
+/// The clock of keys as events; `None` for another format.
+fn event_clock(mapped: &str) -> Option<u32> {
+    let (name, clock_hz) = mapped.split_once('/')?;
+    let clock_hz = clock_hz.parse().ok().filter(|clock_hz| (8_000..=48_000).contains(clock_hz));
+    clock_hz.filter(|_| name.eq_ignore_ascii_case("telephone-event"))
+}
+
+/// The writer's events for this codec: those with its clock, or some where it has none of those.
+fn events_for(events: &[(u8, u32)], codec: Codec) -> Option<(u8, u32)> {
+    let same = events.iter().find(|(_, clock_hz)| *clock_hz == codec.clock_hz());
+    same.or_else(|| events.first()).copied()
 }
 
 /// Our offer.
@@ -359,15 +435,17 @@ pub fn offer(local: &Local) -> String {
     let numbers: Vec<(Codec, u8)> = local.codecs.iter().map(|codec| (*codec, codec.payload_type())).collect();
     let crypto = (local.protection == Protection::Required).then(|| our_crypto(local, 1, Suite::AesCm80));
     let mut out = head(local);
-    stream(&mut out, local, profile, &numbers, Some(EVENT_PAYLOAD_TYPE), local.flow, crypto.as_ref());
+    let is_needed = |(_, clock_hz): &(u8, u32)| local.codecs.iter().any(|codec| codec.clock_hz() == *clock_hz);
+    let events: Vec<(u8, u32)> = EVENT_PAYLOAD_TYPES.into_iter().filter(is_needed).collect();
+    stream(&mut out, local, profile, Formats { codecs: &numbers, events: &events }, local.flow, crypto.as_ref());
     out
 }
 
 /// Our answer to an offer, and what it agrees on.
 pub fn answer(offer: &Description, local: &Local) -> Result<(String, Agreed), SdpError> {
     let audio = &offer.audio;
-    let (codec, number) =
-        *audio.codecs.iter().find(|(codec, _)| local.codecs.contains(codec)).ok_or(SdpError::NoCodec)?;
+    let (codec, number) = chosen(audio, local).ok_or(SdpError::NoCodec)?;
+    let events = events_for(&audio.events, codec);
     let keys = match audio.cryptos.first() {
         Some(_) if local.protection == Protection::Never && audio.is_protected => return Err(SdpError::NoProtection),
         Some(theirs) if audio.is_protected || local.protection == Protection::Required => {
@@ -388,7 +466,14 @@ pub fn answer(offer: &Description, local: &Local) -> Result<(String, Agreed), Sd
     for (index, (kind, profile, formats)) in offer.streams.iter().enumerate() {
         if index == offer.index {
             let ours = keys.as_ref().map(|(ours, _)| ours);
-            stream(&mut out, local, profile, &[(codec, number)], audio.events, flow, ours);
+            stream(
+                &mut out,
+                local,
+                profile,
+                Formats { codecs: &[(codec, number)], events: events.as_slice() },
+                flow,
+                ours,
+            );
         } else {
             let _ = write!(out, "m={kind} 0 {profile} {formats}\r\n");
         }
@@ -398,12 +483,20 @@ pub fn answer(offer: &Description, local: &Local) -> Result<(String, Agreed), Sd
         reports: audio.reports,
         codec,
         payload_types: (number, number),
-        events: audio.events.map(|number| (number, number)),
+        events: events.map(|(number, clock_hz)| Events { sent: number, heard: number, clock_hz }),
         sends: matches!(flow, Flow::Both | Flow::Sends) && !audio.address.ip().is_unspecified(),
         listens: matches!(flow, Flow::Both | Flow::Listens),
         keys,
     };
     Ok((out, agreed))
+}
+
+fn chosen(audio: &Audio, local: &Local) -> Option<(Codec, u8)> {
+    let offered = |codec: &Codec| audio.codecs.iter().find(|(one, _)| one == codec).copied();
+    match local.preference {
+        Preference::Theirs => audio.codecs.iter().find(|(codec, _)| local.codecs.contains(codec)).copied(),
+        Preference::Ours => local.codecs.iter().find_map(offered),
+    }
 }
 
 /// What the answer to our offer agrees on. `local` is what the offer was made from.
@@ -427,7 +520,10 @@ pub fn accept(answer: &Description, local: &Local) -> Result<Agreed, SdpError> {
         reports: audio.reports,
         codec,
         payload_types: (number, codec.payload_type()),
-        events: audio.events.map(|number| (number, EVENT_PAYLOAD_TYPE)),
+        events: events_for(&audio.events, codec).and_then(|(sent, clock_hz)| {
+            let (heard, _) = *EVENT_PAYLOAD_TYPES.iter().find(|(_, ours)| *ours == clock_hz)?;
+            Some(Events { sent, heard, clock_hz })
+        }),
         sends: may_send && matches!(audio.flow, Flow::Both | Flow::Listens) && !audio.address.ip().is_unspecified(),
         listens: may_listen && matches!(audio.flow, Flow::Both | Flow::Sends),
         keys,
@@ -447,26 +543,34 @@ fn head(local: &Local) -> String {
     format!("v=0\r\no=- {session} {version} IN {kind} {ip}\r\ns=-\r\nc=IN {kind} {ip}\r\nt=0 0\r\n")
 }
 
+/// What a stream may carry, with numbers.
+struct Formats<'a> {
+    codecs: &'a [(Codec, u8)],
+    events: &'a [(u8, u32)],
+}
+
 fn stream(
     out: &mut String,
     local: &Local,
     profile: &str,
-    codecs: &[(Codec, u8)],
-    events: Option<u8>,
+    Formats { codecs, events }: Formats<'_>,
     flow: Flow,
     crypto: Option<&Crypto>,
 ) {
     let port = local.address.port();
     let _ = write!(out, "m=audio {port} {profile}");
-    for number in codecs.iter().map(|(_, number)| *number).chain(events) {
+    for number in codecs.iter().map(|(_, number)| *number).chain(events.iter().map(|(number, _)| *number)) {
         let _ = write!(out, " {number}");
     }
     out.push_str("\r\n");
     for (codec, number) in codecs {
-        let _ = write!(out, "a=rtpmap:{number} {}/8000\r\n", codec.name());
+        let _ = write!(out, "a=rtpmap:{number} {}\r\n", codec.mapping());
+        if let Some(parameters) = codec.parameters() {
+            let _ = write!(out, "a=fmtp:{number} {parameters}\r\n");
+        }
     }
-    if let Some(number) = events {
-        let _ = write!(out, "a=rtpmap:{number} telephone-event/8000\r\na=fmtp:{number} 0-15\r\n");
+    for (number, clock_hz) in events {
+        let _ = write!(out, "a=rtpmap:{number} telephone-event/{clock_hz}\r\na=fmtp:{number} 0-15\r\n");
     }
     if let Some(crypto) = crypto {
         crypto.write(out);

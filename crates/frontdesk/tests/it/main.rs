@@ -17,6 +17,7 @@ mod recordings;
 mod replay;
 mod rig;
 mod sip_call;
+mod sip_words;
 mod supervise;
 mod vault;
 mod vendors_call;

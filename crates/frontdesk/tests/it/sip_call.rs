@@ -209,6 +209,24 @@ async fn what_a_trunk_says_about_a_call_is_known_to_the_agent_and_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_caller_with_a_wideband_telephone_is_answered_and_recorded_in_wideband() {
+    let phone = Phone::start(Options { user: CALLER.into(), codec: "G722/16000", ..Options::default() }).await;
+    let host = phone.host();
+    let office = Office::with(&[SATURDAY], phone, &host).await;
+    office.is_called().await;
+    office.hears_out(0, "the greeting").await;
+    office.asks(SATURDAY).await;
+    office.phone.tell("hang_up").await;
+    let detail = office.ended().await;
+    assert_eq!(detail.heard(), [GREETING, OPENING]);
+    detail.assert_sound();
+    let url = office.server.url(&format!("/api/v1/calls/{}/recording", detail.id()));
+    let recording = office.server.http().get(&url).send().await.expect("an answer").bytes().await.expect("a body");
+    assert_eq!(recording[24..28], 16_000_u32.to_le_bytes(), "samples per second");
+    office.world.assert_replays(detail.id()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_over_a_trunk_who_hangs_up_ends_the_call() {
     let office = Office::open(&[]).await;
     office.is_called().await;

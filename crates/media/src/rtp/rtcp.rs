@@ -55,6 +55,12 @@ impl Reception {
         }
     }
 
+    /// From now on the same stream has another clock: transits before and after cannot be compared.
+    pub fn retimed(&mut self) {
+        self.transit = None;
+        self.jitter = 0.0;
+    }
+
     fn moves_to(&mut self, sequence: u16) {
         let ahead = sequence.wrapping_sub(self.newest);
         if ahead != 0 && ahead < DROPOUT_MAX {

@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 use base::wire::Wire;
-use carriers::sip::sdp::{Codec, Protection};
+use carriers::sip::sdp::{Codec, Preference, Protection};
 use carriers::sip::{self as framing, Told};
 use model::call::CallState;
 use sip::{Config, Endpoint, Front, Invite, Line, Listen, Next, Report, Transport, Trunk, Verdict};
@@ -168,6 +168,7 @@ pub fn trunk() -> Trunk {
         allowed: Vec::new(),
         protection: Protection::Allowed,
         codecs: Codec::ALL.to_vec(),
+        preference: Preference::Theirs,
     }
 }
 

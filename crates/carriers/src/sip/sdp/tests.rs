@@ -9,6 +9,7 @@ fn local() -> Local {
         session: 11,
         version: 1,
         codecs: Codec::ALL.to_vec(),
+        preference: Preference::Theirs,
         protection: Protection::Allowed,
         key: Key(Secret::new(vec![7; 30])),
         flow: Flow::Both,
@@ -28,16 +29,53 @@ const PHONE: &str = "m=audio 5004 RTP/AVP 9 8 0 96\r\na=rtpmap:9 G722/8000\r\na=
 #[test]
 fn the_first_codec_of_the_offer_that_we_speak_is_chosen_under_its_own_number() {
     let (answer, agreed) = answer(&described(PHONE), &local()).unwrap();
-    assert_eq!((agreed.codec, agreed.payload_types, agreed.events), (Codec::Pcma, (8, 8), Some((96, 96))));
+    assert_eq!(
+        (agreed.codec, agreed.payload_types, agreed.events),
+        (Codec::G722, (9, 9), Some(Events { sent: 96, heard: 96, clock_hz: 8_000 }))
+    );
     assert_eq!(
         (agreed.address, agreed.reports),
         ("198.51.100.1:5004".parse().unwrap(), "198.51.100.1:5005".parse().unwrap())
     );
     assert!(
-        answer.contains("m=audio 40000 RTP/AVP 8 96\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n")
+        answer.contains("m=audio 40000 RTP/AVP 9 96\r\na=rtpmap:9 G722/8000\r\na=rtpmap:96 telephone-event/8000\r\n")
     );
     assert!(answer.starts_with("v=0\r\no=- 11 1 IN IP4 192.0.2.9\r\n"));
     assert!(agreed.sends && agreed.listens && agreed.keys.is_none());
+}
+
+#[test]
+fn the_order_of_a_trunk_that_has_one_decides_instead() {
+    let ours = Local { codecs: vec![Codec::Pcma, Codec::G722], preference: Preference::Ours, ..local() };
+    assert_eq!(answer(&described(PHONE), &ours).unwrap().1.codec, Codec::Pcma);
+    let narrow = Local { codecs: vec![Codec::Pcmu], ..local() };
+    assert_eq!(answer(&described(PHONE), &narrow).unwrap().1.codec, Codec::Pcmu, "what is not listed is not spoken");
+    assert!(offer(&narrow).contains("m=audio 40000 RTP/AVP 0 101\r\n"), "nor are keys for its clock");
+}
+
+#[test]
+fn opus_is_answered_under_its_own_number_and_keys_share_its_clock() {
+    let lines = "m=audio 5004 RTP/AVP 96 0 101 102\r\na=rtpmap:96 OPUS/48000/2\r\na=fmtp:96 useinbandfec=1\r\n\
+                 a=rtpmap:101 telephone-event/8000\r\na=rtpmap:102 telephone-event/48000\r\n";
+    let (text, agreed) = answer(&described(lines), &local()).unwrap();
+    assert!(
+        text.contains("m=audio 40000 RTP/AVP 96 102\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:96 minptime=20;"),
+        "{text}"
+    );
+    assert!(text.contains("useinbandfec=1\r\na=rtpmap:102 telephone-event/48000\r\n"), "{text}");
+    let events = Events { sent: 102, heard: 102, clock_hz: 48_000 };
+    assert_eq!((agreed.codec, agreed.payload_types, agreed.events), (Codec::Opus, (96, 96), Some(events)));
+    // One that has keys for another clock alone is heard all the same.
+    let other = lines.replace("a=rtpmap:102 telephone-event/48000\r\n", "");
+    let events = answer(&described(&other), &local()).unwrap().1.events;
+    assert_eq!(events, Some(Events { sent: 101, heard: 101, clock_hz: 8_000 }));
+}
+
+#[test]
+fn a_number_without_a_name_means_opus_to_nobody() {
+    assert_eq!(described("m=audio 5004 RTP/AVP 111 9\r\n").audio.codecs, [(Codec::G722, 9)]);
+    let lines = "m=audio 5004 RTP/AVP 111 9\r\na=rtpmap:111 opus/16000/1\r\na=rtpmap:9 G722/16000\r\n";
+    assert_eq!(described(lines).audio.codecs, [], "clocks that the standards do not give them");
 }
 
 #[test]
@@ -61,9 +99,9 @@ fn our_answer_to_our_own_offer_agrees_with_both() {
 #[test]
 fn an_offer_says_what_we_speak_and_keys_only_when_they_are_required() {
     let plain = offer(&local());
-    assert!(plain.contains("m=audio 40000 RTP/AVP 0 8 101\r\n") && !plain.contains("crypto"), "{plain}");
+    assert!(plain.contains("m=audio 40000 RTP/AVP 111 9 0 8 101 110\r\n") && !plain.contains("crypto"), "{plain}");
     let protected = offer(&Local { protection: Protection::Required, ..local() });
-    assert!(protected.contains("RTP/SAVP 0 8 101\r\n"), "{protected}");
+    assert!(protected.contains("RTP/SAVP 111 9 0 8 101 110\r\n"), "{protected}");
     assert!(protected.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:BwcH"), "{protected}");
 }
 
@@ -72,7 +110,7 @@ fn every_stream_is_answered_in_its_place() {
     let lines = format!("m=video 6000 RTP/AVP 99\r\nm=audio 0 RTP/AVP 0\r\n{PHONE}m=image 7000 udptl t38\r\n");
     let (answer, _) = answer(&described(&lines), &local()).unwrap();
     let streams: Vec<_> = answer.lines().filter(|line| line.starts_with("m=")).collect();
-    let expected = ["m=video 0 RTP/AVP 99", "m=audio 0 RTP/AVP 0", "m=audio 40000 RTP/AVP 8 96", "m=image 0 udptl t38"];
+    let expected = ["m=video 0 RTP/AVP 99", "m=audio 0 RTP/AVP 0", "m=audio 40000 RTP/AVP 9 96", "m=image 0 udptl t38"];
     assert_eq!(streams, expected);
 }
 
@@ -121,7 +159,7 @@ fn a_protected_offer_is_answered_with_the_same_tag_and_suite_and_our_key() {
 #[test]
 fn what_cannot_be_agreed_says_why() {
     let offer = |lines: &str| answer(&described(lines), &local()).map(|_| ()).unwrap_err();
-    assert_eq!(offer("m=audio 5004 RTP/AVP 9 18\r\n"), SdpError::NoCodec);
+    assert_eq!(offer("m=audio 5004 RTP/AVP 3 18 111\r\n"), SdpError::NoCodec);
     assert_eq!(offer("m=audio 5004 RTP/SAVP 0\r\n"), SdpError::NoProtection);
     assert_eq!(
         offer("m=audio 5004 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAAA\r\n"),
