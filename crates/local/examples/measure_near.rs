@@ -4,8 +4,8 @@
 use base::limits;
 use local::language::embed::cosine;
 use local::language::knowledge::Assembly;
-use local::language::near::Near;
 use local::language::near::synthetic::{Numbers, near};
+use local::language::near::{Near, Query, Table};
 use local::language::{EMBEDDING_WIDTH, Embedding, Gate};
 use model::passage::Passage;
 use std::time::Instant;
@@ -50,7 +50,9 @@ fn main() -> Result<(), String> {
     println!("a look at all: {:.1} ms CPU a question", (cpu_ms() - before) / QUESTIONS as f64);
 
     let (before, began, memory) = (cpu_ms(), Instant::now(), memory_mb());
-    let graph = Near::build(vectors.iter())?;
+    let mut table = Table::new(EMBEDDING_WIDTH);
+    table.extend(vectors.as_flattened());
+    let graph = Near::build(&table)?;
     let (cpu_s, wall_s) = ((cpu_ms() - before) / 1e3, began.elapsed().as_secs_f64());
     println!(
         "graph: {cpu_s:.0} s CPU ({:.2} ms a chunk, {wall_s:.0} s wall), {:.0} MB more, {} bytes a chunk as counted",
@@ -62,7 +64,7 @@ fn main() -> Result<(), String> {
     for (query, exact) in asked.iter().zip(&exact) {
         let before = cpu_ms();
         let mut near: Vec<(usize, f32)> =
-            graph.search(query, 64).into_iter().map(|at| (at, cosine(query, &vectors[at]))).collect();
+            graph.search(&Query::new(query), 64).into_iter().map(|at| (at, cosine(query, &vectors[at]))).collect();
         costs.push(cpu_ms() - before);
         near.sort_by(|a, b| b.1.total_cmp(&a.1));
         found += near.iter().take(AT).filter(|one| exact.contains(&one.0)).count();
@@ -103,7 +105,7 @@ fn whole(vectors: &[Embedding], asked: &[Embedding]) -> Result<(), String> {
             page: None,
             sentences,
         };
-        assembly.push(passage, &vec![*vector; TEXTS + 2]);
+        assembly.push(passage, vec![*vector; TEXTS + 2].as_flattened(), &[]);
     }
     let index = assembly.finish();
     println!(
