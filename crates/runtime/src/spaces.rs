@@ -68,11 +68,6 @@ impl Spaces {
         self.offered.iter().filter_map(|one| one.service.as_ref().ok()).find(is_it)
     }
 
-    /// Whether the service of a space is there.
-    pub fn knows(&self, space: &str) -> bool {
-        self.of_space(space).is_some()
-    }
-
     /// A bill for what is asked beside calls, that knows whether anything may be spent.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Which service embeds the documents of a business, beside the model of this machine: chosen by people, tried before anything is
 //! changed, and serving once all passages have its vectors.
 
+use super::kept::{keep, kept};
 use super::{DocumentError, Documents, new_work};
 use crate::documents::KNOWLEDGE_JOB;
 use crate::on_device::NAME;
@@ -22,8 +23,6 @@ use store::contract::office::ValueKind;
 use store::knowledge_work::{Fate, Work, WorkDocument, WorkKind};
 use store::{Store, StoreError};
 
-const KEY: &str = "embedding";
-
 /// What is kept of the choice.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct KeptEmbedding {
@@ -42,6 +41,14 @@ pub struct Chosen {
     pub scale: Scale,
     /// Unix milliseconds when it was chosen.
     pub at_ms: i64,
+}
+
+/// What work on new vectors is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Wanted {
+    chosen: Chosen,
+    /// How often the choice was changed before: whoever chooses anew meanwhile has the last word.
+    version: u32,
 }
 
 /// Why a service cannot be chosen.
@@ -72,26 +79,11 @@ impl From<StoreError> for EmbeddingError {
 /// # Errors
 /// When the store does not answer.
 pub async fn kept_embedding(store: &dyn Store, scope: &TenantScope) -> Result<(KeptEmbedding, u32), StoreError> {
-    match store.value(scope, ValueKind::Embedding, KEY).await {
-        Ok(known) => match serde_json::from_str(&known.value) {
-            Ok(kept) => Ok((kept, known.version)),
-            Err(error) => {
-                tracing::error!(%error, "what embeds the documents of a business cannot be read; this machine does it");
-                Ok((KeptEmbedding::default(), known.version))
-            }
-        },
-        Err(StoreError::NotFound(_)) => Ok((KeptEmbedding::default(), 0)),
-        Err(error) => Err(error),
-    }
+    kept(store, scope, ValueKind::Embedding).await
 }
 
-async fn keep(store: &dyn Store, scope: &TenantScope, serving: Option<Chosen>) -> Result<KeptEmbedding, StoreError> {
-    let (_, version) = kept_embedding(store, scope).await?;
-    let kept = KeptEmbedding { serving };
-    let text = serde_json::to_string(&kept).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    store.put_value(scope, ValueKind::Embedding, KEY, &text, Some(version)).await?;
-    Ok(kept)
-}
+/// Work among which the newest on vectors is looked for.
+const NEWEST_WORKS: u32 = 20;
 
 /// Questions with what answers them. How near a service puts these, and how far from each other those that do not belong
 /// together, says what its cosines are worth.
@@ -135,7 +127,7 @@ impl Documents {
     /// When the store does not answer.
     pub async fn embedding(&self, scope: &TenantScope) -> Result<(KeptEmbedding, Option<Work>), DocumentError> {
         let kept = kept_embedding(self.store.as_ref(), scope).await?.0;
-        let newest = self.store.works(scope, None, limits::PAGE_ROWS_MAX).await?;
+        let newest = self.store.works(scope, None, NEWEST_WORKS).await?;
         Ok((kept, newest.rows.into_iter().find(|work| work.progress.embedding.is_some())))
     }
 
@@ -159,11 +151,16 @@ impl Documents {
             return Ok((self.serve_embedding(scope, None).await?, None));
         }
         let chosen = self.try_embedding(scope, provider).await?;
-        let kept = kept_embedding(self.store.as_ref(), scope).await?.0;
-        let mut work = new_work(WorkKind::Reindex, provider.to_owned());
-        work.progress.embedding = serde_json::to_value(&chosen).ok();
-        let work = self.begin(scope, work, Some(format!("{KNOWLEDGE_JOB}.reindex.{}", scope.business))).await?;
+        let (kept, version) = kept_embedding(self.store.as_ref(), scope).await?;
+        let work = self.begin_embedding(scope, Wanted { chosen, version }).await?;
         Ok((kept, Some(work)))
+    }
+
+    async fn begin_embedding(&self, scope: &TenantScope, wanted: Wanted) -> Result<Work, DocumentError> {
+        let mut work = new_work(WorkKind::Reindex, wanted.chosen.provider.clone());
+        let written = serde_json::to_value(&wanted).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        work.progress.embedding = Some(written);
+        self.begin(scope, work, Some(format!("{KNOWLEDGE_JOB}.reindex.{}", scope.business))).await
     }
 
     /// Tries a service without changing anything: whether it may be chosen and answers, and what its vectors are worth.
@@ -184,7 +181,10 @@ impl Documents {
         scope: &TenantScope,
         serving: Option<Chosen>,
     ) -> Result<KeptEmbedding, StoreError> {
-        keep(self.store.as_ref(), scope, serving).await
+        let (_, version) = kept_embedding(self.store.as_ref(), scope).await?;
+        let kept = KeptEmbedding { serving };
+        keep(self.store.as_ref(), scope, ValueKind::Embedding, &kept, version).await?;
+        Ok(kept)
     }
 
     async fn usable(&self, scope: &TenantScope, provider: &str) -> Result<Sited<dyn EmbedService>, EmbeddingError> {
@@ -248,9 +248,9 @@ impl Documents {
         &self,
         scope: &TenantScope,
         work: &mut Work,
-        chosen: Chosen,
+        wanted: Wanted,
     ) -> Result<(), DocumentError> {
-        let again = Again::Missing(chosen.space.clone());
+        let again = Again::Missing(wanted.chosen.space.clone());
         // Documents may come while it goes on.
         for _ in 0..limits::EMBED_PASSES_MAX {
             let before = work.progress.documents.clone();
@@ -267,17 +267,19 @@ impl Documents {
                 break;
             }
         }
-        keep(self.store.as_ref(), scope, Some(chosen)).await?;
-        Ok(())
+        let kept = KeptEmbedding { serving: Some(wanted.chosen) };
+        match keep(self.store.as_ref(), scope, ValueKind::Embedding, &kept, wanted.version).await {
+            // Somebody chose otherwise meanwhile.
+            Ok(()) | Err(StoreError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Documents that were taken in while another service was chosen have no vectors of it yet.
     pub(super) async fn embed_late(&self, scope: &TenantScope, before: &KeptEmbedding) -> Result<(), DocumentError> {
-        let kept = kept_embedding(self.store.as_ref(), scope).await?.0;
+        let (kept, version) = kept_embedding(self.store.as_ref(), scope).await?;
         let Some(chosen) = kept.serving.clone().filter(|_| kept != *before) else { return Ok(()) };
-        let mut work = new_work(WorkKind::Reindex, chosen.provider.clone());
-        work.progress.embedding = serde_json::to_value(&chosen).ok();
-        let begun = self.begin(scope, work, Some(format!("{KNOWLEDGE_JOB}.reindex.{}", scope.business))).await;
+        let begun = self.begin_embedding(scope, Wanted { chosen, version }).await;
         match begun {
             Ok(_) | Err(DocumentError::Store(StoreError::Conflict(_))) => Ok(()),
             Err(error) => Err(error),

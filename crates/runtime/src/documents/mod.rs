@@ -7,6 +7,7 @@ pub mod embedding;
 mod evaluation;
 pub mod gate;
 pub mod graph;
+mod kept;
 pub mod recordings;
 mod training;
 mod web;
