@@ -47,7 +47,7 @@ fn variants(
         let breadth = Breadth { dense, bm25, words_max, prune };
         index = index.with_breadth(breadth);
         println!("{breadth:?}");
-        print!("{}", measure(models, &index, questions)?);
+        print!("{}", measure(models, &index, questions, &Made::default())?);
     }
     Ok(index)
 }
@@ -94,7 +94,7 @@ fn elsewhere(models: &LanguageModels, asked: &[Question], known: &Measured) -> R
         let index = Knowledge::embed(models, passages, Gate::default())?;
         let questions = read_questions(&std::fs::read_to_string(folder.join(format!("{name}.tsv")))?);
         println!("{name}");
-        let measured = measure(models, &index, &questions)?;
+        let measured = measure(models, &index, &questions, &Made::default())?;
         print!("{measured}");
         examples.extend(measured.examples);
     }

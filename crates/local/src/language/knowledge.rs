@@ -134,7 +134,7 @@ impl Scale {
     pub fn between((unrelated, related): (f32, f32), (to_unrelated, to_related): (f32, f32)) -> Option<Self> {
         let factor = (to_related - to_unrelated) / (related - unrelated);
         let is_told = related - unrelated >= TOLD_APART_FROM && to_related > to_unrelated;
-        is_told.then(|| Self { offset: to_unrelated - factor * unrelated, factor })
+        is_told.then_some(Self { offset: to_unrelated - factor * unrelated, factor })
     }
 
     /// The cosine in the other space.
