@@ -20,7 +20,7 @@ use uuid::Uuid;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = KnowledgeEmbedder)]
 pub(crate) struct EmbedderView {
-    #[schema(example = "openai")]
+    #[schema(example = "acme")]
     name: String,
     /// Its name as people write it.
     title: String,
@@ -70,7 +70,7 @@ pub(crate) struct EmbeddingView {
     #[schema(example = "local")]
     provider: String,
     /// The service's model and the width of its vectors; null for `local`.
-    #[schema(example = "openai/text-embedding-3-small:1536")]
+    #[schema(example = "acme/embed-3:1536")]
     space: Option<String>,
     /// Unix milliseconds when the service was chosen.
     chosen_at_ms: Option<i64>,
@@ -113,7 +113,7 @@ pub(crate) async fn get(
 #[serde(deny_unknown_fields)]
 pub(crate) struct EmbeddingBody {
     /// `local`, or the name of a service.
-    #[schema(example = "openai")]
+    #[schema(example = "acme")]
     provider: String,
 }
 
