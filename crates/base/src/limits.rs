@@ -264,6 +264,12 @@ pub const STT_FINAL_MS_MAX: u64 = 1_500;
 pub const EMBED_MS_MAX: u64 = 10_000;
 /// Texts that one caller may have embedded at once.
 pub const EMBED_TEXTS_MAX: usize = 4_096;
+/// A question that a caller asked, embedded by the service of the documents: a caller waits, and the model of this machine is there.
+pub const EMBED_QUESTION_MS_MAX: u64 = 500;
+/// After a service failed to embed a question in time, the model of this machine is asked alone for so long.
+pub const EMBED_PAUSE_MS: u64 = 5_000;
+/// Times that all documents are looked through for passages without new vectors: some may have come meanwhile.
+pub const EMBED_PASSES_MAX: u32 = 3;
 /// Characters of a text that count when it is embedded.
 pub const EMBED_TEXT_CHARS_MAX: usize = 8_000;
 /// Finding out what a turn of a caller means to somebody, beside the conversation.

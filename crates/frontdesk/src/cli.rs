@@ -150,7 +150,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         match cli.command {
-            Command::Serve(_) => commands::serve::serve(config, layers).await,
+            Command::Serve(_) => Box::pin(commands::serve::serve(config, layers)).await,
             Command::Demo(args) => Box::pin(commands::demo::demo(config, args)).await,
             Command::Call(args) => commands::call::call(config, args).await,
             Command::Models(command) => commands::models::models(&config, command).await,

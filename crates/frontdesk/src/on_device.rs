@@ -11,6 +11,7 @@ use runtime::documents::recordings::Ears;
 use runtime::on_device::PhrasingBrain;
 use runtime::on_device::{Elsewhere, LocalBrain, LocalEmbed, LocalJudge, LocalStt, LocalTts, StoredMinds, model_slots};
 use runtime::service::{BrainService, EmbedService};
+use runtime::spaces::Spaces;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::Store;
@@ -153,9 +154,14 @@ impl OnDevice {
     }
 
     /// What reads documents, gives them vectors and loads them.
-    pub fn minds(&self, store: Arc<dyn Store>, elsewhere: Option<Elsewhere>) -> anyhow::Result<StoredMinds> {
+    pub fn minds(
+        &self,
+        store: Arc<dyn Store>,
+        elsewhere: Option<Elsewhere>,
+        spaces: &Arc<Spaces>,
+    ) -> anyhow::Result<StoredMinds> {
         let minds = StoredMinds::new(store, Arc::clone(&self.models), Parser::of_this_program()?);
-        Ok(minds.with_elsewhere(elsewhere))
+        Ok(minds.with_elsewhere(elsewhere).with_spaces(Arc::clone(spaces)))
     }
 
     /// Loads the documents of a business and prepares its agents' tools and lines, so that the first call is as quick as

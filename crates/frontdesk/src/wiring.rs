@@ -24,6 +24,7 @@ use runtime::recordings::Recordings;
 use runtime::service::{
     AudioJudge, BrainService, EmbedService, KnowledgeSearch, SttService, TextService, TtsService, Understanding,
 };
+use runtime::spaces::{Offered, Spaces};
 use runtime::{Budgets, Node, NodeSettings, Services};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -87,8 +88,9 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     let [stt, tts, brain] = cloud.chains()?;
     let on_device = load_on_device(config, [&stt, &tts, &brain]).await?;
     let elsewhere = cloud.elsewhere()?;
+    let spaces = Arc::new(cloud.spaces(&store));
     if let Some(on_device) = &on_device {
-        on_device.brain.load_from(Arc::new(on_device.minds(Arc::clone(&store), elsewhere.clone())?));
+        on_device.brain.load_from(Arc::new(on_device.minds(Arc::clone(&store), elsewhere.clone(), &spaces)?));
         for business in store.businesses(None).await?.into_iter().take(limits::KNOWLEDGE_BUSINESSES_WARMED_MAX) {
             on_device.learn(store.as_ref(), &TenantScope { business: business.id }).await?;
         }
@@ -96,6 +98,7 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     let stages = named([stt.clone(), tts.clone(), brain.clone()]);
     let mut services = services(&cloud, on_device.as_ref(), stt, tts, brain)?;
     services.embedders = cloud.embedders(on_device.as_deref())?;
+    services.spaces = Some(Arc::clone(&spaces));
     services.readers = cloud.readers(on_device.as_ref().map_or_else(model_slots, |one| Arc::clone(&one.slots)))?;
     let voices = VoiceMap(config.voices.clone());
     // What was set while running can change while running: it is not mixed into what stays.
@@ -106,7 +109,7 @@ pub async fn wire(config: &Config, env: Env<'_>) -> anyhow::Result<Wired> {
     }
     services.mailer = mailer(config, env)?;
     let documents = match &on_device {
-        Some(on_device) => Some(documents(config, env, &store, on_device, elsewhere)?),
+        Some(on_device) => Some(documents(config, env, &store, on_device, (elsewhere, &spaces))?),
         None => None,
     };
     services.understanding = documents.clone().map(|documents| Arc::new(documents) as Arc<dyn Understanding>);
@@ -222,12 +225,12 @@ fn documents(
     env: Env<'_>,
     store: &Arc<dyn Store>,
     on_device: &OnDevice,
-    elsewhere: Option<Elsewhere>,
+    (elsewhere, spaces): (Option<Elsewhere>, &Arc<Spaces>),
 ) -> anyhow::Result<Documents> {
     let objects = crate::nodes::objects(config, env, store.keyring().clone())?;
     let policy = if config.knowledge.private_addresses { Policy::Operator } else { Policy::Tenant };
     let web = Web::new(Arc::new(Egress::new(EgressConfig::new(policy))));
-    let (minds, brain) = (on_device.minds(Arc::clone(store), elsewhere)?, Arc::clone(&on_device.brain));
+    let (minds, brain) = (on_device.minds(Arc::clone(store), elsewhere, spaces)?, Arc::clone(&on_device.brain));
     let documents = Documents::new(Arc::clone(store), objects, minds, brain, web);
     Ok(documents.with_ears(Some(Arc::clone(&on_device.ears))))
 }
@@ -264,6 +267,13 @@ pub async fn voice(config: &Config, env: Env<'_>, name: &str) -> anyhow::Result<
     let shelf = Shelf::new(plain.configured()?, None, Arc::clone(&egress), VoiceMap(config.voices.clone()));
     shelf.take_credentials(kept?);
     Ok(entry.open(&shelf.voice_options(scope.business, name)?)?)
+}
+
+/// Services that businesses may choose to embed their documents, with the credentials of the installation.
+pub async fn spaces(config: &Config, env: Env<'_>, store: &Arc<dyn Store>) -> anyhow::Result<Spaces> {
+    let kept = store.credentials().await.context("the credentials of providers")?;
+    let egress = Arc::new(Egress::new(EgressConfig::new(Policy::Operator)));
+    Ok(Cloud { config, env, egress: &egress, kept }.spaces(store))
 }
 
 /// Who reads texts, with the credentials of the installation.
@@ -587,15 +597,31 @@ impl Cloud<'_> {
                 chain.extend(on_device.map(|on_device| Sited::here(on_device.embedder())));
                 continue;
             }
-            let entry = providers::embed::PROVIDERS.find(&name)?;
-            let provider = entry.open(&self.options(entry.descriptor)?)?;
-            let region = self.region(entry.descriptor, provider.settings())?;
-            let model = provider.settings().model().to_owned();
-            let make = Arc::clone(self.egress);
-            let service = HttpEmbed::new(&name, &model, Arc::new(move || provider.protocol()), make);
-            chain.push(Sited { service: Arc::new(service) as Arc<dyn EmbedService>, region });
+            chain.push(self.embedder(&name)?);
         }
         Ok(Embedders(chain))
+    }
+
+    fn embedder(&self, name: &str) -> anyhow::Result<Sited<dyn EmbedService>> {
+        let entry = providers::embed::PROVIDERS.find(name)?;
+        let provider = entry.open(&self.options(entry.descriptor)?)?;
+        let region = self.region(entry.descriptor, provider.settings())?;
+        let model = provider.settings().model().to_owned();
+        let service = HttpEmbed::new(name, &model, Arc::new(move || provider.protocol()), Arc::clone(self.egress));
+        Ok(Sited { service: Arc::new(service) as Arc<dyn EmbedService>, region })
+    }
+
+    /// Services that businesses may choose to embed their documents, and why others cannot be chosen.
+    fn spaces(&self, store: &Arc<dyn Store>) -> Spaces {
+        let offered = providers::embed::PROVIDERS.descriptors().map(|one| {
+            let no_key = || format!("{} has no key: set {}, or providers.{}.api_key", one.title, one.key_env, one.name);
+            let service = match self.is_configured(one) {
+                true => self.embedder(one.name).map_err(|error| format!("{error:#}")),
+                false => Err(no_key()),
+            };
+            Offered { name: one.name.to_owned(), title: one.title.to_owned(), service }
+        });
+        Spaces::new(Arc::clone(store), offered.collect(), budgets(self.config).month)
     }
 
     /// Where vectors lie beside our own rows.

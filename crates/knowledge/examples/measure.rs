@@ -10,7 +10,7 @@ use knowledge::ingest::passage;
 use knowledge::parse::parse;
 use local::language::evaluation::{Measured, Question, cross_validate, measure, read_questions};
 use local::language::gate::Features;
-use local::language::knowledge::Breadth;
+use local::language::knowledge::{Breadth, Made};
 use local::language::{Gate, Knowledge, LanguageModels};
 use model::passage::Passage;
 use std::error::Error;
@@ -47,7 +47,7 @@ fn variants(
         let breadth = Breadth { dense, bm25, words_max, prune };
         index = index.with_breadth(breadth);
         println!("{breadth:?}");
-        print!("{}", measure(models, &index, questions)?);
+        print!("{}", measure(models, &index, questions, &Made::default())?);
     }
     Ok(index)
 }
@@ -94,7 +94,7 @@ fn elsewhere(models: &LanguageModels, asked: &[Question], known: &Measured) -> R
         let index = Knowledge::embed(models, passages, Gate::default())?;
         let questions = read_questions(&std::fs::read_to_string(folder.join(format!("{name}.tsv")))?);
         println!("{name}");
-        let measured = measure(models, &index, &questions)?;
+        let measured = measure(models, &index, &questions, &Made::default())?;
         print!("{measured}");
         examples.extend(measured.examples);
     }
@@ -151,7 +151,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let index = Knowledge::embed(&models, passages, Gate::default())?;
     let questions = read_questions(&std::fs::read_to_string(demo.join("questions-dev.tsv"))?);
     let index = variants(&models, index, &questions)?.with_breadth(Breadth::default());
-    let measured = measure(&models, &index, &questions)?;
+    let measured = measure(&models, &index, &questions, &Made::default())?;
     print!("{measured}");
     measured.misses.iter().for_each(|miss| println!("  {miss}"));
     let (right, other) = cross_validate(&Gate::default(), &measured.examples, 10);
@@ -198,7 +198,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let questions: Vec<Question> =
         set.questions.into_iter().map(|(section, text)| Question { section, text }).collect();
     let index = variants(&models, index, &questions)?.with_breadth(Breadth::default());
-    let measured = measure(&models, &index, &questions)?;
+    let measured = measure(&models, &index, &questions, &Made::default())?;
     print!("{measured}");
     thresholds(&Gate::default(), &questions, &measured.examples);
     drop(index);
@@ -209,7 +209,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let many = (0..LARGE).map(|at| (sample[at % vectors.len()].clone(), vectors[at % vectors.len()].clone()));
     let large = Knowledge::assemble(many, Gate::default());
     let few: Vec<Question> = questions.into_iter().step_by(40).collect();
-    print!("{}", measure(&models, &large, &few)?);
+    print!("{}", measure(&models, &large, &few, &Made::default())?);
     println!("  beside the vectors {} bytes a chunk", large.text_bytes() / LARGE);
     Ok(())
 }

@@ -7,6 +7,8 @@ use crate::document::Structured;
 use crate::graph::{FoundName, extract};
 use crate::parse::parse;
 use crate::refusal::Refusal;
+use crate::spaces;
+use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use base::{DocumentId, limits};
 use model::business::TenantScope;
@@ -23,6 +25,34 @@ pub trait Encoder: Send + Sync {
     /// The vector of a text, of length 1. Blocking work.
     fn encode(&self, text: &str) -> Result<Vec<f32>, String>;
 }
+
+/// Gives passages further vectors, of services that businesses chose.
+#[async_trait]
+pub trait Further: Send + Sync {
+    /// The spaces, with their widths, in which the passages of a business are to have vectors beside those of the encoder.
+    async fn spaces(&self, scope: &TenantScope) -> Result<Vec<String>, String>;
+    /// The vectors of texts in one of them, of its width.
+    async fn encode(&self, scope: &TenantScope, space: &str, texts: Vec<String>) -> Result<Vec<Vec<f32>>, String>;
+}
+
+/// Which vectors are made when a document is indexed again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// All of them.
+    All,
+    /// Those that are missing, in this further space too.
+    Missing(String),
+}
+
+/// Vectors of a passage that is known already.
+struct Known {
+    heading: String,
+    spaces: String,
+    vectors: Vec<u8>,
+}
+
+/// Passages with the ids of their chunks.
+type Named = [(String, Passage)];
 
 /// Finds names that have no form. What finds them is its own affair.
 pub trait NameFinder: Send + Sync {
@@ -126,12 +156,20 @@ pub struct Ingest {
     parser: Parser,
     encoder: Arc<dyn Encoder>,
     names: Option<Arc<dyn NameFinder>>,
+    further: Option<Arc<dyn Further>>,
 }
 
 impl Ingest {
     /// Into this store, read by children of this kind, with vectors from here.
     pub fn new(store: Arc<dyn Store>, parser: Parser, encoder: Arc<dyn Encoder>) -> Self {
-        Self { store, parser, encoder, names: None }
+        Self { store, parser, encoder, names: None, further: None }
+    }
+
+    /// The same, with what gives passages further vectors.
+    #[must_use]
+    pub fn with_further(mut self, further: Arc<dyn Further>) -> Self {
+        self.further = Some(further);
+        self
     }
 
     /// The same, with what finds names in documents.
@@ -195,6 +233,7 @@ impl Ingest {
         &self,
         scope: &TenantScope,
         slug: &str,
+        again: &Again,
         at_ms: i64,
         progress: &dyn Progress,
     ) -> Result<Added, IngestError> {
@@ -203,53 +242,133 @@ impl Ingest {
         let Some(serving) = versions.into_iter().find(|one| one.version == document.serving) else {
             return Ok(Added::Unchanged);
         };
-        let mut passages = Vec::new();
+        let mut spaces = self.spaces(scope).await?;
+        if let Again::Missing(space) = again {
+            if !spaces.contains(space) {
+                spaces.push(space.clone());
+            }
+            let there = serving.space.as_deref().unwrap_or_default();
+            if self.all(&spaces).all(|space| spaces::has(there, space)) {
+                return Ok(Added::Unchanged);
+            }
+        }
+        let (mut passages, mut known) = (Vec::new(), HashMap::new());
         let mut after = None;
         loop {
             let page = self.store.document_chunks(scope, document.id, after).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.ordinal);
-            passages.extend(page.into_iter().map(|chunk| (chunk.id, chunk.passage)));
+            for chunk in page {
+                if *again != Again::All {
+                    let (heading, spaces, vectors) = (chunk.passage.heading.clone(), chunk.space, chunk.vectors);
+                    known.insert(chunk.id.clone(), Known { heading, spaces, vectors });
+                }
+                passages.push((chunk.id, chunk.passage));
+            }
         }
         let KnowledgeDocument { title, source, .. } = &document;
         let new = NewVersion { slug, title, source, bytes: serving.bytes, sha256: &serving.sha256 };
         let version = self.store.begin_version(scope, &new, at_ms).await?;
         let kind = serving.kind.as_deref().unwrap_or("text");
-        let made = self.embed_again(scope, version, &passages, progress).await;
+        let made = self.fill(scope, version, (&passages, &known), &spaces, progress).await;
         let chunks = u32::try_from(passages.len()).unwrap_or(u32::MAX);
         if made.is_ok() {
             self.draw(scope, version, passages.into_iter().map(|(_, passage)| passage).collect(), at_ms).await?;
         }
-        let whole = WholeVersion { kind, title, pages: serving.pages, chunks, space: self.encoder.space() };
+        let written = spaces::written(self.encoder.space(), &spaces);
+        let whole = WholeVersion { kind, title, pages: serving.pages, chunks, space: &written };
         let served = match made {
-            Ok(()) => Ok(self.store.publish_version(scope, version, &whole, at_ms).await?),
+            Ok(reused) => Ok((reused, self.store.publish_version(scope, version, &whole, at_ms).await?)),
             Err(error) => Err(error),
         };
-        if let Err(error) = served {
-            self.store.fail_version(scope, version, error.code(), &error.to_string(), at_ms).await?;
-            return Err(error);
+        match served {
+            Ok((reused, ())) => {
+                Ok(Added::Indexed(Indexed { version, kind: "passages", pages: serving.pages, chunks, reused }))
+            }
+            Err(error) => {
+                self.store.fail_version(scope, version, error.code(), &error.to_string(), at_ms).await?;
+                Err(error)
+            }
         }
-        Ok(Added::Indexed(Indexed { version, kind: "passages", pages: serving.pages, chunks, reused: 0 }))
     }
 
-    async fn embed_again(
+    /// The further spaces in which the passages of a business are to have vectors.
+    async fn spaces(&self, scope: &TenantScope) -> Result<Vec<String>, IngestError> {
+        match &self.further {
+            Some(further) => further.spaces(scope).await.map_err(IngestError::Encoder),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn all<'a>(&'a self, further: &'a [String]) -> impl Iterator<Item = &'a str> {
+        std::iter::once(self.encoder.space()).chain(further.iter().map(String::as_str))
+    }
+
+    /// Writes the passages of a version with their vectors, and answers of how many they were known.
+    async fn fill(
         &self,
         scope: &TenantScope,
         version: VersionId,
-        passages: &[(String, Passage)],
+        (passages, known): (&Named, &HashMap<String, Known>),
+        further: &[String],
         progress: &dyn Progress,
-    ) -> Result<(), IngestError> {
-        let mut ordinal = 0;
+    ) -> Result<u32, IngestError> {
+        let (mut ordinal, mut reused) = (0_u32, 0);
         for group in passages.chunks(limits::KNOWLEDGE_CHUNKS_PER_WRITE) {
             let mut rows = Vec::with_capacity(group.len());
             for (id, passage) in group {
-                let vectors = self.embed(passage).await?;
+                let vectors = match known_in(known, id, passage, self.encoder.space()) {
+                    Some(vectors) => {
+                        reused += 1;
+                        vectors.to_vec()
+                    }
+                    None => self.embed(passage).await?,
+                };
                 let (document, id, passage) = (version.document, id.clone(), passage.clone());
                 rows.push(StoredChunk { document, ordinal, id, passage, space: String::new(), vectors });
-                ordinal += 1;
+                ordinal = ordinal.saturating_add(1);
                 progress.chunks(ordinal as usize, passages.len());
             }
+            for space in further {
+                self.embed_further(scope, space, known, &mut rows).await?;
+            }
             self.store.add_chunks(scope, version, &rows).await?;
+        }
+        Ok(reused)
+    }
+
+    /// Puts the vectors of a further space behind those that passages have. What is not known is asked for in one request, which
+    /// the service cuts as it likes.
+    async fn embed_further(
+        &self,
+        scope: &TenantScope,
+        space: &str,
+        known: &HashMap<String, Known>,
+        rows: &mut [StoredChunk],
+    ) -> Result<(), IngestError> {
+        let wrong = |why: &str| IngestError::Encoder(why.to_owned());
+        let further = self.further.as_ref().ok_or_else(|| wrong("no service is configured"))?;
+        let width = spaces::width(space).ok_or_else(|| wrong("the space has no width"))?;
+        let is_new = |row: &StoredChunk| known_in(known, &row.id, &row.passage, space).is_none();
+        let texts: Vec<String> = rows.iter().filter(|row| is_new(row)).flat_map(|row| row.passage.embedded()).collect();
+        let wanted = texts.len();
+        let made = if texts.is_empty() {
+            Vec::new()
+        } else {
+            further.encode(scope, space, texts).await.map_err(IngestError::Encoder)?
+        };
+        if made.len() != wanted || made.iter().any(|vector| vector.len() != width) {
+            return Err(wrong("the service answered with vectors of another width than before"));
+        }
+        let mut made = made.into_iter();
+        for row in rows {
+            match known_in(known, &row.id, &row.passage, space) {
+                Some(vectors) => row.vectors.extend_from_slice(vectors),
+                None => {
+                    let own = made.by_ref().take(row.passage.sentences.len() + 2);
+                    row.vectors.extend(own.flatten().flat_map(f32::to_le_bytes));
+                }
+            }
         }
         Ok(())
     }
@@ -268,7 +387,8 @@ impl Ingest {
             Err(StoreError::NotFound(_)) => None,
             Err(error) => return Err(error.into()),
         };
-        if before.as_ref().is_some_and(|document| self.serves_already(document, sha256)) {
+        let spaces = self.spaces(scope).await?;
+        if before.as_ref().is_some_and(|document| self.serves_already(document, sha256, &spaces)) {
             return Ok(Added::Unchanged);
         }
         if before.is_none() && documents(self.store.as_ref(), scope).await?.len() >= limits::KNOWLEDGE_DOCUMENTS_MAX {
@@ -283,7 +403,10 @@ impl Ingest {
         };
         let version = self.store.begin_version(scope, &new, at_ms).await?;
         let made = match self.read(source, reading).await {
-            Ok(document) => self.make(scope, source, &document, version, at_ms, progress).await,
+            Ok(document) => {
+                let new = (source, &document);
+                self.make(scope, new, version, &spaces, at_ms, progress).await
+            }
             Err(refusal) => Err(refusal.into()),
         };
         match made {
@@ -303,49 +426,33 @@ impl Ingest {
         }
     }
 
-    fn serves_already(&self, document: &KnowledgeDocument, sha256: &str) -> bool {
+    fn serves_already(&self, document: &KnowledgeDocument, sha256: &str, further: &[String]) -> bool {
         let newest = &document.newest;
+        let there = newest.space.as_deref().unwrap_or_default();
         newest.version == document.serving
             && newest.sha256 == sha256
-            && newest.space.as_deref() == Some(self.encoder.space())
+            && self.all(further).all(|space| spaces::has(there, space))
     }
 
     async fn make(
         &self,
         scope: &TenantScope,
-        source: &Source<'_>,
-        document: &Structured,
+        (source, document): (&Source<'_>, &Structured),
         version: VersionId,
+        further: &[String],
         at_ms: i64,
         progress: &dyn Progress,
     ) -> Result<Indexed, IngestError> {
         let title = title(source, document);
-        let found = chunks(document);
+        let found: Vec<(String, Passage)> =
+            chunks(document).iter().map(|chunk| (chunk.id.clone(), passage(chunk, &title))).collect();
         let known = self.known(scope, version).await?;
-        let (mut reused, total) = (0, found.len());
-        for (at, group) in found.chunks(limits::KNOWLEDGE_CHUNKS_PER_WRITE).enumerate() {
-            let first = at * limits::KNOWLEDGE_CHUNKS_PER_WRITE;
-            let mut rows = Vec::with_capacity(group.len());
-            for (offset, chunk) in group.iter().enumerate() {
-                let passage = passage(chunk, &title);
-                let vectors = match known.get(&chunk.id) {
-                    Some((before, vectors)) if *before == passage.heading => {
-                        reused += 1;
-                        vectors.clone()
-                    }
-                    _ => self.embed(&passage).await?,
-                };
-                let ordinal = u32::try_from(first + offset).unwrap_or(u32::MAX);
-                let (document, id) = (version.document, chunk.id.clone());
-                rows.push(StoredChunk { document, ordinal, id, passage, space: String::new(), vectors });
-                progress.chunks(first + offset + 1, total);
-            }
-            self.store.add_chunks(scope, version, &rows).await?;
-        }
-        self.draw(scope, version, found.iter().map(|chunk| passage(chunk, &title)).collect(), at_ms).await?;
-        let chunks = u32::try_from(total).unwrap_or(u32::MAX);
+        let reused = self.fill(scope, version, (&found, &known), further, progress).await?;
+        let chunks = u32::try_from(found.len()).unwrap_or(u32::MAX);
+        self.draw(scope, version, found.into_iter().map(|(_, passage)| passage).collect(), at_ms).await?;
         let (kind, pages) = (document.kind.name(), document.pages);
-        let whole = WholeVersion { kind, title: &title, pages, chunks, space: self.encoder.space() };
+        let written = spaces::written(self.encoder.space(), further);
+        let whole = WholeVersion { kind, title: &title, pages, chunks, space: &written };
         self.store.publish_version(scope, version, &whole, at_ms).await?;
         Ok(Indexed { version, kind, pages, chunks, reused })
     }
@@ -365,20 +472,18 @@ impl Ingest {
         Ok(self.store.add_graph(scope, version, &graph, at_ms).await?)
     }
 
-    /// Headings and vectors of the chunks of the version that serves, by what they say.
-    async fn known(
-        &self,
-        scope: &TenantScope,
-        version: VersionId,
-    ) -> Result<HashMap<String, (String, Vec<u8>)>, StoreError> {
+    /// What is known of the chunks of the version that serves, by what they say.
+    async fn known(&self, scope: &TenantScope, version: VersionId) -> Result<HashMap<String, Known>, StoreError> {
         let mut known = HashMap::new();
         let mut after = None;
         loop {
             let page = self.store.document_chunks(scope, version.document, after).await?;
             let Some(last) = page.last() else { return Ok(known) };
             after = Some(last.ordinal);
-            let same = page.into_iter().filter(|chunk| chunk.space == self.encoder.space());
-            known.extend(same.map(|chunk| (chunk.id, (chunk.passage.heading, chunk.vectors))));
+            known.extend(page.into_iter().map(|chunk| {
+                let (heading, spaces, vectors) = (chunk.passage.heading, chunk.space, chunk.vectors);
+                (chunk.id, Known { heading, spaces, vectors })
+            }));
         }
     }
 
@@ -394,6 +499,12 @@ impl Ingest {
         let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|_| Err("the model stopped".into())).map_err(IngestError::Encoder)
     }
+}
+
+/// The vectors of a passage in a space, where one that says the same under the same heading has them.
+fn known_in<'a>(known: &'a HashMap<String, Known>, id: &str, passage: &Passage, space: &str) -> Option<&'a [u8]> {
+    let known = known.get(id).filter(|known| known.heading == passage.heading)?;
+    spaces::vectors_in(&known.spaces, &known.vectors, passage.sentences.len() + 2, space)
 }
 
 /// The passage of a chunk.
@@ -455,54 +566,43 @@ pub struct Served {
     pub place: (DocumentId, u32),
     /// Its words.
     pub passage: Passage,
-    /// Of what is [`Passage::embedded`].
-    pub vectors: Vec<Vec<f32>>,
+    /// Of what is [`Passage::embedded`], one after the other.
+    pub vectors: Vec<f32>,
+    /// The same in a further space, when that was asked for; `None` when it has none there.
+    pub further: Option<Vec<f32>>,
 }
 
-/// One page of the passages that serve with their vectors in this space, after this place, in order; how many lie in another
-/// space and wait to be taken in again; and the place of the last one, `None` at the end.
+/// A page of the passages that serve.
+#[derive(Clone, Debug)]
+pub struct ServingPage {
+    /// Those with vectors in the space.
+    pub passages: Vec<Served>,
+    /// How many have none there and wait to be taken in again.
+    pub strange: usize,
+    /// The place of the last one; `None` at the end.
+    pub next: Option<(DocumentId, u32)>,
+}
+
+/// One page of the passages that serve after a place, in order, with their vectors in this space and in a further one.
 pub async fn serving_page(
     store: &dyn Store,
     scope: &TenantScope,
     space: &str,
+    further: Option<&str>,
     after: Option<(DocumentId, u32)>,
-) -> Result<(Vec<Served>, usize, Option<(DocumentId, u32)>), StoreError> {
+) -> Result<ServingPage, StoreError> {
     let page = store.serving_chunks(scope, after).await?;
     let next = page.last().map(|last| (last.document, last.ordinal));
     let total = page.len();
     let served = |chunk: StoredChunk| {
         let texts = chunk.passage.sentences.len() + 2;
-        let vectors = vectors(&chunk.vectors, texts);
-        Served { place: (chunk.document, chunk.ordinal), passage: chunk.passage, vectors }
+        let in_space =
+            |space: &str| spaces::vectors_in(&chunk.space, &chunk.vectors, texts, space).map(spaces::numbers);
+        let (vectors, further) = (in_space(space)?, further.and_then(in_space));
+        Some(Served { place: (chunk.document, chunk.ordinal), passage: chunk.passage, vectors, further })
     };
-    let found: Vec<Served> = page.into_iter().filter(|chunk| chunk.space == space).map(served).collect();
-    let strange = total - found.len();
-    Ok((found, strange, next))
-}
-
-/// All passages that serve with their vectors in this space, in order; and how many lie in another one.
-pub async fn serving(
-    store: &dyn Store,
-    scope: &TenantScope,
-    space: &str,
-) -> Result<(Vec<(Passage, Vec<Vec<f32>>)>, usize), StoreError> {
-    let (mut found, mut strange, mut after) = (Vec::new(), 0, None);
-    loop {
-        let (page, others, next) = serving_page(store, scope, space, after).await?;
-        found.extend(page.into_iter().map(|one| (one.passage, one.vectors)));
-        strange += others;
-        after = next;
-        if after.is_none() {
-            return Ok((found, strange));
-        }
-    }
-}
-
-/// So many vectors out of their bytes.
-fn vectors(bytes: &[u8], count: usize) -> Vec<Vec<f32>> {
-    let numbers: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number)).collect();
-    let width = numbers.len() / count.max(1);
-    if width == 0 { Vec::new() } else { numbers.chunks_exact(width).map(<[f32]>::to_vec).collect() }
+    let passages: Vec<Served> = page.into_iter().filter_map(served).collect();
+    Ok(ServingPage { strange: total - passages.len(), passages, next })
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub mod parse;
 pub mod recording;
 pub mod refusal;
 pub mod sniff;
+pub mod spaces;
 
 pub use chunk::Chunk;
 pub use document::Structured;

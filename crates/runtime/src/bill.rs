@@ -1,9 +1,9 @@
 //! What a call costs: by stage, by provider, and what second opinions cost; and what may be spent.
 
 use base::{BusinessId, Money};
-use model::routing::{Budget, CostStage, Saving};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use model::routing::{Budget, CostStage, Region, Saving};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -26,6 +26,10 @@ struct Book {
     lines: Mutex<BTreeMap<(CostStage, String), Money>>,
     /// What the business has spent this month, over all its calls.
     month: Option<Arc<AtomicI64>>,
+    /// Only these process what is said; empty for anywhere.
+    regions: BTreeSet<Region>,
+    /// Nothing that costs may be asked any more.
+    is_spent: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -55,8 +59,24 @@ impl BillLine {
 impl Bill {
     /// A bill that counts towards what its business has spent this month.
     pub(crate) fn in_month(month: Arc<AtomicI64>) -> Self {
-        let book = Book { month: Some(month), ..Book::default() };
+        Self::within(month, BTreeSet::new())
+    }
+
+    /// The same for a conversation of which every word stays in these regions.
+    pub(crate) fn within(month: Arc<AtomicI64>, regions: BTreeSet<Region>) -> Self {
+        let book = Book { month: Some(month), regions, ..Book::default() };
         Self { book: Arc::new(book), heading: None }
+    }
+
+    /// From now on nothing that costs may be asked.
+    pub(crate) fn close(&self) {
+        self.book.is_spent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a service that costs and is in this region may be asked.
+    pub(crate) fn allows(&self, region: Option<Region>) -> bool {
+        let book = &self.book;
+        !book.is_spent.load(Ordering::Relaxed) && crate::reading::stays(&book.regions, region)
     }
 
     /// The same bill, with what is added through this handle put down to one provider.
@@ -162,6 +182,9 @@ impl Purse {
         let wanted_at = STEPS.iter().position(|step| *step == wanted).unwrap_or(0);
         let before = self.step.fetch_max(u32::try_from(wanted_at).unwrap_or(0), Ordering::Relaxed) as usize;
         let now = STEPS[before.max(wanted_at).min(STEPS.len() - 1)];
+        if now == Saving::FreeOnly {
+            self.bill.close();
+        }
         (now, (wanted_at > before).then_some(budget))
     }
 }
@@ -210,9 +233,11 @@ mod tests {
         bill.add(usd_micros(75));
         assert_eq!(purse.look(), (Saving::Cheaper, Some(Budget::Call)));
         assert_eq!(purse.look(), (Saving::Cheaper, None));
+        assert!(bill.allows(None));
         month.store(2_000, Ordering::Relaxed);
         assert_eq!(purse.look(), (Saving::FreeOnly, Some(Budget::Month)));
         month.store(0, Ordering::Relaxed);
         assert_eq!(purse.look(), (Saving::FreeOnly, None));
+        assert!(!bill.allows(None), "what is asked beside the stages knows it, too");
     }
 }

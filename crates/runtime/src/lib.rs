@@ -28,6 +28,7 @@ pub mod retention;
 pub mod router;
 pub mod service;
 pub mod socket;
+pub mod spaces;
 pub mod supervise;
 pub mod tools;
 pub mod voices;

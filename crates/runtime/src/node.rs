@@ -36,6 +36,7 @@ use crate::phrases::Phrases;
 use crate::reading::{Embedders, Readers};
 use crate::router::{Board, CallContext, Routes, Tell, VoiceNow};
 use crate::service::{AudioJudge, Bill, BrainService, KnowledgeSearch, SttService, TtsService, Understanding};
+use crate::spaces::Spaces;
 use admission::{Admission, Capacity, Slot};
 use base::{AgentId, BusinessId, CallId, ConversationId, Millis, Money, PhoneNumber, Pii, limits};
 use carriers::protocol::CarrierControl;
@@ -110,6 +111,8 @@ pub struct Services {
     pub search: Option<Arc<dyn KnowledgeSearch>>,
     /// Who finds out what texts mean: questions, for answers that are given again.
     pub embedders: Embedders,
+    /// Services that businesses may choose to embed their documents.
+    pub spaces: Option<Arc<Spaces>>,
     /// Who reads texts: calls, when they are over.
     pub readers: Readers,
     /// Who tells what callers want.
@@ -232,7 +235,7 @@ impl Shared {
 
     /// What a call shares with its stages.
     pub(crate) fn call_context(&self, agent: &Arc<Agent>, call: &Call, tell: Tell) -> Arc<CallContext> {
-        let bill = self.bill(call.business);
+        let bill = Bill::within(self.month(call.business), agent.providers.regions.clone());
         Arc::new(CallContext {
             board: Arc::clone(&self.board),
             agent: Arc::clone(agent),
@@ -247,6 +250,18 @@ impl Shared {
             events: Default::default(),
             is_spent: Default::default(),
         })
+    }
+
+    /// Whether a business has spent what it may in a month: what this process knows, and what the others have written.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub(crate) async fn month_is_spent(&self, scope: &TenantScope) -> Result<bool, store::StoreError> {
+        let Some(budget) = self.live().budgets.month else { return Ok(false) };
+        let now_ms = crate::wall_ms();
+        let written = self.store.cost_since(scope, crate::month_begins_ms(now_ms)).await?;
+        self.ledger.at_least(scope.business, crate::month_number(now_ms), written);
+        Ok(Money::from_usd_micros(self.month(scope.business).load(Ordering::Relaxed)) >= budget)
     }
 
     fn month(&self, business: BusinessId) -> Arc<AtomicI64> {
@@ -431,7 +446,8 @@ impl Node {
         if let Some(runtime) = runtime {
             runtime.spawn(Admission::watch(Arc::downgrade(&admission)));
         }
-        Self {
+        let spaces = services.spaces.clone();
+        let node = Self {
             shared: Arc::new(Shared {
                 settings,
                 store,
@@ -461,7 +477,11 @@ impl Node {
                 closed: Notify::new(),
                 live: Mutex::new(live),
             }),
+        };
+        if let Some(spaces) = spaces {
+            spaces.pay_from(&node.shared);
         }
+        node
     }
 
     /// The node of these calls.

@@ -12,7 +12,7 @@ use model::routing::{AgentProviders, CostStage, Region};
 use providers::embed::{EmbedPurpose, EmbedRequest};
 use providers::text::{EntityKind, Sentiment, TextAnswer, TextItem, TextRequest, TextSkill};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Store, StoreError};
@@ -49,11 +49,14 @@ pub struct Rules<'a> {
 
 impl Rules<'_> {
     fn allow<S: ?Sized>(&self, sited: &Sited<S>, name: &str) -> bool {
-        let regions = &self.providers.regions;
-        let is_here = sited.region == Some(Region::OnSite);
-        let stays = is_here || regions.is_empty() || sited.region.is_some_and(|region| regions.contains(&region));
-        stays && (!self.is_spent || name == crate::on_device::NAME)
+        stays(&self.providers.regions, sited.region) && (!self.is_spent || name == crate::on_device::NAME)
     }
+}
+
+/// Whether what a service of this region is given stays in these regions; anywhere when there are none.
+pub(crate) fn stays(regions: &BTreeSet<Region>, region: Option<Region>) -> bool {
+    let is_within = |region| region == Region::OnSite || regions.contains(&region);
+    regions.is_empty() || region.is_some_and(is_within)
 }
 
 /// What a text means: a vector of length 1, and the space that it lies in.

@@ -110,9 +110,9 @@ pub trait BrainService: Send + Sync {
 
 /// Finds passages of a business's documents, for brains that look things up by a tool.
 pub trait KnowledgeSearch: Send + Sync {
-    /// The passages that answer the query, best first; empty when nothing passes the gate. Blocking work; the caller
-    /// gives it a thread.
-    fn search(&self, business: base::BusinessId, query: &str) -> Vec<model::generation::Citation>;
+    /// The passages that answer the query, best first; empty when nothing passes the gate. What the service that embeds the
+    /// documents charges for the query is put on the bill. Blocking work; the caller gives it a thread.
+    fn search(&self, business: base::BusinessId, query: &str, bill: &Bill) -> Vec<model::generation::Citation>;
     /// Another number whenever the documents of the business have changed.
     fn version(&self, _business: base::BusinessId) -> u64 {
         0

@@ -5,7 +5,7 @@
 use base::{Failure, Secret};
 use egress::{Egress, EgressConfig, Policy};
 use knowledge::index::{Neighbour, Place, Point, Rows, VectorIndex, serving};
-use knowledge::index_laws::{Subject, WIDTH};
+use knowledge::index_laws::Subject;
 use local::language::{Assembly, Embedding, Gate};
 use model::business::TenantScope;
 use providers::ProviderOptions;
@@ -135,8 +135,7 @@ impl VectorIndex for Memory {
             for one in page {
                 let numbers = one.vectors.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four));
                 let numbers: Vec<f32> = numbers.collect();
-                let vectors: Vec<Embedding> = numbers.as_chunks::<WIDTH>().0.to_vec();
-                assembly.push(one.passage, &vectors).unwrap();
+                assembly.push(one.passage, &numbers, &[]).unwrap();
                 places.push(Place { document: one.document, version: versions[&one.document], ordinal: one.ordinal });
             }
         }

@@ -177,6 +177,9 @@ pub struct WorkProgress {
     pub evaluation: Option<Uuid>,
     /// The agent that learns.
     pub agent: Option<Uuid>,
+    /// The space that serves from then on, as whoever asked for it writes it down.
+    #[serde(default)]
+    pub embedding: Option<serde_json::Value>,
 }
 
 /// Work on what a business knows.

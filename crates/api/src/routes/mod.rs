@@ -178,6 +178,7 @@ fn known(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(knowledge::evaluation::list, knowledge::evaluation::start))
         .routes(routes!(knowledge::evaluation::get))
         .routes(routes!(knowledge::gate::get, knowledge::gate::put))
+        .routes(routes!(knowledge::embedding::get, knowledge::embedding::put))
         .routes(routes!(knowledge::recordings::list))
         .routes(routes!(knowledge::recordings::get, knowledge::recordings::delete))
         .routes(routes!(knowledge::recordings::proposals))

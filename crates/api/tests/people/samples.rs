@@ -221,6 +221,7 @@ pub fn body(operation: &str) -> Value {
         "query_knowledge" => json!({"question": "when are you open"}),
         "accept_proposals" | "reject_proposals" => json!({"ids": [uuid::Uuid::now_v7()]}),
         "put_proposal" => json!({"question": "when are you open?", "answer": "Daily."}),
+        "put_embedding" => json!({"provider": "local"}),
         "put_gate" => json!({"mode": "usual"}),
         "forget_gaps" => json!({"ids": []}),
         "whisper_call" | "say_in_call" => json!({"text": "Offer her the spare key."}),

@@ -1,5 +1,6 @@
 //! `frontdesk knowledge`: take documents and sites in, ask them, evaluate the answers, list what could not be answered.
 
+mod embedding;
 mod recordings;
 
 use crate::cli::environment;
@@ -15,10 +16,11 @@ use knowledge::child::{ChildLimits, Parser, run};
 use knowledge::crawl::{CrawlBounds, Crawler, PageOutcome};
 use knowledge::evaluation::squad;
 use knowledge::gaps::{Asked, clusters};
-use knowledge::ingest::{self, Added, Progress, Source, slug};
+use knowledge::ingest::{self, Added, Again, Progress, Source, slug};
 use knowledge::recording::is_recording;
 use local::language::evaluation::{Measured, Question, measure, read_questions};
 use local::language::gate::Verdict;
+use local::language::knowledge::Made;
 use local::language::{Gate, Knowledge, LanguageModels};
 use model::business::TenantScope;
 use runtime::documents::Web;
@@ -70,6 +72,14 @@ pub(crate) enum KnowledgeCommand {
     },
     /// Give all passages new vectors, made by the model of now; the old ones serve meanwhile
     ReEmbed(OfBusiness),
+    /// Show what embeds the documents, or choose it: all passages get its vectors, and what served before does meanwhile
+    Embedding {
+        /// `local` for the model of this machine alone, or a service that is listed
+        #[arg(value_name = "SERVICE")]
+        service: Option<String>,
+        #[command(flatten)]
+        of: OfBusiness,
+    },
     /// List what recorded calls propose: questions with answers that are said only when somebody accepts them
     Proposals(OfBusiness),
     /// Accept what recorded calls propose: each becomes a document
@@ -159,6 +169,7 @@ pub(crate) async fn knowledge(config: &Config, command: KnowledgeCommand) -> any
         }
         KnowledgeCommand::Delete { names, of } => delete(config, &of, &names).await,
         KnowledgeCommand::ReEmbed(of) => re_embed(config, &of).await,
+        KnowledgeCommand::Embedding { service, of } => embedding::embedding(config, &of, service.as_deref()).await,
         KnowledgeCommand::Proposals(of) => recordings::proposals(config, &of).await,
         KnowledgeCommand::Accept(which) => recordings::accept(config, &which).await,
         KnowledgeCommand::Reject(which) => recordings::reject(config, &which).await,
@@ -185,7 +196,9 @@ async fn models(config: &Config) -> anyhow::Result<Arc<LanguageModels>> {
 }
 
 async fn minds(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<StoredMinds> {
-    Ok(StoredMinds::new(Arc::clone(store), models(config).await?, Parser::of_this_program()?))
+    let spaces = Arc::new(wiring::spaces(config, &environment, store).await?);
+    let minds = StoredMinds::new(Arc::clone(store), models(config).await?, Parser::of_this_program()?);
+    Ok(minds.with_spaces(spaces))
 }
 
 /// A bar on a terminal, nothing elsewhere.
@@ -374,9 +387,10 @@ async fn query(config: &Config, of: &OfBusiness, question: &str) -> anyhow::Resu
     let (store, scope) = open(config, of).await?;
     let minds = minds(config, &store).await?;
     let mind = minds.load(scope.business).await.map_err(|why| anyhow::anyhow!(why))?;
-    let brain = Arc::clone(&mind.brain);
-    let asked = question.to_owned();
-    let found = tokio::task::spawn_blocking(move || brain.search(&asked)).await.context("the search stopped")??;
+    let made = minds.made_for_people(&scope, &mind.brain, vec![question.to_owned()]).await?;
+    let (brain, asked) = (Arc::clone(&mind.brain), question.to_owned());
+    let found =
+        tokio::task::spawn_blocking(move || brain.search_with(&asked, &made)).await.context("the search stopped")??;
     let verdict = match found.verdict {
         Verdict::Answer => "answer",
         Verdict::Closest => "the closest there is",
@@ -408,7 +422,7 @@ async fn eval(config: &Config, of: &OfBusiness, file: &Path, max: usize, misses:
             let index = Knowledge::embed(&models, set.passages, Gate::default())?;
             let questions: Vec<Question> =
                 set.questions.into_iter().map(|(section, text)| Question { section, text }).collect();
-            Ok(measure(&models, &index, &questions)?)
+            Ok(measure(&models, &index, &questions, &Made::default())?)
         };
         tokio::task::spawn_blocking(work).await.context("the evaluation stopped")??
     } else {
@@ -419,9 +433,11 @@ async fn eval(config: &Config, of: &OfBusiness, file: &Path, max: usize, misses:
         let (store, scope) = open(config, of).await?;
         let minds = minds(config, &store).await?;
         let mind = minds.load(scope.business).await.map_err(|why| anyhow::anyhow!(why))?;
+        let texts = questions.iter().map(|one| one.text.clone()).collect();
+        let made = minds.made_for_people(&scope, &mind.brain, texts).await?;
         store.close().await;
         let models = Arc::clone(minds.models());
-        let work = move || measure(&models, mind.brain.knowledge(), &questions);
+        let work = move || measure(&models, mind.brain.knowledge(), &questions, &made);
         tokio::task::spawn_blocking(work).await.context("the evaluation stopped")??
     };
     print!("{measured}");
@@ -453,7 +469,7 @@ async fn re_embed(config: &Config, of: &OfBusiness) -> anyhow::Result<ExitCode> 
     let mut tally = Tally::default();
     for document in ingest::documents(store.as_ref(), &scope).await? {
         let bar = Bar::of(&document.slug);
-        let outcome = minds.ingest().reindex(&scope, &document.slug, wall_ms(), &bar).await;
+        let outcome = minds.ingest().reindex(&scope, &document.slug, &Again::All, wall_ms(), &bar).await;
         drop(bar);
         tally.note(&document.slug, outcome.as_ref().map_err(ToString::to_string));
     }

@@ -24,6 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server of the demonstration business that answers with the models of this machine and nothing else.
 pub async fn world() -> (World, Server) {
+    world_with(Vec::new()).await
+}
+
+/// The same with more in its environment.
+pub async fn world_with(more_env: Vec<(String, String)>) -> (World, Server) {
     let mut world = World::new(Setting::new(&[], Vec::new())).await;
     let models = on_device::model_dir("").expect("a folder").path().to_owned();
     let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -33,6 +38,7 @@ pub async fn world() -> (World, Server) {
         set("FRONTDESK_TTS_PROVIDER", "local"),
         set("FRONTDESK_BRAIN_PROVIDER", "local"),
     ];
+    world.more_env.extend(more_env);
     let server = world.serve().await;
     (world, server)
 }

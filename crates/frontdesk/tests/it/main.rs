@@ -4,6 +4,7 @@ mod bad_input;
 mod clock;
 mod cloud_call;
 mod database;
+mod embedding;
 mod faults;
 mod gate;
 mod kill;

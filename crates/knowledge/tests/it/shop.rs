@@ -1,11 +1,12 @@
 //! A store with businesses, and an encoder whose vectors count words.
 
+use async_trait::async_trait;
 use base::BusinessId;
 use knowledge::child::Parser;
-use knowledge::ingest::{Encoder, Ingest, serving};
+use knowledge::ingest::{Encoder, Further, Ingest, Served, serving_page};
 use model::business::{Business, TenantScope};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use store::{SqlStore, SqliteOptions, Store};
 use tempfile::TempDir;
 
@@ -28,6 +29,30 @@ impl Encoder for Toy {
         let mut vector = vec![0.1_f32; 8];
         text.split_whitespace().for_each(|word| vector[word.len() % 8] += 1.0);
         Ok(vector)
+    }
+}
+
+/// A service whose vectors are so many times the number of the words, and that can be away.
+#[derive(Default)]
+pub struct Service {
+    pub spaces: Mutex<Vec<String>>,
+    pub is_away: AtomicBool,
+    pub texts: AtomicUsize,
+}
+
+#[async_trait]
+impl Further for Service {
+    async fn spaces(&self, _: &TenantScope) -> Result<Vec<String>, String> {
+        Ok(self.spaces.lock().unwrap().clone())
+    }
+
+    async fn encode(&self, _: &TenantScope, space: &str, texts: Vec<String>) -> Result<Vec<Vec<f32>>, String> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err("the service is away".into());
+        }
+        self.texts.fetch_add(texts.len(), Ordering::Relaxed);
+        let width = knowledge::spaces::width(space).unwrap();
+        Ok(texts.iter().map(|text| vec![text.split_whitespace().count() as f32; width]).collect())
     }
 }
 
@@ -55,8 +80,21 @@ impl Shop {
 
     /// Every sentence that serves, in order of documents.
     pub async fn says(&self, scope: &TenantScope) -> Vec<String> {
-        let (passages, _) = serving(self.store.as_ref(), scope, "toy").await.unwrap();
-        passages.into_iter().flat_map(|(passage, _)| passage.sentences).collect()
+        self.served(scope, "toy", None).await.0.into_iter().flat_map(|one| one.passage.sentences).collect()
+    }
+
+    /// Every passage that serves with vectors in a space, and in a further one; and how many have none there.
+    pub async fn served(&self, scope: &TenantScope, space: &str, further: Option<&str>) -> (Vec<Served>, usize) {
+        let (mut all, mut strange, mut after) = (Vec::new(), 0, None);
+        loop {
+            let page = serving_page(self.store.as_ref(), scope, space, further, after).await.unwrap();
+            all.extend(page.passages);
+            strange += page.strange;
+            after = page.next;
+            if after.is_none() {
+                return (all, strange);
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::document::Passage;
 use super::gate::Verdict;
-use super::knowledge::SearchOutcome;
+use super::knowledge::{Made, SearchOutcome};
 use super::phrases::{self, Talk, lines, recognise, without_lead_in};
 use super::router::{Router, Utterance, arguments};
 use super::slots;
@@ -16,6 +16,7 @@ use base::{ErrorClass, Failure};
 use model::generation::{AwaitedSlot, ChatMessage, Citation, Finish, GenerationEvent, GenerationRequest};
 use model::tool::{ParameterKind, ToolAction, ToolSpec};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Parts of one turn that are answered one after the other.
@@ -82,6 +83,8 @@ impl Reply {
 /// The conversation as this brain sees it.
 struct Turn<'a> {
     request: &'a GenerationRequest,
+    /// Vectors that the service of the documents made of what is looked up.
+    made: &'a Made,
     /// What the customer said now.
     text: &'a str,
     /// What the customer said before, newest first.
@@ -93,8 +96,8 @@ struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    fn of(request: &'a GenerationRequest, text: &'a str) -> Self {
-        let mut turn = Self { request, text, earlier: Vec::new(), said_last: None, last_tool: None };
+    fn of(request: &'a GenerationRequest, made: &'a Made, text: &'a str) -> Self {
+        let mut turn = Self { request, made, text, earlier: Vec::new(), said_last: None, last_tool: None };
         for message in request.messages.iter().rev().skip(1) {
             match message {
                 ChatMessage::Customer { text } => turn.earlier.push(text.expose()),
@@ -108,6 +111,16 @@ impl<'a> Turn<'a> {
 
     fn tool(&self, action: fn(&ToolAction) -> bool) -> Option<&'a ToolSpec> {
         self.request.tools.iter().find(|tool| action(&tool.action))
+    }
+
+    /// A question with the topic of the conversation in front, when it does not stand alone and there is one.
+    fn with_topic(&self, question: &str) -> Option<String> {
+        let topic = self.earlier.iter().find(|line| {
+            let line = without_lead_in(line);
+            recognise(line).is_none() && !is_elliptic(line)
+        });
+        let topic = topic.filter(|_| is_elliptic(question))?;
+        Some(format!("{} {question}", without_lead_in(topic).trim_end_matches(['?', '.', '!'])))
     }
 
     fn can_hand_off(&self) -> Option<&'a ToolSpec> {
@@ -134,14 +147,44 @@ impl Brain {
 
     /// Searches the documents for a question, as [`Brain::answer`] does.
     pub fn search(&self, question: &str) -> Result<SearchOutcome, LanguageError> {
-        let query = self.models.embedder.embed(question)?;
-        self.knowledge.search(&self.models, question, &query)
+        self.search_with(question, &Made::default())
+    }
+
+    /// The same, with vectors that the service of the documents made.
+    pub fn search_with(&self, question: &str, made: &Made) -> Result<SearchOutcome, LanguageError> {
+        self.knowledge.search(&self.models, question, made)
+    }
+
+    /// What answering a request may look up in documents whose vectors another service made: whoever has vectors of these
+    /// texts made first gives them to [`Brain::answer_with`].
+    pub fn lookups(&self, request: &GenerationRequest) -> Vec<String> {
+        let Some(ChatMessage::Customer { text }) = request.messages.last() else { return Vec::new() };
+        let text = text.expose();
+        if self.knowledge.further_space().is_none() || recognise(text).is_some() {
+            return Vec::new();
+        }
+        let made = Made::default();
+        let turn = Turn::of(request, &made, text);
+        let whole = without_lead_in(text);
+        let mut wanted: Vec<String> = Vec::new();
+        for question in std::iter::once(whole).chain(clauses(whole)) {
+            let both = std::iter::once(question.to_owned()).chain(turn.with_topic(question));
+            wanted.extend(both.filter(|one| !one.trim().is_empty()));
+        }
+        let mut seen = HashSet::new();
+        wanted.retain(|one| seen.insert(one.clone()));
+        wanted
     }
 
     /// Answers the last message of a conversation. The same request always gets the same answer.
     pub fn answer(&self, request: &GenerationRequest) -> Vec<GenerationEvent> {
+        self.answer_with(request, &Made::default())
+    }
+
+    /// The same, with vectors that the service of the documents made of what is looked up.
+    pub fn answer_with(&self, request: &GenerationRequest, made: &Made) -> Vec<GenerationEvent> {
         let reply = match request.messages.last() {
-            Some(ChatMessage::Customer { text }) => self.turn(&Turn::of(request, text.expose())),
+            Some(ChatMessage::Customer { text }) => self.turn(&Turn::of(request, made, text.expose())),
             Some(ChatMessage::ToolResult { id, name, text }) => Ok(tool_result(request, id, name, text)),
             Some(ChatMessage::System { .. } | ChatMessage::Agent { .. } | ChatMessage::ToolCall { .. }) | None => {
                 Ok(Reply::default().say(lines::NOT_HEARD))
@@ -276,17 +319,9 @@ impl Brain {
     /// Searches, with the topic of the conversation in front when the question does not stand alone. Gives the question
     /// that was asked as well.
     fn look_up(&self, turn: &Turn<'_>, question: &str) -> Result<(SearchOutcome, String), LanguageError> {
-        let own = self.search(question)?;
-        if !is_elliptic(question) {
-            return Ok((own, question.to_owned()));
-        }
-        let topic = turn.earlier.iter().find(|line| {
-            let line = without_lead_in(line);
-            recognise(line).is_none() && !is_elliptic(line)
-        });
-        let Some(topic) = topic else { return Ok((own, question.to_owned())) };
-        let asked = format!("{} {question}", without_lead_in(topic).trim_end_matches(['?', '.', '!']));
-        let with_topic = self.search(&asked)?;
+        let own = self.search_with(question, turn.made)?;
+        let Some(asked) = turn.with_topic(question) else { return Ok((own, question.to_owned())) };
+        let with_topic = self.search_with(&asked, turn.made)?;
         // What the question says itself outweighs the topic when it is clearer.
         Ok(if own.verdict == Verdict::Answer && own.probability > with_topic.probability {
             (own, question.to_owned())

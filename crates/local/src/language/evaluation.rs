@@ -3,7 +3,7 @@
 
 use super::document::Passage;
 use super::gate::{Features, Gate, Verdict};
-use super::knowledge::SearchOutcome;
+use super::knowledge::{Made, SearchOutcome};
 use super::{Brain, Knowledge, LanguageError, LanguageModels};
 use model::agent::BrainChoice;
 use model::generation::{ChatMessage, GenerationEvent, GenerationRequest};
@@ -263,13 +263,18 @@ pub struct Measured {
     pub examples: Vec<(Features, bool)>,
 }
 
-/// Asks an index all questions. A question expects the heading or the document of a passage.
-pub fn measure(models: &LanguageModels, index: &Knowledge, questions: &[Question]) -> Result<Measured, LanguageError> {
+/// Asks an index all questions. A question expects the heading or the document of a passage; `made` are vectors that the service
+/// of the index made of them.
+pub fn measure(
+    models: &LanguageModels,
+    index: &Knowledge,
+    questions: &[Question],
+    made: &Made,
+) -> Result<Measured, LanguageError> {
     let mut measured = Measured { passages: index.sections().len(), ..Measured::default() };
     for question in questions {
         let before = cpu_ms();
-        let query = models.embedder.embed(&question.text)?;
-        let outcome = index.search(models, &question.text, &query)?;
+        let outcome = index.search(models, &question.text, made)?;
         measured.cpu_ms.extend(before.zip(cpu_ms()).map(|(before, after)| after - before));
         measured.note(index, question, &outcome);
     }

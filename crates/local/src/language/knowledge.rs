@@ -6,15 +6,17 @@
 
 use super::bm25::{Bm25, Bm25Builder};
 use super::document::{Document, Passage, is_short, sections};
-use super::embed::{Embedding, cosine};
+use super::embed::{EMBEDDING_WIDTH, Embedding, cosine};
 use super::facts::Facts;
 use super::gate::{Features, Gate, Verdict};
-use super::near::{Asked, Near, Vectors};
+use super::near::{Near, Query, Table};
 use super::subject;
 use super::words::{terms, words};
 use super::{LanguageError, LanguageModels};
 use base::limits;
 use model::generation::Citation;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -50,18 +52,122 @@ pub const SPACE: &str = "minilm-l6-int8";
 #[derive(Debug)]
 pub struct Knowledge {
     sections: Vec<Passage>,
-    section_vectors: Vec<Embedding>,
-    heading_vectors: Vectors,
-    sentence_vectors: Vectors,
+    /// By the embedder of this machine, always: what serves by itself, and in place of others that do not answer.
+    own: Vectors,
+    /// By the service that the business chose, if it did.
+    further: Option<Further>,
     /// Where the sentences of each section begin; one more at the end.
     sentences_from: Vec<usize>,
     bm25: Bm25,
-    /// Leads to what is near in a large base, once it is built.
-    near: OnceLock<Near>,
     facts: Facts,
     gate: Gate,
     breadth: Breadth,
     elsewhere: Option<Arc<dyn Nominate>>,
+}
+
+/// The vectors of all sections in one space.
+#[derive(Debug)]
+struct Vectors {
+    sections: Table,
+    headings: Table,
+    sentences: Table,
+    /// Leads to what is near in a large base, once it is built.
+    near: OnceLock<Near>,
+}
+
+impl Vectors {
+    fn new(width: usize) -> Self {
+        let [sections, headings, sentences] = [(); 3].map(|()| Table::new(width));
+        Self { sections, headings, sentences, near: OnceLock::new() }
+    }
+
+    /// Adds the vectors of a section, of its heading and of its sentences, one after the other.
+    fn extend(&mut self, vectors: &[f32]) {
+        let (section, rest) = vectors.split_at(self.sections.width());
+        let (heading, sentences) = rest.split_at(self.sections.width());
+        self.sections.extend(section);
+        self.headings.extend(heading);
+        self.sentences.extend(sentences);
+    }
+
+    fn shorten(&mut self) {
+        self.headings.shorten();
+        self.sentences.shorten();
+    }
+
+    fn link(&self) -> Result<(), LanguageError> {
+        if self.near.get().is_none() {
+            let near = Near::build(&self.sections).map_err(LanguageError::Run)?;
+            // Whoever was quicker built the same.
+            let _ = self.near.set(near);
+        }
+        Ok(())
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.sections.memory_bytes() + self.headings.memory_bytes() + self.sentences.memory_bytes()
+    }
+}
+
+/// Vectors that another service made.
+#[derive(Debug)]
+struct Further {
+    space: String,
+    scale: Scale,
+    vectors: Vectors,
+}
+
+/// What a cosine of one space is worth in another one: services put texts that have nothing in common at 0.1 or at 0.6, and the
+/// gate knows one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scale {
+    offset: f32,
+    factor: f32,
+}
+
+impl Scale {
+    /// Cosines are what they are.
+    pub const SAME: Self = Self { offset: 0.0, factor: 1.0 };
+
+    /// Brings the mean cosines of unrelated and of related texts in one space to where they are in the other. `None` when a space
+    /// hardly tells them apart.
+    pub fn between((unrelated, related): (f32, f32), (to_unrelated, to_related): (f32, f32)) -> Option<Self> {
+        let factor = (to_related - to_unrelated) / (related - unrelated);
+        let is_told = related - unrelated >= TOLD_APART_FROM && to_related > to_unrelated;
+        is_told.then_some(Self { offset: to_unrelated - factor * unrelated, factor })
+    }
+
+    /// The cosine in the other space.
+    pub fn of(self, cosine: f32) -> f32 {
+        self.factor.mul_add(cosine, self.offset)
+    }
+}
+
+const TOLD_APART_FROM: f32 = 0.05;
+
+/// Vectors of questions that the service of a base made, by the questions.
+#[derive(Clone, Debug, Default)]
+pub struct Made(pub HashMap<String, Vec<f32>>);
+
+/// A question as it is compared with the vectors of one space.
+struct Asked<'a> {
+    vectors: &'a Vectors,
+    scale: Scale,
+    query: Query<'a>,
+}
+
+impl Asked<'_> {
+    fn section(&self, at: usize) -> f32 {
+        self.scale.of(self.vectors.sections.cosine(at, &self.query))
+    }
+
+    fn heading(&self, at: usize) -> f32 {
+        self.scale.of(self.vectors.headings.cosine(at, &self.query))
+    }
+
+    fn sentence(&self, at: usize) -> f32 {
+        self.scale.of(self.vectors.sentences.cosine(at, &self.query))
+    }
 }
 
 /// Somebody who says which sections are near, beside this index.
@@ -120,7 +226,7 @@ impl Knowledge {
     pub fn assemble(passages: impl Iterator<Item = (Passage, Vec<Embedding>)>, gate: Gate) -> Self {
         let mut assembly = Assembly::new(gate);
         for (passage, vectors) in passages {
-            assembly.push(passage, &vectors);
+            assembly.push(passage, vectors.as_flattened(), &[]);
         }
         assembly.finish()
     }
@@ -131,12 +237,16 @@ impl Knowledge {
     /// # Errors
     /// When no thread can be started for it.
     pub fn link(&self) -> Result<(), LanguageError> {
-        if self.is_large() && self.near.get().is_none() {
-            let near = Near::build(self.section_vectors.iter()).map_err(LanguageError::Run)?;
-            // Whoever was quicker built the same.
-            let _ = self.near.set(near);
+        if !self.is_large() {
+            return Ok(());
         }
-        Ok(())
+        self.further.as_ref().map_or(Ok(()), |further| further.vectors.link())?;
+        self.own.link()
+    }
+
+    /// The space of the vectors that another service made, where there are any: questions are to be embedded by it, too.
+    pub fn further_space(&self) -> Option<&str> {
+        self.further.as_ref().map(|further| further.space.as_str())
     }
 
     /// Whether it is too large to look at every passage for every question.
@@ -177,14 +287,14 @@ impl Knowledge {
 
     /// Bytes that the index takes, about.
     pub fn memory_bytes(&self) -> usize {
-        let near = self.near.get().map_or(0, Near::memory_bytes);
+        let all = std::iter::once(&self.own).chain(self.further.as_ref().map(|further| &further.vectors));
+        let near: usize = all.filter_map(|one| one.near.get()).map(Near::memory_bytes).sum();
         self.vector_bytes() + self.text_bytes() + near
     }
 
     /// Bytes that the vectors take.
     pub fn vector_bytes(&self) -> usize {
-        let sections = self.section_vectors.len() * size_of::<Embedding>();
-        sections + self.heading_vectors.memory_bytes() + self.sentence_vectors.memory_bytes()
+        self.own.memory_bytes() + self.further.as_ref().map_or(0, |further| further.vectors.memory_bytes())
     }
 
     /// Bytes that it takes beside the vectors, about.
@@ -203,30 +313,44 @@ impl Knowledge {
 
     /// Highest sum of section and sentence cosine of any section: how near the documents come to an utterance.
     pub fn nearest(&self, query: &Embedding) -> f32 {
-        let asked = Asked::new(query);
+        let asked = self.asked(query);
         self.best(self.looked_at(&asked), &asked, 1).first().map_or(0.0, |found| found.1)
     }
 
-    /// Searches for a question. `query` is the embedding of `question`.
-    pub fn search(
+    fn asked<'a>(&'a self, query: &'a [f32]) -> Asked<'a> {
+        Asked { vectors: &self.own, scale: Scale::SAME, query: Query::new(query) }
+    }
+
+    /// Searches for a question by the vector that the service of this base made of it; by the embedder of this machine when there
+    /// is none, or no such service.
+    pub fn search(&self, models: &LanguageModels, question: &str, made: &Made) -> Result<SearchOutcome, LanguageError> {
+        let theirs = self.further.as_ref().zip(made.0.get(question));
+        if let Some((further, query)) = theirs.filter(|(one, query)| query.len() == one.vectors.sections.width()) {
+            let asked = Asked { vectors: &further.vectors, scale: further.scale, query: Query::new(query) };
+            return self.search_as(models, question, &asked);
+        }
+        let query = models.embedder.embed(question)?;
+        self.search_as(models, question, &self.asked(&query))
+    }
+
+    fn search_as(
         &self,
         models: &LanguageModels,
         question: &str,
-        query: &Embedding,
+        asked: &Asked<'_>,
     ) -> Result<SearchOutcome, LanguageError> {
-        let asked = Asked::new(query);
-        let order = self.candidates_of(question, &asked);
+        let order = self.candidates_of(question, asked);
         let mut hits: Vec<Hit> = Vec::with_capacity(order.len());
         let mut best = f32::MIN;
         for (section, dense) in order {
             let hopeless = self.breadth.prune && dense + RERANK_WEIGHT * CROSS_MAX < best;
-            let cross = if hopeless { CROSS_MIN } else { self.read(models, question, section, &asked)? };
+            let cross = if hopeless { CROSS_MIN } else { self.read(models, question, section, asked)? };
             let score = dense + RERANK_WEIGHT * cross;
             best = best.max(score);
             hits.push(Hit { section, dense, cross, score });
         }
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.section.cmp(&b.section)));
-        let mut outcome = self.judge(question, &asked, hits);
+        let mut outcome = self.judge(question, asked, hits);
         if outcome.verdict != Verdict::Decline && self.is_about_something_else(models, question, &outcome)? {
             outcome.verdict = Verdict::Decline;
             // What people see is what was decided.
@@ -258,7 +382,7 @@ impl Knowledge {
     /// The sections that come into question with their nearness in meaning, the nearest first: what is found before anything
     /// is read.
     pub fn candidates(&self, question: &str, query: &Embedding) -> Vec<(usize, f32)> {
-        self.candidates_of(question, &Asked::new(query))
+        self.candidates_of(question, &self.asked(query))
     }
 
     fn candidates_of(&self, question: &str, asked: &Asked<'_>) -> Vec<(usize, f32)> {
@@ -302,13 +426,8 @@ impl Knowledge {
             };
         };
         let lead = hits.get(1).map_or(1.0, |second| best.score - second.score);
-        let features = [
-            best.dense,
-            best.cross,
-            lead,
-            self.heading_vectors.cosine(best.section, query),
-            self.bm25.coverage(question, best.section),
-        ];
+        let features =
+            [best.dense, best.cross, lead, query.heading(best.section), self.bm25.coverage(question, best.section)];
         let probability = self.gate.probability(&features);
         let passage = Some(self.extract(best.section, query));
         SearchOutcome {
@@ -341,7 +460,11 @@ impl Knowledge {
 
     /// The sections nearest in meaning with their nearness, the nearest first.
     fn nearest_sections(&self, query: &Asked<'_>, count: usize) -> Vec<(usize, f32)> {
-        let nominated = self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.nearest(query.whole, LOOKED_AT));
+        // What lies elsewhere are the vectors of this machine.
+        let is_own = std::ptr::eq(query.vectors, &raw const self.own);
+        let own: Option<&Embedding> = query.query.whole.try_into().ok().filter(|_| is_own);
+        let elsewhere = self.elsewhere.as_ref().zip(own);
+        let nominated = elsewhere.and_then(|(elsewhere, query)| elsewhere.nearest(query, LOOKED_AT));
         let is_here = |at: &usize| *at < self.sections.len();
         let nominated = nominated.map(|found| found.into_iter().filter(is_here).collect());
         self.best(nominated.unwrap_or_else(|| self.looked_at(query)), query, count)
@@ -349,8 +472,8 @@ impl Knowledge {
 
     /// The sections that are looked at by their sentences too.
     fn looked_at(&self, query: &Asked<'_>) -> Vec<usize> {
-        match self.near.get() {
-            Some(near) => near.search(query.whole, LOOKED_AT),
+        match query.vectors.near.get() {
+            Some(near) => near.search(&query.query, LOOKED_AT),
             None if self.is_large() => self.scan(query),
             None => (0..self.sections.len()).collect(),
         }
@@ -369,8 +492,7 @@ impl Knowledge {
 
     /// Looks at the vector of every section.
     fn scan(&self, query: &Asked<'_>) -> Vec<usize> {
-        let mut found: Vec<(usize, f32)> =
-            self.section_vectors.iter().enumerate().map(|(at, vector)| (at, cosine(query.whole, vector))).collect();
+        let mut found: Vec<(usize, f32)> = (0..self.sections.len()).map(|at| (at, query.section(at))).collect();
         found.select_nth_unstable_by(LOOKED_AT, nearest_first);
         found.truncate(LOOKED_AT);
         found.into_iter().map(|(at, _)| at).collect()
@@ -378,8 +500,7 @@ impl Knowledge {
 
     /// Nearness of a section: its cosine and that of its nearest sentence.
     fn dense(&self, section: usize, query: &Asked<'_>) -> f32 {
-        let sentences = self.sentences_of(section).map(|at| self.sentence_vectors.cosine(at, query));
-        sentences.fold(0.0, f32::max) + cosine(query.whole, &self.section_vectors[section])
+        self.sentences_of(section).map(|at| query.sentence(at)).fold(0.0, f32::max) + query.section(section)
     }
 
     fn sentences_of(&self, section: usize) -> std::ops::Range<usize> {
@@ -390,7 +511,7 @@ impl Knowledge {
     fn window(&self, section: usize, query: &Asked<'_>) -> String {
         let found = &self.sections[section];
         let lengths: Vec<usize> = found.sentences.iter().map(|sentence| words(sentence).len()).collect();
-        let nearness: Vec<f32> = self.sentences_of(section).map(|at| self.sentence_vectors.cosine(at, query)).collect();
+        let nearness: Vec<f32> = self.sentences_of(section).map(|at| query.sentence(at)).collect();
         let best =
             (0..nearness.len()).max_by(|&a, &b| nearness[a].total_cmp(&nearness[b]).then(b.cmp(&a))).unwrap_or(0);
         let (mut from, mut to) = (best, best + 1);
@@ -419,7 +540,7 @@ impl Knowledge {
         let quote = if is_short(found) {
             found.text()
         } else {
-            let sentences = self.sentences_of(section).map(|at| self.sentence_vectors.cosine(at, query));
+            let sentences = self.sentences_of(section).map(|at| query.sentence(at));
             let mut ranked: Vec<(usize, f32)> = sentences.enumerate().collect();
             ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             let mut kept: Vec<usize> = ranked.into_iter().take(2).map(|(at, _)| at).collect();
@@ -449,12 +570,10 @@ impl Assembly {
     pub fn new(gate: Gate) -> Self {
         let built = Knowledge {
             sections: Vec::new(),
-            section_vectors: Vec::new(),
-            heading_vectors: Vectors::Whole(Vec::new()),
-            sentence_vectors: Vectors::Whole(Vec::new()),
+            own: Vectors::new(EMBEDDING_WIDTH),
+            further: None,
             sentences_from: vec![0],
             bm25: Bm25::default(),
-            near: OnceLock::new(),
             facts: Facts::default(),
             gate,
             breadth: Breadth::default(),
@@ -463,23 +582,35 @@ impl Assembly {
         Self { built, bm25: Bm25Builder::default() }
     }
 
-    /// Adds a passage with the vectors of what is [`Passage::embedded`] of it, in that order. One whose vectors are not as many
-    /// is left out; of others, the place is answered.
-    pub fn push(&mut self, passage: Passage, vectors: &[Embedding]) -> Option<usize> {
-        let [section, heading, sentences @ ..] = vectors else { return None };
-        if sentences.len() != passage.sentences.len() {
+    /// The same for a base with vectors of a service beside those of this machine: of this space, which is so wide, and whose
+    /// cosines are brought to this scale. Numbers take a byte then, but for those of whole passages in that space.
+    #[must_use]
+    pub fn with_further(mut self, space: &str, width: usize, scale: Scale) -> Self {
+        let mut vectors = Vectors::new(width);
+        vectors.shorten();
+        self.built.own.shorten();
+        self.built.further = Some(Further { space: space.to_owned(), scale, vectors });
+        self
+    }
+
+    /// Adds a passage with the vectors of what is [`Passage::embedded`] of it, one after the other, in that order; `further` are
+    /// those of the service. One whose vectors are not as many is left out; of others, the place is answered.
+    pub fn push(&mut self, passage: Passage, vectors: &[f32], further: &[f32]) -> Option<usize> {
+        let texts = passage.sentences.len() + 2;
+        let built = &mut self.built;
+        let width = built.further.as_ref().map_or(0, |one| one.vectors.sections.width());
+        if vectors.len() != texts * EMBEDDING_WIDTH || further.len() != texts * width {
             return None;
         }
-        let built = &mut self.built;
-        built.section_vectors.push(*section);
-        built.heading_vectors.push(heading);
-        sentences.iter().for_each(|sentence| built.sentence_vectors.push(sentence));
-        built.sentences_from.push(built.sentence_vectors.len());
+        built.own.extend(vectors);
+        if let Some(one) = &mut built.further {
+            one.vectors.extend(further);
+        }
+        built.sentences_from.push(built.own.sentences.len());
         self.bm25.push(&passage.indexed());
         built.sections.push(passage);
         if built.is_large() {
-            built.heading_vectors.shorten();
-            built.sentence_vectors.shorten();
+            built.own.shorten();
         }
         Some(built.sections.len() - 1)
     }
@@ -493,20 +624,43 @@ impl Assembly {
 
 #[cfg(test)]
 mod tests {
-    use super::super::embed::EMBEDDING_WIDTH;
     use super::*;
 
-    #[test]
-    fn a_passage_without_its_vectors_is_left_out() {
-        let passage = |sentences: &[&str]| Passage {
+    fn passage(sentences: &[&str]) -> Passage {
+        Passage {
             document: "Help".into(),
             heading: "Hours".into(),
             page: None,
             sentences: sentences.iter().map(|&one| one.to_owned()).collect(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_passage_without_its_vectors_is_left_out() {
         let vector = [0.0; EMBEDDING_WIDTH];
         let given = [(passage(&["One."]), vec![vector; 3]), (passage(&["One.", "Two."]), vec![vector; 3])];
         let index = Knowledge::assemble(given.into_iter(), Gate::default());
         assert_eq!(index.sections().len(), 1);
+    }
+
+    #[test]
+    fn vectors_of_another_width_never_come_into_a_space() {
+        let own = vec![0.1; 3 * EMBEDDING_WIDTH];
+        let mut assembly = Assembly::new(Gate::default()).with_further("acme/wide:5", 5, Scale::SAME);
+        assert_eq!(assembly.push(passage(&["One."]), &own, &[0.1; 3 * 4]), None, "too narrow");
+        assert_eq!(assembly.push(passage(&["One."]), &own, &[]), None, "none");
+        assert_eq!(assembly.push(passage(&["One."]), &own, &[0.1; 3 * 5]), Some(0));
+        let index = assembly.finish();
+        assert_eq!((index.sections().len(), index.further_space()), (1, Some("acme/wide:5")));
+        let mut plain = Assembly::new(Gate::default());
+        assert_eq!(plain.push(passage(&["One."]), &own, &[0.1; 15]), None, "nobody asked for them");
+    }
+
+    #[test]
+    fn cosines_of_a_space_that_finds_everything_alike_are_brought_to_the_scale_of_the_gate() {
+        let scale = Scale::between((0.6, 0.8), (0.1, 0.5)).expect("told apart");
+        assert!((scale.of(0.6) - 0.1).abs() < 1e-6 && (scale.of(0.8) - 0.5).abs() < 1e-6);
+        assert!((scale.of(0.7) - 0.3).abs() < 1e-6);
+        assert_eq!(Scale::between((0.70, 0.72), (0.1, 0.5)), None);
     }
 }

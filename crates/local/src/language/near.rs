@@ -1,13 +1,15 @@
-//! The passages nearest in meaning of a large base: a graph of neighbours instead of a look at every vector.
+//! Vectors of a base, and the passages nearest in meaning of a large one: a graph of neighbours instead of a look at every
+//! vector.
 //!
-//! Hierarchical navigable small worlds (Malkov and Yashunin, 2018). The graph holds each vector in a byte a number, which is
-//! near enough to walk by; whoever asks ranks what it found by the whole vectors. One thread builds it, so that the same
-//! passages in the same order make the same graph.
+//! All vectors of a table have one width, that of the space that they lie in. The graph is one of hierarchical navigable small
+//! worlds (Malkov and Yashunin, 2018). It holds each vector in a byte a number, which is near enough to walk by; whoever asks
+//! ranks what it found by the whole vectors. One thread builds it, so that the same passages in the same order make the same
+//! graph.
 
-use super::embed::{EMBEDDING_WIDTH, Embedding};
+use super::embed::cosine;
 use instant_distance::{Builder, HnswMap, Point, Search};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Neighbours that are kept in sight while the graph is built, and while it is searched: more finds more and takes longer.
 const BUILD_BREADTH: usize = 80;
@@ -17,45 +19,174 @@ const SEED: u64 = 0x66_72_6f_6e_74;
 /// Searches that keep their memory for the next one.
 const IDLE_SEARCHES_MAX: usize = 4;
 
-/// A vector of length one in a byte a number.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Short {
-    bytes: [i8; EMBEDDING_WIDTH],
-    step: f32,
+/// Vectors in a byte a number, one after the other.
+#[derive(Clone, Debug, Default)]
+struct Bytes {
+    numbers: Vec<i8>,
+    /// What a byte of each vector is worth.
+    steps: Vec<f32>,
 }
 
-impl Short {
-    /// The nearest that bytes can say.
-    pub fn of(vector: &Embedding) -> Self {
+impl Bytes {
+    /// The nearest to a vector that bytes can say.
+    fn push(&mut self, vector: &[f32]) {
         let most = vector.iter().fold(0.0_f32, |most, x| most.max(x.abs())).max(f32::MIN_POSITIVE);
         let step = most / f32::from(i8::MAX);
-        Self { bytes: vector.map(|x| (x / step).round() as i8), step }
+        self.numbers.extend(vector.iter().map(|x| (x / step).round() as i8));
+        self.steps.push(step);
     }
 
-    /// Cosine of two.
-    pub fn cosine(&self, other: &Self) -> f32 {
-        let mut sums = [0_i32; LANES];
-        for (x, y) in self.bytes.as_chunks::<LANES>().0.iter().zip(other.bytes.as_chunks::<LANES>().0) {
-            for lane in 0..LANES {
-                sums[lane] += i32::from(i16::from(x[lane]) * i16::from(y[lane]));
-            }
-        }
-        sums.iter().sum::<i32>() as f32 * self.step * other.step
+    fn of(vector: &[f32]) -> Self {
+        let mut one = Self::default();
+        one.push(vector);
+        one
     }
+
+    fn row(&self, width: usize, at: usize) -> (&[i8], f32) {
+        (&self.numbers[at * width..(at + 1) * width], self.steps[at])
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.numbers.len() + self.steps.len() * size_of::<f32>()
+    }
+}
+
+/// Cosine of two vectors in bytes.
+fn cosine_of_bytes((a, a_step): (&[i8], f32), (b, b_step): (&[i8], f32)) -> f32 {
+    let mut sums = [0_i32; LANES];
+    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (x, y) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += i32::from(i16::from(x[lane]) * i16::from(y[lane]));
+        }
+    }
+    let rest: i32 = rest_a.iter().zip(rest_b).map(|(x, y)| i32::from(*x) * i32::from(*y)).sum();
+    (sums.iter().sum::<i32>() + rest) as f32 * a_step * b_step
 }
 
 const LANES: usize = 16;
-const _: () = assert!(EMBEDDING_WIDTH.is_multiple_of(LANES));
 
-impl Point for Short {
+/// Vectors of length one, all of one width: whole, or in a byte a number.
+#[derive(Debug)]
+pub struct Table {
+    width: usize,
+    numbers: Numbers,
+}
+
+#[derive(Debug)]
+enum Numbers {
+    Whole(Vec<f32>),
+    Bytes(Bytes),
+}
+
+/// A question, ready to be compared with vectors of either kind.
+#[derive(Debug)]
+pub struct Query<'a> {
+    /// As the model gave it.
+    pub whole: &'a [f32],
+    bytes: Bytes,
+}
+
+impl<'a> Query<'a> {
+    /// Prepares it.
+    pub fn new(whole: &'a [f32]) -> Self {
+        Self { whole, bytes: Bytes::of(whole) }
+    }
+}
+
+impl Table {
+    /// Begins, with whole vectors of this width.
+    pub const fn new(width: usize) -> Self {
+        Self { width, numbers: Numbers::Whole(Vec::new()) }
+    }
+
+    /// Numbers in one vector.
+    pub const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Adds vectors of this width, one after the other.
+    pub fn extend(&mut self, vectors: &[f32]) {
+        match &mut self.numbers {
+            Numbers::Whole(all) => all.extend_from_slice(vectors),
+            Numbers::Bytes(all) => vectors.chunks_exact(self.width).for_each(|vector| all.push(vector)),
+        }
+    }
+
+    /// Keeps bytes from now on.
+    pub fn shorten(&mut self) {
+        if let Numbers::Whole(all) = &self.numbers {
+            let mut bytes = Bytes::default();
+            all.chunks_exact(self.width).for_each(|vector| bytes.push(vector));
+            self.numbers = Numbers::Bytes(bytes);
+        }
+    }
+
+    /// Cosine of the one at a place and a question.
+    pub fn cosine(&self, at: usize, query: &Query<'_>) -> f32 {
+        match &self.numbers {
+            Numbers::Whole(all) => cosine(&all[at * self.width..(at + 1) * self.width], query.whole),
+            Numbers::Bytes(all) => cosine_of_bytes(all.row(self.width, at), query.bytes.row(self.width, 0)),
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match &self.numbers {
+            Numbers::Whole(all) => all.len() / self.width,
+            Numbers::Bytes(all) => all.steps.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that they take.
+    pub fn memory_bytes(&self) -> usize {
+        match &self.numbers {
+            Numbers::Whole(all) => size_of_val(all.as_slice()),
+            Numbers::Bytes(all) => all.memory_bytes(),
+        }
+    }
+
+    fn bytes(&self) -> Bytes {
+        match &self.numbers {
+            Numbers::Whole(all) => {
+                let mut bytes = Bytes::default();
+                bytes.numbers.reserve_exact(all.len());
+                all.chunks_exact(self.width).for_each(|vector| bytes.push(vector));
+                bytes
+            }
+            Numbers::Bytes(all) => all.clone(),
+        }
+    }
+}
+
+/// One vector of many that lie together: a graph holds its points by value, and a vector in a box of its own would cost more.
+#[derive(Clone)]
+struct Row {
+    all: Arc<(usize, Bytes)>,
+    at: u32,
+}
+
+impl Row {
+    fn bytes(&self) -> (&[i8], f32) {
+        self.all.1.row(self.all.0, self.at as usize)
+    }
+}
+
+impl Point for Row {
     fn distance(&self, other: &Self) -> f32 {
-        1.0 - self.cosine(other)
+        1.0 - cosine_of_bytes(self.bytes(), other.bytes())
     }
 }
 
 /// A graph of neighbours over vectors.
 pub struct Near {
-    graph: HnswMap<Short, u32>,
+    graph: HnswMap<Row, u32>,
+    width: usize,
     idle: Mutex<Vec<Search>>,
 }
 
@@ -70,19 +201,21 @@ impl Near {
     ///
     /// # Errors
     /// When no thread can be started for it.
-    pub fn build<'a>(vectors: impl Iterator<Item = &'a Embedding>) -> Result<Self, String> {
-        let points: Vec<Short> = vectors.map(Short::of).collect();
-        let places = (0..u32::try_from(points.len()).unwrap_or(u32::MAX)).collect();
+    pub fn build(vectors: &Table) -> Result<Self, String> {
+        let (width, count) = (vectors.width(), u32::try_from(vectors.len()).unwrap_or(u32::MAX));
+        let all = Arc::new((width, vectors.bytes()));
+        let points = (0..count).map(|at| Row { all: Arc::clone(&all), at }).collect();
         let builder = Builder::default().seed(SEED).ef_construction(BUILD_BREADTH).ef_search(SEARCH_BREADTH);
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(|error| error.to_string())?;
-        let graph = one.install(|| builder.build(points, places));
-        Ok(Self { graph, idle: Mutex::default() })
+        let graph = one.install(|| builder.build(points, (0..count).collect()));
+        Ok(Self { graph, width, idle: Mutex::default() })
     }
 
     /// Places of the vectors that are nearest, as far as the graph tells, the nearest first.
-    pub fn search(&self, query: &Embedding, count: usize) -> Vec<usize> {
+    pub fn search(&self, query: &Query<'_>, count: usize) -> Vec<usize> {
         let mut search = self.lock().pop().unwrap_or_default();
-        let found = self.graph.search(&Short::of(query), &mut search).take(count).map(|item| *item.value as usize);
+        let point = Row { all: Arc::new((self.width, query.bytes.clone())), at: 0 };
+        let found = self.graph.search(&point, &mut search).take(count).map(|item| *item.value as usize);
         let found = found.collect();
         let mut idle = self.lock();
         if idle.len() < IDLE_SEARCHES_MAX {
@@ -105,7 +238,8 @@ impl Near {
     /// of them in each layer above.
     pub fn memory_bytes(&self) -> usize {
         const NEIGHBOURS: usize = 64 * size_of::<u32>();
-        self.len() * (size_of::<Short>() + NEIGHBOURS + NEIGHBOURS / 4 + size_of::<u32>())
+        let vector = self.width + size_of::<f32>() + size_of::<Row>();
+        self.len() * (vector + NEIGHBOURS + NEIGHBOURS / 4 + size_of::<u32>())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Search>> {
@@ -113,79 +247,9 @@ impl Near {
     }
 }
 
-/// Vectors of a base: whole in a small one, in bytes in a large one.
-#[derive(Debug)]
-pub enum Vectors {
-    /// As the model gave them.
-    Whole(Vec<Embedding>),
-    /// In a byte a number.
-    Bytes(Vec<Short>),
-}
-
-/// A question, ready to be compared with either.
-#[derive(Debug)]
-pub struct Asked<'a> {
-    /// As the model gave it.
-    pub whole: &'a Embedding,
-    bytes: Short,
-}
-
-impl<'a> Asked<'a> {
-    /// Prepares it.
-    pub fn new(whole: &'a Embedding) -> Self {
-        Self { whole, bytes: Short::of(whole) }
-    }
-}
-
-impl Vectors {
-    /// Adds one.
-    pub fn push(&mut self, vector: &Embedding) {
-        match self {
-            Self::Whole(all) => all.push(*vector),
-            Self::Bytes(all) => all.push(Short::of(vector)),
-        }
-    }
-
-    /// Keeps bytes from now on.
-    pub fn shorten(&mut self) {
-        if let Self::Whole(all) = self {
-            *self = Self::Bytes(all.iter().map(Short::of).collect());
-        }
-    }
-
-    /// Cosine of the one at a place and a question.
-    pub fn cosine(&self, at: usize, asked: &Asked<'_>) -> f32 {
-        match self {
-            Self::Whole(all) => super::embed::cosine(&all[at], asked.whole),
-            Self::Bytes(all) => all[at].cosine(&asked.bytes),
-        }
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Whole(all) => all.len(),
-            Self::Bytes(all) => all.len(),
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Bytes that they take.
-    pub fn memory_bytes(&self) -> usize {
-        match self {
-            Self::Whole(all) => all.len() * size_of::<Embedding>(),
-            Self::Bytes(all) => all.len() * size_of::<Short>(),
-        }
-    }
-}
-
 /// Vectors of length one that come in groups, the same for the same seed: what stands in for texts where a million are needed.
 pub mod synthetic {
-    use super::{EMBEDDING_WIDTH, Embedding};
+    use super::super::embed::{EMBEDDING_WIDTH, Embedding};
 
     /// A stream of numbers. Not for secrets: xorshift (Marsaglia, 2003).
     #[derive(Clone, Debug)]
@@ -223,14 +287,15 @@ pub mod synthetic {
 
 #[cfg(test)]
 mod tests {
-    use super::super::embed::cosine;
+    use super::super::embed::{EMBEDDING_WIDTH, Embedding};
     use super::synthetic::{Numbers, near};
     use super::*;
 
-    fn base(count: usize) -> (Vec<Embedding>, Vec<Embedding>) {
+    fn base(count: usize) -> (Table, Vec<Embedding>) {
         let mut numbers = Numbers::new(7);
         let middles: Vec<Embedding> = (0..40).map(|_| near(&[0.0; EMBEDDING_WIDTH], 1.0, &mut numbers)).collect();
-        let vectors = (0..count).map(|at| near(&middles[at % 40], 0.8, &mut numbers)).collect();
+        let mut vectors = Table::new(EMBEDDING_WIDTH);
+        (0..count).for_each(|at| vectors.extend(&near(&middles[at % 40], 0.8, &mut numbers)));
         let asked = (0..20).map(|at| near(&middles[at], 0.8, &mut numbers)).collect();
         (vectors, asked)
     }
@@ -238,12 +303,12 @@ mod tests {
     #[test]
     fn the_graph_leads_to_what_a_look_at_all_finds() {
         let (vectors, asked) = base(2_000);
-        let graph = Near::build(vectors.iter()).expect("built");
+        let graph = Near::build(&vectors).expect("built");
         let mut found = 0;
-        for query in &asked {
+        for query in asked.iter().map(|one| Query::new(one)) {
             let mut exact: Vec<usize> = (0..vectors.len()).collect();
-            exact.sort_by(|&a, &b| cosine(query, &vectors[b]).total_cmp(&cosine(query, &vectors[a])));
-            let near = graph.search(query, 64);
+            exact.sort_by(|&a, &b| vectors.cosine(b, &query).total_cmp(&vectors.cosine(a, &query)));
+            let near = graph.search(&query, 64);
             found += exact[..10].iter().filter(|at| near.contains(at)).count();
         }
         assert!(found >= asked.len() * 10 * 95 / 100, "{found} of {}", asked.len() * 10);
@@ -252,19 +317,35 @@ mod tests {
     #[test]
     fn the_same_vectors_make_the_same_graph() {
         let (vectors, asked) = base(1_000);
-        let [one, other] = [0, 1].map(|_| Near::build(vectors.iter()).expect("built"));
-        for query in &asked {
-            assert_eq!(one.search(query, 30), other.search(query, 30));
+        let [one, other] = [0, 1].map(|_| Near::build(&vectors).expect("built"));
+        for query in asked.iter().map(|one| Query::new(one)) {
+            assert_eq!(one.search(&query, 30), other.search(&query, 30));
         }
-        assert!(Near::build(std::iter::empty()).expect("built").search(&asked[0], 5).is_empty());
+        let empty = Near::build(&Table::new(EMBEDDING_WIDTH)).expect("built");
+        assert!(empty.search(&Query::new(&asked[0]), 5).is_empty());
     }
 
     #[test]
     fn a_byte_a_number_says_nearly_the_same() {
-        let (vectors, asked) = base(100);
-        for vector in &vectors {
-            let exact = cosine(vector, &asked[0]);
-            assert!((Short::of(vector).cosine(&Short::of(&asked[0])) - exact).abs() < 0.01);
+        let (mut vectors, asked) = base(100);
+        let query = Query::new(&asked[0]);
+        let exact: Vec<f32> = (0..vectors.len()).map(|at| vectors.cosine(at, &query)).collect();
+        let whole_bytes = vectors.memory_bytes();
+        vectors.shorten();
+        for (at, exact) in exact.into_iter().enumerate() {
+            assert!((vectors.cosine(at, &query) - exact).abs() < 0.01);
         }
+        assert!(vectors.len() == 100 && vectors.memory_bytes() < whole_bytes / 3);
+    }
+
+    #[test]
+    fn a_width_that_fills_no_lanes_counts_to_its_end() {
+        let mut vectors = Table::new(19);
+        let one: Vec<f32> = (0..19).map(|at| if at == 18 { 1.0 } else { 0.0 }).collect();
+        vectors.extend(&one);
+        let query = Query::new(&one);
+        assert!((vectors.cosine(0, &query) - 1.0).abs() < 1e-6);
+        vectors.shorten();
+        assert!((vectors.cosine(0, &query) - 1.0).abs() < 0.01);
     }
 }

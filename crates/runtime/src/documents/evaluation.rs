@@ -155,7 +155,9 @@ impl Documents {
         for asked in questions.chunks(AT_ONCE) {
             let (models, brain, part) = (Arc::clone(self.minds.models()), Arc::clone(&mind.brain), asked.to_vec());
             let count = u32::try_from(part.len()).unwrap_or(u32::MAX);
-            let done = self.brain.think(move || measure(&models, brain.knowledge(), &part)).await;
+            let texts = part.iter().map(|one| one.text.clone()).collect();
+            let made = self.minds.made_for_people(scope, &brain, texts).await?;
+            let done = self.brain.think(move || measure(&models, brain.knowledge(), &part, &made)).await;
             let done = done.map_err(DocumentError::Unavailable)?;
             let done = done.map_err(|error| DocumentError::Unavailable(error.to_string()))?;
             examples.extend(asked.iter().zip(&done.examples).filter_map(|(asked, seen)| example(asked, seen)));

@@ -1,5 +1,6 @@
 //! When the documents are an answer: the gate that every business begins with, or one that was fitted to its own questions.
 
+use super::kept::{keep, kept};
 use super::{DocumentError, Documents};
 use crate::wall_ms;
 use local::language::Gate;
@@ -11,8 +12,6 @@ use model::business::TenantScope;
 use serde::{Deserialize, Serialize};
 use store::contract::office::ValueKind;
 use store::{Store, StoreError};
-
-const NAME: &str = "gate";
 
 /// Which gate a business wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,17 +135,7 @@ pub struct GateReport {
 /// # Errors
 /// When the store does not answer.
 pub async fn kept_gate(store: &dyn Store, scope: &TenantScope) -> Result<(KeptGate, u32), StoreError> {
-    match store.value(scope, ValueKind::Gate, NAME).await {
-        Ok(known) => match serde_json::from_str(&known.value) {
-            Ok(kept) => Ok((kept, known.version)),
-            Err(error) => {
-                tracing::error!(%error, "the gate of a business cannot be read; the usual one serves");
-                Ok((KeptGate::default(), known.version))
-            }
-        },
-        Err(StoreError::NotFound(_)) => Ok((KeptGate::default(), 0)),
-        Err(error) => Err(error),
-    }
+    kept(store, scope, ValueKind::Gate).await
 }
 
 /// Says which gate a business wants. It is in force within seconds.
@@ -157,14 +146,9 @@ pub async fn choose_gate(store: &dyn Store, scope: &TenantScope, mode: GateMode)
     let (kept, version) = kept_gate(store, scope).await?;
     let changed = KeptGate { mode, ..kept.clone() };
     if changed != kept {
-        keep(store, scope, &changed, version).await?;
+        keep(store, scope, ValueKind::Gate, &changed, version).await?;
     }
     Ok(changed)
-}
-
-async fn keep(store: &dyn Store, scope: &TenantScope, kept: &KeptGate, version: u32) -> Result<(), StoreError> {
-    let text = serde_json::to_string(kept).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    store.put_value(scope, ValueKind::Gate, NAME, &text, Some(version)).await.map(drop)
 }
 
 /// What the gate saw of a question, when it teaches something: a question that is a heading word for word is found by every gate,
@@ -192,7 +176,7 @@ impl Documents {
         let mut kept = before;
         if !same {
             kept.fitted = made.map(|fit| Fitted { at_ms: wall_ms(), questions, fit });
-            match keep(self.store.as_ref(), scope, &kept, version).await {
+            match keep(self.store.as_ref(), scope, ValueKind::Gate, &kept, version).await {
                 Ok(()) => {}
                 // Somebody chose another one meanwhile; the next evaluation fits again.
                 Err(StoreError::Conflict(_)) => kept = kept_gate(self.store.as_ref(), scope).await?.0,

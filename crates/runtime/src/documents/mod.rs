@@ -3,9 +3,11 @@
 //! Whatever takes long is a durable job: the file is put into the storage of objects, sealed, the job is written down, and any
 //! worker with the models does it. Its progress and what became of each document stand in a row that people can read.
 
+pub mod embedding;
 mod evaluation;
 pub mod gate;
 pub mod graph;
+mod kept;
 pub mod recordings;
 mod training;
 mod web;
@@ -254,8 +256,10 @@ impl Documents {
     pub async fn query(&self, scope: &TenantScope, question: String) -> Result<Found, DocumentError> {
         let began = Instant::now();
         let brain = self.brain.of(scope.business).await.map_err(DocumentError::Unavailable)?;
+        let made = self.minds.made_for_people(scope, &brain, vec![question.clone()]).await?;
         let asked = Arc::clone(&brain);
-        let outcome = self.brain.think(move || asked.search(&question)).await.map_err(DocumentError::Unavailable)?;
+        let search = move || asked.search_with(&question, &made);
+        let outcome = self.brain.think(search).await.map_err(DocumentError::Unavailable)?;
         let outcome = outcome.map_err(|error| DocumentError::Unavailable(error.to_string()))?;
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Found { took_ms, ..found(&brain, outcome) })

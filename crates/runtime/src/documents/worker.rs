@@ -1,5 +1,6 @@
 //! Does the jobs about documents, and writes down how far they are.
 
+use super::embedding::kept_embedding;
 use super::recordings::{AgentSide, GivenCall, HearError, Heard};
 use super::{DocumentError, Documents, PAIRS, refuse, waiting};
 use crate::wall_ms;
@@ -8,7 +9,7 @@ use async_trait::async_trait;
 use base::limits;
 use knowledge::Structured;
 use knowledge::crawl::{CrawlBounds, Crawler, PageOutcome};
-use knowledge::ingest::{self, Added, IngestError, Progress, Source};
+use knowledge::ingest::{self, Added, Again, IngestError, Progress, Source};
 use knowledge::recording::is_recording;
 use model::business::TenantScope;
 use std::future::Future;
@@ -99,8 +100,14 @@ impl Handler for Documents {
 impl Documents {
     async fn carry_out(&self, scope: &TenantScope, work: &mut Work) -> Result<(), DocumentError> {
         match work.kind {
-            WorkKind::Documents => self.take_all(scope, work).await,
-            WorkKind::Crawl => self.crawl(scope, work).await,
+            WorkKind::Documents | WorkKind::Crawl => {
+                let before = kept_embedding(self.store.as_ref(), scope).await?.0;
+                match work.kind {
+                    WorkKind::Crawl => self.crawl(scope, work).await?,
+                    _ => self.take_all(scope, work).await?,
+                }
+                self.embed_late(scope, &before).await
+            }
             WorkKind::Reindex => self.reindex_all(scope, work).await,
             WorkKind::Training => self.learn(scope, work).await,
             WorkKind::Evaluation => {
@@ -301,28 +308,34 @@ impl Documents {
     }
 
     async fn reindex_all(&self, scope: &TenantScope, work: &mut Work) -> Result<(), DocumentError> {
-        let documents = ingest::documents(self.store.as_ref(), scope).await?;
-        work.progress.total = u32::try_from(documents.len()).unwrap_or(u32::MAX);
-        work.progress.documents = documents
-            .iter()
-            .map(|one| WorkDocument { document: Some(one.slug.clone()), ..WorkDocument::waiting(&one.source) })
-            .collect();
-        for (index, one) in documents.iter().enumerate() {
-            let meter = Meter::default();
-            let again = self.minds.ingest().reindex(scope, &one.slug, wall_ms(), &meter);
-            let done = self.watched(scope, work, meter.look(), again).await;
-            let mut document = work.progress.documents[index].clone();
-            match done {
-                // It was deleted, or given anew, meanwhile.
-                Err(IngestError::Store(StoreError::NotFound(_))) => document.fate = Fate::Gone,
-                Err(IngestError::Store(StoreError::Conflict(_))) => document.fate = Fate::Unchanged,
-                done => settle(&mut document, done)?,
-            }
-            work.progress.documents[index] = document;
-            work.progress.done = u32::try_from(index + 1).unwrap_or(u32::MAX);
-            self.note(scope, work).await?;
+        let chosen = work.progress.embedding.clone().map(serde_json::from_value);
+        match chosen {
+            Some(Ok(chosen)) => self.embed_for(scope, work, chosen).await,
+            Some(Err(error)) => Err(DocumentError::Unavailable(error.to_string())),
+            None => self.index_again(scope, work, &Again::All).await,
         }
-        Ok(())
+    }
+
+    pub(super) async fn index_one_again(
+        &self,
+        scope: &TenantScope,
+        work: &mut Work,
+        (index, slug): (usize, &str),
+        again: &Again,
+    ) -> Result<(), DocumentError> {
+        let meter = Meter::default();
+        let again = self.minds.ingest().reindex(scope, slug, again, wall_ms(), &meter);
+        let done = self.watched(scope, work, meter.look(), again).await;
+        let mut document = work.progress.documents[index].clone();
+        match done {
+            // It was deleted, or given anew, meanwhile.
+            Err(IngestError::Store(StoreError::NotFound(_))) => document.fate = Fate::Gone,
+            Err(IngestError::Store(StoreError::Conflict(_))) => document.fate = Fate::Unchanged,
+            done => settle(&mut document, done)?,
+        }
+        work.progress.documents[index] = document;
+        work.progress.done = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        self.note(scope, work).await
     }
 
     /// Questions with known answers are asked again when what serves has changed.

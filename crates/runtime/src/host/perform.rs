@@ -208,6 +208,7 @@ impl CallHost {
         let job = tools::Job {
             store: Arc::clone(&self.shared.store),
             search: self.shared.services.search.clone(),
+            bill: self.bill.clone(),
             egress: Arc::clone(self.shared.tools_egress()),
             platform: Arc::clone(&self.shared.egress),
             control: self.shared.control(&self.call.carrier),

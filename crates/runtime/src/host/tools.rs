@@ -3,7 +3,7 @@
 
 use super::desk;
 use crate::mail::Mailer;
-use crate::service::KnowledgeSearch;
+use crate::service::{Bill, KnowledgeSearch};
 use crate::tools::{HttpTool, answer_text};
 use base::{CallId, ErrorClass, Failure, Millis, ToolCallId};
 use carriers::protocol::CarrierControl;
@@ -19,6 +19,8 @@ use store::{Store, StoreError};
 pub(super) struct Job {
     pub(super) store: Arc<dyn Store>,
     pub(super) search: Option<Arc<dyn KnowledgeSearch>>,
+    /// What the call costs.
+    pub(super) bill: Bill,
     pub(super) egress: Arc<Egress>,
     /// The way out to platforms.
     pub(super) platform: Arc<Egress>,
@@ -123,7 +125,7 @@ async fn search(job: Job) -> Result<String, Failure> {
         return Err(Failure::new(ErrorClass::Internal, "no documents can be searched on this node"));
     };
     let business = job.scope.business;
-    let found = tokio::task::spawn_blocking(move || search.search(business, &query)).await;
+    let found = tokio::task::spawn_blocking(move || search.search(business, &query, &job.bill)).await;
     let found = found.map_err(|_| Failure::new(ErrorClass::Internal, "the search failed"))?;
     if found.is_empty() {
         return Ok("The documents do not say.".into());

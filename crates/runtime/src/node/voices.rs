@@ -12,7 +12,6 @@ use providers::tts::{TtsEvent, TtsOpen};
 use providers::voices::VoiceInfo;
 use std::io::Cursor;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -122,14 +121,9 @@ impl Node {
         Ok(Preview { wav: wav(&pcm, rate_hz).map_err(VoiceError::Failed)?, cost })
     }
 
-    /// Whether the business has spent what it may in a month: what this process knows, and what the others have written.
     async fn month_is_spent(&self, scope: &TenantScope) -> Result<bool, VoiceError> {
-        let Some(budget) = self.shared.live().budgets.month else { return Ok(false) };
         let unknown = |_| VoiceError::Failed(Failure::new(ErrorClass::Unavailable, "what was spent is not known"));
-        let now_ms = crate::wall_ms();
-        let written = self.store().cost_since(scope, crate::month_begins_ms(now_ms)).await.map_err(unknown)?;
-        self.shared.ledger.at_least(scope.business, crate::month_number(now_ms), written);
-        Ok(Money::from_usd_micros(self.shared.month(scope.business).load(Ordering::Relaxed)) >= budget)
+        self.shared.month_is_spent(scope).await.map_err(unknown)
     }
 
     fn voice_service(&self, scope: &TenantScope, choice: &ProviderChoice) -> Result<Arc<dyn TtsService>, VoiceError> {

@@ -2,11 +2,12 @@
 
 use super::NAME;
 use super::minds::{Mind, Minds};
-use crate::service::{BrainService, BrainSession, KnowledgeSearch};
+use crate::service::{Bill, BrainService, BrainSession, KnowledgeSearch};
 use base::{BusinessId, ErrorClass, Failure, limits};
 use knowledge::gaps::Collector;
 use local::language::Brain;
 use local::language::gate::Verdict;
+use local::language::knowledge::Made;
 use local::language::phrases::recognise;
 use model::generation::{ChatMessage, Citation, Finish, GenerationEvent, GenerationRequest};
 use std::collections::HashMap;
@@ -161,6 +162,13 @@ impl Shared {
         Ok(brain)
     }
 
+    async fn made(&self, brain: &Arc<Brain>, questions: Vec<String>, bill: Bill) -> Made {
+        match self.minds.get() {
+            Some(minds) if !questions.is_empty() => minds.made(Arc::clone(brain), questions, bill).await,
+            _ => Made::default(),
+        }
+    }
+
     async fn tend(&self) {
         self.settle();
         let Some(minds) = self.minds.get() else { return };
@@ -224,6 +232,11 @@ impl BrainService for LocalBrain {
     }
 
     fn generate(&self, business: BusinessId, request: GenerationRequest) -> BrainSession {
+        self.generate_billed(business, request, &Bill::default())
+    }
+
+    fn generate_billed(&self, business: BusinessId, request: GenerationRequest, bill: &Bill) -> BrainSession {
+        let bill = bill.clone();
         let (outbox, events) = mpsc::channel(limits::EVENTS_PER_MESSAGE_MAX);
         let (shared, slots) = (Arc::clone(&self.shared), Arc::clone(&self.slots));
         tokio::spawn(async move {
@@ -232,7 +245,11 @@ impl BrainService for LocalBrain {
                 _ => None,
             };
             let answer = match shared.mind(business).await {
-                Ok(brain) => think(brain, slots, request).await,
+                Ok(brain) => {
+                    // Before a thread for models is taken: nobody waits for a network there.
+                    let made = shared.made(&brain, brain.lookups(&request), bill).await;
+                    think(brain, slots, request, made).await
+                }
                 Err(why) => Err(Failure::new(ErrorClass::Internal, why)),
             };
             if let (Some(question), Ok(events)) = (question, &answer) {
@@ -254,11 +271,12 @@ async fn think(
     brain: Arc<Brain>,
     slots: Arc<Semaphore>,
     request: GenerationRequest,
+    made: Made,
 ) -> Result<Vec<GenerationEvent>, Failure> {
     let closed = |_| Failure::new(ErrorClass::Internal, "the model threads are gone");
     let slot = slots.acquire_owned().await.map_err(closed)?;
     let answer = tokio::task::spawn_blocking(move || {
-        let answer = brain.answer(&request);
+        let answer = brain.answer_with(&request, &made);
         drop(slot);
         answer
     });
@@ -270,14 +288,24 @@ impl KnowledgeSearch for LocalBrain {
         self.shared.revision(business)
     }
 
-    fn search(&self, business: BusinessId, query: &str) -> Vec<Citation> {
-        let brain = match (self.shared.here(business), tokio::runtime::Handle::try_current()) {
-            (Some(brain), _) => Ok(brain),
-            // On a thread for blocking work, as the contract of the service says.
-            (None, Ok(runtime)) => runtime.block_on(self.shared.mind(business)),
-            (None, Err(error)) => Err(error.to_string()),
+    fn search(&self, business: BusinessId, query: &str, bill: &Bill) -> Vec<Citation> {
+        let ready = async {
+            let brain = self.shared.mind(business).await?;
+            let is_further = brain.knowledge().further_space().is_some();
+            let questions = is_further.then(|| query.to_owned()).into_iter().collect();
+            let made = self.shared.made(&brain, questions, bill.clone()).await;
+            Ok((brain, made))
         };
-        let found = brain.and_then(|brain| brain.search(query).map_err(|error| error.to_string()));
+        // On a thread for blocking work, as the contract of the service says.
+        let ready = match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => runtime.block_on(ready),
+            Err(error) => {
+                self.shared.here(business).map(|brain| (brain, Made::default())).ok_or_else(|| error.to_string())
+            }
+        };
+        let search =
+            |(brain, made): (Arc<Brain>, Made)| brain.search_with(query, &made).map_err(|error| error.to_string());
+        let found = ready.and_then(search);
         match found {
             Ok(found) => {
                 let declined = found.verdict == Verdict::Decline;

@@ -1,17 +1,21 @@
 //! Where the on-device brain of each business comes from: documents of the store, their vectors, the agents' tools.
 
 use super::elsewhere::{Elsewhere, Nominations};
+use crate::documents::embedding::{Chosen, kept_embedding};
 use crate::documents::gate::kept_gate;
+use crate::service::Bill;
+use crate::spaces::Spaces;
 use crate::wall_ms;
 use base::{BusinessId, DocumentId, GapId, limits};
 use futures_util::future::BoxFuture;
 use knowledge::child::Parser;
 use knowledge::graph::FoundName;
-use knowledge::ingest::{self, Encoder, Ingest, NameFinder, Source};
+use knowledge::ingest::{self, Encoder, Further, Ingest, NameFinder, Source};
+use knowledge::spaces;
 use local::language::facts::{Fact, Facts, Thing};
-use local::language::knowledge::SPACE;
+use local::language::knowledge::{Made, SPACE};
 use local::language::names::NameKind;
-use local::language::{Assembly, Brain, EMBEDDING_WIDTH, Embedding, Gate, LanguageModels};
+use local::language::{Assembly, Brain, Gate, LanguageModels};
 use model::business::TenantScope;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,6 +41,10 @@ pub trait Minds: Send + Sync {
     fn revision(&self, business: BusinessId) -> BoxFuture<'static, Option<u64>>;
     /// The brain over the documents as they are now, or why there is none.
     fn load(&self, business: BusinessId) -> BoxFuture<'static, Result<Mind, String>>;
+    /// Vectors of questions in the space of a brain's documents, when a service that made them answers in time.
+    fn made(&self, _brain: Arc<Brain>, _questions: Vec<String>, _bill: Bill) -> BoxFuture<'static, Made> {
+        Box::pin(async { Made::default() })
+    }
     /// A question found no answer.
     fn unanswered(&self, business: BusinessId, question: String) -> BoxFuture<'static, ()>;
 }
@@ -82,6 +90,7 @@ pub struct StoredMinds {
     ingest: Ingest,
     parser: Parser,
     elsewhere: Option<Elsewhere>,
+    spaces: Option<Arc<Spaces>>,
 }
 
 impl StoredMinds {
@@ -89,7 +98,39 @@ impl StoredMinds {
     pub fn new(store: Arc<dyn Store>, models: Arc<LanguageModels>, parser: Parser) -> Self {
         let names = models.names.is_some().then(|| Arc::new(ModelNames(Arc::clone(&models))) as Arc<dyn NameFinder>);
         let ingest = Ingest::new(Arc::clone(&store), parser.clone(), encoder(Arc::clone(&models))).with_names(names);
-        Self { store, models, ingest, parser, elsewhere: None }
+        Self { store, models, ingest, parser, elsewhere: None, spaces: None }
+    }
+
+    /// The same, with services that businesses may choose to embed their documents.
+    #[must_use]
+    pub fn with_spaces(mut self, spaces: Arc<Spaces>) -> Self {
+        self.ingest = self.ingest.with_further(Arc::clone(&spaces) as Arc<dyn Further>);
+        self.spaces = Some(spaces);
+        self
+    }
+
+    /// Services that businesses may choose to embed their documents.
+    pub fn spaces(&self) -> Option<&Spaces> {
+        self.spaces.as_deref()
+    }
+
+    /// Vectors of questions that people ask beside calls.
+    ///
+    /// # Errors
+    /// When it cannot be told what may be spent.
+    pub async fn made_for_people(
+        &self,
+        scope: &TenantScope,
+        brain: &Brain,
+        questions: Vec<String>,
+    ) -> Result<Made, StoreError> {
+        let (Some(spaces), Some(space)) = (&self.spaces, brain.knowledge().further_space()) else {
+            return Ok(Made::default());
+        };
+        let bill = spaces.bill(scope).await?;
+        let made = spaces.made(Some(space), questions, &bill).await;
+        spaces.settle(scope, &bill).await;
+        Ok(made)
     }
 
     /// The same, over vectors that lie elsewhere too.
@@ -148,7 +189,8 @@ impl StoredMinds {
             None => HashMap::new(),
         };
         let gate = kept_gate(self.store.as_ref(), &scope).await.map_err(failed)?.0.in_force();
-        let (assembly, places, strange) = self.assemble(&scope, gate).await?;
+        let chosen = kept_embedding(self.store.as_ref(), &scope).await.map_err(failed)?.0.serving;
+        let (assembly, places, strange) = self.assemble(&scope, gate, chosen).await?;
         let facts = self.facts(&scope, &places).await.map_err(failed)?;
         if strange > 0 {
             tracing::warn!(chunks = strange, "documents with vectors of another model; add them again to use them");
@@ -179,28 +221,64 @@ impl StoredMinds {
         tokio::task::spawn_blocking(work).await.map_err(|_| "indexing the documents stopped".to_owned())?
     }
 
-    /// The passages that serve, with the places that they have in the index, and how many lie in another space.
-    async fn assemble(&self, scope: &TenantScope, gate: Gate) -> Result<(Assembly, Places, usize), String> {
+    /// The passages that serve, with the places that they have in the index, and how many lie in another space. A service that
+    /// did not embed all of them yet is left out: vectors of two spaces never stand in one list.
+    async fn assemble(
+        &self,
+        scope: &TenantScope,
+        gate: Gate,
+        chosen: Option<Chosen>,
+    ) -> Result<(Assembly, Places, usize), String> {
+        if let Some(chosen) = &chosen {
+            let (assembly, places, left_out) = self.assemble_in(scope, gate.clone(), Some(chosen)).await?;
+            if left_out == 0 {
+                return Ok((assembly, places, 0));
+            }
+            let provider = &chosen.provider;
+            tracing::warn!(
+                provider,
+                passages = left_out,
+                "not all passages have vectors of the service; this machine's serve"
+            );
+        }
+        self.assemble_in(scope, gate, None).await
+    }
+
+    async fn assemble_in(
+        &self,
+        scope: &TenantScope,
+        gate: Gate,
+        chosen: Option<&Chosen>,
+    ) -> Result<(Assembly, Places, usize), String> {
         let (mut assembly, mut places) = (Assembly::new(gate), Places::new());
-        let (mut strange, mut after) = (0, None);
+        if let Some(chosen) = chosen {
+            let width = spaces::width(&chosen.space).ok_or("the space of the documents has no width")?;
+            assembly = assembly.with_further(&chosen.space, width, chosen.scale);
+        }
+        let (mut left_out, mut after) = (0, None);
         loop {
-            let page = ingest::serving_page(self.store.as_ref(), scope, SPACE, after).await;
-            let (page, others, next) = page.map_err(|error| error.to_string())?;
-            strange += others;
-            after = next;
+            let space = chosen.map(|chosen| chosen.space.as_str());
+            let page = ingest::serving_page(self.store.as_ref(), scope, SPACE, space, after).await;
+            let page = page.map_err(|error| error.to_string())?;
+            left_out += page.strange;
+            after = page.next;
             if after.is_none() {
-                return Ok((assembly, places, strange));
+                return Ok((assembly, places, left_out));
             }
             let work = move || {
-                for one in page {
-                    if let Some(at) = assembly.push(one.passage, &usable(one.vectors)) {
-                        places.insert(one.place, at);
+                let mut lacking = 0;
+                for one in page.passages {
+                    match assembly.push(one.passage, &one.vectors, &one.further.unwrap_or_default()) {
+                        Some(at) => drop(places.insert(one.place, at)),
+                        None => lacking += 1,
                     }
                 }
-                (assembly, places)
+                (assembly, places, lacking)
             };
             let done = tokio::task::spawn_blocking(work).await;
-            (assembly, places) = done.map_err(|_| "indexing the documents stopped".to_owned())?;
+            let (filled, known, lacking) = done.map_err(|_| "indexing the documents stopped".to_owned())?;
+            (assembly, places) = (filled, known);
+            left_out += lacking;
         }
     }
 
@@ -270,20 +348,15 @@ impl StoredMinds {
 /// Where passages stand in the index, by document and ordinal.
 type Places = HashMap<(DocumentId, u32), usize>;
 
-/// The state of the documents, and of the gate before them.
+/// The state of the documents, and of their gate and of what embeds them before it.
 async fn state(store: &dyn Store, scope: &TenantScope) -> Result<u64, StoreError> {
-    let (_, gate) = kept_gate(store, scope).await?;
+    let ((_, gate), (_, embedding)) = (kept_gate(store, scope).await?, kept_embedding(store, scope).await?);
     // Documents of a business change less than a trillion times.
-    Ok(store.knowledge_revision(scope).await? + (u64::from(gate) << GATE_SHIFT))
+    let settings = u64::from(gate) + u64::from(embedding);
+    Ok(store.knowledge_revision(scope).await? + (settings << SETTINGS_SHIFT))
 }
 
-const GATE_SHIFT: u32 = 40;
-
-/// Vectors as the index wants them; of another width there are none, and the index leaves the passage out.
-fn usable(vectors: Vec<Vec<f32>>) -> Vec<Embedding> {
-    let fixed = |vector: Vec<f32>| <[f32; EMBEDDING_WIDTH]>::try_from(vector).ok();
-    vectors.into_iter().map_while(fixed).collect()
-}
+const SETTINGS_SHIFT: u32 = 40;
 
 impl Minds for StoredMinds {
     fn revision(&self, business: BusinessId) -> BoxFuture<'static, Option<u64>> {
@@ -294,6 +367,14 @@ impl Minds for StoredMinds {
     fn load(&self, business: BusinessId) -> BoxFuture<'static, Result<Mind, String>> {
         let this = self.clone();
         Box::pin(async move { this.make(business).await })
+    }
+
+    fn made(&self, brain: Arc<Brain>, questions: Vec<String>, bill: Bill) -> BoxFuture<'static, Made> {
+        let spaces = self.spaces.clone();
+        Box::pin(async move {
+            let Some(spaces) = spaces else { return Made::default() };
+            spaces.made(brain.knowledge().further_space(), questions, &bill).await
+        })
     }
 
     fn unanswered(&self, business: BusinessId, question: String) -> BoxFuture<'static, ()> {

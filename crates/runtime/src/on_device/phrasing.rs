@@ -1,7 +1,7 @@
 //! The default brain with a small language model behind it: the brain finds, decides and cites; the model may say a cited
 //! passage in other words. Whenever it is late, busy, wrong or in doubt, the passage is spoken as it stands.
 
-use crate::service::{BrainService, BrainSession};
+use crate::service::{Bill, BrainService, BrainSession};
 use base::{BusinessId, limits};
 use local::language::phrasing::{Phrasing, replace_text};
 use model::generation::{Finish, GenerationEvent, GenerationRequest, TokenUsage};
@@ -64,9 +64,13 @@ impl BrainService for PhrasingBrain {
     }
 
     fn generate(&self, business: BusinessId, request: GenerationRequest) -> BrainSession {
+        self.generate_billed(business, request, &Bill::default())
+    }
+
+    fn generate_billed(&self, business: BusinessId, request: GenerationRequest, bill: &Bill) -> BrainSession {
         let (outbox, events) = mpsc::channel(limits::EVENTS_PER_MESSAGE_MAX);
         let by = Instant::now() + self.within;
-        let inner = self.brain.generate(business, request.clone());
+        let inner = self.brain.generate_billed(business, request.clone(), bill);
         let pen = Pen {
             model: Arc::clone(&self.model),
             free: Arc::clone(&self.free),

@@ -1,8 +1,9 @@
 //! Recorded calls that were heard for what they teach, and what they propose.
 
+use super::knowledge_work::page_of;
 use crate::args;
 use crate::contract::{Answer, Cursor, Page};
-use crate::db::{Db, DbRow, PAGE, Reach, missing, to_i64, to_json};
+use crate::db::{Db, DbRow, PAGE, Reach, Tx, missing, to_i64, to_json};
 use crate::error::StoreError;
 use crate::heard::{HeardCall, HeardCalls, Proposal, ProposalState};
 use crate::sql;
@@ -43,6 +44,13 @@ fn read_proposal(row: &DbRow) -> Answer<Proposal> {
     })
 }
 
+/// Open proposals go with their call; those that were decided on stay, without it.
+async fn delete_call(tx: &mut Tx, business: Uuid, id: Uuid) -> Answer<bool> {
+    tx.write(sql::DELETE_PROPOSALS_OF_CALL, args![business, id]).await?;
+    tx.write(sql::CUT_PROPOSALS_OF_CALL, args![business, id]).await?;
+    Ok(tx.write(sql::DELETE_HEARD_CALL, args![business, id]).await? > 0)
+}
+
 #[async_trait]
 impl HeardCalls for SqlStore {
     async fn keep_heard_call(&self, scope: &TenantScope, call: &HeardCall, proposals: &[Proposal]) -> Answer<bool> {
@@ -72,10 +80,7 @@ impl HeardCalls for SqlStore {
         tx.write_many(sql::INSERT_PROPOSAL, proposals.iter().map(row).collect()).await?;
         let kept = to_i64(limits::HEARD_CALLS_MAX as u64)?;
         for row in tx.read(sql::HEARD_CALLS_TOO_MANY, args![business, kept]).await? {
-            let id: Uuid = row.get("id")?;
-            tx.write(sql::DELETE_PROPOSALS_OF_CALL, args![business, id]).await?;
-            tx.write(sql::CUT_PROPOSALS_OF_CALL, args![business, id]).await?;
-            tx.write(sql::DELETE_HEARD_CALL, args![business, id]).await?;
+            delete_call(&mut tx, business, row.get("id")?).await?;
         }
         tx.commit().await?;
         Ok(true)
@@ -97,11 +102,8 @@ impl HeardCalls for SqlStore {
     }
 
     async fn delete_heard_call(&self, scope: &TenantScope, id: Uuid) -> Answer<bool> {
-        let business = scope.business.0;
         let mut tx = self.db.begin(scope).await?;
-        tx.write(sql::DELETE_PROPOSALS_OF_CALL, args![business, id]).await?;
-        tx.write(sql::CUT_PROPOSALS_OF_CALL, args![business, id]).await?;
-        let gone = tx.write(sql::DELETE_HEARD_CALL, args![business, id]).await? > 0;
+        let gone = delete_call(&mut tx, scope.business.0, id).await?;
         tx.commit().await?;
         Ok(gone)
     }
@@ -133,13 +135,8 @@ impl HeardCalls for SqlStore {
         let rows_max = rows_max.clamp(1, limits::PAGE_ROWS_MAX);
         let after = after.unwrap_or(Cursor { at_ms: i64::MAX, id: Uuid::max() });
         let args = args![scope.business.0, state.name(), after.at_ms, after.id, rows_max + 1];
-        let rows = self.db.read(scope, sql::PROPOSALS, args).await?;
-        let mut rows = rows.iter().map(read_proposal).collect::<Answer<Vec<_>>>()?;
-        let more = rows.len() > rows_max as usize;
-        rows.truncate(rows_max as usize);
         let place = |one: &Proposal| Cursor { at_ms: one.created_at_ms, id: one.id };
-        let next = rows.last().filter(|_| more).map(place);
-        Ok(Page { rows, next })
+        page_of(&self.db.read(scope, sql::PROPOSALS, args).await?, rows_max, read_proposal, place)
     }
 
     async fn change_proposal(

@@ -72,13 +72,22 @@ impl SqlStore {
         let rows_max = rows_max.clamp(1, limits::PAGE_ROWS_MAX);
         let after = after.unwrap_or(Cursor { at_ms: i64::MAX, id: Uuid::max() });
         let args: Args<'_> = args![scope.business.0, after.at_ms, after.id, rows_max + 1];
-        let rows = self.db.read(scope, statement, args).await?;
-        let mut rows = rows.iter().map(read).collect::<Answer<Vec<T>>>()?;
-        let more = rows.len() > rows_max as usize;
-        rows.truncate(rows_max as usize);
-        let next = rows.last().filter(|_| more).map(place);
-        Ok(Page { rows, next })
+        page_of(&self.db.read(scope, statement, args).await?, rows_max, read, place)
     }
+}
+
+/// The page that rows make of which one more was asked for than fits.
+pub(super) fn page_of<T>(
+    rows: &[DbRow],
+    rows_max: u32,
+    read: fn(&DbRow) -> Answer<T>,
+    place: fn(&T) -> Cursor,
+) -> Answer<Page<T>> {
+    let mut rows = rows.iter().map(read).collect::<Answer<Vec<T>>>()?;
+    let more = rows.len() > rows_max as usize;
+    rows.truncate(rows_max as usize);
+    let next = rows.last().filter(|_| more).map(place);
+    Ok(Page { rows, next })
 }
 
 #[async_trait]

@@ -34,6 +34,8 @@ pub enum ValueKind {
     Outgoing,
     /// When the documents are an answer.
     Gate,
+    /// Which service embeds the documents.
+    Embedding,
 }
 
 impl ValueKind {
@@ -47,6 +49,7 @@ impl ValueKind {
             Self::Split => "split",
             Self::Outgoing => "outgoing",
             Self::Gate => "gate",
+            Self::Embedding => "embedding",
         }
     }
 }

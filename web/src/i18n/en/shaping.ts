@@ -203,7 +203,17 @@ export const knowledge = {
   origin_generated: "suggested",
   index: "Index",
   index_text:
-    "Passages are found by vectors that a model on this machine makes. After another model was chosen, all of them are made anew; the old ones serve meanwhile.",
+    "Passages are found by vectors that a model on this machine makes, and a service beside it if you choose one. When all of them are made anew, the old ones serve meanwhile.",
+  embedding: "Embedded by",
+  embedding_local: "This machine alone",
+  embedding_hint:
+    "A service reads the documents and what callers ask, and charges for it. When it does not answer at once, this machine does.",
+  embedding_failed: "{name} did not embed all passages, so what served before still does. {why}",
+  embedding_title: "Let {name} embed the documents?",
+  embedding_action: "Embed",
+  embedding_text:
+    "All documents, and from then on what callers ask, go to this service. Agents answer as before until every passage has its vectors.",
+  embedding_back: "It serves at once. No document and no question goes to a service any more.",
   reindex: "Index again",
   reindex_title: "Index all passages again?",
   reindex_text:

@@ -11,6 +11,7 @@ import { Confirm, Dialog } from "../../ui/kit/dialog";
 import { Card, Problem, Skeleton } from "../../ui/kit/page";
 import { Progress } from "../../ui/kit/progress";
 import { Bars } from "../../ui/sparkline";
+import { EmbeddingChoice } from "./embedding";
 import { isActive, type Job, jobAccepted } from "./jobs";
 import { QuestionSet } from "./question-set";
 import { shareOf, stageOf } from "./work";
@@ -215,6 +216,7 @@ function Reindex({ jobs }: { jobs: readonly Job[] }) {
           <Progress label={t("knowledge.reindex")} share={shareOf(running)} />
         </div>
       )}
+      <EmbeddingChoice />
       <Confirm
         open={asking}
         title={t("knowledge.reindex_title")}

@@ -3,6 +3,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod documents;
+pub(crate) mod embedding;
 pub(crate) mod evaluation;
 pub(crate) mod gate;
 pub(crate) mod graph;
