@@ -1,10 +1,12 @@
 //! What a call costs: by stage, by provider, and what second opinions cost; and what may be spent.
 
 use base::{BusinessId, Money};
+use model::business::TenantScope;
 use model::routing::{Budget, CostStage, Region, Saving};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::{Store, StoreError};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No guarded section of this file can panic half way through a change.
@@ -155,6 +157,24 @@ impl Ledger {
     }
 }
 
+/// What is written down of what a business has spent this month, in calls and beside them. Calls count when they end, those that
+/// another node left also before: the two are looked at apart, and neither is more than was spent.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn written_this_month(
+    store: &dyn Store,
+    scope: &TenantScope,
+    now_ms: i64,
+) -> Result<Money, StoreError> {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    let begins_ms = crate::month_begins_ms(now_ms);
+    let begun = store.cost_since(scope, begins_ms).await?;
+    let days = store.usage(scope, begins_ms.div_euclid(DAY_MS), now_ms.div_euclid(DAY_MS)).await?;
+    let ended = days.iter().map(|day| day.usage.cost_usd_micros).sum();
+    Ok(begun.max(Money::from_usd_micros(ended)))
+}
+
 /// What one call may still spend.
 #[derive(Debug)]
 pub(crate) struct Purse {
@@ -196,6 +216,20 @@ mod tests {
 
     fn usd_micros(amount: i64) -> Money {
         Money::from_usd_micros(amount)
+    }
+
+    #[tokio::test]
+    async fn what_was_spent_beside_calls_counts_towards_the_month() {
+        const NOW_MS: i64 = 1_795_000_000_000;
+        let (store, _guard) = testkit::stores::sqlite().await;
+        let scope = TenantScope { business: BusinessId::generate() };
+        let (slug, name, time_zone) = ("shop".to_owned(), "Shop".to_owned(), "UTC".to_owned());
+        let shop = model::business::Business { id: scope.business, slug, name, time_zone };
+        store.put_business(&scope, &shop).await.expect("a business");
+        store.count_cost(&scope, usd_micros(5), NOW_MS).await.expect("counted");
+        let before_ms = crate::month_begins_ms(NOW_MS) - 1;
+        store.count_cost(&scope, usd_micros(7), before_ms).await.expect("counted");
+        assert_eq!(written_this_month(store.as_ref(), &scope, NOW_MS).await, Ok(usd_micros(5)));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use voices::{Preview, VoiceError};
 pub use ways_out::{PLAN as OUTGOING_PLAN, PlaceRequest};
 
 use crate::answers::Answers;
-use crate::bill::{Ledger, Purse};
+use crate::bill::{Ledger, Purse, written_this_month};
 use crate::catalog::Catalog;
 use crate::cluster::Cluster;
 use crate::consult::{Briefed, News};
@@ -259,7 +259,7 @@ impl Shared {
     pub(crate) async fn month_is_spent(&self, scope: &TenantScope) -> Result<bool, store::StoreError> {
         let Some(budget) = self.live().budgets.month else { return Ok(false) };
         let now_ms = crate::wall_ms();
-        let written = self.store.cost_since(scope, crate::month_begins_ms(now_ms)).await?;
+        let written = written_this_month(self.store.as_ref(), scope, now_ms).await?;
         self.ledger.at_least(scope.business, crate::month_number(now_ms), written);
         Ok(Money::from_usd_micros(self.month(scope.business).load(Ordering::Relaxed)) >= budget)
     }
@@ -308,7 +308,7 @@ impl Shared {
         let shared = Arc::clone(self);
         self.tasks.spawn(async move {
             let now_ms = crate::wall_ms();
-            match shared.store.cost_since(&scope, crate::month_begins_ms(now_ms)).await {
+            match written_this_month(shared.store.as_ref(), &scope, now_ms).await {
                 Ok(spent) => shared.ledger.at_least(scope.business, crate::month_number(now_ms), spent),
                 Err(error) => tracing::warn!(%error, "it is not known what the business has spent this month"),
             }

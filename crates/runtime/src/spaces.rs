@@ -4,6 +4,7 @@
 //! Vectors of the model of this machine are always there. So a service that is late, away, not allowed or not to be paid any more
 //! costs half a second at most and nothing of the answer: the question is then compared with those.
 
+use crate::bill::written_this_month;
 use crate::documents::embedding::kept_embedding;
 use crate::node::Shared;
 use crate::reading::Sited;
@@ -85,7 +86,7 @@ impl Spaces {
 
     async fn month_is_spent(&self, scope: &TenantScope) -> Result<bool, StoreError> {
         let Some(budget) = self.month else { return Ok(false) };
-        Ok(self.store.cost_since(scope, crate::month_begins_ms(wall_ms())).await? >= budget)
+        Ok(written_this_month(self.store.as_ref(), scope, wall_ms()).await? >= budget)
     }
 
     /// Writes down what was spent beside calls.
