@@ -2,7 +2,8 @@
 //! effect. The first answer is kept for [`limits::IDEMPOTENCY_MS_MAX`] in the database of the business, sealed, and given
 //! again; the same key with another request is refused; while the first is being answered, the second is told to wait.
 //!
-//! Only answers of success are kept: what was refused may be mended and sent again under the same key. A request with a key
+//! Only answers of success are kept: what was refused may be mended and sent again under the same key. Nor is sound or a file
+//! kept: such an answer is made again when it is asked for again, and changes nothing. A request with a key
 //! runs to its end even if its client goes away, because that is when the client will ask again.
 
 use crate::App;
@@ -73,10 +74,17 @@ async fn answer(
     work.await.map_err(|_| Problem::internal())
 }
 
+/// Whether an answer is given again to whoever asks again under its key.
+fn is_kept(status: StatusCode, headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let is_text = kind.is_none_or(|kind| kind.starts_with("text/") || kind.contains("json"));
+    status.is_success() && is_text
+}
+
 /// Keeps an answer of success, and lets any other be tried again.
 async fn finish(app: &App, name: &RequestName, response: Response) -> Response {
     let store = app.node.store();
-    if !response.status().is_success() {
+    if !is_kept(response.status(), response.headers()) {
         if let Err(error) = store.release_request(name).await {
             tracing::warn!(%error, "an idempotency key stays taken until its time is over");
         }
@@ -112,4 +120,22 @@ fn replay(kept: KeptAnswer) -> Response {
     }
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_success_are_kept_and_sound_is_not() {
+        let kept = |status, kind: Option<&'static str>| {
+            let kind = kind.map(|kind| (header::CONTENT_TYPE, HeaderValue::from_static(kind)));
+            is_kept(status, &kind.into_iter().collect())
+        };
+        assert!(kept(StatusCode::CREATED, Some("application/json")));
+        assert!(kept(StatusCode::OK, Some("text/csv; charset=utf-8")));
+        assert!(kept(StatusCode::NO_CONTENT, None));
+        assert!(!kept(StatusCode::OK, Some("audio/wav")));
+        assert!(!kept(StatusCode::CONFLICT, Some("application/problem+json")));
+    }
 }
