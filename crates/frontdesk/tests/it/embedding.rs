@@ -1,15 +1,12 @@
 //! Documents that a service embeds, with the real program, the twins of two services and the models of this machine.
 
-use crate::knowledge::{ask, ask_until, over, says, upload, world_with};
-use crate::rig::{Server, World, poll};
-use frontdesk::{caller, on_device};
+use crate::knowledge::{PRICE, QUESTION, ask, ask_until, hears_the_price, over, says, upload, world_with};
+use crate::rig::{Server, poll};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sim::twins::{Fault, Moment, gemini};
 use std::time::{Duration, Instant};
 
-const QUESTION: &str = "How much does it cost to rent a tandem?";
-const PRICE: &str = "A tandem costs 45 euros a day.";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn choose(server: &Server, provider: &str) -> (StatusCode, Value) {
@@ -31,21 +28,6 @@ async fn chosen(server: &Server, provider: &str) -> Value {
 /// How often a service was asked for the vector of a question.
 fn asked(twin: &sim::twins::Twin, question: &str) -> usize {
     twin.record.lines().iter().filter(|line| line.starts_with("embed") && line.contains(question)).count()
-}
-
-async fn hears_the_price(world: &World, server: &Server) {
-    let dir = on_device::model_dir("").expect("a folder");
-    let words = local::speech::Synthesizer::load(&dir).expect("a voice").synthesize(QUESTION).expect("speech");
-    let words = caller::for_the_line(&words.pcm, words.sample_rate_hz);
-    let person = world.call_in();
-    person.hears_greeting().await;
-    let to_ms = person.now_ms() + words.len() as u64 / 8;
-    person.0.speak(words).await;
-    person.hears_out(to_ms, PATIENCE, QUESTION).await;
-    person.0.hang_up().await;
-    let detail = server.ended_call(person.0.sid()).await;
-    let heard = detail.heard().join(" ");
-    assert!(heard.contains(PRICE), "{heard}; understood {:?}", detail.texts("caller_turn", "text"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! What agents know, with the real program, its API and the models of this machine.
 
-use crate::rig::{Server, Setting, World, poll};
+use crate::rig::{Detail, Server, Setting, World, poll};
 use base::limits;
 use egress::{Egress, EgressConfig, Policy};
 use frontdesk::{caller, on_device};
@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use store::Store;
 use store::objects::{ObjectPlace, Objects};
 
-const QUESTION: &str = "How much does it cost to rent a tandem?";
-const PRICE: &str = "A tandem costs 45 euros a day.";
+pub const QUESTION: &str = "How much does it cost to rent a tandem?";
+pub const PRICE: &str = "A tandem costs 45 euros a day.";
 /// A machine that builds something else at the same time is slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -86,6 +86,23 @@ pub fn says(answer: &Value, words: &str) -> bool {
     answer["said"]["quote"].as_str().is_some_and(|quote| quote.contains(words))
 }
 
+/// A call in which a person asks for the price aloud and hears it.
+pub async fn hears_the_price(world: &World, server: &Server) -> Detail {
+    let dir = on_device::model_dir("").expect("a folder");
+    let words = local::speech::Synthesizer::load(&dir).expect("a voice").synthesize(QUESTION).expect("speech");
+    let words = caller::for_the_line(&words.pcm, words.sample_rate_hz);
+    let person = world.call_in();
+    person.hears_greeting().await;
+    let to_ms = person.now_ms() + words.len() as u64 / 8;
+    person.0.speak(words).await;
+    person.hears_out(to_ms, PATIENCE, QUESTION).await;
+    person.0.hang_up().await;
+    let detail = server.ended_call(person.0.sid()).await;
+    let heard = detail.heard().join(" ");
+    assert!(heard.contains(PRICE), "{heard}; understood {:?}", detail.texts("caller_turn", "text"));
+    detail
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_hears_what_a_document_says_that_was_uploaded_half_a_minute_before() {
     let (world, server) = world().await;
@@ -98,19 +115,7 @@ async fn a_caller_hears_what_a_document_says_that_was_uploaded_half_a_minute_bef
     println!("answered {} ms after the upload began", before.elapsed().as_millis());
     assert_eq!((&answer["decision"], &answer["said"]["heading"]), (&json!("answer"), &json!("Tandem rental")));
 
-    let dir = on_device::model_dir("").expect("a folder");
-    let words = local::speech::Synthesizer::load(&dir).expect("a voice").synthesize(QUESTION).expect("speech");
-    let words = caller::for_the_line(&words.pcm, words.sample_rate_hz);
-    let person = world.call_in();
-    person.hears_greeting().await;
-    let from_ms = person.now_ms();
-    let to_ms = from_ms + words.len() as u64 / 8;
-    person.0.speak(words).await;
-    person.hears_out(to_ms, PATIENCE, QUESTION).await;
-    person.0.hang_up().await;
-    let detail = server.ended_call(person.0.sid()).await;
-    let heard = detail.heard().join(" ");
-    assert!(heard.contains(PRICE), "{heard}; understood {:?}", detail.texts("caller_turn", "text"));
+    let detail = hears_the_price(&world, &server).await;
     let cited = detail.entries("agent_turn").iter().any(|turn| turn["citations"].to_string().contains("Tandem rental"));
     assert!(cited, "the answer says where it stands");
 }

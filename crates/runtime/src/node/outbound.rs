@@ -202,10 +202,10 @@ impl Node {
 /// Why a call was certainly not placed: the platform was never asked. To others it is as one that is down, whatever kept us from
 /// asking.
 fn unplaced(failure: Failure) -> Failure {
-    match failure.class {
-        ErrorClass::Timeout | ErrorClass::Protocol => Failure { class: ErrorClass::Unavailable, ..failure },
-        _ => failure,
+    if engine::outgoing::next_may_try(failure.class) {
+        return failure;
     }
+    Failure { class: ErrorClass::Unavailable, ..failure }
 }
 
 /// What ties a webhook to the call it was written for.

@@ -1,4 +1,4 @@
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { $api, api, ifMatch } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
@@ -27,7 +27,7 @@ const ROW = "grid items-end gap-3 sm:grid-cols-[8rem_minmax(0,1fr)_minmax(0,1fr)
 
 /** Over which phone platform calls go out, and why. */
 export function OutgoingCalls() {
-  const known = $api.useQuery("get", "/api/v1/outgoing", {});
+  const { known, edit } = usePlan();
   const platforms = usePlatforms().filter(({ capabilities }) => capabilities.includes("place"));
   const titleOf = (name: string) => platforms.find((one) => one.name === name)?.title ?? name;
   const options = platforms.map(({ name, title, ready }) => ({
@@ -41,14 +41,9 @@ export function OutgoingCalls() {
       <SectionHead title={t("outgoing.title")} lead={t("outgoing.lead")} />
       {known.isPending && <Skeleton rows={2} />}
       {known.error !== null && <Problem error={known.error} retry={() => void known.refetch()} />}
-      {known.data !== undefined && (
+      {edit !== undefined && (
         <Card>
-          <PlanForm
-            known={known.data}
-            platforms={options}
-            first={first?.name}
-            saved={async () => void (await known.refetch())}
-          />
+          <PlanForm edit={edit} platforms={options} first={first?.name} />
           <Ways titleOf={titleOf} />
         </Card>
       )}
@@ -56,32 +51,39 @@ export function OutgoingCalls() {
   );
 }
 
-interface PlanProps {
-  known: View;
-  platforms: Option[];
-  first: string | undefined;
-  saved: () => Promise<void>;
+interface PlanEdit {
+  rules: Rule[];
+  prices: Price[];
+  set: (change: View["plan"]) => void;
+  dirty: boolean;
+  busy: boolean;
+  save: () => void;
+  discard: () => void;
 }
 
-function PlanForm({ known, platforms, first, saved }: PlanProps) {
-  const manage = useCan()("numbers:manage");
+/**
+ * The plan as it is known, and as it is being edited. Both live here, so that they are read together: when a change was saved
+ * and is let go, what shows in its place is never the plan before it.
+ */
+function usePlan() {
+  const known = $api.useQuery("get", "/api/v1/outgoing", {});
   // With the version that it began from: what others save meanwhile is not overwritten.
   const [changed, setChanged] = useState<View | null>(null);
   const { busy, run } = useAction();
-  const { version, plan } = changed ?? known;
+  const shown = changed ?? known.data;
+  if (shown === undefined) return { known };
+  const { version, plan } = shown;
   const { rules = [], prices = [] } = plan;
   const set = (change: View["plan"]) => {
     const next = { rules, prices, ...change };
     // While a plan is being saved, the one that is known is the one before it.
-    const same = !busy && JSON.stringify(next) === JSON.stringify({ rules: [], prices: [], ...known.plan });
+    const same = !busy && JSON.stringify(next) === JSON.stringify({ rules: [], prices: [], ...known.data?.plan });
     setChanged(same ? null : { version, plan: next });
   };
-  const dirty = changed !== null;
-  const save = (event: FormEvent) => {
-    event.preventDefault();
+  const save = () => {
     void run(async () => {
       const { data } = await api.PUT("/api/v1/outgoing", { headers: ifMatch(version), body: { rules, prices } });
-      await saved();
+      await known.refetch();
       // What was changed while it was being saved goes on from what is saved now.
       setChanged((now) =>
         now === null || now === changed || data === undefined ? null : { ...now, version: data.version },
@@ -89,8 +91,21 @@ function PlanForm({ known, platforms, first, saved }: PlanProps) {
       toast(t("kit.saved"));
     });
   };
+  const discard = () => void known.refetch().then(() => setChanged(null));
+  const edit: PlanEdit = { rules, prices, set, dirty: changed !== null, busy, save, discard };
+  return { known, edit };
+}
+
+function PlanForm({ edit, platforms, first }: PartProps & { edit: PlanEdit }) {
+  const { rules, prices, set, dirty, busy } = edit;
+  const manage = useCan()("numbers:manage");
   return (
-    <form onSubmit={save}>
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        edit.save();
+      }}
+    >
       <fieldset disabled={!manage} className="flex flex-col gap-6">
         <legend className="sr-only">{t("outgoing.title")}</legend>
         <Rules rules={rules} platforms={platforms} first={first} set={(rules) => set({ rules })} />
@@ -101,7 +116,7 @@ function PlanForm({ known, platforms, first, saved }: PlanProps) {
               {t("shell.save")}
             </Button>
             {dirty && (
-              <Button onClick={() => void saved().then(() => setChanged(null))} disabled={busy}>
+              <Button onClick={edit.discard} disabled={busy}>
                 {t("kit.discard")}
               </Button>
             )}
