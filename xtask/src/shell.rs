@@ -126,13 +126,13 @@ fn show(pipe: impl std::io::Read, keep: &impl Fn(&str) -> bool) -> Vec<String> {
 /// Whether a program of this name can be started.
 pub fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).chain(postgres_folders()).any(|dir| dir.join(program).is_file())
+    std::env::split_paths(&path).chain(other_folders()).any(|dir| dir.join(program).is_file())
 }
 
-/// Debian keeps the programs of a PostgreSQL server out of the PATH, by version.
-fn postgres_folders() -> impl Iterator<Item = PathBuf> {
+/// Debian keeps servers out of the PATH of people, and those of PostgreSQL out of everybody's, by version.
+fn other_folders() -> impl Iterator<Item = PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    versions.map(|version| version.path().join("bin"))
+    versions.map(|version| version.path().join("bin")).chain([PathBuf::from("/usr/sbin")])
 }
 
 /// What a step came to.

@@ -97,7 +97,7 @@ fn all(root: &Path, steps: &mut Steps, closing: &mut Vec<String>) -> Result<()> 
 }
 
 /// What tests run for real, with the Debian package that holds each.
-const TEST_PROGRAMS: [(&str, &str); 10] = [
+const TEST_PROGRAMS: [(&str, &str); 11] = [
     ("cc", "build-essential"),
     ("cmake", "cmake"),
     ("python3", "python3"),
@@ -107,6 +107,7 @@ const TEST_PROGRAMS: [(&str, &str); 10] = [
     ("valgrind", "valgrind"),
     ("sipp", "sip-tester"),
     ("baresip", "baresip-core"),
+    ("kamailio", "kamailio"),
     ("tesseract", "tesseract-ocr"),
 ];
 
