@@ -5,6 +5,7 @@
 mod alarm;
 mod desk;
 mod ears;
+mod feed;
 mod last;
 mod lines;
 mod mouth;
@@ -29,6 +30,7 @@ use ears::{CallerFrame, Ears};
 use engine::Machine;
 use engine::call::CallMachine;
 use engine::io::{CarrierInput, HostInput, Input, SpeechInput};
+use feed::Feed;
 use model::agent::Agent;
 use model::business::TenantScope;
 use model::call::{Call, CallState, Direction};
@@ -46,7 +48,7 @@ use std::time::Duration;
 use supervision::{Desk, Door, LineMessage, PersonAudio, Side};
 use tape::Tape;
 use together::Together;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -154,7 +156,7 @@ pub(crate) struct CallHost {
     together: Vec<i16>,
     messages: mpsc::Receiver<HostMessage>,
     own: mpsc::Sender<HostMessage>,
-    live: broadcast::Sender<LiveEvent>,
+    live: Feed<LiveEvent>,
     ended: Option<(String, CallState)>,
     /// Another node goes on with the call.
     yields: Option<oneshot::Sender<()>>,
@@ -164,7 +166,7 @@ pub(crate) struct CallHost {
 #[derive(Clone)]
 pub(crate) struct Channels {
     pub(crate) messages: mpsc::Sender<HostMessage>,
-    pub(crate) live: broadcast::Sender<LiveEvent>,
+    pub(crate) live: Feed<LiveEvent>,
     /// Where supervisors come in.
     pub(crate) door: Door,
 }
@@ -173,7 +175,7 @@ impl CallHost {
     /// A host that is ready to run, and how to reach it.
     pub(crate) fn new(shared: Arc<Shared>, setup: CallSetup) -> (Self, Channels) {
         let (own, messages) = mpsc::channel(limits::ENGINE_INPUTS_MAX);
-        let (live, _) = broadcast::channel(limits::LIVE_EVENTS_MAX);
+        let live = Feed::new(limits::LIVE_EVENTS_MAX);
         let last = setup.past.last().map_or(JournalSeq(0), |record| record.seq);
         let journal = store::JournalWriter::start(shared.journal(), setup.scope, setup.call.id, last);
         let offset = crate::replay::begins_at(&setup.past);

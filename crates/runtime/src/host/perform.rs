@@ -119,7 +119,7 @@ impl CallHost {
             let asked = tokio::time::timeout(span, service.understand(scope, agent, turn, text)).await;
             let Ok(Some(understood)) = asked else { return };
             crate::documents::keep_understood(store.as_ref(), &scope, call, &understood).await;
-            let _ = live.send(LiveEvent { at, kind: LiveKind::Understood(understood) }); // Nobody may be watching.
+            live.tell(LiveEvent { at, kind: LiveKind::Understood(understood) });
         });
     }
 
@@ -354,7 +354,7 @@ impl CallHost {
             (_, Some(shown)) => self.show(&shown),
             (_, None) => {}
         }
-        let _ = self.live.send(event); // Nobody may be watching.
+        self.live.tell(event);
     }
 }
 

@@ -4,6 +4,7 @@
 //! costs nothing while nobody listens.
 
 use super::ears::{CallerFrame, Ears};
+use super::feed::Feed;
 use super::{CallHost, HostMessage};
 use crate::service::{SttCommand, SttSession};
 use base::limits;
@@ -13,7 +14,7 @@ use model::journal::HoldMode;
 use providers::stt::{SttEvent, SttOpen};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 /// Whose voice it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub(crate) struct PersonAudio {
 /// Where supervisors come to a call.
 #[derive(Clone)]
 pub(crate) struct Door {
-    pub(crate) frames: broadcast::Sender<Heard>,
+    pub(crate) frames: Feed<Heard>,
     pub(crate) voices: mpsc::Sender<PersonAudio>,
     pub(crate) rate_hz: Arc<AtomicU32>,
     /// Listeners that are there. Asking the channel would take a lock for every frame.
@@ -92,10 +93,9 @@ pub(super) struct Desk {
 impl Desk {
     /// `is_deaf`: what is said here is written down in another call.
     pub(super) fn new(is_deaf: bool) -> Self {
-        let (frames, _) = broadcast::channel(limits::TAP_FRAMES_MAX);
         let (sender, voices) = mpsc::channel(limits::AUDIO_IN_FRAMES_MAX);
         let door = Door {
-            frames,
+            frames: Feed::new(limits::TAP_FRAMES_MAX),
             voices: sender,
             rate_hz: Arc::new(AtomicU32::new(super::PHONE_HZ)),
             lines: Arc::default(),
@@ -110,13 +110,13 @@ impl Desk {
     pub(super) fn tap(&self, side: Side, pcm: &[i16]) {
         if self.door.lines.load(Ordering::Relaxed) > 0 {
             let rate_hz = self.door.rate_hz.load(Ordering::Relaxed);
-            let _ = self.door.frames.send(Heard::Frame { side, rate_hz, pcm: pcm.into() }); // They may just have left.
+            self.door.frames.tell(Heard::Frame { side, rate_hz, pcm: pcm.into() });
         }
     }
 
     pub(super) fn tap_clear(&self) {
         if self.door.lines.load(Ordering::Relaxed) > 0 {
-            let _ = self.door.frames.send(Heard::Clear);
+            self.door.frames.tell(Heard::Clear);
         }
     }
 
