@@ -135,6 +135,7 @@ async function menu({ page, begin, check, add, inspector }) {
   await step.getByRole("button", { name: "Add a choice" }).click();
   await words.nth(1).fill("repairs");
   await step.getByRole("button", { name: "Remove Choice 1" }).click();
+  await step.getByRole("button", { name: "Remove Choice 2" }).waitFor({ state: "detached" });
   if ((await words.inputValue()) !== "repairs") throw new Error("the words of another choice are shown");
   await step.getByRole("button", { name: "Remove Choice 1" }).and(page.locator(":focus")).waitFor();
 

@@ -220,10 +220,9 @@ async function quality({ page, baseUrl, begin, check }) {
   await check("paste many");
   await dialog.getByRole("button", { name: "Add 3 questions" }).click();
   await page.locator('[data-question="do you sell aeroplanes"]').first().waitFor();
-  const before = await page
-    .locator("[data-report]")
-    .getAttribute("data-report", { timeout: 500 })
-    .catch(() => null);
+  const known = page.locator("[data-report]");
+  await known.or(page.getByText(/^Nothing was measured yet/)).waitFor();
+  const before = (await known.count()) > 0 ? await known.getAttribute("data-report") : null;
   await page.getByRole("button", { name: "Measure now" }).click();
   const report = before === null ? "[data-report]" : `[data-report]:not([data-report="${before}"])`;
   await page.locator(report).waitFor();

@@ -375,6 +375,8 @@ async function signedIn(browser, server, token) {
   begin("a session outlives its access token");
   await context.clearCookies({ name: "frontdesk_access" });
   await page.getByRole("link", { name: "Home" }).click();
+  await heading(page, "Home").waitFor();
+  await context.clearCookies({ name: "frontdesk_access" });
   await page.reload();
   await heading(page, "Home").waitFor();
 

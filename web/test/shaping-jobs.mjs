@@ -24,6 +24,9 @@ const INTENTS = {
   ],
 };
 
+/** Waits until a form has nothing left to be saved. While it is being saved, its buttons are already switched off. */
+const saved = (form) => form.getByRole("button", { name: "Discard" }).waitFor({ state: "detached" });
+
 async function agents({ page, baseUrl, begin, check }) {
   const name = `Mira ${unique()}`;
   begin("the list shows agents and their status");
@@ -50,6 +53,7 @@ async function agents({ page, baseUrl, begin, check }) {
   await page.getByRole("button", { name: "Publish" }).click();
   await dialog.getByLabel("What is new").fill("A shorter greeting");
   await dialog.getByRole("button", { name: "Publish" }).click();
+  await page.getByRole("dialog", { name: "Publish" }).waitFor({ state: "detached" });
   await page.getByText("Version 2 answers", { exact: true }).waitFor();
 
   begin("unsaved changes are guarded");
@@ -121,10 +125,10 @@ async function agents({ page, baseUrl, begin, check }) {
 
   begin("the agent learns what customers want, and tells it apart");
   await page.getByRole("tab", { name: "What customers want" }).click();
-  for (const [name, examples] of Object.entries(INTENTS)) {
+  for (const [at, [name, examples]] of Object.entries(INTENTS).entries()) {
     await page.getByRole("button", { name: "Add a wish" }).click();
-    await page.getByLabel("Wish", { exact: true }).last().fill(name);
-    await page.getByLabel("What they say, one a line").last().fill(examples.join("\n"));
+    await page.getByLabel("Wish", { exact: true }).nth(at).fill(name);
+    await page.getByLabel("What they say, one a line").nth(at).fill(examples.join("\n"));
   }
   await page.getByRole("button", { name: "Add a thing" }).click();
   await page.getByLabel("Thing", { exact: true }).fill("bike");
@@ -207,6 +211,25 @@ async function settings({ page, baseUrl, begin, check, allow }) {
     await check(section);
   }
 
+  begin("a change of the business by somebody else is not overwritten, and is there once mine is discarded");
+  const theirs = `Bicycles ${unique()}`;
+  await page.goto(`${baseUrl}/settings/business`);
+  await page.getByLabel("Website").fill(`https://${unique()}.example`);
+  const other = { headers: { "If-Match": "*" }, data: { industry: theirs } };
+  const changed = await page.request.patch(`${baseUrl}/api/v1/business`, other);
+  if (!changed.ok()) throw new Error(`the other change: ${await changed.text()}`);
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("It was changed meanwhile").first().waitFor();
+  await page.getByRole("button", { name: "Discard" }).click();
+  await saved(page);
+  if ((await page.getByLabel("Line of business").inputValue()) !== theirs)
+    throw new Error("the other change is not there");
+  await page.getByLabel("Website").fill(`https://${unique()}.example`);
+  await page.getByRole("button", { name: "Save" }).click();
+  await saved(page);
+  const business = await (await page.request.get(`${baseUrl}/api/v1/business`)).json();
+  if (business.industry !== theirs) throw new Error(`the other change was overwritten: ${business.industry}`);
+
   begin("a number is given to a phone platform, which says what it can do and what to tell it");
   const number = `+4940${Math.floor(1_000_000 + Math.random() * 8_999_999)}`;
   await page.goto(`${baseUrl}/settings/numbers`);
@@ -231,25 +254,27 @@ async function settings({ page, baseUrl, begin, check, allow }) {
   begin("rules for outgoing calls are added and removed by keyboard, and asked about when they are not saved");
   const outgoing = page.locator("[data-outgoing]");
   const focused = (name) => outgoing.getByRole("button", { name }).and(page.locator(":focus")).waitFor();
-  for (const prefix of ["+49", "+1"]) {
+  for (const [at, prefix] of ["+49", "+1"].entries()) {
     await outgoing.getByRole("button", { name: "Add a rule" }).press("Enter");
+    await outgoing.getByLabel("Begins with").nth(at).and(page.locator(":focus")).waitFor();
     await page.keyboard.press("ControlOrMeta+a");
     await page.keyboard.type(prefix);
   }
   await check("rules");
   await outgoing.getByRole("button", { name: "Remove Rule 1" }).press("Enter");
+  await outgoing.getByRole("button", { name: "Remove Rule 2" }).waitFor({ state: "detached" });
   if ((await outgoing.getByLabel("Begins with").inputValue()) !== "+1") throw new Error("another rule is gone");
   await focused("Remove Rule 1");
   await page.getByRole("link", { name: "Calls" }).first().click();
   await page.getByRole("alertdialog").getByRole("button", { name: "Cancel" }).click();
   await outgoing.getByRole("button", { name: "Save" }).click();
-  await outgoing.getByRole("button", { name: "Save" }).and(page.locator(":disabled")).waitFor();
+  await saved(outgoing);
   await outgoing.getByRole("button", { name: "Remove Rule 1" }).press("Enter");
   await focused("Add a rule");
   await outgoing.getByRole("button", { name: "Discard" }).click();
   await outgoing.getByRole("button", { name: "Remove Rule 1" }).press("Enter");
   await outgoing.getByRole("button", { name: "Save" }).click();
-  await outgoing.getByRole("button", { name: "Save" }).and(page.locator(":disabled")).waitFor();
+  await saved(outgoing);
   await outgoing.getByText(/^No rules/).waitFor();
 
   begin("a provider is found by its name");
@@ -334,7 +359,7 @@ async function settings({ page, baseUrl, begin, check, allow }) {
   await page.getByLabel("Name", { exact: true }).fill("");
   await page.getByLabel("A colour of our own").first().uncheck();
   await page.getByRole("button", { name: "Save" }).click();
-  await page.getByRole("button", { name: "Save" }).and(page.locator(":disabled")).waitFor();
+  await saved(page);
 
   begin("what is kept for a shorter time is asked about first");
   await page.goto(`${baseUrl}/settings/privacy`);

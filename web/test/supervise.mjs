@@ -150,6 +150,8 @@ async function takesOver(caller, supervisor) {
   await supervisor.page.keyboard.press("t");
   await supervisor.page.locator('[data-holder="me"]').waitFor();
   await supervisor.page.locator('[data-live-phase="with_human"]').waitFor();
+  // What it was saying when it was taken over ends a moment later.
+  await supervisor.page.locator('[data-live-turn="agent"][data-open="true"]').first().waitFor({ state: "detached" });
   const agent = await agentLines(supervisor.page);
   const heard = await callerHeard(caller);
   await grows(supervisor, "frames_sent", 100);

@@ -128,8 +128,10 @@ async function replay(page, begin) {
     .last()
     .getByRole("button", { name: /Play from/ })
     .click();
-  await page.waitForTimeout(300);
-  if ((await position()) <= earlier + 1_000) throw new Error("the last line did not seek forward");
+  await page.waitForFunction(
+    (from) => Number(document.querySelector("[data-position-ms]").dataset.positionMs) > from + 1_000,
+    earlier,
+  );
   await player.getByRole("button", { name: "Pause" }).click();
 
   begin("the list of calls shows it");

@@ -75,8 +75,8 @@ function Editor({ agent, reload }: { agent: AgentDetail; reload: () => Promise<A
   const { base, form } = edited;
   const patch = mergePatch(json(base.draft), json(form));
   const dirty = Object.keys(patch).length > 0;
-  // What came from elsewhere shows at once where nothing is being edited.
-  if (!dirty && agent.revision !== base.revision && !busy) setEdited({ base: agent, form: agent.draft });
+  // What came from elsewhere shows at once where nothing is being edited. What was read here may be newer for a moment.
+  if (!dirty && agent.revision > base.revision && !busy) setEdited({ base: agent, form: agent.draft });
 
   const set = (change: Partial<AgentDraft>) => setEdited({ base, form: { ...form, ...change } });
   const keep = async () => {
@@ -98,7 +98,10 @@ function Editor({ agent, reload }: { agent: AgentDetail; reload: () => Promise<A
         params: { path: { agent: base.slug }, header: ifMatch(base.revision) },
         body: patch as components["schemas"]["AgentPatch"],
       });
-      await drop();
+      const fresh = await reload();
+      // What was changed while it was being saved stays, on top of what is saved now.
+      if (fresh !== undefined) setEdited((now) => rebased({ base: { ...base, draft: form }, form: now.form }, fresh));
+      setConflict(false);
       toast(t("agents.saved"));
     } catch (error) {
       if (error instanceof ApiError && error.code === "stale") setConflict(true);

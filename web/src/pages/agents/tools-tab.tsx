@@ -20,11 +20,13 @@ const FRESH: Tool = { name: "", description: "", parameters: [], action: { kind:
 
 /** What the agent may do. Each tool is saved by itself into the draft; callers get it when the draft is published. */
 export function ToolsTab({ agent, editable, changed }: ToolsProps) {
-  const [editing, setEditing] = useState<Tool | null>(null);
+  // With the revision that it is changed on: what others save meanwhile is not overwritten.
+  const [editing, setEditing] = useState<{ tool: Tool; revision: number } | null>(null);
   const [trying, setTrying] = useState<Tool | null>(null);
   const [removing, setRemoving] = useState<Tool | null>(null);
   const [busy, setBusy] = useState(false);
   const { tools } = agent.draft;
+  const edit = (tool: Tool) => setEditing({ tool, revision: agent.revision });
   const remove = async () => {
     if (removing === null) return;
     setBusy(true);
@@ -39,19 +41,23 @@ export function ToolsTab({ agent, editable, changed }: ToolsProps) {
     }
     setBusy(false);
   };
-  const save = async (tool: Tool) => {
+  const save = async (tool: Tool, revision: number) => {
     const path = { agent: agent.slug, tool: tool.name };
-    await api.PUT("/api/v1/agents/{agent}/tools/{tool}", {
-      params: { path },
-      headers: ifMatch(agent.revision),
-      body: tool,
-    });
-    await changed();
+    try {
+      await api.PUT("/api/v1/agents/{agent}/tools/{tool}", {
+        params: { path },
+        headers: ifMatch(revision),
+        body: tool,
+      });
+    } finally {
+      // Where somebody else was quicker, too: opened again, it is as they left it.
+      await changed();
+    }
     setEditing(null);
     toast(t("tools.saved", { name: tool.name }));
   };
   const add = editable && (
-    <Button icon={<PlusIcon className="size-4" />} onClick={() => setEditing(FRESH)}>
+    <Button icon={<PlusIcon className="size-4" />} onClick={() => edit(FRESH)}>
       {t("tools.add")}
     </Button>
   );
@@ -88,7 +94,7 @@ export function ToolsTab({ agent, editable, changed }: ToolsProps) {
             )}
             {editable && (
               <>
-                <Button size="sm" onClick={() => setEditing(tool)}>
+                <Button size="sm" onClick={() => edit(tool)}>
                   {t("kit.edit")}
                   <span className="sr-only">{tool.name}</span>
                 </Button>
@@ -103,9 +109,9 @@ export function ToolsTab({ agent, editable, changed }: ToolsProps) {
       </ul>
       {editing !== null && (
         <ToolEditor
-          tool={editing}
-          taken={tools.map(({ name }) => name).filter((name) => name !== editing.name)}
-          save={save}
+          tool={editing.tool}
+          taken={tools.map(({ name }) => name).filter((name) => name !== editing.tool.name)}
+          save={(tool) => save(tool, editing.revision)}
           onClose={() => setEditing(null)}
         />
       )}

@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
 import { $api, api } from "../../api/client";
-import type { components } from "../../api/schema.gen";
 import { t } from "../../i18n";
 import { linesOf } from "../../lib/words";
 import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
+import { useDraft } from "../../ui/kit/draft";
 import { TextArea, TextField } from "../../ui/kit/field";
 import { Badge, Card, Empty, Problem, Skeleton } from "../../ui/kit/page";
 import { EditRows } from "../../ui/kit/rows";
@@ -14,7 +14,6 @@ import { type EntityForm, formOf, type IntentForm, type LessonForm, lessonOf } f
 import { TrainingTry } from "./training-try";
 import { TrainingVersions } from "./training-versions";
 
-type Training = components["schemas"]["AgentTraining"];
 const POLL_MS = 700;
 /** Fewer examples than this teach little. */
 const EXAMPLES_FEW = 5;
@@ -23,71 +22,45 @@ const EXAMPLES_FEW = 5;
 export function TrainingTab({ agent, editable }: { agent: string; editable: boolean }) {
   const path = { params: { path: { agent } } };
   const known = $api.useQuery("get", "/api/v1/agents/{agent}/training", path);
-  if (known.isPending) return <Skeleton />;
-  if (known.error !== null) return <Problem error={known.error} retry={() => void known.refetch()} />;
-  return (
-    <Lessons
-      agent={agent}
-      editable={editable}
-      known={known.data}
-      refetch={async () => {
-        await known.refetch();
-      }}
-    />
-  );
-}
-
-function Lessons({
-  agent,
-  editable,
-  known,
-  refetch,
-}: {
-  agent: string;
-  editable: boolean;
-  known: Training;
-  refetch: () => Promise<void>;
-}) {
-  const [form, setForm] = useState<LessonForm>(() => formOf(known));
+  const refetch = async () => void (await known.refetch());
+  const edit = useDraft(known.data, {
+    formOf,
+    send: async (form) => (await api.PUT("/api/v1/agents/{agent}/training", { ...path, body: lessonOf(form) })).data,
+    refetch,
+  });
   const [job, setJob] = useState<string | null>(null);
   const { busy, run } = useAction();
-  const dirty = JSON.stringify(lessonOf(form)) !== JSON.stringify(lessonOf(formOf(known)));
   const training = useTraining(job, async () => {
     setJob(null);
     await refetch();
   });
+  if (known.error !== null) return <Problem error={known.error} retry={refetch} />;
+  if (known.data === undefined || edit === null) return <Skeleton />;
+  const { serving } = known.data;
+  const { form, set } = edit;
   const nameless = [...form.intents, ...form.entities].some(({ name }) => name.trim() === "");
   const unsaid = form.intents.some(({ examples }) => linesOf(examples).length === 0);
-  const save = () =>
-    run(async () => {
-      await api.PUT("/api/v1/agents/{agent}/training", { params: { path: { agent } }, body: lessonOf(form) });
-      await refetch();
-      toast(t("kit.saved"));
-    });
   const train = () =>
     run(async () => {
-      if (dirty) {
-        await api.PUT("/api/v1/agents/{agent}/training", { params: { path: { agent } }, body: lessonOf(form) });
-        await refetch();
-      }
-      const { data } = await api.POST("/api/v1/agents/{agent}/train", { params: { path: { agent } } });
+      if (edit.dirty && !(await edit.save())) return;
+      const { data } = await api.POST("/api/v1/agents/{agent}/train", path);
       setJob(data?.id ?? null);
     });
   return (
     <div className="flex flex-col gap-5">
-      <Intents form={form} set={setForm} editable={editable} />
-      <Entities form={form} set={setForm} editable={editable} />
+      <Intents form={form} set={set} editable={editable} />
+      <Entities form={form} set={set} editable={editable} />
       {editable && (
         <div className="flex flex-wrap items-center gap-2">
           <Button
             tone="primary"
-            busy={busy || training}
+            busy={busy || edit.busy || training}
             disabled={form.intents.length < 2 || nameless || unsaid}
             onClick={() => void train()}
           >
             {t("training.train")}
           </Button>
-          <Button disabled={!dirty || busy || nameless || unsaid} onClick={() => void save()}>
+          <Button disabled={!edit.dirty || edit.busy || busy || nameless || unsaid} onClick={() => void edit.save()}>
             {t("shell.save")}
           </Button>
           <span className="text-sm text-soft" role="status">
@@ -95,8 +68,8 @@ function Lessons({
           </span>
         </div>
       )}
-      {known.serving > 0 && <TrainingTry agent={agent} serving={known.serving} />}
-      <TrainingVersions agent={agent} serving={known.serving} editable={editable} changed={refetch} />
+      {serving > 0 && <TrainingTry agent={agent} serving={serving} />}
+      <TrainingVersions agent={agent} serving={serving} editable={editable} changed={refetch} />
     </div>
   );
 }

@@ -17,17 +17,20 @@ export function Note({ id }: { id: string }) {
   const writes = useCan()("conversations:write");
   const nameOf = useDeskNames();
   const note = $api.useQuery("get", "/api/v1/calls/{id}/note", { params: { path: { id } } });
-  /** Null while nobody is writing. */
-  const [text, setText] = useState<string | null>(null);
+  /** With the version that somebody began to write on; null while nobody is writing. */
+  const [draft, setDraft] = useState<{ text: string; version: number } | null>(null);
   const put = $api.useMutation("put", "/api/v1/calls/{id}/note", {
-    onSuccess: async () => {
+    onSuccess: async ({ version }) => {
       await note.refetch();
-      setText(null);
+      // What was written while it was being saved goes on from what is saved now.
+      setDraft((now) => (now === null || now === draft ? null : { ...now, version }));
     },
     onError: async (error) => {
       toastProblem(error);
       // The words stay; they are put on top of what somebody else wrote when they are saved again.
-      if (asApiError(error).status === 412) await note.refetch();
+      if (asApiError(error).status !== 412) return;
+      const { data } = await note.refetch();
+      if (data !== undefined) setDraft((now) => now && { ...now, version: data.version });
     },
   });
   const known = note.data;
@@ -51,8 +54,9 @@ export function Note({ id }: { id: string }) {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          const params = { path: { id }, header: ifMatch(known.version) };
-          put.mutate({ params, body: { text: (text ?? known.text).trim() } });
+          if (draft === null) return;
+          const params = { path: { id }, header: ifMatch(draft.version) };
+          put.mutate({ params, body: { text: draft.text.trim() } });
         }}
       >
         <TextArea
@@ -61,12 +65,12 @@ export function Note({ id }: { id: string }) {
           placeholder={t("shares.note_hint")}
           rows={3}
           maxLength={CHARS_MAX}
-          value={text ?? known.text}
-          onChange={(event) => setText(event.target.value)}
+          value={draft?.text ?? known.text}
+          onChange={(event) => setDraft({ text: event.target.value, version: draft?.version ?? known.version })}
         />
-        {text !== null && text.trim() !== known.text && (
+        {draft !== null && draft.text.trim() !== known.text && (
           <div className="mt-2 flex justify-end gap-2">
-            <Button size="sm" onClick={() => setText(null)}>
+            <Button size="sm" onClick={() => setDraft(null)}>
               {t("shell.cancel")}
             </Button>
             <Button size="sm" tone="primary" type="submit" busy={put.isPending}>

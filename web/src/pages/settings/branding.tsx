@@ -8,6 +8,7 @@ import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
 import { Check } from "../../ui/kit/check";
 import { Copyable } from "../../ui/kit/copy";
+import { DraftActions, useDraft } from "../../ui/kit/draft";
 import { TextField } from "../../ui/kit/field";
 import { Badge, Card, Problem, Skeleton } from "../../ui/kit/page";
 import { toast } from "../../ui/kit/toast";
@@ -17,6 +18,8 @@ const LOGO_BYTES_MAX = 256 * 1024;
 const LOGO_TYPES = ["image/png", "image/jpeg", "image/webp"] as const;
 const FIRST_COLORS = { primary: "#0f766e", accent: "#c2740c" } as const;
 
+type Known = components["schemas"]["BrandingView"];
+
 interface Form {
   name: string;
   primary: string | null;
@@ -24,37 +27,33 @@ interface Form {
   domain: string;
 }
 
+const orNull = (text: string) => (text.trim() === "" ? null : text.trim());
+
+function formOf({ name, primary_color, accent_color, domain }: Known): Form {
+  return { name: name ?? "", primary: primary_color ?? null, accent: accent_color ?? null, domain: domain ?? "" };
+}
+
+async function send({ name, primary, accent, domain }: Form, { version }: Known) {
+  const body = {
+    name: orNull(name),
+    primary_color: primary,
+    accent_color: accent,
+    domain: orNull(domain.toLowerCase()),
+  };
+  return (await api.PUT("/api/v1/branding", { headers: ifMatch(version), body })).data;
+}
+
 /** Name, logo and colours of the business. */
 export function BrandingSection() {
   const manage = useCan()("business:manage");
   const branding = $api.useQuery("get", "/api/v1/branding", {});
-  const [changed, setChanged] = useState<Form | null>(null);
-  const { busy, run } = useAction();
   const known = branding.data;
-  const form: Form = changed ?? {
-    name: known?.name ?? "",
-    primary: known?.primary_color ?? null,
-    accent: known?.accent_color ?? null,
-    domain: known?.domain ?? "",
-  };
-  const set = (change: Partial<Form>) => setChanged({ ...form, ...change });
-  const orNull = (text: string) => (text.trim() === "" ? null : text.trim());
+  const edit = useDraft(known, { formOf, send, refetch: branding.refetch });
+  const form = edit?.form ?? { name: "", primary: null, accent: null, domain: "" };
+  const set = (change: Partial<Form>) => edit?.set({ ...form, ...change });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    void run(async () => {
-      await api.PUT("/api/v1/branding", {
-        headers: ifMatch(known?.version ?? 0),
-        body: {
-          name: orNull(form.name),
-          primary_color: form.primary,
-          accent_color: form.accent,
-          domain: orNull(form.domain.toLowerCase()),
-        },
-      });
-      await branding.refetch();
-      setChanged(null);
-      toast(t("kit.saved"));
-    });
+    void edit?.save();
   };
   const looks = {
     name: orNull(form.name),
@@ -67,7 +66,7 @@ export function BrandingSection() {
       <SectionHead title={t("branding.title")} lead={t("branding.lead")} />
       {branding.isPending && <Skeleton rows={3} />}
       {branding.error !== null && <Problem error={branding.error} retry={() => void branding.refetch()} />}
-      {known !== undefined && (
+      {known !== undefined && edit !== null && (
         <div className="flex flex-col gap-5">
           <Card>
             <form onSubmit={submit}>
@@ -100,11 +99,7 @@ export function BrandingSection() {
                     />
                   ))}
                 </div>
-                {manage && (
-                  <Button type="submit" tone="primary" busy={busy} disabled={changed === null} className="self-start">
-                    {t("shell.save")}
-                  </Button>
-                )}
+                {manage && <DraftActions edit={edit} />}
               </fieldset>
             </form>
           </Card>

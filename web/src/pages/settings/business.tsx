@@ -1,14 +1,13 @@
-import { type FormEvent, useState } from "react";
+import type { FormEvent } from "react";
 import { $api, api, ifMatch } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
 import { zoneOptions } from "../../lib/zones";
-import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
+import { DraftActions, type Edit, useDraft } from "../../ui/kit/draft";
 import { Select, TextField } from "../../ui/kit/field";
 import { Card, Problem, Skeleton } from "../../ui/kit/page";
-import { toast } from "../../ui/kit/toast";
 import { UnsavedGuard } from "../../ui/kit/unsaved";
 import { languageOptions } from "../agents/languages";
 import { mergePatch } from "../agents/merge";
@@ -16,43 +15,39 @@ import { HoursEditor } from "./hours";
 import { SectionHead } from "./section";
 
 type Business = components["schemas"]["BusinessView"];
+type Form = Omit<Business, "version">;
 const TEXTS = ["phone", "email", "website", "address", "industry"] as const;
 
 export function BusinessSection() {
   const business = $api.useQuery("get", "/api/v1/business", {});
+  const edit = useDraft(business.data, { formOf, send, refetch: business.refetch });
   return (
     <>
       <SectionHead title={t("settings.business")} lead={t("settings.business_lead")} />
       {business.isPending && <Skeleton />}
       {business.error !== null && <Problem error={business.error} retry={() => void business.refetch()} />}
-      {business.data !== undefined && (
-        <Profile
-          key={business.data.version}
-          known={business.data}
-          changed={async () => void (await business.refetch())}
-        />
-      )}
+      {edit !== null && <Profile edit={edit} />}
     </>
   );
 }
 
-function Profile({ known, changed }: { known: Business; changed: () => Promise<void> }) {
+function formOf({ version: _, ...form }: Business): Form {
+  return form;
+}
+
+/** Only what was changed. */
+async function send(form: Form, base: Business) {
+  const body: components["schemas"]["BusinessPatch"] = mergePatch({ ...formOf(base) }, { ...form });
+  return (await api.PATCH("/api/v1/business", { params: { header: ifMatch(base.version) }, body })).data;
+}
+
+function Profile({ edit }: { edit: Edit<Form> }) {
   const editable = useCan()("business:manage");
-  const [form, setForm] = useState(known);
-  const { busy, run } = useAction();
-  const patch = mergePatch(known as Record<string, unknown>, form as Record<string, unknown>);
-  const dirty = Object.keys(patch).length > 0;
-  const set = (change: Partial<Business>) => setForm({ ...form, ...change });
+  const { form } = edit;
+  const set = (change: Partial<Form>) => edit.set({ ...form, ...change });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    void run(async () => {
-      await api.PATCH("/api/v1/business", {
-        params: { header: ifMatch(known.version) },
-        body: patch as components["schemas"]["BusinessPatch"],
-      });
-      toast(t("kit.saved"));
-      await changed();
-    });
+    void edit.save();
   };
   return (
     <Card>
@@ -97,12 +92,12 @@ function Profile({ known, changed }: { known: Business; changed: () => Promise<v
           </div>
         </fieldset>
         {editable && (
-          <Button type="submit" tone="primary" busy={busy} disabled={!dirty} className="mt-5">
-            {t("shell.save")}
-          </Button>
+          <div className="mt-5">
+            <DraftActions edit={edit} />
+          </div>
         )}
       </form>
-      <UnsavedGuard dirty={dirty} />
+      <UnsavedGuard dirty={edit.dirty} />
     </Card>
   );
 }

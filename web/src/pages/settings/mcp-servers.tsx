@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { $api, api } from "../../api/client";
+import { $api, api, ifMatch } from "../../api/client";
 import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
@@ -82,7 +82,11 @@ function ServerDialog({ known, onClose, saved }: { known: Server | null; onClose
     $api.useQuery("get", "/api/v1/tool-credentials", {}, { enabled: can("providers:read") }).data?.items ?? [];
   const submit = async () => {
     const body = { url: url.trim(), credential: credential === "" ? null : credential };
-    await api.PUT("/api/v1/mcp-servers/{name}", { params: { path: { name } }, body });
+    await api.PUT("/api/v1/mcp-servers/{name}", {
+      params: { path: { name } },
+      body,
+      ...(known === null ? {} : { headers: ifMatch(known.version) }),
+    });
     toast(t("kit.saved"));
     saved();
   };

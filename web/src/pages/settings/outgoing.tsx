@@ -4,21 +4,23 @@ import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
 import { dollars } from "../../ui/format";
-import { useAction } from "../../ui/kit/action";
 import { Button } from "../../ui/kit/button";
+import { DraftActions, type Edit, useDraft } from "../../ui/kit/draft";
 import { type Option, Select, TextField } from "../../ui/kit/field";
 import { Badge, Card, Problem, Skeleton } from "../../ui/kit/page";
 import { EditRows } from "../../ui/kit/rows";
-import { toast } from "../../ui/kit/toast";
 import { NumberField } from "../../ui/kit/typed";
 import { UnsavedGuard } from "../../ui/kit/unsaved";
 import { placed } from "./outgoing-order";
 import { usePlatforms } from "./platforms";
 import { SectionHead } from "./section";
 
-type View = components["schemas"]["OutgoingView"];
 type Rule = components["schemas"]["PrefixRule"];
 type Price = components["schemas"]["OutgoingPrice"];
+interface Plan {
+  rules: Rule[];
+  prices: Price[];
+}
 
 const PREFIX = "\\+[0-9]{0,15}";
 const MICROS = 1_000_000;
@@ -27,7 +29,12 @@ const ROW = "grid items-end gap-3 sm:grid-cols-[8rem_minmax(0,1fr)_minmax(0,1fr)
 
 /** Over which phone platform calls go out, and why. */
 export function OutgoingCalls() {
-  const { known, edit } = usePlan();
+  const known = $api.useQuery("get", "/api/v1/outgoing", {});
+  const edit = useDraft(known.data, {
+    formOf: ({ plan: { rules = [], prices = [] } }) => ({ rules, prices }),
+    send: async (body, { version }) => (await api.PUT("/api/v1/outgoing", { headers: ifMatch(version), body })).data,
+    refetch: known.refetch,
+  });
   const platforms = usePlatforms().filter(({ capabilities }) => capabilities.includes("place"));
   const titleOf = (name: string) => platforms.find((one) => one.name === name)?.title ?? name;
   const options = platforms.map(({ name, title, ready }) => ({
@@ -41,7 +48,7 @@ export function OutgoingCalls() {
       <SectionHead title={t("outgoing.title")} lead={t("outgoing.lead")} />
       {known.isPending && <Skeleton rows={2} />}
       {known.error !== null && <Problem error={known.error} retry={() => void known.refetch()} />}
-      {edit !== undefined && (
+      {edit !== null && (
         <Card>
           <PlanForm edit={edit} platforms={options} first={first?.name} />
           <Ways titleOf={titleOf} />
@@ -51,79 +58,24 @@ export function OutgoingCalls() {
   );
 }
 
-interface PlanEdit {
-  rules: Rule[];
-  prices: Price[];
-  set: (change: View["plan"]) => void;
-  dirty: boolean;
-  busy: boolean;
-  save: () => void;
-  discard: () => void;
-}
-
-/**
- * The plan as it is known, and as it is being edited. Both live here, so that they are read together: when a change was saved
- * and is let go, what shows in its place is never the plan before it.
- */
-function usePlan() {
-  const known = $api.useQuery("get", "/api/v1/outgoing", {});
-  // With the version that it began from: what others save meanwhile is not overwritten.
-  const [changed, setChanged] = useState<View | null>(null);
-  const { busy, run } = useAction();
-  const shown = changed ?? known.data;
-  if (shown === undefined) return { known };
-  const { version, plan } = shown;
-  const { rules = [], prices = [] } = plan;
-  const set = (change: View["plan"]) => {
-    const next = { rules, prices, ...change };
-    // While a plan is being saved, the one that is known is the one before it.
-    const same = !busy && JSON.stringify(next) === JSON.stringify({ rules: [], prices: [], ...known.data?.plan });
-    setChanged(same ? null : { version, plan: next });
-  };
-  const save = () => {
-    void run(async () => {
-      const { data } = await api.PUT("/api/v1/outgoing", { headers: ifMatch(version), body: { rules, prices } });
-      await known.refetch();
-      // What was changed while it was being saved goes on from what is saved now.
-      setChanged((now) =>
-        now === null || now === changed || data === undefined ? null : { ...now, version: data.version },
-      );
-      toast(t("kit.saved"));
-    });
-  };
-  const discard = () => void known.refetch().then(() => setChanged(null));
-  const edit: PlanEdit = { rules, prices, set, dirty: changed !== null, busy, save, discard };
-  return { known, edit };
-}
-
-function PlanForm({ edit, platforms, first }: PartProps & { edit: PlanEdit }) {
-  const { rules, prices, set, dirty, busy } = edit;
+function PlanForm({ edit, platforms, first }: PartProps & { edit: Edit<Plan> }) {
+  const { form } = edit;
+  const { rules, prices } = form;
   const manage = useCan()("numbers:manage");
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        edit.save();
+        void edit.save();
       }}
     >
       <fieldset disabled={!manage} className="flex flex-col gap-6">
         <legend className="sr-only">{t("outgoing.title")}</legend>
-        <Rules rules={rules} platforms={platforms} first={first} set={(rules) => set({ rules })} />
-        <Prices prices={prices} platforms={platforms} first={first} set={(prices) => set({ prices })} />
-        {manage && (
-          <div className="flex flex-wrap gap-2">
-            <Button type="submit" tone="primary" busy={busy} disabled={!dirty}>
-              {t("shell.save")}
-            </Button>
-            {dirty && (
-              <Button onClick={edit.discard} disabled={busy}>
-                {t("kit.discard")}
-              </Button>
-            )}
-          </div>
-        )}
+        <Rules rules={rules} platforms={platforms} first={first} set={(rules) => edit.set({ ...form, rules })} />
+        <Prices prices={prices} platforms={platforms} first={first} set={(prices) => edit.set({ ...form, prices })} />
+        {manage && <DraftActions edit={edit} />}
       </fieldset>
-      <UnsavedGuard dirty={dirty} />
+      <UnsavedGuard dirty={edit.dirty} />
     </form>
   );
 }

@@ -143,6 +143,11 @@ function PersonMenu({ user, changed }: { user: User; changed: () => void }) {
     setLetGo(false);
     changed();
   };
+  const chooseRole = () => {
+    // The one that they have now, not the one that was looked at last.
+    setRole(user.role);
+    setRoleOpen(true);
+  };
   const reset = () =>
     run(async () => {
       const { data } = await api.POST("/api/v1/users/{id}/password-reset", { params: { path } });
@@ -165,7 +170,7 @@ function PersonMenu({ user, changed }: { user: User; changed: () => void }) {
           </IconButton>
         }
         items={[
-          { label: t("settings.change_role"), onSelect: () => setRoleOpen(true) },
+          { label: t("settings.change_role"), onSelect: chooseRole },
           { label: t("settings.reset_password"), onSelect: () => void reset() },
           ...(user.mfa ? [{ label: t("settings.remove_mfa"), onSelect: () => void without("mfa") }] : []),
           { label: t("settings.end_sessions"), onSelect: () => void without("sessions") },

@@ -1,14 +1,13 @@
 import { type FormEvent, useState } from "react";
 import { $api, api, ifMatch } from "../../api/client";
+import type { components } from "../../api/schema.gen";
 import { useCan } from "../../auth/me";
 import { t } from "../../i18n";
-import { useAction } from "../../ui/kit/action";
-import { Button } from "../../ui/kit/button";
 import { Check } from "../../ui/kit/check";
 import { Confirm } from "../../ui/kit/dialog";
+import { DraftActions, useDraft } from "../../ui/kit/draft";
 import { TextField } from "../../ui/kit/field";
 import { Card, Problem, Skeleton } from "../../ui/kit/page";
-import { toast } from "../../ui/kit/toast";
 import { SectionHead } from "./section";
 
 const TIMES = ["recordings", "transcripts", "numbers"] as const;
@@ -22,42 +21,42 @@ interface Form {
   redact: Redaction[];
 }
 
+type Known = components["schemas"]["PrivacyView"];
+
 const daysOf = (text: string): number | null => (text.trim() === "" ? null : Number(text));
+
+function formOf({ recordings_days, transcripts_days, numbers_days, redact }: Known): Form {
+  const written = (days: number | null | undefined) => String(days ?? "");
+  return {
+    recordings: written(recordings_days),
+    transcripts: written(transcripts_days),
+    numbers: written(numbers_days),
+    redact: redact ?? [],
+  };
+}
+
+async function send({ recordings, transcripts, numbers, redact }: Form, { version }: Known) {
+  const body = {
+    recordings_days: daysOf(recordings),
+    transcripts_days: daysOf(transcripts),
+    numbers_days: daysOf(numbers),
+    redact,
+  };
+  return (await api.PUT("/api/v1/privacy", { headers: ifMatch(version), body })).data;
+}
 
 /** How long what is kept, and what is taken out of it. */
 export function PrivacySection() {
   const manage = useCan()("business:manage");
   const privacy = $api.useQuery("get", "/api/v1/privacy", {});
-  const [changed, setChanged] = useState<Form | null>(null);
-  const [asking, setAsking] = useState(false);
-  const { busy, run } = useAction();
   const known = privacy.data;
-  const form: Form = changed ?? {
-    recordings: String(known?.recordings_days ?? ""),
-    transcripts: String(known?.transcripts_days ?? ""),
-    numbers: String(known?.numbers_days ?? ""),
-    redact: known?.redact ?? [],
-  };
-  const set = (change: Partial<Form>) => setChanged({ ...form, ...change });
+  const edit = useDraft(known, { formOf, send, refetch: privacy.refetch });
+  const [asking, setAsking] = useState(false);
   const save = async () => {
-    const done = await run(async () => {
-      await api.PUT("/api/v1/privacy", {
-        headers: ifMatch(known?.version ?? 0),
-        body: {
-          recordings_days: daysOf(form.recordings),
-          transcripts_days: daysOf(form.transcripts),
-          numbers_days: daysOf(form.numbers),
-          redact: form.redact,
-        },
-      });
-      await privacy.refetch();
-      setChanged(null);
-      toast(t("kit.saved"));
-    });
-    if (done) setAsking(false);
+    if (await edit?.save()) setAsking(false);
   };
   const shorter = TIMES.some((name) => {
-    const [before, now] = [known?.[`${name}_days`] ?? null, daysOf(form[name])];
+    const [before, now] = [known?.[`${name}_days`] ?? null, daysOf(edit?.form[name] ?? "")];
     return now !== null && (before === null || now < before);
   });
   const submit = (event: FormEvent) => {
@@ -70,7 +69,7 @@ export function PrivacySection() {
       <SectionHead title={t("privacy.title")} lead={t("privacy.lead")} />
       {privacy.isPending && <Skeleton rows={3} />}
       {privacy.error !== null && <Problem error={privacy.error} retry={() => void privacy.refetch()} />}
-      {known !== undefined && (
+      {known !== undefined && edit !== null && (
         <Card>
           <form onSubmit={submit}>
             <fieldset disabled={!manage} className="flex flex-col gap-5">
@@ -85,8 +84,8 @@ export function PrivacySection() {
                     label={`${t(`privacy.${name}_days`)} (${t("privacy.days")})`}
                     hint={t(`privacy.${name}_hint`)}
                     placeholder={t("privacy.as_long")}
-                    value={form[name]}
-                    onChange={(event) => set({ [name]: event.target.value })}
+                    value={edit.form[name]}
+                    onChange={(event) => edit.set({ ...edit.form, [name]: event.target.value })}
                   />
                 ))}
               </div>
@@ -100,19 +99,18 @@ export function PrivacySection() {
                   <Check
                     key={name}
                     label={t(`privacy.redact_${name}`)}
-                    checked={form.redact.includes(name)}
+                    checked={edit.form.redact.includes(name)}
                     disabled={!manage}
                     onChange={(on) =>
-                      set({ redact: REDACTIONS.filter((one) => (one === name ? on : form.redact.includes(one))) })
+                      edit.set({
+                        ...edit.form,
+                        redact: REDACTIONS.filter((one) => (one === name ? on : edit.form.redact.includes(one))),
+                      })
                     }
                   />
                 ))}
               </fieldset>
-              {manage && (
-                <Button type="submit" tone="primary" busy={busy} disabled={changed === null} className="self-start">
-                  {t("shell.save")}
-                </Button>
-              )}
+              {manage && <DraftActions edit={edit} />}
             </fieldset>
           </form>
         </Card>
@@ -121,7 +119,7 @@ export function PrivacySection() {
         open={asking}
         title={t("privacy.shorter_title")}
         action={t("shell.save")}
-        busy={busy}
+        busy={edit?.busy ?? false}
         onConfirm={() => void save()}
         onClose={() => setAsking(false)}
       >

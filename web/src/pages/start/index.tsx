@@ -8,6 +8,7 @@ import { currentLanguage, t } from "../../i18n";
 import { freeSlug } from "../../lib/slug";
 import { BookIcon, CheckIcon, MicIcon, PhoneIcon, QuestionIcon, UploadIcon } from "../../ui/icons";
 import { Button, LinkButton } from "../../ui/kit/button";
+import { useDraft } from "../../ui/kit/draft";
 import { Select, TextArea, TextField } from "../../ui/kit/field";
 import { Page, Problem, Skeleton } from "../../ui/kit/page";
 import { toast, toastProblem } from "../../ui/kit/toast";
@@ -40,9 +41,7 @@ export default function StartPage() {
       title: t("start.business"),
       text: t("start.business_text"),
       done: business.data?.hours != null,
-      children: business.data && can("business:manage") && (
-        <BusinessForm key={business.data.version} business={business.data} />
-      ),
+      children: can("business:manage") && <BusinessForm />,
     },
     {
       title: t("start.documents"),
@@ -154,25 +153,38 @@ const HOURS: Record<string, { days: readonly (typeof WEEK)[number][]; from: stri
   always: { days: WEEK, from: "00:00", to: "24:00" },
 };
 
-function BusinessForm({ business }: { business: Business }) {
-  const client = useQueryClient();
-  const [name, setName] = useState(business.name);
-  const [zone, setZone] = useState(business.time_zone);
-  const [hours, setHours] = useState(business.hours == null ? "office" : "keep");
-  const save = $api.useMutation("patch", "/api/v1/business", {
-    onSuccess: async () => {
-      toast(t("start.business_saved"));
-      await client.invalidateQueries({ queryKey: ["get", "/api/v1/business"] });
-    },
-    onError: toastProblem,
+interface BusinessFields {
+  name: string;
+  zone: string;
+  hours: string;
+}
+
+const businessFields = ({ name, time_zone, hours }: Business): BusinessFields => ({
+  name,
+  zone: time_zone,
+  hours: hours == null ? "office" : "keep",
+});
+
+async function sendBusiness({ name, zone, hours }: BusinessFields, { version }: Business) {
+  const week = HOURS[hours];
+  const body = { name, time_zone: zone, ...(week === undefined ? {} : { hours: { week: [week] } }) };
+  return (await api.PATCH("/api/v1/business", { params: { header: ifMatch(version) }, body })).data;
+}
+
+function BusinessForm() {
+  const { data: business, refetch } = $api.useQuery("get", "/api/v1/business", {});
+  const edit = useDraft(business, {
+    formOf: businessFields,
+    send: sendBusiness,
+    refetch,
+    saved: t("start.business_saved"),
   });
+  if (business === undefined || edit === null) return null;
+  const { name, zone, hours } = edit.form;
+  const set = (change: Partial<BusinessFields>) => edit.set({ ...edit.form, ...change });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    const week = HOURS[hours];
-    save.mutate({
-      params: { header: ifMatch(business.version) },
-      body: { name, time_zone: zone, ...(week === undefined ? {} : { hours: { week: [week] } }) },
-    });
+    void edit.save();
   };
   const zones = [
     ...new Set([
@@ -183,17 +195,22 @@ function BusinessForm({ business }: { business: Business }) {
   ];
   return (
     <form onSubmit={submit} className="flex max-w-md flex-col gap-4">
-      <TextField label={t("start.name")} value={name} onChange={(event) => setName(event.target.value)} required />
+      <TextField
+        label={t("start.name")}
+        value={name}
+        onChange={(event) => set({ name: event.target.value })}
+        required
+      />
       <Select
         label={t("start.time_zone")}
         value={zone}
-        onChange={(event) => setZone(event.target.value)}
+        onChange={(event) => set({ zone: event.target.value })}
         options={zones.map((value) => ({ value, label: value.replaceAll("_", " ") }))}
       />
       <Select
         label={t("start.hours")}
         value={hours}
-        onChange={(event) => setHours(event.target.value)}
+        onChange={(event) => set({ hours: event.target.value })}
         options={[
           ...(business.hours == null ? [] : [{ value: "keep", label: t("start.hours_keep") }]),
           { value: "office", label: t("start.hours_office") },
@@ -201,7 +218,7 @@ function BusinessForm({ business }: { business: Business }) {
           { value: "always", label: t("start.hours_always") },
         ]}
       />
-      <Button type="submit" tone="primary" busy={save.isPending} className="self-start">
+      <Button type="submit" tone="primary" busy={edit.busy} className="self-start">
         {t("shell.save")}
       </Button>
     </form>
