@@ -63,7 +63,9 @@ pub async fn drive(call: &TwinCall, scene: Scene, burst: &[i16], until: Instant)
 }
 
 async fn converse(call: &TwinCall, burst: &[i16], until: Instant, heard: &mut Heard) -> Result<(), String> {
-    call.until(PATIENCE * 2, "the end of the greeting", with_leg(is_quiet)).await?;
+    // What was said last may not have begun to be heard.
+    let from = call.record(|record| record.leg().map_or(0, now)) + QUIET_MS;
+    call.until(PATIENCE * 2, "the end of the greeting", with_leg(|leg| now(leg) >= from && is_quiet(leg))).await?;
     let mut interrupt = false;
     while Instant::now() < until {
         let (_, end) = speak(call, burst).await?;
@@ -100,10 +102,13 @@ fn now(leg: &Leg) -> u64 {
     leg.playout.now_ms()
 }
 
-/// Everything that was sent has been heard, a while ago.
+/// Everything that was sent has been heard, a while ago, and so has all that the caller said: whoever drove the call before may
+/// have left in the middle of a sentence.
 fn is_quiet(leg: &Leg) -> bool {
     let last = leg.playout.spans().last();
-    leg.playout.queued_voice_ms() == 0 && last.is_some_and(|last| now(leg) >= last.to_ms + QUIET_MS)
+    leg.playout.queued_voice_ms() == 0
+        && last.is_some_and(|last| now(leg) >= last.to_ms + QUIET_MS)
+        && leg.spoken.last().is_none_or(|last| now(leg) >= last.to_ms + QUIET_MS)
 }
 
 /// Says the burst; when it began and when it ended.
@@ -111,8 +116,12 @@ async fn speak(call: &TwinCall, burst: &[i16]) -> Result<(u64, u64), String> {
     let before = call.record(|record| record.leg().map_or(0, |leg| leg.spoken.len()));
     call.speak(burst.to_vec()).await;
     let length_ms = burst.len() as u64 / 8;
+    // Frames that were late and are caught up with make a burst look shorter than it is.
     let said = move |leg: &Leg| {
-        leg.spoken.get(before).is_some_and(|span| span.to_ms + 20 >= span.from_ms + length_ms && now(leg) > span.to_ms)
+        leg.spoken.get(before).is_some_and(|span| {
+            let is_whole = span.to_ms + 20 >= span.from_ms + length_ms;
+            now(leg) > span.to_ms + if is_whole { 0 } else { QUIET_MS }
+        })
     };
     call.until(PATIENCE, "the caller's own words", with_leg(said)).await?;
     let span = call.record(|record| record.leg().and_then(|leg| leg.spoken.get(before).copied()));
