@@ -8,18 +8,7 @@ use base::{Pii, Secret};
 use model::call::CallState;
 use sip::{CommandError, DialError, DialPlan, Trunk};
 use std::time::Duration;
-use support::{Manners, Office, Seen, Sipp, endpoint, ports, trunk};
-
-fn plan() -> DialPlan {
-    DialPlan {
-        call_ref: "call-of-the-test".into(),
-        trunks: vec!["test".into()],
-        to: Pii::new("+4930123456".into()),
-        from: "+4940555000".into(),
-        ring: Duration::from_secs(20),
-        headers: vec![("X-Campaign".into(), "spring".into())],
-    }
-}
+use support::{Manners, Office, Seen, Sipp, endpoint, plan, ports, trunk};
 
 /// Calls a peer that does what is written, and says what was reported.
 async fn calls(name: &str, manners: Manners, plan: DialPlan) -> Seen {

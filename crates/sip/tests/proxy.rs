@@ -4,15 +4,14 @@
 
 mod support;
 
-use base::Pii;
 use model::call::CallState;
-use sip::{DialPlan, Endpoint};
+use sip::Endpoint;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{LONG, Manners, Office, Seen, Sipp, endpoint, ports};
+use support::{LONG, Manners, Office, Seen, Sipp, endpoint, plan, ports};
 use tempfile::TempDir;
 use tokio::net::UdpSocket;
 use tokio::process::{Child, Command};
@@ -155,15 +154,7 @@ async fn a_call_of_a_node_goes_out_through_the_proxy_and_ends_there() {
     let (endpoint, address) =
         endpoint(&office, |config| config.trunks[0].host = format!("127.0.0.1:{proxy_port}")).await;
     let _proxy = Proxy::start_at(proxy_port, &[address], peer.port).await;
-    let plan = DialPlan {
-        call_ref: "call-of-the-test".into(),
-        trunks: vec!["test".into()],
-        to: Pii::new("+4930123456".into()),
-        from: "+4940555000".into(),
-        ring: Duration::from_secs(20),
-        headers: Vec::new(),
-    };
-    endpoint.dial(plan).await.unwrap();
+    endpoint.dial(plan()).await.unwrap();
     let seen = office.until("the call is over", Seen::is_over).await;
     peer.succeeds().await;
     assert_eq!(seen.states(), [CallState::Ringing, CallState::Answered, CallState::Completed]);

@@ -2,11 +2,12 @@
 
 #![allow(dead_code)]
 
+use base::Pii;
 use base::wire::Wire;
 use carriers::sip::sdp::{Codec, Preference, Protection};
 use carriers::sip::{self as framing, Told};
 use model::call::CallState;
-use sip::{Config, Endpoint, Front, Invite, Line, Listen, Next, Report, Transport, Trunk, Verdict};
+use sip::{Config, DialPlan, Endpoint, Front, Invite, Line, Listen, Next, Report, Transport, Trunk, Verdict};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -169,6 +170,18 @@ pub fn trunk() -> Trunk {
         protection: Protection::Allowed,
         codecs: Codec::ALL.to_vec(),
         preference: Preference::Theirs,
+    }
+}
+
+/// A call that goes out over the trunk.
+pub fn plan() -> DialPlan {
+    DialPlan {
+        call_ref: "call-of-the-test".into(),
+        trunks: vec!["test".into()],
+        to: Pii::new("+4930123456".into()),
+        from: "+4940555000".into(),
+        ring: Duration::from_secs(20),
+        headers: vec![("X-Campaign".into(), "spring".into())],
     }
 }
 
