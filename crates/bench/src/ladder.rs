@@ -135,7 +135,8 @@ pub async fn measure(options: &Options, program: &Path, json: Option<&Path>) -> 
         // Each step begins with an empty database.
         let database = postgres.as_ref().map(|server| server.named(&format!("frontdesk_{calls}")));
         if let Some(database) = &database {
-            let _ = write!(config, "\n[database]\nurl = {:?}\n", database.url());
+            let _ =
+                write!(config, "\n[database]\nurl = {:?}\nowner_url = {:?}\n", database.url(), database.owner_url());
         }
         let step = frontdesk(Load { calls, secs: options.secs }, program, &config, &cloud, core).await?;
         let base_ms = *first_p95_ms.get_or_insert(step.added_latency.p95_ms);

@@ -8,6 +8,8 @@ use crate::level;
 use crate::vad;
 use base::limits::{FRAME_MS, OVERLAP_EVERY_MS};
 
+/// For so long it is told with every frame: an interruption is obeyed at once.
+const NEW_MS: u64 = 200;
 /// Frames looked back at when speech is noticed: it began a moment before.
 const KEPT_FRAMES: usize = 32;
 /// From this probability on, a frame is voiced.
@@ -104,7 +106,7 @@ impl Overlaps {
         (self.usual_frames >= USUAL_FRAMES_MIN).then(|| level::dbfs(self.usual_power.sqrt()))
     }
 
-    /// Takes the next frame. Answers with the onset of speech over the agent and every [`OVERLAP_EVERY_MS`] of it.
+    /// Takes the next frame. Answers with the onset of speech over the agent and every [`OVERLAP_EVERY_MS`] of it, every frame at first.
     pub fn push(&mut self, look: Look) -> Option<Evidence> {
         let kept = self.keep(&look);
         let Some(speech_ms) = look.speech_ms else {
@@ -125,7 +127,8 @@ impl Overlaps {
         sums.add(kept);
         self.sums = Some(sums);
         self.since_told_ms = if is_first { 0 } else { self.since_told_ms + FRAME_MS };
-        if !is_first && self.since_told_ms < OVERLAP_EVERY_MS {
+        let every_ms = if speech_ms <= NEW_MS { FRAME_MS } else { OVERLAP_EVERY_MS };
+        if !is_first && self.since_told_ms < every_ms {
             return None;
         }
         self.since_told_ms = 0;
@@ -241,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn evidence_comes_with_the_onset_and_then_every_hundred_milliseconds() {
+    fn evidence_comes_with_each_frame_at_first_and_then_every_hundred_milliseconds() {
         let mut overlaps = Overlaps::default();
         let mut told = Vec::new();
         (0..4).for_each(|_| assert_eq!(overlaps.push(look(-20.0, 0.9, None, true)), None));
@@ -249,7 +252,10 @@ mod tests {
             let evidence = overlaps.push(look(-20.0, 0.9, Some(80 + frame * 20), true));
             told.extend(evidence.map(|evidence| (frame * 20, evidence.speech_ms)));
         }
-        assert_eq!(told, [(0, 80), (100, 180), (200, 280), (300, 380)]);
+        assert_eq!(
+            told,
+            [(0, 80), (20, 100), (40, 120), (60, 140), (80, 160), (100, 180), (120, 200), (220, 300), (320, 400)]
+        );
     }
 
     #[test]

@@ -11,9 +11,12 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-/// Sockets that follow live events. Nothing of what they follow happens.
-const SOCKETS: usize = 1_000;
+/// Businesses beside the one with the calls, each with as many sockets that follow its live events as a business may have.
+/// Nothing of what they follow happens.
+const BUSINESSES: usize = 10;
+const SOCKETS_EACH: usize = base::limits::EVENT_STREAMS_PER_BUSINESS_MAX;
 const FOLLOWED: &str = "webhook.disabled";
 const REQUESTS_PER_SECOND: u32 = 300;
 /// More than this are not under way at once.
@@ -61,18 +64,42 @@ pub(super) async fn measure(stage: Stage, setting: Setting<'_>) -> anyhow::Resul
     Ok(found)
 }
 
+/// Lets businesses register.
+pub(super) fn config(twins: &str) -> String {
+    format!("{twins}\n[access]\nregistration = true\n")
+}
+
 /// Opens the sockets. Whoever reads nothing answers no pings, and the measurement is shorter than a server's patience.
 async fn follow(base_url: &str) -> anyhow::Result<Vec<TcpStream>> {
-    let address = base_url.trim_start_matches("http://").to_owned();
-    let url = format!("ws://{address}/api/v1/events/socket?kinds={FOLLOWED}");
+    let address = base_url.trim_start_matches("http://");
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
     let mut sockets = Vec::new();
-    for _ in 0..SOCKETS {
-        let tcp = TcpStream::connect(&address).await.context("a socket")?;
-        let (socket, _) =
-            tokio_tungstenite::client_async(url.as_str(), tcp).await.context("a socket of live events")?;
-        sockets.push(socket.into_inner());
+    for number in 0..BUSINESSES {
+        let slug = format!("beside-{number}");
+        register(&http, base_url, &slug).await.context("a business beside the one with the calls")?;
+        for _ in 0..SOCKETS_EACH {
+            sockets.push(socket(address, &slug).await.context("a socket of live events")?);
+        }
     }
     Ok(sockets)
+}
+
+async fn register(http: &reqwest::Client, base_url: &str, slug: &str) -> anyhow::Result<()> {
+    let wish = json!({
+        "business_name": slug, "slug": slug, "name": "Ada Lovelace", "email": format!("ada@{slug}.example"),
+        "password": "a long one for this run",
+    });
+    let answer = http.post(format!("{base_url}/api/v1/auth/register")).json(&wish).send().await?;
+    answer.error_for_status()?;
+    Ok(())
+}
+
+async fn socket(address: &str, slug: &str) -> anyhow::Result<TcpStream> {
+    let mut request = format!("ws://{address}/api/v1/events/socket?kinds={FOLLOWED}").into_client_request()?;
+    request.headers_mut().insert("Frontdesk-Business", slug.parse()?);
+    let tcp = TcpStream::connect(address).await?;
+    let (socket, _) = tokio_tungstenite::client_async(request, tcp).await?;
+    Ok(socket.into_inner())
 }
 
 fn is_closed(socket: &TcpStream) -> bool {

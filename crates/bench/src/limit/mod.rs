@@ -73,7 +73,8 @@ pub async fn measure(asked: Asked, setting: Setting<'_>) -> anyhow::Result<ExitC
         pin_self(WORLD_CORE)?;
     }
     let cloud = Arc::new(cloud().await?);
-    let stage = Stage::open(cloud, setting).await?;
+    let config = if asked.beside { beside::config(&cloud.config()) } else { cloud.config() };
+    let stage = Stage::open(cloud, &config, setting).await?;
     match (asked.overload, asked.soak) {
         (Some(times), _) => print(&overload::measure(stage, setting, times).await?, setting.json),
         (None, Some(minutes)) => print(&soak::measure(stage, minutes).await?, setting.json),
@@ -106,10 +107,10 @@ struct Stage {
 }
 
 impl Stage {
-    async fn open(cloud: Arc<Cloud>, setting: Setting<'_>) -> anyhow::Result<Self> {
+    async fn open(cloud: Arc<Cloud>, config: &str, setting: Setting<'_>) -> anyhow::Result<Self> {
         let core = (!setting.unpinned).then_some(SERVER_CORE);
         let calls_max = setting.limit.unwrap_or(CALLS_MANY);
-        let server = Server::frontdesk(setting.program, &cloud.config(), calls_max - 1, None, core).await?;
+        let server = Server::frontdesk(setting.program, config, calls_max - 1, None, core).await?;
         let url = format!("{}{}", server.base_url, cloud.voice_path());
         let burst = Arc::from(voice::burst(1_200));
         let mut stage = Self { cloud, server, url, burst, limit: calls_max };

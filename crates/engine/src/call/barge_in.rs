@@ -13,18 +13,16 @@ const ECHO_MIN: f32 = 0.5;
 const VOICE_MIN: f32 = 0.35;
 /// From here on it certainly is one.
 const CLEAR_VOICE_MIN: f32 = 0.6;
-/// With these, nobody need wait to know that it is one.
+/// Before the caller has been heard for the first time, only such a voice may be theirs.
 const CERTAIN_VOICE_MIN: f32 = 0.9;
+/// With less echo than this, and what [`Bar`] says, nobody need wait to know that the caller speaks up.
 const CERTAIN_ECHO_MAX: f32 = 0.2;
-const CERTAIN_MS_MIN: u64 = 220;
 /// A word takes at least so long.
 const WORD_MS_MIN: u64 = 150;
 /// So much below the caller's usual level it is somebody else in the room.
 const FAR_DB: f32 = -10.0;
 /// From here on it is as loud as the caller.
 const NEAR_DB: f32 = -4.0;
-/// And so loud is somebody who wants to be heard.
-const LOUD_DB: f32 = 0.5;
 /// A clear voice weaker than this does not make the agent fall silent before there are words, and what may be a crowd behind
 /// the caller does not unless it is as loud as the caller.
 const QUITE_NEAR_DB: f32 = -5.0;
@@ -34,6 +32,35 @@ const NO_CROWD_VOICE_MIN: f32 = 0.8;
 const BACK_CHANNEL_MS: u64 = 700;
 /// Words in a row that a caller does not repeat by chance while the agent says them.
 const OWN_WORDS_MIN: usize = 4;
+
+/// How easily speech makes the agent fall silent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Bar {
+    /// Speech that goes on for so long, whatever else is known of it.
+    pub barge_in_ms: u64,
+    /// Of that, how much suffices when it is certainly a voice near the phone.
+    certain_share: f64,
+    /// How probable a voice it then is, and how loud beside the caller's usual speech.
+    voice_min: f32,
+    db_min: f32,
+}
+
+impl Bar {
+    /// The agent goes on with the word that was not heard if it was nothing: better silent at once than talking over somebody.
+    pub fn eager(barge_in_ms: u64) -> Self {
+        Self { barge_in_ms, certain_share: 2.0 / 7.0, voice_min: 0.7, db_min: -1.5 }
+    }
+
+    /// What the agent was saying would be lost, or it has fallen silent for nothing before: only somebody who speaks up,
+    /// for longer than those who show that they listen, stops it before there are words.
+    pub fn wary(barge_in_ms: u64) -> Self {
+        Self { barge_in_ms, certain_share: 0.9, voice_min: CERTAIN_VOICE_MIN, db_min: 0.5 }
+    }
+
+    fn certain_ms(self) -> u64 {
+        (self.barge_in_ms as f64 * self.certain_share) as u64
+    }
+}
 
 /// Whether the caller takes the floor.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -54,8 +81,8 @@ pub(super) struct Speech {
     pub since: CallTime,
     /// When it is looked at again, whatever is said.
     look_at: CallTime,
-    /// When it is looked at if it is certainly a voice.
-    certain_at: CallTime,
+    /// What makes the agent fall silent before that.
+    bar: Bar,
     /// The newest evidence about it.
     evidence: Option<Overlap>,
     /// The caller has fallen silent for a moment.
@@ -81,18 +108,17 @@ pub(super) enum Look {
 }
 
 impl BargeIn {
-    pub fn started(&mut self, now: CallTime, barge_in_ms: u64) {
+    pub fn started(&mut self, now: CallTime, bar: Bar) {
         let (since, has_yielded) = match self {
             // The same stretch goes on: what was known of it still holds.
             Self::Deciding { speech, .. } if speech.has_yielded => (speech.since, true),
             _ => (now, false),
         };
-        let look_at = now + Millis(barge_in_ms);
-        let certain_at = now + Millis(barge_in_ms * 2 / 3);
+        let look_at = now + Millis(bar.barge_in_ms);
         let speech = Speech {
             since,
             look_at,
-            certain_at,
+            bar,
             evidence: None,
             is_lull: false,
             has_yielded,
@@ -103,8 +129,8 @@ impl BargeIn {
     }
 
     /// The agent begins to speak although the detector hears speech.
-    pub fn was_there(&mut self, now: CallTime, barge_in_ms: u64) {
-        self.started(now, barge_in_ms);
+    pub fn was_there(&mut self, now: CallTime, bar: Bar) {
+        self.started(now, bar);
         if let Self::Speaking(speech) = self {
             speech.is_older = true;
         }
@@ -127,7 +153,7 @@ impl BargeIn {
             speech.is_lull &= speech.evidence.is_some_and(|old| old.speech_ms >= overlap.speech_ms);
             speech.evidence = Some(overlap);
             if speech.is_certain() {
-                speech.look_at = speech.look_at.min(speech.certain_at);
+                speech.look_at = speech.look_at.min(now);
             }
         }
     }
@@ -249,7 +275,6 @@ impl Speech {
         let late = Millis(late_ms);
         self.since = self.since - late;
         self.look_at = (self.look_at - late).max(now);
-        self.certain_at = (self.certain_at - late).max(now);
     }
 
     /// Our own voice coming back, noise, or somebody else in the room.
@@ -294,11 +319,13 @@ impl Speech {
         self.evidence.is_some_and(is_voice)
     }
 
-    /// Whether somebody certainly speaks up. Those who only show that they listen do it softly.
+    /// Whether somebody certainly speaks up.
     fn is_certain(self) -> bool {
-        let is_loud = |overlap: Overlap| overlap.level_db.is_some_and(|level_db| level_db >= LOUD_DB);
-        let is_voice = |overlap: Overlap| overlap.voice >= CERTAIN_VOICE_MIN && overlap.echo <= CERTAIN_ECHO_MAX;
-        self.evidence.is_some_and(|one| one.speech_ms + one.late_ms >= CERTAIN_MS_MIN && is_voice(one) && is_loud(one))
+        let bar = self.bar;
+        let is_loud = |overlap: Overlap| overlap.level_db.is_some_and(|level_db| level_db >= bar.db_min);
+        let is_voice = |overlap: Overlap| overlap.voice >= bar.voice_min && overlap.echo <= CERTAIN_ECHO_MAX;
+        self.evidence
+            .is_some_and(|one| one.speech_ms + one.late_ms >= bar.certain_ms() && is_voice(one) && is_loud(one))
     }
 
     fn is_echo(self) -> bool {
@@ -343,7 +370,7 @@ mod tests {
 
     fn speaking(overlap: Option<Overlap>) -> BargeIn {
         let mut barge_in = BargeIn::default();
-        barge_in.started(CallTime(100), 400);
+        barge_in.started(CallTime(100), Bar::eager(400));
         if let Some(overlap) = overlap {
             barge_in.seen(CallTime(100), overlap);
         }
@@ -398,6 +425,24 @@ mod tests {
     }
 
     #[test]
+    fn a_voice_that_is_the_callers_silences_the_agent_at_once_where_nothing_is_lost_by_it() {
+        let due_ms = |bar: Bar, speech_ms, level_db, echo, voice| {
+            let mut barge_in = BargeIn::default();
+            barge_in.started(CallTime(1_000), bar);
+            barge_in.seen(CallTime(1_040), overlap(speech_ms, level_db, echo, voice));
+            barge_in.deadline().map_or(0, |(at, _)| at.0 - 1_000)
+        };
+        let (eager, wary) = (Bar::eager(350), Bar::wary(350));
+        assert_eq!(due_ms(eager, 100, -1.0, 0.1, 0.8), 40);
+        assert_eq!(due_ms(eager, 80, -1.0, 0.1, 0.8), 350, "too short to know");
+        assert_eq!(due_ms(eager, 100, -3.0, 0.1, 0.8), 350, "softer than this caller speaks");
+        assert_eq!(due_ms(eager, 100, -1.0, 0.4, 0.8), 350, "perhaps our own voice");
+        assert_eq!(due_ms(eager, 100, -1.0, 0.1, 0.65), 350, "perhaps no voice");
+        assert_eq!(due_ms(wary, 100, -1.0, 0.1, 0.8), 350, "it has fallen silent for nothing before");
+        assert_eq!(due_ms(wary, 320, 1.0, 0.1, 0.95), 40, "somebody speaks up");
+    }
+
+    #[test]
     fn a_crowd_behind_a_caller_who_was_never_heard_does_not_silence_the_greeting() {
         let now = CallTime(500);
         let unknown = |voice| Overlap { level_db: None, ..overlap(400, 0.0, 0.0, voice) };
@@ -418,10 +463,10 @@ mod tests {
     #[test]
     fn noise_that_hid_the_beginning_does_not_make_the_agent_slower() {
         let mut barge_in = BargeIn::default();
-        barge_in.started(CallTime(400), 350);
+        barge_in.started(CallTime(400), Bar::eager(350));
         barge_in.seen(CallTime(400), Overlap { late_ms: 300, ..overlap(60, 2.0, 0.0, 0.95) });
         assert_eq!(barge_in.deadline(), Some((CallTime(400), "barge-in")), "certain, and long enough by now");
-        barge_in.started(CallTime(400), 350);
+        barge_in.started(CallTime(400), Bar::eager(350));
         barge_in.seen(CallTime(400), Overlap { late_ms: 80, ..overlap(60, -2.0, 0.0, 0.95) });
         assert_eq!(barge_in.deadline(), Some((CallTime(670), "barge-in")));
         assert_eq!(barge_in.since(), Some(CallTime(320)));

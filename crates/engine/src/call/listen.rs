@@ -1,7 +1,7 @@
 //! The caller's turn: speech, pauses, interruptions, silence.
 
 use super::back_channel::is_back_channel;
-use super::barge_in::Look;
+use super::barge_in::{Bar, Look};
 use super::ending::Then;
 use super::endpointing::{Expectation, Verdict};
 use super::hearing::{WORDLESS_MS_MAX, Words};
@@ -82,7 +82,7 @@ impl CallMachine {
             return;
         }
         self.habits.spoke_before_answer(now);
-        self.barge_in.started(now, self.timing().barge_in_ms);
+        self.barge_in.started(now, self.bar());
         if self.barge_in.has_yielded() {
             let idle_ms = self.timing().idle_ms;
             self.barge_in.look_again_at(now + Millis(idle_ms));
@@ -95,6 +95,13 @@ impl CallMachine {
             self.is_ducked = true;
             self.out.push(Output::Duck);
         }
+    }
+
+    /// How easily the caller's speech makes the agent fall silent.
+    pub(super) fn bar(&self) -> Bar {
+        let barge_in_ms = self.timing().barge_in_ms;
+        let is_undone = self.agent.turns.resume_after_false_stop && self.false_stops < FALSE_STOPS_MAX;
+        if is_undone { Bar::eager(barge_in_ms) } else { Bar::wary(barge_in_ms) }
     }
 
     fn speech_stopped(&mut self, now: CallTime, silence_ms: u64) {
@@ -247,7 +254,7 @@ impl CallMachine {
         let may_interrupt = self.is_busy() && !self.has_human && !self.is_giving_notice();
         if may_interrupt && self.hearing.is_speaking() && !self.barge_in.is_pending() {
             // The recogniser took the turn for ended while the detector heard the caller go on: it was right.
-            self.barge_in.started(now, self.timing().barge_in_ms);
+            self.barge_in.started(now, self.bar());
         }
         if self.takes_floor(&words) {
             self.interrupt_for_good(now);
@@ -406,6 +413,9 @@ impl CallMachine {
     fn interrupt_for_good(&mut self, now: CallTime) {
         if mutant!(InterruptionIgnored) {
             return;
+        }
+        if self.barge_in.has_yielded() {
+            self.false_stops = self.false_stops.saturating_sub(1); // It was right to.
         }
         let since = self.barge_in.since().unwrap_or(now);
         let was_audible = self.voice.as_ref().is_some_and(|voice| voice.is_begun()) || self.interludes.has_floor();

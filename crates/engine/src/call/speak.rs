@@ -166,7 +166,7 @@ impl CallMachine {
         }
         if begins && self.hearing.is_speaking() && self.closing.is_none() && !self.is_giving_notice() {
             // The detector takes something for speech: words will tell whether it is.
-            self.barge_in.was_there(now, self.timing().barge_in_ms);
+            self.barge_in.was_there(now, self.bar());
         }
     }
 

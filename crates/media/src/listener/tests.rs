@@ -94,7 +94,8 @@ fn overlap_is_told_with_the_onset_and_on_until_the_agent_falls_silent() {
     let told = call(ALL, &agent, &mix(talk, &noise(RATE, 7_800, -60.0)));
     let started = *told.started().last().unwrap();
     assert_eq!(told.overlaps.first().map(|(at, _)| *at), Some(started));
-    assert!(told.overlaps.windows(2).all(|pair| pair[1].0 - pair[0].0 == 100), "{:?}", told.overlaps);
+    let is_due = |pair: &[(u64, Evidence)]| pair[1].0 - pair[0].0 == if pair[1].1.speech_ms <= 200 { 20 } else { 100 };
+    assert!(told.overlaps.windows(2).all(is_due), "{:?}", told.overlaps);
     let last = told.overlaps.last().unwrap().0;
     assert!((5_000..=5_400).contains(&last), "{last}");
     let level_db = told.overlaps[5].1.level_db.unwrap();
