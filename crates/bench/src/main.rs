@@ -13,6 +13,7 @@ mod echo;
 mod ladder;
 mod limit;
 mod on_device;
+mod pacing;
 mod pipecat;
 mod process;
 mod report;

@@ -1,6 +1,7 @@
 //! Calls over a SIP trunk: sipp calls the real server process so many times a second, and how long each call waits until it is
-//! answered is read from sipp's own records.
+//! answered is read from sipp's own records. What the server says in them comes to a port of ours, and back to it.
 
+use crate::pacing::{Ear, Pacing};
 use crate::process::Server;
 use crate::report;
 use anyhow::{Context as _, bail};
@@ -46,6 +47,7 @@ struct Figures {
     set_up_ms_max: u64,
     cpu_ms_per_call: f64,
     seconds: f64,
+    pacing: Pacing,
 }
 
 /// Measures and prints.
@@ -88,16 +90,22 @@ struct Heard {
     answered: u64,
     failed: u64,
     set_up_ms: Vec<u64>,
+    pacing: Pacing,
 }
 
 async fn sipp(sip: u16, options: &Options) -> anyhow::Result<Heard> {
     let folder = tempfile::tempdir()?;
-    let scenario = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/sipp/call.xml").canonicalize()?;
+    let scenario = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/sipp/call.xml");
     let port = ports::free(4);
+    let ear = Ear::open(port + 2)?;
+    // The callers of the scenario say that they hear where sipp does.
+    let calls = std::fs::read_to_string(scenario)?.replace("[media_port]", &ear.port.to_string());
+    let scenario = folder.path().join("call.xml");
+    std::fs::write(&scenario, calls)?;
     let secs = u64::from(options.calls / options.rate) + u64::from(options.talk_ms / 1_000) + 60;
     let mut command = Command::new("sipp");
-    command.arg("-sf").arg(scenario).args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-nostdin", "-rtp_echo"]);
-    command.args(["-p", &port.to_string(), "-mp", &(port + 2).to_string(), "-s", NUMBER]);
+    command.arg("-sf").arg(scenario).args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-nostdin"]);
+    command.args(["-p", &port.to_string(), "-s", NUMBER]);
     command.args(["-m", &options.calls.to_string(), "-r", &options.rate.to_string()]);
     command.args(["-d", &options.talk_ms.to_string(), "-timeout", &format!("{secs}s"), "-recv_timeout", "20000"]);
     command.args(["-trace_stat", "-stf", "stat.csv", "-trace_rtt", "-rtt_freq", "1"]);
@@ -116,7 +124,7 @@ async fn sipp(sip: u16, options: &Options) -> anyhow::Result<Heard> {
         }
     }
     set_up_ms.sort_unstable();
-    Ok(Heard { answered: total("SuccessfulCall(C)")?, failed: total("FailedCall(C)")?, set_up_ms })
+    Ok(Heard { answered: total("SuccessfulCall(C)")?, failed: total("FailedCall(C)")?, set_up_ms, pacing: ear.end() })
 }
 
 /// The last value of a column.
@@ -146,6 +154,7 @@ impl Heard {
             set_up_ms_max: at(100),
             cpu_ms_per_call: cpu_ms as f64 / f64::from(options.calls),
             seconds,
+            pacing: self.pacing.clone(),
         })
     }
 }
@@ -155,7 +164,7 @@ impl Figures {
         format!(
             "| calls | a second | answered | failed | set-up p50 | p95 | max | CPU per call |\n\
              |---|---|---|---|---|---|---|---|\n\
-             | {} | {} | {} | {} | {} ms | {} ms | {} ms | {:.1} ms |",
+             | {} | {} | {} | {} | {} ms | {} ms | {} ms | {:.1} ms |\n\n{}",
             self.calls,
             self.rate,
             self.answered,
@@ -163,7 +172,8 @@ impl Figures {
             self.set_up_ms_p50,
             self.set_up_ms_p95,
             self.set_up_ms_max,
-            self.cpu_ms_per_call
+            self.cpu_ms_per_call,
+            self.pacing.table()
         )
     }
 }

@@ -2,8 +2,8 @@
 //! effect. The first answer is kept for [`limits::IDEMPOTENCY_MS_MAX`] in the database of the business, sealed, and given
 //! again; the same key with another request is refused; while the first is being answered, the second is told to wait.
 //!
-//! Only answers of success are kept: what was refused may be mended and sent again under the same key. Nor is sound or a file
-//! kept: such an answer is made again when it is asked for again, and changes nothing. A request with a key
+//! Only answers of success are kept: what was refused may be mended and sent again under the same key. Nor is sound, a file or an
+//! answer of more than [`limits::IDEMPOTENT_ANSWER_BYTES_MAX`] kept: what answers so much changes nothing, and is asked again. A request with a key
 //! runs to its end even if its client goes away, because that is when the client will ask again.
 
 use crate::App;
@@ -75,16 +75,18 @@ async fn answer(
 }
 
 /// Whether an answer is given again to whoever asks again under its key.
-fn is_kept(status: StatusCode, headers: &HeaderMap) -> bool {
+fn is_kept(status: StatusCode, headers: &HeaderMap, bytes: Option<u64>) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let is_text = kind.is_none_or(|kind| kind.starts_with("text/") || kind.contains("json"));
-    status.is_success() && is_text
+    let is_small = bytes.is_none_or(|bytes| bytes <= limits::IDEMPOTENT_ANSWER_BYTES_MAX as u64);
+    status.is_success() && is_text && is_small
 }
 
 /// Keeps an answer of success, and lets any other be tried again.
 async fn finish(app: &App, name: &RequestName, response: Response) -> Response {
     let store = app.node.store();
-    if !is_kept(response.status(), response.headers()) {
+    let bytes = axum::body::HttpBody::size_hint(response.body()).exact();
+    if !is_kept(response.status(), response.headers(), bytes) {
         if let Err(error) = store.release_request(name).await {
             tracing::warn!(%error, "an idempotency key stays taken until its time is over");
         }
@@ -130,12 +132,15 @@ mod tests {
     fn words_of_success_are_kept_and_sound_is_not() {
         let kept = |status, kind: Option<&'static str>| {
             let kind = kind.map(|kind| (header::CONTENT_TYPE, HeaderValue::from_static(kind)));
-            is_kept(status, &kind.into_iter().collect())
+            is_kept(status, &kind.into_iter().collect(), Some(2_000))
         };
         assert!(kept(StatusCode::CREATED, Some("application/json")));
         assert!(kept(StatusCode::OK, Some("text/csv; charset=utf-8")));
         assert!(kept(StatusCode::NO_CONTENT, None));
         assert!(!kept(StatusCode::OK, Some("audio/wav")));
         assert!(!kept(StatusCode::CONFLICT, Some("application/problem+json")));
+        let large = limits::IDEMPOTENT_ANSWER_BYTES_MAX as u64 + 1;
+        assert!(!is_kept(StatusCode::OK, &HeaderMap::new(), Some(large)), "it is given, and not kept");
+        assert!(is_kept(StatusCode::OK, &HeaderMap::new(), None));
     }
 }
