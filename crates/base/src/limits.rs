@@ -798,6 +798,21 @@ pub const CONSULT_RING_MS_MAX: u64 = 120_000;
 pub const BRIEFING_MS_MAX: u64 = 60_000;
 /// While a person is being reached, the caller hears so often that it still goes on, in milliseconds.
 pub const CONSULT_COMFORT_MS: u64 = 15_000;
+/// A caller who waits in the queue hears so often that it still goes on, in milliseconds, and where they stand when that got
+/// better.
+pub const QUEUE_SAYS_EVERY_MS: u64 = 20_000;
+/// A caller waits in the queue at least and at most so long before something else is done for them, in milliseconds.
+pub const QUEUE_WAIT_MS_MIN: u64 = 30_000;
+/// See [`QUEUE_WAIT_MS_MIN`].
+pub const QUEUE_WAIT_MS_MAX: u64 = CALL_MS_MAX;
+/// A node whose callers wait looks so often where they stand, in milliseconds: one question to the database for all of them.
+pub const QUEUE_LOOK_MS: u64 = 1_000;
+/// Callers of all businesses who wait at once and whose place is known.
+pub const QUEUE_CALLERS_MAX: usize = 10_000;
+/// A caller who was given to a person and whose call has not said so is given to another one after this, in milliseconds.
+pub const QUEUE_CLAIM_MS: u64 = 10_000;
+/// Callers whom one request for the next one tries, where the first ones have just hung up.
+pub const QUEUE_TRIES_MAX: usize = 5;
 /// So often one call tries to reach a person before it promises a call-back.
 pub const CONSULTS_PER_CALL_MAX: u32 = 3;
 /// Longest conversation of a caller with the person whom they were connected to, in milliseconds.

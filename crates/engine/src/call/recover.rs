@@ -3,6 +3,7 @@
 
 use super::ending::Then;
 use super::outbox::Outbox;
+use super::queue::Waiting;
 use super::thought::Thought;
 use super::tools::UnknownTool;
 use super::{CallMachine, CallSetup, Media};
@@ -80,6 +81,13 @@ impl CallMachine {
             Entry::HandoffRequested { .. } | Entry::Routed(_) | Entry::Saving { .. } => {}
             Entry::ConsultEnded { .. } | Entry::BriefAnswered { .. } => {}
             Entry::ConsultBegan { .. } => self.consults += 1,
+            Entry::Queued { .. } => self.queue = Some(Waiting::since(record.at, self.now)),
+            Entry::QueuePosition { position } => {
+                if let Some(waiting) = &mut self.queue {
+                    waiting.was_told(*position);
+                }
+            }
+            Entry::LeftQueue { .. } => self.queue = None,
             // The caller's call went its own way with the process that joined the two.
             Entry::Briefing => self.unfinished_ending = Some("caller_gone".into()),
             Entry::OutsideHours => self.note_outside_hours(),
@@ -157,6 +165,13 @@ impl CallMachine {
             let lines = vec![self.agent.lines.resumed.clone(), self.agent.lines.goodbye.clone()];
             self.close(now, &reason, lines, Then::HangUp, false);
             return;
+        }
+        if self.queue.is_some() {
+            if !was_held {
+                let resumed = self.agent.lines.resumed.clone();
+                self.say(now, &resumed);
+            }
+            return self.wait_on(now);
         }
         let question = self.dialog.pending_question().map(str::to_owned);
         let was_left = std::mem::take(&mut self.is_left_unanswered);
