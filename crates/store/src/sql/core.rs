@@ -72,8 +72,8 @@ statements! {
     HOLD_CALL = "UPDATE calls SET held_by = $3 WHERE business = $1 AND id = $2";
     UPDATE_CALL = "UPDATE calls SET carrier_ref = $3, state = $4, answered_at_ms = $5, ended_at_ms = $6, ended_reason = $7,
             recording = $8, cost_usd_micros = $9,
-            waiting_since_ms = CASE WHEN $6 IS NULL THEN waiting_since_ms END,
-            waiting_brief = CASE WHEN $6 IS NULL THEN waiting_brief END WHERE business = $1 AND id = $2";
+            waiting_since_ms = CASE WHEN CAST($6 AS BIGINT) IS NULL THEN waiting_since_ms END,
+            waiting_brief = CASE WHEN CAST($6 AS BIGINT) IS NULL THEN waiting_brief END WHERE business = $1 AND id = $2";
     CALL = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
             answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
             agent_version FROM calls WHERE business = $1 AND id = $2";
