@@ -784,7 +784,8 @@ async fn a_caller_who_waits_knows_their_place_and_goes_to_one_of_two_who_take_th
             let Some(caller) = waiting.into_iter().next() else { continue };
             assert_eq!((caller.reason.as_str(), caller.brief), ("asked", Some("Her lamp flickers.".into())));
             let journal = shop.store.journal(&shop.scope, caller.call).await.expect("a journal");
-            if journal.iter().any(|record| matches!(record.entry, Entry::QueuePosition { position: 1 })) {
+            let knows = |record: &Record| matches!(&record.entry, Entry::AgentTurn { heard, .. } if heard.expose().contains("number 1"));
+            if journal.iter().any(knows) {
                 break caller.call;
             }
         };

@@ -3,12 +3,16 @@
 use super::store_problem;
 use super::supervise::name_of;
 use crate::App;
+use crate::auth::audit;
+use crate::auth::network::ClientAddress;
 use crate::auth::{Allowed, may};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use serde_json::json;
 use store::contract::queue::WaitingCall;
+use store::people::Audited;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -93,7 +97,20 @@ pub(crate) struct TakenCallView {
 pub(crate) async fn take_next(
     State(app): State<App>,
     caller: Allowed<may::CallsControl>,
+    ClientAddress(address): ClientAddress,
 ) -> Result<Json<TakenCallView>, Problem> {
     let taken = app.node.take_next(&caller.scope, &name_of(caller.actor)).await.map_err(store_problem)?;
-    taken.map(|call| Json(TakenCallView { call: call.0 })).ok_or_else(Problem::not_found)
+    let call = taken.ok_or_else(Problem::not_found)?;
+    // The request's own line cannot name the call: it is not known before it is taken.
+    let (subject, details) = (format!("calls/{call}"), json!({ "over": "take_next_call" }));
+    let address = address.map(|address| address.to_string());
+    let line = Audited {
+        actor: Some(caller.actor),
+        action: "take_over_call",
+        subject: &subject,
+        details: &details,
+        address: address.as_deref(),
+    };
+    audit::write(&app, caller.scope, &line).await;
+    Ok(Json(TakenCallView { call: call.0 }))
 }
