@@ -16,8 +16,8 @@ use crate::call::{CallMachine, Phase};
 use crate::io::{Input, Measure, Output, SynthesisInput};
 use crate::machine::Machine;
 use base::limits::{
-    ANSWER_HOLD_MS_MAX, BRIEFING_MS_MAX, HOLD_MS_MAX, LAST_WORDS_MS_MAX, MEDIA_GRACE_MS_MAX, QUEUE_SAYS_EVERY_MS, STREAM_TOKEN_MS_MAX,
-    TRANSFER_MS_MAX,
+    ANSWER_HOLD_MS_MAX, BRIEFING_MS_MAX, HOLD_MS_MAX, LAST_WORDS_MS_MAX, MEDIA_GRACE_MS_MAX, QUEUE_SAYS_EVERY_MS,
+    STREAM_TOKEN_MS_MAX, TRANSFER_MS_MAX,
 };
 use base::{CallTime, GenerationId, JournalSeq, ToolCallId, UtteranceId};
 use model::agent::Agent;

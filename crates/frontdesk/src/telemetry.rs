@@ -73,10 +73,7 @@ pub fn start_metrics() -> PrometheusHandle {
             let builder = builder
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &LATENCY_SECONDS)
                 .and_then(|builder| {
-                    builder.set_buckets_for_metric(
-                        Matcher::Full("frontdesk_queue_wait_seconds".into()),
-                        &QUEUE_SECONDS,
-                    )
+                    builder.set_buckets_for_metric(Matcher::Full("frontdesk_queue_wait_seconds".into()), &QUEUE_SECONDS)
                 })
                 .unwrap_or_else(|_| PrometheusBuilder::new());
             let recorder = builder.build_recorder();

@@ -72,7 +72,10 @@ pub(crate) struct QueueView {
     (status = 200, description = "Who waits", body = QueueView),
     (status = 503, description = "The database does not answer", body = Problem)
 ))]
-pub(crate) async fn get(State(app): State<App>, caller: Allowed<may::CallsControl>) -> Result<Json<QueueView>, Problem> {
+pub(crate) async fn get(
+    State(app): State<App>,
+    caller: Allowed<may::CallsControl>,
+) -> Result<Json<QueueView>, Problem> {
     let waiting = app.node.store().waiting(&caller.scope).await.map_err(store_problem)?;
     let callers = (1..).zip(waiting).map(|(position, call)| WaitingCallerView::new(position, call)).collect();
     Ok(Json(QueueView { callers }))

@@ -127,7 +127,10 @@ async fn who_waits_for_a_person_is_listed_in_order_and_to_nobody_else(opened: Op
     assert_eq!(rival, json!({ "callers": [] }));
     let snapshot = rig.get("/api/v1/snapshot").await.json();
     assert_eq!(snapshot["calls"][0]["waiting"]["reason"], json!("asked"), "{snapshot}");
-    assert_eq!(snapshot["calls"][0]["waiting"]["since_ms"], callers.iter().find(|caller| caller["call"] == snapshot["calls"][0]["id"]).expect("it waits")["since_ms"]);
+    assert_eq!(
+        snapshot["calls"][0]["waiting"]["since_ms"],
+        callers.iter().find(|caller| caller["call"] == snapshot["calls"][0]["id"]).expect("it waits")["since_ms"]
+    );
     // No node has these calls: whoever asks for the next one gets none of them.
     let none = rig.send(SHOP, "POST", "/api/v1/queue/next", &[], None).await;
     assert_eq!(none.status, StatusCode::NOT_FOUND);

@@ -50,7 +50,11 @@ pub(super) fn lines(agent: &Agent) -> Vec<String> {
         return Vec::new();
     }
     let positions = (1..=POSITIONS_PREPARED).map(|position| position_line(agent, position));
-    [&agent.lines.queue, &agent.lines.queue_waiting].map(|line| with_key(agent, line)).into_iter().chain(positions).collect()
+    [&agent.lines.queue, &agent.lines.queue_waiting]
+        .map(|line| with_key(agent, line))
+        .into_iter()
+        .chain(positions)
+        .collect()
 }
 
 fn with_key(agent: &Agent, line: &str) -> String {
@@ -136,6 +140,7 @@ impl CallMachine {
 
     /// Says where they stand if that got better, and otherwise that it goes on.
     fn say_waiting(&mut self, now: CallTime) {
+        self.listen_anew();
         let Some(waiting) = &mut self.queue else { return };
         waiting.says_at = now + Millis(QUEUE_SAYS_EVERY_MS);
         let Some(position) = waiting.news() else {
@@ -154,12 +159,17 @@ impl CallMachine {
         if self.media != Media::Up {
             return;
         }
+        self.listen_anew();
+        if let Some(waiting) = &mut self.queue {
+            waiting.says_at = now; // As soon as nobody speaks.
+        }
+    }
+
+    /// Who waits for long may find a recogniser that works again, and can then say that they want to be called back.
+    fn listen_anew(&mut self) {
         if self.hearing.stream.is_none() {
             self.hearing.failures = 0;
             self.open_stt();
-        }
-        if let Some(waiting) = &mut self.queue {
-            waiting.says_at = now; // As soon as nobody speaks.
         }
     }
 

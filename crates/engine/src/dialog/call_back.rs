@@ -54,8 +54,18 @@ const CALL_BACK: &[&str] = &[
 const NOT: &[&str] = &["don't", "dont", "do not", "not", "no", "nicht", "kein", "keinen", "नहीं", "मत", "nahi"];
 
 const GOODBYE: &[&str] = &[
-    "bye", "goodbye", "good bye", "never mind", "forget it", "hang up", "tschüss", "tschüs", "wiederhören", "auflegen",
-    "अलविदा", "रहने दो",
+    "bye",
+    "goodbye",
+    "good bye",
+    "never mind",
+    "forget it",
+    "hang up",
+    "tschüss",
+    "tschüs",
+    "wiederhören",
+    "auflegen",
+    "अलविदा",
+    "रहने दो",
 ];
 
 #[cfg(test)]
@@ -64,11 +74,17 @@ mod tests {
 
     #[test]
     fn who_waits_keeps_their_place_unless_they_give_it_up() {
-        for text in ["Can you call me back instead?", "I'd like a callback.", "Bitte um Rückruf.", "मुझे वापस कॉल करें।"] {
+        for text in ["Can you call me back instead?", "I'd like a callback.", "Bitte um Rückruf.", "मुझे वापस कॉल करें।"]
+        {
             assert_eq!(what_who_waits_wants(text), Waits::ForACallBack, "{text}");
         }
-        for text in ["Don't call me back, I wait.", "How long will it take?", "Hello?", "", "I said goodbye to him and then he left"]
-        {
+        for text in [
+            "Don't call me back, I wait.",
+            "How long will it take?",
+            "Hello?",
+            "",
+            "I said goodbye to him and then he left",
+        ] {
             assert_eq!(what_who_waits_wants(text), Waits::On, "{text}");
         }
         for text in ["Okay, bye.", "Never mind.", "Auf Wiederhören!"] {

@@ -469,7 +469,9 @@ pub(super) fn parse_action(words: &[&str]) -> Result<Action, String> {
         ["host", "drain", time] => Action::Drain(millis(time)?),
         ["host", "budget"] => Action::Budget,
         ["host", "outside-hours"] => Action::OutsideHours,
-        ["host", "position", position] => Action::Position(u32::try_from(number(position)?).map_err(|error| error.to_string())?),
+        ["host", "position", position] => {
+            Action::Position(u32::try_from(number(position)?).map_err(|error| error.to_string())?)
+        }
         ["host", "overflow"] => Action::Overflow,
         ["process", "killed"] => Action::Killed,
         ["input", text] => Action::Input(serde_json::from_str(text).map_err(|error| format!("{text}: {error}"))?),

@@ -111,7 +111,11 @@ fn queued(call: CallId, record: &Record, now_ms: i64) -> Option<Queued<'_>> {
         Entry::Queued { reason, brief } => {
             let wait = Wait { since_ms: now_ms, reason: reason.clone() };
             let facts = QueueFacts { call, waiting: Some(wait), outcome: None, waited_ms: None, at_call_ms };
-            Some(Queued { kind: EventKind::CallQueued, facts, brief: brief.as_ref().map(|brief| brief.expose().as_str()) })
+            Some(Queued {
+                kind: EventKind::CallQueued,
+                facts,
+                brief: brief.as_ref().map(|brief| brief.expose().as_str()),
+            })
         }
         Entry::LeftQueue { outcome, waited_ms } => {
             let (outcome, waited_ms) = (Some(*outcome), Some(*waited_ms));
