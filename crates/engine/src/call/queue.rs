@@ -10,7 +10,7 @@ use crate::io::Measure;
 use base::limits::QUEUE_SAYS_EVERY_MS;
 use base::{CallTime, Millis, Pii};
 use model::agent::{Agent, HandoffMode};
-use model::journal::{Entry, QueueOutcome};
+use model::journal::{Entry, QueueOutcome, Record};
 use model::live::LiveKind;
 use serde_json::{Map, Value};
 
@@ -30,12 +30,8 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub fn since(since: CallTime, now: CallTime) -> Self {
+    fn since(since: CallTime, now: CallTime) -> Self {
         Self { since, position: None, told: None, says_at: now + Millis(QUEUE_SAYS_EVERY_MS) }
-    }
-
-    pub fn was_told(&mut self, position: u32) {
-        self.told = Some(position);
     }
 
     /// The place that they are to hear: the first one, and each better one.
@@ -96,6 +92,16 @@ impl CallMachine {
         }
     }
 
+    /// Takes an entry of an earlier process in: the caller keeps the time that they have waited.
+    pub(super) fn replay_queue(&mut self, record: &Record) {
+        match (&record.entry, &mut self.queue) {
+            (Entry::Queued { .. }, queue) => *queue = Some(Waiting::since(record.at, self.now)),
+            (Entry::QueuePosition { position }, Some(waiting)) => waiting.told = Some(*position),
+            (Entry::LeftQueue { .. }, queue) => *queue = None,
+            _ => {}
+        }
+    }
+
     /// The caller waits no more.
     pub(super) fn leave_queue(&mut self, now: CallTime, outcome: QueueOutcome) {
         let Some(waiting) = self.queue.take() else { return };
@@ -147,7 +153,7 @@ impl CallMachine {
             let line = with_key(&self.agent, &self.agent.lines.queue_waiting);
             return self.say(now, &line);
         };
-        waiting.was_told(position);
+        waiting.told = Some(position);
         self.out.journal(now, Entry::QueuePosition { position });
         self.out.live(LiveKind::QueuePosition { position });
         let line = position_line(&self.agent, position);

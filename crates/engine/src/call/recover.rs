@@ -3,7 +3,6 @@
 
 use super::ending::Then;
 use super::outbox::Outbox;
-use super::queue::Waiting;
 use super::thought::Thought;
 use super::tools::UnknownTool;
 use super::{CallMachine, CallSetup, Media};
@@ -81,13 +80,7 @@ impl CallMachine {
             Entry::HandoffRequested { .. } | Entry::Routed(_) | Entry::Saving { .. } => {}
             Entry::ConsultEnded { .. } | Entry::BriefAnswered { .. } => {}
             Entry::ConsultBegan { .. } => self.consults += 1,
-            Entry::Queued { .. } => self.queue = Some(Waiting::since(record.at, self.now)),
-            Entry::QueuePosition { position } => {
-                if let Some(waiting) = &mut self.queue {
-                    waiting.was_told(*position);
-                }
-            }
-            Entry::LeftQueue { .. } => self.queue = None,
+            Entry::Queued { .. } | Entry::QueuePosition { .. } | Entry::LeftQueue { .. } => self.replay_queue(record),
             // The caller's call went its own way with the process that joined the two.
             Entry::Briefing => self.unfinished_ending = Some("caller_gone".into()),
             Entry::OutsideHours => self.note_outside_hours(),
