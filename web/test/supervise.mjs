@@ -251,6 +251,34 @@ async function more(server, caller, supervisor) {
   await supervisor.page.locator('[data-line="person"]').first().waitFor();
 }
 
+async function waits(server, caller, supervisor) {
+  const { page } = supervisor;
+  begin("an agent lets its callers wait for a person");
+  await page.goto(`${server.url}/agents/robin`);
+  await page.getByLabel("How they are connected").selectOption("queue");
+  await page.getByLabel("Longest wait, in minutes").fill("5");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await page.getByText("Draft differs").waitFor();
+  await page.getByRole("button", { name: "Publish" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Publish" }).click();
+  await page.getByRole("dialog", { name: "Publish" }).waitFor({ state: "detached" });
+
+  begin("a caller who wants a person hears where they stand");
+  await caller.page.goto(`${server.url}/talk`);
+  await caller.page.getByRole("button", { name: "Talk", exact: true }).click();
+  await caller.page.locator('[data-role="agent"]').first().waitFor();
+  await asks(caller, "I want to talk to a human.");
+  await caller.page.locator('[data-role="agent"]', { hasText: "number 1 in the queue" }).waitFor();
+
+  begin("somebody sees them wait, and takes the next one");
+  await page.goto(`${server.url}/live`);
+  await page.locator("[data-waiting]", { hasText: "talk to a human" }).waitFor();
+  await page.getByRole("button", { name: "Take the next one" }).click();
+  await page.locator('[data-holder="me"]').waitFor();
+  await page.locator("[data-waiting]").waitFor({ state: "detached" });
+  await grows(supervisor, "frames_sent", 50);
+}
+
 const home = await mkdtemp(join(tmpdir(), "frontdesk-supervise-"));
 const server = await startFrontdesk(program, home, {});
 const people = [];
@@ -267,6 +295,7 @@ try {
   await talk(server, caller, supervisor);
   await takesOver(caller, supervisor);
   await more(server, caller, supervisor);
+  await waits(server, caller, supervisor);
   problems.push(...caller.bad, ...supervisor.bad);
 } catch (error) {
   failed = true;

@@ -1,5 +1,9 @@
 //! Every bound of the system, in one place (rule 6). Units are last in the name.
 
+mod desk;
+
+pub use desk::*;
+
 /// One audio frame.
 pub const FRAME_MS: u64 = 20;
 /// Caller audio that waits for a slow consumer before the oldest is dropped and counted.
@@ -786,46 +790,10 @@ pub const IDENTITY_PROVIDERS_KEPT_MAX: usize = 1_000;
 /// Signing in at an identity provider takes a person at most this long.
 pub const IDENTITY_SIGN_IN_MS_MAX: i64 = 10 * 60 * 1_000;
 
-/// Things that the call to a person says about itself and nobody has heard yet.
-pub const CONSULT_NEWS_MAX: usize = 4;
-/// A call to a person that nobody knows to be placed or not is waited for so long, in milliseconds.
-pub const CONSULT_UNKNOWN_MS_MAX: u64 = 300_000;
-/// The phone of a person who is asked for a caller rings at least and at most so long, in milliseconds.
-pub const CONSULT_RING_MS_MIN: u64 = 5_000;
-/// See [`CONSULT_RING_MS_MIN`].
-pub const CONSULT_RING_MS_MAX: u64 = 120_000;
-/// Briefing a person and their answer, from the moment they pick up, in milliseconds.
-pub const BRIEFING_MS_MAX: u64 = 60_000;
-/// While a person is being reached, the caller hears so often that it still goes on, in milliseconds.
-pub const CONSULT_COMFORT_MS: u64 = 15_000;
-/// So often one call tries to reach a person before it promises a call-back.
-pub const CONSULTS_PER_CALL_MAX: u32 = 3;
-/// Longest conversation of a caller with the person whom they were connected to, in milliseconds.
-pub const BRIDGED_MS_MAX: u64 = 3 * 60 * 60 * 1_000;
-/// Characters of what a person is told about a caller.
-pub const BRIEF_CHARS_MAX: usize = 600;
-/// A person who holds a call and whose audio line is gone is waited for this long; then the agent goes on, in milliseconds.
-pub const PERSON_AWAY_MS_MAX: u64 = 4_000;
-/// A person who holds a call without an audio line and has nothing said for this long has left, in milliseconds.
-pub const PERSON_TYPES_MS_MAX: u64 = 15_000;
 /// How often businesses that were registered meanwhile get the plan of who has chosen none.
 pub const PLAN_LOOK_MS: u64 = 30_000;
 /// Looking whether a domain holds the proof that it is a business's.
 pub const DOMAIN_PROOF_MS_MAX: u64 = 10_000;
-/// Who has a call over an open line and neither speaks nor does anything for so long gives it back.
-pub const PERSON_IDLE_MS_MAX: u64 = 600_000;
-/// Hints of supervisors that an agent keeps in mind; the oldest goes first.
-pub const WHISPERS_MAX: usize = 5;
-/// Characters of one hint, or of one line that a supervisor has said.
-pub const DESK_TEXT_CHARS_MAX: usize = 500;
-/// Supervisors at one call at once.
-pub const SUPERVISORS_PER_CALL_MAX: usize = 8;
-/// Frames of a call that a supervisor may be behind; the oldest are left out.
-pub const TAP_FRAMES_MAX: usize = 200;
-/// Audio of a supervisor that waits for its turn on the line, in milliseconds; the oldest is left out.
-pub const PERSON_AUDIO_MS_MAX: u64 = 400;
-/// Audio of a supervisor that is gathered before it begins to be heard, against the jitter of their network, in milliseconds.
-pub const PERSON_AUDIO_MS_MIN: u64 = 60;
 /// Nodes of a flow.
 pub const FLOW_NODES_MAX: usize = 200;
 /// Characters of a text in a flow, before variables are filled in.

@@ -31,6 +31,7 @@ mod listen;
 mod outbox;
 mod phase;
 mod pickup;
+mod queue;
 mod recover;
 pub(crate) mod sentences;
 mod speak;
@@ -66,6 +67,7 @@ use model::journal::Entry;
 use model::live::LiveKind;
 use outbox::Outbox;
 use pickup::Pickup;
+use queue::Waiting;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use thought::{RunningTool, Thought};
@@ -161,6 +163,8 @@ pub struct CallMachine {
     /// A person who is asked for the caller, or has them; how often that was tried.
     consult: Option<Consult>,
     consults: u32,
+    /// The caller waits in the queue.
+    queue: Option<Waiting>,
     /// How often a person who was told about a caller was asked whether they take the call.
     brief_asks: u32,
     drain: Option<Drain>,
@@ -244,6 +248,7 @@ impl CallMachine {
             hold: Hold::default(),
             consult: None,
             consults: 0,
+            queue: None,
             brief_asks: 0,
             drain: None,
             is_outside_hours: false,
@@ -289,6 +294,7 @@ impl CallMachine {
         match (&self.tool, &self.thought) {
             (Some(_), _) => Phase::WaitingTool,
             (None, Some(_)) => Phase::Thinking,
+            (None, None) if self.queue.is_some() => Phase::Queued,
             (None, None) => Phase::Listening,
         }
     }
@@ -325,7 +331,8 @@ impl CallMachine {
         let sounds = lines.back_channels.iter().filter(|_| self.agent.turns.back_channels);
         let outside = self.outside_text().into_iter();
         let texts = first.into_iter().chain(outside).chain(placed).chain(sounds).chain(then).chain(rare).chain(waiting);
-        let texts = texts.filter(|text| !text.trim().is_empty()).cloned().collect();
+        let queue = queue::lines(&self.agent);
+        let texts = texts.chain(&queue).filter(|text| !text.trim().is_empty()).cloned().collect();
         self.out.push(Output::Prepare { texts });
     }
 
@@ -373,6 +380,7 @@ impl CallMachine {
                 self.dialog.line_said(facts.expose());
                 self.out.journal(now, Entry::LineSaid { facts });
             }
+            HostInput::QueuePosition { position } => self.stands_at(now, position),
             HostInput::Overflow => self.close_with_call_back(now, "overflow"),
             HostInput::Routed(routed) => {
                 self.out.journal(now, Entry::Routed(routed.clone()));

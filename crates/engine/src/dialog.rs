@@ -5,6 +5,7 @@
 
 mod answer;
 pub(crate) mod brief;
+pub(crate) mod call_back;
 mod evidence;
 pub mod flow;
 pub mod policy;
@@ -588,7 +589,7 @@ impl Dialog {
             self.push_said(&mut messages);
         }
         let mut tools = self.agent.tools.clone();
-        if self.agent.handoff.mode == HandoffMode::Warm {
+        if self.agent.handoff.mode != HandoffMode::Cold {
             brief::add_parameter(&mut tools);
         }
         GenerationRequest {

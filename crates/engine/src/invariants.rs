@@ -6,6 +6,7 @@ mod guess;
 mod held;
 mod silence;
 mod told;
+mod waiting;
 mod walk;
 
 pub use floor::{CallerSound, Floor, is_listening};
@@ -15,8 +16,8 @@ use crate::call::{CallMachine, Phase};
 use crate::io::{Input, Measure, Output, SynthesisInput};
 use crate::machine::Machine;
 use base::limits::{
-    ANSWER_HOLD_MS_MAX, BRIEFING_MS_MAX, HOLD_MS_MAX, LAST_WORDS_MS_MAX, MEDIA_GRACE_MS_MAX, STREAM_TOKEN_MS_MAX,
-    TRANSFER_MS_MAX,
+    ANSWER_HOLD_MS_MAX, BRIEFING_MS_MAX, HOLD_MS_MAX, LAST_WORDS_MS_MAX, MEDIA_GRACE_MS_MAX, QUEUE_SAYS_EVERY_MS,
+    STREAM_TOKEN_MS_MAX, TRANSFER_MS_MAX,
 };
 use base::{CallTime, GenerationId, JournalSeq, ToolCallId, UtteranceId};
 use model::agent::Agent;
@@ -31,6 +32,7 @@ use walk::Walk;
 
 use guess::Guesses;
 use held::Held;
+use waiting::Waiting;
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +95,7 @@ pub struct Checker {
     guesses: Guesses,
     told: Told,
     held: Held,
+    waiting: Waiting,
     walk: Walk,
     /// What was shown to people who watch in this step.
     shown: Vec<String>,
@@ -126,6 +129,7 @@ impl Checker {
             guesses: Guesses::default(),
             told: Told::default(),
             held: Held::default(),
+            waiting: Waiting::default(),
             walk,
             shown: Vec::new(),
             journaled: BTreeSet::new(),
@@ -158,6 +162,7 @@ impl Checker {
         }
         self.told.forget();
         self.held.killed(journal);
+        self.waiting.killed(journal);
         self.walk.killed(journal);
         let mut last_turn = String::new();
         for record in journal {
@@ -241,7 +246,7 @@ impl Checker {
             Output::StartGeneration { id, request } => {
                 let guess = self.guesses.asked(*id, request, self.agent.turns.speculate);
                 self.found.extend(guess);
-                if let Some((law, detail)) = self.held.asks(request) {
+                if let Some((law, detail)) = self.held.asks(request).or_else(|| self.waiting.asks()) {
                     self.broken(law, detail);
                 }
                 if let Some(detail) = self.told.check(request) {
@@ -297,7 +302,7 @@ impl Checker {
         if let Some((law, detail)) = self.walk.entry(&record.entry) {
             self.broken(law, detail);
         }
-        if let Some((law, detail)) = self.held.entry(&record.entry) {
+        if let Some((law, detail)) = self.held.entry(&record.entry).or(self.waiting.entry(record)) {
             self.broken(law, detail);
         }
         match &record.entry {
@@ -488,6 +493,10 @@ impl Checker {
         if let Some((law, detail)) = self.held.after_step(now, deadline, has_person) {
             self.broken(law, detail);
         }
+        let wait_ms_max = self.agent.handoff.wait_ms_max;
+        if let Some((law, detail)) = self.waiting.after_step(now, deadline, machine.phase(), wait_ms_max) {
+            self.broken(law, detail);
+        }
         if let Some((law, detail)) = machine.next_deadline().and_then(|(_, why)| self.walk.waits(why)) {
             self.broken(law, detail);
         }
@@ -545,6 +554,7 @@ impl Checker {
             }
             Phase::Ending => Some(LAST_WORDS_MS_MAX.max(TRANSFER_MS_MAX).max(timing.hang_up_ms_max)),
             Phase::Consulting => Some(self.agent.handoff.ring_ms_max + BRIEFING_MS_MAX),
+            Phase::Queued => Some(turn.max(timing.endpoint_digits_ms).max(QUEUE_SAYS_EVERY_MS)),
             Phase::WithHuman | Phase::Ended => None,
         }
     }

@@ -335,6 +335,11 @@ pub enum HostInput {
         /// Name and value.
         facts: Pii<BTreeMap<String, String>>,
     },
+    /// Where the caller who waits stands in the queue of the business, from 1.
+    QueuePosition {
+        /// Their place.
+        position: u32,
+    },
     /// Inputs came faster than they could be handled.
     Overflow,
     /// Somebody else serves a stage. The machine only writes it down.
@@ -530,6 +535,13 @@ pub enum Measure {
         by: model::journal::Party,
         /// How much of its speech it took to know.
         after_ms: u64,
+    },
+    /// A caller waits in the queue no more.
+    LeftQueue {
+        /// What became of it.
+        outcome: model::journal::QueueOutcome,
+        /// How long they have waited.
+        waited_ms: u64,
     },
     /// A stage failed and was worked around.
     Fault {

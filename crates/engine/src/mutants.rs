@@ -90,11 +90,13 @@ pub enum Mutant {
     FlowStuckAtFailedTool,
     /// Another process begins the flow anew.
     FlowForgottenByNextProcess,
+    /// A caller in the queue whom nobody takes waits for ever.
+    WaitsWithoutEnd,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 42] = [
+    pub const ALL: [Mutant; 43] = [
         Self::NoGenerationDeadline,
         Self::NoPlayoutDeadline,
         Self::StaleDeltaAccepted,
@@ -137,6 +139,7 @@ impl Mutant {
         Self::FlowUnheardAnswerTaken,
         Self::FlowStuckAtFailedTool,
         Self::FlowForgottenByNextProcess,
+        Self::WaitsWithoutEnd,
     ];
 }
 

@@ -15,6 +15,9 @@ const LINES_MAX: usize = 4096;
 /// Upper bounds of latency buckets, in seconds: fine where a caller notices.
 const LATENCY_SECONDS: [f64; 14] = [0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.5, 5.0, 10.0];
 
+/// Upper bounds of the time that callers wait for a person, in seconds.
+const QUEUE_SECONDS: [f64; 10] = [5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0];
+
 /// Starts logging to standard error.
 pub fn start_logs(log: &Log) {
     let filter = filter_of(&log.filter).unwrap_or_else(|_| EnvFilter::new("info,rsipstack=off"));
@@ -69,6 +72,9 @@ pub fn start_metrics() -> PrometheusHandle {
             let builder = PrometheusBuilder::new();
             let builder = builder
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &LATENCY_SECONDS)
+                .and_then(|builder| {
+                    builder.set_buckets_for_metric(Matcher::Full("frontdesk_queue_wait_seconds".into()), &QUEUE_SECONDS)
+                })
                 .unwrap_or_else(|_| PrometheusBuilder::new());
             let recorder = builder.build_recorder();
             let handle = recorder.handle();

@@ -84,17 +84,21 @@ fn yes() -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Handoff {
-    /// Whether the person is asked first.
+    /// How a person comes to the caller.
     pub mode: HandoffMode,
     /// The key with which a person who is asked takes the call: `0-9`, `*` or `#`.
     pub accept_key: char,
     /// How long the person's phone rings, in milliseconds.
     pub ring_ms_max: u64,
+    /// The key with which a caller who waits in the queue asks to be called back instead: `0-9`, `*` or `#`.
+    pub call_back_key: char,
+    /// How long a caller waits in the queue before they are sent to the agent's number, or promised a call-back, in milliseconds.
+    pub wait_ms_max: u64,
 }
 
 impl Default for Handoff {
     fn default() -> Self {
-        Self { mode: HandoffMode::Cold, accept_key: '1', ring_ms_max: 25_000 }
+        Self { mode: HandoffMode::Cold, accept_key: '1', ring_ms_max: 25_000, call_back_key: '1', wait_ms_max: 600_000 }
     }
 }
 
@@ -104,16 +108,23 @@ impl Handoff {
     /// # Errors
     /// When a person could not take a call with it.
     pub fn check(&self) -> Result<(), String> {
-        if !matches!(self.accept_key, '0'..='9' | '*' | '#') {
-            return Err("accept_key: one of 0 to 9, * and #".into());
+        for (name, key) in [("accept_key", self.accept_key), ("call_back_key", self.call_back_key)] {
+            if !matches!(key, '0'..='9' | '*' | '#') {
+                return Err(format!("{name}: one of 0 to 9, * and #"));
+            }
         }
-        let is_fine = (limits::CONSULT_RING_MS_MIN..=limits::CONSULT_RING_MS_MAX).contains(&self.ring_ms_max);
-        let why = || format!("ring_ms_max: {} to {}", limits::CONSULT_RING_MS_MIN, limits::CONSULT_RING_MS_MAX);
-        is_fine.then_some(()).ok_or_else(why)
+        let spans = [
+            ("ring_ms_max", self.ring_ms_max, limits::CONSULT_RING_MS_MIN, limits::CONSULT_RING_MS_MAX),
+            ("wait_ms_max", self.wait_ms_max, limits::QUEUE_WAIT_MS_MIN, limits::QUEUE_WAIT_MS_MAX),
+        ];
+        match spans.iter().find(|(_, ms, min, max)| !(min..=max).contains(&ms)) {
+            Some((name, _, min, max)) => Err(format!("{name}: {min} to {max}")),
+            None => Ok(()),
+        }
     }
 }
 
-/// Whether a person is asked before a caller is connected to them.
+/// How a person comes to a caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HandoffMode {
@@ -122,6 +133,8 @@ pub enum HandoffMode {
     Cold,
     /// The person is called first, hears who waits and why, and takes the call or leaves it with the agent. We stay on the line.
     Warm,
+    /// The caller stays on the line until a person of the business takes the call at the desk, and hears where they stand.
+    Queue,
 }
 
 /// Whether an agent answers.
@@ -296,6 +309,12 @@ pub struct Lines {
     pub handoff_waiting: String,
     /// When no person could be reached and the caller is back with the agent.
     pub handoff_failed: String,
+    /// When the caller begins to wait in the queue, with a `{key}` placeholder.
+    pub queue: String,
+    /// Where they stand in it, with a `{position}` placeholder.
+    pub queue_position: String,
+    /// While they wait, and when they say something meanwhile, with a `{key}` placeholder.
+    pub queue_waiting: String,
     /// What a person hears who is called for a caller, with `{agent}`, `{business}` and `{brief}` placeholders.
     pub brief: String,
     /// How they take the call, with a `{key}` placeholder.
@@ -338,6 +357,11 @@ impl Default for Lines {
             handoff_waiting: "I'm still trying to reach a colleague. Please stay on the line.".into(),
             handoff_failed:
                 "I'm sorry, I could not reach a colleague. You are back with me. What else can I do for you?".into(),
+            queue: "I'm putting you through to a person. To be called back instead, press {key} at any time.".into(),
+            queue_position: "You are number {position} in the queue.".into(),
+            queue_waiting:
+                "You are still in the queue. Somebody takes your call as soon as possible; press {key} to be called back."
+                    .into(),
             brief: "Hello, this is {agent} of {business}. A caller is on the line for you. {brief}".into(),
             brief_ask: "To take the call, say yes or press {key}. To leave it with me, say no or hang up.".into(),
             brief_declined: "All right, I will tell the caller. Goodbye.".into(),

@@ -9,7 +9,7 @@
 //! at, make the picture of now.
 
 use crate::call::{Call, CallState, Direction};
-use crate::journal::{HandBack, HoldMode};
+use crate::journal::{HandBack, HoldMode, QueueOutcome};
 use base::{AgentId, CallId, ConversationId, Pii, TurnId, limits};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,10 @@ kinds! {
     CallTakenOver = "call.taken_over",
     /// The agent has a call again. Data: [`HoldFacts`].
     CallHandedBack = "call.handed_back",
+    /// A caller waits for a person of the business. Data: [`QueueFacts`].
+    CallQueued = "call.queued",
+    /// They wait no more. Data: [`QueueFacts`].
+    CallLeftQueue = "call.left_queue",
     /// What was said in a call was deleted, by its age or on request; the call's row stays. Data: none.
     CallForgotten = "call.forgotten",
     /// A call and all that belongs to it was deleted. Data: none.
@@ -203,6 +207,33 @@ pub struct HoldFacts {
     pub at_call_ms: u64,
 }
 
+/// A caller who waits for a person of the business.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// Unix milliseconds since when.
+    pub since_ms: i64,
+    /// Why, in one word.
+    pub reason: String,
+}
+
+/// A caller waits for a person, or does so no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueFacts {
+    /// The call.
+    pub call: CallId,
+    /// Since when they wait and why; absent: they wait no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Wait>,
+    /// What became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<QueueOutcome>,
+    /// How long they have waited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_ms: Option<u64>,
+    /// Milliseconds since the call began.
+    pub at_call_ms: u64,
+}
+
 /// A person who has a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -220,6 +251,9 @@ pub struct LiveCall {
     /// Who has it, if a person has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
+    /// Whether the caller waits for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Wait>,
     /// Its last turns, at most [`limits::SNAPSHOT_TURNS_MAX`], oldest first.
     pub turns: Vec<TurnFacts>,
 }
@@ -260,6 +294,12 @@ impl Snapshot {
                     self.hold(event.subject, Some(Holder { by }));
                 }
             }
+            Some(EventKind::CallQueued | EventKind::CallLeftQueue) => {
+                if let Some(QueueFacts { waiting, .. }) = event.read() {
+                    let calls = self.calls.iter_mut().filter(|known| known.facts.id.0 == event.subject);
+                    calls.for_each(|known| known.waiting = waiting.clone());
+                }
+            }
             Some(EventKind::CallHandedBack) => self.hold(event.subject, None),
             Some(EventKind::TranscriptTurn) => {
                 if let Some(turn) = event.read() {
@@ -276,7 +316,7 @@ impl Snapshot {
             None => {
                 let order = |facts: &CallFacts| (facts.started_at_ms, facts.id);
                 let at = self.calls.partition_point(|call| order(&call.facts) < order(&facts));
-                self.calls.insert(at, LiveCall { facts, holder: None, turns: Vec::new() });
+                self.calls.insert(at, LiveCall { facts, holder: None, waiting: None, turns: Vec::new() });
             }
         }
     }

@@ -139,6 +139,26 @@ pub enum Entry {
         /// What.
         outcome: ConsultOutcome,
     },
+    /// The caller waits in the queue for a person of the business.
+    Queued {
+        /// Why, in one word.
+        reason: String,
+        /// What they want, for whoever takes the call.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        brief: Option<Pii<String>>,
+    },
+    /// The caller is told where they stand in it.
+    QueuePosition {
+        /// Their place, from 1.
+        position: u32,
+    },
+    /// The caller waits no more.
+    LeftQueue {
+        /// What became of it.
+        outcome: QueueOutcome,
+        /// How long they have waited.
+        waited_ms: u64,
+    },
     /// The call goes to a person, who is told about a caller.
     Briefing,
     /// A person who was told about a caller said whether they take the call.
@@ -291,6 +311,35 @@ impl ConsultOutcome {
             Self::NoAnswer => "no_answer",
             Self::Machine => "machine",
             Self::Failed => "failed",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// What became of a caller who waited in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueOutcome {
+    /// A person took the call.
+    Taken,
+    /// They want to be called back.
+    CallBack,
+    /// They hung up, or their line was lost.
+    Abandoned,
+    /// Nobody came in time.
+    TimedOut,
+    /// The call was ended or sent elsewhere.
+    Withdrawn,
+}
+
+impl QueueOutcome {
+    /// The stable name used in metrics, journals and scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::CallBack => "call_back",
+            Self::Abandoned => "abandoned",
+            Self::TimedOut => "timed_out",
             Self::Withdrawn => "withdrawn",
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::call::CallState;
 use crate::generation::Citation;
-use crate::journal::{GuardRule, HandBack, HoldMode, Routed, TurnLatency};
+use crate::journal::{GuardRule, HandBack, HoldMode, QueueOutcome, Routed, TurnLatency};
 use crate::routing::{Budget, Saving};
 use base::{CallTime, Pii, TurnId};
 use serde::{Deserialize, Serialize};
@@ -129,6 +129,23 @@ pub enum LiveKind {
         /// The rule, as the agent has it.
         words: String,
     },
+    /// The caller waits in the queue for a person of the business.
+    Queued {
+        /// Why, in one word.
+        reason: String,
+    },
+    /// The caller is told where they stand in it.
+    QueuePosition {
+        /// Their place, from 1.
+        position: u32,
+    },
+    /// The caller waits no more.
+    LeftQueue {
+        /// What became of it.
+        outcome: QueueOutcome,
+        /// How long they have waited.
+        waited_ms: u64,
+    },
     /// A person took the call over.
     TakenOver {
         /// Who.
@@ -179,6 +196,9 @@ impl LiveKind {
             Self::Flow { .. }
                 | Self::Understood(_)
                 | Self::Guarded { .. }
+                | Self::Queued { .. }
+                | Self::QueuePosition { .. }
+                | Self::LeftQueue { .. }
                 | Self::TakenOver { .. }
                 | Self::HandedBack { .. }
                 | Self::Whispered { .. }
@@ -204,6 +224,9 @@ impl LiveKind {
             | Self::Saving { .. }
             | Self::Understood(_)
             | Self::Guarded { .. }
+            | Self::Queued { .. }
+            | Self::QueuePosition { .. }
+            | Self::LeftQueue { .. }
             | Self::Whispered { .. } => None,
             other => Some(other.clone()),
         }

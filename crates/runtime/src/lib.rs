@@ -21,6 +21,7 @@ pub mod on_device;
 mod phrases;
 mod platform;
 pub mod privacy;
+mod queue;
 pub mod reading;
 pub mod recordings;
 pub mod replay;

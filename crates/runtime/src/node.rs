@@ -186,6 +186,8 @@ pub(crate) struct Shared {
     reached_at: Mutex<String>,
     /// Who has a line of this node.
     pub(crate) admission: Arc<Admission>,
+    /// Callers who wait for a person.
+    pub(crate) waiters: Arc<crate::queue::Waiters>,
     draining: AtomicBool,
     /// An operator asked this node to take no new calls.
     cordoned: AtomicBool,
@@ -443,7 +445,7 @@ impl Node {
         let runtime = tokio::runtime::Handle::try_current().ok();
         let workers = runtime.as_ref().map_or(1, |runtime| runtime.metrics().num_workers());
         let admission = Arc::new(Admission::new(workers.min(cores)));
-        if let Some(runtime) = runtime {
+        if let Some(runtime) = &runtime {
             runtime.spawn(Admission::watch(Arc::downgrade(&admission)));
         }
         let spaces = services.spaces.clone();
@@ -471,6 +473,7 @@ impl Node {
                 briefed: Mutex::default(),
                 reached_at: Mutex::default(),
                 admission,
+                waiters: Arc::default(),
                 draining: AtomicBool::new(false),
                 cordoned: AtomicBool::new(false),
                 cluster: OnceLock::new(),
@@ -480,6 +483,9 @@ impl Node {
         };
         if let Some(spaces) = spaces {
             spaces.pay_from(&node.shared);
+        }
+        if let Some(runtime) = runtime {
+            runtime.spawn(crate::queue::watch(Arc::downgrade(&node.shared)));
         }
         node
     }

@@ -8,15 +8,16 @@ use carriers::protocol::{
     InboundCall, StatusReport, TextMessage, Way,
 };
 use egress::{Egress, EgressConfig, Policy};
+use engine::io::DeskInput;
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use model::agent::{Agent, BrainChoice, Lines};
+use model::agent::{Agent, BrainChoice, Handoff, HandoffMode, Lines};
 use model::business::{Business, Number, TenantScope};
 use model::customer::Customer;
 use model::hours::{AgentHours, Closed, Hours, HoursRoute, Outside, Overflow};
-use model::journal::{Entry, Record};
+use model::journal::{Entry, QueueOutcome, Record};
 use model::live::{LiveEvent, LiveKind, NamedValue, Understood};
 use model::seed::SeedAgent;
 use model::ticket::TicketPriority;
@@ -175,6 +176,7 @@ fn tools() -> Vec<ToolSpec> {
         message("mail_link", Channel::Email, None),
         message("mail_link_to", Channel::Email, Some("address")),
         message("text_link", Channel::Sms, None),
+        spec("person", ToolAction::Handoff),
         ToolSpec { parameters: vec![parameter("digits", ParameterKind::Pattern { regex: r"\d{4}".into() })], ..card },
     ]
 }
@@ -185,6 +187,7 @@ fn rules() -> Vec<Rule> {
     let ticket = json!({"subject": "A broken lamp", "text": "It flickers since Monday."});
     let to = |address: &str| json!({"what": "the lamp", "address": address});
     vec![
+        Rule::on_user("to a person", Reply::calls("person", json!({"brief": "Her lamp flickers."}))),
         Rule::on_user("rent a bike", Reply::says("We rent bikes.")),
         Rule::on_user("lamp is broken", Reply::calls("raise_ticket", ticket)),
         Rule::on_tool("raise_ticket", Reply::says("I wrote it down: {result}")),
@@ -218,7 +221,7 @@ fn agent(id: AgentId, business: BusinessId) -> Agent {
         outbound: Default::default(),
         tools: tools(),
         handoff_to: None,
-        handoff: Default::default(),
+        handoff: Handoff { mode: HandoffMode::Queue, ..Handoff::default() },
         hours: None,
         guardrails: Default::default(),
         record: false,
@@ -432,7 +435,9 @@ impl Line {
             let CallerEvent::Live(json) = event else { continue };
             let event: LiveEvent = serde_json::from_str(&json).expect("a live event");
             match event.kind {
-                LiveKind::Phase { phase } => self.listens = phase == "listening",
+                LiveKind::Phase { phase } => {
+                    self.listens = matches!(phase.as_str(), "listening" | "queued" | "with_human");
+                }
                 LiveKind::AgentTurn { text, .. } => self.said = text.into_inner(),
                 _ => {}
             }
@@ -766,4 +771,38 @@ async fn a_turn_is_written_down_with_how_the_caller_sounds() {
         _ => None,
     });
     assert!(mood.flatten().is_some_and(|mood| mood < -0.5), "{mood:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_waits_knows_their_place_and_goes_to_one_of_two_who_take_the_next() {
+    let shop = Shop::open(None, "http://127.0.0.1:9").await;
+    let desk = async {
+        let mut look = interval(Duration::from_millis(50));
+        let call = loop {
+            look.tick().await;
+            let waiting = shop.store.waiting(&shop.scope).await.expect("who waits");
+            let Some(caller) = waiting.into_iter().next() else { continue };
+            assert_eq!((caller.reason.as_str(), caller.brief), ("asked", Some("Her lamp flickers.".into())));
+            let journal = shop.store.journal(&shop.scope, caller.call).await.expect("a journal");
+            let knows = |record: &Record| matches!(&record.entry, Entry::AgentTurn { heard, .. } if heard.expose().contains("number 1"));
+            if journal.iter().any(knows) {
+                break caller.call;
+            }
+        };
+        let take = |by: &'static str| shop.node.take_next(&shop.scope, by);
+        let (kim, ada) = tokio::join!(take("user:kim"), take("user:ada"));
+        let (kim, ada) = (kim.expect("an answer"), ada.expect("an answer"));
+        assert_eq!(kim.or(ada), Some(call));
+        assert!(kim.is_none() || ada.is_none(), "one caller for two people");
+        let says = DeskInput::Say { text: "This is Kim.".into() };
+        assert_eq!(shop.node.ask_desk(&shop.scope, call, says).await, Ok(true));
+    };
+    let (talk, ()) = tokio::join!(shop.call(&[("Hello", Says("Put me through to a person."))], "This is Kim."), desk);
+    assert!(talk.heard().iter().any(|heard| heard.contains("You are number 1")), "{:?}", talk.heard());
+    let left = talk.records.iter().filter_map(|record| match &record.entry {
+        Entry::LeftQueue { outcome, .. } => Some(*outcome),
+        _ => None,
+    });
+    assert_eq!(left.collect::<Vec<_>>(), [QueueOutcome::Taken]);
+    assert_eq!(shop.store.waiting(&shop.scope).await, Ok(Vec::new()));
 }

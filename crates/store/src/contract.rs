@@ -12,6 +12,7 @@ pub mod drafts;
 pub mod lines;
 pub mod mail;
 pub mod office;
+pub mod queue;
 pub mod requests;
 pub mod shares;
 pub mod widgets;
@@ -701,6 +702,7 @@ pub trait Store:
     + EntryRules
     + Audit
     + Nodes
+    + queue::Queue
 {
     /// What seals rows, and what other keys of the installation are derived from.
     fn keyring(&self) -> &Keyring;

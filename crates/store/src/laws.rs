@@ -81,6 +81,8 @@ macro_rules! store_laws {
             a_request_with_a_key_has_one_effect,
             lists_of_calls_and_conversations_are_filtered,
             a_node_is_there_while_its_lease_runs,
+            callers_wait_in_the_order_in_which_they_began,
+            each_waiting_caller_is_given_to_one_person,
             a_node_learns_that_it_should_drain,
             a_process_that_was_replaced_has_no_lease_any_more,
             a_call_has_one_node,

@@ -41,6 +41,7 @@ export type HoldMode = "take_over" | "barge_in";
 export type HandBack = "asked" | "absent";
 
 /** What became of the wish to bring a person to a caller. */
+export type QueueOutcome = "taken" | "call_back" | "abandoned" | "timed_out" | "withdrawn";
 export type ConsultOutcome = "accepted" | "declined" | "busy" | "no_answer" | "machine" | "failed" | "withdrawn";
 
 export type Entry =
@@ -67,6 +68,9 @@ export type Entry =
   | { entry: "handoff_requested"; reason: string }
   | { entry: "consult_began"; to: string }
   | { entry: "consult_ended"; outcome: ConsultOutcome }
+  | { entry: "queued"; reason: string; brief?: string }
+  | { entry: "queue_position"; position: number }
+  | { entry: "left_queue"; outcome: QueueOutcome; waited_ms: number }
   | { entry: "briefing" }
   | { entry: "brief_answered"; accepted: boolean }
   | { entry: "taken_over"; by?: string; mode?: HoldMode; with_line?: boolean }
@@ -108,6 +112,9 @@ export type LiveKind =
   | { event: "fault"; stage: string; class: ErrorClass }
   | { event: "routed"; stage: string; provider: string; reason: string }
   | { event: "saving"; step: string; budget: string }
+  | { event: "queued"; reason: string }
+  | { event: "queue_position"; position: number }
+  | { event: "left_queue"; outcome: QueueOutcome; waited_ms: number }
   | DeskEvent
   | { event: "ended"; reason: string };
 

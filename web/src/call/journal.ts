@@ -65,6 +65,12 @@ function lineOf(entry: Entry): Unplaced | null {
       return note(t("journal.consult_began"));
     case "consult_ended":
       return note(t(`journal.consult_${entry.outcome}`));
+    case "queued":
+      return note(t("journal.queued", { reason: plainWords(entry.reason) }));
+    case "queue_position":
+      return note(t("journal.queue_position", { position: entry.position }));
+    case "left_queue":
+      return note(t(`journal.queue_${entry.outcome}`, { seconds: Math.round(entry.waited_ms / 1_000) }));
     case "briefing":
       return note(t("journal.briefing"));
     case "brief_answered":

@@ -73,6 +73,17 @@ describe("the picture of live calls", () => {
     expect(free.calls.get("one")?.state).toBe("paused");
   });
 
+  it("knows who waits for a person, since when and why", () => {
+    const waiting = { since_ms: 7, reason: "asked" };
+    const queued = take(begun(), [
+      event(6, "call.queued", "one", { call: "one", waiting, at_call_ms: 5 }),
+      event(7, "call.updated", "one", facts("one", "paused")),
+    ]);
+    expect(queued.calls.get("one")?.waiting).toEqual(waiting);
+    const left = { call: "one", outcome: "taken", waited_ms: 900, at_call_ms: 9 };
+    expect(take(queued, [event(8, "call.left_queue", "one", left)]).calls.get("one")?.waiting).toBeUndefined();
+  });
+
   it("knows from the beginning who has a call, and their name", () => {
     const holder = { by: "user:kim", user_id: "kim", name: "Kim" };
     const calls = [{ ...facts("one"), turns: [], holder }] as unknown as Parameters<typeof pictureOf>[0]["calls"];

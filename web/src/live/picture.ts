@@ -52,7 +52,26 @@ function apply(calls: Map<string, LiveCall>, event: BusinessEvent): void {
       const facts = event.data as unknown as Schemas["CallFacts"];
       const known = calls.get(facts.id);
       const hold = known?.hold;
-      calls.set(facts.id, { ...facts, turns: known?.turns ?? [], ...(hold === undefined ? {} : { hold }) });
+      const waiting = known?.waiting;
+      calls.set(facts.id, {
+        ...facts,
+        turns: known?.turns ?? [],
+        ...(hold === undefined ? {} : { hold }),
+        ...(waiting == null ? {} : { waiting }),
+      });
+      break;
+    }
+    case "call.queued": {
+      const { waiting } = event.data as unknown as { waiting: Schemas["Wait"] };
+      const call = calls.get(event.subject);
+      if (call !== undefined) calls.set(call.id, { ...call, waiting });
+      break;
+    }
+    case "call.left_queue": {
+      const call = calls.get(event.subject);
+      if (call?.waiting == null) break;
+      const { waiting: _, ...rest } = call;
+      calls.set(call.id, rest);
       break;
     }
     case "call.taken_over": {

@@ -201,16 +201,16 @@ pub(crate) async fn end(
 /// Whether a person is asked before a caller is connected to them.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum HandoffModeView {
+pub(crate) enum TransferModeView {
     Cold,
     Warm,
 }
 
-impl From<HandoffModeView> for HandoffMode {
-    fn from(view: HandoffModeView) -> Self {
+impl From<TransferModeView> for HandoffMode {
+    fn from(view: TransferModeView) -> Self {
         match view {
-            HandoffModeView::Cold => Self::Cold,
-            HandoffModeView::Warm => Self::Warm,
+            TransferModeView::Cold => Self::Cold,
+            TransferModeView::Warm => Self::Warm,
         }
     }
 }
@@ -223,7 +223,7 @@ pub(crate) struct TransferBody {
     #[schema(example = "+4940555017", pattern = r"^\+[0-9]{5,15}$")]
     to: String,
     /// Whether the person is asked first; without it, as the agent does it.
-    mode: Option<HandoffModeView>,
+    mode: Option<TransferModeView>,
     /// What a person who is asked first is told about the caller, at most 500 characters; without it, what the conversation
     /// gives.
     #[schema(example = "She has waited for a week.", max_length = 500)]

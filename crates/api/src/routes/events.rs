@@ -128,8 +128,22 @@ pub(crate) struct LiveCallView {
     /// The person who has it; not there while its agent has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     holder: Option<HolderView>,
+    /// The caller waits for a person of the business; not there when they do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<WaitView>,
     /// Its last turns, at most 10, oldest first.
     turns: Vec<TurnView>,
+}
+
+/// Since when a caller waits for a person, and why.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Wait)]
+pub(crate) struct WaitView {
+    /// Unix milliseconds.
+    since_ms: i64,
+    /// In one word.
+    #[schema(example = "asked")]
+    reason: String,
 }
 
 /// One turn of a conversation.
@@ -202,7 +216,8 @@ pub(crate) async fn snapshot(
             None => None,
         };
         let turns = live.turns.into_iter().map(TurnView::from).collect();
-        calls.push(LiveCallView { call: live.facts.into(), holder, turns });
+        let waiting = live.waiting.map(|wait| WaitView { since_ms: wait.since_ms, reason: wait.reason });
+        calls.push(LiveCallView { call: live.facts.into(), holder, waiting, turns });
     }
     Ok(Json(SnapshotView { seq: snapshot.seq, calls, truncated: snapshot.truncated }))
 }

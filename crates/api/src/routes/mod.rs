@@ -25,6 +25,7 @@ mod people;
 mod plans;
 mod privacy;
 mod providers;
+mod queue;
 mod recordings;
 mod shapes;
 mod shares;
@@ -224,6 +225,8 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(supervise::say))
         .routes(routes!(supervise::take_over))
         .routes(routes!(supervise::hand_back))
+        .routes(routes!(queue::get))
+        .routes(routes!(queue::take_next))
         .routes(routes!(supervise::supervise))
         .routes(routes!(shares::create, shares::list))
         .routes(routes!(shares::revoke))

@@ -207,19 +207,37 @@ pub(crate) struct OfferPersonShape {
 #[expect(dead_code, reason = "describes a text of model::guard::Guardrails")]
 pub(crate) struct RuleShape(String);
 
+/// How a person comes to a caller.
+#[derive(ToSchema)]
+#[schema(as = HandoffMode, rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes model::agent::HandoffMode")]
+pub(crate) enum HandoffModeShape {
+    Cold,
+    Warm,
+    Queue,
+}
+
 /// How a caller is handed to a person.
 #[derive(ToSchema)]
 #[schema(as = Handoff)]
 #[expect(dead_code, reason = "describes model::agent::Handoff")]
 pub(crate) struct HandoffShape {
     /// Whether the person is asked first. `cold`: the phone platform connects the caller and we leave. `warm`: the person is called,
-    /// hears who waits and why, and takes the call or leaves it with the agent; the two talk over us.
+    /// hears who waits and why, and takes the call or leaves it with the agent; the two talk over us. `queue`: the caller stays on the
+    /// line until somebody takes the call at the desk.
     #[schema(required = false)]
-    mode: super::calls::HandoffModeView,
+    mode: HandoffModeShape,
     /// The key with which a person who is asked takes the call.
     #[schema(required = false, pattern = "^[0-9*#]$", example = "1")]
     accept_key: String,
     /// How long the person's phone rings, in milliseconds.
     #[schema(required = false, minimum = 5000, maximum = 120000, example = 25000)]
     ring_ms_max: u64,
+    /// The key with which a caller who waits in the queue asks to be called back instead.
+    #[schema(required = false, pattern = "^[0-9*#]$", example = "1")]
+    call_back_key: String,
+    /// How long a caller waits in the queue, in milliseconds. Then they are sent to `handoff_to` (as `cold`), or promised a call-back
+    /// where there is no number.
+    #[schema(required = false, minimum = 30000, maximum = 1800000, example = 600000)]
+    wait_ms_max: u64,
 }

@@ -1,7 +1,7 @@
 //! People at the desk beside a live call: whisper, say, take over, hand back, and the socket over which they hear and speak.
 //! Who may do it is said per operation, and every one of them leaves a line in the audit log, whichever way it came.
 
-use super::calls::{CallPath, peer_problem};
+use super::calls::{CallPath, TransferModeView, peer_problem};
 use crate::App;
 use crate::auth::audit::{self, Note};
 use crate::auth::network::ClientAddress;
@@ -17,7 +17,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use base::{CallId, PhoneNumber, Pii, UserId, limits};
 use engine::io::DeskInput;
-use model::agent::HandoffMode;
 use model::business::TenantScope;
 use model::journal::HoldMode;
 use model::people::Permission;
@@ -154,7 +153,7 @@ pub(crate) async fn supervise(
 }
 
 /// Who somebody is, for the journal of a call: kind and id.
-fn name_of(actor: Actor) -> String {
+pub(super) fn name_of(actor: Actor) -> String {
     actor.id().map_or_else(|| actor.kind().to_owned(), |id| format!("{}:{id}", actor.kind()))
 }
 
@@ -174,7 +173,7 @@ enum Asked {
     Transfer {
         to: String,
         #[serde(default)]
-        mode: Option<HandoffMode>,
+        mode: Option<TransferModeView>,
         #[serde(default)]
         brief: Option<String>,
     },
@@ -202,7 +201,7 @@ impl Asked {
             Self::Transfer { to, mode, brief } => {
                 let to: PhoneNumber = to.parse().map_err(|why| Problem::invalid(format!("to: {why}")))?;
                 let brief = brief.map(words).transpose()?.map(Pii::new);
-                DeskInput::Transfer { to, mode, brief }
+                DeskInput::Transfer { to, mode: mode.map(Into::into), brief }
             }
             Self::End => DeskInput::End,
             Self::Unknown => return Err(Problem::invalid("type: there is no such command")),

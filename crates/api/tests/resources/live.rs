@@ -4,7 +4,7 @@ use crate::rig::{Opened, RIVAL, Rig, SHOP, on_both};
 use axum::http::StatusCode;
 use base::{CallId, ConversationId, JournalSeq, Money, TurnId};
 use model::call::{Call, CallState, Direction};
-use model::journal::{Entry, HandBack, HoldMode, Record};
+use model::journal::{Entry, HandBack, HoldMode, QueueOutcome, Record};
 use serde_json::{Value, json};
 use store::{CallUpdate, WriterId};
 
@@ -101,6 +101,43 @@ async fn a_snapshot_names_the_person_who_has_a_call_and_how_the_customer_sounds(
     let back = record((3, Entry::HandedBack { reason: HandBack::Asked }));
     rig.store.append(&rig.shop, live.id, writer, JournalSeq(2), &[back]).await.expect("written");
     assert_eq!(rig.get("/api/v1/snapshot").await.json()["calls"][0]["holder"], json!(null));
+}
+
+async fn who_waits_for_a_person_is_listed_in_order_and_to_nobody_else(opened: Opened) {
+    let rig = Rig::new(opened).await;
+    let (first, second) = (call(&rig).await, call(&rig).await);
+    let record = |seq, entry| Record { seq: JournalSeq(seq), at: base::CallTime(10), entry };
+    let writer = WriterId::generate();
+    for (at, one) in [&first, &second].into_iter().enumerate() {
+        let brief = (at == 0).then(|| "\"Where is my order?\"".into());
+        let entry = Entry::Queued { reason: "asked".into(), brief };
+        rig.store.append(&rig.shop, one.id, writer, JournalSeq(0), &[record(1, entry)]).await.expect("queued");
+    }
+    let queue = rig.get("/api/v1/queue").await.json();
+    let mut ids: Vec<Value> = vec![json!(first.id), json!(second.id)];
+    let callers = queue["callers"].as_array().expect("callers");
+    let places: Vec<_> = callers.iter().map(|caller| caller["position"].clone()).collect();
+    assert_eq!(places, [json!(1), json!(2)], "{queue}");
+    let known = callers.iter().find(|caller| caller["call"] == json!(first.id)).expect("the first one");
+    assert_eq!((&known["reason"], &known["brief"]), (&json!("asked"), &json!("\"Where is my order?\"")));
+    assert_eq!(known["customer"], json!("+4915550100"));
+    ids.retain(|id| callers.iter().all(|caller| caller["call"] != *id));
+    assert!(ids.is_empty(), "not listed: {ids:?}");
+    let rival = rig.send(RIVAL, "GET", "/api/v1/queue", &[], None).await.json();
+    assert_eq!(rival, json!({ "callers": [] }));
+    let snapshot = rig.get("/api/v1/snapshot").await.json();
+    assert_eq!(snapshot["calls"][0]["waiting"]["reason"], json!("asked"), "{snapshot}");
+    assert_eq!(
+        snapshot["calls"][0]["waiting"]["since_ms"],
+        callers.iter().find(|caller| caller["call"] == snapshot["calls"][0]["id"]).expect("it waits")["since_ms"]
+    );
+    // No node has these calls: whoever asks for the next one gets none of them.
+    let none = rig.send(SHOP, "POST", "/api/v1/queue/next", &[], None).await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+    let left = Entry::LeftQueue { outcome: QueueOutcome::CallBack, waited_ms: 4_000 };
+    rig.store.append(&rig.shop, first.id, writer, JournalSeq(1), &[record(2, left)]).await.expect("left");
+    end(&rig, &second).await;
+    assert_eq!(rig.get("/api/v1/queue").await.json(), json!({ "callers": [] }));
 }
 
 async fn nodes_are_listed_and_drained_by_whoever_runs_the_installation(opened: Opened) {
@@ -269,6 +306,7 @@ async fn a_plan_bounds_what_is_counted_by_month_and_day(opened: Opened) {
 on_both! {
     a_snapshot_shows_live_calls_with_their_words_and_to_nobody_else,
     a_snapshot_names_the_person_who_has_a_call_and_how_the_customer_sounds,
+    who_waits_for_a_person_is_listed_in_order_and_to_nobody_else,
     nodes_are_listed_and_drained_by_whoever_runs_the_installation,
     a_stream_goes_on_after_the_last_event_that_its_reader_had,
     a_webhook_is_made_changed_tested_and_deleted_and_its_secret_is_shown_once,

@@ -6,7 +6,7 @@ use super::{CallMachine, Media, Phase};
 use crate::io::Output;
 use base::{CallTime, ErrorClass};
 use model::call::{CallState, Direction};
-use model::journal::Entry;
+use model::journal::{Entry, QueueOutcome};
 use model::live::LiveKind;
 
 impl CallMachine {
@@ -19,6 +19,7 @@ impl CallMachine {
             self.finish(now, reason, None);
             return;
         }
+        self.leave_queue(now, QueueOutcome::Withdrawn);
         self.out.journal(now, Entry::Ending { reason: reason.to_owned() });
         self.abandon_turn();
         self.cancel_tool(now);
@@ -137,6 +138,8 @@ impl CallMachine {
             return;
         }
         self.drop_consult(now);
+        let is_theirs = reported.is_some() || reason == "media_lost";
+        self.leave_queue(now, if is_theirs { QueueOutcome::Abandoned } else { QueueOutcome::Withdrawn });
         self.drop_interludes(now);
         self.stop_voice(now);
         self.abandon_turn();

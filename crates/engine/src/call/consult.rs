@@ -74,11 +74,16 @@ const OUT_OF_ORDER: [&str; 3] = ["brain_failed", "stt_failed", "voice_failed"];
 impl CallMachine {
     /// Hands the caller to a person, or promises a call-back where there is none.
     pub(super) fn hand_off(&mut self, now: CallTime, wish: Wish<'_>) {
-        if self.closing.is_some() || self.consult.is_some() {
+        if self.closing.is_some() || self.consult.is_some() || self.queue.is_some() {
             return;
         }
-        let to = wish.to.clone().or_else(|| self.agent.handoff_to.clone());
         let mode = wish.mode.unwrap_or(self.agent.handoff.mode);
+        let can_wait = self.media == Media::Up && self.drain.is_none() && !self.agent.is_briefing;
+        if mode == HandoffMode::Queue && wish.to.is_none() && can_wait {
+            self.out.journal(now, Entry::HandoffRequested { reason: wish.reason.to_owned() });
+            return self.begin_queue(now, wish);
+        }
+        let to = wish.to.clone().or_else(|| self.agent.handoff_to.clone());
         // Who is about to leave the line cannot stay on it.
         let is_warm = mode == HandoffMode::Warm && self.media == Media::Up && self.drain.is_none();
         let durable = self.out.journal(now, Entry::HandoffRequested { reason: wish.reason.to_owned() });

@@ -11,7 +11,7 @@ use crate::dialog::flow::FlowRun;
 use crate::io::DeskInput;
 use base::limits::{PERSON_AWAY_MS_MAX, PERSON_IDLE_MS_MAX, PERSON_TYPES_MS_MAX};
 use base::{CallTime, Millis, Pii};
-use model::journal::{Entry, HandBack, HoldMode};
+use model::journal::{Entry, HandBack, HoldMode, QueueOutcome};
 use model::live::LiveKind;
 
 /// How a person has the call.
@@ -84,6 +84,7 @@ impl CallMachine {
             DeskInput::Say { text } => self.desk_says(now, text),
             DeskInput::Transfer { to, mode, brief } => {
                 self.drop_consult(now);
+                self.leave_queue(now, QueueOutcome::Withdrawn);
                 let brief = brief.as_ref().map(|brief| brief.expose().as_str());
                 self.hand_off(now, Wish { to: Some(to), mode, brief, ..Wish::plain("desk") });
             }
@@ -96,6 +97,9 @@ impl CallMachine {
 
     fn take_over(&mut self, now: CallTime, by: Option<String>, mode: HoldMode, with_line: bool) {
         self.drop_consult(now);
+        if mode == HoldMode::TakeOver {
+            self.leave_queue(now, QueueOutcome::Taken);
+        } // Else it is for a word, and they keep their place.
         self.interrupt(now);
         self.stop_voice(now);
         self.drop_guess();
@@ -195,6 +199,9 @@ impl CallMachine {
     /// The agent takes the conversation up again, with this line. `is_owed`: the caller waits for an answer, whatever was heard since.
     pub(super) fn agent_again(&mut self, now: CallTime, line: String, is_owed: bool) {
         self.quiet_since = now;
+        if self.queue.is_some() {
+            return self.wait_on(now);
+        }
         if self.media != Media::Up {
             // It goes on when the audio is back.
             self.owed.extend((!line.is_empty()).then_some(line));

@@ -65,6 +65,9 @@ impl CallMachine {
 
     /// The turn has its answer: the flow goes on if it can, and asks again what was not answered.
     pub(super) fn turn_goes_on(&mut self, now: CallTime) {
+        if self.queue.is_some() {
+            return; // A person answers.
+        }
         if self.flow_is_ready() {
             return self.flow_on(now);
         }
@@ -84,6 +87,7 @@ impl CallMachine {
         let is_quiet = !self.is_busy() && self.tool.is_none() && !self.is_picking_up() && self.queued.is_empty();
         let is_heard = self.hearing.is_speaking() || self.hearing.pause.is_some() || self.hearing.has_words();
         if is_free
+            && self.queue.is_none()
             && is_quiet
             && !is_heard
             && self.flow_is_ready()

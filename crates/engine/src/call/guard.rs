@@ -5,6 +5,7 @@ use super::CallMachine;
 use super::consult::Wish;
 use super::ending::Then;
 use base::CallTime;
+use model::agent::HandoffMode;
 use model::call::Direction;
 use model::hours::Outside;
 use model::journal::{Entry, GuardRule};
@@ -73,7 +74,8 @@ impl CallMachine {
         self.refusals += 1;
         let instead = self.agent.guardrails.instead.clone();
         let after = self.agent.guardrails.offer_person.after_refusals;
-        if after > 0 && self.refusals >= after && self.agent.handoff_to.is_some() {
+        let has_person = self.agent.handoff_to.is_some() || self.agent.handoff.mode == HandoffMode::Queue;
+        if after > 0 && self.refusals >= after && has_person {
             self.hand_off(now, Wish { first: Some(instead), ..Wish::plain("guardrails") });
             return;
         }

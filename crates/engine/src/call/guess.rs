@@ -92,6 +92,7 @@ impl CallMachine {
             && self.media == Media::Up
             && self.closing.is_none()
             && !self.has_human
+            && self.queue.is_none()
             && !self.is_busy()
             && !self.barge_in.is_pending()
             && self.tool.is_none()

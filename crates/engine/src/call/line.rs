@@ -185,6 +185,9 @@ impl CallMachine {
         if self.agent.is_briefing {
             return self.key_to_briefing(now, key);
         }
+        if self.is_waiting() {
+            return self.key_while_waiting(now, key);
+        }
         if self.dialog.menu_silence_ms().is_some() && !self.has_human {
             self.keypad.take();
             return self.typed_turn(now, key.to_string()); // A choice is one key.

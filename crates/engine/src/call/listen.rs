@@ -525,6 +525,11 @@ impl CallMachine {
             self.dialog.hear_customer(text.expose());
             return;
         }
+        if self.is_waiting() {
+            self.drop_guess();
+            self.dialog.hear_customer(text.expose());
+            return self.reply_to_waiting(now, speech_end, text.expose());
+        }
         if self.agent.is_briefing {
             self.drop_guess();
             self.dialog.hear_customer(text.expose());

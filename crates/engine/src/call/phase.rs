@@ -19,6 +19,8 @@ pub enum Phase {
     Paused,
     /// A person is being brought to the caller, who waits.
     Consulting,
+    /// The caller waits in the queue for a person of the business.
+    Queued,
     /// A person has the call.
     WithHuman,
     /// Last words, hand-over or hang-up.
@@ -39,6 +41,7 @@ impl Phase {
             Self::WaitingTool => "waiting_tool",
             Self::Paused => "paused",
             Self::Consulting => "consulting",
+            Self::Queued => "queued",
             Self::WithHuman => "with_human",
             Self::Ending => "ending",
             Self::Ended => "ended",

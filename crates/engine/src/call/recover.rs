@@ -80,6 +80,7 @@ impl CallMachine {
             Entry::HandoffRequested { .. } | Entry::Routed(_) | Entry::Saving { .. } => {}
             Entry::ConsultEnded { .. } | Entry::BriefAnswered { .. } => {}
             Entry::ConsultBegan { .. } => self.consults += 1,
+            Entry::Queued { .. } | Entry::QueuePosition { .. } | Entry::LeftQueue { .. } => self.replay_queue(record),
             // The caller's call went its own way with the process that joined the two.
             Entry::Briefing => self.unfinished_ending = Some("caller_gone".into()),
             Entry::OutsideHours => self.note_outside_hours(),
@@ -157,6 +158,13 @@ impl CallMachine {
             let lines = vec![self.agent.lines.resumed.clone(), self.agent.lines.goodbye.clone()];
             self.close(now, &reason, lines, Then::HangUp, false);
             return;
+        }
+        if self.queue.is_some() {
+            if !was_held {
+                let resumed = self.agent.lines.resumed.clone();
+                self.say(now, &resumed);
+            }
+            return self.wait_on(now);
         }
         let question = self.dialog.pending_question().map(str::to_owned);
         let was_left = std::mem::take(&mut self.is_left_unanswered);

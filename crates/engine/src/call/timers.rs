@@ -26,6 +26,7 @@ pub(super) enum Timer {
     Pickup,
     Person,
     Consult,
+    Queue,
     Idle,
 }
 
@@ -61,6 +62,7 @@ impl CallMachine {
             earliest.see(Timer::CallMax, Some((began_at + Millis(self.longest_ms()), "longest call")));
         }
         earliest.see(Timer::Consult, self.consult_deadline());
+        earliest.see(Timer::Queue, self.queue_deadline());
         earliest.see(Timer::Drain, self.drain.map(|drain| (drain.last_words_at(), "drain")));
         match self.media {
             Media::Awaited { by } => earliest.see(Timer::Media, Some((by, "media"))),
@@ -147,6 +149,7 @@ impl CallMachine {
             Timer::Pickup => self.pickup_timed_out(now),
             Timer::Person => self.person_is_gone(now),
             Timer::Consult => self.consult_timed_out(now),
+            Timer::Queue => self.queue_timed_out(now),
             Timer::Idle => self.idle(now),
         }
     }

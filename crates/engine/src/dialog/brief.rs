@@ -33,16 +33,22 @@ pub(super) fn add_parameter(tools: &mut [ToolSpec]) {
 impl Dialog {
     /// All that a person hears: who is calling them, what for, and how they take the call.
     pub fn briefing(&self, told: Option<&str>) -> String {
-        let told = told.map(str::trim).filter(|told| !told.is_empty());
-        let brief = told.map_or_else(|| self.brief(), str::to_owned);
+        let brief = self.wanted(told);
         let text = |text: &str| Value::String(text.to_owned());
         let values = Map::from_iter([
             ("agent".to_owned(), text(&self.agent.name)),
             ("business".to_owned(), text(&self.agent.business_name)),
-            ("brief".to_owned(), text(cut(&brief, BRIEF_CHARS_MAX))),
+            ("brief".to_owned(), text(&brief)),
         ]);
         let told = template::fill(&self.agent.lines.brief, &values, None);
         format!("{} {}", told.trim(), ask_of_briefing(&self.agent)).trim().to_owned()
+    }
+
+    /// What the caller wants: as it was told, or else as the conversation holds it.
+    pub fn wanted(&self, told: Option<&str>) -> String {
+        let told = told.map(str::trim).filter(|told| !told.is_empty());
+        let brief = told.map_or_else(|| self.brief(), str::to_owned);
+        cut(&brief, BRIEF_CHARS_MAX).to_owned()
     }
 
     /// What is known of the caller, what they said first and last, and what was tried.

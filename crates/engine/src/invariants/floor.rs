@@ -6,7 +6,7 @@ use super::silence::Silence;
 use crate::call::{CallMachine, Phase};
 use crate::io::{CarrierInput, Input, Output, SpeechInput};
 use base::limits::STT_FINAL_MS_MAX;
-use base::{CallTime, UtteranceId};
+use base::{CallTime, SttStreamId, UtteranceId};
 use model::agent::{Agent, Patience};
 use model::call::CallState;
 use model::journal::Entry;
@@ -91,6 +91,8 @@ pub struct Floor {
     /// Since when the machine knows that somebody interrupts, and whom.
     interrupts: Option<(CallTime, UtteranceId)>,
     detected_at: Option<CallTime>,
+    /// The recogniser that is listened to; a line on which it is gone for good may go on without ears.
+    stream: Option<SttStreamId>,
     /// The last time words came in.
     words_at: CallTime,
     /// The caller's words have ended and no turn has taken them yet.
@@ -128,6 +130,7 @@ impl Floor {
             is_unclaimed: false,
             interrupts: None,
             detected_at: None,
+            stream: None,
             words_at: CallTime::ZERO,
             owed_turn: None,
             false_stop: None,
@@ -208,6 +211,7 @@ impl Floor {
     /// The process is gone.
     pub fn killed(&mut self) {
         self.lines.clear();
+        self.stream = None;
         self.forget();
         self.silence.excuse();
     }
@@ -256,21 +260,24 @@ impl Floor {
                 self.detected_at = None;
                 self.silence.detected(now, false);
             }
-            SpeechInput::Partial { text, .. } | SpeechInput::Final { text, .. } => {
+            SpeechInput::Partial { stream, text } | SpeechInput::Final { stream, text, .. } => {
                 if text.expose().chars().any(char::is_alphanumeric) {
                     self.words_at = now;
-                    self.on_words(now, text.expose());
+                    self.on_words(now, *stream, text.expose());
                 }
             }
             SpeechInput::ProviderEndOfTurn { .. } => self.detected_at = None,
-            SpeechInput::Failed { .. } => self.owed_turn = None,
+            SpeechInput::Failed { stream, .. } => {
+                self.owed_turn = None;
+                self.stream.take_if(|open| open == stream);
+            }
             SpeechInput::Overlap(_) => self.is_told = true,
             SpeechInput::Lull { .. } | SpeechInput::Tone { .. } | SpeechInput::TurnProbability { .. } => {}
         }
     }
 
     /// Words that the caller is really saying over an agent that is really audible.
-    fn on_words(&mut self, now: CallTime, text: &str) {
+    fn on_words(&mut self, now: CallTime, stream: SttStreamId, text: &str) {
         if !self.lines.values().any(|line| line.is_audible && !line.is_held) {
             self.is_unclaimed = true;
         }
@@ -282,6 +289,9 @@ impl Floor {
         let Some((CallerSound::Words, _)) = self.caller else { return };
         let Some(last) = text.split_whitespace().last().map(plain) else { return };
         let is_new = self.hears_stops && self.fresh.contains(&last) && !is_listening(&last);
+        if self.stream != Some(stream) {
+            return; // Of a recogniser that is gone: the machine cannot know them.
+        }
         if self.lines.values().any(|line| line.notice_to.is_some()) {
             return; // It is heard to its end, with whatever fills its gaps.
         }
@@ -318,6 +328,7 @@ impl Floor {
                 }
             }
             Output::StopPlayout { utterance } => self.on_stop(*utterance),
+            Output::OpenStt { stream } => self.stream = Some(*stream),
             Output::Journal(record) => self.on_entry(now, &record.entry),
             Output::HangUp { .. } | Output::Transfer { .. } | Output::Ended { .. } => self.forget(),
             _ => {}

@@ -10,7 +10,7 @@ use crate::scenario::{Fact, Moment, demo_agent, timeline};
 use base::{
     CallTime, ErrorClass, Failure, GenerationId, JournalSeq, Millis, Pii, SttStreamId, ToolCallId, UtteranceId, limits,
 };
-use model::agent::{BrainChoice, HandoffMode, Outbound};
+use model::agent::{BrainChoice, Handoff, HandoffMode, Outbound};
 use model::call::{CallState, Direction};
 use model::generation::{AwaitedSlot, Finish, GenerationEvent};
 use model::journal::{ConsultOutcome, HoldMode, Record};
@@ -178,6 +178,7 @@ fn rare(kind: u8, value: u8, text: Pii<String>) -> Input {
             20..=24 => Input::Host(HostInput::Overflow),
             25..=29 => carrier(CarrierInput::HungUp),
             30..=34 => carrier(CarrierInput::State { state: CallState::Completed }),
+            35..=50 => Input::Host(HostInput::QueuePosition { position: u32::from(value - 34) }),
             _ => speech(SpeechInput::Stopped { silence_ms: 200 }),
         },
     }
@@ -202,6 +203,8 @@ impl Rig {
         agent.handoff_to = has_person.then(|| "+4940555017".parse().expect("a number"));
         if local {
             agent.handoff.mode = HandoffMode::Warm;
+        } else if outbound != has_person {
+            agent.handoff = Handoff { mode: HandoffMode::Queue, wait_ms_max: 30_000, ..Handoff::default() };
         }
         agent.is_briefing = local && outbound && has_person;
         agent.timing.call_ms_max = 120_000;

@@ -15,7 +15,7 @@
 //! | `desk` | `takes-over [as WHO] [on-line]`, `barges-in …`, `hands-back`, `says "…"`, `whispers "…"`, `ends` |
 //! | `desk` | `line-lost`, `line-up`, `speaks`, `talks "…"`: the person who has the call, over their own line |
 //! | `colleague` | `connected`, `leaves`, or an outcome such as `declined`: the person who is asked for the caller |
-//! | `host` | `drain SECONDS`, `budget`, `overflow` |
+//! | `host` | `drain SECONDS`, `budget`, `overflow`, `position 2` in the queue |
 //! | `process` | `killed` |
 //! | `input` | `{…}`: any input, as it is recorded |
 //! | `deadline` | passes, in a call that is `recorded deadlines` |
@@ -30,7 +30,7 @@
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `direction outbound`, `brain local`, `handoff +49… [warm]` | what call it is |
+//! | `direction outbound`, `brain local`, `handoff +49… [warm]`, `handoff queue` | what call it is |
 //! | `briefing "…"` | a call in which a person is told this about a caller |
 //! | `timing NAME MS`, `line NAME "…"`, `line back-channels "…" "…"` | the agent's settings |
 //! | `turns speculate on`, `turns patience quick`, `turns back-channels on`, `turns resume on`, `turns learn on` | how it takes turns |
@@ -42,7 +42,7 @@
 use super::agent::demo_agent;
 use crate::io::{ConsultInput, DeskInput, Input, LineTone, Overlap};
 use base::ErrorClass;
-use model::agent::{Agent, BrainChoice};
+use model::agent::{Agent, BrainChoice, HandoffMode};
 use model::call::{CallState, Direction};
 use model::generation::Finish;
 use model::journal::HoldMode;
@@ -196,6 +196,7 @@ pub(super) enum Action {
     Drain(u64),
     Budget,
     OutsideHours,
+    Position(u32),
     Overflow,
     Killed,
     Input(Box<Input>),
@@ -289,6 +290,7 @@ impl Scenario {
                 self.agent.handoff_to = Some(number.parse().map_err(|e| format!("{e}"))?);
                 self.agent.handoff.mode = word(mode)?;
             }
+            ["handoff", "queue"] => self.agent.handoff.mode = HandoffMode::Queue,
             ["handoff", number] => self.agent.handoff_to = Some(number.parse().map_err(|e| format!("{e}"))?),
             ["briefing", text] => {
                 self.agent.is_briefing = true;
@@ -467,6 +469,9 @@ pub(super) fn parse_action(words: &[&str]) -> Result<Action, String> {
         ["host", "drain", time] => Action::Drain(millis(time)?),
         ["host", "budget"] => Action::Budget,
         ["host", "outside-hours"] => Action::OutsideHours,
+        ["host", "position", position] => {
+            Action::Position(u32::try_from(number(position)?).map_err(|error| error.to_string())?)
+        }
         ["host", "overflow"] => Action::Overflow,
         ["process", "killed"] => Action::Killed,
         ["input", text] => Action::Input(serde_json::from_str(text).map_err(|error| format!("{text}: {error}"))?),

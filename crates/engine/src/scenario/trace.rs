@@ -84,6 +84,7 @@ pub fn describe_input(input: &Input) -> String {
         Input::Host(HostInput::BudgetExhausted) => "host budget".into(),
         Input::Host(HostInput::OutsideHours) => "host outside-hours".into(),
         Input::Host(HostInput::LineSaid { facts }) => format!("host line-said {:?}", facts.expose()),
+        Input::Host(HostInput::QueuePosition { position }) => format!("host position {position}"),
         Input::Host(HostInput::Overflow) => "host overflow".into(),
         Input::Host(HostInput::Routed(routed)) => {
             format!("host routed {} {} {}", routed.stage, routed.provider, routed.reason)
@@ -219,6 +220,9 @@ fn describe_entry(entry: &Entry) -> String {
         Entry::HandoffRequested { reason } => format!("handoff {reason}"),
         Entry::ConsultBegan { to } => format!("consult {}", to.expose()),
         Entry::ConsultEnded { outcome } => format!("consult-ended {}", outcome.name()),
+        Entry::Queued { reason, .. } => format!("queued {reason}"),
+        Entry::QueuePosition { position } => format!("queue-position {position}"),
+        Entry::LeftQueue { outcome, waited_ms } => format!("left-queue {} {waited_ms}", outcome.name()),
         Entry::Briefing => "briefing".into(),
         Entry::BriefAnswered { accepted } => format!("brief-answered {}", if *accepted { "yes" } else { "no" }),
         Entry::TakenOver { by, mode, .. } => {
@@ -256,6 +260,9 @@ fn describe_live(kind: &LiveKind) -> String {
         LiveKind::Fault { stage, class } => format!("fault {stage} {class}"),
         LiveKind::Routed(routed) => format!("routed {} {} {}", routed.stage, routed.provider, routed.reason),
         LiveKind::Guarded { rule, words } => format!("guarded {} {words:?}", rule.name()),
+        LiveKind::Queued { reason } => format!("queued {reason}"),
+        LiveKind::QueuePosition { position } => format!("queue-position {position}"),
+        LiveKind::LeftQueue { outcome, waited_ms } => format!("left-queue {} {waited_ms}", outcome.name()),
         LiveKind::TakenOver { by, mode } => format!("taken-over {} {}", mode.name(), by.as_deref().unwrap_or("-")),
         LiveKind::HandedBack { reason, .. } => format!("handed-back {}", reason.name()),
         LiveKind::Flow { node, .. } => format!("flow {}", node.as_deref().unwrap_or("over")),
@@ -289,6 +296,7 @@ fn describe_measure(measure: &Measure) -> String {
         Measure::ResumedSpeech => "resumed-speech".into(),
         Measure::BackChannel => "back-channel".into(),
         Measure::Answered { by, after_ms } => format!("answered {} {after_ms}", by.name()),
+        Measure::LeftQueue { outcome, waited_ms } => format!("left-queue {} {waited_ms}", outcome.name()),
         Measure::Fault { stage, class } => format!("fault {stage} {class}"),
     }
 }

@@ -515,6 +515,7 @@ impl World {
             Action::Drain(ms) => Some(Input::Host(HostInput::Drain { deadline: CallTime(*ms) })),
             Action::Budget => Some(Input::Host(HostInput::BudgetExhausted)),
             Action::OutsideHours => Some(Input::Host(HostInput::OutsideHours)),
+            Action::Position(position) => Some(Input::Host(HostInput::QueuePosition { position: *position })),
             Action::Overflow => Some(Input::Host(HostInput::Overflow)),
         }
     }

@@ -18,6 +18,7 @@ mod tools;
 
 use crate::consult::News;
 use crate::node::{AttachError, Shared, refuse};
+use crate::queue::Place;
 use crate::reading::{self, Over};
 use crate::router::{Routes, Tell};
 use crate::service::{Bill, BrainSession, NeuralVadSession, SttCommand, SttSession};
@@ -137,6 +138,8 @@ pub(crate) struct CallHost {
     tools: HashMap<base::ToolCallId, AbortHandle>,
     /// A person who is asked for the caller; letting go of it lets them go.
     consult: Option<(JournalSeq, oneshot::Sender<()>)>,
+    /// The caller waits for a person.
+    place: Option<Place>,
     /// Who hears of a call to a person for whom a caller waits.
     news: Option<mpsc::Sender<News>>,
     /// Who serves each stage.
@@ -214,6 +217,7 @@ impl CallHost {
             brain: None,
             tools: HashMap::new(),
             consult: None,
+            place: None,
             news: setup.news,
             routes,
             bill,

@@ -29,6 +29,15 @@ impl CallHost {
         }
         self.follow_holder();
         self.tell_desk();
+        self.follow_queue();
+    }
+
+    /// A caller who waits is told where they stand, and no other.
+    fn follow_queue(&mut self) {
+        let is_waiting = self.machine.is_waiting();
+        if is_waiting != self.place.is_some() {
+            self.place = is_waiting.then(|| self.shared.waiters.join(self.call.id, self.own.clone()));
+        }
     }
 
     fn perform(&mut self, output: Output) {
@@ -415,6 +424,10 @@ fn count(measure: &Measure) {
         Measure::Answered { by, after_ms } => {
             metrics::counter!("frontdesk_calls_answered_total", "party" => by.name()).increment(1);
             metrics::histogram!("frontdesk_answered_by_seconds").record(*after_ms as f64 / 1000.0);
+        }
+        Measure::LeftQueue { outcome, waited_ms } => {
+            metrics::counter!("frontdesk_queue_left_total", "outcome" => outcome.name()).increment(1);
+            metrics::histogram!("frontdesk_queue_wait_seconds").record(*waited_ms as f64 / 1000.0);
         }
         Measure::Fault { stage, class } => {
             metrics::counter!("frontdesk_faults_total", "stage" => stage.clone(), "class" => class.name()).increment(1);

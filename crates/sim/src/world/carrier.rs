@@ -100,6 +100,23 @@ pub fn consult(plan: &mut Plan, id: JournalSeq) {
     plan.tell(ms + talk_ms, Input::Consult { id, event: ConsultInput::Left });
 }
 
+/// The caller waits in the queue: those before them are taken one by one, and perhaps so are they.
+pub fn queued(plan: &mut Plan) {
+    let mut ms = plan.ms(50, 2_000);
+    for position in (1..=plan.ms(1, 4)).rev() {
+        let position = u32::try_from(position).unwrap_or(1);
+        plan.tell(ms, Input::Host(HostInput::QueuePosition { position }));
+        ms += plan.ms(500, 40_000);
+    }
+    if plan.swarm.knows(Trouble::Desk) && plan.chance.happens(0.5) {
+        let length_ms = plan.ms(1_000, 20_000);
+        let take = DeskInput::TakeOver { by: Some("user:1".into()), mode: HoldMode::TakeOver, with_line: true };
+        plan.tell(ms, Input::Desk(take));
+        person(plan, ms, length_ms);
+        plan.tell(ms + length_ms, Input::Desk(DeskInput::HandBack));
+    }
+}
+
 /// The line is to be cut.
 pub fn hang_up(plan: &mut Plan) {
     if plan.strikes(Trouble::HangUpSilent) {

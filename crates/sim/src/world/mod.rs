@@ -31,6 +31,7 @@ use laws::Laws;
 use model::agent::{Agent, HandoffMode, Patience};
 use model::call::Direction;
 use model::journal::{Entry, Party, Record};
+use model::live::LiveKind;
 use plan::{Event, Plan};
 use recogniser::Recogniser;
 use std::fmt::Write;
@@ -365,6 +366,7 @@ impl World {
                     );
                 }
             }
+            Output::Live(LiveKind::Queued { .. }) => carrier::queued(plan),
             Output::Duck | Output::Unduck | Output::Live(_) | Output::Measure(_) | Output::Prepare { .. } => {}
         }
     }
@@ -591,7 +593,8 @@ fn draw_agent(plan: &mut Plan, direction: Direction) -> Agent {
     agent.timing.call_ms_max = *plan.chance.one_of(&[30_000, 120_000, 300_000]);
     if plan.chance.happens(0.5) {
         agent.handoff_to = "+4930123456".parse().ok();
-        agent.handoff.mode = *plan.chance.one_of(&[HandoffMode::Cold, HandoffMode::Warm]);
+        agent.handoff.wait_ms_max = *plan.chance.one_of(&[30_000, 60_000, 600_000]);
+        agent.handoff.mode = *plan.chance.one_of(&[HandoffMode::Cold, HandoffMode::Warm, HandoffMode::Queue]);
     }
     agent.turns.speculate = plan.chance.happens(0.5);
     agent.turns.patience = *plan.chance.one_of(&[Patience::Quick, Patience::Normal, Patience::Patient]);

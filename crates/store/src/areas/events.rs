@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use base::{BusinessId, CallId, Pii, TurnId, limits};
 use model::business::TenantScope;
 use model::call::Call;
-use model::event::{CallFacts, Event, EventKind, Holder, LiveCall, Snapshot, TurnFacts};
+use model::event::{CallFacts, Event, EventKind, Holder, LiveCall, Snapshot, TurnFacts, Wait};
 use model::plan::{AlertFacts, Usage, UsageFacts, alerts};
 use model::statistics::{Counts, slot_of};
 use serde::Serialize;
@@ -283,7 +283,11 @@ fn read_snapshot(rows: &[DbRow]) -> Answer<Snapshot> {
             }
             let held_by: Option<String> = row.get("held_by")?;
             let holder = held_by.map(|by| Holder { by: Some(by).filter(|by| !by.is_empty()) });
-            snapshot.calls.push(LiveCall { facts: CallFacts::from(&read_call(row)?), holder, turns: Vec::new() });
+            let since_ms: Option<i64> = row.get("waiting_since_ms")?;
+            let reason = row.get::<Option<String>>("waiting_reason")?.unwrap_or_default();
+            let waiting = since_ms.map(|since_ms| Wait { since_ms, reason });
+            let facts = CallFacts::from(&read_call(row)?);
+            snapshot.calls.push(LiveCall { facts, holder, waiting, turns: Vec::new() });
         }
         let said = row.get::<Option<u64>>("said_seq")?;
         if let (Some(seq), Some(call)) = (said, snapshot.calls.last_mut()) {

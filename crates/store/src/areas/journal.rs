@@ -12,7 +12,7 @@ use crate::sql_store::SqlStore;
 use async_trait::async_trait;
 use base::{CallId, CallTime, JournalSeq, MessageId, TurnId};
 use model::business::TenantScope;
-use model::event::{EventKind, HoldFacts, Speaker, TurnFacts};
+use model::event::{EventKind, HoldFacts, QueueFacts, Speaker, TurnFacts, Wait};
 use model::generation::Citation;
 use model::journal::{Entry, Record, TurnLatency};
 use model::statistics::{Counts, Waits, slot_of};
@@ -98,6 +98,43 @@ fn hold(call: CallId, record: &Record) -> Option<(EventKind, HoldFacts)> {
     }
 }
 
+/// Whether the caller waits from here on, where that changes: what their row says, and what the outside learns.
+struct Queued<'a> {
+    kind: EventKind,
+    facts: QueueFacts,
+    brief: Option<&'a str>,
+}
+
+fn queued(call: CallId, record: &Record, now_ms: i64) -> Option<Queued<'_>> {
+    let at_call_ms = record.at.0;
+    match &record.entry {
+        Entry::Queued { reason, brief } => {
+            let wait = Wait { since_ms: now_ms, reason: reason.clone() };
+            let facts = QueueFacts { call, waiting: Some(wait), outcome: None, waited_ms: None, at_call_ms };
+            Some(Queued {
+                kind: EventKind::CallQueued,
+                facts,
+                brief: brief.as_ref().map(|brief| brief.expose().as_str()),
+            })
+        }
+        Entry::LeftQueue { outcome, waited_ms } => {
+            let (outcome, waited_ms) = (Some(*outcome), Some(*waited_ms));
+            let facts = QueueFacts { call, waiting: None, outcome, waited_ms, at_call_ms };
+            Some(Queued { kind: EventKind::CallLeftQueue, facts, brief: None })
+        }
+        _ => None,
+    }
+}
+
+impl Queued<'_> {
+    async fn write(&self, tx: &mut Tx, scope: &TenantScope) -> Answer<()> {
+        let wait = self.facts.waiting.as_ref();
+        let (since_ms, reason) = (wait.map(|wait| wait.since_ms), wait.map(|wait| wait.reason.as_str()));
+        let args = args![scope.business.0, self.facts.call.0, since_ms, reason, self.brief];
+        tx.write(sql::QUEUE_CALL, args).await.map(drop)
+    }
+}
+
 /// Rows hold whole numbers.
 fn in_hundredths(sentiment: f64) -> i64 {
     // Between -100 and 100.
@@ -167,7 +204,8 @@ impl Entries {
         let (scope, call) = (&self.scope, self.call);
         let (mut entries, mut messages, mut told) = (Vec::new(), Vec::new(), Vec::new());
         let mut waits = Waits::default();
-        let mut held_by = None;
+        let (mut held_by, mut place_in_queue) = (None, None);
+        let now_ms = events::wall_ms();
         for record in &self.records {
             let (seq, at_ms) = (to_i64(record.seq.0)?, to_i64(record.at.0)?);
             let entry = to_json(&record.entry)?;
@@ -182,13 +220,19 @@ impl Entries {
                 held_by = Some(is_taken.then(|| facts.by.clone().unwrap_or_default()));
                 told.push(Fresh::new(kind, call.0, &facts)?);
             }
+            if let Some(queued) = queued(call, record, now_ms) {
+                told.push(Fresh::new(queued.kind, call.0, &queued.facts)?);
+                place_in_queue = Some(queued);
+            }
         }
         tx.write_many(sql::APPEND, entries).await?;
         if let Some(held_by) = held_by {
             tx.write(sql::HOLD_CALL, args![scope.business.0, call.0, held_by]).await?;
         }
+        if let Some(queued) = place_in_queue {
+            queued.write(tx, scope).await?;
+        }
         tx.write_many(sql::INSERT_MESSAGE, messages).await?;
-        let now_ms = events::wall_ms();
         let counts = Counts { waits, ..Counts::default() };
         super::desk::add_counts(tx, scope, place.agent, slot_of(now_ms), &counts).await?;
         events::write(tx, scope, &told, now_ms).await?;

@@ -22,6 +22,7 @@ mod nodes;
 mod office;
 mod people;
 mod plans;
+mod queue;
 mod requests;
 mod reseal;
 mod retention;

@@ -5,10 +5,12 @@ use crate::contract::{
     After, CallUpdate, Charge, DELIVER_JOB, DayUsage, EndpointChange, EventRange, Job, NewJob, Store, Verdict, WriterId,
 };
 use crate::error::StoreError;
+use crate::shared::laws::until;
 use base::{CallTime, JournalSeq, Money, Secret, limits};
+use model::business::TenantScope;
 use model::call::{Call, CallState};
 use model::event::{EventKind, Snapshot};
-use model::journal::{Entry, HandBack, HoldMode, Record};
+use model::journal::{Entry, HandBack, HoldMode, QueueOutcome, Record};
 use model::plan::{AlertFacts, Subscription, Usage, UsageFacts};
 use model::webhook::{Attempt, Delivery, DeliveryState, Endpoint, Kinds};
 use serde_json::json;
@@ -111,7 +113,7 @@ impl Dice {
 async fn happen(store: &dyn Store, tenant: &Tenant, dice: &mut Dice, calls: &mut Vec<(Call, u64)>) {
     let scope = &tenant.scope;
     let at = calls.len().checked_sub(1).map(|last| dice.below(last + 1));
-    let what = dice.below(11);
+    let what = dice.below(12);
     let (Some(at), 2..) = (at, what) else {
         let call = call_of(tenant, NOW_MS - i64::try_from(dice.below(50)).unwrap_or(0));
         store.create_call(scope, &call).await.expect("a call");
@@ -143,6 +145,16 @@ async fn happen(store: &dyn Store, tenant: &Tenant, dice: &mut Dice, calls: &mut
             };
             let record = Record { seq, at: CallTime(seq.0 * 10), entry };
             store.append(scope, call.id, WriterId::generate(), JournalSeq(seq.0 - 1), &[record]).await.expect("held");
+        }
+        11 => {
+            *words += 1;
+            let seq = JournalSeq(*words);
+            let entry = match dice.below(2) {
+                0 => Entry::LeftQueue { outcome: QueueOutcome::Taken, waited_ms: 10 },
+                _ => Entry::Queued { reason: "asked".into(), brief: None },
+            };
+            let record = Record { seq, at: CallTime(seq.0 * 10), entry };
+            store.append(scope, call.id, WriterId::generate(), JournalSeq(seq.0 - 1), &[record]).await.expect("queued");
         }
         8 => {
             store.forget_call(scope, call.id, NOW_MS).await.expect("forgotten");
@@ -181,6 +193,73 @@ pub async fn a_snapshot_and_what_follows_is_a_fresh_snapshot(store: Arc<dyn Stor
         events.iter().for_each(|event| cut.apply(event));
         assert_eq!(cut, fresh, "after {from}");
     }
+}
+
+async fn queue(store: &dyn Store, tenant: &Tenant, started_at_ms: i64) -> Call {
+    let call = call_of(tenant, started_at_ms);
+    store.create_call(&tenant.scope, &call).await.expect("a call");
+    let entry = Entry::Queued { reason: "asked".into(), brief: Some("An invoice.".into()) };
+    let record = Record { seq: JournalSeq(1), at: CallTime(10), entry };
+    store.append(&tenant.scope, call.id, WriterId::generate(), JournalSeq(0), &[record]).await.expect("queued");
+    call
+}
+
+/// Who began to wait first is first, whoever asks; a call that ends or is taken leaves the others their places.
+pub async fn callers_wait_in_the_order_in_which_they_began(store: Arc<dyn Store>) {
+    let shop = tenant(&*store, "shop", "+49405550170").await;
+    let other = tenant(&*store, "other", "+49405550171").await;
+    // Since when they wait counts, not when they called.
+    let first = queue(&*store, &shop, NOW_MS + 5).await;
+    let since_ms = store.waiting(&shop.scope).await.expect("who waits")[0].since_ms;
+    until("the next millisecond", async || jiff::Timestamp::now().as_millisecond() > since_ms).await;
+    let second = queue(&*store, &shop, NOW_MS).await;
+    let theirs = queue(&*store, &other, NOW_MS).await;
+    let waiting = store.waiting(&shop.scope).await.expect("who waits");
+    assert_eq!(waiting.iter().map(|one| one.call).collect::<Vec<_>>(), [first.id, second.id]);
+    assert_eq!((waiting[0].reason.as_str(), waiting[0].brief.clone()), ("asked", Some("An invoice.".into())));
+    let all = store.all_waiting().await.expect("who waits");
+    let of = |scope: &TenantScope| -> Vec<_> {
+        all.iter().filter(|(business, _)| *business == scope.business).map(|(_, call)| *call).collect()
+    };
+    assert_eq!((of(&shop.scope), of(&other.scope)), (vec![first.id, second.id], vec![theirs.id]));
+    let entry = Entry::LeftQueue { outcome: QueueOutcome::Taken, waited_ms: 10 };
+    let record = Record { seq: JournalSeq(2), at: CallTime(20), entry };
+    store.append(&shop.scope, first.id, WriterId::generate(), JournalSeq(1), &[record]).await.expect("taken");
+    change(&*store, &other, &theirs, end_at(NOW_MS + 50, 0)).await;
+    assert_eq!(store.all_waiting().await.expect("who waits"), [(shop.scope.business, second.id)]);
+    let told = kinds(&*store, &shop, 0).await;
+    let told: Vec<_> = told.iter().map(|(_, kind)| kind.as_str()).filter(|kind| kind.contains("queue")).collect();
+    assert_eq!(told, ["call.queued", "call.queued", "call.left_queue"]);
+}
+
+/// However many ask for the next caller at once, each gets another one; who was given out and never taken is given out again.
+pub async fn each_waiting_caller_is_given_to_one_person(store: Arc<dyn Store>) {
+    let shop = tenant(&*store, "shop", "+49405550170").await;
+    let mut calls = BTreeSet::new();
+    for at in 0..4 {
+        calls.insert(queue(&*store, &shop, NOW_MS + at).await.id);
+    }
+    let asking: Vec<_> = (0..4)
+        .map(|_| {
+            let (store, scope) = (Arc::clone(&store), shop.scope);
+            tokio::spawn(async move {
+                // A row that another one has in hand at this moment is passed over.
+                loop {
+                    if let Some(call) = store.claim_waiting(&scope, NOW_MS).await.expect("a claim") {
+                        return call;
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut given = BTreeSet::new();
+    for asked in asking {
+        given.insert(asked.await.expect("a claim"));
+    }
+    assert_eq!(given, calls);
+    assert_eq!(store.claim_waiting(&shop.scope, NOW_MS + 1).await, Ok(None));
+    let later = NOW_MS + i64::try_from(limits::QUEUE_CLAIM_MS).expect("a span");
+    assert!(store.claim_waiting(&shop.scope, later).await.expect("a claim").is_some());
 }
 
 /// Old events go from the front, and the range says so.

@@ -51,9 +51,29 @@ statements! {
             state, started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros, agent_version)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
             COALESCE(CAST($17 AS BIGINT), (SELECT version FROM agents WHERE agents.business = $2 AND agents.id = $3)))";
+    QUEUE_CALL = "UPDATE calls SET waiting_since_ms = $3, waiting_reason = $4, waiting_brief = $5, waiting_claimed_ms = NULL
+        WHERE business = $1 AND id = $2";
+    ALL_WAITING = "SELECT business, id FROM calls WHERE waiting_since_ms IS NOT NULL AND ended_at_ms IS NULL
+        ORDER BY business, waiting_since_ms, id LIMIT $1";
+    WAITING = "SELECT calls.id, agent, customer, number, waiting_since_ms, waiting_reason, waiting_brief, call_owners.node
+        FROM calls LEFT JOIN call_owners ON call_owners.business = calls.business AND call_owners.call = calls.id
+        WHERE calls.business = $1 AND waiting_since_ms IS NOT NULL AND ended_at_ms IS NULL
+        ORDER BY waiting_since_ms, calls.id LIMIT $2";
+    CLAIM_WAITING = sqlite "UPDATE calls SET waiting_claimed_ms = $2 WHERE business = $1 AND id =
+            (SELECT id FROM calls WHERE business = $1 AND waiting_since_ms IS NOT NULL AND ended_at_ms IS NULL
+                AND held_by IS NULL AND (waiting_claimed_ms IS NULL OR waiting_claimed_ms <= $3)
+            ORDER BY waiting_since_ms, id LIMIT 1)
+        RETURNING id"
+        postgres "WITH next AS MATERIALIZED (SELECT id FROM calls WHERE business = $1 AND waiting_since_ms IS NOT NULL
+                AND ended_at_ms IS NULL AND held_by IS NULL AND (waiting_claimed_ms IS NULL OR waiting_claimed_ms <= $3)
+            ORDER BY waiting_since_ms, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+        UPDATE calls SET waiting_claimed_ms = $2 FROM next WHERE calls.business = $1 AND calls.id = next.id
+        RETURNING calls.id";
     HOLD_CALL = "UPDATE calls SET held_by = $3 WHERE business = $1 AND id = $2";
     UPDATE_CALL = "UPDATE calls SET carrier_ref = $3, state = $4, answered_at_ms = $5, ended_at_ms = $6, ended_reason = $7,
-            recording = $8, cost_usd_micros = $9 WHERE business = $1 AND id = $2";
+            recording = $8, cost_usd_micros = $9,
+            waiting_since_ms = CASE WHEN CAST($6 AS BIGINT) IS NULL THEN waiting_since_ms END,
+            waiting_brief = CASE WHEN CAST($6 AS BIGINT) IS NULL THEN waiting_brief END WHERE business = $1 AND id = $2";
     CALL = "SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state, started_at_ms,
             answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros,
             agent_version FROM calls WHERE business = $1 AND id = $2";

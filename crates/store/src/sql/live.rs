@@ -16,11 +16,13 @@ statements! {
     SNAPSHOT = "SELECT (SELECT seq FROM event_heads WHERE business = $1) AS head, live.id, live.business, live.agent, live.conversation, live.direction,
             live.carrier, live.carrier_ref, live.customer, live.number, live.state, live.started_at_ms, live.answered_at_ms,
             live.ended_at_ms, live.ended_reason, live.recording, live.cost_usd_micros, live.agent_version, live.held_by,
+            live.waiting_since_ms, live.waiting_reason,
             messages.seq AS said_seq, messages.turn AS said_turn, messages.role AS said_role, messages.text AS said_text,
             messages.complete AS said_complete, messages.at_ms AS said_at_ms, messages.sentiment AS said_sentiment
         FROM (SELECT 1 AS one) AS here
         LEFT JOIN (SELECT id, business, agent, conversation, direction, carrier, carrier_ref, customer, number, state,
-                started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros, agent_version, held_by
+                started_at_ms, answered_at_ms, ended_at_ms, ended_reason, recording, cost_usd_micros, agent_version, held_by,
+                waiting_since_ms, waiting_reason
             FROM calls WHERE business = $1 AND ended_at_ms IS NULL ORDER BY started_at_ms, id LIMIT $2) AS live ON TRUE
         LEFT JOIN messages ON messages.business = $1 AND messages.conversation = live.conversation
             AND messages.seq IN (SELECT latest.seq FROM messages AS latest

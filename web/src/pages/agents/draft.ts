@@ -67,12 +67,21 @@ export interface AgentDraft {
   tools: Tool[];
   flow?: Flow | null;
   handoff_to: string | null;
-  handoff: { mode: "cold" | "warm"; accept_key: string; ring_ms_max: number };
+  handoff: {
+    mode: HandoffMode;
+    accept_key: string;
+    ring_ms_max: number;
+    call_back_key: string;
+    wait_ms_max: number;
+  };
   record: boolean;
   /** Null: around the clock. */
   hours?: AgentHours | null;
   guardrails?: Guardrails;
 }
+
+export const HANDOFF_MODES = ["cold", "warm", "queue"] as const;
+export type HandoffMode = (typeof HANDOFF_MODES)[number];
 
 /** What an agent does with a call that comes in outside its hours. */
 export type Outside =
@@ -109,6 +118,9 @@ export const LINES = [
   "handoff",
   "handoff_waiting",
   "handoff_failed",
+  "queue",
+  "queue_position",
+  "queue_waiting",
   "brief",
   "brief_ask",
   "brief_declined",

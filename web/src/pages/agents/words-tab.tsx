@@ -1,7 +1,7 @@
 import { t } from "../../i18n";
 import { Select, Switch, TextArea, TextField } from "../../ui/kit/field";
 import { Card } from "../../ui/kit/page";
-import { type AgentDraft, LINES, type LineName, PHONE_KEYS } from "./draft";
+import { type AgentDraft, HANDOFF_MODES, LINES, type LineName, PHONE_KEYS } from "./draft";
 import { languageOptions } from "./languages";
 
 export interface TabProps {
@@ -65,31 +65,7 @@ export function WordsTab({ draft, set, editable }: TabProps) {
             }
           />
         </div>
-        {draft.handoff_to !== null && (
-          <div className="mt-4 grid gap-4 sm:grid-cols-2">
-            <Select
-              label={t("agent_fields.handoff_mode")}
-              hint={t("agent_hints.handoff_mode")}
-              value={draft.handoff.mode}
-              onChange={(event) =>
-                set({ handoff: { ...draft.handoff, mode: event.target.value === "warm" ? "warm" : "cold" } })
-              }
-              options={[
-                { value: "cold", label: t("agent_fields.handoff_cold") },
-                { value: "warm", label: t("agent_fields.handoff_warm") },
-              ]}
-            />
-            {draft.handoff.mode === "warm" && (
-              <Select
-                label={t("agent_fields.accept_key")}
-                hint={t("agent_hints.accept_key")}
-                value={draft.handoff.accept_key}
-                onChange={(event) => set({ handoff: { ...draft.handoff, accept_key: event.target.value } })}
-                options={PHONE_KEYS.map((key) => ({ value: key, label: key }))}
-              />
-            )}
-          </div>
-        )}
+        <HandoffFields draft={draft} set={set} />
         <div className="mt-4">
           <TextArea
             label={t("agent_fields.persona")}
@@ -128,5 +104,57 @@ export function WordsTab({ draft, set, editable }: TabProps) {
         />
       </Card>
     </fieldset>
+  );
+}
+
+/** How a person comes to a caller. Without a number callers may still wait for somebody at the desk. */
+function HandoffFields({ draft, set }: Omit<TabProps, "editable">) {
+  const { handoff } = draft;
+  const change = (part: Partial<AgentDraft["handoff"]>) => set({ handoff: { ...handoff, ...part } });
+  const keys = PHONE_KEYS.map((key) => ({ value: key, label: key }));
+  return (
+    <div className="mt-4 grid gap-4 sm:grid-cols-2">
+      <Select
+        label={t("agent_fields.handoff_mode")}
+        hint={t("agent_hints.handoff_mode")}
+        value={handoff.mode}
+        onChange={({ target }) => change({ mode: HANDOFF_MODES.find((mode) => mode === target.value) ?? "cold" })}
+        options={HANDOFF_MODES.map((mode) => ({ value: mode, label: t(`agent_fields.handoff_${mode}`) }))}
+      />
+      {handoff.mode === "warm" && (
+        <Select
+          label={t("agent_fields.accept_key")}
+          hint={t("agent_hints.accept_key")}
+          value={handoff.accept_key}
+          onChange={({ target }) => change({ accept_key: target.value })}
+          options={keys}
+        />
+      )}
+      {handoff.mode === "queue" && (
+        <>
+          <TextField
+            type="number"
+            inputMode="decimal"
+            label={t("agent_fields.wait_minutes")}
+            hint={t("agent_hints.wait_minutes")}
+            min={0.5}
+            max={30}
+            step={0.5}
+            required
+            value={handoff.wait_ms_max / 60_000}
+            onChange={({ target: { valueAsNumber: minutes } }) => {
+              if (Number.isFinite(minutes)) change({ wait_ms_max: Math.round(minutes * 60_000) });
+            }}
+          />
+          <Select
+            label={t("agent_fields.call_back_key")}
+            hint={t("agent_hints.call_back_key")}
+            value={handoff.call_back_key}
+            onChange={({ target }) => change({ call_back_key: target.value })}
+            options={keys}
+          />
+        </>
+      )}
+    </div>
   );
 }

@@ -12,6 +12,7 @@ import { Empty, Page, Skeleton } from "../../ui/kit/page";
 import { useAgentNames } from "../calls/use-agent-names";
 import { CallPanel } from "./call-panel";
 import { type LiveSearch, liveSearch } from "./search";
+import { Waiting } from "./waiting";
 import { Wall } from "./wall";
 
 const ADDRESS_MS = 400;
@@ -95,6 +96,7 @@ export default function LivePage() {
               {t("live.empty_text")}
             </Empty>
           )}
+          <Waiting open={open} />
           {ready && count > 0 && shown.length === 0 && <p className="text-sm text-soft">{t("live.none_match")}</p>}
           {shown.length > 0 && <Wall ids={shown} chosen={search.call} open={open} scroller={scroller} />}
         </Page>

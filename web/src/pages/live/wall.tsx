@@ -189,6 +189,13 @@ function Whose({ call, holderWords }: { call: LiveCall } & Pick<CardFacts, "hold
       </span>
     );
   }
+  if (call.waiting != null) {
+    return (
+      <span className="max-w-40 truncate rounded-full bg-warn/12 px-2 py-0.5 text-xs font-medium text-warn">
+        {t("supervise.waits")}
+      </span>
+    );
+  }
   const last = call.turns.at(-1);
   if (last === undefined || call.state !== "active") return null;
   return (
