@@ -152,7 +152,7 @@ impl BargeIn {
             }
             speech.is_lull &= speech.evidence.is_some_and(|old| old.speech_ms >= overlap.speech_ms);
             speech.evidence = Some(overlap);
-            if speech.is_certain() {
+            if speech.is_certain() && !speech.has_yielded {
                 speech.look_at = speech.look_at.min(now);
             }
         }
@@ -440,6 +440,11 @@ mod tests {
         assert_eq!(due_ms(eager, 100, -1.0, 0.1, 0.65), 350, "perhaps no voice");
         assert_eq!(due_ms(wary, 100, -1.0, 0.1, 0.8), 350, "it has fallen silent for nothing before");
         assert_eq!(due_ms(wary, 320, 1.0, 0.1, 0.95), 40, "somebody speaks up");
+        let mut barge_in = speaking(Some(overlap(120, -1.0, 0.1, 0.9)));
+        assert_eq!(barge_in.look(CallTime(140), ("", false), 400, 8_000, false), Look::Yield);
+        barge_in.look_again_at(CallTime(2_000));
+        barge_in.seen(CallTime(160), overlap(140, -1.0, 0.1, 0.9));
+        assert_eq!(barge_in.deadline(), Some((CallTime(2_000), "barge-in")), "it has fallen silent, and waits for words");
     }
 
     #[test]
