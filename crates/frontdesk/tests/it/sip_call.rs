@@ -282,6 +282,39 @@ fn numbers<'a>(of: impl Iterator<Item = &'a (u16, u16, Vec<u8>)>) -> Vec<u16> {
     audio.map(|(_, _, bytes)| u16::from_be_bytes([bytes[2], bytes[3]])).collect()
 }
 
+/// The trace of a call, as soon as it is there.
+async fn traced(office: &Office, id: &str) -> reqwest::Response {
+    let url = office.server.url(&format!("/api/v1/calls/{id}/packets"));
+    poll(SHORTLY, "the trace is there", async || {
+        let answer = office.server.http().get(&url).send().await.expect("an answer");
+        answer.status().is_success().then_some(answer)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_we_place_is_traced_from_its_first_message() {
+    let phone = Phone::start(Options { user: CALLER.into(), ..Options::default() }).await;
+    let host = phone.host();
+    let office = Office::with_settings(&[], phone, &host, "trace = true\n").await;
+    let (status, placed) = office.server.post("/api/v1/calls", &dial()).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{placed}");
+    office.phone.next("incoming", 0, SHORTLY).await;
+    office.phone.tell("answer 200").await;
+    office.hears_out(0, "the greeting").await;
+    office.phone.tell("hang_up").await;
+    let detail = office.ended().await;
+    let all = datagrams(&traced(&office, detail.id()).await.bytes().await.expect("a body"));
+    let their: u16 = host.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let (from, to, first) = &all[0];
+    assert!(first.starts_with(b"INVITE "), "{}", String::from_utf8_lossy(first));
+    assert_eq!((*from, *to), (office.sip, their));
+    assert!(all.iter().any(|(from, _, bytes)| *from == their && bytes.starts_with(b"SIP/2.0 200")));
+    assert!(all.iter().any(|(from, _, bytes)| *from == office.sip && bytes.starts_with(b"ACK ")));
+    let ours = office.rtp..office.rtp + 20;
+    assert!(numbers(all.iter().filter(|(from, _, _)| ours.contains(from))).len() > 50);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_went_over_the_wire_is_downloaded_after_the_call_without_its_secrets() {
     let phone = Phone::start(Options { user: CALLER.into(), ..Options::default() }).await;
@@ -298,12 +331,7 @@ async fn what_went_over_the_wire_is_downloaded_after_the_call_without_its_secret
     office.asks(SATURDAY).await;
     office.phone.tell("hang_up").await;
     let detail = office.ended().await;
-    let url = office.server.url(&packets);
-    let answer = poll(SHORTLY, "the trace is there", async || {
-        let answer = office.server.http().get(&url).send().await.expect("an answer");
-        answer.status().is_success().then_some(answer)
-    })
-    .await;
+    let answer = traced(&office, detail.id()).await;
     assert_eq!(office.server.detail(detail.id()).await.0["packets"], true);
     assert_eq!(answer.headers()["content-type"], "application/vnd.tcpdump.pcap");
     let named = format!("attachment; filename=\"{}.pcap\"", detail.id());
