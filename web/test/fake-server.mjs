@@ -467,7 +467,13 @@ function answerApi(url, response, calls) {
   const log = calls.find(({ call }) => call.id === id);
   if (log === undefined) return problem(response, 404, "No such call.");
   if (part === undefined) {
-    return json({ call: log.call, live: log.call.ended_at_ms === null, costs: [], journal: log.journal });
+    return json({
+      call: log.call,
+      live: log.call.ended_at_ms === null,
+      packets: false,
+      costs: [],
+      journal: log.journal,
+    });
   }
   if (part === "/note") return json({ text: "", version: 0 });
   if (part === "/shares") return json({ items: [], next_cursor: null });

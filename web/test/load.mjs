@@ -115,7 +115,9 @@ async function openPage(browser, calls) {
   await page.route(/\/api\/v1\/calls\/[0-9a-f-]{36}$/, (route) => {
     const id = route.request().url().split("/").at(-1);
     const call = calls.find((one) => one.id === id);
-    return route.fulfill(json({ call: { ...call, recorded: false }, live: true, costs: [], journal: [] }));
+    return route.fulfill(
+      json({ call: { ...call, recorded: false }, live: true, packets: false, costs: [], journal: [] }),
+    );
   });
   // A line on which both sides speak.
   await page.routeWebSocket(/\/supervise$/, (socket) => {

@@ -836,6 +836,16 @@ pub const VISIT_MESSAGES_MAX: usize = 400;
 pub const SIP_LINE_MESSAGES_MAX: usize = AUDIO_IN_FRAMES_MAX * 2;
 /// Wishes of its owner that wait for a call over a trunk, and what its leg tells it.
 pub const SIP_ORDERS_MAX: usize = 16;
+/// Packets of all calls on their way to their traces: a second of about forty calls.
+pub const SIP_TRACE_PACKETS_AHEAD_MAX: usize = 4_096;
+/// Bytes of a call's trace: about fifty minutes of G.711, both ways.
+pub const SIP_TRACE_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+/// Bytes of messages that find room behind that.
+pub const SIP_TRACE_SIGNALLING_BYTES: u64 = 256 * 1_024;
+/// How long a trace is kept after its call.
+pub const SIP_TRACE_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Traces that one sweep removes.
+pub const SIP_TRACES_PER_SWEEP_MAX: usize = 10_000;
 /// Audio that a leg takes ahead of the moment when it is played; more waits with the call host.
 pub const SIP_PLAYOUT_AHEAD_MS_MAX: u64 = 1_200;
 /// A leg whose other side should send and does not for this long is taken for dead.

@@ -15,6 +15,7 @@ pub mod rtc;
 pub mod shelf;
 pub mod telemetry;
 pub mod test_calls;
+pub mod traces;
 pub mod trunks;
 pub mod vault;
 pub mod wiring;

@@ -8,6 +8,7 @@ use carriers::registry;
 use carriers::sip::sdp::{Codec, Preference, Protection};
 use runtime::Node;
 use runtime::lines::Lines;
+use runtime::recordings::Recordings;
 use runtime::socket::WireSocket;
 use serde::Deserialize;
 use sip::config::{Certificate, Config, Listen, Transport, Trunk};
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Registry name.
-const CARRIER: &str = "sip";
+pub(crate) const CARRIER: &str = "sip";
 
 /// `[sip]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,6 +38,8 @@ pub struct SipConfig {
     pub key: Secret<String>,
     /// Who vouches for trunks, PEM.
     pub authorities: String,
+    /// Whether what goes over the wire for a call is kept for a day.
+    pub trace: bool,
     /// Trunks, the preferred one first.
     pub trunks: Vec<TrunkConfig>,
 }
@@ -138,6 +141,7 @@ impl SipConfig {
             calls_max: self.calls_max,
             certificate,
             authorities,
+            tap: None,
             trunks: self.trunks.iter().map(|trunk| trunk.trunk(env)).collect::<Result<_, _>>()?,
         };
         config.check()?;
@@ -292,7 +296,15 @@ impl Trunks {
     ///
     /// # Errors
     /// When an address cannot be listened on.
-    pub async fn start(config: Config, table: &SipConfig, node: &Node) -> anyhow::Result<Arc<Self>> {
+    pub async fn start(
+        mut config: Config,
+        table: &SipConfig,
+        node: &Node,
+        recordings: &Recordings,
+    ) -> anyhow::Result<Arc<Self>> {
+        if table.trace {
+            config.tap = Some(crate::traces::start(node, recordings.traces())?);
+        }
         let numbers = table.trunks.iter().filter_map(|trunk| Some((trunk.name.clone(), trunk.number.clone()?)));
         let desk = Arc::new(Desk { node: node.clone(), numbers: numbers.collect(), placed: Mutex::default() });
         let names = config.trunks.iter().map(|trunk| trunk.name.clone()).collect();
@@ -364,7 +376,7 @@ mod tests {
 
     fn parsed(text: &str) -> Result<Option<Config>, String> {
         let head = "listen = [\"udp:127.0.0.1:5060\"]\npublic_ip = \"\"\nrtp_ports = \"20000-20999\"\ncalls_max = 100\n\
-                    certificate = \"\"\nkey = \"\"\nauthorities = \"\"\ntrunks = []\n";
+                    certificate = \"\"\nkey = \"\"\nauthorities = \"\"\ntrace = false\ntrunks = []\n";
         let text = if text.contains("[[trunks]]") { head.replace("trunks = []\n", "") + text } else { head.to_owned() };
         let table: SipConfig = toml::from_str(&text).map_err(|error| error.message().to_owned())?;
         table.endpoint(&|name| (name == "TRUNK").then(|| "secret".to_owned()))

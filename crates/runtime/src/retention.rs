@@ -175,6 +175,10 @@ pub(crate) async fn remove_files(
             Err(error) => return Err(DeleteError::File { name, error }),
         }
     }
+    let trace = Recordings::trace_of(call.business, call.id);
+    if let Err(error) = recordings.traces().remove(&trace).await {
+        return Err(DeleteError::File { name: trace, error });
+    }
     Ok(removed)
 }
 
@@ -281,10 +285,14 @@ mod tests {
     async fn a_call_is_deleted_whole_and_deleting_it_again_is_no_mistake() {
         let office = Office::open().await;
         let call = office.call(DAY_MS).await;
+        let trace = office.recordings().traces().dir().join(Recordings::trace_of(call.business, call.id));
+        std::fs::create_dir_all(trace.parent().expect("a folder")).expect("made");
+        std::fs::write(&trace, b"packets").expect("a trace");
         let gone = |deleted: Result<Deleted, DeleteError>| deleted.map(|deleted| (deleted.calls, deleted.files)).ok();
         let (store, dir, scope) = (&office.store, &office.recordings(), &office.tenant.scope);
         assert_eq!(gone(delete(store, dir, scope, call.id).await), Some((1, 2)));
         assert_eq!((office.words(&call).await, office.files(&call)), (None, 0));
+        assert!(!trace.exists(), "what went over the wire goes with the call");
         assert_eq!(gone(delete(store, dir, scope, call.id).await), Some((0, 0)));
     }
 }

@@ -72,6 +72,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         calls_max: 10_000,
         certificate: None,
         authorities: None,
+        tap: None,
         trunks: vec![trunk],
     };
     let echo = Arc::new(Echo::default());

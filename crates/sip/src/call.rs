@@ -154,7 +154,8 @@ impl Ringing {
         if self.dialog.accept(Some(headers.clone()), Some(body.clone())).is_err() {
             return (CallState::Canceled, None);
         }
-        let leg = Leg::start(sockets, canonical_name());
+        let tap = self.shared.leg_tap(&self.asked.invite.call_ref, self.ip);
+        let leg = Leg::start(sockets, canonical_name(), tap);
         let is_late = agreed.is_none();
         if let Some(agreed) = agreed {
             let _ = leg.orders.send(Order::Agree(Box::new(agreed))).await; // Its task has just begun.

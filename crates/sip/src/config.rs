@@ -77,6 +77,8 @@ pub struct Config {
     pub certificate: Option<Certificate>,
     /// Who vouches for the other side, PEM; the well-known authorities when absent.
     pub authorities: Option<Vec<u8>>,
+    /// Copies what goes over the wire, where somebody wants to see it.
+    pub tap: Option<crate::trace::Tap>,
     /// Who may call and be called.
     pub trunks: Vec<Trunk>,
 }

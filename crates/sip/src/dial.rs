@@ -317,7 +317,7 @@ async fn picked_up(
             return (CallState::Failed, None);
         }
     };
-    let leg = Leg::start(sockets, call::canonical_name());
+    let leg = Leg::start(sockets, call::canonical_name(), shared.leg_tap(&call_ref, local.address.ip()));
     let _ = leg.orders.send(Order::Agree(Box::new(agreed))).await; // Its task has just begun.
     let session = header(response, "Session-Expires").and_then(|value| Expires::parse(&value)).map(Session::asked);
     let takes_updates = message::lists(response, "Allow", "UPDATE");

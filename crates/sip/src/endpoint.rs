@@ -4,9 +4,10 @@ use crate::config::{Config, Transport};
 use crate::dial::{self, DialError, DialPlan};
 use crate::front::Front;
 use crate::guard::Guard;
-use crate::moved::Moved;
+use crate::moved::{Inspector, Moved};
 use crate::ports::Ports;
 use crate::probe::{self, Health};
+use crate::trace::LegTap;
 use crate::{inbound, registrar};
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::sip as wire;
@@ -100,6 +101,9 @@ impl Drop for Place {
         let mut calls = self.shared.calls();
         calls.remove(&self.call_ref);
         metrics::gauge!("frontdesk_sip_calls").set(calls.len() as f64);
+        if let Some(tap) = &self.shared.config.tap {
+            tap.close(&self.call_ref);
+        }
     }
 }
 
@@ -119,11 +123,18 @@ impl Shared {
         }
         calls.insert(call_ref.to_owned(), commands);
         metrics::gauge!("frontdesk_sip_calls").set(calls.len() as f64);
+        if let Some(tap) = &self.config.tap {
+            tap.open(call_ref);
+        }
         Ok(Place { shared: Arc::clone(self), call_ref: call_ref.to_owned() })
     }
 
     fn command(&self, call_ref: &str) -> Result<mpsc::Sender<Command>, CommandError> {
         self.calls().get(call_ref).cloned().ok_or(CommandError::NoCall)
+    }
+
+    pub(crate) fn leg_tap(&self, call_ref: &str, ip: IpAddr) -> Option<LegTap> {
+        self.config.tap.as_ref().map(|tap| tap.leg(call_ref, ip))
     }
 
     /// The address by which a peer reaches us.
@@ -183,10 +194,13 @@ impl Endpoint {
         let stop = CancellationToken::new();
         let layer = TransportLayer::new(stop.clone());
         let listens = listen(&config, &layer, &stop).await?;
+        if let Some(tap) = &config.tap {
+            tap.listens_at(&listens, config.public_ip);
+        }
         let moved = Moved::default();
         let library = EndpointBuilder::new()
             .with_user_agent(AGENT)
-            .with_inspector(Box::new(moved.clone()))
+            .with_inspector(Box::new(Inspector { moved: moved.clone(), tap: config.tap.clone() }))
             .with_cancel_token(stop.clone())
             .with_transport_layer(layer)
             .build();

@@ -5,6 +5,7 @@
 
 use crate::front::Quality;
 use crate::srtp::Protected;
+use crate::trace::LegTap;
 use crate::voice::Voice;
 use base::limits;
 use base::wire::Wire;
@@ -68,10 +69,10 @@ pub(crate) struct Leg {
 }
 
 impl Leg {
-    pub(crate) fn start(sockets: (UdpSocket, UdpSocket), name: String) -> Self {
+    pub(crate) fn start(sockets: (UdpSocket, UdpSocket), name: String, tap: Option<LegTap>) -> Self {
         let (orders, ordered) = mpsc::channel(limits::SIP_ORDERS_MAX);
         let (notices, noticed) = mpsc::channel(limits::SIP_ORDERS_MAX);
-        let task = tokio::spawn(Work::new(sockets, name, ordered, notices).run());
+        let task = tokio::spawn(Work::new(sockets, (name, tap), ordered, notices).run());
         Self { orders, noticed, task }
     }
 
@@ -92,6 +93,7 @@ impl Leg {
 }
 
 struct Work {
+    tap: Option<LegTap>,
     audio: UdpSocket,
     reports: UdpSocket,
     name: String,
@@ -175,7 +177,7 @@ impl Playing {
 impl Work {
     fn new(
         (audio, reports): (UdpSocket, UdpSocket),
-        name: String,
+        (name, tap): (String, Option<LegTap>),
         orders: mpsc::Receiver<Order>,
         notices: mpsc::Sender<Noticed>,
     ) -> Self {
@@ -184,6 +186,7 @@ impl Work {
         let _ = aws_lc_rs::rand::fill(&mut random);
         let [s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = random;
         Self {
+            tap,
             audio,
             reports,
             name,
@@ -244,7 +247,8 @@ impl Work {
                     }
                 }
                 received = self.reports.recv_from(&mut report) => {
-                    if let Ok((bytes, _)) = received {
+                    if let Ok((bytes, from)) = received {
+                        self.note_received(false, from, &report[..bytes]);
                         self.report(&report[..bytes]);
                     }
                 }
@@ -432,6 +436,9 @@ impl Work {
         };
         // A full socket buffer drops the packet, as a network would.
         if self.audio.try_send_to(bytes, target).is_ok() {
+            if let Some(tap) = &self.tap {
+                tap.sent(port_of(&self.audio), target, bytes);
+            }
             self.counted.sent += 1;
             self.counted.bytes += payload_bytes as u64;
         }
@@ -439,7 +446,14 @@ impl Work {
         self.header.marker = false;
     }
 
+    fn note_received(&self, is_audio: bool, from: SocketAddr, bytes: &[u8]) {
+        if let Some(tap) = &self.tap {
+            tap.received(from, port_of(if is_audio { &self.audio } else { &self.reports }), bytes);
+        }
+    }
+
     fn datagram(&mut self, datagram: &[u8], from: SocketAddr) {
+        self.note_received(true, from, datagram);
         if rtp::is_rtcp(datagram) {
             return self.report(datagram);
         }
@@ -534,7 +548,12 @@ impl Work {
         let target =
             if is_moved { SocketAddr::new(latch.target().ip(), agreed.reports.port()) } else { agreed.reports };
         let socket = if agreed.reports == agreed.address { &self.audio } else { &self.reports };
-        let _ = socket.try_send_to(bytes, target); // The next report says the same and more.
+        // Lost, the next report says the same and more.
+        if socket.try_send_to(bytes, target).is_ok()
+            && let Some(tap) = &self.tap
+        {
+            tap.sent(port_of(socket), target, bytes);
+        }
     }
 
     fn quality(&self) -> Quality {
@@ -566,6 +585,10 @@ impl Work {
     fn now_ms(&self) -> u64 {
         self.began.elapsed().as_millis() as u64
     }
+}
+
+fn port_of(socket: &UdpSocket) -> Option<u16> {
+    socket.local_addr().ok().map(|address| address.port())
 }
 
 async fn hear(line: Option<&mut LineEnd>) -> Option<Wire> {

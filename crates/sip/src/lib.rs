@@ -26,6 +26,7 @@ mod probe;
 mod registrar;
 mod session;
 mod srtp;
+pub mod trace;
 #[doc(hidden)]
 pub mod trial;
 mod voice;

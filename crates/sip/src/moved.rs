@@ -1,5 +1,6 @@
 //! Where callers are sent instead: the library's refusals carry our own contact, and a redirection must carry the other one.
 
+use crate::trace::Tap;
 use rsipstack::sip::prelude::HasHeaders;
 use rsipstack::sip::{Header, SipMessage};
 use rsipstack::transaction::endpoint::MessageInspector;
@@ -10,6 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Calls that are being answered with another address, by `Call-ID`. Each goes when its request is done with.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Moved(Arc<Mutex<HashMap<String, String>>>);
+
+/// Looks at every message: changes redirections, and shows it to whoever traces calls.
+pub(crate) struct Inspector {
+    pub(crate) moved: Moved,
+    pub(crate) tap: Option<Tap>,
+}
 
 impl Moved {
     fn held(&self) -> MutexGuard<'_, HashMap<String, String>> {
@@ -24,10 +31,8 @@ impl Moved {
     pub(crate) fn forget(&self, call_ref: &str) {
         self.held().remove(call_ref);
     }
-}
 
-impl MessageInspector for Moved {
-    fn before_send(&self, message: SipMessage, _: Option<&SipAddr>) -> SipMessage {
+    fn redirected(&self, message: SipMessage) -> SipMessage {
         match message {
             SipMessage::Response(mut response) if response.status_code.code() == 302 => {
                 let contact = crate::message::header(&response, "Call-ID").and_then(|id| self.held().get(&id).cloned());
@@ -40,8 +45,21 @@ impl MessageInspector for Moved {
             other => other,
         }
     }
+}
 
-    fn after_received(&self, message: SipMessage, _: Option<&SipAddr>) -> SipMessage {
+impl MessageInspector for Inspector {
+    fn before_send(&self, message: SipMessage, to: Option<&SipAddr>) -> SipMessage {
+        let message = self.moved.redirected(message);
+        if let Some(tap) = &self.tap {
+            tap.sends(&message, to);
+        }
+        message
+    }
+
+    fn after_received(&self, message: SipMessage, from: Option<&SipAddr>) -> SipMessage {
+        if let Some(tap) = &self.tap {
+            tap.received(&message, from);
+        }
         message
     }
 }

@@ -122,7 +122,8 @@ pub(crate) async fn get(
     // Most calls that are read are long over: nobody has to be asked about them.
     let live = call.ended_at_ms.is_none() && app.node.is_live(&caller.scope, id).await;
     let costs = costs.into_iter().map(Into::into).collect();
-    Ok(Json(CallDetail { call: call.into(), live, costs, reading, understood, journal }))
+    let packets = super::recordings::trace(&app, &call).await.is_ok();
+    Ok(Json(CallDetail { call: call.into(), live, packets, costs, reading, understood, journal }))
 }
 
 /// Places a call.

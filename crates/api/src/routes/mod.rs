@@ -236,6 +236,7 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(transcripts::get))
         .routes(routes!(transcripts::log))
         .routes(routes!(recordings::get))
+        .routes(routes!(recordings::packets))
         .routes(routes!(providers::list))
         .routes(routes!(providers::switches, providers::put_switches))
         .routes(routes!(providers::test))

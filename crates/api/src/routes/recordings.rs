@@ -10,8 +10,10 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base::CallId;
+use base::{CallId, limits};
 use model::business::TenantScope;
+use model::call::Call;
+use runtime::recordings::{Playback, Recordings};
 use serde::Deserialize;
 use store::objects::ObjectError;
 
@@ -48,6 +50,51 @@ pub(crate) async fn get(
 ) -> Result<Response, Problem> {
     let Query(wanted) = wanted.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     play(&app, &caller.scope, id, wanted.part, &headers).await
+}
+
+/// Reads what went over the wire for a call over a SIP trunk: its messages and audio, as a capture file.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/packets", tag = "calls", operation_id = "get_packets", security(("bearer" = ["recordings:read"])),
+    params(("id" = uuid::Uuid, Path, description = "The call")), responses(
+    (status = 200, description = "A capture file of libpcap, which Wireshark, tshark and sngrep open", content_type = "application/vnd.tcpdump.pcap"),
+    (status = 404, description = "No such call, or there is no trace of it: `sip.trace` was off, it has been over for more than a \
+        day, is not over yet, or did not come over a SIP trunk", body = Problem),
+    (status = 503, description = "The database or the storage of recordings does not answer", body = Problem)
+))]
+pub(crate) async fn packets(
+    State(app): State<App>,
+    caller: Allowed<may::RecordingsRead>,
+    CallPath(id): CallPath,
+) -> Result<Response, Problem> {
+    let call = app.node.store().call(&caller.scope, id).await.map_err(store_problem)?;
+    let trace = trace(&app, &call).await?;
+    let length = trace.length();
+    let head = [
+        (header::CONTENT_TYPE, "application/vnd.tcpdump.pcap".to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.pcap\"")),
+    ];
+    Ok((head, Body::from_stream(trace.read(0..length).await.map_err(object_problem)?)).into_response())
+}
+
+/// The trace of a call, or why there is none.
+pub(super) async fn trace(app: &App, call: &Call) -> Result<Playback, Problem> {
+    let none = |why: &str| Problem::not_found().detail(why);
+    if call.carrier != "sip" {
+        return Err(none("packets are kept of calls over SIP trunks alone"));
+    }
+    let Some(ended_at_ms) = call.ended_at_ms else {
+        return Err(none("the call is not over yet; its packets can be read a few seconds after its end"));
+    };
+    if runtime::wall_ms() - ended_at_ms > limits::SIP_TRACE_KEPT_MS as i64 {
+        return Err(none("packets are kept for a day, and the call has been over for longer"));
+    }
+    let name = Recordings::trace_of(call.business, call.id);
+    match app.recordings.traces().open(&name).await {
+        Err(ObjectError::Missing) => {
+            Err(none("no packets were kept of this call: `trace` of `[sip]` was not switched on"))
+        }
+        other => other.map_err(object_problem),
+    }
 }
 
 /// Answers a part of the recording of a call, or of that part what `Range` asks for.

@@ -145,6 +145,8 @@ pub(crate) struct CallDetail {
     pub(crate) call: CallView,
     /// Whether it is going on in this process.
     pub(crate) live: bool,
+    /// Whether `GET …/packets` has what went over the wire for it.
+    pub(crate) packets: bool,
     /// What each provider charged for it, stage by stage; there when the call is over.
     pub(crate) costs: Vec<super::providers::StageCostView>,
     /// What was found out about it when it was over, of what its customer said: `language`, `sentiment`, `entities` and `by`

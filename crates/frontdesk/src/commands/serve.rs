@@ -86,7 +86,7 @@ pub(crate) async fn run(
     let server =
         tokio::spawn(api::server::serve(listener, api::router(app), stop.clone(), Duration::from_secs(GRACE_SECS)));
     wired.node.keep_lines_warm();
-    let trunks = trunks(config, &wired.node).await?;
+    let trunks = trunks(config, &wired.node, &wired.recordings).await?;
     let node = wired.node.clone();
     let follower = tokio::spawn(async move { node.follow_settings().await });
     let node = wired.node.clone();
@@ -163,9 +163,13 @@ fn access(config: &Config) -> anyhow::Result<Access> {
 }
 
 /// The endpoint of the configured trunks.
-async fn trunks(config: &Config, node: &runtime::Node) -> anyhow::Result<Option<Arc<Trunks>>> {
+async fn trunks(
+    config: &Config,
+    node: &runtime::Node,
+    recordings: &runtime::recordings::Recordings,
+) -> anyhow::Result<Option<Arc<Trunks>>> {
     Ok(match config.sip.endpoint(&environment).map_err(|why| anyhow::anyhow!(why))? {
-        Some(endpoint) => Some(Trunks::start(endpoint, &config.sip, node).await?),
+        Some(endpoint) => Some(Trunks::start(endpoint, &config.sip, node, recordings).await?),
         None => None,
     })
 }

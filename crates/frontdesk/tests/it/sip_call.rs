@@ -49,11 +49,16 @@ impl Office {
 
     /// With a telephone that may stand elsewhere than the trunk's other end.
     async fn with(script: &[&'static str], phone: Phone, host: &str) -> Self {
+        Self::with_settings(script, phone, host, "").await
+    }
+
+    /// With more lines of `[sip]`.
+    async fn with_settings(script: &[&'static str], phone: Phone, host: &str, settings: &str) -> Self {
         let world = World::new(Setting::new(script, rules())).await;
         let sip = ports::free(22);
         let rtp = sip + 2;
         let table = format!(
-            "[sip]\nlisten = [\"udp:127.0.0.1:{sip}\", \"tcp:127.0.0.1:{sip}\"]\nrtp_ports = \"{rtp}-{}\"\n\
+            "[sip]\nlisten = [\"udp:127.0.0.1:{sip}\", \"tcp:127.0.0.1:{sip}\"]\nrtp_ports = \"{rtp}-{}\"\n{settings}\
              [[sip.trunks]]\nname = \"company\"\nhost = \"{host}\"\n\
              [[numbers]]\nnumber = \"{NUMBER}\"\ncarrier = \"sip\"\nagent = \"robin\"\n",
             rtp + 19,
@@ -256,6 +261,103 @@ async fn a_caller_who_puts_us_on_hold_is_waited_for_and_answered_afterwards() {
     assert_eq!(detail.heard(), [GREETING, OPENING]);
     detail.assert_sound();
     office.world.assert_replays(detail.id()).await;
+}
+
+/// Ports and payload of every datagram of a capture file.
+fn datagrams(file: &[u8]) -> Vec<(u16, u16, Vec<u8>)> {
+    let mut reader = pcap_file::pcap::PcapReader::new(file).expect("a capture file");
+    let mut datagrams = Vec::new();
+    while let Some(packet) = reader.next_packet() {
+        let packet = packet.expect("whole");
+        let sliced = etherparse::SlicedPacket::from_ip(&packet.data).expect("a packet");
+        let Some(etherparse::TransportSlice::Udp(udp)) = sliced.transport else { panic!("{sliced:?}") };
+        datagrams.push((udp.source_port(), udp.destination_port(), udp.payload().to_vec()));
+    }
+    datagrams
+}
+
+/// The numbers of packets of audio, as they came.
+fn numbers<'a>(of: impl Iterator<Item = &'a (u16, u16, Vec<u8>)>) -> Vec<u16> {
+    let audio = of.filter(|(_, _, bytes)| bytes.len() > 12 && bytes[0] >> 6 == 2 && !(192..=223).contains(&bytes[1]));
+    audio.map(|(_, _, bytes)| u16::from_be_bytes([bytes[2], bytes[3]])).collect()
+}
+
+/// The trace of a call, as soon as it is there.
+async fn traced(office: &Office, id: &str) -> reqwest::Response {
+    let url = office.server.url(&format!("/api/v1/calls/{id}/packets"));
+    poll(SHORTLY, "the trace is there", async || {
+        let answer = office.server.http().get(&url).send().await.expect("an answer");
+        answer.status().is_success().then_some(answer)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_we_place_is_traced_from_its_first_message() {
+    let phone = Phone::start(Options { user: CALLER.into(), ..Options::default() }).await;
+    let host = phone.host();
+    let office = Office::with_settings(&[], phone, &host, "trace = true\n").await;
+    let (status, placed) = office.server.post("/api/v1/calls", &dial()).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{placed}");
+    office.phone.next("incoming", 0, SHORTLY).await;
+    office.phone.tell("answer 200").await;
+    office.hears_out(0, "the greeting").await;
+    office.phone.tell("hang_up").await;
+    let detail = office.ended().await;
+    let all = datagrams(&traced(&office, detail.id()).await.bytes().await.expect("a body"));
+    let their: u16 = host.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let (from, to, first) = &all[0];
+    assert!(first.starts_with(b"INVITE "), "{}", String::from_utf8_lossy(first));
+    assert_eq!((*from, *to), (office.sip, their));
+    assert!(all.iter().any(|(from, _, bytes)| *from == their && bytes.starts_with(b"SIP/2.0 200")));
+    assert!(all.iter().any(|(from, _, bytes)| *from == office.sip && bytes.starts_with(b"ACK ")));
+    let ours = office.rtp..office.rtp + 20;
+    assert!(numbers(all.iter().filter(|(from, _, _)| ours.contains(from))).len() > 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_over_the_wire_is_downloaded_after_the_call_without_its_secrets() {
+    let phone = Phone::start(Options { user: CALLER.into(), ..Options::default() }).await;
+    let host = phone.host();
+    let office = Office::with_settings(&[SATURDAY], phone, &host, "trace = true\n").await;
+    let proof =
+        "\tAuthorization: Digest username=\"ada\", realm=\"x\", nonce=\"n0nce\", uri=\"sip:x\", response=\"5ec4e7\"";
+    office.phone.tell(&format!("call sip:{NUMBER}@127.0.0.1:{}{proof}", office.sip)).await;
+    office.hears_out(0, "the greeting").await;
+    let packets = format!("/api/v1/calls/{}/packets", live_call(&office).await);
+    let (status, problem) = office.server.get(&packets).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(problem["detail"].as_str().is_some_and(|why| why.contains("not over yet")), "{problem}");
+    office.asks(SATURDAY).await;
+    office.phone.tell("hang_up").await;
+    let detail = office.ended().await;
+    let answer = traced(&office, detail.id()).await;
+    assert_eq!(office.server.detail(detail.id()).await.0["packets"], true);
+    assert_eq!(answer.headers()["content-type"], "application/vnd.tcpdump.pcap");
+    let named = format!("attachment; filename=\"{}.pcap\"", detail.id());
+    assert_eq!(answer.headers()["content-disposition"], named.as_str());
+    let all = datagrams(&answer.bytes().await.expect("a body"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let messages: Vec<_> = all.iter().filter(|(from, to, _)| [*from, *to].contains(&office.sip)).collect();
+    let heads: Vec<_> =
+        messages.iter().map(|(_, _, bytes)| text(bytes).lines().next().unwrap_or("").to_owned()).collect();
+    let first = messages.first().map(|(_, _, bytes)| text(bytes)).unwrap_or_default();
+    assert!(first.starts_with("INVITE ") && first.contains("username=\"ada\""), "{heads:?}");
+    assert!(heads.iter().any(|head| head.starts_with("ACK ")), "{heads:?}");
+    assert!(heads.iter().any(|head| head.starts_with("BYE ")), "{heads:?}");
+    assert_eq!(heads.last().map(String::as_str), Some("SIP/2.0 200 OK"), "{heads:?}");
+    let whole: String = messages.iter().map(|(_, _, bytes)| text(bytes)).collect();
+    assert!(!whole.contains("n0nce") && !whole.contains("5ec4e7"), "{whole}");
+    let ours = office.rtp..office.rtp + 20;
+    let both = [
+        numbers(all.iter().filter(|(from, _, _)| ours.contains(from))),
+        numbers(all.iter().filter(|(_, to, _)| ours.contains(to))),
+    ];
+    for way in both {
+        assert!(way.len() > 100, "{} packets", way.len());
+        assert!(way.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)), "{way:?}");
+    }
+    assert_eq!(office.server.metric("frontdesk_sip_trace_packets_dropped_total", &[]).await, 0.0);
 }
 
 /// What the API is asked to place a call to the customer.

@@ -91,6 +91,7 @@ async fn trunk(front: Arc<Parrot>) -> (Endpoint, SocketAddr) {
         calls_max: 2,
         certificate: None,
         authorities: None,
+        tap: None,
         trunks: vec![trunk],
     };
     (Endpoint::start(config, front).await.expect("it listens"), address)

@@ -49,7 +49,20 @@ impl Retention {
         if let Some(kept_ms) = self.kept_ms {
             swept.deleted += retention::sweep(store, &self.recordings, now_ms - kept_ms, now_ms).await?;
         }
+        self.sweep_traces(now_ms).await;
         Ok(swept)
+    }
+}
+
+impl Retention {
+    async fn sweep_traces(&self, now_ms: i64) {
+        let traces = self.recordings.traces();
+        match traces.remove_written_before(now_ms - limits::SIP_TRACE_KEPT_MS as i64).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "traces of calls are past their time and gone"),
+            // The next sweep goes on, and nobody is given a trace past its time meanwhile.
+            Err(error) => tracing::error!(%error, "traces of calls are past their time and stay"),
+        }
     }
 }
 

@@ -196,6 +196,7 @@ pub async fn endpoint(office: &Arc<Office>, change: impl FnOnce(&mut Config)) ->
         calls_max: 8,
         certificate: None,
         authorities: None,
+        tap: None,
         trunks: vec![trunk()],
     };
     change(&mut config);

@@ -39,6 +39,8 @@ pub struct ObjectName {
 
 /// The kind of recordings of calls.
 pub const RECORDINGS: &str = "recordings";
+/// The kind of traces of what went over the wire.
+pub const TRACES: &str = "traces";
 /// The kind of documents that wait to be taken in.
 pub const DOCUMENTS: &str = "documents";
 
@@ -235,6 +237,32 @@ impl Objects {
             Err(ObjectError::Missing) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Objects of this kind, whosesoever, that were written before this time; at most `max` of them.
+    ///
+    /// # Errors
+    /// When the storage does not answer.
+    pub async fn written_before(
+        &self,
+        kind: &'static str,
+        before_ms: i64,
+        max: usize,
+    ) -> Result<Vec<ObjectName>, ObjectError> {
+        let mut listed = self.storage.list(Some(&self.prefix.clone().join(kind)));
+        let mut old = Vec::new();
+        while let Some(meta) = in_time(async { listed.next().await.transpose() }).await? {
+            if old.len() >= max {
+                break;
+            }
+            let mut parts = meta.location.parts().rev();
+            let (Some(name), Some(business)) = (parts.next(), parts.next()) else { continue };
+            let Ok(business) = business.as_ref().parse() else { continue };
+            if meta.last_modified.timestamp_millis() < before_ms {
+                old.push(ObjectName { business, kind, name: name.as_ref().to_owned() });
+            }
+        }
+        Ok(old)
     }
 
     /// Whether the storage can be written to, read and deleted from.

@@ -152,6 +152,7 @@ export const call = {
   downloads: "Download",
   recording: "Recording",
   trace: "Trace",
+  packets: "Packet trace",
   reading: "What was read of it",
   sentiment: "Mood of the customer",
   language: "Language",

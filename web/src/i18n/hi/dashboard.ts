@@ -152,6 +152,7 @@ export const call: Messages["call"] = {
   downloads: "डाउनलोड",
   recording: "रिकॉर्डिंग",
   trace: "ट्रेस",
+  packets: "पैकेट ट्रेस",
   reading: "इसमें क्या पढ़ा गया",
   sentiment: "ग्राहक का मन",
   language: "भाषा",

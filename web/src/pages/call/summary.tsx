@@ -177,6 +177,16 @@ function Downloads({ detail }: { detail: CallDetail }) {
             {t("call.recording")}
           </a>
         )}
+        {detail.packets && can("recordings:read") && (
+          <a
+            href={`/api/v1/calls/${id}/packets`}
+            download={`call-${id}.pcap`}
+            className="inline-flex h-8 items-center gap-1.5 rounded-lg border border-line bg-card px-2.5 text-sm font-medium hover:bg-sunken"
+          >
+            {icon}
+            {t("call.packets")}
+          </a>
+        )}
         <Button size="sm" icon={icon} onClick={() => void transcript()}>
           {t("call.transcript")}
         </Button>
