@@ -245,14 +245,29 @@ impl Dialog {
         }
     }
 
-    /// The customer said this.
-    pub fn customer(&mut self, text: &str) -> CustomerTurn {
+    /// The customer said this. Whether it is about the argument that was asked for.
+    fn take_in(&mut self, text: &str) -> bool {
         let continues = matches!(self.lines.last(), Some(Line::Customer(_)));
         let is_about_slot = self.awaiting.is_some();
         self.hear_customer(text);
-        if !continues || self.awaiting.is_some() {
+        if !continues || is_about_slot {
             self.answering = self.awaiting.take();
         }
+        is_about_slot
+    }
+
+    /// The customer said this in an earlier process, which has acted on it; what it decided about a change is told besides.
+    pub fn customer_before(&mut self, text: &str) {
+        if self.pending.is_some() {
+            self.take_in(text); // A yes or a no, and no answer to the flow.
+        } else {
+            self.customer(text);
+        }
+    }
+
+    /// The customer said this.
+    pub fn customer(&mut self, text: &str) -> CustomerTurn {
+        let is_about_slot = self.take_in(text);
         let Some(pending) = self.pending.take() else {
             // What the brain asked for in between is the brain's.
             let is_answer = !is_about_slot && self.flow.as_mut().is_some_and(|flow| flow.answered(text));

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use base::limits;
 use runtime::Node;
 use runtime::recordings::Recordings;
-use sip::trace::{Capture, Tap, Traced};
+use sip::trace::{Capture, Kind, Tap, Traced};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -21,16 +21,24 @@ use tokio::sync::mpsc::Receiver;
 /// Below the folder of traces: what is still being written.
 const OPEN: &str = "open";
 
+/// Removes what a process left that died during a call: it has no end, and nobody knows whose it is.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn forget_open(traces: &Recordings) -> anyhow::Result<()> {
+    let open = traces.dir().join(OPEN);
+    if open.exists() {
+        std::fs::remove_dir_all(&open).with_context(|| format!("cannot empty {}", open.display()))?;
+    }
+    Ok(())
+}
+
 /// Keeps what comes out of this tap until it is dropped.
 ///
 /// # Errors
 /// When the folder cannot be made.
 pub fn start(node: &Node, traces: Recordings) -> anyhow::Result<Tap> {
     let open = traces.dir().join(OPEN);
-    // What a process left that died during a call has no end, and nobody knows whose it is.
-    if open.exists() {
-        std::fs::remove_dir_all(&open).with_context(|| format!("cannot empty {}", open.display()))?;
-    }
     std::fs::create_dir_all(&open).with_context(|| format!("cannot make {}", open.display()))?;
     let (tap, traced) = Tap::new();
     let desk = Desk { node: node.clone(), traces, runtime: Handle::current(), captures: HashMap::new(), files: 0 };
@@ -67,6 +75,10 @@ impl Desk {
 
     fn packet(&mut self, call: &Arc<str>, packet: &sip::trace::Packet, open: &Path) -> std::io::Result<()> {
         if !self.captures.contains_key(call) {
+            // A call begins with a message; audio without one is of a call that is over, and would leave a file that nobody ends.
+            if packet.kind == Kind::Media {
+                return Ok(());
+            }
             self.files += 1;
             let path = open.join(format!("{}.part", self.files));
             let file = BufWriter::new(File::create(&path)?);

@@ -302,6 +302,7 @@ impl Trunks {
         node: &Node,
         recordings: &Recordings,
     ) -> anyhow::Result<Arc<Self>> {
+        crate::traces::forget_open(&recordings.traces())?;
         if table.trace {
             config.tap = Some(crate::traces::start(node, recordings.traces())?);
         }

@@ -314,18 +314,24 @@ fn wide(ip: IpAddr) -> [u8; 16] {
 /// The message with what proves or opens something blanked, as long as before: lengths that it states stay true.
 pub fn without_secrets(message: &[u8]) -> Vec<u8> {
     let mut clean = Vec::with_capacity(message.len());
-    let mut is_proof = false;
+    let mut proof = Proof::None;
     for line in message.split_inclusive(|byte| *byte == b'\n') {
         let start = clean.len();
         clean.extend_from_slice(line);
         let kept = &mut clean[start..];
         // A line that begins with a space goes on with the one before (RFC 3261, 7.3.1).
         if !kept.starts_with(b" ") && !kept.starts_with(b"\t") {
-            is_proof = name_of(kept).is_some_and(is_proof_header);
+            proof = Proof::of(kept);
+            if proof == Proof::Bare {
+                let at = behind_scheme(kept);
+                blank(&mut kept[at..], |_| false);
+            }
+        } else if proof == Proof::Bare {
+            blank(&mut kept[1..], |_| false);
         }
         let lower = kept.to_ascii_lowercase();
-        if is_proof {
-            blank_proof(kept, &lower);
+        if proof == Proof::Digest {
+            blank_digest(kept, &lower);
         } else if lower.starts_with(b"a=crypto:") {
             each(&lower, b"inline:", |at| blank(&mut kept[at..], |byte| byte == b'|' || byte == b';'));
         } else if lower.starts_with(b"k=") {
@@ -337,26 +343,42 @@ pub fn without_secrets(message: &[u8]) -> Vec<u8> {
     clean
 }
 
-fn name_of(line: &[u8]) -> Option<&[u8]> {
-    let colon = line.iter().position(|byte| *byte == b':')?;
-    Some(line[..colon].trim_ascii())
+/// How a header proves something.
+#[derive(Clone, Copy, PartialEq)]
+enum Proof {
+    None,
+    /// By values from which a password could be guessed (RFC 7616).
+    Digest,
+    /// By what opens something as it stands.
+    Bare,
 }
 
-fn is_proof_header(name: &[u8]) -> bool {
-    const PROOFS: [&str; 5] =
-        ["authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate", "authentication-info"];
-    PROOFS.iter().any(|proof| name.eq_ignore_ascii_case(proof.as_bytes()))
-}
-
-/// Blanks the values of a digest from which a password could be guessed, and the whole of anything that is no digest.
-fn blank_proof(line: &mut [u8], lower: &[u8]) {
-    let scheme = lower.iter().position(|byte| *byte == b':').map_or(0, |colon| colon + 1);
-    let value = lower[scheme..].trim_ascii_start();
-    let is_bare = [&b"basic"[..], b"bearer"].iter().any(|scheme| value.starts_with(scheme));
-    if is_bare {
-        let at = scheme + (lower.len() - scheme - value.len()) + value.iter().position(|b| *b == b' ').unwrap_or(0);
-        return blank(&mut line[at..], |_| false);
+impl Proof {
+    fn of(line: &[u8]) -> Self {
+        const PROOFS: [&str; 4] = ["authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate"];
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return Self::None };
+        let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii_start());
+        let is_digest = value.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"digest"));
+        let is_proof = PROOFS.iter().any(|proof| name.eq_ignore_ascii_case(proof.as_bytes()));
+        match (is_proof, is_digest) {
+            (true, true) => Self::Digest,
+            (true, false) => Self::Bare,
+            // It names no scheme.
+            _ if name.eq_ignore_ascii_case(b"authentication-info") => Self::Digest,
+            _ => Self::None,
+        }
     }
+}
+
+/// Where the name of the scheme ends in a header that proves something.
+fn behind_scheme(line: &[u8]) -> usize {
+    let value = line.iter().position(|byte| *byte == b':').map_or(0, |colon| colon + 1);
+    let scheme = value + line[value..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    scheme + line[scheme..].iter().take_while(|byte| !byte.is_ascii_whitespace()).count()
+}
+
+/// Blanks the values of a digest from which a password could be guessed.
+fn blank_digest(line: &mut [u8], lower: &[u8]) {
     for key in [&b"response"[..], b"nonce", b"nextnonce", b"rspauth"] {
         // `cnonce` ends in `nonce`.
         each(lower, key, |at| {
@@ -368,7 +390,10 @@ fn blank_proof(line: &mut [u8], lower: &[u8]) {
             let Some(value) = rest[equals + 1..].iter().position(|byte| !byte.is_ascii_whitespace()) else { return };
             let value = equals + 1 + value;
             match rest[value] {
-                b'"' => blank(&mut rest[value + 1..], |byte| byte == b'"'),
+                b'"' => {
+                    let mut before = 0;
+                    blank(&mut rest[value + 1..], |byte| std::mem::replace(&mut before, byte) != b'\\' && byte == b'"');
+                }
                 _ => blank(&mut rest[value..], |byte| byte == b',' || byte == b' '),
             }
         });
@@ -381,7 +406,7 @@ fn each(text: &[u8], word: &[u8], mut act: impl FnMut(usize)) {
     found.for_each(|(at, _)| act(at + word.len()));
 }
 
-fn blank(text: &mut [u8], ends: impl Fn(u8) -> bool) {
+fn blank(text: &mut [u8], mut ends: impl FnMut(u8) -> bool) {
     let ending = |byte: &u8| ends(*byte) || *byte == b'\r' || *byte == b'\n';
     let length = text.iter().position(ending).unwrap_or(text.len());
     text[..length].fill(b'x');

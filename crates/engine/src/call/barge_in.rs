@@ -444,7 +444,11 @@ mod tests {
         assert_eq!(barge_in.look(CallTime(140), ("", false), 400, 8_000, false), Look::Yield);
         barge_in.look_again_at(CallTime(2_000));
         barge_in.seen(CallTime(160), overlap(140, -1.0, 0.1, 0.9));
-        assert_eq!(barge_in.deadline(), Some((CallTime(2_000), "barge-in")), "it has fallen silent, and waits for words");
+        assert_eq!(
+            barge_in.deadline(),
+            Some((CallTime(2_000), "barge-in")),
+            "it has fallen silent, and waits for words"
+        );
     }
 
     #[test]

@@ -6,7 +6,6 @@ use super::outbox::Outbox;
 use super::thought::Thought;
 use super::tools::UnknownTool;
 use super::{CallMachine, CallSetup, Media};
-use crate::dialog::Dialog;
 use crate::dialog::flow::{FlowRun, ToolOutcome};
 use base::limits::STREAM_TOKEN_MS_MAX;
 use base::{CallTime, JournalSeq, Millis};
@@ -100,7 +99,7 @@ impl CallMachine {
                 if self.has_human {
                     self.dialog.hear_customer(text.expose());
                 } else {
-                    replay_caller_turn(&mut self.dialog, text.expose());
+                    self.dialog.customer_before(text.expose());
                 }
             }
             Entry::AgentTurn { heard, .. } => self.dialog.agent_heard(heard.expose()),
@@ -189,14 +188,5 @@ impl CallMachine {
         } else if flow_asks.is_some() {
             self.turn_goes_on(now);
         }
-    }
-}
-
-/// A caller's turn as it was taken in: what it decided follows in the journal by itself.
-fn replay_caller_turn(dialog: &mut Dialog, text: &str) {
-    let pending = dialog.confirmation_closed();
-    dialog.customer(text);
-    if let Some(pending) = pending {
-        dialog.confirmation_asked(pending.id, &pending.name, pending.args, None);
     }
 }

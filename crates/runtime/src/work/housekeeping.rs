@@ -44,12 +44,12 @@ impl Handler for Retention {
 
 impl Retention {
     async fn sweep(&self, now_ms: i64) -> Result<Swept, StoreError> {
+        self.sweep_traces(now_ms).await;
         let store = self.store.as_ref();
         let mut swept = privacy::sweep_all(store, &self.recordings, now_ms).await?;
         if let Some(kept_ms) = self.kept_ms {
             swept.deleted += retention::sweep(store, &self.recordings, now_ms - kept_ms, now_ms).await?;
         }
-        self.sweep_traces(now_ms).await;
         Ok(swept)
     }
 }
