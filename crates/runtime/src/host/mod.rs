@@ -176,7 +176,8 @@ pub(crate) struct Channels {
 
 impl CallHost {
     /// A host that is ready to run, and how to reach it.
-    pub(crate) fn new(shared: Arc<Shared>, setup: CallSetup) -> (Self, Channels) {
+    pub(crate) fn new(shared: Arc<Shared>, mut setup: CallSetup) -> (Self, Channels) {
+        setup.agent = crate::router::as_it_can_be(&shared.services, setup.scope.business, setup.agent);
         let (own, messages) = mpsc::channel(limits::ENGINE_INPUTS_MAX);
         let live = Feed::new(limits::LIVE_EVENTS_MAX);
         let last = setup.past.last().map_or(JournalSeq(0), |record| record.seq);

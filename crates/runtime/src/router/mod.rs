@@ -29,6 +29,7 @@ pub use board::{Board, LaneKey, LaneView};
 pub use health::Breaker;
 pub use plan::Facts;
 pub(crate) use roster::{CallContext, Tell};
+pub(crate) use spoken::as_it_can_be;
 
 use crate::node::Services;
 use crate::service::{BrainService, SttService, TtsService};

@@ -7,7 +7,8 @@ use super::roster::{CallContext, Pool, Pooled};
 use crate::drivers::{Briefing, Trio};
 use crate::node::Services;
 use crate::service::TtsService;
-use model::agent::BrainChoice;
+use base::BusinessId;
+use model::agent::{Agent, BrainChoice};
 use model::routing::{ProviderChoice, Stage};
 use std::sync::Arc;
 
@@ -18,11 +19,7 @@ pub(super) fn model(
     ordinary: impl FnOnce() -> Arc<dyn TtsService>,
 ) -> Option<(ProviderChoice, Trio)> {
     let agent = &context.agent;
-    let choice = match (agent.providers.llm.first(), &agent.brain) {
-        (Some(first), _) => first.clone(),
-        (None, BrainChoice::Llm { provider: Some(name), .. }) => ProviderChoice::named(name),
-        _ => return None,
-    };
+    let choice = first_brain(agent)?;
     match services.catalog.as_ref()?.realtime(context.business, &choice)? {
         Ok(realtime) => {
             let instructions = engine::dialog::prompt::system(agent, &[]);
@@ -34,6 +31,25 @@ pub(super) fn model(
             None
         }
     }
+}
+
+fn first_brain(agent: &Agent) -> Option<ProviderChoice> {
+    match (agent.providers.llm.first(), &agent.brain) {
+        (Some(first), _) => Some(first.clone()),
+        (None, BrainChoice::Llm { provider: Some(name), .. }) => Some(ProviderChoice::named(name)),
+        _ => None,
+    }
+}
+
+/// The agent as it can be in a call: a model that speaks itself cannot go on with the word that was not heard, and another voice must not.
+pub(crate) fn as_it_can_be(services: &Services, business: BusinessId, agent: Arc<Agent>) -> Arc<Agent> {
+    let speaks_itself = || services.catalog.as_ref()?.realtime(business, &first_brain(&agent)?);
+    if !agent.turns.resume_after_false_stop || speaks_itself().is_none() {
+        return agent;
+    }
+    let mut agent = Arc::unwrap_or_clone(agent);
+    agent.turns.resume_after_false_stop = false;
+    Arc::new(agent)
 }
 
 /// The pool with this service before all others.
