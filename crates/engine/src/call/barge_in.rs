@@ -261,13 +261,6 @@ impl BargeIn {
         self.speech().is_some_and(|speech| speech.has_yielded)
     }
 
-    /// Whether what is said then, should it be nothing, is worth preparing. Most of what the agent fell silent for at once is a turn, and
-    /// its words come soon.
-    pub fn may_be_nothing(self, now: CallTime) -> bool {
-        let Self::Speaking(speech) = self else { return true };
-        !speech.has_yielded || speech.is_lull || now.since(speech.since).0 >= speech.bar.barge_in_ms
-    }
-
     fn speech(self) -> Option<Speech> {
         match self {
             Self::Quiet => None,

@@ -95,7 +95,6 @@ impl CallMachine {
         if let Some(first) = first
             && self.speculation.held.is_none()
             && self.agent.turns.speculate
-            && self.barge_in.may_be_nothing(now)
             && !self.interludes.is_playing()
         {
             self.hold(now, first);
