@@ -17,13 +17,6 @@ use std::sync::Arc;
 use store::Store;
 use tokio::sync::Semaphore;
 
-/// Component of the embedding model.
-pub const EMBEDDER: &str = "embed-minilm-int8";
-/// Component of the reranker.
-pub const RERANKER: &str = "rerank-msmarco-l12-int8";
-/// Component of the model that finds names; documents are taken in without it too.
-pub const NAMES: &str = "pii-rampart-ner";
-
 /// Everything that runs on this machine.
 pub struct OnDevice {
     /// Speech to text.
@@ -56,14 +49,14 @@ pub fn model_dir(configured: &str) -> anyhow::Result<ModelDir> {
 /// # Errors
 /// When a model without which nothing is answered is missing or wrong; the text names the command that mends it.
 pub fn language(dir: &ModelDir) -> anyhow::Result<LanguageModels> {
-    let models = LanguageModels::load(&dir.path().join(EMBEDDER), &dir.path().join(RERANKER));
+    let models = LanguageModels::load(dir);
     let models = models.context("the language models are missing or broken; run `frontdesk models pull`")?;
-    Ok(models.with_names(&dir.path().join(NAMES)))
+    Ok(models.with_names(dir))
 }
 
 /// What finds names in texts, where its files are.
 pub fn names(dir: &ModelDir) -> Option<Names> {
-    Names::at(&dir.path().join(NAMES))
+    Names::at(dir)
 }
 
 /// Loads all models, at once on several threads. Blocking work.

@@ -12,10 +12,11 @@ use local::language::evaluation::{Measured, Question, cross_validate, measure, r
 use local::language::gate::Features;
 use local::language::knowledge::{Breadth, Made};
 use local::language::{Gate, Knowledge, LanguageModels};
+use local::models::ModelDir;
 use model::passage::Passage;
 use std::error::Error;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// Chunks of the index whose cost is measured.
@@ -138,10 +139,7 @@ fn pages(text: &str) -> Vec<u8> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let dir =
-        std::env::var_os("FRONTDESK_MODELS").map_or_else(|| home.join(".local/share/frontdesk/models"), PathBuf::from);
-    let models = LanguageModels::load(&dir.join("embed-minilm-int8"), &dir.join("rerank-msmarco-l12-int8"))?;
+    let models = LanguageModels::load(&ModelDir::locate()?)?;
     let args: Vec<String> = std::env::args().skip(1).collect();
 
     println!("demonstration business");

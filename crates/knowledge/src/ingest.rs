@@ -22,8 +22,8 @@ use store::{Store, StoreError};
 pub trait Encoder: Send + Sync {
     /// Name of the space that the vectors lie in. Vectors of different spaces cannot be compared.
     fn space(&self) -> &str;
-    /// The vector of a text, of length 1. Blocking work.
-    fn encode(&self, text: &str) -> Result<Vec<f32>, String>;
+    /// The vectors of texts, in their order, of length 1. Blocking work.
+    fn encode(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, String>;
 }
 
 /// Gives passages further vectors, of services that businesses chose.
@@ -490,11 +490,8 @@ impl Ingest {
     async fn embed(&self, passage: &Passage) -> Result<Vec<u8>, IngestError> {
         let (encoder, texts) = (Arc::clone(&self.encoder), passage.embedded());
         let work = move || {
-            let mut bytes = Vec::new();
-            for text in texts {
-                bytes.extend(encoder.encode(&text)?.into_iter().flat_map(f32::to_le_bytes));
-            }
-            Ok(bytes)
+            let vectors = encoder.encode(&texts)?;
+            Ok(vectors.into_iter().flatten().flat_map(f32::to_le_bytes).collect())
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|_| Err("the model stopped".into())).map_err(IngestError::Encoder)

@@ -7,9 +7,10 @@ use local::language::evaluation::{
     cross_validate, first_turn, measure_questions, measure_tools, read_questions, read_tool_messages,
 };
 use local::language::{Brain, Gate, Knowledge, LanguageModels};
+use local::models::ModelDir;
 use model::seed::{Document, Seed};
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,16 +32,10 @@ fn memory_mb() -> String {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let models_dir =
-        std::env::var_os("FRONTDESK_MODELS").map_or_else(|| home.join(".local/share/frontdesk/models"), PathBuf::from);
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/demo");
     let read = |name: &str| std::fs::read_to_string(demo.join(name));
     let (started, before) = (Instant::now(), cpu_ms());
-    let models = Arc::new(LanguageModels::load(
-        &models_dir.join("embed-minilm-int8"),
-        &models_dir.join("rerank-msmarco-l12-int8"),
-    )?);
+    let models = Arc::new(LanguageModels::load(&ModelDir::locate()?)?);
     println!("load: {:.0} ms CPU, {:.0} ms wall", cpu_ms() - before, started.elapsed().as_secs_f64() * 1e3);
     let seed: Seed = toml::from_str(&read("business.toml")?)?;
     let documents = seed

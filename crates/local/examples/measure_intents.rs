@@ -5,10 +5,10 @@
 
 use local::language::intents::{Classifier, Example, cross_validate};
 use local::language::{Embedder, Embedding, LanguageError};
+use local::models::ModelDir;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::PathBuf;
 use std::time::Instant;
 
 /// Examples of each intent that are learned from.
@@ -78,10 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         _ => return Err("measure_intents banking TRAIN.csv TEST.csv | clinc FULL.json".into()),
     };
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let dir =
-        std::env::var_os("FRONTDESK_MODELS").map_or_else(|| home.join(".local/share/frontdesk/models"), PathBuf::from);
-    let embedder = Embedder::load(&dir.join("embed-minilm-int8"))?;
+    let embedder = Embedder::load(&ModelDir::locate()?)?;
     let mut names: BTreeMap<&str, usize> = train.iter().map(|(_, intent)| (intent.as_str(), 0)).collect();
     names.values_mut().enumerate().for_each(|(at, place)| *place = at);
     let (tests, strange) = (embed(&embedder, &test)?, embed(&embedder, &foreign)?);

@@ -9,4 +9,7 @@
 
 pub mod language;
 pub mod models;
+mod onnx;
 pub mod speech;
+
+pub use onnx::OnnxError;

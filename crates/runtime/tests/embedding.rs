@@ -5,8 +5,9 @@ use base::{BusinessId, limits};
 use egress::{Egress, EgressConfig, Policy};
 use knowledge::child::Parser;
 use knowledge::ingest::Source;
-use local::language::LanguageModels;
 use local::language::evaluation::first_turn;
+use local::language::{EMBEDDER, LanguageModels};
+use local::models::ModelDir;
 use model::business::TenantScope;
 use model::generation::GenerationEvent;
 use model::routing::{CostStage, Region};
@@ -21,7 +22,6 @@ use runtime::spaces::{Offered, Spaces};
 use runtime::wall_ms;
 use runtime::work::{Handler as _, Outcome};
 use sim::twins::{Fault, Moment, Twin, gemini, openai};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use store::knowledge_work::WorkState;
@@ -64,16 +64,12 @@ fn offered(name: &str, twin: &Twin, region: Option<Region>) -> Offered {
 impl Shop {
     /// `None` where the models are not.
     async fn open(mut services: Vec<Offered>) -> Option<Self> {
-        let dir = std::env::var_os("FRONTDESK_MODELS").map_or_else(
-            || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".local/share/frontdesk/models"),
-            PathBuf::from,
-        );
-        let (embedder, reranker) = (dir.join("embed-minilm-int8"), dir.join("rerank-msmarco-l12-int8"));
-        if !embedder.join("model.onnx").exists() {
-            eprintln!("no models in {}: `frontdesk models pull` brings them; skipped", dir.display());
+        let dir = ModelDir::locate().expect("a folder");
+        if !dir.path_of(EMBEDDER, "model.onnx").exists() {
+            eprintln!("no models in {}: `frontdesk models pull` brings them; skipped", dir.path().display());
             return None;
         }
-        let models = Arc::new(LanguageModels::load(&embedder, &reranker).expect("models load"));
+        let models = Arc::new(LanguageModels::load(&dir).expect("models load"));
         let folder = tempfile::tempdir().expect("a folder");
         let store = SqlStore::open(SqliteOptions::new(folder.path().join("a.db"))).await.expect("a store");
         let store: Arc<dyn Store> = Arc::new(store);

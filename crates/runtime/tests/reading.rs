@@ -3,7 +3,8 @@
 
 use base::{ErrorClass, Failure, limits};
 use egress::{Egress, EgressConfig, Policy};
-use local::language::{LanguageModels, Names};
+use local::language::{EMBEDDER, LanguageModels, Names};
+use local::models::ModelDir;
 use providers::ProviderOptions;
 use providers::embed::{EmbedPurpose, EmbedRequest, Embeddings};
 use providers::text::{EntityKind, Sentiment, TextAnswer, TextItem, TextRequest, TextSkill};
@@ -12,7 +13,6 @@ use runtime::on_device::{LocalEmbed, LocalText, model_slots};
 use runtime::service::{Bill, EmbedService, TextService};
 use sim::twins::openai::Dialect;
 use sim::twins::{Fault, Faults, Moment, Record, azure_language, azure_translator, gemini, google_translate, openai};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -102,22 +102,18 @@ async fn embedders_of_the_cloud_obey_the_laws_and_are_paid_for() {
     assert_eq!(gemini.record.count("embed") % 3, 0, "250 texts are three requests of that service");
 }
 
-fn models_dir() -> PathBuf {
-    std::env::var_os("FRONTDESK_MODELS").map_or_else(
-        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".local/share/frontdesk/models"),
-        PathBuf::from,
-    )
+fn models_dir() -> ModelDir {
+    ModelDir::locate().expect("a folder")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_embedder_of_this_machine_obeys_the_same_laws() {
     let dir = models_dir();
-    let (embedder, reranker) = (dir.join("embed-minilm-int8"), dir.join("rerank-msmarco-l12-int8"));
-    if !embedder.join("model.onnx").exists() {
-        eprintln!("no models in {}: `frontdesk models pull` brings them; skipped", dir.display());
+    if !dir.path_of(EMBEDDER, "model.onnx").exists() {
+        eprintln!("no models in {}: `frontdesk models pull` brings them; skipped", dir.path().display());
         return;
     }
-    let models = LanguageModels::load(&embedder, &reranker).expect("models load");
+    let models = LanguageModels::load(&dir).expect("models load");
     obeys_the_laws(&LocalEmbed::new(Arc::new(models), model_slots())).await;
 }
 
@@ -279,8 +275,8 @@ async fn this_machine_tells_languages_and_finds_personal_data_by_itself() {
 
 #[tokio::test]
 async fn this_machine_marks_names_and_addresses_with_a_model_of_them() {
-    let Some(names) = Names::at(&models_dir().join("pii-rampart-ner")) else {
-        eprintln!("no model of names in {}: skipped", models_dir().display());
+    let Some(names) = Names::at(&models_dir()) else {
+        eprintln!("no model of names in {}: skipped", models_dir().path().display());
         return;
     };
     let service = LocalText::new(model_slots()).with_names(Some(names));

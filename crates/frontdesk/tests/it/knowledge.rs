@@ -216,7 +216,7 @@ async fn pairs_are_asked_deleted_and_evaluated() {
 /// Documents of a store with the models of this machine, without a server.
 fn documents(store: &Arc<dyn Store>) -> (Documents, StoredMinds) {
     let dir = on_device::model_dir("").expect("a folder");
-    let models = LanguageModels::load(&dir.path().join(on_device::EMBEDDER), &dir.path().join(on_device::RERANKER));
+    let models = LanguageModels::load(&dir);
     let minds = StoredMinds::new(
         Arc::clone(store),
         Arc::new(models.expect("models are here: run `cargo xtask models`")),

@@ -4,10 +4,11 @@ use knowledge::chunk::chunks;
 use knowledge::ingest::passage;
 use knowledge::parse::parse;
 use local::language::evaluation::first_turn;
-use local::language::{Brain, Gate, Knowledge, LanguageModels};
+use local::language::{Brain, EMBEDDER, Gate, Knowledge, LanguageModels};
+use local::models::ModelDir;
 use model::generation::GenerationEvent;
 use model::seed::Seed;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 const QUESTIONS: [&str; 14] = [
@@ -33,14 +34,12 @@ fn fixture(name: &str) -> String {
 
 #[test]
 fn instructions_in_documents_have_no_effect() {
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let dir =
-        std::env::var_os("FRONTDESK_MODELS").map_or_else(|| home.join(".local/share/frontdesk/models"), PathBuf::from);
-    if !dir.join("embed-minilm-int8/model.onnx").exists() {
-        eprintln!("no models in {}: `frontdesk models pull` brings them; skipped", dir.display());
+    let dir = ModelDir::locate().unwrap();
+    if !dir.path_of(EMBEDDER, "model.onnx").exists() {
+        eprintln!("no models in {}: `frontdesk models pull` brings them; skipped", dir.path().display());
         return;
     }
-    let models = LanguageModels::load(&dir.join("embed-minilm-int8"), &dir.join("rerank-msmarco-l12-int8")).unwrap();
+    let models = LanguageModels::load(&dir).unwrap();
     let models = Arc::new(models);
     let corpus = fixture("injection/corpus.md");
     let document = parse(corpus.as_bytes(), "corpus.md").unwrap();

@@ -21,14 +21,17 @@ impl Encoder for Toy {
         "toy"
     }
 
-    fn encode(&self, text: &str) -> Result<Vec<f32>, String> {
-        self.encoded.fetch_add(1, Ordering::Relaxed);
-        if text.contains("UNSPEAKABLE") {
-            return Err("no vector for that".into());
-        }
-        let mut vector = vec![0.1_f32; 8];
-        text.split_whitespace().for_each(|word| vector[word.len() % 8] += 1.0);
-        Ok(vector)
+    fn encode(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, String> {
+        let one = |text: &String| {
+            self.encoded.fetch_add(1, Ordering::Relaxed);
+            if text.contains("UNSPEAKABLE") {
+                return Err("no vector for that".into());
+            }
+            let mut vector = vec![0.1_f32; 8];
+            text.split_whitespace().for_each(|word| vector[word.len() % 8] += 1.0);
+            Ok(vector)
+        };
+        texts.iter().map(one).collect()
     }
 }
 

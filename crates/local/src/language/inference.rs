@@ -1,62 +1,45 @@
-//! One encoder model: tokenizer and network, run on one thread.
+//! One encoder model: tokenizer and network.
 
 use super::LanguageError;
-use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value};
-use rten_tensor::NdTensor;
+use crate::models::ModelDir;
+use crate::onnx::{self, OnnxError, Pool};
+use ort::session::Session;
+use ort::value::TensorRef;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
 use tokenizers::{EncodeInput, Encoding, Tokenizer, TruncationParams};
 
 /// A network over token ids that gives one tensor.
 pub(super) struct Encoder {
-    model: Model,
+    model: &'static str,
+    // One session: a second one holds the weights again, and those who wait here would wait for a core.
+    sessions: Pool<Session>,
     tokenizer: Tokenizer,
-    inputs: Inputs,
-    output: NodeId,
+    /// Whether the network asks which of two texts a token is of.
+    takes_types: bool,
 }
 
-struct Inputs {
-    ids: NodeId,
-    mask: NodeId,
-    types: Option<NodeId>,
-}
-
-/// All language models share one thread: several threads on few cores wait for each other by spinning, and a call's audio
-/// pays for it.
-fn pool() -> Arc<ThreadPool> {
-    static POOL: OnceLock<Arc<ThreadPool>> = OnceLock::new();
-    POOL.get_or_init(|| Arc::new(ThreadPool::with_num_threads(1))).clone()
+/// What the network gave for texts of `tokens` tokens each, shorter ones filled up.
+pub(super) struct Output {
+    /// Row by row.
+    pub(super) data: Vec<f32>,
+    /// Tokens of the longest text.
+    pub(super) tokens: usize,
 }
 
 impl Encoder {
-    pub(super) fn load(dir: &Path, tokens_max: usize) -> Result<Self, LanguageError> {
-        Self::load_file(dir, "model.onnx", tokens_max)
-    }
-
-    /// Loads a model of another name, with `tokenizer.json` beside it.
-    pub(super) fn load_file(dir: &Path, file: &str, tokens_max: usize) -> Result<Self, LanguageError> {
-        let path = dir.join(file);
-        // Packing the weights again for every short sentence costs more than multiplying by them.
-        let model = ModelOptions::with_all_ops()
-            .prepack_weights(true)
-            .load_file(&path)
-            .map_err(|e| LanguageError::Model { path: path.clone(), reason: e.to_string() })?;
-        let node = |name: &str| {
-            model.find_node(name).ok_or_else(|| LanguageError::Model {
-                path: path.clone(),
-                reason: format!("it has no input named {name}"),
-            })
-        };
-        let inputs = Inputs {
-            ids: node("input_ids")?,
-            mask: node("attention_mask")?,
-            types: model.find_node("token_type_ids").filter(|id| model.input_ids().contains(id)),
-        };
-        let output = *model
-            .output_ids()
-            .first()
-            .ok_or_else(|| LanguageError::Model { path: path.clone(), reason: "it has no output".into() })?;
-        Ok(Self { tokenizer: tokenizer(&dir.join("tokenizer.json"), tokens_max)?, model, inputs, output })
+    /// A component of the models directory, with `tokenizer.json` beside the file of the network.
+    pub(super) fn load(
+        dir: &ModelDir,
+        model: &'static str,
+        file: &str,
+        tokens_max: usize,
+    ) -> Result<Self, LanguageError> {
+        let session = onnx::open(dir, &dir.file(model, file).map_err(OnnxError::from)?, model)?;
+        let asks = |name: &str| session.inputs().iter().any(|input| input.name() == name);
+        let takes_types = asks("token_type_ids");
+        let tokenizer_file = dir.file(model, "tokenizer.json").map_err(OnnxError::from)?;
+        let tokenizer = tokenizer(&tokenizer_file, tokens_max)?;
+        Ok(Self { model, sessions: Pool::new(model, vec![session]), tokenizer, takes_types })
     }
 
     pub(super) fn encode<'s>(&self, input: impl Into<EncodeInput<'s>>) -> Result<Encoding, LanguageError> {
@@ -68,23 +51,30 @@ impl Encoder {
         self.tokenizer.token_to_id(word).is_some()
     }
 
-    /// Runs one sequence.
-    pub(super) fn run(&self, encoding: &Encoding) -> Result<Value, LanguageError> {
-        let tensor = |values: &[u32]| {
-            let data: Vec<i32> = values.iter().map(|&id| i32::try_from(id).unwrap_or(0)).collect();
-            NdTensor::from_data([1, data.len()], data)
+    /// Runs several texts in one go. The weights are read once for all of them, which for short texts is most of the work.
+    pub(super) fn run(&self, texts: &[&Encoding]) -> Result<Output, LanguageError> {
+        let failed = OnnxError::inference(self.model);
+        let tokens = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+        let shape = [texts.len(), tokens];
+        let filled = |of: fn(&Encoding) -> &[u32]| -> Vec<i64> {
+            let row = |text: &&Encoding| {
+                let fill = std::iter::repeat_n(0, tokens - text.len());
+                of(text).iter().map(|&id| i64::from(id)).chain(fill).collect::<Vec<_>>()
+            };
+            texts.iter().flat_map(row).collect()
         };
-        let mut inputs = vec![
-            (self.inputs.ids, tensor(encoding.get_ids()).into()),
-            (self.inputs.mask, tensor(encoding.get_attention_mask()).into()),
-        ];
-        if let Some(types) = self.inputs.types {
-            inputs.push((types, tensor(encoding.get_type_ids()).into()));
+        let ids = filled(Encoding::get_ids);
+        let mask = filled(Encoding::get_attention_mask);
+        let types = filled(Encoding::get_type_ids);
+        let tensor = |values| TensorRef::from_array_view((shape, values)).map_err(&failed);
+        let mut inputs = ort::inputs!["input_ids" => tensor(&ids[..])?, "attention_mask" => tensor(&mask[..])?];
+        if self.takes_types {
+            inputs.push(("token_type_ids".into(), tensor(&types[..])?.into()));
         }
-        let options = RunOptions::default().with_thread_pool(Some(pool()));
-        let [value] =
-            self.model.run_n(inputs, [self.output], Some(options)).map_err(|e| LanguageError::Run(e.to_string()))?;
-        Ok(value)
+        let mut session = self.sessions.take()?;
+        let outputs = session.run(inputs).map_err(&failed)?;
+        let (_, data) = outputs[0].try_extract_tensor::<f32>().map_err(&failed)?;
+        Ok(Output { data: data.to_vec(), tokens })
     }
 }
 

@@ -40,17 +40,29 @@ pub use knowledge::{Assembly, Knowledge, SearchOutcome};
 pub use names::Names;
 pub use rerank::Reranker;
 
-use std::path::{Path, PathBuf};
+use crate::OnnxError;
+use crate::models::ModelDir;
+use std::path::PathBuf;
+
+/// Component that embeds.
+pub const EMBEDDER: &str = "embed-minilm-int8";
+/// Component that ranks.
+pub const RERANKER: &str = "rerank-msmarco-l12-int8";
+/// Component that finds names of people and addresses.
+pub const NAMES: &str = "pii-rampart-ner";
 
 /// Why a language model could not be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum LanguageError {
-    /// The runtime could not read the model file.
+    /// The model cannot be opened or run.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
+    /// What lies beside the model cannot be read.
     #[error("cannot load the model {path}: {reason}")]
     Model {
         /// The file.
         path: PathBuf,
-        /// What the runtime said.
+        /// What is wrong with it.
         reason: String,
     },
     /// The tokenizer file could not be read.
@@ -64,7 +76,7 @@ pub enum LanguageError {
     /// A text could not be turned into tokens.
     #[error("cannot tokenize a text: {0}")]
     Tokenize(String),
-    /// The model ran and failed, or gave a shape it should not have.
+    /// The model gave a shape it should not have.
     #[error("the model failed: {0}")]
     Run(String),
     /// The gate's coefficients could not be read.
@@ -84,14 +96,17 @@ pub struct LanguageModels {
 }
 
 impl LanguageModels {
-    /// Loads both from their directories, each holding `model.onnx` and `tokenizer.json`.
-    pub fn load(embedder_dir: &Path, reranker_dir: &Path) -> Result<Self, LanguageError> {
-        Ok(Self { embedder: Embedder::load(embedder_dir)?, reranker: Reranker::load(reranker_dir)?, names: None })
+    /// Loads both out of the models directory.
+    ///
+    /// # Errors
+    /// When a file is missing or wrong; the text names the command that mends it.
+    pub fn load(dir: &ModelDir) -> Result<Self, LanguageError> {
+        Ok(Self { embedder: Embedder::load(dir)?, reranker: Reranker::load(dir)?, names: None })
     }
 
-    /// The same, finding names with the model of a directory where it is there: nobody needs it to answer.
+    /// The same, finding names where the model for it is there: nobody needs it to answer.
     #[must_use]
-    pub fn with_names(mut self, dir: &Path) -> Self {
+    pub fn with_names(mut self, dir: &ModelDir) -> Self {
         self.names = Names::at(dir);
         self
     }

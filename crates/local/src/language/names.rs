@@ -3,18 +3,21 @@
 //! The model is small and was made for forms: alone, a capital word at the beginning of a sentence is often taken for a given name.
 //! What is sure is a given name beside a surname, and a street beside its number.
 
-use super::LanguageError;
 use super::inference::Encoder;
 use super::words::sentences;
+use super::{LanguageError, NAMES};
+use crate::models::ModelDir;
+use crate::onnx::OnnxError;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Tokens of a text that count; the rest is not looked at.
 const TOKENS_MAX: usize = 256;
+const MODEL_FILE: &str = "model_q4.onnx";
+const CONFIG_FILE: &str = "config.json";
 /// Below this probability a token is nothing.
 const SURE_FROM: f32 = 0.7;
 /// A town that stands alone must be surer.
@@ -44,7 +47,7 @@ pub struct Named {
 
 /// The model. Shared; loaded when the first text is read, because a process that only answers calls never needs it.
 pub struct Names {
-    dir: PathBuf,
+    dir: ModelDir,
     loaded: OnceLock<Result<Loaded, String>>,
 }
 
@@ -86,10 +89,10 @@ impl fmt::Debug for Names {
 }
 
 impl Names {
-    /// The model of a directory that holds `model_q4.onnx`, `tokenizer.json` and `config.json`; `None` where it is not.
-    pub fn at(dir: &Path) -> Option<Self> {
-        let is_there = ["model_q4.onnx", "tokenizer.json", "config.json"].iter().all(|file| dir.join(file).is_file());
-        is_there.then(|| Self { dir: dir.to_owned(), loaded: OnceLock::new() })
+    /// The model of the models directory; `None` where it is not.
+    pub fn at(dir: &ModelDir) -> Option<Self> {
+        let is_there = [MODEL_FILE, "tokenizer.json", CONFIG_FILE].iter().all(|file| dir.file(NAMES, file).is_ok());
+        is_there.then(|| Self { dir: dir.clone(), loaded: OnceLock::new() })
     }
 
     /// The names in a long text, sentence by sentence.
@@ -120,26 +123,25 @@ impl Names {
 }
 
 impl Loaded {
-    fn read(dir: &Path) -> Result<Self, LanguageError> {
-        let wrong = |reason: String| LanguageError::Model { path: dir.join("config.json"), reason };
-        let text = std::fs::read_to_string(dir.join("config.json")).map_err(|error| wrong(error.to_string()))?;
-        let config: Config = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    fn read(dir: &ModelDir) -> Result<Self, LanguageError> {
+        let wrong = |reason: String| LanguageError::Model { path: dir.path_of(NAMES, CONFIG_FILE), reason };
+        let bytes = dir.read(NAMES, CONFIG_FILE).map_err(OnnxError::from)?;
+        let config: Config = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
         let name = |at: usize| config.id2label.get(&at.to_string());
         let labels = (0..config.id2label.len()).map(|at| name(at).map_or(Label::Else, |name| label(name))).collect();
-        Ok(Self { encoder: Encoder::load_file(dir, "model_q4.onnx", TOKENS_MAX)?, labels })
+        Ok(Self { encoder: Encoder::load(dir, NAMES, MODEL_FILE, TOKENS_MAX)?, labels })
     }
 
     /// The tokens of a text that are part of something.
     fn pieces(&self, text: &str) -> Result<Vec<Piece>, LanguageError> {
         let encoding = self.encoder.encode(text)?;
-        let value = self.encoder.run(&encoding)?;
-        let (shape, logits) = value.into_shape_vec::<f32, 3>().map_err(|e| LanguageError::Run(e.to_string()))?;
-        let width = shape[2];
+        let output = self.encoder.run(&[&encoding])?;
+        let width = output.data.len() / output.tokens.max(1);
         if width != self.labels.len() || width == 0 {
             return Err(LanguageError::Run(format!("the model knows {} labels and gave {width}", self.labels.len())));
         }
         let mut pieces: Vec<Piece> = Vec::new();
-        for (&(from, to), logits) in encoding.get_offsets().iter().zip(logits.chunks_exact(width)) {
+        for (&(from, to), logits) in encoding.get_offsets().iter().zip(output.data.chunks_exact(width)) {
             let best = (0..width).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0);
             let label = self.labels[best];
             if from == to || label == Label::Else {

@@ -1,7 +1,7 @@
 //! Speech on this machine: recognition, synthesis, voice activity, end of turn.
 //!
 //! Everything is synchronous and shared: load each once, call from any thread. A call waits at most five seconds for a
-//! free session and then fails with [`SpeechError::Busy`]; the runtime's own deadlines are shorter. Text is handled by
+//! free session and then fails with [`OnnxError::Busy`](crate::OnnxError::Busy); the runtime's own deadlines are shorter. Text is handled by
 //! two pure files, [`spoken`] (what is written, as it is said) and [`transcript`] (what was heard, as it is written).
 
 mod error;
@@ -9,7 +9,6 @@ mod mel;
 mod numerals;
 mod phonemes;
 mod recognizer;
-mod runtime;
 pub mod spoken;
 mod synthesizer;
 pub mod transcript;

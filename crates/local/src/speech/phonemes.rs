@@ -2,9 +2,9 @@
 //! dictionary has.
 
 use super::SpeechError;
-use super::runtime::{self, Pool};
 use super::spoken::Spoken;
 use crate::models::ModelDir;
+use crate::onnx::{self, OnnxError, Pool};
 use misaki_rs::fallback::FallbackError;
 use misaki_rs::{Fallback, G2P, Language};
 use ort::session::Session;
@@ -35,8 +35,7 @@ impl Phonemizer {
     }
 
     pub(crate) fn symbols(&self, spoken: &Spoken) -> Result<Symbols, SpeechError> {
-        let failed =
-            |error: misaki_rs::g2p::G2PError| SpeechError::Inference { model: MODEL, detail: error.to_string() };
+        let failed = |error: misaki_rs::g2p::G2PError| OnnxError::Inference { model: MODEL, detail: error.to_string() };
         let (_, tokens) = self.g2p.g2p(&spoken.text).map_err(failed)?;
         let mut symbols = Symbols::default();
         let mut count = 0;
@@ -81,7 +80,7 @@ impl UnknownWords {
         let alphabet: Alphabet = serde_json::from_slice(&bytes)
             .map_err(|error| SpeechError::Content { file: "oov.json", detail: error.to_string() })?;
         let input = alphabet.input.iter().zip(1..).filter_map(|(text, id)| Some((text.chars().next()?, id))).collect();
-        let session = runtime::open(dir, &dir.file(MODEL, "oov.onnx")?, MODEL)?;
+        let session = onnx::open(dir, &dir.file(MODEL, "oov.onnx")?, MODEL)?;
         Ok(Self { pool: Pool::new(MODEL, vec![session]), input, output: alphabet.out, length_max: alphabet.maxlen })
     }
 

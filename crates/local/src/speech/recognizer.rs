@@ -1,9 +1,9 @@
 //! English speech to text: the Moonshine encoder and its decoder with cached attention. Feed it speech only; on pure
 //! noise it invents words, which [`super::transcript`] and the loudness check here hold back.
 
-use super::runtime::{self, Pool};
 use super::{SpeechError, transcript};
 use crate::models::ModelDir;
+use crate::onnx::{self, Pool};
 use ort::memory::Allocator;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Tensor, TensorRef};
@@ -151,8 +151,8 @@ impl Network {
             })
         };
         Ok(Self {
-            encoder: runtime::open(dir, &dir.file(MODEL, "encoder_model.ort")?, MODEL)?,
-            decoder: runtime::open(dir, &dir.file(MODEL, "decoder_model_merged.ort")?, MODEL)?,
+            encoder: onnx::open(dir, &dir.file(MODEL, "encoder_model.ort")?, MODEL)?,
+            decoder: onnx::open(dir, &dir.file(MODEL, "decoder_model_merged.ort")?, MODEL)?,
             past: names("decoder").chain(names("encoder")).collect(),
         })
     }

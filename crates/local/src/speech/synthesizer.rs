@@ -3,10 +3,10 @@
 
 use super::SpeechError;
 use super::phonemes::{Phonemizer, Symbols};
-use super::runtime::{self, Pool};
 use super::spoken;
 use super::vocoder::{HOP, RATE_HZ, Spectra, Vocoder};
 use crate::models::ModelDir;
+use crate::onnx::{self, Pool};
 use ort::session::Session;
 use ort::value::Tensor;
 use std::collections::HashMap;
@@ -50,7 +50,7 @@ impl Synthesizer {
         let vocabulary: HashMap<String, i64> = serde_json::from_slice(&vocabulary)
             .map_err(|error| SpeechError::Content { file: "vocab.json", detail: error.to_string() })?;
         let path = dir.file(MODEL, "hibari.onnx")?;
-        let sessions = (0..SESSIONS).map(|_| runtime::open(dir, &path, MODEL)).collect::<Result<Vec<_>, _>>()?;
+        let sessions = (0..SESSIONS).map(|_| onnx::open(dir, &path, MODEL)).collect::<Result<Vec<_>, _>>()?;
         let synthesizer = Self {
             pool: Pool::new(MODEL, sessions),
             phonemizer: Phonemizer::load(dir)?,

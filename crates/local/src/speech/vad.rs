@@ -2,8 +2,8 @@
 //! it confirms what the cheap detector of the media crate suspects.
 
 use super::SpeechError;
-use super::runtime::{self, Pool};
 use crate::models::ModelDir;
+use crate::onnx::{self, Pool};
 use ort::session::Session;
 use ort::value::{Tensor, TensorRef};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl NeuralVad {
     /// Loads the network.
     pub fn load(dir: &ModelDir) -> Result<Self, SpeechError> {
         let path = dir.file(MODEL, "silero_vad.onnx")?;
-        let sessions = (0..SESSIONS).map(|_| runtime::open(dir, &path, MODEL)).collect::<Result<_, _>>()?;
+        let sessions = (0..SESSIONS).map(|_| onnx::open(dir, &path, MODEL)).collect::<Result<_, _>>()?;
         Ok(Self { pool: Arc::new(Pool::new(MODEL, sessions)) })
     }
 

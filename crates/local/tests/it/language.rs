@@ -2,11 +2,12 @@
 
 use local::language::evaluation::{first_turn, measure_questions, measure_tools, read_questions, read_tool_messages};
 use local::language::names::NameKind;
-use local::language::{Brain, Gate, Knowledge, LanguageModels, Names};
+use local::language::{Brain, EMBEDDER, Gate, Knowledge, LanguageModels, Names, RERANKER};
+use local::models::ModelDir;
 use model::generation::{AwaitedSlot, ChatMessage, Citation, Finish, GenerationEvent, GenerationRequest};
 use model::seed::{Document, Seed};
 use model::tool::ToolSpec;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 struct Demo {
@@ -20,23 +21,19 @@ fn fixture(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-fn models_dir() -> PathBuf {
-    std::env::var_os("FRONTDESK_MODELS").map_or_else(
-        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".local/share/frontdesk/models"),
-        PathBuf::from,
-    )
+fn models_dir() -> ModelDir {
+    ModelDir::locate().expect("a folder")
 }
 
 /// `None`, said aloud, on a machine without the model files.
 fn demo() -> Option<&'static Demo> {
     static DEMO: LazyLock<Option<Demo>> = LazyLock::new(|| {
-        let (embedder, reranker) =
-            (models_dir().join("embed-minilm-int8"), models_dir().join("rerank-msmarco-l12-int8"));
-        if !embedder.join("model.onnx").exists() || !reranker.join("model.onnx").exists() {
-            eprintln!("no models in {}: `frontdesk models pull` brings them; skipped", models_dir().display());
+        let dir = models_dir();
+        if [EMBEDDER, RERANKER].iter().any(|model| !dir.path_of(model, "model.onnx").exists()) {
+            eprintln!("no models in {}: `frontdesk models pull` brings them; skipped", dir.path().display());
             return None;
         }
-        let models = Arc::new(LanguageModels::load(&embedder, &reranker).expect("models load"));
+        let models = Arc::new(LanguageModels::load(&dir).expect("models load"));
         let seed: Seed = toml::from_str(&fixture("business.toml")).expect("the demo business is well formed");
         let help = fixture("help.md");
         let documents = [Document { title: seed.documents[0].title.clone(), text: help.clone() }];
@@ -235,8 +232,8 @@ fn what_a_tool_answered_is_said() {
 
 #[test]
 fn names_of_people_and_addresses_are_found_and_products_are_none() {
-    let Some(names) = Names::at(&models_dir().join("pii-rampart-ner")) else {
-        eprintln!("no model of names in {}: skipped", models_dir().display());
+    let Some(names) = Names::at(&models_dir()) else {
+        eprintln!("no model of names in {}: skipped", models_dir().path().display());
         return;
     };
     let found = |text: &'static str| {

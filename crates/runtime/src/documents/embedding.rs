@@ -102,11 +102,11 @@ const PROBES: [(&str, &str); 8] = [
 ];
 
 /// Mean cosines of probes that do not belong together, and of those that do.
-fn apart(questions: &[Vec<f32>], answers: &[Vec<f32>]) -> (f32, f32) {
+fn apart<V: AsRef<[f32]>>(questions: &[V], answers: &[V]) -> (f32, f32) {
     let (mut unrelated, mut related) = (0.0, 0.0);
     for (at, question) in questions.iter().enumerate() {
         for (other, answer) in answers.iter().enumerate() {
-            *(if at == other { &mut related } else { &mut unrelated }) += cosine(question, answer);
+            *(if at == other { &mut related } else { &mut unrelated }) += cosine(question.as_ref(), answer.as_ref());
         }
     }
     let count = questions.len().max(2) as f32;
@@ -114,10 +114,9 @@ fn apart(questions: &[Vec<f32>], answers: &[Vec<f32>]) -> (f32, f32) {
 }
 
 fn own_apart(models: &LanguageModels) -> Result<(f32, f32), local::language::LanguageError> {
-    let vectors = |texts: [&str; PROBES.len()]| -> Result<Vec<Vec<f32>>, _> {
-        texts.iter().map(|text| models.embedder.embed(text).map(|vector| vector.to_vec())).collect()
-    };
-    Ok(apart(&vectors(PROBES.map(|one| one.0))?, &vectors(PROBES.map(|one| one.1))?))
+    let questions = models.embedder.embed_all(&PROBES.map(|one| one.0))?;
+    let answers = models.embedder.embed_all(&PROBES.map(|one| one.1))?;
+    Ok(apart(&questions, &answers))
 }
 
 impl Documents {

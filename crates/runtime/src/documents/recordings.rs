@@ -8,6 +8,7 @@ use knowledge::Refusal;
 use knowledge::calls::{Exchange, exchanges, speech};
 use knowledge::ingest::{self, Progress};
 use knowledge::recording::{RATE_HZ, Recording};
+use local::OnnxError;
 use local::language::knowledge::SPACE;
 use local::language::names::NameKind;
 use local::language::{Brain, Embedding, LanguageModels, embed::cosine, pii};
@@ -47,7 +48,7 @@ impl Ears {
         let mut tries = 1;
         loop {
             match self.recognizer.recognize(pcm) {
-                Err(SpeechError::Busy { .. }) if tries < TRIES => tries += 1,
+                Err(SpeechError::Onnx(OnnxError::Busy { .. })) if tries < TRIES => tries += 1,
                 done => return done,
             }
         }

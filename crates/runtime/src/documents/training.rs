@@ -6,10 +6,10 @@ use crate::wall_ms;
 use base::{AgentId, CallId, Pii, TurnId, limits};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use local::language::Embedding;
 use local::language::entities::{EntityType, Finder, Found};
 use local::language::intents::{Classifier, CrossValidation, Example, cross_validate};
 use local::language::knowledge::SPACE;
+use local::language::{Embedding, LanguageError};
 use model::business::TenantScope;
 use model::live::{self, NamedValue};
 use serde::{Deserialize, Serialize};
@@ -124,10 +124,12 @@ impl Documents {
             let (models, part) = (Arc::clone(self.minds.models()), part.to_vec());
             let count = u32::try_from(part.len()).unwrap_or(u32::MAX);
             let embed = move || {
-                let one = |(intent, text): (usize, String)| {
-                    models.embedder.embed(&text).map(|vector| Example { intent, vector })
-                };
-                part.into_iter().map(one).collect::<Result<Vec<_>, _>>()
+                let texts: Vec<&str> = part.iter().map(|(_, text)| text.as_str()).collect();
+                let vectors = models.embedder.embed_all(&texts)?.into_iter();
+                let intents = part.iter().map(|(intent, _)| *intent);
+                Ok::<_, LanguageError>(
+                    intents.zip(vectors).map(|(intent, vector)| Example { intent, vector }).collect::<Vec<_>>(),
+                )
             };
             let made = self.brain.think(embed).await.map_err(DocumentError::Unavailable)?;
             examples.extend(made.map_err(|error| DocumentError::Unavailable(error.to_string()))?);

@@ -56,8 +56,9 @@ impl Encoder for ModelEncoder {
         SPACE
     }
 
-    fn encode(&self, text: &str) -> Result<Vec<f32>, String> {
-        self.0.embedder.embed(text).map(|vector| vector.to_vec()).map_err(|error| error.to_string())
+    fn encode(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, String> {
+        let vectors = self.0.embedder.embed_all(texts).map_err(|error| error.to_string())?;
+        Ok(vectors.into_iter().map(Vec::from).collect())
     }
 }
 

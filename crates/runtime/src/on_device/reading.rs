@@ -65,8 +65,8 @@ impl EmbedService for LocalEmbed {
             for texts in request.texts.chunks(TEXTS_AT_ONCE) {
                 let (models, texts) = (Arc::clone(&models), texts.to_vec());
                 let made = on_thread(&slots, move || {
-                    let embed = |text: &base::Pii<String>| models.embedder.embed(text.expose()).map(Vec::from);
-                    texts.iter().map(embed).collect::<Result<Vec<_>, _>>()
+                    let texts: Vec<&str> = texts.iter().map(|text| text.expose().as_str()).collect();
+                    Ok(models.embedder.embed_all(&texts)?.into_iter().map(Vec::from).collect::<Vec<_>>())
                 });
                 let failed = |error: local::language::LanguageError| {
                     tracing::warn!(%error, "a text could not be embedded");

@@ -4,8 +4,7 @@
 //! refused when it is another version or names a collector. Each session has one thread: with many calls on few cores,
 //! two threads per model only wait for each other.
 
-use super::SpeechError;
-use crate::models::{Manifest, ModelDir, Tier};
+use crate::models::{Manifest, ModelDir, ModelError, Tier};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 use ort::session::Session;
@@ -22,18 +21,63 @@ const WAIT: Duration = Duration::from_secs(5);
 
 static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
 
+/// A model cannot be opened or run.
+#[derive(Debug, thiserror::Error)]
+pub enum OnnxError {
+    /// A model file is missing or wrong; the text names the command that mends it.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The ONNX runtime library is not one that this program accepts.
+    #[error("{path} is not an accepted ONNX runtime: {detail}; run `frontdesk models pull`", path = path.display())]
+    Runtime {
+        /// The library.
+        path: PathBuf,
+        /// Why it was refused.
+        detail: String,
+    },
+    /// There is no ONNX runtime for this machine in the manifest.
+    #[error("no ONNX runtime is packaged for {0}; use provider keys on this machine")]
+    Platform(String),
+    /// The runtime failed.
+    #[error("the model {model} failed: {detail}")]
+    Inference {
+        /// Which model.
+        model: &'static str,
+        /// What the runtime said.
+        detail: String,
+    },
+    /// Every session was in use for the whole wait.
+    #[error("the model {model} is overloaded: no free session within {waited_ms} ms")]
+    Busy {
+        /// Which model.
+        model: &'static str,
+        /// How long we waited.
+        waited_ms: u64,
+    },
+}
+
+impl OnnxError {
+    pub(crate) fn inference(model: &'static str) -> impl Fn(ort::Error) -> Self {
+        move |error| Self::Inference { model, detail: error.to_string() }
+    }
+
+    pub(crate) fn shape(model: &'static str, what: &str) -> Self {
+        Self::Inference { model, detail: format!("unexpected {what}") }
+    }
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The shared environment; the first caller loads the library out of the models directory.
-fn environment(dir: &ModelDir) -> Result<Environment, SpeechError> {
+fn environment(dir: &ModelDir) -> Result<Environment, OnnxError> {
     let mut environment = locked(&ENVIRONMENT);
     if let Some(environment) = environment.as_ref() {
         return Ok(environment.clone());
     }
     let path = library(dir)?;
-    let refused = |detail: String| SpeechError::Runtime { path: path.clone(), detail };
+    let refused = |detail: String| OnnxError::Runtime { path: path.clone(), detail };
     let bytes = std::fs::read(&path).map_err(|error| refused(error.to_string()))?;
     accept_library(&bytes).map_err(&refused)?;
     drop(bytes);
@@ -44,9 +88,9 @@ fn environment(dir: &ModelDir) -> Result<Environment, SpeechError> {
     Ok(environment.insert(built).clone())
 }
 
-fn library(dir: &ModelDir) -> Result<PathBuf, SpeechError> {
+fn library(dir: &ModelDir) -> Result<PathBuf, OnnxError> {
     let component = Manifest::embedded().tier(Tier::Default).find(|component| component.id.starts_with("onnxruntime-"));
-    let component = component.ok_or_else(|| SpeechError::Platform(crate::models::this_platform()))?;
+    let component = component.ok_or_else(|| OnnxError::Platform(crate::models::this_platform()))?;
     Ok(dir.file(&component.id, &component.files[0].name)?)
 }
 
@@ -63,8 +107,8 @@ fn accept_library(bytes: &[u8]) -> Result<(), String> {
 }
 
 /// Opens a model with one thread.
-pub(crate) fn open(dir: &ModelDir, path: &Path, model: &'static str) -> Result<Session, SpeechError> {
-    let failed = SpeechError::inference(model);
+pub(crate) fn open(dir: &ModelDir, path: &Path, model: &'static str) -> Result<Session, OnnxError> {
+    let failed = OnnxError::inference(model);
     let recovered = |error: ort::Error<SessionBuilder>| failed(error.into());
     let mut builder = Session::builder(&environment(dir)?)
         .map_err(&failed)?
@@ -94,15 +138,15 @@ impl<T> Pool<T> {
     }
 
     /// One of the things, until the guard is dropped.
-    pub(crate) fn take(&self) -> Result<Taken<'_, T>, SpeechError> {
+    pub(crate) fn take(&self) -> Result<Taken<'_, T>, OnnxError> {
         self.take_within(WAIT)
     }
 
-    fn take_within(&self, wait: Duration) -> Result<Taken<'_, T>, SpeechError> {
+    fn take_within(&self, wait: Duration) -> Result<Taken<'_, T>, OnnxError> {
         let waited = self.returned.wait_timeout_while(locked(&self.free), wait, |free| free.is_empty());
         let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let waited_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        let thing = free.pop().ok_or(SpeechError::Busy { model: self.model, waited_ms })?;
+        let thing = free.pop().ok_or(OnnxError::Busy { model: self.model, waited_ms })?;
         Ok(Taken { pool: self, thing: Some(thing) })
     }
 }
@@ -149,7 +193,7 @@ mod tests {
     fn a_busy_pool_answers_instead_of_waiting_forever() {
         let pool = Pool::new("test", vec![1]);
         let taken = pool.take().unwrap();
-        assert!(matches!(pool.take_within(Duration::ZERO), Err(SpeechError::Busy { .. })));
+        assert!(matches!(pool.take_within(Duration::ZERO), Err(OnnxError::Busy { .. })));
         drop(taken);
         assert_eq!(*pool.take().unwrap(), 1);
     }
