@@ -160,6 +160,8 @@ pub struct CallMachine {
     /// A person has the call; how is in `hold`.
     has_human: bool,
     hold: Hold,
+    /// The recording leaves out what is heard.
+    is_recording_paused: bool,
     /// A person who is asked for the caller, or has them; how often that was tried.
     consult: Option<Consult>,
     consults: u32,
@@ -245,6 +247,7 @@ impl CallMachine {
             has_asked: false,
             voice_failures: 0,
             has_human: false,
+            is_recording_paused: false,
             hold: Hold::default(),
             consult: None,
             consults: 0,

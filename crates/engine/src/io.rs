@@ -313,6 +313,14 @@ pub enum DeskInput {
         #[serde(default)]
         brief: Option<Pii<String>>,
     },
+    /// Leave what is heard from here on out of the recording, or put it in again. The words of the call are kept as ever.
+    Record {
+        /// Put it in again.
+        on: bool,
+        /// Who.
+        #[serde(default)]
+        by: Option<String>,
+    },
     /// End the call.
     End,
 }

@@ -184,6 +184,18 @@ pub enum Entry {
         #[serde(default)]
         reason: HandBack,
     },
+    /// The recording leaves out what is heard until [`Entry::RecordingResumed`].
+    RecordingPaused {
+        /// Who asked for it: kind and id of a credential.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// What is heard is on the recording again.
+    RecordingResumed {
+        /// Who asked for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
     /// A person who has the call said something to the caller, as a recogniser understood it.
     PersonTurn {
         /// The caller's turn that came before.

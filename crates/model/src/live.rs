@@ -160,6 +160,16 @@ pub enum LiveKind {
         /// Why.
         reason: HandBack,
     },
+    /// The recording leaves out what is heard from here on.
+    RecordingPaused {
+        /// Who asked for it.
+        by: Option<String>,
+    },
+    /// What is heard is on the recording again.
+    RecordingResumed {
+        /// Who asked for it.
+        by: Option<String>,
+    },
     /// A supervisor gave the agent a hint.
     Whispered {
         /// Who.
@@ -201,6 +211,8 @@ impl LiveKind {
                 | Self::LeftQueue { .. }
                 | Self::TakenOver { .. }
                 | Self::HandedBack { .. }
+                | Self::RecordingPaused { .. }
+                | Self::RecordingResumed { .. }
                 | Self::Whispered { .. }
                 | Self::PersonTurn { .. }
         )
@@ -227,6 +239,8 @@ impl LiveKind {
             | Self::Queued { .. }
             | Self::QueuePosition { .. }
             | Self::LeftQueue { .. }
+            | Self::RecordingPaused { .. }
+            | Self::RecordingResumed { .. }
             | Self::Whispered { .. } => None,
             other => Some(other.clone()),
         }

@@ -75,6 +75,8 @@ export type Entry =
   | { entry: "brief_answered"; accepted: boolean }
   | { entry: "taken_over"; by?: string; mode?: HoldMode; with_line?: boolean }
   | { entry: "handed_back"; reason?: HandBack }
+  | { entry: "recording_paused"; by?: string }
+  | { entry: "recording_resumed"; by?: string }
   | { entry: "person_turn"; turn: number; text: string }
   | { entry: "whispered"; by?: string; text: string }
   | { entry: "fault"; stage: string; class: ErrorClass }
@@ -122,6 +124,8 @@ export type LiveKind =
 export type DeskEvent =
   | { event: "taken_over"; by: string | null; mode: HoldMode }
   | { event: "handed_back"; by: string | null; reason: HandBack }
+  | { event: "recording_paused"; by: string | null }
+  | { event: "recording_resumed"; by: string | null }
   | { event: "whispered"; by: string | null; text: string }
   | { event: "person_turn"; by: string | null; text: string };
 
@@ -152,4 +156,6 @@ export type SuperviseMessage =
   | ({ type: "live" } & LiveEvent)
   | { type: "refused"; command: string; detail: string };
 
-export type SuperviseCommand = { type: "take_over" } | { type: "barge_in" } | { type: "hand_back" };
+export type SuperviseCommand = {
+  type: "take_over" | "barge_in" | "hand_back" | "pause_recording" | "resume_recording";
+};

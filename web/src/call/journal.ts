@@ -79,6 +79,9 @@ function lineOf(entry: Entry): Unplaced | null {
       return note(t(entry.mode === "barge_in" ? "supervise.past_barge_in" : "journal.taken_over"));
     case "handed_back":
       return note(t(entry.reason === "absent" ? "supervise.past_absent" : "journal.handed_back"));
+    case "recording_paused":
+    case "recording_resumed":
+      return note(t(`supervise.past_${entry.entry}`));
     case "person_turn":
       return { kind: "person", text: entry.text };
     case "whispered":

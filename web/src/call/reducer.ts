@@ -189,6 +189,8 @@ function onLive(view: CallView, event: LiveEvent): CallView {
       return append(now, { kind: "fault", key: "", at: event.at, stage: event.stage, class: event.class });
     case "taken_over":
     case "handed_back":
+    case "recording_paused":
+    case "recording_resumed":
     case "whispered":
     case "person_turn":
       return onDesk(now, event);

@@ -130,6 +130,11 @@ class Supervision {
     this.setMuted(false);
   }
 
+  /** Whether what is heard goes on the recording. */
+  record(on: boolean): void {
+    this.#command({ type: on ? "resume_recording" : "pause_recording" });
+  }
+
   /** While pressed, this user is heard instead of the agent. */
   async press(pressed: boolean): Promise<void> {
     if (this.#view.pressed === pressed) return;

@@ -31,6 +31,8 @@ export interface SuperviseView {
   hold: Hold | null;
   /** Names of those who had the call, by their credential. */
   names: Readonly<Record<string, string>>;
+  /** The recording leaves out what is heard. */
+  recordingPaused: boolean;
   /** Whether the caller hears this page when its user has the call; another page of theirs may be the one. */
   heard: boolean;
   notice: SuperviseNotice | null;
@@ -66,6 +68,7 @@ export const closedLine: SuperviseView = {
   me: null,
   hold: null,
   names: {},
+  recordingPaused: false,
   heard: true,
   notice: null,
   talk: talking,
@@ -122,7 +125,7 @@ export function isMine(view: SuperviseView): boolean {
 
 /** What happened before the line stood. What came over the line meanwhile is applied after it; what is known already stays. */
 function fromJournal(view: SuperviseView, records: readonly JournalRecord[]): SuperviseView {
-  const fresh: SuperviseView = { ...view, hold: null, talk: talking };
+  const fresh: SuperviseView = { ...view, hold: null, recordingPaused: false, talk: talking };
   const past = records.reduce((now, { at, entry }) => {
     const event = eventOf(entry, now.hold);
     return event === null ? now : onEvent(now, { at, ...event } as LiveEvent);
@@ -143,6 +146,9 @@ function onEvent(view: SuperviseView, event: LiveEvent): SuperviseView {
       const absent = isMine(view) && event.reason === "absent";
       return { ...now, hold: null, notice: absent ? { kind: "absent" } : view.notice };
     }
+    case "recording_paused":
+    case "recording_resumed":
+      return { ...now, recordingPaused: event.event === "recording_paused" };
     default:
       return now;
   }
@@ -169,6 +175,9 @@ function eventOf(entry: Entry, hold: Hold | null): object | null {
       return { event: "taken_over", by: entry.by ?? null, mode: entry.mode ?? ("take_over" satisfies HoldMode) };
     case "handed_back":
       return { event: "handed_back", by: hold?.by ?? null, reason: entry.reason ?? ("asked" satisfies HandBack) };
+    case "recording_paused":
+    case "recording_resumed":
+      return { event: entry.entry, by: entry.by ?? null };
     case "whispered":
       return { event: "whispered", by: entry.by ?? null, text: entry.text };
     case "person_turn":

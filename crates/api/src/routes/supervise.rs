@@ -114,6 +114,40 @@ pub(crate) async fn hand_back(
     ask(&app, &caller, id, DeskInput::HandBack).await
 }
 
+/// Leaves what is heard in a live call out of its recording from now on, as where a card number is read out.
+///
+/// The recording has silence there. Transcript and journal are kept as ever; the journal says who asked and when.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/recording/pause", tag = "calls", operation_id = "pause_recording",
+    params(("id" = uuid::Uuid, Path, description = "The call")), security(("bearer" = ["calls:control"])), responses(
+    (status = 202, description = "What is heard is left out; where it is already, or nothing is recorded, nothing changes"),
+    (status = 404, description = "No such live call", body = Problem),
+    (status = 503, description = "The node that has the call, or the database, does not answer", body = Problem)
+))]
+pub(crate) async fn pause_recording(
+    State(app): State<App>,
+    caller: Allowed<may::CallsControl>,
+    CallPath(id): CallPath,
+) -> Result<StatusCode, Problem> {
+    let input = Asked::PauseRecording.input(&caller)?;
+    ask(&app, &caller, id, input).await
+}
+
+/// Puts what is heard in a live call on its recording again.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/recording/resume", tag = "calls", operation_id = "resume_recording",
+    params(("id" = uuid::Uuid, Path, description = "The call")), security(("bearer" = ["calls:control"])), responses(
+    (status = 202, description = "What is heard is recorded; where it is already, or nothing is recorded, nothing changes"),
+    (status = 404, description = "No such live call", body = Problem),
+    (status = 503, description = "The node that has the call, or the database, does not answer", body = Problem)
+))]
+pub(crate) async fn resume_recording(
+    State(app): State<App>,
+    caller: Allowed<may::CallsControl>,
+    CallPath(id): CallPath,
+) -> Result<StatusCode, Problem> {
+    let input = Asked::ResumeRecording.input(&caller)?;
+    ask(&app, &caller, id, input).await
+}
+
 async fn ask(app: &App, caller: &Principal, id: CallId, input: DeskInput) -> Result<StatusCode, Problem> {
     let told = app.node.ask_desk(&caller.scope, id, input).await.map_err(peer_problem)?;
     if told { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
@@ -164,6 +198,8 @@ enum Asked {
     TakeOver,
     BargeIn,
     HandBack,
+    PauseRecording,
+    ResumeRecording,
     Whisper {
         text: String,
     },
@@ -196,6 +232,8 @@ impl Asked {
             Self::TakeOver => DeskInput::TakeOver { by, mode: HoldMode::TakeOver, with_line: true },
             Self::BargeIn => DeskInput::TakeOver { by, mode: HoldMode::BargeIn, with_line: true },
             Self::HandBack => DeskInput::HandBack,
+            Self::PauseRecording => DeskInput::Record { on: false, by },
+            Self::ResumeRecording => DeskInput::Record { on: true, by },
             Self::Whisper { text } => DeskInput::Whisper { by, text: Pii::new(words(text)?) },
             Self::Say { text } => DeskInput::Say { text: words(text)? },
             Self::Transfer { to, mode, brief } => {
@@ -214,6 +252,8 @@ impl Asked {
             Self::TakeOver => "take_over_call",
             Self::BargeIn => "barge_into_call",
             Self::HandBack => "hand_back_call",
+            Self::PauseRecording => "pause_recording",
+            Self::ResumeRecording => "resume_recording",
             Self::Whisper { .. } => "whisper_call",
             Self::Say { .. } => "say_in_call",
             Self::Transfer { .. } => "transfer_call",

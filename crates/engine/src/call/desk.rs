@@ -88,11 +88,31 @@ impl CallMachine {
                 let brief = brief.as_ref().map(|brief| brief.expose().as_str());
                 self.hand_off(now, Wish { to: Some(to), mode, brief, ..Wish::plain("desk") });
             }
+            DeskInput::Record { on, by } => self.record(now, on, by),
             DeskInput::End => {
                 let goodbye = self.agent.lines.goodbye.clone();
                 self.close(now, "desk", vec![goodbye], Then::HangUp, true);
             }
         }
+    }
+
+    /// Whether the recording leaves out what is heard now.
+    pub const fn is_recording_paused(&self) -> bool {
+        self.is_recording_paused
+    }
+
+    fn record(&mut self, now: CallTime, on: bool, by: Option<String>) {
+        if self.is_recording_paused != on {
+            return;
+        }
+        self.is_recording_paused = !on;
+        let (entry, live) = if on {
+            (Entry::RecordingResumed { by: by.clone() }, LiveKind::RecordingResumed { by })
+        } else {
+            (Entry::RecordingPaused { by: by.clone() }, LiveKind::RecordingPaused { by })
+        };
+        self.out.journal(now, entry);
+        self.out.live(live);
     }
 
     fn take_over(&mut self, now: CallTime, by: Option<String>, mode: HoldMode, with_line: bool) {

@@ -129,6 +129,8 @@ impl CallMachine {
             }
             Entry::TakenOver { by, mode, with_line } => self.take_hold(by.clone(), *mode, *with_line),
             Entry::HandedBack { .. } => self.release_hold(),
+            Entry::RecordingPaused { .. } => self.is_recording_paused = true,
+            Entry::RecordingResumed { .. } => self.is_recording_paused = false,
             Entry::PersonTurn { text, .. } => {
                 self.hold.spoke();
                 self.dialog.person_heard(text.expose());

@@ -38,7 +38,7 @@ impl Held {
             DeskInput::Whisper { text, .. } => self.whispers.push(solid(text.expose()).collect()),
             DeskInput::Line { is_up: false } if self.is_held => self.lost_at = Some(now),
             DeskInput::Line { .. } | DeskInput::TakeOver { .. } => self.lost_at = None,
-            DeskInput::HandBack | DeskInput::Transfer { .. } | DeskInput::End => {}
+            DeskInput::HandBack | DeskInput::Transfer { .. } | DeskInput::Record { .. } | DeskInput::End => {}
         }
     }
 

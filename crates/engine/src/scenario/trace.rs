@@ -111,6 +111,8 @@ fn describe_desk(input: &DeskInput) -> String {
         DeskInput::Whisper { text, .. } => format!("desk whispers {:?}", text.expose()),
         DeskInput::Say { text } => format!("desk says {text:?}"),
         DeskInput::Transfer { .. } => "desk transfers".into(),
+        DeskInput::Record { on: false, .. } => "desk pauses-recording".into(),
+        DeskInput::Record { on: true, .. } => "desk resumes-recording".into(),
         DeskInput::End => "desk ends".into(),
     }
 }
@@ -230,6 +232,8 @@ fn describe_entry(entry: &Entry) -> String {
             format!("taken-over {}{by}", mode.name())
         }
         Entry::HandedBack { reason } => format!("handed-back {}", reason.name()),
+        Entry::RecordingPaused { by } => format!("recording-paused {}", by.as_deref().unwrap_or("-")),
+        Entry::RecordingResumed { by } => format!("recording-resumed {}", by.as_deref().unwrap_or("-")),
         Entry::PersonTurn { text, .. } => format!("person-turn {:?}", text.expose()),
         Entry::FlowMoved { node, path, .. } => {
             format!("flow {} {}", path.join(" "), if node.is_some() { "waits" } else { "over" })
@@ -265,6 +269,8 @@ fn describe_live(kind: &LiveKind) -> String {
         LiveKind::LeftQueue { outcome, waited_ms } => format!("left-queue {} {waited_ms}", outcome.name()),
         LiveKind::TakenOver { by, mode } => format!("taken-over {} {}", mode.name(), by.as_deref().unwrap_or("-")),
         LiveKind::HandedBack { reason, .. } => format!("handed-back {}", reason.name()),
+        LiveKind::RecordingPaused { by } => format!("recording-paused {}", by.as_deref().unwrap_or("-")),
+        LiveKind::RecordingResumed { by } => format!("recording-resumed {}", by.as_deref().unwrap_or("-")),
         LiveKind::Flow { node, .. } => format!("flow {}", node.as_deref().unwrap_or("over")),
         LiveKind::Whispered { text, .. } => format!("whispered {:?}", text.expose()),
         LiveKind::PersonTurn { text, .. } => format!("person-turn {:?}", text.expose()),

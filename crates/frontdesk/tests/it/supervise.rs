@@ -1,7 +1,7 @@
 //! A supervisor at a spoken call, over the socket, by the real program: hears both sides, takes the call over, is heard by the
 //! caller instead of the agent, and gives it back.
 
-use crate::rig::{Person, Server, Setting, World, poll, voice};
+use crate::rig::{Detail, Person, Server, Setting, World, poll, voice};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::StatusCode;
@@ -124,6 +124,27 @@ fn marked(person: &Person, from_ms: u64, to_ms: u64) -> f64 {
     2.0 * (re * re + im * im) / (all * heard.len().max(1) as f64)
 }
 
+/// Nothing that was heard while the recording was paused is on it, and what was heard before and afterwards is.
+async fn assert_left_out(server: &Server, detail: &Detail) {
+    let url = server.url(&format!("/api/v1/calls/{}/recording", detail.id()));
+    let answer = server.http().get(&url).send().await.expect("an answer");
+    let wav = answer.bytes().await.expect("a recording");
+    let at = |kind: &str| {
+        let journal = detail.0["journal"].as_array().expect("a journal");
+        let record = journal.iter().find(|record| record["entry"]["entry"] == kind).expect("an entry");
+        record["at"].as_u64().expect("a time")
+    };
+    // Two channels of 16 bits at 8 kHz. A frame joins the one before it, so it may lie a little beside its time.
+    let is_silent = |from_ms: u64, to_ms: u64| {
+        let at = |ms: u64| (44 + ms as usize * 8 * 4).min(wav.len());
+        wav[at(from_ms)..at(to_ms)].chunks_exact(2).all(|pair| i16::from_le_bytes([pair[0], pair[1]]).abs() < 100)
+    };
+    let (from_ms, to_ms) = (at("recording_paused"), at("recording_resumed"));
+    assert!(from_ms + 3_000 < to_ms, "a question and its answer: {from_ms} to {to_ms} ms");
+    assert!(is_silent(from_ms + 250, to_ms - 250), "what was said from {from_ms} to {to_ms} ms is on the recording");
+    assert!(!is_silent(0, from_ms) && !is_silent(to_ms, to_ms + 60_000), "and nothing else is left out");
+}
+
 fn is_event(told: &Value, event: &str) -> bool {
     told["type"] == "live" && told["event"] == event
 }
@@ -161,10 +182,15 @@ async fn a_supervisor_takes_a_spoken_call_over_is_heard_and_hands_it_back() {
     assert_eq!(said["text"], KIM);
     assert!(kim.look(|brought| brought.loudness[2]) > 1e8, "listeners hear the person, too");
 
-    // The agent has it again and answers.
+    // The agent has it again and answers. The recording leaves it out.
     kim.tell(&json!({"type": "hand_back"})).await;
     kim.is_told("the hand-back", |told| is_event(told, "handed_back") && told["reason"] == "asked").await;
+    let (status, _) = server.post(&format!("/api/v1/calls/{id}/recording/pause"), &Value::Null).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    kim.is_told("the pause", |told| is_event(told, "recording_paused") && told["by"] == "installation").await;
     let answer = person.asks(SATURDAY).await;
+    kim.tell(&json!({"type": "resume_recording"})).await;
+    kim.is_told("the end of the pause", |told| is_event(told, "recording_resumed")).await;
     assert!(answer.waited_ms <= 3_000, "silence for {} ms", answer.waited_ms);
     assert!(marked(&person, answer.from_ms, person.now_ms()) < 0.05, "the agent speaks again");
     let (status, _) = server.post(&format!("/api/v1/calls/{id}/end"), &json!({})).await;
@@ -177,6 +203,7 @@ async fn a_supervisor_takes_a_spoken_call_over_is_heard_and_hands_it_back() {
     assert_eq!(detail.entries("handed_back").len(), 1);
     assert_eq!(detail.texts("person_turn", "text"), [KIM]);
     assert_eq!(detail.heard().iter().filter(|heard| **heard == OPENING).count(), 2);
+    assert_left_out(&server, &detail).await;
     world.assert_replays(detail.id()).await;
     poll(Duration::from_secs(5), "the end of the socket", async || kim.look(|brought| brought.is_closed).then_some(()))
         .await;

@@ -30,6 +30,8 @@ impl CallHost {
         self.follow_holder();
         self.tell_desk();
         self.follow_queue();
+        let now = self.now();
+        self.tape.pause(now, self.machine.is_recording_paused());
     }
 
     /// A caller who waits is told where they stand, and no other.

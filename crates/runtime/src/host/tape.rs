@@ -27,6 +27,8 @@ pub(super) struct Tape {
     /// Where the next frame of each side goes, so that frames that belong together join without a gap.
     caller_at: u64,
     agent_at: u64,
+    /// What is heard is left out for now.
+    is_paused: bool,
     lines: Option<Vec<replay::Line>>,
     lines_stored: u64,
 }
@@ -51,6 +53,7 @@ impl Tape {
             rate_hz: 0,
             caller_at: 0,
             agent_at: 0,
+            is_paused: false,
             lines,
             lines_stored: replay::first_place(past),
         }
@@ -75,6 +78,14 @@ impl Tape {
         self.recorder.as_ref().map(|_| self.recording.name.clone())
     }
 
+    /// Leaves out what is heard from here on, or no more: where it was is silence. What was sent ahead of time is not on it either.
+    pub(super) fn pause(&mut self, now: CallTime, is_paused: bool) {
+        if is_paused && !self.is_paused {
+            self.agent_stopped(now);
+        }
+        self.is_paused = is_paused;
+    }
+
     pub(super) fn caller(&mut self, now: CallTime, frame: &[i16]) {
         let at = joined(self.caller_at, now, Millis(limits::FRAME_MS), self.rate_hz);
         self.caller_at = at + frame.len() as u64;
@@ -97,7 +108,8 @@ impl Tape {
     }
 
     fn push(&mut self, side: Side, at: u64, frame: &[i16]) {
-        if let Some(recorder) = &mut self.recorder
+        if !self.is_paused
+            && let Some(recorder) = &mut self.recorder
             && let Err(error) = recorder.push(side, at, frame)
         {
             complain(&error);

@@ -15,7 +15,7 @@ import { toastProblem } from "../../ui/kit/toast";
 import { useCapability } from "../settings/platforms";
 import { Composer, type Mode } from "./composer";
 import { EndCall, TransferCall } from "./dialogs";
-import { HandBackIcon, ListenIcon } from "./icons";
+import { HandBackIcon, ListenIcon, RecordIcon } from "./icons";
 
 interface DeskProps {
   call: LiveCall;
@@ -141,6 +141,17 @@ export function Desk({ call, view, mine, held }: DeskProps) {
         {transfers && (
           <Button size="sm" icon={<TransferIcon className="size-4" />} onClick={() => setAsked("transfer")}>
             {t("live.transfer")}
+          </Button>
+        )}
+        {open && (
+          <Button
+            size="sm"
+            icon={<RecordIcon className={`size-4 ${view.recordingPaused ? "text-warn" : ""}`} />}
+            aria-pressed={view.recordingPaused}
+            title={t("supervise.pause_recording_hint")}
+            onClick={() => supervision.record(view.recordingPaused)}
+          >
+            {t(view.recordingPaused ? "supervise.resume_recording" : "supervise.pause_recording")}
           </Button>
         )}
         <Button

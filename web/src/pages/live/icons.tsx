@@ -7,6 +7,13 @@ export const ListenIcon = (p: IconProps) => (
   </Icon>
 );
 
+export const RecordIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <circle cx="12" cy="12" r="8" />
+    <circle cx="12" cy="12" r="3" fill="currentColor" />
+  </Icon>
+);
+
 export const HandBackIcon = (p: IconProps) => (
   <Icon {...p}>
     <path d="M9 5 4 10l5 5M4 10h10a6 6 0 0 1 6 6v3" />

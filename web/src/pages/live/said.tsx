@@ -133,6 +133,9 @@ function DeskLine({ did, at, agentName }: { did: DeskEvent; at: number; agentNam
       const words = did.mode === "barge_in" ? "supervise.barged_in_by" : "supervise.taken_over_by";
       return <Rule desk="taken_over">{t(words, { name: nameOf(did.by) })}</Rule>;
     }
+    case "recording_paused":
+    case "recording_resumed":
+      return <Rule desk={did.event}>{t(`supervise.${did.event}_by`, { name: nameOf(did.by) })}</Rule>;
     case "handed_back":
       return (
         <Rule desk="handed_back">
