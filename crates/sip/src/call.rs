@@ -6,6 +6,7 @@ use crate::front::{Line, Next, Quality, Report, Verdict};
 use crate::inbound::Asked;
 use crate::leg::{Leg, LineEnd, Noticed, Order};
 use crate::message::{self, header};
+use crate::reliable::{Reliable, Repeats};
 use crate::session::{Expires, Session};
 use base::{Secret, limits};
 use carriers::sip::sdp::{self, Agreed, Description, Flow, Key, Local, SdpError};
@@ -77,8 +78,13 @@ pub(crate) async fn answer(
         }
         moved.forget(&moved_ref);
     });
-    let ended = Ringing { shared: Arc::clone(&shared), asked, dialog: dialog.clone(), states, told, ip, transport };
-    let (state, quality) = Box::pin(ended.run()).await;
+    // Who requires a reliable answer to a request without an offer must get the offer in it (RFC 3262, 5): such a caller
+    // hears no ringing.
+    let is_reliable = asked.is_reliable_only && asked.offer.is_some();
+    let (reliable, repeats) = is_reliable.then(|| Reliable::new(&shared, &dialog)).flatten().unzip();
+    let ringing = Ringing { shared: Arc::clone(&shared), asked, dialog: dialog.clone(), states, told, ip, transport };
+    let (state, quality) = Box::pin(ringing.run(reliable.as_ref(), repeats)).await;
+    drop(reliable);
     shared.dialogs.remove_dialog(&dialog.id());
     drop(place);
     metrics::counter!("frontdesk_sip_calls_total", "direction" => "inbound", "state" => state.name()).increment(1);
@@ -99,23 +105,11 @@ struct Ringing {
 }
 
 impl Ringing {
-    async fn run(mut self) -> (CallState, Option<Quality>) {
-        // Who takes reliable provisional answers only gets none: the final one comes soon.
-        if !self.asked.is_reliable_only
-            && let Err(error) = self.dialog.ringing(None, None)
-        {
-            tracing::debug!(%error, "ringing was not said");
-        }
-        let front = Arc::clone(&self.shared.front);
-        let decided =
-            timeout(Duration::from_millis(limits::SIP_FRONT_MS_MAX), front.invited(self.asked.invite.clone()));
-        let verdict = tokio::select! {
-            verdict = decided => verdict.unwrap_or(Verdict::Unavailable),
-            () = terminated(&mut self.states) => return (CallState::Canceled, None),
-        };
-        let token = match verdict {
-            Verdict::Answer { token } => token,
-            refusal => return (self.refuse(&refusal), None),
+    async fn run(mut self, reliable: Option<&Reliable>, repeats: Option<Repeats>) -> (CallState, Option<Quality>) {
+        let token = match self.ring(reliable, repeats).await {
+            Some(Verdict::Answer { token }) => token,
+            Some(refusal) => return (self.refuse(&refusal), None),
+            None => return (CallState::Canceled, None),
         };
         let Some((sockets, local)) = open(&self.shared, &self.asked.trunk, self.asked.invite.source, self.ip) else {
             tracing::error!("no port is free for the audio of a call");
@@ -132,6 +126,30 @@ impl Ringing {
             None => (sdp::offer(&local), None),
         };
         self.pick_up(sockets, local, body, agreed, token).await
+    }
+
+    /// Rings until the owner has decided. `None` when the caller gives up before.
+    async fn ring(&mut self, reliable: Option<&Reliable>, mut repeats: Option<Repeats>) -> Option<Verdict> {
+        if reliable.is_some() || !self.asked.is_reliable_only {
+            self.say_ringing(reliable);
+        }
+        let front = Arc::clone(&self.shared.front);
+        let decided =
+            timeout(Duration::from_millis(limits::SIP_FRONT_MS_MAX), front.invited(self.asked.invite.clone()));
+        tokio::pin!(decided);
+        loop {
+            tokio::select! {
+                verdict = &mut decided => return Some(verdict.unwrap_or(Verdict::Unavailable)),
+                () = terminated(&mut self.states) => return None,
+                () = due(repeats.as_mut()) => self.say_ringing(reliable),
+            }
+        }
+    }
+
+    fn say_ringing(&self, reliable: Option<&Reliable>) {
+        if let Err(error) = self.dialog.ringing(reliable.map(Reliable::headers), None) {
+            tracing::debug!(%error, "ringing was not said");
+        }
     }
 
     async fn pick_up(
@@ -522,6 +540,14 @@ impl Call {
 
     async fn report(&self, state: CallState) {
         report(&self.shared, &self.call_ref, state, None, None).await;
+    }
+}
+
+/// Waits until ringing is to be said again.
+async fn due(repeats: Option<&mut Repeats>) {
+    match repeats {
+        Some(repeats) => repeats.due().await,
+        None => std::future::pending().await,
     }
 }
 

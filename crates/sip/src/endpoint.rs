@@ -7,6 +7,7 @@ use crate::guard::Guard;
 use crate::moved::{Inspector, Moved};
 use crate::ports::Ports;
 use crate::probe::{self, Health};
+use crate::reliable::Unconfirmed;
 use crate::trace::LegTap;
 use crate::{inbound, registrar};
 use rsipstack::dialog::dialog_layer::DialogLayer;
@@ -75,6 +76,7 @@ pub(crate) struct Shared {
     pub(crate) guard: Guard,
     pub(crate) health: Health,
     pub(crate) moved: Moved,
+    pub(crate) unconfirmed: Unconfirmed,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
     calls: Mutex<HashMap<String, mpsc::Sender<Command>>>,
@@ -210,6 +212,7 @@ impl Endpoint {
             guard: Guard::new(&config.trunks),
             health: Health::default(),
             moved,
+            unconfirmed: Unconfirmed::default(),
             front,
             dialogs: Arc::new(DialogLayer::new(library.inner.clone())),
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),

@@ -8,6 +8,7 @@ use crate::message::{self, ALLOW, header};
 use crate::session::{Expires, SESSION_SECS_MIN};
 use base::{Pii, limits};
 use carriers::sip::sdp::{self, Description, SdpError};
+use rsipstack::dialog::dialog::Dialog;
 use rsipstack::sip::prelude::HeadersExt;
 use rsipstack::sip::{Header, Method, Request, StatusCode};
 use rsipstack::transaction::TransactionReceiver;
@@ -45,7 +46,7 @@ async fn handle(shared: Arc<Shared>, mut transaction: Transaction) -> rsipstack:
     let is_within = request.to_header()?.tag()?.is_some();
     if is_within {
         return match shared.dialogs.match_dialog(&transaction) {
-            Some(mut dialog) => dialog.handle(&mut transaction).await,
+            Some(dialog) => within(&shared, dialog, &mut transaction).await,
             None if request.method == Method::Ack => Ok(()),
             None => transaction.reply(StatusCode::CallTransactionDoesNotExist).await,
         };
@@ -62,6 +63,20 @@ async fn handle(shared: Arc<Shared>, mut transaction: Transaction) -> rsipstack:
             transaction.reply_with(StatusCode::MethodNotAllowed, allow, None).await
         }
     }
+}
+
+/// A request within a call. The library takes every confirmation of a provisional answer for one that we await.
+async fn within(shared: &Shared, mut dialog: Dialog, transaction: &mut Transaction) -> rsipstack::Result<()> {
+    if let Some(numbers) = transaction.original.rack_value().filter(|_| transaction.original.method == Method::PRack) {
+        if !shared.unconfirmed.confirm(&dialog.id().to_string(), numbers) {
+            return transaction.reply(StatusCode::CallTransactionDoesNotExist).await;
+        }
+        // Nothing was answered yet that a new offer could follow (RFC 3262, 5).
+        if !transaction.original.body.is_empty() {
+            return transaction.reply(StatusCode::NotAcceptableHere).await;
+        }
+    }
+    dialog.handle(transaction).await
 }
 
 /// What makes a request unusable, that the library's parser lets pass.

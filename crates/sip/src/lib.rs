@@ -24,6 +24,7 @@ mod moved;
 mod ports;
 mod probe;
 mod registrar;
+mod reliable;
 mod session;
 mod srtp;
 pub mod trace;
