@@ -8,6 +8,7 @@ use crate::moved::{Inspector, Moved};
 use crate::ports::Ports;
 use crate::probe::{self, Health};
 use crate::reliable::Unconfirmed;
+use crate::replaces::Successor;
 use crate::trace::LegTap;
 use crate::{inbound, registrar};
 use rsipstack::dialog::dialog_layer::DialogLayer;
@@ -65,6 +66,7 @@ pub enum CommandError {
 pub(crate) enum Command {
     HangUp,
     Transfer { to: String, done: oneshot::Sender<Result<(), CommandError>> },
+    Replace(Box<Successor>),
 }
 
 /// What all calls share.
@@ -80,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
     calls: Mutex<HashMap<String, mpsc::Sender<Command>>>,
+    /// Calls that others have taken over, by the Call-IDs of those.
+    taken: Mutex<HashMap<String, String>>,
     listens: Vec<(Transport, SocketAddr)>,
     drains: AtomicBool,
 }
@@ -103,8 +107,9 @@ impl Drop for Place {
         let mut calls = self.shared.calls();
         calls.remove(&self.call_ref);
         metrics::gauge!("frontdesk_sip_calls").set(calls.len() as f64);
+        let taken: Vec<_> = self.shared.taken().extract_if(|_, call_ref| *call_ref == self.call_ref).collect();
         if let Some(tap) = &self.shared.config.tap {
-            tap.close(&self.call_ref);
+            tap.close(&self.call_ref, taken.into_iter().map(|(call_id, _)| call_id).collect());
         }
     }
 }
@@ -131,8 +136,26 @@ impl Shared {
         Ok(Place { shared: Arc::clone(self), call_ref: call_ref.to_owned() })
     }
 
+    fn taken(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn command(&self, call_ref: &str) -> Result<mpsc::Sender<Command>, CommandError> {
         self.calls().get(call_ref).cloned().ok_or(CommandError::NoCall)
+    }
+
+    /// The call that a dialog with this Call-ID belongs to.
+    pub(crate) fn command_of(&self, call_id: &str) -> Result<mpsc::Sender<Command>, CommandError> {
+        let taken = self.taken().get(call_id).cloned();
+        self.command(taken.as_deref().unwrap_or(call_id))
+    }
+
+    /// A dialog with this Call-ID belongs to that call, too, until the call is over.
+    pub(crate) fn also(&self, call_id: &str, call_ref: &str) {
+        let is_new = self.taken().insert(call_id.to_owned(), call_ref.to_owned()).is_none();
+        if let Some(tap) = self.config.tap.as_ref().filter(|_| is_new) {
+            tap.open_within(call_id, call_ref);
+        }
     }
 
     pub(crate) fn leg_tap(&self, call_ref: &str, ip: IpAddr) -> Option<LegTap> {
@@ -218,6 +241,7 @@ impl Endpoint {
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             stop: stop.clone(),
             calls: Mutex::default(),
+            taken: Mutex::default(),
             listens,
             drains: AtomicBool::new(false),
             config,

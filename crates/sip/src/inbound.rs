@@ -5,6 +5,7 @@ use crate::endpoint::{NoPlace, Shared};
 use crate::front::Invite;
 use crate::guard::Admission;
 use crate::message::{self, ALLOW, header};
+use crate::replaces::{self, Replaces};
 use crate::session::{Expires, SESSION_SECS_MIN};
 use base::{Pii, limits};
 use carriers::sip::sdp::{self, Description, SdpError};
@@ -131,6 +132,11 @@ async fn invited(shared: Arc<Shared>, mut transaction: Transaction) -> rsipstack
             return transaction.reply_with(status, headers, None).await;
         }
     };
+    match Replaces::of(&transaction.original) {
+        Ok(None) => {}
+        Ok(Some(replaces)) => return replaces::ask(shared, transaction, asked, replaces).await,
+        Err(status) => return transaction.reply(status).await,
+    }
     let (commands, told) = tokio::sync::mpsc::channel(limits::SIP_ORDERS_MAX);
     match shared.place(&asked.invite.call_ref, commands) {
         Ok(place) => call::answer(shared, transaction, asked, place, told).await,

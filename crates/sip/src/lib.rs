@@ -11,6 +11,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod answer;
 mod call;
 pub mod config;
 mod dial;
@@ -25,6 +26,7 @@ mod ports;
 mod probe;
 mod registrar;
 mod reliable;
+mod replaces;
 mod session;
 mod srtp;
 pub mod trace;

@@ -5,7 +5,7 @@ use rsipstack::sip::prelude::{HasHeaders, HeadersExt};
 use rsipstack::sip::{Header, Request, Uri};
 
 /// What we understand when a peer requires it.
-pub(crate) const SUPPORTED: [&str; 2] = ["timer", "100rel"];
+pub(crate) const SUPPORTED: [&str; 3] = ["timer", "100rel", "replaces"];
 /// What we understand at all.
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, NOTIFY, MESSAGE";
 

@@ -9,9 +9,8 @@ use model::call::CallState;
 use sip::{CommandError, Listen, Transport, Verdict};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
-use support::{LONG, Manners, Office, Sipp, endpoint, ports};
-use tokio::net::UdpSocket;
-use tokio::time::{Instant, timeout};
+use support::{Manners, Office, Party, Sipp, endpoint, ports, tag, value};
+use tokio::time::Instant;
 
 async fn passes(name: &str, manners: Manners) -> support::Seen {
     let office = Office::new(manners);
@@ -73,50 +72,25 @@ async fn a_caller_who_requires_reliable_ringing_gets_it() {
     assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
 }
 
-/// The next message but `100 Trying`.
-async fn next(socket: &UdpSocket) -> String {
-    let mut datagram = [0; 4_096];
-    loop {
-        let (bytes, _) = timeout(LONG, socket.recv_from(&mut datagram)).await.expect("a message").unwrap();
-        let text = String::from_utf8_lossy(&datagram[..bytes]).into_owned();
-        if !text.starts_with("SIP/2.0 100") {
-            return text;
-        }
-    }
-}
-
 #[tokio::test]
 async fn reliable_ringing_is_said_again_until_it_is_confirmed() {
     let office = Office::new(Manners { answers: false, ..Manners::default() });
     let (_endpoint, here) = endpoint(&office, |_| {}).await;
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let peer = socket.local_addr().unwrap();
-    let ask = |method: &str, cseq: u32, to: &str, more: &str, body: &str| {
-        format!(
-            "{method} sip:+4940555000@{here} SIP/2.0\r\nVia: SIP/2.0/UDP {peer};branch=z9hG4bKr{cseq};rport\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:+4940555017@{peer}>;tag=p\r\nTo: <sip:+4940555000@{here}>{to}\r\n\
-             Call-ID: reliable\r\nCSeq: {cseq} {method}\r\nContact: <sip:peer@{peer}>\r\n{more}\
-             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    };
-    let offer = "v=0\r\no=p 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
-    socket.send_to(ask("INVITE", 1, "", "Require: 100rel\r\n", offer).as_bytes(), here).await.unwrap();
-    let first = next(&socket).await;
+    let party = Party::new(here, "reliable").await;
+    party.ask("INVITE", 1, "", "Require: 100rel\r\n", &party.offer()).await;
+    let first = party.next().await;
     assert!(first.starts_with("SIP/2.0 180") && first.contains("\r\nRequire: 100rel\r\n"), "{first}");
-    let value = |name: &str| first.split("\r\n").find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
     let began = Instant::now();
-    assert_eq!(next(&socket).await, first, "said again");
-    assert_eq!(next(&socket).await, first, "and again");
+    assert_eq!(party.next().await, first, "said again");
+    assert_eq!(party.next().await, first, "and again");
     assert!(began.elapsed() >= Duration::from_millis(1_400), "after half a second and another whole one");
-    let to = format!(";tag={}", value("To: ").split_once("tag=").unwrap().1);
-    let rack = format!("RAck: {} 1 INVITE\r\n", value("RSeq: "));
-    socket.send_to(ask("PRACK", 2, &to, &rack, "").as_bytes(), here).await.unwrap();
-    let confirmed = next(&socket).await;
+    let rack = format!("RAck: {} 1 INVITE\r\n", value(&first, "RSeq"));
+    party.ask("PRACK", 2, &tag(&value(&first, "To")), &rack, "").await;
+    let confirmed = party.next().await;
     assert!(confirmed.starts_with("SIP/2.0 200") && confirmed.contains("PRACK"), "{confirmed}");
     let_pass(Duration::from_secs(5)).await;
-    socket.send_to(ask("CANCEL", 1, "", "", "").as_bytes(), here).await.unwrap();
-    let mut statuses = [next(&socket).await, next(&socket).await].map(|answer| answer[8..11].to_owned());
+    party.ask("CANCEL", 1, "", "", "").await;
+    let mut statuses = [party.next().await, party.next().await].map(|answer| answer[8..11].to_owned());
     statuses.sort();
     assert_eq!(statuses, ["200", "487"], "nothing was said again");
     office.until("the call is over", support::Seen::is_over).await;

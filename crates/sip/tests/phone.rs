@@ -133,6 +133,31 @@ async fn a_telephone_that_takes_only_reliable_provisional_answers_is_answered() 
     comes_back_whole(Room::new(Options { is_reliable: true, ..Options::default() }, |_| {}).await, "").await;
 }
 
+#[tokio::test]
+async fn a_telephone_that_has_asked_a_colleague_gives_them_the_call() {
+    let room = Room::new(Options::default(), |_| {}).await;
+    let colleague = Phone::start(Options { user: "+4915735550199".into(), ..Options::default() }).await;
+    room.phone.tell(&format!("call sip:+4940555000@{}", room.address)).await;
+    room.phone.next("up", 0, LONG).await;
+    room.phone.tell(&format!("call sip:+4915735550199@{}", colleague.host())).await;
+    colleague.next("incoming", 0, LONG).await;
+    colleague.tell("answer 200").await;
+    room.phone.until(LONG, "both are up", |phone| (phone.last("up")?["call"] == 1).then_some(())).await;
+    room.phone.tell("join").await;
+    colleague.until(LONG, "the colleague has the call", |phone| (phone.last("up")?["call"] == 1).then_some(())).await;
+    room.phone
+        .until(LONG, "who gave it away is let go", |phone| (phone.last("over")?["call"] == 0).then_some(()))
+        .await;
+    colleague.tell("tone").await;
+    room.spoke(FRAMES_SPOKEN).await;
+    colleague.tell("hang_up").await;
+    let seen = room.office.until("the call is over", Seen::is_over).await;
+    assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
+    assert_eq!(seen.invites.len(), 1, "the owner goes on with the same call");
+    let heard = colleague.quit().await;
+    assert!(heard.loud >= 100, "{} frames of the tone came back to the colleague", heard.loud);
+}
+
 /// From how low to how high the rising tone goes, and for how long.
 const RISE_HZ: (f64, f64) = (500.0, 6_500.0);
 const RISE_SECS: f64 = 3.0;
