@@ -84,7 +84,7 @@ pub(crate) fn begin(
     transaction: &Transaction,
     asked: &Asked,
 ) -> rsipstack::Result<(InviteDialog, DialogStateReceiver, IpAddr, Transport)> {
-    let transport = transaction.connection.as_ref().map_or(Transport::Udp, |connection| connection.transport());
+    let transport = transaction.connection.as_ref().map_or(Transport::Udp, message::transport_of);
     let ip = shared.ip_towards(asked.invite.source);
     let user = asked.trunk.user.clone().unwrap_or_else(|| "frontdesk".to_owned());
     let contact = shared.contact(&user, ip, transport);

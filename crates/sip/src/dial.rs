@@ -1,7 +1,7 @@
 //! Calls that we place.
 
 use crate::call::{self, Call};
-use crate::config::{Transport, Trunk};
+use crate::config::Trunk;
 use crate::endpoint::{Command, NoPlace, Place, Shared, library_transport};
 use crate::front::Quality;
 use crate::leg::{Leg, Order};
@@ -109,6 +109,9 @@ async fn next_way(shared: &Arc<Shared>, plan: &DialPlan, trunks: &mut VecDeque<A
 }
 
 async fn over(shared: &Arc<Shared>, plan: &DialPlan, trunk: Arc<Trunk>) -> Result<Way, DialError> {
+    if trunk.transport.is_theirs() {
+        return Err(DialError::Unreachable("over WebSockets it can only call us"));
+    }
     let peer = match shared.guard.address_of(&trunk.name) {
         Some(ip) => ip,
         None => resolve(&trunk).await.ok_or(DialError::Unreachable("its host has no address"))?,
@@ -130,11 +133,7 @@ fn options(
     call_ref: &str,
     local: &Local,
 ) -> Result<InviteOption, DialError> {
-    let transport = match trunk.transport {
-        Transport::Udp => "",
-        Transport::Tcp => ";transport=tcp",
-        Transport::Tls => ";transport=tls",
-    };
+    let transport = trunk.transport.parameter();
     let uri = |text: String| Uri::try_from(text).map_err(|_| DialError::Unwritable);
     let host = &trunk.host;
     let user = trunk.user.as_deref().unwrap_or(&plan.from);

@@ -10,7 +10,7 @@ use crate::probe::{self, Health};
 use crate::reliable::Unconfirmed;
 use crate::replaces::Successor;
 use crate::trace::LegTap;
-use crate::{inbound, registrar};
+use crate::{inbound, registrar, websocket};
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::sip as wire;
 use rsipstack::transaction::{Endpoint as Library, EndpointBuilder};
@@ -180,8 +180,10 @@ impl Shared {
         let same = |one: &&(Transport, SocketAddr)| library_transport(one.0) == transport;
         let port = self.listens.iter().find(same).map_or(5060, |(_, address)| address.port());
         let mut params = Vec::new();
-        if transport != wire::Transport::Udp {
-            params.push(wire::Param::Transport(transport));
+        match transport {
+            wire::Transport::Udp => {}
+            wire::Transport::Wss => params.push(wire::Param::Transport(wire::Transport::Ws)),
+            other => params.push(wire::Param::Transport(other)),
         }
         wire::Uri {
             scheme: Some(wire::Scheme::Sip),
@@ -198,6 +200,8 @@ pub(crate) fn library_transport(transport: Transport) -> wire::Transport {
         Transport::Udp => wire::Transport::Udp,
         Transport::Tcp => wire::Transport::Tcp,
         Transport::Tls => wire::Transport::Tls,
+        Transport::Ws => wire::Transport::Ws,
+        Transport::Wss => wire::Transport::Wss,
     }
 }
 
@@ -218,7 +222,7 @@ impl Endpoint {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default(); // The program may have chosen already.
         let stop = CancellationToken::new();
         let layer = TransportLayer::new(stop.clone());
-        let listens = listen(&config, &layer, &stop).await?;
+        let (listens, sockets) = listen(&config, &layer, &stop).await?;
         if let Some(tap) = &config.tap {
             tap.listens_at(&listens, config.public_ip);
         }
@@ -252,6 +256,9 @@ impl Endpoint {
                 tracing::error!(%error, "the SIP endpoint stopped");
             }
         });
+        for listener in sockets {
+            tokio::spawn(listener.serve(library.inner.clone(), stop.child_token()));
+        }
         tokio::spawn(inbound::serve(Arc::clone(&shared), incoming));
         registrar::start(&shared).await;
         probe::start(&shared);
@@ -327,8 +334,8 @@ async fn listen(
     config: &Config,
     layer: &TransportLayer,
     stop: &CancellationToken,
-) -> Result<Vec<(Transport, SocketAddr)>, StartError> {
-    let mut listens = Vec::new();
+) -> Result<(Vec<(Transport, SocketAddr)>, Vec<websocket::Listener>), StartError> {
+    let (mut listens, mut sockets) = (Vec::new(), Vec::new());
     let tls = TlsConfig {
         cert: config.certificate.as_ref().map(|one| one.chain.clone()),
         key: config.certificate.as_ref().map(|one| one.key.expose().clone()),
@@ -353,13 +360,21 @@ async fn listen(
                 let made = TlsListenerConnection::new(one.address, external, tls.clone()).await;
                 SipConnection::TlsListener(made.map_err(|error| refused(error.to_string()))?)
             }
+            Transport::Ws | Transport::Wss => {
+                let certificate = config.certificate.as_ref();
+                let bound = websocket::Listener::bind(one.transport, one.address, external, certificate).await;
+                let (listener, address) = bound.map_err(refused)?;
+                listens.push((one.transport, address));
+                sockets.push(listener);
+                continue;
+            }
         };
         let port = connection.get_addr().get_socketaddr().map_or(one.address.port(), |address| address.port());
         listens.push((one.transport, SocketAddr::new(one.address.ip(), port)));
         layer.add_transport(connection);
     }
     layer.set_tls_config(tls);
-    Ok(listens)
+    Ok((listens, sockets))
 }
 
 /// The library listens later and only warns when it cannot.

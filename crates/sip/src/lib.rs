@@ -33,6 +33,7 @@ pub mod trace;
 #[doc(hidden)]
 pub mod trial;
 mod voice;
+mod websocket;
 
 pub use config::{Config, Listen, Transport, Trunk};
 pub use dial::{DialError, DialPlan};

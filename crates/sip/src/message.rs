@@ -2,12 +2,21 @@
 
 use crate::front::Attestation;
 use rsipstack::sip::prelude::{HasHeaders, HeadersExt};
-use rsipstack::sip::{Header, Request, Uri};
+use rsipstack::sip::{Header, Request, Transport, Uri};
+use rsipstack::transport::SipConnection;
 
 /// What we understand when a peer requires it.
 pub(crate) const SUPPORTED: [&str; 3] = ["timer", "100rel", "replaces"];
 /// What we understand at all.
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, NOTIFY, MESSAGE";
+
+/// How messages travel over a connection. The library takes those that it does not serve itself for datagrams.
+pub(crate) fn transport_of(connection: &SipConnection) -> Transport {
+    match connection {
+        SipConnection::Channel(channel) => channel.get_addr().r#type.unwrap_or(Transport::Ws),
+        other => other.transport(),
+    }
+}
 
 /// The value of the first header of this name.
 pub(crate) fn header(headers: &impl HasHeaders, name: &str) -> Option<String> {

@@ -4,41 +4,17 @@
 
 mod support;
 
-use base::Secret;
-use base64::Engine as _;
 use carriers::sip::sdp::{Codec, Preference, Protection};
 use model::call::CallState;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use sip::config::Certificate;
 use sip::{Config, Endpoint, Listen, Transport};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use support::{LONG, Manners, Office, Seen, endpoint, ports};
+use support::{LONG, Manners, Office, Seen, certificate, endpoint, ports};
 use testkit::baresip::Baresip;
 use testkit::phone::{Options, Phone, Recording};
 
 /// How long it speaks: two seconds around the keys.
 const FRAMES_SPOKEN: u64 = 120;
-
-/// A certificate for this machine, its key, and who vouches for it.
-fn certificate() -> (Certificate, Vec<u8>) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // With the name that both would have otherwise, the one certificate would seem to vouch for itself.
-    params.distinguished_name.push(DnType::CommonName, "authority of a test");
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let chain = pem("CERTIFICATE", params.signed_by(&key, &authority).unwrap().der());
-    let key = Secret::new(pem("PRIVATE KEY", &key.serialize_der()));
-    (Certificate { chain, key }, pem("CERTIFICATE", authority.der()))
-}
-
-fn pem(kind: &str, bytes: &[u8]) -> Vec<u8> {
-    let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n")).into_bytes()
-}
 
 struct Room {
     office: Arc<Office>,
