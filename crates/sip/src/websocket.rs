@@ -2,10 +2,11 @@
 
 use crate::config::{Certificate, Transport};
 use crate::endpoint::library_transport;
-use futures_util::{Sink, SinkExt, StreamExt};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use rsipstack::sip::SipMessage;
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transport::channel::ChannelConnection;
+use rsipstack::transport::connection::TransportSender;
 use rsipstack::transport::{SipAddr, SipConnection, TransportEvent};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -88,12 +89,11 @@ impl Listener {
             };
             if !is_announced {
                 // So that requests of ours say where they come from. Not before: the library would try to listen itself.
-                let (_, nothing) = mpsc::unbounded_channel();
                 let (outgoing, _) = mpsc::channel(1);
-                let reached =
-                    ChannelConnection::create_connection_bounded(nothing, outgoing, self.reached.clone(), None);
-                is_announced =
-                    reached.await.map(|it| endpoint.transport_layer.add_transport(SipConnection::Channel(it))).is_ok();
+                if let Some((reached, _)) = bridge(self.reached.clone(), outgoing, None).await {
+                    endpoint.transport_layer.add_transport(reached);
+                    is_announced = true;
+                }
             }
             let (endpoint, tls, stop) = (Arc::clone(&endpoint), self.tls.clone(), stop.child_token());
             let peer = SipAddr { r#type: self.reached.r#type, addr: from.into() };
@@ -156,62 +156,88 @@ fn choose(request: &Request, mut response: Response) -> Result<Response, ErrorRe
     Err(refusal)
 }
 
+/// A connection that the library writes to, and what keeps it there. The library reads from a queue, too, but nothing is put
+/// into it: what a peer sends is handed over directly, so that a peer waits while we are busy.
+async fn bridge(
+    peer: SipAddr,
+    outgoing: mpsc::Sender<TransportEvent>,
+    stop: Option<CancellationToken>,
+) -> Option<(SipConnection, TransportSender)> {
+    let (open, nothing) = mpsc::unbounded_channel();
+    let made = ChannelConnection::create_connection_bounded(nothing, outgoing, peer, stop).await;
+    made.ok().map(|channel| (SipConnection::Channel(channel), open))
+}
+
 /// Carries messages both ways until the peer goes, falls silent or takes nothing more.
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
-    mut socket: WebSocketStream<S>,
+    socket: WebSocketStream<S>,
     peer: SipAddr,
     endpoint: EndpointInnerRef,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let (incoming, taken) = mpsc::unbounded_channel();
-    let (outgoing, mut to_send) = mpsc::channel(MESSAGES_AHEAD_MAX);
-    let made = ChannelConnection::create_connection_bounded(taken, outgoing, peer.clone(), Some(stop.clone())).await;
-    let Ok(channel) = made else { return Ok(()) };
-    let connection = SipConnection::Channel(channel);
+    let (outgoing, to_send) = mpsc::channel(MESSAGES_AHEAD_MAX);
+    let (echo, echoes) = mpsc::channel(1);
+    let Some((connection, open)) = bridge(peer.clone(), outgoing, Some(stop.clone())).await else { return Ok(()) };
     endpoint.transport_layer.add_connection(connection.clone());
-    let mut heard_at = Instant::now();
-    let mut ping_at = heard_at + PING_EVERY;
-    let ended = loop {
-        let sent = tokio::select! {
-            () = stop.cancelled() => break Ok(()),
-            () = sleep_until(heard_at + SILENT_MAX) => break Ok(()),
-            () = sleep_until(ping_at) => {
-                ping_at += PING_EVERY;
-                send(&mut socket, Message::Ping(Vec::new().into())).await
-            }
-            event = to_send.recv() => match event {
-                Some(TransportEvent::Incoming(message, ..)) => send(&mut socket, Message::text(message.to_string())).await,
-                Some(_) => Ok(()),
-                None => break Ok(()),
-            },
-            frame = socket.next() => {
-                heard_at = Instant::now();
-                match frame {
-                    Some(Ok(Message::Text(text))) if text.as_bytes() == KEEP_ALIVE => send(&mut socket, Message::text(KEEP_ALIVE_ECHO)).await,
-                    Some(Ok(Message::Binary(bytes))) if bytes == KEEP_ALIVE => send(&mut socket, Message::binary(KEEP_ALIVE_ECHO)).await,
-                    Some(Ok(frame @ (Message::Text(_) | Message::Binary(_)))) => {
-                        if let Some(message) = read(&frame.into_data(), &peer) {
-                            let _ = incoming.send(TransportEvent::Incoming(message, connection.clone(), peer.clone())); // We may be stopping.
-                        }
-                        Ok(())
-                    }
-                    Some(Ok(Message::Close(_))) | None => break Ok(()),
-                    Some(Ok(_)) => Ok(()),
-                    Some(Err(error)) => break Err(error),
-                }
-            }
-        };
-        if let Err(error) = sent {
-            break Err(error);
-        }
+    let (mut sink, stream) = socket.split();
+    let ended = tokio::select! {
+        ended = hear(stream, &connection, &peer, &endpoint, echo) => ended,
+        ended = speak(&mut sink, to_send, echoes) => ended,
+        () = stop.cancelled() => Ok(()),
     };
     endpoint.transport_layer.remove_connection(&connection);
-    let _ = timeout(SEND_MAX, socket.close(None)).await; // The peer may have gone without a word.
+    drop(open);
+    let _ = timeout(SEND_MAX, sink.close()).await; // The peer may have gone without a word.
     ended
 }
 
-async fn send(socket: &mut (impl Sink<Message, Error = Error> + Unpin), message: Message) -> Result<(), Error> {
-    timeout(SEND_MAX, socket.send(message)).await.unwrap_or_else(|_| Err(Error::ConnectionClosed))
+async fn hear(
+    mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
+    connection: &SipConnection,
+    peer: &SipAddr,
+    endpoint: &EndpointInnerRef,
+    echo: mpsc::Sender<Message>,
+) -> Result<(), Error> {
+    loop {
+        let Ok(Some(frame)) = timeout(SILENT_MAX, stream.next()).await else { return Ok(()) };
+        let frame = frame?;
+        // One echo that waits is enough.
+        match &frame {
+            Message::Text(text) if text.as_bytes() == KEEP_ALIVE => drop(echo.try_send(Message::text(KEEP_ALIVE_ECHO))),
+            Message::Binary(bytes) if bytes == KEEP_ALIVE => drop(echo.try_send(Message::binary(KEEP_ALIVE_ECHO))),
+            Message::Text(_) | Message::Binary(_) => {
+                let Some(message) = read(&frame.into_data(), peer) else { continue };
+                if let Err(error) = endpoint.on_received_message(message, connection.clone(), peer).await {
+                    tracing::debug!(%error, "a message was not taken");
+                }
+            }
+            Message::Close(_) => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+async fn speak(
+    sink: &mut (impl Sink<Message, Error = Error> + Unpin),
+    mut to_send: mpsc::Receiver<TransportEvent>,
+    mut echoes: mpsc::Receiver<Message>,
+) -> Result<(), Error> {
+    let mut ping_at = Instant::now() + PING_EVERY;
+    loop {
+        let message = tokio::select! {
+            event = to_send.recv() => match event {
+                Some(TransportEvent::Incoming(message, ..)) => Message::text(message.to_string()),
+                Some(_) => continue,
+                None => return Ok(()),
+            },
+            Some(echo) = echoes.recv() => echo,
+            () = sleep_until(ping_at) => {
+                ping_at += PING_EVERY;
+                Message::Ping(Vec::new().into())
+            }
+        };
+        timeout(SEND_MAX, sink.send(message)).await.unwrap_or(Err(Error::ConnectionClosed))?;
+    }
 }
 
 /// What is no message is dropped, as over datagrams.
