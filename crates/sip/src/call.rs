@@ -79,6 +79,7 @@ pub(crate) async fn answer(
 }
 
 /// Begins a dialog: with it what happens in it, where its peer reaches us, and how messages travel.
+#[expect(clippy::result_large_err, reason = "the library's error")]
 pub(crate) fn begin(
     shared: &Shared,
     transaction: &Transaction,

@@ -5,6 +5,7 @@
 mod support;
 
 use model::call::CallState;
+use sip::trace::{Tap, Traced};
 use sip::{Config, Endpoint};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,7 +45,8 @@ async fn begin(change: impl FnOnce(&mut Config)) -> (Arc<Office>, Endpoint, Sock
 
 #[tokio::test]
 async fn a_call_goes_on_with_whoever_takes_it_over_and_once_more() {
-    let (office, endpoint, here) = begin(|_| {}).await;
+    let (tap, mut traced) = Tap::new();
+    let (office, endpoint, here) = begin(|config| config.tap = Some(tap)).await;
     let first = Party::new(here, "first").await;
     let answer = up(&first, "").await;
     assert!(value(&answer, "Supported").contains("replaces"), "{answer}");
@@ -70,6 +72,14 @@ async fn a_call_goes_on_with_whoever_takes_it_over_and_once_more() {
     assert_eq!(seen.invites.len(), 1, "the owner is asked once");
     assert_eq!(seen.words.iter().filter(|word| word.starts_with("start")).count(), 1, "the line stays");
     assert_eq!(endpoint.calls(), 0);
+    let mut requests = Vec::new();
+    while let Ok(Traced::Packet(name, packet)) = traced.try_recv() {
+        assert_eq!(&*name, "first", "all that was exchanged is of the one call");
+        if packet.bytes.starts_with(b"INVITE") {
+            requests.push(value(&String::from_utf8_lossy(&packet.bytes), "Call-ID"));
+        }
+    }
+    assert_eq!(requests, ["first", "second", "third"]);
 }
 
 #[tokio::test]
