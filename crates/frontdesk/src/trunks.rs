@@ -24,7 +24,7 @@ pub(crate) const CARRIER: &str = "sip";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SipConfig {
-    /// Where to listen, as `udp:ADDRESS:PORT`, `tcp:…` or `tls:…`; nothing switches SIP off.
+    /// Where to listen, as `udp:ADDRESS:PORT`, `tcp:…`, `tls:…`, `ws:…` or `wss:…`; nothing switches SIP off.
     pub listen: Vec<String>,
     /// The address by which others reach us, where it is not the machine's.
     pub public_ip: String,
@@ -52,7 +52,7 @@ pub struct TrunkConfig {
     pub name: String,
     /// Name or address, with a port where it is not the usual one.
     pub host: String,
-    /// `udp`, `tcp` or `tls`.
+    /// `udp`, `tcp` or `tls`; `ws` or `wss` when it connects to us.
     #[serde(default = "udp")]
     pub transport: String,
     /// Our name there.
@@ -94,7 +94,9 @@ fn transport(text: &str) -> Result<Transport, String> {
         "udp" => Ok(Transport::Udp),
         "tcp" => Ok(Transport::Tcp),
         "tls" => Ok(Transport::Tls),
-        other => Err(format!("{other} is no transport: udp, tcp and tls are")),
+        "ws" => Ok(Transport::Ws),
+        "wss" => Ok(Transport::Wss),
+        other => Err(format!("{other} is no transport: udp, tcp, tls, ws and wss are")),
     }
 }
 

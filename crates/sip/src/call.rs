@@ -1,11 +1,14 @@
 //! One call: from its request to its end, whoever began it.
 
+use crate::answer::Answer;
 use crate::config::Trunk;
 use crate::endpoint::{Command, CommandError, Place, Shared};
 use crate::front::{Line, Next, Quality, Report, Verdict};
 use crate::inbound::Asked;
 use crate::leg::{Leg, LineEnd, Noticed, Order};
 use crate::message::{self, header};
+use crate::reliable::{Reliable, Repeats};
+use crate::replaces::{Successor, Taken};
 use crate::session::{Expires, Session};
 use base::{Secret, limits};
 use carriers::sip::sdp::{self, Agreed, Description, Flow, Key, Local, SdpError};
@@ -20,10 +23,6 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-
-/// The first repetition of an answer that was not confirmed, and the longest pause between two (RFC 3261, 13.3.1.4).
-const REPEAT_MS: u64 = 500;
-const REPEAT_MS_MAX: u64 = 4_000;
 
 type Told = oneshot::Sender<Result<(), CommandError>>;
 
@@ -57,35 +56,53 @@ enum Over {
 /// Answers a request for a call. Returns when the call is over.
 pub(crate) async fn answer(
     shared: Arc<Shared>,
-    mut transaction: Transaction,
+    transaction: Transaction,
     asked: Asked,
     place: Place,
     told: mpsc::Receiver<Command>,
 ) -> rsipstack::Result<()> {
-    let transport = transaction.connection.as_ref().map_or(Transport::Udp, |connection| connection.transport());
-    let ip = shared.ip_towards(asked.invite.source);
-    let user = asked.trunk.user.clone().unwrap_or_else(|| "frontdesk".to_owned());
-    let contact = shared.contact(&user, ip, transport);
-    let (changed, states) = shared.dialogs.new_dialog_state_channel();
-    let dialog = shared.dialogs.get_or_create_server_invite(&transaction, changed, None, Some(contact))?;
-    let mut driven = dialog.clone();
+    let (dialog, states, ip, transport) = begin(&shared, &transaction, &asked)?;
     let call_ref = asked.invite.call_ref.clone();
-    let (moved, moved_ref) = (shared.moved.clone(), call_ref.clone());
-    let driver = tokio::spawn(async move {
-        if let Err(error) = driven.handle(&mut transaction).await {
-            tracing::debug!(%error, "a call's first transaction ended");
-        }
-        moved.forget(&moved_ref);
-    });
-    let ended = Ringing { shared: Arc::clone(&shared), asked, dialog: dialog.clone(), states, told, ip, transport };
-    let (state, quality) = Box::pin(ended.run()).await;
+    drive(&shared, &dialog, transaction);
+    // Who requires a reliable answer to a request without an offer must get the offer in it (RFC 3262, 5): such a caller
+    // hears no ringing.
+    let is_reliable = asked.is_reliable_only && asked.offer.is_some();
+    let (reliable, repeats) = is_reliable.then(|| Reliable::new(&shared, &dialog)).flatten().unzip();
+    let ringing = Ringing { shared: Arc::clone(&shared), asked, dialog: dialog.clone(), states, told, ip, transport };
+    let (state, quality) = Box::pin(ringing.run(reliable.as_ref(), repeats)).await;
+    drop(reliable);
     shared.dialogs.remove_dialog(&dialog.id());
     drop(place);
     metrics::counter!("frontdesk_sip_calls_total", "direction" => "inbound", "state" => state.name()).increment(1);
     report(&shared, &call_ref, state, None, quality).await;
-    // It still answers repetitions for a while; it ends by itself.
-    drop(driver);
     Ok(())
+}
+
+/// Begins a dialog: with it what happens in it, where its peer reaches us, and how messages travel.
+#[expect(clippy::result_large_err, reason = "the library's error")]
+pub(crate) fn begin(
+    shared: &Shared,
+    transaction: &Transaction,
+    asked: &Asked,
+) -> rsipstack::Result<(InviteDialog, DialogStateReceiver, IpAddr, Transport)> {
+    let transport = transaction.connection.as_ref().map_or(Transport::Udp, message::transport_of);
+    let ip = shared.ip_towards(asked.invite.source);
+    let user = asked.trunk.user.clone().unwrap_or_else(|| "frontdesk".to_owned());
+    let contact = shared.contact(&user, ip, transport);
+    let (changed, states) = shared.dialogs.new_dialog_state_channel();
+    let dialog = shared.dialogs.get_or_create_server_invite(transaction, changed, None, Some(contact))?;
+    Ok((dialog, states, ip, transport))
+}
+
+/// Has the request that begins a dialog answered with what the dialog says, and its repetitions for a while.
+pub(crate) fn drive(shared: &Shared, dialog: &InviteDialog, mut transaction: Transaction) {
+    let (mut driven, moved) = (dialog.clone(), shared.moved.clone());
+    tokio::spawn(async move {
+        if let Err(error) = driven.handle(&mut transaction).await {
+            tracing::debug!(%error, "a call's first transaction ended");
+        }
+        moved.forget(driven.id().call_id.trim());
+    });
 }
 
 struct Ringing {
@@ -99,71 +116,69 @@ struct Ringing {
 }
 
 impl Ringing {
-    async fn run(mut self) -> (CallState, Option<Quality>) {
-        // Who takes reliable provisional answers only gets none: the final one comes soon.
-        if !self.asked.is_reliable_only
-            && let Err(error) = self.dialog.ringing(None, None)
-        {
-            tracing::debug!(%error, "ringing was not said");
-        }
-        let front = Arc::clone(&self.shared.front);
-        let decided =
-            timeout(Duration::from_millis(limits::SIP_FRONT_MS_MAX), front.invited(self.asked.invite.clone()));
-        let verdict = tokio::select! {
-            verdict = decided => verdict.unwrap_or(Verdict::Unavailable),
-            () = terminated(&mut self.states) => return (CallState::Canceled, None),
-        };
-        let token = match verdict {
-            Verdict::Answer { token } => token,
-            refusal => return (self.refuse(&refusal), None),
+    async fn run(mut self, reliable: Option<&Reliable>, repeats: Option<Repeats>) -> (CallState, Option<Quality>) {
+        let token = match self.ring(reliable, repeats).await {
+            Some(Verdict::Answer { token }) => token,
+            Some(refusal) => return (self.refuse(&refusal), None),
+            None => return (CallState::Canceled, None),
         };
         let Some((sockets, local)) = open(&self.shared, &self.asked.trunk, self.asked.invite.source, self.ip) else {
             tracing::error!("no port is free for the audio of a call");
             return (self.refuse(&Verdict::Unavailable), None);
         };
-        let (body, agreed) = match &self.asked.offer {
-            Some(offer) => match sdp::answer(offer, &local) {
-                Ok((body, agreed)) => (body, Some(agreed)),
-                Err(error) => {
-                    tracing::info!(trunk = self.asked.trunk.name, %error, "a call's audio cannot be agreed on");
-                    return (self.reject(StatusCode::NotAcceptableHere, CallState::Failed), None);
-                }
-            },
-            None => (sdp::offer(&local), None),
-        };
-        self.pick_up(sockets, local, body, agreed, token).await
+        match Answer::to(&self.asked, &local) {
+            Ok(answer) => self.pick_up(sockets, local, answer, token).await,
+            Err(error) => {
+                tracing::info!(trunk = self.asked.trunk.name, %error, "a call's audio cannot be agreed on");
+                (self.reject(StatusCode::NotAcceptableHere, CallState::Failed), None)
+            }
+        }
+    }
+
+    /// Rings until the owner has decided. `None` when the caller gives up before.
+    async fn ring(&mut self, reliable: Option<&Reliable>, mut repeats: Option<Repeats>) -> Option<Verdict> {
+        if reliable.is_some() || !self.asked.is_reliable_only {
+            self.say_ringing(reliable);
+        }
+        let front = Arc::clone(&self.shared.front);
+        let decided =
+            timeout(Duration::from_millis(limits::SIP_FRONT_MS_MAX), front.invited(self.asked.invite.clone()));
+        tokio::pin!(decided);
+        loop {
+            tokio::select! {
+                verdict = &mut decided => return Some(verdict.unwrap_or(Verdict::Unavailable)),
+                () = terminated(&mut self.states) => return None,
+                () = due(repeats.as_mut()) => self.say_ringing(reliable),
+            }
+        }
+    }
+
+    fn say_ringing(&self, reliable: Option<&Reliable>) {
+        if let Err(error) = self.dialog.ringing(reliable.map(Reliable::headers), None) {
+            tracing::debug!(%error, "ringing was not said");
+        }
     }
 
     async fn pick_up(
         mut self,
         sockets: (UdpSocket, UdpSocket),
         local: Local,
-        body: String,
-        agreed: Option<Agreed>,
+        answer: Answer,
         token: String,
     ) -> (CallState, Option<Quality>) {
-        let session = self.asked.session.map(|asked| Session::answered(asked, self.asked.knows_timers));
-        let mut headers = message::answer_headers(true);
-        if let Some((agreed, _)) = &session {
-            headers.push(Header::SessionExpires(agreed.value().into()));
-            if self.asked.knows_timers {
-                headers.push(Header::Require("timer".into()));
-            }
-        }
-        let body = body.into_bytes();
-        if self.dialog.accept(Some(headers.clone()), Some(body.clone())).is_err() {
+        if !answer.say(&self.dialog) {
             return (CallState::Canceled, None);
         }
         let tap = self.shared.leg_tap(&self.asked.invite.call_ref, self.ip);
         let leg = Leg::start(sockets, canonical_name(), tap);
-        let is_late = agreed.is_none();
-        if let Some(agreed) = agreed {
+        let is_late = answer.agreed.is_none();
+        if let Some(agreed) = answer.agreed.clone() {
             let _ = leg.orders.send(Order::Agree(Box::new(agreed))).await; // Its task has just begun.
         }
-        if !self.confirmed(&headers, &body).await {
+        if !answer.confirmed(&self.dialog, &mut self.states, self.transport).await {
             return (CallState::Failed, Some(leg.stop().await));
         }
-        let session = session.map(|(_, session)| (session, Instant::now() + session.due()));
+        let session = answer.session.map(|session| (session, Instant::now() + session.due()));
         let Self { shared, asked, dialog, states, told, .. } = self;
         let mut call = Call {
             call_ref: asked.invite.call_ref,
@@ -181,32 +196,10 @@ impl Ringing {
             session,
         };
         if is_late && call.answer_came().await.is_err() {
-            let _ = call.bye("SIP;cause=488;text=\"Not Acceptable Here\"").await;
+            let _ = bye(&call.dialog, "SIP;cause=488;text=\"Not Acceptable Here\"").await;
             return (CallState::Failed, Some(call.leg.stop().await));
         }
         call.talk(Some(token)).await
-    }
-
-    /// Waits until the other side confirms our answer, repeating it meanwhile: over datagrams it may have been lost.
-    async fn confirmed(&mut self, headers: &[Header], body: &[u8]) -> bool {
-        let mut pause_ms = REPEAT_MS;
-        let mut again = Instant::now() + Duration::from_millis(pause_ms);
-        loop {
-            tokio::select! {
-                state = self.states.recv() => match state {
-                    Some(DialogState::Confirmed(..)) => return true,
-                    Some(DialogState::Terminated(..)) | None => return false,
-                    Some(_) => {}
-                },
-                () = sleep_until(again), if self.transport == Transport::Udp => {
-                    if matches!(self.dialog.state(), DialogState::WaitAck(..)) {
-                        let _ = self.dialog.accept(Some(headers.to_vec()), Some(body.to_vec())); // Confirmed just now.
-                    }
-                    pause_ms = (pause_ms * 2).min(REPEAT_MS_MAX);
-                    again = Instant::now() + Duration::from_millis(pause_ms);
-                }
-            }
-        }
     }
 
     fn refuse(&self, verdict: &Verdict) -> CallState {
@@ -283,6 +276,8 @@ impl Call {
         }
         // Who agreed to be sent elsewhere and then leaves has gone there: not everybody reports on it first.
         self.transferred(if matches!(over, Over::Theirs) { Ok(()) } else { Err(CommandError::NoCall) });
+        // It may be another one than the call began with.
+        self.shared.dialogs.remove_dialog(&self.dialog.id());
         let quality = self.leg.stop().await;
         if let Some(mos) = quality.mos {
             metrics::histogram!("frontdesk_sip_mos").record(mos);
@@ -430,8 +425,7 @@ impl Call {
 
     /// The confirmation of an answer in which we offered carries what was agreed on.
     async fn answer_came(&mut self) -> Result<(), SdpError> {
-        let answer = self.dialog.last_remote_ack().map(|ack| ack.body).unwrap_or_default();
-        let agreed = sdp::accept(&sdp::read(&answer)?, &self.local)?;
+        let agreed = agreed_by_confirmation(&self.dialog, &self.local)?;
         self.agree(agreed).await;
         Ok(())
     }
@@ -440,6 +434,7 @@ impl Call {
         match command {
             Command::HangUp => return Some(Over::Ours("Q.850;cause=16")),
             Command::Transfer { to, done } => self.refer(&to, done).await,
+            Command::Replace(by) => self.replaced(*by).await,
         }
         None
     }
@@ -453,6 +448,23 @@ impl Call {
             Next::Connect { token } => self.connect(&token).await,
         }
         None
+    }
+
+    /// Somebody takes the other side's place. The audio of both is apart, the line stays.
+    async fn replaced(&mut self, by: Successor) {
+        if let Some(status) = by.refusal(&self.dialog.id(), &self.trunk.name, false) {
+            return by.refuse(status);
+        }
+        let Some(taken) = by.take(&self.call_ref).await else { return };
+        tracing::info!(trunk = self.trunk.name, "somebody took the other side's place in a call");
+        let Taken { dialog, states, sockets, agreed, local, session, takes_updates } = taken;
+        leave(&self.shared, std::mem::replace(&mut self.dialog, dialog));
+        (self.states, self.local, self.takes_updates, self.awaits_answer) = (states, local, takes_updates, false);
+        self.session = session.map(|session| (session, Instant::now() + session.due()));
+        // Who was to be transferred is gone.
+        self.transferred(Err(CommandError::NoCall));
+        let _ = self.leg.orders.send(Order::Move(Box::new(sockets))).await; // The leg may be ending.
+        self.agree(agreed).await;
     }
 
     /// Asks the other side to call somebody else instead of us.
@@ -506,22 +518,42 @@ impl Call {
     }
 
     async fn say_goodbye(&self, reason: &'static str) {
-        if self.bye(reason).await.is_err() {
+        if bye(&self.dialog, reason).await.is_err() {
             tracing::debug!("a goodbye was not answered");
-        }
-    }
-
-    async fn bye(&self, reason: &'static str) -> Result<(), CommandError> {
-        let said = self.dialog.bye_with_reason(reason.to_owned());
-        match timeout(Duration::from_millis(limits::SIP_REQUEST_MS_MAX), said).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(CommandError::NoCall),
-            Err(_elapsed) => Err(CommandError::Timeout),
         }
     }
 
     async fn report(&self, state: CallState) {
         report(&self.shared, &self.call_ref, state, None, None).await;
+    }
+}
+
+/// Says goodbye in a dialog.
+pub(crate) async fn bye(dialog: &InviteDialog, reason: &'static str) -> Result<(), CommandError> {
+    let said = dialog.hangup_with_reason(reason.to_owned());
+    match timeout(Duration::from_millis(limits::SIP_REQUEST_MS_MAX), said).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(CommandError::NoCall),
+        Err(_elapsed) => Err(CommandError::Timeout),
+    }
+}
+
+/// Leaves a dialog whose place another one has taken; nobody waits for that.
+pub(crate) fn leave(shared: &Arc<Shared>, dialog: InviteDialog) {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        if bye(&dialog, "SIP;cause=200;text=\"Replaced\"").await.is_err() {
+            tracing::debug!("a goodbye was not answered");
+        }
+        shared.dialogs.remove_dialog(&dialog.id());
+    });
+}
+
+/// Waits until ringing is to be said again.
+async fn due(repeats: Option<&mut Repeats>) {
+    match repeats {
+        Some(repeats) => repeats.due().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -581,6 +613,11 @@ pub(crate) async fn report(
     if timeout(Duration::from_millis(limits::SIP_FRONT_MS_MAX), told).await.is_err() {
         tracing::warn!("the owner of a call did not take a report in time");
     }
+}
+
+/// What was agreed by the confirmation of our offer.
+pub(crate) fn agreed_by_confirmation(dialog: &InviteDialog, local: &Local) -> Result<Agreed, SdpError> {
+    agreed_by(&dialog.last_remote_ack().map(|ack| ack.body).unwrap_or_default(), local)
 }
 
 /// What was agreed by an answer in a message.

@@ -15,6 +15,32 @@ pub enum Transport {
     Tcp,
     /// A protected stream.
     Tls,
+    /// WebSockets in the clear, behind a proxy that protects them.
+    Ws,
+    /// Protected WebSockets.
+    Wss,
+}
+
+impl Transport {
+    /// Whether what travels can be read on the way.
+    pub(crate) fn is_protected(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// Whether only the other side can connect.
+    pub(crate) fn is_theirs(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
+    /// What an address says about it. Both kinds of WebSockets are called the same there (RFC 7118, 5.2).
+    pub(crate) fn parameter(self) -> &'static str {
+        match self {
+            Self::Udp => "",
+            Self::Tcp => ";transport=tcp",
+            Self::Tls => ";transport=tls",
+            Self::Ws | Self::Wss => ";transport=ws",
+        }
+    }
 }
 
 /// Where to listen.
@@ -92,8 +118,8 @@ impl Config {
         if self.rtp_ports.clone().count() < 2 || *self.rtp_ports.start() < 1024 {
             return Err("carriers.sip: rtp_ports must hold at least two ports above 1023".into());
         }
-        if self.listen.iter().any(|one| one.transport == Transport::Tls) && self.certificate.is_none() {
-            return Err("carriers.sip: listening for TLS needs a certificate and its key".into());
+        if self.listen.iter().any(|one| one.transport.is_protected()) && self.certificate.is_none() {
+            return Err("carriers.sip: listening for TLS or WSS needs a certificate and its key".into());
         }
         for (index, trunk) in self.trunks.iter().enumerate() {
             if self.trunks[..index].iter().any(|other| other.name == trunk.name) {
@@ -108,9 +134,15 @@ impl Config {
             if !self.listen.iter().any(|one| one.transport == trunk.transport) {
                 return Err(format!("carriers.sip: nothing listens with the transport of the trunk {}", trunk.name));
             }
+            if trunk.transport.is_theirs() && (trunk.registers || trunk.is_probed) {
+                return Err(format!(
+                    "carriers.sip: the trunk {} calls over WebSockets, so it is neither registered with nor probed",
+                    trunk.name
+                ));
+            }
             // The key of protected audio travels in the message; in the clear it protects nothing.
-            if trunk.protection == Protection::Required && trunk.transport != Transport::Tls {
-                return Err(format!("carriers.sip: the trunk {} needs TLS to protect audio", trunk.name));
+            if trunk.protection == Protection::Required && !trunk.transport.is_protected() {
+                return Err(format!("carriers.sip: the trunk {} needs TLS or WSS to protect audio", trunk.name));
             }
         }
         Ok(())

@@ -1,11 +1,12 @@
 //! Calls that we place.
 
 use crate::call::{self, Call};
-use crate::config::{Transport, Trunk};
+use crate::config::Trunk;
 use crate::endpoint::{Command, NoPlace, Place, Shared, library_transport};
 use crate::front::Quality;
 use crate::leg::{Leg, Order};
 use crate::message::{self, header};
+use crate::replaces::{Successor, Taken};
 use crate::session::{Expires, SESSION_SECS, SESSION_SECS_MIN, Session};
 use base::{Pii, limits};
 use carriers::sip::sdp::{self, Local};
@@ -15,7 +16,7 @@ use rsipstack::dialog::authenticate::Credential;
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver};
 use rsipstack::dialog::invitation::{InviteAsyncResult, InviteOption};
 use rsipstack::dialog::invite_dialog::InviteDialog;
-use rsipstack::sip::{Header, Response, Uri};
+use rsipstack::sip::{Header, Response, StatusCode, Uri};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -108,6 +109,9 @@ async fn next_way(shared: &Arc<Shared>, plan: &DialPlan, trunks: &mut VecDeque<A
 }
 
 async fn over(shared: &Arc<Shared>, plan: &DialPlan, trunk: Arc<Trunk>) -> Result<Way, DialError> {
+    if trunk.transport.is_theirs() {
+        return Err(DialError::Unreachable("over WebSockets it can only call us"));
+    }
     let peer = match shared.guard.address_of(&trunk.name) {
         Some(ip) => ip,
         None => resolve(&trunk).await.ok_or(DialError::Unreachable("its host has no address"))?,
@@ -129,17 +133,13 @@ fn options(
     call_ref: &str,
     local: &Local,
 ) -> Result<InviteOption, DialError> {
-    let transport = match trunk.transport {
-        Transport::Udp => "",
-        Transport::Tcp => ";transport=tcp",
-        Transport::Tls => ";transport=tls",
-    };
+    let transport = trunk.transport.parameter();
     let uri = |text: String| Uri::try_from(text).map_err(|_| DialError::Unwritable);
     let host = &trunk.host;
     let user = trunk.user.as_deref().unwrap_or(&plan.from);
     let mut headers = vec![
         Header::Allow(message::ALLOW.into()),
-        Header::Supported("timer".into()),
+        Header::Supported("timer, replaces".into()),
         Header::SessionExpires(SESSION_SECS.to_string().into()),
         Header::MinSE(SESSION_SECS_MIN.to_string().into()),
         Header::PAssertedIdentity(format!("<sip:{}@{host}>", plan.from).into()),
@@ -186,6 +186,8 @@ enum Came {
     PickedUp(Box<Response>),
     /// Nobody did.
     Over(CallState, Option<u16>),
+    /// Somebody else at the other end took the call from where it rang.
+    TakenOver(Box<Taken>),
     /// The trunk wants a longer session than we asked for.
     Again(u32),
 }
@@ -225,6 +227,10 @@ async fn run(
             let (state, quality) = Box::pin(picked_up(attempt, placed, sockets, told, &response)).await;
             (state, None, quality)
         }
+        Came::TakenOver(taken) => {
+            let (state, quality) = Box::pin(taken_over(attempt, placed, told, *taken)).await;
+            (state, None, quality)
+        }
         Came::Over(state, status) => (state, status, None),
         Came::Again(_) => (CallState::Failed, Some(422), None),
     };
@@ -241,6 +247,18 @@ impl Attempt {
             headers.push(Header::MinSE(seconds.to_string().into()));
         }
         self.place()
+    }
+
+    /// Somebody wants the call that rings elsewhere.
+    async fn taken(&self, placed: &Placed, by: Successor) -> Option<Taken> {
+        let refusal = by.refusal(&placed.dialog.id(), &self.trunk.name, true);
+        match refusal.or((!placed.is_ringing).then_some(StatusCode::CallTransactionDoesNotExist)) {
+            Some(status) => {
+                by.refuse(status);
+                None
+            }
+            None => by.take(&self.call_ref).await,
+        }
     }
 }
 
@@ -262,7 +280,14 @@ async fn wait(attempt: &Attempt, placed: &mut Placed, told: &mut mpsc::Receiver<
                 Some(DialogState::Terminated(..)) | None => return refused(attempt, placed, called_off).await,
                 Some(_) => false,
             },
-            command = told.recv() => matches!(command, Some(Command::HangUp) | None),
+            command = told.recv() => match command {
+                Some(Command::Replace(by)) => match attempt.taken(placed, *by).await {
+                    Some(taken) => return Came::TakenOver(Box::new(taken)),
+                    None => false,
+                },
+                Some(Command::Transfer { .. }) => false,
+                Some(Command::HangUp) | None => true,
+            },
             () = sleep_until(due) => {
                 // A trunk that does not even answer a request to stop is given up.
                 if called_off == CalledOff::ByUs {
@@ -333,6 +358,22 @@ async fn picked_up(
     let ended = talking.talk(None).await;
     shared.dialogs.remove_dialog(&dialog.id());
     ended
+}
+
+/// The call goes on with whoever took it from where it rang; there it is called off.
+async fn taken_over(
+    attempt: Attempt,
+    placed: Placed,
+    told: mpsc::Receiver<Command>,
+    taken: Taken,
+) -> (CallState, Option<Quality>) {
+    let Attempt { shared, call_ref, trunk, .. } = attempt;
+    let Taken { dialog, states, sockets, agreed, local, session, takes_updates } = taken;
+    call::leave(&shared, placed.dialog);
+    let leg = Leg::start(sockets, call::canonical_name(), shared.leg_tap(&call_ref, local.address.ip()));
+    let _ = leg.orders.send(Order::Agree(Box::new(agreed))).await; // Its task has just begun.
+    let dialog = (dialog, states);
+    Call::placed(shared, call_ref, trunk, dialog, told, (leg, local), (session, takes_updates)).talk(None).await
 }
 
 /// Where a trunk's host is.

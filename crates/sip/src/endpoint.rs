@@ -7,8 +7,10 @@ use crate::guard::Guard;
 use crate::moved::{Inspector, Moved};
 use crate::ports::Ports;
 use crate::probe::{self, Health};
+use crate::reliable::Unconfirmed;
+use crate::replaces::Successor;
 use crate::trace::LegTap;
-use crate::{inbound, registrar};
+use crate::{inbound, registrar, websocket};
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::sip as wire;
 use rsipstack::transaction::{Endpoint as Library, EndpointBuilder};
@@ -64,6 +66,7 @@ pub enum CommandError {
 pub(crate) enum Command {
     HangUp,
     Transfer { to: String, done: oneshot::Sender<Result<(), CommandError>> },
+    Replace(Box<Successor>),
 }
 
 /// What all calls share.
@@ -75,9 +78,12 @@ pub(crate) struct Shared {
     pub(crate) guard: Guard,
     pub(crate) health: Health,
     pub(crate) moved: Moved,
+    pub(crate) unconfirmed: Unconfirmed,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
     calls: Mutex<HashMap<String, mpsc::Sender<Command>>>,
+    /// Calls that others have taken over, by the Call-IDs of those.
+    taken: Mutex<HashMap<String, String>>,
     listens: Vec<(Transport, SocketAddr)>,
     drains: AtomicBool,
 }
@@ -101,8 +107,9 @@ impl Drop for Place {
         let mut calls = self.shared.calls();
         calls.remove(&self.call_ref);
         metrics::gauge!("frontdesk_sip_calls").set(calls.len() as f64);
+        let taken: Vec<_> = self.shared.taken().extract_if(|_, call_ref| *call_ref == self.call_ref).collect();
         if let Some(tap) = &self.shared.config.tap {
-            tap.close(&self.call_ref);
+            tap.close(&self.call_ref, taken.into_iter().map(|(call_id, _)| call_id).collect());
         }
     }
 }
@@ -129,8 +136,26 @@ impl Shared {
         Ok(Place { shared: Arc::clone(self), call_ref: call_ref.to_owned() })
     }
 
+    fn taken(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn command(&self, call_ref: &str) -> Result<mpsc::Sender<Command>, CommandError> {
         self.calls().get(call_ref).cloned().ok_or(CommandError::NoCall)
+    }
+
+    /// The call that a dialog with this Call-ID belongs to.
+    pub(crate) fn command_of(&self, call_id: &str) -> Result<mpsc::Sender<Command>, CommandError> {
+        let taken = self.taken().get(call_id).cloned();
+        self.command(taken.as_deref().unwrap_or(call_id))
+    }
+
+    /// A dialog with this Call-ID belongs to that call, too, until the call is over.
+    pub(crate) fn also(&self, call_id: &str, call_ref: &str) {
+        let is_new = self.taken().insert(call_id.to_owned(), call_ref.to_owned()).is_none();
+        if let Some(tap) = self.config.tap.as_ref().filter(|_| is_new) {
+            tap.open_within(call_id, call_ref);
+        }
     }
 
     pub(crate) fn leg_tap(&self, call_ref: &str, ip: IpAddr) -> Option<LegTap> {
@@ -155,8 +180,10 @@ impl Shared {
         let same = |one: &&(Transport, SocketAddr)| library_transport(one.0) == transport;
         let port = self.listens.iter().find(same).map_or(5060, |(_, address)| address.port());
         let mut params = Vec::new();
-        if transport != wire::Transport::Udp {
-            params.push(wire::Param::Transport(transport));
+        match transport {
+            wire::Transport::Udp => {}
+            wire::Transport::Wss => params.push(wire::Param::Transport(wire::Transport::Ws)),
+            other => params.push(wire::Param::Transport(other)),
         }
         wire::Uri {
             scheme: Some(wire::Scheme::Sip),
@@ -173,6 +200,8 @@ pub(crate) fn library_transport(transport: Transport) -> wire::Transport {
         Transport::Udp => wire::Transport::Udp,
         Transport::Tcp => wire::Transport::Tcp,
         Transport::Tls => wire::Transport::Tls,
+        Transport::Ws => wire::Transport::Ws,
+        Transport::Wss => wire::Transport::Wss,
     }
 }
 
@@ -193,7 +222,7 @@ impl Endpoint {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default(); // The program may have chosen already.
         let stop = CancellationToken::new();
         let layer = TransportLayer::new(stop.clone());
-        let listens = listen(&config, &layer, &stop).await?;
+        let (listens, sockets) = listen(&config, &layer, &stop).await?;
         if let Some(tap) = &config.tap {
             tap.listens_at(&listens, config.public_ip);
         }
@@ -210,11 +239,13 @@ impl Endpoint {
             guard: Guard::new(&config.trunks),
             health: Health::default(),
             moved,
+            unconfirmed: Unconfirmed::default(),
             front,
             dialogs: Arc::new(DialogLayer::new(library.inner.clone())),
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             stop: stop.clone(),
             calls: Mutex::default(),
+            taken: Mutex::default(),
             listens,
             drains: AtomicBool::new(false),
             config,
@@ -225,6 +256,9 @@ impl Endpoint {
                 tracing::error!(%error, "the SIP endpoint stopped");
             }
         });
+        for listener in sockets {
+            tokio::spawn(listener.serve(library.inner.clone(), stop.child_token()));
+        }
         tokio::spawn(inbound::serve(Arc::clone(&shared), incoming));
         registrar::start(&shared).await;
         probe::start(&shared);
@@ -300,8 +334,8 @@ async fn listen(
     config: &Config,
     layer: &TransportLayer,
     stop: &CancellationToken,
-) -> Result<Vec<(Transport, SocketAddr)>, StartError> {
-    let mut listens = Vec::new();
+) -> Result<(Vec<(Transport, SocketAddr)>, Vec<websocket::Listener>), StartError> {
+    let (mut listens, mut sockets) = (Vec::new(), Vec::new());
     let tls = TlsConfig {
         cert: config.certificate.as_ref().map(|one| one.chain.clone()),
         key: config.certificate.as_ref().map(|one| one.key.expose().clone()),
@@ -326,13 +360,21 @@ async fn listen(
                 let made = TlsListenerConnection::new(one.address, external, tls.clone()).await;
                 SipConnection::TlsListener(made.map_err(|error| refused(error.to_string()))?)
             }
+            Transport::Ws | Transport::Wss => {
+                let certificate = config.certificate.as_ref();
+                let bound = websocket::Listener::bind(one.transport, one.address, external, certificate).await;
+                let (listener, address) = bound.map_err(refused)?;
+                listens.push((one.transport, address));
+                sockets.push(listener);
+                continue;
+            }
         };
         let port = connection.get_addr().get_socketaddr().map_or(one.address.port(), |address| address.port());
         listens.push((one.transport, SocketAddr::new(one.address.ip(), port)));
         layer.add_transport(connection);
     }
     layer.set_tls_config(tls);
-    Ok(listens)
+    Ok((listens, sockets))
 }
 
 /// The library listens later and only warns when it cannot.

@@ -5,9 +5,11 @@ use crate::endpoint::{NoPlace, Shared};
 use crate::front::Invite;
 use crate::guard::Admission;
 use crate::message::{self, ALLOW, header};
+use crate::replaces::{self, Replaces};
 use crate::session::{Expires, SESSION_SECS_MIN};
 use base::{Pii, limits};
 use carriers::sip::sdp::{self, Description, SdpError};
+use rsipstack::dialog::dialog::Dialog;
 use rsipstack::sip::prelude::HeadersExt;
 use rsipstack::sip::{Header, Method, Request, StatusCode};
 use rsipstack::transaction::TransactionReceiver;
@@ -45,7 +47,7 @@ async fn handle(shared: Arc<Shared>, mut transaction: Transaction) -> rsipstack:
     let is_within = request.to_header()?.tag()?.is_some();
     if is_within {
         return match shared.dialogs.match_dialog(&transaction) {
-            Some(mut dialog) => dialog.handle(&mut transaction).await,
+            Some(dialog) => within(&shared, dialog, &mut transaction).await,
             None if request.method == Method::Ack => Ok(()),
             None => transaction.reply(StatusCode::CallTransactionDoesNotExist).await,
         };
@@ -62,6 +64,20 @@ async fn handle(shared: Arc<Shared>, mut transaction: Transaction) -> rsipstack:
             transaction.reply_with(StatusCode::MethodNotAllowed, allow, None).await
         }
     }
+}
+
+/// A request within a call. The library takes every confirmation of a provisional answer for one that we await.
+async fn within(shared: &Shared, mut dialog: Dialog, transaction: &mut Transaction) -> rsipstack::Result<()> {
+    if let Some(numbers) = transaction.original.rack_value().filter(|_| transaction.original.method == Method::PRack) {
+        if !shared.unconfirmed.confirm(&dialog.id().to_string(), numbers) {
+            return transaction.reply(StatusCode::CallTransactionDoesNotExist).await;
+        }
+        // Nothing was answered yet that a new offer could follow (RFC 3262, 5).
+        if !transaction.original.body.is_empty() {
+            return transaction.reply(StatusCode::NotAcceptableHere).await;
+        }
+    }
+    dialog.handle(transaction).await
 }
 
 /// What makes a request unusable, that the library's parser lets pass.
@@ -116,6 +132,11 @@ async fn invited(shared: Arc<Shared>, mut transaction: Transaction) -> rsipstack
             return transaction.reply_with(status, headers, None).await;
         }
     };
+    match Replaces::of(&transaction.original) {
+        Ok(None) => {}
+        Ok(Some(replaces)) => return replaces::ask(shared, transaction, asked, replaces).await,
+        Err(status) => return transaction.reply(status).await,
+    }
     let (commands, told) = tokio::sync::mpsc::channel(limits::SIP_ORDERS_MAX);
     match shared.place(&asked.invite.call_ref, commands) {
         Ok(place) => call::answer(shared, transaction, asked, place, told).await,

@@ -35,6 +35,8 @@ const DATAGRAMS_AT_ONCE: usize = 16;
 pub(crate) enum Order {
     /// This was agreed; the first time, audio begins.
     Agree(Box<Agreed>),
+    /// Another party takes over: its audio goes over these, and nothing that was agreed holds any more.
+    Move(Box<(UdpSocket, UdpSocket)>),
     /// The host's line.
     Attach(Box<LineEnd>),
     /// A key came by message.
@@ -261,6 +263,7 @@ impl Work {
                         }
                         self.agree(*agreed);
                     }
+                    Some(Order::Move(sockets)) => self.go_over(*sockets),
                     Some(Order::Attach(line)) => self.attach(*line),
                     Some(Order::Heard(key)) => self.tell(framing::key(key)),
                     Some(Order::Stop) | None => break,
@@ -294,6 +297,13 @@ impl Work {
         }
         self.heard_at = Instant::now();
         self.agreed = Some(agreed);
+    }
+
+    /// Until something is agreed on again, nothing is sent.
+    fn go_over(&mut self, sockets: (UdpSocket, UdpSocket)) {
+        (self.audio, self.reports) = sockets;
+        (self.agreed, self.latch, self.protected, self.report_heard) = (None, None, None, None);
+        self.header.marker = true;
     }
 
     /// The line gets the rate of the codec and keeps it, whatever is agreed on later.

@@ -11,6 +11,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod answer;
 mod call;
 pub mod config;
 mod dial;
@@ -24,12 +25,15 @@ mod moved;
 mod ports;
 mod probe;
 mod registrar;
+mod reliable;
+mod replaces;
 mod session;
 mod srtp;
 pub mod trace;
 #[doc(hidden)]
 pub mod trial;
 mod voice;
+mod websocket;
 
 pub use config::{Config, Listen, Transport, Trunk};
 pub use dial::{DialError, DialPlan};

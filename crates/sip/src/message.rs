@@ -2,12 +2,21 @@
 
 use crate::front::Attestation;
 use rsipstack::sip::prelude::{HasHeaders, HeadersExt};
-use rsipstack::sip::{Header, Request, Uri};
+use rsipstack::sip::{Header, Request, Transport, Uri};
+use rsipstack::transport::SipConnection;
 
 /// What we understand when a peer requires it.
-pub(crate) const SUPPORTED: &str = "timer";
+pub(crate) const SUPPORTED: [&str; 3] = ["timer", "100rel", "replaces"];
 /// What we understand at all.
-pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, NOTIFY, MESSAGE";
+pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, NOTIFY, MESSAGE";
+
+/// How messages travel over a connection. The library takes those that it does not serve itself for datagrams.
+pub(crate) fn transport_of(connection: &SipConnection) -> Transport {
+    match connection {
+        SipConnection::Channel(channel) => channel.get_addr().r#type.unwrap_or(Transport::Ws),
+        other => other.transport(),
+    }
+}
 
 /// The value of the first header of this name.
 pub(crate) fn header(headers: &impl HasHeaders, name: &str) -> Option<String> {
@@ -15,14 +24,11 @@ pub(crate) fn header(headers: &impl HasHeaders, name: &str) -> Option<String> {
     all.next().map(|one| one.value().trim().to_owned())
 }
 
-/// What a peer requires of us that we do not understand. Reliable provisional answers are not understood but can be
-/// honoured by sending none.
+/// What a peer requires of us that we do not understand.
 pub(crate) fn unsupported(request: &Request) -> Vec<String> {
     let required = request.headers.iter().filter(|one| one.name().eq_ignore_ascii_case("Require"));
     let words = required.flat_map(|one| one.value().split(',').map(|word| word.trim().to_owned()));
-    words
-        .filter(|word| !word.is_empty() && !["timer", "100rel"].contains(&word.to_ascii_lowercase().as_str()))
-        .collect()
+    words.filter(|word| !word.is_empty() && !SUPPORTED.iter().any(|known| word.eq_ignore_ascii_case(known))).collect()
 }
 
 /// Whether a peer requires something.
@@ -110,7 +116,7 @@ pub(crate) fn transfer_progress(request: &Request) -> Option<(u16, bool)> {
 pub(crate) fn answer_headers(has_body: bool) -> Vec<Header> {
     let mut headers = vec![
         Header::Allow(ALLOW.into()),
-        Header::Supported(SUPPORTED.into()),
+        Header::Supported(SUPPORTED.join(", ").into()),
         Header::Accept("application/sdp".into()),
     ];
     if has_body {

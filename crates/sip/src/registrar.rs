@@ -1,6 +1,6 @@
 //! Trunks that learn from a registration where we are (RFC 3261, 10), and where the hosts of all trunks are.
 
-use crate::config::{Transport, Trunk};
+use crate::config::Trunk;
 use crate::dial::{addresses, credential};
 use crate::endpoint::{Shared, library_transport};
 use rsipstack::dialog::registration::Registration;
@@ -112,12 +112,7 @@ fn registration(shared: &Arc<Shared>, trunk: &Trunk) -> Registration {
 }
 
 pub(crate) fn server_of(trunk: &Trunk) -> Option<Uri> {
-    let transport = match trunk.transport {
-        Transport::Udp => "",
-        Transport::Tcp => ";transport=tcp",
-        Transport::Tls => ";transport=tls",
-    };
-    Uri::try_from(format!("sip:{}{transport}", trunk.host)).ok()
+    Uri::try_from(format!("sip:{}{}", trunk.host, trunk.transport.parameter())).ok()
 }
 
 fn least(response: &Response) -> u32 {

@@ -107,29 +107,37 @@ impl Tap {
 
     /// A call begins: what was heard of it until now, and all that follows, belongs to it.
     pub(crate) fn open(&self, call_ref: &str) {
+        self.open_within(call_ref, call_ref);
+    }
+
+    /// What has this Call-ID belongs to that call, which somebody takes over with it.
+    pub(crate) fn open_within(&self, call_id: &str, call_ref: &str) {
         let mut heard = lock(&self.heard);
         let live = Live { name: call_ref.into(), times: 0, peer: None };
-        let live = heard.calls.entry(call_ref.to_owned()).or_insert(live);
+        let live = heard.calls.entry(call_id.to_owned()).or_insert(live);
         live.times += 1;
         let name = Arc::clone(&live.name);
         let (ours, others): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut heard.early).into_iter().partition(|(of, _)| of == call_ref);
+            std::mem::take(&mut heard.early).into_iter().partition(|(of, _)| of == call_id);
         heard.early = others;
         if let Some((_, packet)) = ours.back()
-            && let Some(live) = heard.calls.get_mut(call_ref)
+            && let Some(live) = heard.calls.get_mut(call_id)
         {
             live.peer = Some(packet.from);
         }
         ours.into_iter().for_each(|(_, packet)| self.send(&name, packet));
     }
 
-    /// A call is over; its last messages are still waited for.
-    pub(crate) fn close(&self, call_ref: &str) {
+    /// A call is over, and what others took it over with; its last messages are still waited for.
+    pub(crate) fn close(&self, call_ref: &str, taken: Vec<String>) {
         // Without a runtime the program is ending, and so is whoever reads.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (tap, call_ref) = (self.clone(), call_ref.to_owned());
         runtime.spawn(async move {
             tokio::time::sleep(LINGER).await;
+            for call_id in &taken {
+                tap.forget(call_id); // The call's own name says that it is over.
+            }
             if let Some(name) = tap.forget(&call_ref) {
                 let _ = tap.to.send(Traced::Over(name)).await; // Nobody reads any more.
             }

@@ -9,7 +9,8 @@ use model::call::CallState;
 use sip::{CommandError, Listen, Transport, Verdict};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
-use support::{Manners, Office, Sipp, endpoint, ports};
+use support::{Manners, Office, Party, Sipp, endpoint, ports, tag, value};
+use tokio::time::Instant;
 
 async fn passes(name: &str, manners: Manners) -> support::Seen {
     let office = Office::new(manners);
@@ -63,6 +64,36 @@ async fn a_queue_that_calls_without_an_offer_gets_ours() {
 async fn a_caller_who_gives_up_while_it_rings_is_canceled() {
     let seen = passes("called_off", Manners { answers: false, ..Manners::default() }).await;
     assert_eq!(seen.states(), [CallState::Canceled]);
+}
+
+#[tokio::test]
+async fn a_caller_who_requires_reliable_ringing_gets_it() {
+    let seen = passes("confirms_ringing", Manners::default()).await;
+    assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
+}
+
+#[tokio::test]
+async fn reliable_ringing_is_said_again_until_it_is_confirmed() {
+    let office = Office::new(Manners { answers: false, ..Manners::default() });
+    let (_endpoint, here) = endpoint(&office, |_| {}).await;
+    let party = Party::new(here, "reliable").await;
+    party.ask("INVITE", 1, "", "Require: 100rel\r\n", &party.offer()).await;
+    let first = party.next().await;
+    assert!(first.starts_with("SIP/2.0 180") && first.contains("\r\nRequire: 100rel\r\n"), "{first}");
+    let began = Instant::now();
+    assert_eq!(party.next().await, first, "said again");
+    assert_eq!(party.next().await, first, "and again");
+    assert!(began.elapsed() >= Duration::from_millis(1_400), "after half a second and another whole one");
+    let rack = format!("RAck: {} 1 INVITE\r\n", value(&first, "RSeq"));
+    party.ask("PRACK", 2, &tag(&value(&first, "To")), &rack, "").await;
+    let confirmed = party.next().await;
+    assert!(confirmed.starts_with("SIP/2.0 200") && confirmed.contains("PRACK"), "{confirmed}");
+    let_pass(Duration::from_secs(5)).await;
+    party.ask("CANCEL", 1, "", "", "").await;
+    let mut statuses = [party.next().await, party.next().await].map(|answer| answer[8..11].to_owned());
+    statuses.sort();
+    assert_eq!(statuses, ["200", "487"], "nothing was said again");
+    office.until("the call is over", support::Seen::is_over).await;
 }
 
 #[tokio::test]

@@ -4,41 +4,17 @@
 
 mod support;
 
-use base::Secret;
-use base64::Engine as _;
 use carriers::sip::sdp::{Codec, Preference, Protection};
 use model::call::CallState;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use sip::config::Certificate;
 use sip::{Config, Endpoint, Listen, Transport};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use support::{LONG, Manners, Office, Seen, endpoint, ports};
+use support::{LONG, Manners, Office, Seen, certificate, endpoint, ports};
 use testkit::baresip::Baresip;
 use testkit::phone::{Options, Phone, Recording};
 
 /// How long it speaks: two seconds around the keys.
 const FRAMES_SPOKEN: u64 = 120;
-
-/// A certificate for this machine, its key, and who vouches for it.
-fn certificate() -> (Certificate, Vec<u8>) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // With the name that both would have otherwise, the one certificate would seem to vouch for itself.
-    params.distinguished_name.push(DnType::CommonName, "authority of a test");
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let chain = pem("CERTIFICATE", params.signed_by(&key, &authority).unwrap().der());
-    let key = Secret::new(pem("PRIVATE KEY", &key.serialize_der()));
-    (Certificate { chain, key }, pem("CERTIFICATE", authority.der()))
-}
-
-fn pem(kind: &str, bytes: &[u8]) -> Vec<u8> {
-    let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n")).into_bytes()
-}
 
 struct Room {
     office: Arc<Office>,
@@ -131,6 +107,31 @@ async fn protected_audio_flows_both_ways() {
 #[tokio::test]
 async fn a_telephone_that_takes_only_reliable_provisional_answers_is_answered() {
     comes_back_whole(Room::new(Options { is_reliable: true, ..Options::default() }, |_| {}).await, "").await;
+}
+
+#[tokio::test]
+async fn a_telephone_that_has_asked_a_colleague_gives_them_the_call() {
+    let room = Room::new(Options::default(), |_| {}).await;
+    let colleague = Phone::start(Options { user: "+4915735550199".into(), ..Options::default() }).await;
+    room.phone.tell(&format!("call sip:+4940555000@{}", room.address)).await;
+    room.phone.next("up", 0, LONG).await;
+    room.phone.tell(&format!("call sip:+4915735550199@{}", colleague.host())).await;
+    colleague.next("incoming", 0, LONG).await;
+    colleague.tell("answer 200").await;
+    room.phone.until(LONG, "both are up", |phone| (phone.last("up")?["call"] == 1).then_some(())).await;
+    room.phone.tell("join").await;
+    colleague.until(LONG, "the colleague has the call", |phone| (phone.last("up")?["call"] == 1).then_some(())).await;
+    room.phone
+        .until(LONG, "who gave it away is let go", |phone| (phone.last("over")?["call"] == 0).then_some(()))
+        .await;
+    colleague.tell("tone").await;
+    room.spoke(FRAMES_SPOKEN).await;
+    colleague.tell("hang_up").await;
+    let seen = room.office.until("the call is over", Seen::is_over).await;
+    assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
+    assert_eq!(seen.invites.len(), 1, "the owner goes on with the same call");
+    let heard = colleague.quit().await;
+    assert!(heard.loud >= 100, "{} frames of the tone came back to the colleague", heard.loud);
 }
 
 /// From how low to how high the rising tone goes, and for how long.

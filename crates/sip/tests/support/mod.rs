@@ -2,11 +2,14 @@
 
 #![allow(dead_code)]
 
-use base::Pii;
 use base::wire::Wire;
+use base::{Pii, Secret};
+use base64::Engine as _;
 use carriers::sip::sdp::{Codec, Preference, Protection};
 use carriers::sip::{self as framing, Told};
 use model::call::CallState;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use sip::config::Certificate;
 use sip::{Config, DialPlan, Endpoint, Front, Invite, Line, Listen, Next, Report, Transport, Trunk, Verdict};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +17,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 pub use testkit::ports::free as ports;
+use tokio::net::UdpSocket;
 use tokio::process::Command;
 use tokio::sync::watch;
 
@@ -252,4 +256,113 @@ impl Sipp {
         let tail: String = told.chars().rev().take(3_000).collect::<Vec<_>>().into_iter().rev().collect();
         assert!(output.status.success(), "{}: {}\n{tail}", output.status, String::from_utf8_lossy(&output.stderr));
     }
+}
+
+/// Somebody whose every message the test writes.
+pub struct Party {
+    socket: UdpSocket,
+    pub here: SocketAddr,
+    pub peer: SocketAddr,
+    pub call_id: String,
+}
+
+impl Party {
+    pub async fn new(here: SocketAddr, call_id: &str) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let peer = socket.local_addr().unwrap();
+        Self { socket, here, peer, call_id: call_id.into() }
+    }
+
+    pub fn offer(&self) -> String {
+        format!(
+            "v=0\r\no=p 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {} RTP/AVP 0\r\n",
+            self.peer.port()
+        )
+    }
+
+    /// Sends a request. Its own tag is its Call-ID; `to` is the other one, absent before there is one.
+    pub async fn ask(&self, method: &str, cseq: u32, to: &str, more: &str, body: &str) {
+        let (here, peer, id) = (self.here, self.peer, &self.call_id);
+        let to = if to.is_empty() { String::new() } else { format!(";tag={to}") };
+        self.send(&format!(
+            "{method} sip:+4940555000@{here} SIP/2.0\r\nVia: SIP/2.0/UDP {peer};branch=z9hG4bK{id}{cseq};rport\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:+4940555017@{peer}>;tag={id}\r\nTo: <sip:+4940555000@{here}>{to}\r\n\
+             Call-ID: {id}\r\nCSeq: {cseq} {method}\r\nContact: <sip:peer@{peer}>\r\n{more}\
+             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+        .await;
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: &str, status: &str, to: &str) {
+        let [via, from, called, id, cseq] =
+            ["Via", "From", "To", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", value(request, name)));
+        let called = if called.contains("tag=") { called } else { called.replace("\r\n", &format!(";tag={to}\r\n")) };
+        let peer = self.peer;
+        self.send(&format!(
+            "SIP/2.0 {status}\r\n{via}{from}{called}{id}{cseq}Contact: <sip:peer@{peer}>\r\nContent-Length: 0\r\n\r\n"
+        ))
+        .await;
+    }
+
+    pub async fn send(&self, message: &str) {
+        self.socket.send_to(message.as_bytes(), self.here).await.unwrap();
+    }
+
+    /// The next message that is neither `100 Trying` nor audio.
+    pub async fn next(&self) -> String {
+        let mut datagram = [0; 4_096];
+        loop {
+            let (bytes, _) =
+                tokio::time::timeout(LONG, self.socket.recv_from(&mut datagram)).await.expect("a message").unwrap();
+            if !datagram[0].is_ascii_uppercase() || datagram.starts_with(b"SIP/2.0 100") {
+                continue;
+            }
+            return String::from_utf8_lossy(&datagram[..bytes]).into_owned();
+        }
+    }
+
+    /// The next message that begins so.
+    pub async fn until(&self, beginning: &str) -> String {
+        loop {
+            let message = self.next().await;
+            if message.starts_with(beginning) {
+                return message;
+            }
+        }
+    }
+}
+
+/// The value of a message's header.
+pub fn value(message: &str, name: &str) -> String {
+    let value = |line: &str| {
+        line.split_once(": ").filter(|(of, _)| of.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
+    };
+    message.split("\r\n").find_map(value).unwrap_or_else(|| panic!("no {name} in {message}"))
+}
+
+/// The tag in a value of From or To.
+pub fn tag(value: &str) -> String {
+    value.split_once("tag=").unwrap().1.split(';').next().unwrap().to_owned()
+}
+
+/// A certificate for this machine, its key, and who vouches for it.
+pub fn certificate() -> (Certificate, Vec<u8>) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // With the name that both would have otherwise, the one certificate would seem to vouch for itself.
+    params.distinguished_name.push(DnType::CommonName, "authority of a test");
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let chain = pem("CERTIFICATE", params.signed_by(&key, &authority).unwrap().der());
+    let key = Secret::new(pem("PRIVATE KEY", &key.serialize_der()));
+    (Certificate { chain, key }, pem("CERTIFICATE", authority.der()))
+}
+
+fn pem(kind: &str, bytes: &[u8]) -> Vec<u8> {
+    let text = base64::engine::general_purpose::STANDARD.encode(bytes);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n")).into_bytes()
 }
