@@ -561,6 +561,13 @@ impl Node {
         self.shared.controls.contains_key(carrier)
     }
 
+    /// What the carrier of this name can do as it is set up here; nothing where there is no such carrier.
+    pub fn capabilities(&self, carrier: &str) -> &'static [Capability] {
+        let set_up = self.shared.controls.get(carrier).and_then(|control| control.capabilities());
+        let known = || carriers::registry::descriptor(carrier).map_or(&[][..], |known| known.capabilities);
+        set_up.unwrap_or_else(known)
+    }
+
     /// Whether the process is about to stop.
     pub fn is_draining(&self) -> bool {
         self.shared.draining.load(Ordering::Acquire) || self.shared.cordoned.load(Ordering::Acquire)

@@ -503,6 +503,9 @@ impl World {
                 synthesis(of, SynthesisInput::SegmentDone { segment, end_ms, words: Vec::new() })
             }
             Action::Wordless { end_ms, of } => synthesis(of, SynthesisInput::Wordless { end_ms: *end_ms }),
+            Action::CutOff { segment, heard_bytes, of } => {
+                synthesis(of, SynthesisInput::CutOff { segment: *segment, heard_bytes: *heard_bytes })
+            }
             Action::TtsFails { class, of } => synthesis(of, SynthesisInput::Failed { class: *class }),
             Action::Played { ms, finished, of } => {
                 let utterance = UtteranceId(of.unwrap_or(self.utterance));

@@ -1,0 +1,122 @@
+//! How the platform is set up to bring the conversation: as audio (Media Streams), or as words that it recognises and speaks
+//! itself (ConversationRelay). Source: twilio.com/docs/voice/twiml/connect/conversationrelay.
+
+use crate::protocol::Capability;
+use crate::registry::{Setting, Settings};
+
+const MODE: Setting = Setting {
+    key: "mode",
+    env: "TWILIO_MODE",
+    doc: "`media_streams` (the default): audio comes here. `conversation_relay`: the platform recognises and speaks, and words come here.",
+};
+const LANGUAGE: Setting = Setting {
+    key: "language",
+    env: "",
+    doc: "`conversation_relay`: the language of both voices until the agent's is known, as `en-US` (the default).",
+};
+const VOICE: Setting =
+    Setting { key: "voice", env: "", doc: "`conversation_relay`: the voice, by the name of the speech provider." };
+const TTS_PROVIDER: Setting = Setting {
+    key: "tts_provider",
+    env: "",
+    doc: "`conversation_relay`: who speaks, ElevenLabs, Google or Amazon; the platform's choice by default.",
+};
+const TRANSCRIPTION_PROVIDER: Setting = Setting {
+    key: "transcription_provider",
+    env: "",
+    doc: "`conversation_relay`: who recognises, Deepgram or Google; the platform's choice by default.",
+};
+const INTERRUPTIBLE: Setting = Setting {
+    key: "interruptible",
+    env: "",
+    doc: "`conversation_relay`: what interrupts the agent, `any` (the default), `speech`, `dtmf` or `none`.",
+};
+const DTMF_DETECTION: Setting = Setting {
+    key: "dtmf_detection",
+    env: "",
+    doc: "`conversation_relay`: `off` makes the platform keep the customer's keys to itself; on by default.",
+};
+
+/// The mode, and the settings that only make sense in the second.
+pub(super) const SETTINGS: [Setting; 7] =
+    [MODE, LANGUAGE, VOICE, TTS_PROVIDER, TRANSCRIPTION_PROVIDER, INTERRUPTIBLE, DTMF_DETECTION];
+
+/// What the platform can do when it relays words.
+pub(super) const CAPABILITIES: &[Capability] = &[
+    Capability::Place,
+    Capability::Answer,
+    Capability::Reject,
+    Capability::KeysIn,
+    Capability::KeysOut,
+    Capability::HangUp,
+    Capability::TransferCold,
+    Capability::Record,
+    Capability::MachineDetection,
+    Capability::Text,
+];
+
+/// How the platform listens and speaks for us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayOptions {
+    /// BCP 47, with the region.
+    pub language: String,
+    /// As the speech provider names it.
+    pub voice: Option<String>,
+    /// `ElevenLabs`, `Google`, `Amazon`.
+    pub tts_provider: Option<&'static str>,
+    /// `Deepgram`, `Google`.
+    pub transcription_provider: Option<&'static str>,
+    /// `any`, `speech`, `dtmf`, `none`.
+    pub interruptible: &'static str,
+    /// Whether the customer's keys are told.
+    pub detects_keys: bool,
+}
+
+impl Default for RelayOptions {
+    fn default() -> Self {
+        Self {
+            language: "en-US".to_owned(),
+            voice: None,
+            tts_provider: None,
+            transcription_provider: None,
+            interruptible: "any",
+            detects_keys: true,
+        }
+    }
+}
+
+/// How the relay is set up; `None` where audio comes here.
+pub(super) fn relay(settings: &Settings<'_>) -> Result<Option<RelayOptions>, String> {
+    let text = |setting: &Setting| settings.get(setting).map(|value| value.expose().trim().to_owned());
+    match text(&MODE).as_deref() {
+        Some("conversation_relay") => {}
+        None | Some("media_streams") => {
+            let meant = SETTINGS[1..].iter().find(|setting| settings.get(setting).is_some());
+            return match meant {
+                Some(setting) => Err(format!("{} needs mode = \"conversation_relay\"", setting.key)),
+                None => Ok(None),
+            };
+        }
+        Some(_) => return Err("mode is media_streams or conversation_relay".to_owned()),
+    }
+    let one_of = |setting: &Setting, words: &[&'static str]| match text(setting) {
+        None => Ok(None),
+        Some(given) => {
+            let known = words.iter().find(|word| word.eq_ignore_ascii_case(&given));
+            known.map(|word| Some(*word)).ok_or_else(|| format!("{} is one of {}", setting.key, words.join(", ")))
+        }
+    };
+    let usual = RelayOptions::default();
+    let language = text(&LANGUAGE).unwrap_or(usual.language);
+    if !language.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return Err("language is a tag such as en-US".to_owned());
+    }
+    Ok(Some(RelayOptions {
+        language,
+        voice: text(&VOICE),
+        tts_provider: one_of(&TTS_PROVIDER, &["ElevenLabs", "Google", "Amazon"])?,
+        transcription_provider: one_of(&TRANSCRIPTION_PROVIDER, &["Deepgram", "Google"])?,
+        interruptible: one_of(&INTERRUPTIBLE, &["any", "speech", "dtmf", "none"])?.unwrap_or(usual.interruptible),
+        detects_keys: settings.get(&DTMF_DETECTION).is_none() || settings.is_on(&DTMF_DETECTION)?,
+    }))
+}

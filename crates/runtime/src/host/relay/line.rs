@@ -1,0 +1,402 @@
+//! What a platform was given to speak, and how far it has come: by the usual pace of words until it says so itself. It speaks in
+//! the order in which it is given sentences and takes none of them back, so it is given little ahead.
+
+use super::words::{Spoken, spoken_ms, word_starts};
+use base::{CallTime, Millis, UtteranceId};
+use engine::io::{Input, SynthesisInput};
+use std::collections::VecDeque;
+
+/// From a sentence to its first sound, where nothing is being spoken.
+const FIRST_SOUND_MS: u64 = 300;
+/// The platform is given the next sentence when so much of what it has is left.
+const AHEAD_MS: u64 = 2_500;
+/// How often it is told how far the voice has come.
+const TELL_EVERY_MS: u64 = 200;
+/// A platform that says when it falls silent is waited for so long beyond the usual pace.
+const LATE_MS_MAX: u64 = 800;
+/// An interruption is told within this of the silence that it causes.
+const CUT_OFF_MS_MAX: u64 = 300;
+/// What was sent so shortly before cannot have been heard: before a silence, and before the answer to it.
+const UNHEARD_MS: u64 = 300;
+const UNANSWERED_MS: u64 = 700;
+/// Sentences among which the words of an interruption are sought.
+const SENTENCES_MAX: usize = 64;
+
+/// What is sent to the platform.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) text: String,
+    pub(super) is_last: bool,
+    pub(super) is_interruptible: bool,
+}
+
+/// One utterance that is not over.
+#[derive(Debug)]
+struct Track {
+    utterance: UtteranceId,
+    made_ms: u64,
+    played_ms: u64,
+    told_ms: u64,
+    has_end: bool,
+}
+
+/// One sentence.
+#[derive(Clone, Debug)]
+struct Piece {
+    utterance: UtteranceId,
+    segment: u32,
+    text: String,
+    /// Where it begins, in milliseconds of its utterance, and how long it is.
+    from_ms: u64,
+    ms: u64,
+    is_interruptible: bool,
+    sent_at: CallTime,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    tracks: Vec<Track>,
+    held: Option<UtteranceId>,
+    waiting: VecDeque<Piece>,
+    /// With the platform, the one that is being spoken first.
+    sent: VecDeque<Piece>,
+    /// When the first sound of that one was, or will be.
+    began_at: CallTime,
+    told_at: CallTime,
+    /// Sentences since the platform was last told that nothing follows.
+    said: VecDeque<Piece>,
+    /// Whose words are to follow those that were sent.
+    is_open: Option<UtteranceId>,
+    /// The platform says when it speaks.
+    has_reports: bool,
+    /// When it said that it fell silent.
+    silent_at: Option<CallTime>,
+}
+
+impl Line {
+    fn track(&mut self, utterance: UtteranceId) -> Option<&mut Track> {
+        self.tracks.iter_mut().find(|track| track.utterance == utterance)
+    }
+
+    /// One more sentence of an utterance.
+    pub(super) fn speak(&mut self, utterance: UtteranceId, segment: u32, text: &str, may_cut: bool) -> Vec<Input> {
+        let is_new = self.track(utterance).is_none();
+        let piece = self.piece(utterance, segment, text, may_cut);
+        let mut inputs = Vec::from_iter(is_new.then(|| synthesis(utterance, SynthesisInput::FirstAudio)));
+        inputs.push(made(&piece));
+        self.waiting.push_back(piece);
+        inputs
+    }
+
+    /// A line that goes before everything that the platform was not given yet.
+    pub(super) fn interlude(&mut self, utterance: UtteranceId, text: &str, may_cut: bool) -> Input {
+        let piece = self.piece(utterance, 0, text, may_cut);
+        self.end(utterance);
+        let made = made(&piece);
+        self.waiting.push_front(piece);
+        made
+    }
+
+    fn piece(&mut self, utterance: UtteranceId, segment: u32, text: &str, is_interruptible: bool) -> Piece {
+        if self.track(utterance).is_none() {
+            self.tracks.push(Track { utterance, made_ms: 0, played_ms: 0, told_ms: 0, has_end: false });
+        }
+        let ms = spoken_ms(text).max(1);
+        let from_ms = self.track(utterance).map_or(0, |track| {
+            track.made_ms += ms;
+            track.made_ms - ms
+        });
+        let text = text.to_owned();
+        Piece { utterance, segment, text, from_ms, ms, is_interruptible, sent_at: CallTime(0) }
+    }
+
+    /// No more sentences of it will come.
+    pub(super) fn end(&mut self, utterance: UtteranceId) {
+        if let Some(track) = self.track(utterance) {
+            track.has_end = true;
+        }
+    }
+
+    /// Nothing of this utterance may be heard before it is released.
+    pub(super) fn hold(&mut self, utterance: UtteranceId) {
+        self.held = Some(utterance);
+    }
+
+    pub(super) fn release(&mut self, utterance: UtteranceId) {
+        self.held.take_if(|held| *held == utterance);
+    }
+
+    /// Ends an utterance. What the platform was given of it is spoken all the same, and nobody asks how far.
+    pub(super) fn stop(&mut self, utterance: UtteranceId) {
+        self.release(utterance);
+        self.tracks.retain(|track| track.utterance != utterance);
+        self.waiting.retain(|piece| piece.utterance != utterance);
+    }
+
+    /// Whether the platform speaks, or is about to.
+    pub(super) fn is_speaking(&self) -> bool {
+        !self.sent.is_empty()
+    }
+
+    /// When what was sent is over.
+    fn ends_at(&self) -> CallTime {
+        self.began_at + Millis(self.sent.iter().map(|piece| piece.ms).sum())
+    }
+
+    /// What the platform is given now.
+    pub(super) fn tokens(&mut self, now: CallTime) -> Vec<Token> {
+        let mut tokens = Vec::new();
+        while let Some(at) = self.waiting.iter().position(|piece| self.held != Some(piece.utterance)) {
+            if self.is_speaking() && self.ends_at() > now + Millis(AHEAD_MS) {
+                break;
+            }
+            let Some(mut piece) = self.waiting.remove(at) else { break };
+            piece.sent_at = now;
+            if !self.is_speaking() {
+                (self.began_at, self.told_at, self.silent_at) = (now + Millis(FIRST_SOUND_MS), now, None);
+                if self.is_open.is_none() {
+                    self.said.clear();
+                }
+            }
+            let utterance = piece.utterance;
+            let is_last = self.is_whole(utterance);
+            self.is_open = (!is_last).then_some(utterance);
+            // Words of two tokens are not to become one.
+            let text = if is_last { piece.text.clone() } else { format!("{} ", piece.text) };
+            tokens.push(Token { text, is_last, is_interruptible: piece.is_interruptible });
+            if self.said.len() == SENTENCES_MAX {
+                self.said.pop_front();
+            }
+            self.said.push_back(piece.clone());
+            self.sent.push_back(piece);
+        }
+        if self.is_open.take_if(|open| {
+            let track = self.tracks.iter().find(|track| track.utterance == *open);
+            track.is_none_or(|track| track.has_end) && !self.waiting.iter().any(|piece| piece.utterance == *open)
+        }).is_some() {
+            tokens.push(Token { text: String::new(), is_last: true, is_interruptible: true });
+        }
+        tokens
+    }
+
+    /// Whether all there will be of an utterance was sent.
+    fn is_whole(&self, utterance: UtteranceId) -> bool {
+        let track = self.tracks.iter().find(|track| track.utterance == utterance);
+        track.is_none_or(|track| track.has_end) && !self.waiting.iter().any(|piece| piece.utterance == utterance)
+    }
+
+    /// When there is something to send or to tell; `None` while there is nothing to say.
+    pub(super) fn next_at(&self) -> Option<CallTime> {
+        let waits = self.waiting.iter().any(|piece| self.held != Some(piece.utterance));
+        if !self.is_speaking() {
+            return waits.then_some(self.told_at);
+        }
+        let send_at = waits.then(|| self.ends_at() - Millis(AHEAD_MS));
+        let silent = self.silent_at.map(|at| at + Millis(CUT_OFF_MS_MAX));
+        [Some(self.told_at + Millis(TELL_EVERY_MS)), send_at, silent].into_iter().flatten().min()
+    }
+
+    /// How far the voice has come by now.
+    pub(super) fn progress(&mut self, now: CallTime) -> Vec<Input> {
+        if let Some(at) = self.silent_at.take_if(|at| now >= *at + Millis(CUT_OFF_MS_MAX)) {
+            self.settle(at, UNHEARD_MS);
+        }
+        while let Some(piece) = self.sent.front() {
+            let late_ms = if self.has_reports && self.sent.len() == 1 { LATE_MS_MAX } else { 0 };
+            let ms = now.since(self.began_at).0;
+            if ms < piece.ms + late_ms {
+                let (utterance, played_ms) = (piece.utterance, piece.from_ms + ms.min(piece.ms - 1));
+                self.played(utterance, played_ms);
+                break;
+            }
+            self.began_at = self.began_at + Millis(piece.ms);
+            self.front_is_over();
+        }
+        self.tell(now)
+    }
+
+    fn played(&mut self, utterance: UtteranceId, played_ms: u64) {
+        if let Some(track) = self.track(utterance) {
+            track.played_ms = track.played_ms.max(played_ms);
+        }
+    }
+
+    fn front_is_over(&mut self) {
+        if let Some(piece) = self.sent.pop_front() {
+            self.played(piece.utterance, piece.from_ms + piece.ms);
+        }
+    }
+
+    fn tell(&mut self, now: CallTime) -> Vec<Input> {
+        let is_due = now >= self.told_at + Millis(TELL_EVERY_MS);
+        if is_due {
+            self.told_at = now;
+        }
+        let (sent, waiting, held) = (&self.sent, &self.waiting, self.held);
+        let mut inputs = Vec::new();
+        self.tracks.retain_mut(|track| {
+            let utterance = track.utterance;
+            let has_more = sent.iter().chain(waiting).any(|piece| piece.utterance == utterance);
+            let finished = track.has_end && !has_more && held != Some(utterance);
+            if finished || is_due && track.played_ms > track.told_ms {
+                track.told_ms = track.played_ms;
+                inputs.push(Input::Playout { utterance, played_ms: track.played_ms, finished });
+            }
+            !finished
+        });
+        inputs
+    }
+
+    /// Everything was heard that was sent more than `unheard_ms` before `at`.
+    fn settle(&mut self, at: CallTime, unheard_ms: u64) {
+        if at < self.began_at {
+            return; // Not a sound of it.
+        }
+        while self.sent.front().is_some_and(|piece| piece.sent_at + Millis(unheard_ms) <= at) {
+            self.front_is_over();
+            self.began_at = at;
+        }
+    }
+
+    /// The caller has said something to what was heard: a platform that is interrupted says so before it gives the words.
+    pub(super) fn answered(&mut self, now: CallTime) -> Vec<Input> {
+        self.silent_at = None;
+        self.settle(now, UNANSWERED_MS);
+        self.tell(now)
+    }
+
+    /// The platform begins to speak, or has fallen silent.
+    pub(super) fn reported(&mut self, now: CallTime, is_speaking: bool) {
+        self.has_reports = true;
+        self.silent_at = (!is_speaking && self.is_speaking()).then_some(now);
+        let is_first = self.sent.front().is_some_and(|piece| piece.from_ms == 0);
+        if is_speaking && (now < self.began_at || is_first) {
+            self.began_at = now;
+        }
+    }
+
+    /// The platform has spoken these words of what it has.
+    pub(super) fn spoken(&mut self, now: CallTime, text: &str) {
+        let spoken = Spoken::of(text);
+        let mut known = 0;
+        while let Some(piece) = self.sent.front() {
+            let (words, bytes) = spoken.follow(known, &piece.text);
+            known += words;
+            if words == 0 {
+                return;
+            }
+            let spoken_ms = spoken_ms(&piece.text[..bytes]).min(piece.ms);
+            let is_over = piece.text[bytes..].trim().is_empty() && self.sent.len() > 1;
+            if !is_over {
+                self.began_at = self.began_at.min(now - Millis(spoken_ms));
+                return;
+            }
+            self.front_is_over();
+            self.began_at = now;
+        }
+    }
+
+    /// The platform fell silent behind these words, and speaks nothing more of what it has.
+    pub(super) fn cut_off(&mut self, now: CallTime, heard: &str) -> Vec<Input> {
+        self.silent_at = None;
+        let Some((at, bytes)) = self.locate(now, heard) else { return Vec::new() };
+        let cut = self.said[at].clone();
+        // What stands before it was heard.
+        while self.sent.front().is_some_and(|piece| (piece.utterance, piece.segment) != (cut.utterance, cut.segment)) {
+            let before = self.sent.front().is_some_and(|piece| self.place(piece).is_some_and(|place| place < at));
+            if !before {
+                break;
+            }
+            self.front_is_over();
+        }
+        let unspoken = std::mem::take(&mut self.sent);
+        let is_live = |id: UtteranceId| self.tracks.iter().any(|track| track.utterance == id);
+        let target = if is_live(cut.utterance) {
+            Some((cut.utterance, cut.segment, bytes))
+        } else {
+            // It was taken for over; of what follows nothing was heard.
+            unspoken.iter().find(|piece| is_live(piece.utterance)).map(|piece| (piece.utterance, piece.segment, 0))
+        };
+        self.said.clear();
+        self.is_open = None;
+        let Some((utterance, segment, bytes)) = target else { return Vec::new() };
+        let mut inputs = self.tell_finished(utterance, &unspoken);
+        self.tracks.retain(|track| track.utterance != utterance);
+        self.waiting.retain(|piece| piece.utterance != utterance);
+        let heard_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        inputs.push(synthesis(utterance, SynthesisInput::CutOff { segment, heard_bytes }));
+        inputs
+    }
+
+    /// Utterances that were over when another was cut off.
+    fn tell_finished(&mut self, cut: UtteranceId, unspoken: &VecDeque<Piece>) -> Vec<Input> {
+        let (waiting, held) = (&self.waiting, self.held);
+        let mut inputs = Vec::new();
+        self.tracks.retain(|track| {
+            let utterance = track.utterance;
+            let has_more = unspoken.iter().chain(waiting).any(|piece| piece.utterance == utterance);
+            let is_over = track.has_end && !has_more && utterance != cut && held != Some(utterance);
+            if is_over {
+                inputs.push(Input::Playout { utterance, played_ms: track.played_ms, finished: true });
+            }
+            !is_over
+        });
+        inputs
+    }
+
+    fn place(&self, piece: &Piece) -> Option<usize> {
+        self.said.iter().position(|said| (said.utterance, said.segment) == (piece.utterance, piece.segment))
+    }
+
+    /// The sentence behind whose beginning the voice fell silent, and the bytes of it that were heard.
+    fn locate(&self, now: CallTime, heard: &str) -> Option<(usize, usize)> {
+        let spoken = Spoken::of(heard);
+        let first = self.sent.front().and_then(|piece| self.place(piece));
+        if spoken.is_empty() {
+            return first.map(|at| (at, 0));
+        }
+        // Of those that hold as many of the words the first: they are told from the beginning of what was given.
+        let starts = (0..self.said.len()).rev();
+        let found = starts.map(|from| self.follow(&spoken, from)).max_by_key(|(words, ..)| *words);
+        match found {
+            Some((words, at, bytes)) if 2 * words >= spoken.len() => Some((at, bytes)),
+            // Other words than ours: what time says.
+            _ => {
+                let (at, piece) = first.zip(self.sent.front())?;
+                let ms = now.since(self.began_at).0;
+                let begun = word_starts(&piece.text).into_iter().rev().find(|(_, begins_ms)| *begins_ms <= ms);
+                Some((at, begun.map_or(0, |(byte, _)| byte)))
+            }
+        }
+    }
+
+    /// Follows words through the sentences from this one on: how many are there, and where they end.
+    fn follow(&self, spoken: &Spoken, from: usize) -> (usize, usize, usize) {
+        let (mut known, mut place) = (0, (from, 0));
+        for at in from..self.said.len() {
+            let text = &self.said[at].text;
+            let (words, bytes) = spoken.follow(known, text);
+            known += words;
+            let is_whole = text[bytes..].chars().all(|c| !c.is_alphanumeric());
+            let bytes = if is_whole { text.len() } else { bytes };
+            if words > 0 {
+                place = (at, bytes);
+            }
+            if words == 0 || !is_whole || known == spoken.len() {
+                break;
+            }
+        }
+        (known, place.0, place.1)
+    }
+}
+
+fn synthesis(utterance: UtteranceId, event: SynthesisInput) -> Input {
+    Input::Synthesis { utterance, event }
+}
+
+fn made(piece: &Piece) -> Input {
+    let words = word_starts(&piece.text).into_iter();
+    let words = words.map(|(byte, ms)| (u32::try_from(byte).unwrap_or(u32::MAX), piece.from_ms + ms)).collect();
+    let event = SynthesisInput::SegmentDone { segment: piece.segment, end_ms: piece.from_ms + piece.ms, words };
+    synthesis(piece.utterance, event)
+}
