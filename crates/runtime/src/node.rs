@@ -39,7 +39,7 @@ use crate::service::{AudioJudge, Bill, BrainService, KnowledgeSearch, SttService
 use crate::spaces::Spaces;
 use admission::{Admission, Capacity, Slot};
 use base::{AgentId, BusinessId, CallId, ConversationId, Millis, Money, PhoneNumber, Pii, limits};
-use carriers::protocol::CarrierControl;
+use carriers::protocol::{Capability, CarrierControl};
 use engine::io::{CarrierInput, Input};
 use model::agent::{Agent, BrainChoice};
 use model::business::TenantScope;

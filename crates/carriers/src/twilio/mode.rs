@@ -120,3 +120,55 @@ pub(super) fn relay(settings: &Settings<'_>) -> Result<Option<RelayOptions>, Str
         detects_keys: settings.get(&DTMF_DETECTION).is_none() || settings.is_on(&DTMF_DETECTION)?,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Option<RelayOptions>, String> {
+        let configured = |key: &str| {
+            let found = pairs.iter().find(|(name, _)| *name == key);
+            found.map(|(_, value)| base::Secret::new((*value).to_owned()))
+        };
+        relay(&Settings { configured: &configured, env: &|_| None })
+    }
+
+    #[test]
+    fn audio_is_the_default_and_words_have_defaults_of_their_own() {
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&[("mode", "media_streams")]), Ok(None));
+        assert_eq!(read(&[("mode", "conversation_relay")]), Ok(Some(RelayOptions::default())));
+        let all = [
+            ("mode", "conversation_relay"),
+            ("language", "de-DE"),
+            ("voice", "de-DE-Neural2-F"),
+            ("tts_provider", "google"),
+            ("transcription_provider", "DEEPGRAM"),
+            ("interruptible", "speech"),
+            ("dtmf_detection", "off"),
+        ];
+        let expected = RelayOptions {
+            language: "de-DE".into(),
+            voice: Some("de-DE-Neural2-F".into()),
+            tts_provider: Some("Google"),
+            transcription_provider: Some("Deepgram"),
+            interruptible: "speech",
+            detects_keys: false,
+        };
+        assert_eq!(read(&all), Ok(Some(expected)));
+    }
+
+    #[test]
+    fn a_setting_that_would_do_nothing_or_harm_is_an_error_in_one_line() {
+        let why = |key: &str, value: &str| {
+            read(&[("mode", "conversation_relay"), (key, value)]).expect_err("it does not fit")
+        };
+        assert_eq!(why("tts_provider", "Nobody"), "tts_provider is one of ElevenLabs, Google, Amazon");
+        assert_eq!(why("interruptible", "true"), "interruptible is one of any, speech, dtmf, none");
+        assert_eq!(why("dtmf_detection", "maybe"), "dtmf_detection is on or off");
+        assert_eq!(why("language", "English (US)"), "language is a tag such as en-US");
+        assert_eq!(read(&[("mode", "relay")]).expect_err("unknown"), "mode is media_streams or conversation_relay");
+        let alone = read(&[("voice", "Emma")]).expect_err("it would do nothing");
+        assert_eq!(alone, "voice needs mode = \"conversation_relay\"");
+    }
+}

@@ -400,3 +400,176 @@ fn made(piece: &Piece) -> Input {
     let event = SynthesisInput::SegmentDone { segment: piece.segment, end_ms: piece.from_ms + piece.ms, words };
     synthesis(piece.utterance, event)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: UtteranceId = UtteranceId(7);
+    const FILLER: UtteranceId = UtteranceId(8);
+
+    fn said(line: &mut Line, texts: &[&str]) {
+        for (segment, text) in (0..).zip(texts) {
+            line.speak(ANSWER, segment, text, true);
+        }
+        line.end(ANSWER);
+    }
+
+    fn texts(tokens: &[Token]) -> Vec<(&str, bool)> {
+        tokens.iter().map(|token| (token.text.as_str(), token.is_last)).collect()
+    }
+
+    fn cut_off(utterance: UtteranceId, segment: u32, heard_bytes: usize) -> Input {
+        synthesis(utterance, SynthesisInput::CutOff { segment, heard_bytes: heard_bytes as u32 })
+    }
+
+    /// What was told of how far the voice has come, until nothing is left.
+    fn played(line: &mut Line, from: CallTime) -> Vec<(u64, bool)> {
+        let mut told = Vec::new();
+        let mut now = from;
+        while let Some(at) = line.next_at() {
+            now = at.max(now);
+            told.extend(line.progress(now).into_iter().map(|input| match input {
+                Input::Playout { utterance: ANSWER, played_ms, finished } => (played_ms, finished),
+                other => panic!("{other:?}"),
+            }));
+            line.tokens(now);
+        }
+        told
+    }
+
+    #[test]
+    fn sentences_go_out_a_little_ahead_and_the_last_one_says_so() {
+        let mut line = Line::default();
+        let long = "We open at nine in the morning on every day of the week.";
+        said(&mut line, &[long, long, "See you."]);
+        let sent = line.tokens(CallTime(1_000));
+        assert_eq!(texts(&sent), [(format!("{long} ").as_str(), false)], "one sentence is more than enough for now");
+        assert_eq!(line.next_at(), Some(CallTime(1_200)), "it is told how far the voice has come");
+        let told = played(&mut line, CallTime(1_000));
+        let end_ms = 2 * spoken_ms(long) + spoken_ms("See you.");
+        assert_eq!(told.last(), Some(&(end_ms, true)));
+        assert!(told.is_sorted() && told.windows(2).all(|two| two[1].0 - two[0].0 <= 2 * TELL_EVERY_MS), "{told:?}");
+        assert!(told[..told.len() - 1].iter().all(|(_, finished)| !finished));
+    }
+
+    #[test]
+    fn an_utterance_whose_end_comes_later_is_closed_by_itself() {
+        let mut line = Line::default();
+        line.speak(ANSWER, 0, "We open at nine.", false);
+        let sent = line.tokens(CallTime(0));
+        assert_eq!(sent, [Token { text: "We open at nine. ".into(), is_last: false, is_interruptible: false }]);
+        line.end(ANSWER);
+        assert_eq!(texts(&line.tokens(CallTime(100))), [("", true)]);
+        assert_eq!(line.tokens(CallTime(200)), []);
+    }
+
+    #[test]
+    fn what_is_held_is_not_sent_and_a_filler_goes_before_what_waits() {
+        let mut line = Line::default();
+        line.hold(ANSWER);
+        said(&mut line, &["We open at nine."]);
+        assert_eq!((line.tokens(CallTime(0)), line.next_at()), (vec![], None));
+        line.interlude(FILLER, "One moment.", true);
+        assert_eq!(texts(&line.tokens(CallTime(10))), [("One moment.", true)]);
+        line.release(ANSWER);
+        assert_eq!(texts(&line.tokens(CallTime(20))), [("We open at nine.", true)]);
+        line.stop(ANSWER);
+        assert_eq!(line.progress(CallTime(60_000)).len(), 1, "of what was stopped nothing is told");
+    }
+
+    #[test]
+    fn an_interruption_is_where_the_platform_says_whatever_time_says() {
+        let texts = ["We open at nine.", "On Sundays – and holidays – we are closed.", "Goodbye."];
+        let cut = |heard: &str, at_ms| {
+            let mut line = Line::default();
+            said(&mut line, &texts);
+            line.tokens(CallTime(0));
+            line.progress(CallTime(at_ms));
+            let told = line.cut_off(CallTime(at_ms), heard);
+            assert_eq!((line.next_at(), line.is_speaking()), (None, false), "nothing of it is left");
+            told
+        };
+        let at = |segment, words: &str| [cut_off(ANSWER, segment, words.len())];
+        assert_eq!(cut("We open", 900), at(0, "We open"));
+        assert_eq!(cut("We open at ni", 3_000), at(0, "We open at"), "a word that was only begun, and later than it was");
+        assert_eq!(cut("We open at nine. On Sundays and", 400), at(1, "On Sundays – and"), "sooner than it was");
+        assert_eq!(cut("We open at nine.", 900), at(0, "We open at nine."));
+        assert_eq!(cut("On Sundays", 1_900), at(1, "On Sundays"), "told from the sentence on");
+        assert_eq!(cut("", 100), at(0, ""));
+        // Words that are nobody's: by time.
+        assert_eq!(cut("xyzzy plugh", 1_000), at(0, "We open "));
+    }
+
+    #[test]
+    fn a_filler_that_was_heard_before_the_answer_was_cut_off_is_over() {
+        let mut line = Line::default();
+        line.interlude(FILLER, "One moment.", true);
+        line.tokens(CallTime(0));
+        said(&mut line, &["We open at nine.", "See you."]);
+        line.tokens(CallTime(100));
+        let told = line.cut_off(CallTime(900), "We open");
+        let over = Input::Playout { utterance: FILLER, played_ms: spoken_ms("One moment."), finished: true };
+        assert_eq!(told, [over, cut_off(ANSWER, 0, 7)]);
+    }
+
+    #[test]
+    fn what_was_taken_for_over_is_not_cut_and_what_follows_was_not_heard() {
+        let mut line = Line::default();
+        line.interlude(FILLER, "One moment.", true);
+        line.tokens(CallTime(0));
+        said(&mut line, &["We open at nine."]);
+        line.tokens(CallTime(100));
+        assert_eq!(line.progress(CallTime(1_500)).len(), 2, "the filler is over, the answer has begun");
+        assert_eq!(line.cut_off(CallTime(1_600), "One"), [cut_off(ANSWER, 0, 0)]);
+        assert_eq!(line.cut_off(CallTime(1_700), "One"), [], "there is nothing left to cut off");
+    }
+
+    #[test]
+    fn a_platform_that_says_when_it_is_silent_is_believed() {
+        let mut line = Line::default();
+        said(&mut line, &["We open at nine."]);
+        line.tokens(CallTime(0));
+        line.reported(CallTime(150), true);
+        line.reported(CallTime(800), false);
+        assert!(line.progress(CallTime(900)).iter().all(|input| !matches!(input, Input::Playout { finished: true, .. })));
+        let whole = Input::Playout { utterance: ANSWER, played_ms: spoken_ms("We open at nine."), finished: true };
+        assert_eq!(line.progress(CallTime(800 + CUT_OFF_MS_MAX)), [whole], "an interruption would have been told by now");
+    }
+
+    #[test]
+    fn a_platform_that_is_slower_than_usual_is_waited_for() {
+        let mut line = Line::default();
+        said(&mut line, &["We open at nine."]);
+        line.tokens(CallTime(0));
+        line.reported(CallTime(300), true);
+        let late = CallTime(300 + spoken_ms("We open at nine.") + LATE_MS_MAX);
+        assert!(!line.progress(late - Millis(1)).iter().any(|one| matches!(one, Input::Playout { finished: true, .. })));
+        assert!(line.progress(late).iter().any(|one| matches!(one, Input::Playout { finished: true, .. })));
+    }
+
+    #[test]
+    fn whoever_answers_has_heard_what_there_was() {
+        let mut line = Line::default();
+        said(&mut line, &["We open at nine.", "When will you come?"]);
+        line.tokens(CallTime(0));
+        let told = line.answered(CallTime(1_500));
+        assert!(matches!(told[..], [Input::Playout { finished: true, .. }]), "{told:?}");
+        line.speak(FILLER, 0, "Fine.", true);
+        line.tokens(CallTime(2_000));
+        assert_eq!(line.answered(CallTime(2_200)), [], "what was sent a moment ago was not heard yet");
+    }
+
+    #[test]
+    fn words_that_were_spoken_move_the_voice_on() {
+        let mut line = Line::default();
+        said(&mut line, &["We open at nine.", "When will you come?"]);
+        line.tokens(CallTime(0));
+        line.spoken(CallTime(600), "We open at nine. ");
+        assert_eq!(line.began_at, CallTime(600));
+        line.spoken(CallTime(900), "When will");
+        assert_eq!(line.began_at, CallTime(900 - spoken_ms("When will")).max(CallTime(270)));
+        line.spoken(CallTime(950), "something else");
+        assert_eq!(line.sent.len(), 1);
+    }
+}
