@@ -448,7 +448,7 @@ impl CallHost {
     fn on_media_event(&mut self, event: MediaEvent) {
         match event {
             MediaEvent::Started(_) => {} // The node has seen it; the codec lets only one through.
-            MediaEvent::Dtmf(digit) => self.feed(Input::Carrier(CarrierInput::Dtmf { digit })),
+            MediaEvent::Dtmf(digit) => self.on_key(digit),
             MediaEvent::Typed(text) => self.feed(Input::Carrier(CarrierInput::Typed { text })),
             MediaEvent::Interrupted => self.feed(Input::Carrier(CarrierInput::Interrupted)),
             MediaEvent::HangUp => self.feed(Input::Carrier(CarrierInput::HungUp)),

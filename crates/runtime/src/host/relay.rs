@@ -6,12 +6,13 @@ mod line;
 mod words;
 
 use super::{CallHost, Link};
-use base::{SttStreamId, UtteranceId, limits};
+use base::{CallTime, Millis, Pii, SttStreamId, UtteranceId, limits};
 use carriers::protocol::{MediaCommand, Relays};
-use engine::io::{ConsultInput, Input, SpeechInput};
+use engine::io::{CarrierInput, ConsultInput, Input, SpeechInput};
 use line::Line;
 use model::agent::{Agent, HandoffMode};
 use model::journal::ConsultOutcome;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -26,14 +27,17 @@ pub(super) struct Relay {
     is_speaking: bool,
     /// Words of what the caller says at the moment were shown.
     has_words: bool,
+    /// Keys that were pressed over the voice: whether they interrupt it, the platform says in a moment.
+    keys: VecDeque<(CallTime, Pii<char>)>,
     /// The platform was asked to close the line, and does it by then.
     closes_by: Option<Instant>,
 }
 
 impl Relay {
     /// When there is something to send or to tell.
-    pub(super) fn next_at(&self) -> Option<base::CallTime> {
-        self.line.next_at()
+    pub(super) fn next_at(&self) -> Option<CallTime> {
+        let keys = self.keys.front().map(|(due_at, _)| *due_at);
+        [self.line.next_at(), keys].into_iter().flatten().min()
     }
 
     /// When a line is given up that the platform was asked to close.
@@ -65,7 +69,31 @@ impl CallHost {
         let Some(relay) = &mut self.relay else { return };
         let inputs = relay.line.progress(now);
         inputs.into_iter().for_each(|input| self.feed(input));
+        self.take_keys(now);
         self.send_words();
+    }
+
+    /// The caller pressed a key. Over the voice it may interrupt, and what of it was heard comes first.
+    pub(super) fn on_key(&mut self, digit: Pii<char>) {
+        let now = self.now();
+        let Some(relay) = &mut self.relay else { return self.feed(Input::Carrier(CarrierInput::Dtmf { digit })) };
+        let inputs = relay.line.key_pressed(now);
+        let is_over_voice = relay.line.is_speaking() || !relay.keys.is_empty();
+        let due_at = if is_over_voice { now + Millis(line::CUT_OFF_MS_MAX) } else { now };
+        if relay.keys.len() < limits::DTMF_DIGITS_MAX {
+            relay.keys.push_back((due_at, digit));
+        }
+        inputs.into_iter().for_each(|input| self.feed(input));
+        self.take_keys(now);
+    }
+
+    /// Gives the engine the keys that are due by then.
+    fn take_keys(&mut self, by: CallTime) {
+        while let Some((_, digit)) =
+            self.relay.as_mut().and_then(|relay| relay.keys.pop_front_if(|(due_at, _)| *due_at <= by))
+        {
+            self.feed(Input::Carrier(CarrierInput::Dtmf { digit }));
+        }
     }
 
     fn send_words(&mut self) {
@@ -223,6 +251,7 @@ impl CallHost {
         let Some(relay) = &mut self.relay else { return };
         let inputs = relay.line.cut_off(now, heard);
         inputs.into_iter().for_each(|input| self.feed(input));
+        self.take_keys(now + Millis(line::CUT_OFF_MS_MAX));
     }
 
     /// Asks the platform to go on with the call without us. `false`: closing the line says it.

@@ -15,7 +15,7 @@ const TELL_EVERY_MS: u64 = 200;
 /// A platform that says when it falls silent is waited for so long beyond the usual pace.
 const LATE_MS_MAX: u64 = 800;
 /// An interruption is told within this of the silence that it causes.
-const CUT_OFF_MS_MAX: u64 = 300;
+pub(super) const CUT_OFF_MS_MAX: u64 = 300;
 /// What was sent so shortly before cannot have been heard: before a silence, and before the answer to it.
 const UNHEARD_MS: u64 = 300;
 const UNANSWERED_MS: u64 = 700;
@@ -263,6 +263,17 @@ impl Line {
         self.silent_at = None;
         self.settle(now, UNANSWERED_MS);
         self.tell(now)
+    }
+
+    /// The caller pressed a key: a platform that had fallen silent before was not interrupted by it.
+    pub(super) fn key_pressed(&mut self, now: CallTime) -> Vec<Input> {
+        match self.silent_at.take() {
+            Some(at) => {
+                self.settle(at, UNHEARD_MS);
+                self.tell(now)
+            }
+            None => Vec::new(),
+        }
     }
 
     /// The platform begins to speak, or has fallen silent.
