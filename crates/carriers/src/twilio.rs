@@ -84,7 +84,8 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     ],
     modes: &[Mode { title: "Twilio, `conversation_relay`", capabilities: mode::CAPABILITIES }],
     settings: &{
-        let [mode, language, voice, tts_provider, transcription_provider, interruptible, dtmf_detection] = mode::SETTINGS;
+        let [mode, language, voice, tts_provider, transcription_provider, interruptible, dtmf_detection] =
+            mode::SETTINGS;
         [
             ACCOUNT_SID,
             AUTH_TOKEN,

@@ -206,7 +206,8 @@ impl Checker {
                     let cut = rest.first().map_or("", |(text, _)| {
                         &text[..text.floor_char_boundary(text.len().min(*heard_bytes as usize))]
                     });
-                    said.cut = Some(before.iter().map(|(text, _)| text.as_str()).chain([cut]).flat_map(solid).collect());
+                    said.cut =
+                        Some(before.iter().map(|(text, _)| text.as_str()).chain([cut]).flat_map(solid).collect());
                 }
             }
             Input::Playout { utterance, played_ms, finished } => {

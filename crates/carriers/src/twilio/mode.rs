@@ -19,12 +19,12 @@ const VOICE: Setting =
 const TTS_PROVIDER: Setting = Setting {
     key: "tts_provider",
     env: "",
-    doc: "`conversation_relay`: who speaks, ElevenLabs, Google or Amazon; the platform's choice by default.",
+    doc: "`conversation_relay`: who speaks, by the platform's name for it; its own choice by default.",
 };
 const TRANSCRIPTION_PROVIDER: Setting = Setting {
     key: "transcription_provider",
     env: "",
-    doc: "`conversation_relay`: who recognises, Deepgram or Google; the platform's choice by default.",
+    doc: "`conversation_relay`: who recognises, by the platform's name for it; its own choice by default.",
 };
 const INTERRUPTIBLE: Setting = Setting {
     key: "interruptible",
@@ -36,6 +36,8 @@ const DTMF_DETECTION: Setting = Setting {
     env: "",
     doc: "`conversation_relay`: `off` makes the platform keep the customer's keys to itself; on by default.",
 };
+
+const INTERRUPTIONS: [&str; 4] = ["any", "speech", "dtmf", "none"];
 
 /// The mode, and the settings that only make sense in the second.
 pub(super) const SETTINGS: [Setting; 7] =
@@ -62,10 +64,10 @@ pub struct RelayOptions {
     pub language: String,
     /// As the speech provider names it.
     pub voice: Option<String>,
-    /// `ElevenLabs`, `Google`, `Amazon`.
-    pub tts_provider: Option<&'static str>,
-    /// `Deepgram`, `Google`.
-    pub transcription_provider: Option<&'static str>,
+    /// As the platform names it.
+    pub tts_provider: Option<String>,
+    /// As the platform names it.
+    pub transcription_provider: Option<String>,
     /// `any`, `speech`, `dtmf`, `none`.
     pub interruptible: &'static str,
     /// Whether the customer's keys are told.
@@ -99,24 +101,23 @@ pub(super) fn relay(settings: &Settings<'_>) -> Result<Option<RelayOptions>, Str
         }
         Some(_) => return Err("mode is media_streams or conversation_relay".to_owned()),
     }
-    let one_of = |setting: &Setting, words: &[&'static str]| match text(setting) {
-        None => Ok(None),
-        Some(given) => {
-            let known = words.iter().find(|word| word.eq_ignore_ascii_case(&given));
-            known.map(|word| Some(*word)).ok_or_else(|| format!("{} is one of {}", setting.key, words.join(", ")))
-        }
+    let interruptible = match text(&INTERRUPTIBLE) {
+        None => "any",
+        Some(given) => INTERRUPTIONS
+            .into_iter()
+            .find(|known| *known == given)
+            .ok_or_else(|| format!("{} is one of {}", INTERRUPTIBLE.key, INTERRUPTIONS.join(", ")))?,
     };
-    let usual = RelayOptions::default();
-    let language = text(&LANGUAGE).unwrap_or(usual.language);
+    let language = text(&LANGUAGE).unwrap_or_else(|| RelayOptions::default().language);
     if !language.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
         return Err("language is a tag such as en-US".to_owned());
     }
     Ok(Some(RelayOptions {
         language,
         voice: text(&VOICE),
-        tts_provider: one_of(&TTS_PROVIDER, &["ElevenLabs", "Google", "Amazon"])?,
-        transcription_provider: one_of(&TRANSCRIPTION_PROVIDER, &["Deepgram", "Google"])?,
-        interruptible: one_of(&INTERRUPTIBLE, &["any", "speech", "dtmf", "none"])?.unwrap_or(usual.interruptible),
+        tts_provider: text(&TTS_PROVIDER),
+        transcription_provider: text(&TRANSCRIPTION_PROVIDER),
+        interruptible,
         detects_keys: settings.get(&DTMF_DETECTION).is_none() || settings.is_on(&DTMF_DETECTION)?,
     }))
 }
@@ -142,16 +143,16 @@ mod tests {
             ("mode", "conversation_relay"),
             ("language", "de-DE"),
             ("voice", "de-DE-Neural2-F"),
-            ("tts_provider", "google"),
-            ("transcription_provider", "DEEPGRAM"),
+            ("tts_provider", "Google"),
+            ("transcription_provider", "Google"),
             ("interruptible", "speech"),
             ("dtmf_detection", "off"),
         ];
         let expected = RelayOptions {
             language: "de-DE".into(),
             voice: Some("de-DE-Neural2-F".into()),
-            tts_provider: Some("Google"),
-            transcription_provider: Some("Deepgram"),
+            tts_provider: Some("Google".into()),
+            transcription_provider: Some("Google".into()),
             interruptible: "speech",
             detects_keys: false,
         };
@@ -163,7 +164,6 @@ mod tests {
         let why = |key: &str, value: &str| {
             read(&[("mode", "conversation_relay"), (key, value)]).expect_err("it does not fit")
         };
-        assert_eq!(why("tts_provider", "Nobody"), "tts_provider is one of ElevenLabs, Google, Amazon");
         assert_eq!(why("interruptible", "true"), "interruptible is one of any, speech, dtmf, none");
         assert_eq!(why("dtmf_detection", "maybe"), "dtmf_detection is on or off");
         assert_eq!(why("language", "English (US)"), "language is a tag such as en-US");

@@ -248,10 +248,7 @@ mod tests {
         let cut_off = [MediaEvent::CutOff(String::new().into())];
         assert_eq!(heard(r#"{"type":"interrupt","durationUntilInterruptMs":"460"}"#), cut_off);
         assert_eq!(heard(r#"{"type":"interrupt","utteranceUntilInterrupt":null}"#), cut_off);
-        assert_eq!(
-            heard(r#"{"type":"info","name":"agentSpeaking","value":false}"#),
-            [MediaEvent::AgentSpeaks(false)]
-        );
+        assert_eq!(heard(r#"{"type":"info","name":"agentSpeaking","value":false}"#), [MediaEvent::AgentSpeaks(false)]);
         for unknown in [
             r#"{"type":"info","name":"roundTripDelayMs","value":12}"#,
             r#"{"type":"info","name":"agentSpeaking","value":"perhaps"}"#,

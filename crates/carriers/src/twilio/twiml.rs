@@ -59,14 +59,16 @@ fn stream(writer: &mut Answering, media_url: &str, token: &str) -> io::Result<()
 /// Without a greeting of the platform's: ours is said like everything else, so that it is known what of it was heard.
 fn words(writer: &mut Answering, media_url: &str, token: &str, options: &RelayOptions) -> io::Result<()> {
     let url = speakable(media_url);
-    let voice = options.voice.as_deref().map(speakable);
+    let given = |name: &Option<String>| name.as_deref().map(speakable);
+    let (voice, speaks, hears) =
+        (given(&options.voice), given(&options.tts_provider), given(&options.transcription_provider));
     let on_off = |is_on| if is_on { "true" } else { "false" };
     let attributes = [
         ("url", Some(url.as_str())),
         ("language", Some(options.language.as_str())),
-        ("ttsProvider", options.tts_provider),
+        ("ttsProvider", speaks.as_deref()),
         ("voice", voice.as_deref()),
-        ("transcriptionProvider", options.transcription_provider),
+        ("transcriptionProvider", hears.as_deref()),
         ("interruptible", Some(options.interruptible)),
         ("dtmfDetection", Some(on_off(options.detects_keys))),
         ("partialPrompts", Some(on_off(true))),

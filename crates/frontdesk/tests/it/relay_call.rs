@@ -143,7 +143,11 @@ async fn the_desk_passes_a_caller_on_and_a_person_cannot_be_asked_first() {
     let id = server.find_call(call.sid()).await.expect("it is live")["id"].as_str().expect("an id").to_owned();
     let transfer = format!("/api/v1/calls/{id}/transfer");
     let (status, problem) = server.post(&transfer, &json!({"to": "+4940555018", "mode": "warm"})).await;
-    assert_eq!((status, &problem["capability"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("transfer_warm")), "{problem}");
+    assert_eq!(
+        (status, &problem["capability"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("transfer_warm")),
+        "{problem}"
+    );
     let (status, body) = server.post(&transfer, &json!({"to": "+4940555018"})).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{body}");
     call.finished(Duration::from_secs(15)).await.expect("the caller is connected");

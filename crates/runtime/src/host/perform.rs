@@ -47,7 +47,8 @@ impl CallHost {
             Output::FinalizeStt { stream } => {
                 if !self.finalize_unneeded(stream)
                     && !self.relay_finalizes(stream)
-                    && self.stt.as_ref().is_some_and(|(open, _)| *open == stream) {
+                    && self.stt.as_ref().is_some_and(|(open, _)| *open == stream)
+                {
                     self.push_stt(SttCommand::Finalize);
                 }
             }
@@ -58,7 +59,10 @@ impl CallHost {
             }
             Output::Speak { utterance, segment, text } => self.speak(utterance, segment, text),
             Output::EndUtterance { utterance } => {
-                if !self.write_end(utterance) && !self.relay_ends(utterance) && self.mouth.utterance() == Some(utterance) {
+                if !self.write_end(utterance)
+                    && !self.relay_ends(utterance)
+                    && self.mouth.utterance() == Some(utterance)
+                {
                     self.mouth.no_more_text();
                 }
             }

@@ -147,7 +147,8 @@ impl CallHost {
     pub(super) fn with_line(&self, input: Input) -> Input {
         match input {
             Input::Desk(DeskInput::TakeOver { by, mode, with_line }) => {
-                let with_line = self.relay.is_none() && (with_line || by.is_some() && self.desk.line_of(by.as_deref()).is_some());
+                let with_line =
+                    self.relay.is_none() && (with_line || by.is_some() && self.desk.line_of(by.as_deref()).is_some());
                 Input::Desk(DeskInput::TakeOver { by, mode, with_line })
             }
             other => other,

@@ -110,8 +110,8 @@ fn relay_answers() -> Vec<(RelayOptions, Answer, Value)> {
     let all = RelayOptions {
         language: "de-DE".into(),
         voice: Some("a&b-Neural2".into()),
-        tts_provider: Some("Google"),
-        transcription_provider: Some("Deepgram"),
+        tts_provider: Some("Google".into()),
+        transcription_provider: Some("Deepgram".into()),
         interruptible: "speech",
         detects_keys: false,
     };

@@ -170,10 +170,14 @@ impl Line {
             self.said.push_back(piece.clone());
             self.sent.push_back(piece);
         }
-        if self.is_open.take_if(|open| {
-            let track = self.tracks.iter().find(|track| track.utterance == *open);
-            track.is_none_or(|track| track.has_end) && !self.waiting.iter().any(|piece| piece.utterance == *open)
-        }).is_some() {
+        if self
+            .is_open
+            .take_if(|open| {
+                let track = self.tracks.iter().find(|track| track.utterance == *open);
+                track.is_none_or(|track| track.has_end) && !self.waiting.iter().any(|piece| piece.utterance == *open)
+            })
+            .is_some()
+        {
             tokens.push(Token { text: String::new(), is_last: true, is_interruptible: true });
         }
         tokens
@@ -297,7 +301,7 @@ impl Line {
                 return;
             }
             let spoken_ms = spoken_ms(&piece.text[..bytes]).min(piece.ms);
-            let is_over = piece.text[bytes..].trim().is_empty() && self.sent.len() > 1;
+            let is_over = is_unspoken(&piece.text[bytes..]) && self.sent.len() > 1;
             if !is_over {
                 self.began_at = self.began_at.min(now - Millis(spoken_ms));
                 return;
@@ -388,7 +392,7 @@ impl Line {
             let text = &self.said[at].text;
             let (words, bytes) = spoken.follow(known, text);
             known += words;
-            let is_whole = text[bytes..].chars().all(|c| !c.is_alphanumeric());
+            let is_whole = is_unspoken(&text[bytes..]);
             let bytes = if is_whole { text.len() } else { bytes };
             if words > 0 {
                 place = (at, bytes);
@@ -399,6 +403,11 @@ impl Line {
         }
         (known, place.0, place.1)
     }
+}
+
+/// Nothing but signs that nobody hears.
+fn is_unspoken(text: &str) -> bool {
+    text.chars().all(|c| !c.is_alphanumeric())
 }
 
 fn synthesis(utterance: UtteranceId, event: SynthesisInput) -> Input {
@@ -503,7 +512,11 @@ mod tests {
         };
         let at = |segment, words: &str| [cut_off(ANSWER, segment, words.len())];
         assert_eq!(cut("We open", 900), at(0, "We open"));
-        assert_eq!(cut("We open at ni", 3_000), at(0, "We open at"), "a word that was only begun, and later than it was");
+        assert_eq!(
+            cut("We open at ni", 3_000),
+            at(0, "We open at"),
+            "a word that was only begun, and later than it was"
+        );
         assert_eq!(cut("We open at nine. On Sundays and", 400), at(1, "On Sundays – and"), "sooner than it was");
         assert_eq!(cut("We open at nine.", 900), at(0, "We open at nine."));
         assert_eq!(cut("On Sundays", 1_900), at(1, "On Sundays"), "told from the sentence on");
@@ -543,9 +556,15 @@ mod tests {
         line.tokens(CallTime(0));
         line.reported(CallTime(150), true);
         line.reported(CallTime(800), false);
-        assert!(line.progress(CallTime(900)).iter().all(|input| !matches!(input, Input::Playout { finished: true, .. })));
+        assert!(
+            line.progress(CallTime(900)).iter().all(|input| !matches!(input, Input::Playout { finished: true, .. }))
+        );
         let whole = Input::Playout { utterance: ANSWER, played_ms: spoken_ms("We open at nine."), finished: true };
-        assert_eq!(line.progress(CallTime(800 + CUT_OFF_MS_MAX)), [whole], "an interruption would have been told by now");
+        assert_eq!(
+            line.progress(CallTime(800 + CUT_OFF_MS_MAX)),
+            [whole],
+            "an interruption would have been told by now"
+        );
     }
 
     #[test]
@@ -555,7 +574,9 @@ mod tests {
         line.tokens(CallTime(0));
         line.reported(CallTime(300), true);
         let late = CallTime(300 + spoken_ms("We open at nine.") + LATE_MS_MAX);
-        assert!(!line.progress(late - Millis(1)).iter().any(|one| matches!(one, Input::Playout { finished: true, .. })));
+        assert!(
+            !line.progress(late - Millis(1)).iter().any(|one| matches!(one, Input::Playout { finished: true, .. }))
+        );
         assert!(line.progress(late).iter().any(|one| matches!(one, Input::Playout { finished: true, .. })));
     }
 

@@ -22,7 +22,9 @@ fn char_ms(c: char) -> u64 {
         '0'..='9' => DIGIT_MS,
         ',' | ';' | ':' | '–' | '—' => COMMA_MS,
         '.' | '!' | '?' | '…' | '。' | '！' | '？' | '।' => STOP_MS,
-        '\u{1100}'..='\u{11ff}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => SYLLABLE_MS,
+        '\u{1100}'..='\u{11ff}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => {
+            SYLLABLE_MS
+        }
         _ => LETTER_MS,
     }
 }
@@ -67,9 +69,7 @@ impl Spoken {
         for word in words(text) {
             let ours = plain(&text[word.clone()]);
             if ours.is_empty() {
-                // A dash between words goes with the one before it.
-                bytes = if known > from || word.start == 0 { word.end } else { bytes };
-                continue;
+                continue; // A dash between words.
             }
             if self.0.get(known) != Some(&ours) {
                 break;

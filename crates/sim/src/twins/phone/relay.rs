@@ -1,8 +1,8 @@
 //! A call whose platform recognises and speaks by itself: a socket of words, and a person who hears a voice at a steady pace.
 
+use super::Moment;
 use super::call::{Command, Next, Task};
 use super::media::Socket;
-use super::Moment;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
@@ -316,7 +316,8 @@ impl Task {
         words.info("speaker-events", "clientSpeaking", "on").await?;
         let half = whole_words(text, text.chars().count() / 2);
         let ends_ms = now_ms + text.chars().count() as u64 * SPOKEN_CHAR_MS;
-        let prompt = |text: &str, last: bool| json!({"type": "prompt", "voicePrompt": text, "lang": "en-US", "last": last});
+        let prompt =
+            |text: &str, last: bool| json!({"type": "prompt", "voicePrompt": text, "lang": "en-US", "last": last});
         if words.attribute("partialPrompts") == Some("true") && !half.is_empty() {
             words.due.push_back(((now_ms + ends_ms) / 2, prompt(&half, false)));
         }
