@@ -213,7 +213,7 @@ impl Line {
                 self.played(utterance, played_ms);
                 break;
             }
-            self.began_at = self.began_at + Millis(piece.ms);
+            self.began_at += Millis(piece.ms);
             self.front_is_over();
         }
         self.tell(now)
