@@ -107,6 +107,8 @@ pub const PAGE_ROWS_MAX: u32 = 100;
 pub const HTTP_HEADER_MS_MAX: u64 = 10_000;
 /// A media socket that has not sent its start message by then is closed.
 pub const MEDIA_START_MS_MAX: u64 = 10_000;
+/// A platform that was asked to close a media socket has done it by then.
+pub const MEDIA_LEAVE_MS_MAX: u64 = 2_000;
 /// A media socket that has been quiet for this long is taken for dead.
 pub const MEDIA_SILENT_MS_MAX: u64 = 15_000;
 /// A started call whose media never came is closed.

@@ -16,6 +16,7 @@ pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor 
     title: "Browser",
     door: crate::registry::Door::Page,
     capabilities: crate::registry::SOCKET,
+    modes: &[],
     settings: &[],
     control: crate::registry::no_control,
 };
@@ -167,6 +168,8 @@ impl MediaProtocol for BrowserMedia {
             }
             // A page has no telephone behind it.
             MediaCommand::Keys(_) => {}
+            // Nor anybody who speaks but us.
+            MediaCommand::Say { .. } | MediaCommand::Language(_) | MediaCommand::Leave(_) => {}
             MediaCommand::Live(event) => {
                 let fields = event.trim().strip_prefix('{').map(str::trim_start);
                 if let Some(fields) = fields.filter(|fields| !fields.starts_with('}')) {

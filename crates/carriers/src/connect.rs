@@ -54,6 +54,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     title: "Amazon Connect",
     door: Door::Platform,
     capabilities: &[Capability::Place, Capability::HangUp, Capability::Record],
+    modes: &[],
     settings: &[ACCESS_KEY_ID, SECRET_ACCESS_KEY, REGION, INSTANCE_ID, CONTACT_FLOW_ID, WEBHOOK_SECRET, BASE_URL],
     control,
 };

@@ -77,6 +77,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::TransferWarm,
         Capability::Text,
     ],
+    modes: &[],
     settings: &[ACCOUNT_SID, API_KEY, API_TOKEN, WEBHOOK_SECRET, FLOW_ID, DLT_ENTITY_ID, DLT_TEMPLATE_ID, BASE_URL],
     control,
 };

@@ -169,6 +169,11 @@ impl<D: Dialect> Line<D> {
         }
     }
 
+    /// Whether the stream has begun, or broken off before it did.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.state != State::Waiting
+    }
+
     fn violation(&mut self, (code, why): Broken, sink: &mut MediaSink) {
         self.state = State::Over;
         sink.events.push(MediaEvent::Violation { code, why });
@@ -298,6 +303,8 @@ impl<D: Dialect> MediaProtocol for Line<D> {
             }
             MediaCommand::Keys(keys) => self.dialect.keys(keys, out),
             MediaCommand::Live(event) => self.dialect.live(event, out),
+            // This socket carries audio.
+            MediaCommand::Say { .. } | MediaCommand::Language(_) | MediaCommand::Leave(_) => {}
         }
     }
 }

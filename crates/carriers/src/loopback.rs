@@ -20,6 +20,7 @@ pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor 
     title: "Simulated caller",
     door: crate::registry::Door::InProcess,
     capabilities: crate::registry::SOCKET,
+    modes: &[],
     settings: &[],
     control: crate::registry::no_control,
 };

@@ -78,6 +78,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::MachineDetection,
         Capability::Text,
     ],
+    modes: &[],
     settings: &[AUTH_ID, AUTH_TOKEN, CONTENT_TYPE, MACHINE_DETECTION, BASE_URL],
     control,
 };

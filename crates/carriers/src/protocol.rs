@@ -119,6 +119,8 @@ pub struct InboundCall {
     pub is_answered: bool,
     /// Names the webhook among its repeats, where the platform does.
     pub delivery: Option<String>,
+    /// The platform's code for what ended our media socket, where it was an error.
+    pub media_error: Option<String>,
     /// What else the line says about the call, by name: for the agent and for people.
     pub facts: Option<Pii<BTreeMap<String, String>>>,
 }
@@ -445,6 +447,14 @@ pub enum DialReply {
 pub trait CarrierControl: Send + Sync {
     /// Registry name.
     fn name(&self) -> &'static str;
+    /// What the platform can do as it is set up; `None` for all that its descriptor says.
+    fn capabilities(&self) -> Option<&'static [Capability]> {
+        None
+    }
+    /// Whether it recognises and speaks by itself: see [`MediaStart::relays`].
+    fn relays_words(&self) -> bool {
+        false
+    }
     /// Whether the request is the platform's.
     fn authenticate(&self, request: &Inbound<'_>) -> Authenticity;
     /// Whether the upgrade to a media socket is the platform's. Its token has to fit too.
@@ -552,6 +562,24 @@ pub enum MediaEvent {
     Mark(MarkId),
     /// The customer typed this.
     Typed(Pii<String>),
+    /// The platform heard these words, of a socket that [relays words](MediaStart::relays).
+    Words {
+        /// All that the customer has said since they were last said to be done.
+        text: Pii<String>,
+        /// Whether they are done.
+        is_last: bool,
+    },
+    /// The platform hears the customer begin or stop to speak.
+    CustomerSpeaks(bool),
+    /// The platform begins or stops to speak what it was given.
+    AgentSpeaks(bool),
+    /// The platform has spoken these words of what it was given.
+    Spoken(Pii<String>),
+    /// The platform fell silent because the customer spoke or pressed a key. The words that it had spoken until then; what it
+    /// was given behind them will not be spoken.
+    CutOff(Pii<String>),
+    /// The platform did not take a message of ours.
+    Refused,
     /// The customer asked for silence (the Interrupt button of a page).
     Interrupted,
     /// The customer asked to end (the End button of a page).
@@ -580,6 +608,15 @@ pub struct MediaStart {
     pub agent: Option<String>,
     /// The conversation is written: nothing is spoken or listened to.
     pub is_written: bool,
+    /// The platform recognises and speaks: the socket carries words, and no audio either way.
+    pub relays: Option<Relays>,
+}
+
+/// How a platform relays words.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Relays {
+    /// The language in which it listens and speaks, as BCP 47 writes it, until it is told another.
+    pub language: Option<String>,
 }
 
 /// What we tell a media socket.
@@ -593,6 +630,19 @@ pub enum MediaCommand<'a> {
     Clear,
     /// Press these keys, where [`MediaProtocol::takes_keys`]: `0-9 A-D * #`.
     Keys(&'a str),
+    /// Speak this, on a socket that [relays words](MediaStart::relays); others ignore it, as they ignore the two below.
+    Say {
+        /// The words; may be empty to say that nothing follows.
+        text: &'a str,
+        /// Whether nothing follows that belongs to it.
+        is_last: bool,
+        /// Whether the customer may interrupt it.
+        is_interruptible: bool,
+    },
+    /// Listen and speak in this language (BCP 47) from now on.
+    Language(&'a str),
+    /// Leave the call, for this reason in one word: the platform closes the socket and asks how to go on.
+    Leave(&'a str),
     /// A live event for the person on the page; platforms without a page ignore it. Already JSON.
     Live(&'a str),
 }

@@ -32,6 +32,8 @@ pub struct Descriptor {
     pub door: Door,
     /// What it can do, in the order of [`Capability::ALL`].
     pub capabilities: &'static [Capability],
+    /// Other ways in which it can be set up, where they change what it can do.
+    pub modes: &'static [Mode],
     /// What it is configured with.
     pub settings: &'static [Setting],
     /// Makes its control from the settings.
@@ -43,6 +45,15 @@ impl Descriptor {
     pub fn can(&self, capability: Capability) -> bool {
         self.capabilities.contains(&capability)
     }
+}
+
+/// Another way in which a carrier can be set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Mode {
+    /// Name as people write it, with that of the platform.
+    pub title: &'static str,
+    /// What it can do then, in the order of [`Capability::ALL`].
+    pub capabilities: &'static [Capability],
 }
 
 /// One setting of a carrier.
@@ -146,6 +157,9 @@ mod tests {
             assert_eq!(*name, descriptor.name);
             assert!(descriptor.settings.iter().all(|setting| !setting.key.is_empty() && !setting.doc.is_empty()));
             assert!(descriptor.capabilities.is_sorted(), "{name}");
+            for mode in descriptor.modes {
+                assert!(mode.capabilities.is_sorted(), "{}", mode.title);
+            }
             let joins = descriptor.can(Capability::Place) && descriptor.can(Capability::Audio);
             assert_eq!(descriptor.can(Capability::TransferWarm), joins, "{name}");
             assert_eq!(descriptor.can(Capability::Audio), media(name).is_some(), "{name}");

@@ -58,6 +58,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     title: "RingCentral",
     door: Door::Platform,
     capabilities: &[Capability::Place, Capability::HangUp, Capability::TransferCold, Capability::Text],
+    modes: &[],
     settings: &[CLIENT_ID, CLIENT_SECRET, JWT, VERIFICATION_TOKEN, DEVICE_ID, BASE_URL],
     control,
 };

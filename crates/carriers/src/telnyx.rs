@@ -81,6 +81,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::MachineDetection,
         Capability::Text,
     ],
+    modes: &[],
     settings: &[API_KEY, PUBLIC_KEY, CONNECTION_ID, LANGUAGE, MACHINE_DETECTION, BASE_URL],
     control,
 };

@@ -1,15 +1,20 @@
-//! Twilio Programmable Voice: signed webhooks, TwiML answers, REST dialling, Media Streams.
+//! Twilio Programmable Voice: signed webhooks, TwiML answers, REST dialling, and the conversation as audio (Media Streams) or as
+//! words (ConversationRelay).
 //!
 //! Sources: twilio.com/docs/voice, the published OpenAPI of API version 2010-04-01, and the official client libraries.
 
 mod media;
+mod mode;
+mod relay;
 mod signature;
+mod socket;
 #[cfg(test)]
 pub(crate) mod tests;
 mod twiml;
 
-pub use media::TwilioMedia;
+pub use mode::RelayOptions;
 pub use signature::{Algorithm, sign};
+pub use socket::TwilioMedia;
 
 /// The name by which the registry knows it.
 pub type Media = TwilioMedia;
@@ -18,7 +23,7 @@ use crate::protocol::{
     Answer, AnsweredBy, Authenticity, CallAction, CannotDo, Capability, CarrierControl, DialAttempt, DialReply,
     Inbound, InboundCall, Reply, StatusReport, TextMessage, Way,
 };
-use crate::registry::{Control, Descriptor, Door, MACHINE_DETECTION, Setting, Settings};
+use crate::registry::{Control, Descriptor, Door, MACHINE_DETECTION, Mode, Setting, Settings};
 use crate::rest;
 use aws_lc_rs::constant_time;
 use base::wire::HttpRequest;
@@ -77,7 +82,28 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::MachineDetection,
         Capability::Text,
     ],
-    settings: &[ACCOUNT_SID, AUTH_TOKEN, API_KEY, API_SECRET, SHARED_KEY, SHARED_SECRET, MACHINE_DETECTION, BASE_URL],
+    modes: &[Mode { title: "Twilio, `conversation_relay`", capabilities: mode::CAPABILITIES }],
+    settings: &{
+        let [mode, language, voice, tts_provider, transcription_provider, interruptible, dtmf_detection] =
+            mode::SETTINGS;
+        [
+            ACCOUNT_SID,
+            AUTH_TOKEN,
+            API_KEY,
+            API_SECRET,
+            SHARED_KEY,
+            SHARED_SECRET,
+            MACHINE_DETECTION,
+            mode,
+            language,
+            voice,
+            tts_provider,
+            transcription_provider,
+            interruptible,
+            dtmf_detection,
+            BASE_URL,
+        ]
+    },
     control,
 };
 
@@ -101,6 +127,7 @@ fn control(settings: &Settings<'_>) -> Control {
         api_key: pair(&API_KEY, &API_SECRET)?,
         shared_keys: shared.map(|(id, secret)| SharedKey { id, secret }).into_iter().collect(),
         detects_machines: settings.is_on(&MACHINE_DETECTION)?,
+        relay: mode::relay(settings)?,
         api_base: api_base.unwrap_or_else(|| API_BASE.to_owned()),
     }))))
 }
@@ -118,6 +145,8 @@ pub struct TwilioOptions {
     pub shared_keys: Vec<SharedKey>,
     /// Whether the platform tells answering machines from people on calls that we place.
     pub detects_machines: bool,
+    /// How the platform listens and speaks for us; `None` where audio comes here.
+    pub relay: Option<RelayOptions>,
     /// `https://api.twilio.com`, or a regional host, or a twin on loopback. No slash at the end.
     pub api_base: String,
 }
@@ -140,6 +169,7 @@ impl TwilioOptions {
             api_key: None,
             shared_keys: Vec::new(),
             detects_machines: false,
+            relay: None,
             api_base: API_BASE.to_owned(),
         }
     }
@@ -193,6 +223,14 @@ impl CarrierControl for TwilioControl {
         "twilio"
     }
 
+    fn capabilities(&self) -> Option<&'static [Capability]> {
+        self.relays_words().then_some(mode::CAPABILITIES)
+    }
+
+    fn relays_words(&self) -> bool {
+        self.options.relay.is_some()
+    }
+
     fn authenticate(&self, request: &Inbound<'_>) -> Authenticity {
         let Some(header) = request.header(SIGNATURE_HEADER) else {
             return Authenticity::Forged { why: "no signature" };
@@ -229,12 +267,13 @@ impl CarrierControl for TwilioControl {
             from: field(&fields, "From").map(Pii::from),
             to: field(&fields, "To").and_then(|number| number.parse().ok()),
             resumed: request.is_resuming(),
+            media_error: field(&fields, "ErrorCode").filter(|code| is_sid(code)).map(str::to_owned),
             ..InboundCall::default()
         })
     }
 
     fn answer(&self, _: &InboundCall, answer: &Answer) -> Reply {
-        Reply::new(200, "text/xml", twiml::document(answer))
+        Reply::new(200, "text/xml", twiml::document(answer, self.options.relay.as_ref()))
     }
 
     fn has_voice(&self) -> bool {
@@ -303,6 +342,9 @@ impl CarrierControl for TwilioControl {
         let capability = action.capability();
         let request = match action {
             CallAction::Transfer { .. } => return Ok(Way::NextAnswer),
+            CallAction::Press(_) if self.relays_words() => {
+                return Err(CannotDo { capability, why: "keys go over the socket that relays the words" });
+            }
             CallAction::Press(_) => {
                 return Err(CannotDo { capability, why: "it would end the media stream; the agent plays the tones" });
             }

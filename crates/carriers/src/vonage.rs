@@ -76,6 +76,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
         Capability::MachineDetection,
         Capability::Text,
     ],
+    modes: &[],
     settings: &[APPLICATION_ID, PRIVATE_KEY, SIGNATURE_SECRET, SAMPLE_RATE, MACHINE_DETECTION, BASE_URL],
     control,
 };

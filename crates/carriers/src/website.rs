@@ -7,6 +7,7 @@ pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor 
     title: "Website",
     door: crate::registry::Door::Visitor,
     capabilities: crate::registry::SOCKET,
+    modes: &[],
     settings: &[],
     control: crate::registry::no_control,
 };

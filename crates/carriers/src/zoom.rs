@@ -50,6 +50,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     title: "Zoom Phone",
     door: Door::Platform,
     capabilities: &[Capability::Text],
+    modes: &[],
     settings: &[SECRET_TOKEN, ACCOUNT_ID, CLIENT_ID, CLIENT_SECRET, BASE_URL, LOGIN_URL],
     control,
 };

@@ -18,17 +18,26 @@ refused with an error that names it; it is never tried and never ignored.
 `keys_out` means that keys go beside the audio, by a request of the platform's or as events of their own (RFC 4733): where it is
 missing, they are played as tones in the agent's own audio. `transfer_warm` asks a person first ([agents.md](agents.md#a-person)).
 `machine_detection` is switched on by the setting of that name. Where `audio` is missing, the platform reports on calls and
-acts on them, and the audio comes by SIP. How trunks are set up is in [sip.md](sip.md).
+acts on them, and the audio comes by SIP, or not at all: in `conversation_relay` the platform recognises and speaks itself, so that
+there is nothing here to record, to listen in on or to join with a second call, and words are heard and said
+([phone-number.md](guides/phone-number.md#words-instead-of-audio)). How trunks are set up is in [sip.md](sip.md).
 
 ";
 
 fn page() -> String {
     let mut page = HEAD.to_owned();
     let platforms: Vec<_> = DESCRIPTORS.iter().filter(|one| one.door == Door::Platform || one.name == "sip").collect();
-    let titles: Vec<&str> = platforms.iter().map(|one| one.title).collect();
+    let columns: Vec<(&str, &[Capability])> = platforms
+        .iter()
+        .flat_map(|one| {
+            let modes = one.modes.iter().map(|mode| (mode.title, mode.capabilities));
+            std::iter::once((one.title, one.capabilities)).chain(modes)
+        })
+        .collect();
+    let titles: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
     let _ = writeln!(page, "| | {} |\n|---|{}", titles.join(" | "), "---|".repeat(titles.len()));
     for capability in Capability::ALL {
-        let cells = platforms.iter().map(|one| if one.can(capability) { "yes" } else { "–" });
+        let cells = columns.iter().map(|(_, can)| if can.contains(&capability) { "yes" } else { "–" });
         let _ = writeln!(page, "| `{}` | {} |", capability.name(), cells.collect::<Vec<_>>().join(" | "));
     }
     for one in DESCRIPTORS.iter().filter(|one| !one.settings.is_empty()) {

@@ -307,6 +307,11 @@ impl CallMachine {
         self.is_ended
     }
 
+    /// Whether the caller may interrupt what is said now.
+    pub fn may_be_interrupted(&self) -> bool {
+        self.closing.is_none() && !self.is_giving_notice()
+    }
+
     /// What is said and known, for those who watch or summarise.
     pub fn dialog(&self) -> &Dialog {
         &self.dialog

@@ -57,6 +57,8 @@ struct Said {
     has_end: bool,
     is_finished: bool,
     is_over: bool,
+    /// What was heard of it in words, without white space, by whoever spoke it and was cut off.
+    cut: Option<String>,
     /// Synthesised and not released: nobody hears it.
     is_held: bool,
     is_interlude: bool,
@@ -197,6 +199,16 @@ impl Checker {
             }
             Input::Synthesis { utterance, event: SynthesisInput::SegmentDone { segment, end_ms, .. } } => {
                 self.on_segment_done(*utterance, *segment as usize, *end_ms);
+            }
+            Input::Synthesis { utterance, event: SynthesisInput::CutOff { segment, heard_bytes } } => {
+                if let Some(said) = self.said.get_mut(utterance).filter(|said| !said.is_over && !said.is_held) {
+                    let (before, rest) = said.segments.split_at(said.segments.len().min(*segment as usize));
+                    let cut = rest.first().map_or("", |(text, _)| {
+                        &text[..text.floor_char_boundary(text.len().min(*heard_bytes as usize))]
+                    });
+                    said.cut =
+                        Some(before.iter().map(|(text, _)| text.as_str()).chain([cut]).flat_map(solid).collect());
+                }
             }
             Input::Playout { utterance, played_ms, finished } => {
                 if let Some(said) = self.said.get_mut(utterance).filter(|said| !said.is_over) {
@@ -587,6 +599,9 @@ fn solid(text: &str) -> impl Iterator<Item = char> + '_ {
 /// Holds what is claimed to have been heard against what was said and played.
 fn check_heard(said: &Said, heard: &str, complete: bool) -> Option<String> {
     let heard: String = solid(heard).collect();
+    if let Some(cut) = said.cut.as_ref().filter(|_| !said.is_finished) {
+        return (*cut != heard).then(|| format!("{cut:?} was heard before it was cut off"));
+    }
     let mut rest = heard.as_str();
     let mut start_ms = Some(0);
     for (text, end_ms) in &said.segments {

@@ -252,6 +252,14 @@ pub enum SynthesisInput {
         /// Where the sound ends, in milliseconds of the utterance.
         end_ms: u64,
     },
+    /// Whoever speaks has fallen silent by itself because the caller spoke or pressed a key: so much of this segment was heard,
+    /// all of those before it, and nothing behind it.
+    CutOff {
+        /// Which segment, from 0.
+        segment: u32,
+        /// Bytes of the segment's text.
+        heard_bytes: u32,
+    },
     /// The utterance cannot be spoken further.
     Failed {
         /// Why.

@@ -42,14 +42,24 @@ fn take(media: &mut dyn MediaProtocol, message: &[u8]) -> MediaSink {
     sink
 }
 
-/// The conversation of `fixtures/fuzz/media`, whole, and its beginning with each of its other messages.
+/// The conversations of `fixtures/fuzz/media`, whole, and their beginnings with each of their other messages. A socket that may
+/// turn out to carry words has two.
 pub(crate) fn seeds(name: &str) -> io::Result<Vec<Vec<u8>>> {
-    let text = crate::fixture(&format!("fuzz/media/{name}.txt"))?;
+    let mut seeds = seeds_of(&crate::fixture(&format!("fuzz/media/{name}.txt"))?);
+    match crate::fixture(&format!("fuzz/media/{name}.words.txt")) {
+        Ok(words) => seeds.extend(seeds_of(&words)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(seeds)
+}
+
+fn seeds_of(text: &str) -> Vec<Vec<u8>> {
     let messages: Vec<Vec<u8>> = text.lines().map(message_of).collect();
     let mut seeds = vec![messages.join(&BETWEEN)];
     let (first, others) = messages.split_at(messages.len().min(2));
     seeds.extend(others.iter().map(|one| [first, std::slice::from_ref(one)].concat().join(&BETWEEN)));
-    Ok(seeds)
+    seeds
 }
 
 fn message_of(line: &str) -> Vec<u8> {

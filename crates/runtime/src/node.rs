@@ -39,7 +39,7 @@ use crate::service::{AudioJudge, Bill, BrainService, KnowledgeSearch, SttService
 use crate::spaces::Spaces;
 use admission::{Admission, Capacity, Slot};
 use base::{AgentId, BusinessId, CallId, ConversationId, Millis, Money, PhoneNumber, Pii, limits};
-use carriers::protocol::CarrierControl;
+use carriers::protocol::{Capability, CarrierControl};
 use engine::io::{CarrierInput, Input};
 use model::agent::{Agent, BrainChoice};
 use model::business::TenantScope;
@@ -559,6 +559,13 @@ impl Node {
     /// Whether this carrier proves itself by signatures and tokens of its own.
     pub fn is_signed_carrier(&self, carrier: &str) -> bool {
         self.shared.controls.contains_key(carrier)
+    }
+
+    /// What the carrier of this name can do as it is set up here; nothing where there is no such carrier.
+    pub fn capabilities(&self, carrier: &str) -> &'static [Capability] {
+        let set_up = self.shared.controls.get(carrier).and_then(|control| control.capabilities());
+        let known = || carriers::registry::descriptor(carrier).map_or(&[][..], |known| known.capabilities);
+        set_up.unwrap_or_else(known)
     }
 
     /// Whether the process is about to stop.

@@ -254,11 +254,16 @@ pub(crate) async fn transfer(
         return Err(Problem::invalid(format!("brief: at most {} characters", limits::DESK_TEXT_CHARS_MAX)));
     }
     let mode = body.mode.map(Into::into);
-    // Whoever is asked first is called by us; only a call that is passed on needs the platform's help.
-    if mode != Some(HandoffMode::Warm) {
-        let call = app.node.store().call(&caller.scope, id).await.map_err(store_problem)?;
-        if call.ended_at_ms.is_none() && app.node.is_live(&caller.scope, id).await {
-            super::can(&call.carrier, Capability::TransferCold)?;
+    let call = app.node.store().call(&caller.scope, id).await.map_err(store_problem)?;
+    if call.ended_at_ms.is_none() && app.node.is_live(&caller.scope, id).await {
+        // Whoever is asked first is called by us and joined with the caller's audio; only a call that is passed on needs the
+        // platform's help.
+        let (needed, asked) = match mode {
+            Some(HandoffMode::Warm) => (Capability::Audio, Capability::TransferWarm),
+            _ => (Capability::TransferCold, Capability::TransferCold),
+        };
+        if !app.node.capabilities(&call.carrier).contains(&needed) {
+            return Err(Problem::not_supported(super::known_carrier(&call.carrier)?, asked));
         }
     }
     let input = Input::Desk(DeskInput::Transfer { to, mode, brief: body.brief.map(Pii::new) });

@@ -34,7 +34,7 @@ pub(crate) struct CarrierView {
     has_numbers: bool,
     /// Whether this installation is set up for it. Until then its calls are turned away.
     ready: bool,
-    /// What it can do, by the names of docs/carriers.md. What is not here is refused.
+    /// What it can do as it is set up here, by the names of docs/carriers.md. What is not here is refused.
     capabilities: Vec<&'static str>,
     /// Where the platform is to ask what to do with a call; null where it asks nobody.
     voice_url: Option<String>,
@@ -63,7 +63,7 @@ pub(crate) async fn list(
             title: one.title,
             has_numbers: !is_page,
             ready: is_page || is_simulated || app.node.is_signed_carrier(one.name),
-            capabilities: one.capabilities.iter().map(|can| can.name()).collect(),
+            capabilities: app.node.capabilities(one.name).iter().map(|can| can.name()).collect(),
             voice_url: url("voice"),
             status_url: url("status"),
         }

@@ -19,6 +19,7 @@ pub const DESCRIPTOR: crate::registry::Descriptor = crate::registry::Descriptor 
     name: "sip",
     title: "SIP trunk",
     door: crate::registry::Door::InProcess,
+    modes: &[],
     settings: &[],
     capabilities: &[
         Capability::Place,

@@ -11,7 +11,7 @@ const RATE_HZ: u32 = 8000;
 const KNOWN: &[&str] = &["start", "media", "mark", "dtmf", "stop"];
 
 /// The audio of one media socket: 8 kHz µ-law in base64.
-pub type TwilioMedia = Line<Messages>;
+pub type TwilioStream = Line<Messages>;
 
 /// The messages of a stream.
 #[derive(Debug, Default)]

@@ -75,6 +75,12 @@ impl Interludes {
         self.fillers = 0;
     }
 
+    /// The one that is being said was cut off there. Says whether it is this one.
+    pub fn cut_off(&mut self, id: UtteranceId, segment: u32, heard_bytes: u32) -> bool {
+        let playing = self.playing.as_mut().filter(|(one, _)| one.id == id);
+        playing.map(|(one, _)| one.cut_off(segment, heard_bytes)).is_some()
+    }
+
     /// Lines that nobody could say, as one text.
     pub fn take_unsaid(&mut self) -> Option<String> {
         let unsaid = std::mem::take(&mut self.unsaid);
@@ -224,6 +230,7 @@ impl CallMachine {
                     self.interludes.unsaid.push(words);
                 }
             }
+            SynthesisInput::CutOff { .. } => {} // Taken before.
             SynthesisInput::Failed { .. } => self.stop_interlude(now),
         }
         true

@@ -171,6 +171,9 @@ impl CallMachine {
     }
 
     pub(super) fn on_synthesis(&mut self, now: CallTime, id: UtteranceId, event: SynthesisInput) {
+        if let SynthesisInput::CutOff { segment, heard_bytes } = event {
+            return self.cut_off(now, id, segment, heard_bytes);
+        }
         if self.interlude_synthesis(now, id, &event) {
             return;
         }
@@ -190,8 +193,29 @@ impl CallMachine {
             }
             SynthesisInput::Words { segment, words } => voice.words_begin(segment, &words),
             SynthesisInput::SegmentDone { segment, end_ms, words } => voice.segment_done(now, segment, end_ms, words),
-            SynthesisInput::Wordless { .. } => {}
+            SynthesisInput::Wordless { .. } | SynthesisInput::CutOff { .. } => {}
             SynthesisInput::Failed { class } => self.voice_failed(now, class),
+        }
+    }
+
+    /// Whoever speaks has given the floor to the caller: there is nothing left to decide.
+    fn cut_off(&mut self, now: CallTime, id: UtteranceId, segment: u32, heard_bytes: u32) {
+        let is_interlude = self.interludes.cut_off(id, segment, heard_bytes);
+        let voice = self.voice.as_mut().filter(|voice| voice.is_begun() && voice.id == id);
+        match voice {
+            Some(voice) => voice.cut_off(segment, heard_bytes),
+            None if is_interlude => {}
+            None => return, // It is over, or of no interest any more.
+        }
+        self.sounded(now);
+        self.quiet_since = now;
+        if self.is_giving_notice() || self.closing.is_some() {
+            // What had to be heard and was cut is given again; the way out goes on without the rest of the last words.
+            self.is_notice_due |= self.is_giving_notice() && self.closing.is_none();
+            self.drop_interludes(now);
+            self.stop_voice(now);
+        } else {
+            self.interrupt(now);
         }
     }
 
@@ -207,7 +231,7 @@ impl CallMachine {
                 held.voice.segment_done(now, segment, end_ms, words);
             }
             // It is said in the ordinary way when its time comes.
-            SynthesisInput::Failed { .. } | SynthesisInput::Wordless { .. } => {
+            SynthesisInput::Failed { .. } | SynthesisInput::Wordless { .. } | SynthesisInput::CutOff { .. } => {
                 let utterance = held.voice.id;
                 self.speculation.held = None;
                 self.out.push(Output::StopPlayout { utterance });

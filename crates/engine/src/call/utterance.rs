@@ -4,6 +4,7 @@ use base::limits::{PLAYOUT_STALL_MS_MAX, SEGMENT_CHARS_MAX, TTS_SEGMENTS_MAX, VO
 use base::{CallTime, Millis, TurnId, UtteranceId};
 use model::agent::Lines;
 use model::generation::Citation;
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 /// A slow reading pace. Where a provider does not say how long a segment is, this guess claims too little rather than
@@ -61,6 +62,8 @@ pub(super) struct Utterance {
     has_audio: bool,
     played_ms: u64,
     is_finished: bool,
+    /// Where it was cut off, as far as the words themselves tell: segment and bytes of its text.
+    cut: Option<(usize, usize)>,
     kind: Kind,
     /// A waiting sound is played instead of the words.
     is_wordless: bool,
@@ -91,6 +94,7 @@ impl Utterance {
             has_audio: false,
             played_ms: 0,
             is_finished: false,
+            cut: None,
             kind: Kind::Ordinary,
             is_wordless: false,
             begun_at: now,
@@ -296,6 +300,11 @@ impl Utterance {
         is_first
     }
 
+    /// It will not be spoken further, and this much of it was heard.
+    pub fn cut_off(&mut self, segment: u32, heard_bytes: u32) {
+        self.cut = Some((segment as usize, heard_bytes as usize));
+    }
+
     pub fn played_ms(&self) -> u64 {
         self.played_ms
     }
@@ -352,7 +361,23 @@ impl Utterance {
         if self.is_finished || mutant!(WholeTextAsHeard) {
             return join(self.segments.iter().map(|segment| segment.text.as_str()));
         }
-        heard(&self.segments, self.played_ms)
+        match self.cut {
+            Some(_) => join(self.segments.iter().enumerate().map(|(at, segment)| {
+                let len = self.cut_len(at, segment).unwrap_or_default();
+                segment.text[..len].trim_end()
+            })),
+            None => heard(&self.segments, self.played_ms),
+        }
+    }
+
+    /// Bytes of a segment that were heard before the utterance was cut off; `None` where it was not.
+    fn cut_len(&self, at: usize, segment: &Segment) -> Option<usize> {
+        let (cut_at, bytes) = self.cut?;
+        Some(match at.cmp(&cut_at) {
+            Ordering::Less => segment.text.len(),
+            Ordering::Equal => segment.text.floor_char_boundary(bytes.min(segment.text.len())),
+            Ordering::Greater => 0,
+        })
     }
 
     /// Whether everything that was to be said was heard.
@@ -364,8 +389,8 @@ impl Utterance {
     pub fn into_unheard(self) -> Vec<String> {
         let mut start_ms = 0;
         let mut unheard = Vec::new();
-        for segment in self.segments {
-            let len = heard_len(&segment, start_ms, self.played_ms);
+        for (at, segment) in self.segments.iter().enumerate() {
+            let len = self.cut_len(at, segment).unwrap_or_else(|| heard_len(segment, start_ms, self.played_ms));
             start_ms = segment.end_ms.unwrap_or(u64::MAX);
             let len = if mutant!(ResumeRepeatsSentence) && len < segment.text.len() { 0 } else { len };
             let rest = segment.text[len..].trim();
@@ -483,6 +508,26 @@ mod tests {
         utterance.played(CallTime(800), 800, false);
         assert_eq!(utterance.heard(), "We open");
         assert_eq!(utterance.into_unheard(), ["at nine.", "See you then."]);
+    }
+
+    #[test]
+    fn where_whoever_speaks_says_which_words_were_heard_no_time_is_asked() {
+        let mut utterance = Utterance::new(TurnId(1), 0, CallTime(0));
+        for text in ["We open at nine.", "See you then.", "Goodbye."] {
+            utterance.add(text);
+        }
+        utterance.close();
+        while utterance.next_to_speak(CallTime(0)).is_some() {}
+        utterance.segment_done(CallTime(0), 0, 1_600, vec![]);
+        utterance.played(CallTime(1_700), 1_600, false);
+        utterance.cut_off(1, 7);
+        assert_eq!(utterance.heard(), "We open at nine. See you");
+        assert!(!utterance.is_complete());
+        assert_eq!(utterance.clone().into_unheard(), ["then.", "Goodbye."]);
+        utterance.cut_off(0, 2);
+        assert_eq!(utterance.heard(), "We", "less than what was taken for played");
+        utterance.cut_off(7, 900);
+        assert_eq!(utterance.heard(), utterance.text(), "a place that lies is no panic");
     }
 
     #[test]

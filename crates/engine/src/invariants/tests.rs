@@ -110,6 +110,9 @@ fn input(kind: u8, back: u64, value: u8, newest: &Newest) -> Input {
             end_ms: newest.end_ms + u64::from(value) * 10,
             words: if value < 100 { vec![(0, newest.end_ms), (u32::from(value), newest.end_ms + 50)] } else { vec![] },
         }),
+        29 if value < 100 => {
+            tts(SynthesisInput::CutOff { segment: newest.segment.saturating_sub(1), heard_bytes: u32::from(value) / 2 })
+        }
         29 => tts(SynthesisInput::Failed { class: ErrorClass::Protocol }),
         30..=32 => Input::Playout {
             utterance,

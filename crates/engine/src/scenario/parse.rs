@@ -9,7 +9,7 @@
 //! | `line` | `tone beep`, or another tone of a telephone line |
 //! | `stt` | `partial "…"`, `final "…"`, `finalized "…"`, `end-of-turn`, `probability 0.2`, `fails CLASS` |
 //! | `brain` | `text "…"`, `tool NAME {…}`, `done [finish]`, `fails CLASS` |
-//! | `tts` | `first-audio`, `segment-done SEGMENT END_MS`, `wordless END_MS`, `fails CLASS` |
+//! | `tts` | `first-audio`, `segment-done SEGMENT END_MS`, `wordless END_MS`, `cut-off SEGMENT BYTES`, `fails CLASS` |
 //! | `played` | `MS [finished]` |
 //! | `tool` | `answers "…"`, `fails CLASS` |
 //! | `desk` | `takes-over [as WHO] [on-line]`, `barges-in …`, `hands-back`, `says "…"`, `whispers "…"`, `ends`, `pauses-recording`, `resumes-recording` |
@@ -187,6 +187,7 @@ pub(super) enum Action {
     FirstAudio { of: Option<u64> },
     SegmentDone { segment: u32, end_ms: u64, of: Option<u64> },
     Wordless { end_ms: u64, of: Option<u64> },
+    CutOff { segment: u32, heard_bytes: u32, of: Option<u64> },
     TtsFails { class: ErrorClass, of: Option<u64> },
     Played { ms: u64, finished: bool, of: Option<u64> },
     ToolAnswers { text: String, of: Option<u64> },
@@ -457,6 +458,9 @@ pub(super) fn parse_action(words: &[&str]) -> Result<Action, String> {
             Action::SegmentDone { segment: number(segment)? as u32, end_ms: number(end_ms)?, of }
         }
         ["tts", "wordless", end_ms] => Action::Wordless { end_ms: number(end_ms)?, of },
+        ["tts", "cut-off", segment, bytes] => {
+            Action::CutOff { segment: number(segment)? as u32, heard_bytes: number(bytes)? as u32, of }
+        }
         ["tts", "fails", class] => Action::TtsFails { class: word(class)?, of },
         ["played", ms] => Action::Played { ms: number(ms)?, finished: false, of },
         ["played", ms, "finished"] => Action::Played { ms: number(ms)?, finished: true, of },

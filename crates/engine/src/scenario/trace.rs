@@ -69,6 +69,9 @@ pub fn describe_input(input: &Input) -> String {
                 format!("tts {} segment-done {segment} {end_ms}", id(utterance.0))
             }
             SynthesisInput::Wordless { end_ms } => format!("tts {} wordless {end_ms}", id(utterance.0)),
+            SynthesisInput::CutOff { segment, heard_bytes } => {
+                format!("tts {} cut-off {segment} {heard_bytes}", id(utterance.0))
+            }
             SynthesisInput::Failed { class } => format!("tts {} fails {class}", id(utterance.0)),
         },
         Input::Playout { utterance, played_ms, finished } => {

@@ -498,11 +498,9 @@ impl World {
                 generation(of, GenerationEvent::Failed(Failure::new(*class, "scripted")))
             }
             Action::FirstAudio { of } => synthesis(of, SynthesisInput::FirstAudio),
-            Action::SegmentDone { segment, end_ms, of } => {
-                let (segment, end_ms) = (*segment, *end_ms);
-                synthesis(of, SynthesisInput::SegmentDone { segment, end_ms, words: Vec::new() })
-            }
+            Action::SegmentDone { segment, end_ms, of } => synthesis(of, segment_done(*segment, *end_ms)),
             Action::Wordless { end_ms, of } => synthesis(of, SynthesisInput::Wordless { end_ms: *end_ms }),
+            Action::CutOff { segment, heard_bytes, of } => synthesis(of, cut_off(*segment, *heard_bytes)),
             Action::TtsFails { class, of } => synthesis(of, SynthesisInput::Failed { class: *class }),
             Action::Played { ms, finished, of } => {
                 let utterance = UtteranceId(of.unwrap_or(self.utterance));
@@ -519,6 +517,14 @@ impl World {
             Action::Overflow => Some(Input::Host(HostInput::Overflow)),
         }
     }
+}
+
+fn cut_off(segment: u32, heard_bytes: u32) -> SynthesisInput {
+    SynthesisInput::CutOff { segment, heard_bytes }
+}
+
+fn segment_done(segment: u32, end_ms: u64) -> SynthesisInput {
+    SynthesisInput::SegmentDone { segment, end_ms, words: Vec::new() }
 }
 
 fn join(first: &str, second: &str) -> String {

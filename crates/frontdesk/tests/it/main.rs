@@ -15,6 +15,7 @@ mod phones_call;
 mod providers;
 mod quick_start;
 mod recordings;
+mod relay_call;
 mod replay;
 mod rig;
 mod sip_call;

@@ -33,7 +33,11 @@ impl CallHost {
     /// Has these lines rendered. A phone platform's rate is known before its audio comes; a page says it with its socket.
     pub(super) fn prepare(&mut self, texts: Vec<String>) {
         self.prepared = Prepared { texts, voice: None };
-        if self.link.is_some() || self.shared.control(&self.call.carrier).is_some() {
+        let control = self.shared.control(&self.call.carrier);
+        if control.as_ref().is_some_and(|control| control.relays_words()) {
+            return; // The platform speaks.
+        }
+        if self.link.is_some() || control.is_some() {
             self.render_prepared();
         }
     }
@@ -56,7 +60,7 @@ impl CallHost {
     }
 
     pub(super) fn speak(&mut self, utterance: UtteranceId, segment: u32, text: String) {
-        if self.write(utterance, segment, &text) {
+        if self.write(utterance, segment, &text) || self.relay_speaks(utterance, segment, &text) {
             return;
         }
         if self.mouth.utterance() != Some(utterance) {
@@ -115,7 +119,7 @@ impl CallHost {
 
     /// Plays a line from the cache, or a waiting sound: the caller waits for no provider.
     pub(super) fn interlude(&mut self, utterance: UtteranceId, text: String) {
-        if self.write_nothing(utterance) {
+        if self.write_nothing(utterance) || self.relay_interlude(utterance, &text) {
             return;
         }
         let renderer = self.renderer();
@@ -185,7 +189,7 @@ impl CallHost {
     }
 
     pub(super) fn stop_playout(&mut self, utterance: UtteranceId) {
-        if self.write_stopped(utterance) {
+        if self.write_stopped(utterance) || self.relay_stops(utterance) {
             return;
         }
         let now = self.now();

@@ -11,6 +11,7 @@ mod lines;
 mod mouth;
 mod paper;
 mod perform;
+mod relay;
 pub(crate) mod supervision;
 mod tape;
 mod together;
@@ -26,7 +27,7 @@ use crate::socket::{self, Incoming, MediaSocket};
 use alarm::Alarm;
 use base::wire::Wire;
 use base::{CallTime, GenerationId, JournalSeq, SttStreamId, limits};
-use carriers::protocol::{MediaCommand, MediaEvent, MediaProtocol, MediaSink};
+use carriers::protocol::{MediaCommand, MediaEvent, MediaProtocol, MediaSink, Relays};
 use ears::{CallerFrame, Ears};
 use engine::Machine;
 use engine::call::CallMachine;
@@ -43,6 +44,7 @@ use mouth::Mouth;
 use paper::Paper;
 use providers::stt::SttEvent;
 use providers::tts::TtsEvent;
+use relay::Relay;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +76,8 @@ pub(crate) struct Link {
     pub(crate) sink: MediaSink,
     /// Whoever is there writes.
     pub(crate) is_written: bool,
+    /// The platform recognises and speaks by itself.
+    pub(crate) relays: Option<Relays>,
 }
 
 /// What others tell a call.
@@ -149,6 +153,8 @@ pub(crate) struct CallHost {
     tape: Tape,
     /// Instead of a voice, in a conversation that is written.
     paper: Option<Paper>,
+    /// Instead of a recogniser and a voice of ours, on a line of words.
+    relay: Option<Relay>,
     /// A visitor of a website has the call.
     is_visit: bool,
     /// A recogniser to open with the line that comes.
@@ -178,6 +184,9 @@ impl CallHost {
     /// A host that is ready to run, and how to reach it.
     pub(crate) fn new(shared: Arc<Shared>, mut setup: CallSetup) -> (Self, Channels) {
         setup.agent = crate::router::as_it_can_be(&shared.services, setup.scope.business, setup.agent);
+        if shared.control(&setup.call.carrier).is_some_and(|control| control.relays_words()) {
+            setup.agent = relay::as_it_can_be(setup.agent);
+        }
         let (own, messages) = mpsc::channel(limits::ENGINE_INPUTS_MAX);
         let live = Feed::new(limits::LIVE_EVENTS_MAX);
         let last = setup.past.last().map_or(JournalSeq(0), |record| record.seq);
@@ -225,6 +234,7 @@ impl CallHost {
             journal,
             tape,
             paper: setup.visit.filter(|is_written| *is_written).map(|_| Paper::default()),
+            relay: None,
             is_visit: setup.visit.is_some(),
             open_stt_later: None,
             unheard: Vec::new(),
@@ -262,14 +272,20 @@ impl CallHost {
     async fn next_event(&mut self) -> Event {
         let now = self.now();
         let deadline = self.machine.next_deadline().map(|(at, _why)| self.instant(at));
-        let pace_at = self.link.as_ref().and_then(|_| self.mouth.next_frame_at(now)).map(|at| self.instant(at));
-        let patience_ms = match (&self.link, &self.paper) {
+        let pace_at = self.link.as_ref().and_then(|_| match &self.relay {
+            Some(relay) => relay.next_at(),
+            None => self.mouth.next_frame_at(now),
+        });
+        let pace_at = pace_at.map(|at| self.instant(at));
+        let heard_by = |patience_ms| Some(self.heard_at + Duration::from_millis(patience_ms));
+        let silent_at = match (&self.link, &self.paper, &self.relay) {
             // A page that nobody looks at sleeps, and says nothing for a minute.
-            (_, Some(_)) => Some(limits::VISITOR_AWAY_MS_MAX),
-            (Some(_), None) => Some(limits::MEDIA_SILENT_MS_MAX),
-            (None, None) => None,
+            (_, Some(_), _) => heard_by(limits::VISITOR_AWAY_MS_MAX),
+            // Where only words come, nothing comes while nobody speaks.
+            (Some(_), None, Some(relay)) => relay.closes_by(),
+            (Some(_), None, None) => heard_by(limits::MEDIA_SILENT_MS_MAX),
+            (None, None, _) => None,
         };
-        let silent_at = patience_ms.map(|patience_ms| self.heard_at + Duration::from_millis(patience_ms));
         let due_at = [deadline, pace_at].into_iter().flatten().min();
         let socket = self.link.as_mut().map(|link| &mut link.socket);
         let stt = self.stt.as_mut().map(|(_, session)| &mut session.events);
@@ -305,6 +321,7 @@ impl CallHost {
                 self.machine.handle_timeout(now);
                 self.perform_all();
             }
+            Event::Pace if self.relay.is_some() => self.relay_due(),
             Event::Pace => self.play_due(),
             Event::Message(Some(HostMessage::Input(input))) => {
                 let input = self.with_line(input);
@@ -353,6 +370,11 @@ impl CallHost {
             let sink = std::mem::take(&mut link.sink);
             return self.open_line(link, sink);
         }
+        if let Some(relays) = link.relays.take() {
+            self.relay_joins(&mut link, &relays);
+            let sink = std::mem::take(&mut link.sink);
+            return self.open_line(link, sink);
+        }
         let rate = link.protocol.sample_rate_hz();
         let judge = self.shared.services.judge.as_ref();
         let vad: Option<Box<dyn NeuralVadSession>> = judge.and_then(|judge| judge.vad(rate));
@@ -384,7 +406,7 @@ impl CallHost {
     }
 
     fn close_media(&mut self) {
-        if self.link.is_some() {
+        if self.link.is_some() && !self.relay_leaves("goes_on") {
             self.out.push(Wire::Close(1000, "the platform goes on".into()));
         }
     }
@@ -426,10 +448,16 @@ impl CallHost {
     fn on_media_event(&mut self, event: MediaEvent) {
         match event {
             MediaEvent::Started(_) => {} // The node has seen it; the codec lets only one through.
-            MediaEvent::Dtmf(digit) => self.feed(Input::Carrier(CarrierInput::Dtmf { digit })),
+            MediaEvent::Dtmf(digit) => self.on_key(digit),
             MediaEvent::Typed(text) => self.feed(Input::Carrier(CarrierInput::Typed { text })),
             MediaEvent::Interrupted => self.feed(Input::Carrier(CarrierInput::Interrupted)),
             MediaEvent::HangUp => self.feed(Input::Carrier(CarrierInput::HungUp)),
+            MediaEvent::Words { text, is_last } => self.on_words(text.into_inner(), is_last),
+            MediaEvent::CustomerSpeaks(speaks) => self.on_caller_speaks(speaks),
+            MediaEvent::AgentSpeaks(speaks) => self.on_agent_speaks(speaks),
+            MediaEvent::Spoken(text) => self.on_spoken(text.expose()),
+            MediaEvent::CutOff(heard) => self.on_cut_off(heard.expose()),
+            MediaEvent::Refused => self.on_refused(),
             MediaEvent::Mark(mark) => {
                 if let Some(input) = self.mouth.on_mark(mark) {
                     self.feed(input);
@@ -634,7 +662,9 @@ impl CallHost {
         tracing::info!("the call is left to another node");
         let _ = told.send(()); // Whoever asked may have given up.
         if let Some(link) = &mut self.link {
-            let mut last = vec![crate::cluster::goodbye()];
+            let mut last = Vec::new();
+            link.protocol.on_command(MediaCommand::Leave("goes_on"), &mut last);
+            last.push(crate::cluster::goodbye());
             let _ = socket::send_all(link.socket.as_mut(), &mut last).await;
         }
     }
@@ -651,7 +681,9 @@ impl CallHost {
             tool.abort();
         }
         if let Some(link) = &mut self.link {
-            let mut last = vec![Wire::Close(1000, "the call is over".into())];
+            let mut last = Vec::new();
+            link.protocol.on_command(MediaCommand::Leave("over"), &mut last);
+            last.push(Wire::Close(1000, "the call is over".into()));
             let _ = socket::send_all(link.socket.as_mut(), &mut last).await;
         }
         // A socket that was on its way when the call ended learns that its token is worth nothing any more.

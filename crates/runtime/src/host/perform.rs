@@ -47,7 +47,10 @@ impl CallHost {
             Output::Journal(record) => self.append(record),
             Output::OpenStt { stream } => self.open_stt(stream),
             Output::FinalizeStt { stream } => {
-                if !self.finalize_unneeded(stream) && self.stt.as_ref().is_some_and(|(open, _)| *open == stream) {
+                if !self.finalize_unneeded(stream)
+                    && !self.relay_finalizes(stream)
+                    && self.stt.as_ref().is_some_and(|(open, _)| *open == stream)
+                {
                     self.push_stt(SttCommand::Finalize);
                 }
             }
@@ -58,7 +61,10 @@ impl CallHost {
             }
             Output::Speak { utterance, segment, text } => self.speak(utterance, segment, text),
             Output::EndUtterance { utterance } => {
-                if !self.write_end(utterance) && self.mouth.utterance() == Some(utterance) {
+                if !self.write_end(utterance)
+                    && !self.relay_ends(utterance)
+                    && self.mouth.utterance() == Some(utterance)
+                {
                     self.mouth.no_more_text();
                 }
             }
@@ -80,12 +86,12 @@ impl CallHost {
             Output::HangUp { unsaid } => self.hang_up(unsaid),
             Output::Prepare { texts } => self.prepare(texts),
             Output::HoldUtterance { utterance } => {
-                if !self.write_held(utterance) {
+                if !self.write_held(utterance) && !self.relay_holds(utterance) {
                     self.mouth.hold(utterance);
                 }
             }
             Output::ReleaseUtterance { utterance } => {
-                if !self.write_released(utterance) {
+                if !self.write_released(utterance) && !self.relay_releases(utterance) {
                     self.mouth.release(utterance);
                 }
             }
@@ -165,6 +171,9 @@ impl CallHost {
         if let Some(paper) = &mut self.paper {
             return paper.keep_stream(stream);
         }
+        if self.relay_hears(stream) {
+            return;
+        }
         let Some(service) = self.routes.stt() else {
             self.queue(Input::Speech(SpeechInput::Failed { stream, class: base::ErrorClass::Internal }));
             return;
@@ -196,7 +205,7 @@ impl CallHost {
     }
 
     fn start_generation(&mut self, id: GenerationId, request: GenerationRequest) {
-        if self.paper.is_none() {
+        if self.paper.is_none() && self.relay.is_none() {
             self.warm_voice();
         }
         match self.routes.brain() {
@@ -269,6 +278,9 @@ impl CallHost {
 
     /// Has a person called for the caller.
     fn consult(&mut self, id: JournalSeq, to: PhoneNumber, text: Pii<String>) {
+        if self.relay_consults(id) {
+            return;
+        }
         let (keep, gone) = oneshot::channel();
         self.consult = Some((id, keep));
         let asked = Asked {
@@ -344,7 +356,9 @@ impl CallHost {
 
     /// Closing the socket is the hang-up: of a page for good, of a platform when it asks how to go on.
     fn hang_up_by_socket(&mut self, is_for_good: bool) {
-        self.out.push(Wire::Close(1000, "the call is over".into()));
+        if !self.relay_leaves("over") {
+            self.out.push(Wire::Close(1000, "the call is over".into()));
+        }
         if is_for_good {
             self.queue(Input::Carrier(CarrierInput::State { state: CallState::Completed }));
         }

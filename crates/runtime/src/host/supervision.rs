@@ -147,7 +147,8 @@ impl CallHost {
     pub(super) fn with_line(&self, input: Input) -> Input {
         match input {
             Input::Desk(DeskInput::TakeOver { by, mode, with_line }) => {
-                let with_line = with_line || by.is_some() && self.desk.line_of(by.as_deref()).is_some();
+                let with_line =
+                    self.relay.is_none() && (with_line || by.is_some() && self.desk.line_of(by.as_deref()).is_some());
                 Input::Desk(DeskInput::TakeOver { by, mode, with_line })
             }
             other => other,
@@ -208,7 +209,8 @@ impl CallHost {
     }
 
     pub(super) fn on_person(&mut self, audio: PersonAudio) {
-        if self.desk.speaking != Some(audio.line) || self.link.is_none() {
+        // Where the platform speaks, nobody else is heard.
+        if self.desk.speaking != Some(audio.line) || self.link.is_none() || self.relay.is_some() {
             return;
         }
         // Who reads gets the words alone.

@@ -138,6 +138,9 @@ impl Node {
                 return plain(400);
             }
         };
+        if let Some(code) = &inbound.media_error {
+            tracing::warn!(carrier, code, "the platform ended a media socket with an error");
+        }
         let answer = match self.route(carrier, &inbound.carrier_ref, request.url).await {
             Ok(route) => self.go_on(control.name(), route, base_url).await,
             Err(StoreError::NotFound(_)) if inbound.resumed => Answer::HangUp,
@@ -491,11 +494,11 @@ impl Node {
                     Comer::Carrier(scope) => self.find_call(carrier, *scope, &start).await,
                     Comer::Visitor(visit) => self.find_visit(carrier, visit, &start).await,
                 };
-                found.map(|call| (call, sink, start.is_written))
+                found.map(|call| (call, sink, start))
             }
             Err(error) => Err(error),
         };
-        let (call, sink, is_written) = match admitted {
+        let (call, sink, start) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => {
                 tracing::warn!(carrier, %error, "a media socket was not admitted");
@@ -504,7 +507,8 @@ impl Node {
             }
         };
         let messages = lock(&self.shared.calls).get(&call).map(|live| live.channels.messages.clone());
-        let join = HostMessage::Join(Box::new(Link { socket: media, protocol, sink, is_written }));
+        let MediaStart { is_written, relays, .. } = start;
+        let join = HostMessage::Join(Box::new(Link { socket: media, protocol, sink, is_written, relays }));
         let unsent = match messages {
             Some(messages) => messages.send(join).await.err().map(|unsent| unsent.0),
             None => Some(join),

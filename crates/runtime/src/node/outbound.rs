@@ -76,8 +76,7 @@ impl Node {
     pub(crate) async fn line_out(&self, scope: &TenantScope, call: &Call) -> Option<(String, PhoneNumber)> {
         let places = |carrier: &str| {
             let is_here = self.shared.lines(carrier).is_some() || self.shared.control(carrier).is_some();
-            let descriptor = carriers::registry::descriptor(carrier);
-            is_here && descriptor.is_some_and(|known| known.can(Capability::TransferWarm))
+            is_here && self.capabilities(carrier).contains(&Capability::TransferWarm)
         };
         let own = call.number.as_ref().and_then(|number| number.parse().ok());
         if let Some(number) = own.filter(|_| places(&call.carrier)) {

@@ -7,10 +7,12 @@
 
 mod call;
 mod media;
+mod relay;
 mod rest;
 pub(crate) mod xml;
 
 pub use call::{CallRecord, Leg, Line, LineEcho, StatusDelivery, TwinCall, Webhook};
+pub use relay::WordsLeg;
 
 use super::fault::Faults;
 use super::server::FaultyListener;
@@ -76,6 +78,17 @@ pub enum Verb {
         url: String,
         /// Travel to the media socket.
         parameters: Vec<(String, String)>,
+    },
+    /// Recognise and speak, and bring the words to a socket.
+    Relay {
+        /// Asked when the socket ends.
+        action: Option<String>,
+        /// The socket.
+        url: String,
+        /// Travel to the socket.
+        parameters: Vec<(String, String)>,
+        /// How to recognise and speak.
+        attributes: Vec<(String, String)>,
     },
     /// Speak.
     Say(String),

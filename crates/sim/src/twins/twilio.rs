@@ -4,7 +4,7 @@ mod media;
 mod twiml;
 
 pub use super::phone::{
-    CallRecord, Callee, Leg, Line, LineEcho, RestFault, RestRequest, StatusDelivery, TwinCall, Verb, Webhook,
+    CallRecord, Callee, Leg, Line, LineEcho, RestFault, RestRequest, StatusDelivery, TwinCall, Verb, Webhook, WordsLeg,
 };
 pub use twiml::parse;
 
@@ -137,6 +137,12 @@ impl Twilio {
         ])
     }
 
+    /// What else the end of a socket says.
+    fn ended(&self, call: &Call) -> Vec<(String, String)> {
+        let said = call.note.as_object().into_iter().flatten();
+        said.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+    }
+
     fn hook(&self, url: &str, form: Vec<(String, String)>, state: &str, token: String) -> Hook {
         let mut headers = vec![
             ("content-type", "application/x-www-form-urlencoded; charset=utf-8".to_owned()),
@@ -149,7 +155,8 @@ impl Twilio {
     }
 
     fn ask(&self, call: &Call, url: &str) -> Then {
-        Then::Ask(self.hook(url, self.form(call), call.status, format!("{}-{}", call.id, call.hooks)))
+        let form = [self.form(call), self.ended(call)].concat();
+        Then::Ask(self.hook(url, form, call.status, format!("{}-{}", call.id, call.hooks)))
     }
 }
 

@@ -301,7 +301,10 @@ impl Voice {
                         let segment = line.segments.get_mut(*segment as usize);
                         segment.into_iter().for_each(|segment| segment.words_told += words.len());
                     }
-                    SynthesisInput::FirstAudio | SynthesisInput::Wordless { .. } | SynthesisInput::Failed { .. } => {}
+                    SynthesisInput::FirstAudio
+                    | SynthesisInput::Wordless { .. }
+                    | SynthesisInput::CutOff { .. }
+                    | SynthesisInput::Failed { .. } => {}
                 }
             }
             _ => {}

@@ -4,7 +4,7 @@ use base::{CallId, Millis};
 use carriers::protocol::{
     Answer, Authenticity, CallAction, CarrierControl as _, DialAttempt, Inbound, InboundCall, Way,
 };
-use carriers::twilio::{SharedKey, TwilioControl, TwilioOptions};
+use carriers::twilio::{RelayOptions, SharedKey, TwilioControl, TwilioOptions};
 use serde_json::{Value, json};
 use sim::twins::twilio::{Callee, RestFault, TwilioTwin, TwinOptions};
 use std::path::{Path, PathBuf};
@@ -105,6 +105,43 @@ fn answers() -> Vec<(Answer, Value)> {
     ]
 }
 
+/// The answers that bring words instead of audio, and how each asks for them.
+fn relay_answers() -> Vec<(RelayOptions, Answer, Value)> {
+    let all = RelayOptions {
+        language: "de-DE".into(),
+        voice: Some("a&b-Neural2".into()),
+        tts_provider: Some("Google".into()),
+        transcription_provider: Some("Deepgram".into()),
+        interruptible: "speech",
+        detects_keys: false,
+    };
+    let connect = |options: RelayOptions| {
+        let (media_url, token) = ("wss://shop.example.com/media", "a&b<c>\"d\"");
+        let words = json!({
+            "kind": "relay", "media_url": media_url, "token": token, "language": options.language,
+            "voice": options.voice, "tts_provider": options.tts_provider,
+            "transcription_provider": options.transcription_provider, "interruptible": options.interruptible,
+            "dtmf_detection": options.detects_keys, "action": "https://shop.example.com/next?call=1&resumed=1",
+        });
+        let next_url = "https://shop.example.com/next?call=1".into();
+        (options, Answer::Connect { media_url: media_url.into(), token: token.into(), next_url }, words)
+    };
+    vec![connect(RelayOptions::default()), connect(all)]
+}
+
+fn documents(api_base: &str) -> Vec<Value> {
+    let audio = answers().into_iter().map(|(answer, words)| (None, answer, words));
+    let relayed = relay_answers().into_iter().map(|(options, answer, words)| (Some(options), answer, words));
+    let document = |(relay, answer, mut words): (Option<RelayOptions>, Answer, Value)| {
+        let mut options = TwilioOptions::new(ACCOUNT, TOKEN);
+        (options.relay, options.api_base) = (relay, api_base.to_owned());
+        let control = TwilioControl::new(options);
+        words["document"] = control.answer(&InboundCall::default(), &answer).body.into();
+        words
+    };
+    audio.chain(relayed).map(document).collect()
+}
+
 fn accepted(control: &TwilioControl, url: &str, form: &[(String, String)], headers: &[(&str, &str)]) -> bool {
     let mut body = form_urlencoded::Serializer::new(String::new());
     body.extend_pairs(form);
@@ -145,10 +182,7 @@ async fn the_official_package_agrees_with_us() {
         "signed_by_us": signed_by_us.collect::<Vec<_>>(),
         "to_sign": cases.iter().map(|(algorithm, (url, form))| json!({"url": url, "form": form, "algorithm": algorithm}))
             .collect::<Vec<_>>(),
-        "answers": answers().into_iter().map(|(answer, mut words)| {
-            words["document"] = control.answer(&InboundCall::default(), &answer).body.into();
-            words
-        }).collect::<Vec<_>>(),
+        "answers": documents(&twin.api_base()),
         "dial": {"to": attempt.to.expose(), "from": attempt.from.expose(), "url": attempt.answer_url,
                  "status_url": attempt.status_url, "timeout": 25},
     });
@@ -171,7 +205,7 @@ async fn the_official_package_agrees_with_us() {
     assert_eq!(told["signatures"].as_array().map(Vec::len), Some(cases.len()));
 
     let documents = told["twiml"].as_array().expect("a list");
-    assert_eq!(documents.len(), answers().len());
+    assert_eq!(documents.len(), answers().len() + relay_answers().len());
     for pair in documents {
         assert_eq!(pair["ours"], pair["official"]);
     }

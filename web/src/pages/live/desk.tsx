@@ -31,12 +31,14 @@ export function Desk({ call, view, mine, held }: DeskProps) {
   const [mode, setMode] = useState<Mode>("whisper");
   const [asked, setAsked] = useState<"end" | "transfer" | null>(null);
   const field = useRef<HTMLInputElement>(null);
-  const { takeOver, handBack, busy } = useHold(call, view, setMode);
   const write = (next: Mode) => {
     setMode(next);
     field.current?.focus();
   };
-  const open = view.line === "open";
+  // Nobody listens in or speaks where the platform carries words alone.
+  const audio = useCapability(call.carrier, "audio");
+  const open = audio && view.line === "open";
+  const { takeOver, handBack, busy } = useHold(call, view, open, setMode);
   // Where the caller does not hear this page, it has nothing to speak with.
   const heard = !isHeardElsewhere(view);
   // Only a platform that can connect the caller to another number is asked to.
@@ -177,11 +179,10 @@ export function Desk({ call, view, mine, held }: DeskProps) {
 }
 
 /** Over the line where it stands: then the call goes back when the line breaks. Otherwise by request, for whoever types. */
-function useHold(call: LiveCall, view: SuperviseView, setMode: (mode: Mode) => void) {
+function useHold(call: LiveCall, view: SuperviseView, open: boolean, setMode: (mode: Mode) => void) {
   const path = { params: { path: { id: call.id } } };
   const take = $api.useMutation("post", "/api/v1/calls/{id}/take-over", { onError: toastProblem });
   const back = $api.useMutation("post", "/api/v1/calls/{id}/hand-back", { onError: toastProblem });
-  const open = view.line === "open";
   return {
     busy: take.isPending || view.microphone === "opening",
     takeOver: () => {

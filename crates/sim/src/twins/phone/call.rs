@@ -1,6 +1,6 @@
 //! One call of a twin: webhooks, media legs, reports, and the handle by which a test plays the person.
 
-use super::{Call, Callee, Hook, HookAnswer, Moment, Then, Verb, World};
+use super::{Call, Callee, Hook, HookAnswer, Moment, Then, Verb, WordsLeg, World};
 use carriers::playout::{HeardSpan, PlayedMark, Playout};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,6 +80,8 @@ pub struct CallRecord {
     pub reports: Vec<(String, u16)>,
     /// Media sockets in order.
     pub legs: Vec<Leg>,
+    /// Sockets of words in order.
+    pub words: Vec<WordsLeg>,
     /// What the platform's own voice said.
     pub said: Vec<String>,
     /// Numbers to which the caller was connected.
@@ -96,6 +98,11 @@ impl CallRecord {
     /// Whether the call has ended; the last report may still be on its way.
     pub fn is_over(&self) -> bool {
         matches!(self.status, "completed" | "busy" | "failed" | "no-answer" | "canceled")
+    }
+
+    /// The socket of words that was opened last.
+    pub fn words_leg(&self) -> Option<&WordsLeg> {
+        self.words.last()
     }
 
     /// The media socket that was opened last.
@@ -126,6 +133,7 @@ pub struct LineEcho {
 #[derive(Debug)]
 pub(super) enum Command {
     Speak(Vec<i16>),
+    Say(String),
     Line(Line),
     Press(char),
     HangUp,
@@ -185,6 +193,11 @@ impl TwinCall {
     /// Speaks: 16-bit mono at 8 kHz, sent in real time behind what is being said.
     pub async fn speak(&self, pcm: Vec<i16>) {
         self.send(Command::Speak(pcm)).await;
+    }
+
+    /// Says this to a platform that recognises by itself.
+    pub async fn say(&self, words: impl Into<String>) {
+        self.send(Command::Say(words.into())).await;
     }
 
     /// From now on the line sounds like this.
@@ -514,6 +527,13 @@ impl Task {
             Verb::Press(keys) => {
                 self.change(|record| record.pressed.push(keys));
                 Next::GoOn
+            }
+            Verb::Relay { action, url, parameters, attributes } => {
+                let action = action.map(|action| self.absolute(&action));
+                match self.relay(action.as_deref(), &url, &parameters, attributes).await {
+                    Next::GoOn => self.after(Moment::StreamEnded(action.as_deref())).await,
+                    next => next,
+                }
             }
             Verb::Connect { action, url, parameters } => {
                 let action = action.map(|action| self.absolute(&action));

@@ -22,7 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the platform waits for the other side of a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-type Socket = WebSocketStream<TcpStream>;
+pub(super) type Socket = WebSocketStream<TcpStream>;
 
 /// A media socket and the person's end of the line.
 struct Stream {
@@ -162,7 +162,7 @@ impl Task {
         }
     }
 
-    async fn connect(&self, url: &str) -> Result<Socket, String> {
+    pub(super) async fn connect(&self, url: &str) -> Result<Socket, String> {
         let mut request = url.into_client_request().map_err(|error| error.to_string())?;
         for (name, value) in self.world.platform.upgrade(url) {
             let value = HeaderValue::from_str(&value).map_err(|_| "a signature that is no header".to_owned())?;
@@ -303,6 +303,8 @@ impl Task {
                 return Ok(None);
             }
             Some(Command::Cut) => return Ok(Some(Next::GoOn)),
+            // Words are for those who recognise them; here there is audio.
+            Some(Command::Say(_)) => return Ok(None),
             Some(Command::Do(verbs, note)) => match self.interrupted(verbs, note) {
                 Some(next) => next,
                 None => return Ok(None),

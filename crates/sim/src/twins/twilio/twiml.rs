@@ -24,16 +24,56 @@ fn verb(element: &Element) -> Result<Verb, String> {
     }
 }
 
+/// Attributes of `<ConversationRelay>` beside its address, with their values where there are few.
+const RELAY: [(&str, &[&str]); 11] = [
+    ("language", &[]),
+    ("ttsProvider", &["ElevenLabs", "Google", "Amazon"]),
+    ("voice", &[]),
+    ("transcriptionProvider", &["Deepgram", "Google"]),
+    ("interruptible", &["none", "dtmf", "speech", "any"]),
+    ("dtmfDetection", &["true", "false"]),
+    ("partialPrompts", &["true", "false"]),
+    ("events", &[]),
+    ("preemptible", &["true", "false"]),
+    ("welcomeGreeting", &[]),
+    ("hints", &[]),
+];
+
 fn connect(element: &Element) -> Result<Verb, String> {
+    if let Some(relay) = element.child("ConversationRelay") {
+        return words(element, relay);
+    }
     let stream = element.child("Stream").ok_or("<Connect> without <Stream>")?;
     let url = stream.attribute("url").ok_or("<Stream> without url")?;
     if url.contains('?') {
         return Err("the url of <Stream> has a query (31920)".to_owned());
     }
-    let loopback = url.starts_with("ws://127.0.0.1:") || url.starts_with("ws://localhost:");
-    if !url.starts_with("wss://") && !loopback {
-        return Err("the url of <Stream> is not wss".to_owned());
+    is_secure(&url)?;
+    let parameters = parameters(stream)?;
+    Ok(Verb::Connect { action: element.attribute("action"), url, parameters })
+}
+
+fn words(element: &Element, relay: &Element) -> Result<Verb, String> {
+    let url = relay.attribute("url").ok_or("64101: <ConversationRelay> without url")?;
+    is_secure(&url)?;
+    let attributes = relay.attributes.iter().filter(|(name, _)| *name != "url");
+    for (name, value) in attributes.clone() {
+        let known = RELAY.iter().find(|(known, _)| known == name);
+        let (_, values) = known.ok_or_else(|| format!("64101: {name} is no attribute that this twin knows"))?;
+        if !values.is_empty() && !values.contains(&value.as_str()) {
+            return Err(format!("64101: {name} is {value:?}"));
+        }
     }
+    let attributes = attributes.map(|(name, value)| (name.clone(), value.clone())).collect();
+    Ok(Verb::Relay { action: element.attribute("action"), url, parameters: parameters(relay)?, attributes })
+}
+
+fn is_secure(url: &str) -> Result<(), String> {
+    let loopback = url.starts_with("ws://127.0.0.1:") || url.starts_with("ws://localhost:");
+    if url.starts_with("wss://") || loopback { Ok(()) } else { Err(format!("{url} is not wss")) }
+}
+
+fn parameters(stream: &Element) -> Result<Vec<(String, String)>, String> {
     let mut parameters = Vec::new();
     for child in stream.children.iter().filter(|child| child.name == "Parameter") {
         let part = |name: &str| child.attribute(name).ok_or(format!("<Parameter> without {name}"));
@@ -43,5 +83,5 @@ fn connect(element: &Element) -> Result<Verb, String> {
         }
         parameters.push((name, value));
     }
-    Ok(Verb::Connect { action: element.attribute("action"), url, parameters })
+    Ok(parameters)
 }
