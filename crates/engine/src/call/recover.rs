@@ -127,6 +127,17 @@ impl CallMachine {
             Entry::SlotAsked(slot) => {
                 self.dialog.slot_asked(slot.clone());
             }
+            Entry::TakenOver { .. } | Entry::HandedBack { .. } => self.replay_desk(record),
+            Entry::PersonTurn { .. } | Entry::Whispered { .. } => self.replay_desk(record),
+            Entry::RecordingPaused { .. } | Entry::RecordingResumed { .. } => self.replay_desk(record),
+            Entry::Ending { reason } => self.replay_ending(reason),
+            Entry::Ended { .. } => self.is_ended = true,
+        }
+    }
+
+    /// What people at the desk did.
+    fn replay_desk(&mut self, record: &Record) {
+        match &record.entry {
             Entry::TakenOver { by, mode, with_line } => self.take_hold(by.clone(), *mode, *with_line),
             Entry::HandedBack { .. } => self.release_hold(),
             Entry::RecordingPaused { .. } => self.is_recording_paused = true,
@@ -136,8 +147,7 @@ impl CallMachine {
                 self.dialog.person_heard(text.expose());
             }
             Entry::Whispered { text, .. } => self.dialog.whispered(text.expose()),
-            Entry::Ending { reason } => self.replay_ending(reason),
-            Entry::Ended { .. } => self.is_ended = true,
+            _ => {}
         }
     }
 
