@@ -406,7 +406,7 @@ mod tests {
             ("codecs = [\"speex\"]", "sip.trunks.main: speex is no codec"),
             ("register = true", "needs a user and a password"),
             ("transport = \"tcp\"", "nothing listens with the transport of the trunk main"),
-            ("srtp = \"required\"", "needs TLS to protect audio"),
+            ("srtp = \"required\"", "needs TLS or WSS to protect audio"),
             ("password = \"env:NOTHING\"", "the environment has no NOTHING"),
         ] {
             let problem = parsed(&format!("[[trunks]]\nname = \"main\"\nhost = \"a\"\n{line}\n"))
