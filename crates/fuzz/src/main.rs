@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// One input that takes longer is a finding.
+/// One input that takes longer, twice, is a finding. Once may be the machine's: it had other things to do.
 const INPUT_MAX: Duration = Duration::from_secs(5);
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
@@ -34,7 +34,9 @@ fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     };
     if let Some(file) = option("--again") {
         let input = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
-        targets.iter().for_each(|target| target.run(&input));
+        if let Some(slow) = targets.iter().find(|target| !is_quick(**target, &input)) {
+            return Err(format!("{slow} takes more than {} s for {file}", INPUT_MAX.as_secs()).into());
+        }
         println!("nothing found in {file}");
         return Ok(());
     }
@@ -54,10 +56,9 @@ fn try_out(target: Target, time: Duration, number: u64) -> Result<(), Box<dyn Er
     println!("{target}: for {} s, sequence {number}", time.as_secs());
     while began.elapsed() < time {
         let input = mutator.input();
-        let since = Instant::now();
-        let is_fine = catch_unwind(|| target.run(&input)).is_ok();
+        let is_fine = catch_unwind(|| is_quick(target, &input) || is_quick(target, &input)).unwrap_or(false);
         inputs += 1;
-        if !is_fine || since.elapsed() > INPUT_MAX {
+        if !is_fine {
             return Err(keep(target, number, inputs, &input)?.into());
         }
         if told_at.elapsed() >= TELL_EVERY {
@@ -67,6 +68,13 @@ fn try_out(target: Target, time: Duration, number: u64) -> Result<(), Box<dyn Er
     }
     println!("{target}: {inputs} inputs in {} s, nothing found", began.elapsed().as_secs());
     Ok(())
+}
+
+/// Runs a target on an input. Panics where the target does.
+fn is_quick(target: Target, input: &[u8]) -> bool {
+    let since = Instant::now();
+    target.run(input);
+    since.elapsed() <= INPUT_MAX
 }
 
 /// Writes a finding down and says where.
