@@ -172,6 +172,13 @@ async function takesOver(caller, supervisor) {
   await supervisor.page.keyboard.press("m");
   if ((await agentLines(supervisor.page)) !== agent) throw new Error("the agent spoke while a person had the call");
 
+  begin("the caller is put on hold, hears that, and is come back to");
+  await supervisor.page.getByRole("button", { name: "Hold", exact: true }).click();
+  await supervisor.page.locator('[data-desk="on_hold"]').waitFor();
+  await caller.page.locator('[data-role="agent"]', { hasText: "on hold" }).waitFor();
+  await supervisor.page.getByRole("button", { name: "Back to the caller" }).click();
+  await supervisor.page.locator('[data-desk="off_hold"]').waitFor();
+
   begin("a second page of the same supervisor says that the caller hears the first one");
   const second = await supervisor.page.context().newPage();
   await second.goto(supervisor.page.url());

@@ -864,5 +864,9 @@ pub const SIP_PROBE_MS_MAX: u64 = 4_000;
 pub const SIP_HEADERS_SHOWN_MAX: usize = 32;
 /// Bytes of one of them.
 pub const SIP_HEADER_BYTES_MAX: usize = 512;
+/// WebSocket connections at once; another one is closed.
+pub const SIP_WEBSOCKETS_MAX: usize = 1_024;
+/// Messages that wait for a peer of one of them to read.
+pub const SIP_WEBSOCKET_MESSAGES_AHEAD_MAX: usize = 64;
 /// A challenge to prove who one is lasts this long.
 pub const SIP_NONCE_SECS_MAX: u64 = 60;

@@ -63,12 +63,13 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// From what was measured.
+    /// From what was measured, over the calls that were taken.
     pub fn of(side: &Side) -> Self {
-        let call_secs = side.wall.as_secs_f64() * f64::from(side.calls);
+        let taken = f64::from(side.calls) - side.refused as f64;
+        let call_secs = side.wall.as_secs_f64() * taken;
         Self {
             cpu_millicores_per_call: side.cpu_ms as f64 / call_secs,
-            memory_kib_per_call: side.rss_growth_bytes as f64 / 1024.0 / f64::from(side.calls),
+            memory_kib_per_call: side.rss_growth_bytes as f64 / 1024.0 / taken,
             memory_idle_mib: side.rss_idle_bytes as f64 / 1024.0 / 1024.0,
         }
     }

@@ -28,6 +28,7 @@ mod keypad;
 mod latency;
 mod line;
 mod listen;
+mod on_hold;
 mod outbox;
 mod phase;
 mod pickup;
@@ -160,6 +161,8 @@ pub struct CallMachine {
     /// A person has the call; how is in `hold`.
     has_human: bool,
     hold: Hold,
+    /// The caller is on hold, and hears then that it goes on.
+    on_hold: Option<CallTime>,
     /// The recording leaves out what is heard.
     is_recording_paused: bool,
     /// A person who is asked for the caller, or has them; how often that was tried.
@@ -249,6 +252,7 @@ impl CallMachine {
             has_human: false,
             is_recording_paused: false,
             hold: Hold::default(),
+            on_hold: None,
             consult: None,
             consults: 0,
             queue: None,
@@ -335,7 +339,7 @@ impl CallMachine {
         let then = [&lines.not_heard, &lines.are_you_there, &lines.goodbye, &lines.call_back, &lines.handoff];
         let waits = self.agent.handoff.mode == HandoffMode::Warm && !self.agent.is_briefing;
         let waiting = [&lines.handoff_waiting, &lines.handoff_failed].into_iter().filter(|_| waits);
-        let rare = [&lines.give_up, &lines.resumed, &lines.time_is_up, &lines.handed_back];
+        let rare = [&lines.give_up, &lines.resumed, &lines.time_is_up, &lines.handed_back, &lines.on_hold];
         let sounds = lines.back_channels.iter().filter(|_| self.agent.turns.back_channels);
         let outside = self.outside_text().into_iter();
         let texts = first.into_iter().chain(outside).chain(placed).chain(sounds).chain(then).chain(rare).chain(waiting);
@@ -386,6 +390,10 @@ impl CallMachine {
             HostInput::OutsideHours => self.came_outside_hours(now),
             HostInput::LineSaid { facts } => {
                 self.dialog.line_said(facts.expose());
+                // Whoever is there now was not asked.
+                if self.began_at.is_some() {
+                    self.no_yes_any_more(now);
+                }
                 self.out.journal(now, Entry::LineSaid { facts });
             }
             HostInput::QueuePosition { position } => self.stands_at(now, position),

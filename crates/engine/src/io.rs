@@ -329,6 +329,15 @@ pub enum DeskInput {
         #[serde(default)]
         by: Option<String>,
     },
+    /// Put the caller on hold, or come back to them: neither they nor the person who has the call hear the other meanwhile. Nothing
+    /// changes while the agent has it.
+    Hold {
+        /// Put them on hold.
+        on: bool,
+        /// Who.
+        #[serde(default)]
+        by: Option<String>,
+    },
     /// End the call.
     End,
 }

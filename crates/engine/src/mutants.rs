@@ -74,6 +74,10 @@ pub enum Mutant {
     PersonTalkedOver,
     /// A person who is gone keeps the call.
     AbsentPersonKeepsCall,
+    /// A caller is still on hold when the person who put them there is gone.
+    HoldOutlivesPerson,
+    /// A caller on hold hears nothing.
+    SilentHold,
     /// After a person gave the call back the agent answers what the person has answered.
     HandBackAnswersAgain,
     /// The caller hears what was meant for the agent.
@@ -96,7 +100,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 43] = [
+    pub const ALL: [Mutant; 45] = [
         Self::NoGenerationDeadline,
         Self::NoPlayoutDeadline,
         Self::StaleDeltaAccepted,
@@ -131,6 +135,8 @@ impl Mutant {
         Self::SideTalkTakesFloor,
         Self::PersonTalkedOver,
         Self::AbsentPersonKeepsCall,
+        Self::HoldOutlivesPerson,
+        Self::SilentHold,
         Self::HandBackAnswersAgain,
         Self::WhisperSpoken,
         Self::YesToPersonRunsChange,

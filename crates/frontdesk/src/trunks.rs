@@ -253,6 +253,13 @@ impl Front for Desk {
         }
     }
 
+    async fn replaced(&self, call_ref: &str, by: Invite) {
+        let mut facts = facts_of(&by).map(Pii::into_inner).unwrap_or_default();
+        let number = by.from.as_ref().map_or("a number that is withheld", |number| number.expose());
+        facts.insert(SOMEBODY_ELSE.to_owned(), number.to_owned());
+        self.node.line_says(CARRIER, call_ref, &self.mark(call_ref), Pii::new(facts)).await;
+    }
+
     async fn reported(&self, report: Report) {
         let mark = self.mark(&report.call_ref);
         let raw = report.status.map_or_else(|| report.state.name().to_owned(), |status| status.to_string());
@@ -269,6 +276,9 @@ impl Front for Desk {
         }
     }
 }
+
+/// What the agent is told of whoever took the place of the caller: it has spoken with somebody else.
+const SOMEBODY_ELSE: &str = "somebody else has taken the caller's place, and may not be whom you spoke with";
 
 /// What a trunk says about a call besides who calls whom.
 fn facts_of(invite: &Invite) -> Option<Pii<BTreeMap<String, String>>> {

@@ -19,8 +19,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-/// Chunks of the index whose cost is measured.
+/// Chunks of the index whose cost is measured, and questions that it is asked.
 const LARGE: usize = 5_000;
+const LARGE_QUESTIONS: usize = 60;
 /// Pages of the PDF that is parsed when none is given.
 const PDF_PAGES: usize = 200;
 
@@ -200,14 +201,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     print!("{measured}");
     thresholds(&Gate::default(), &questions, &measured.examples);
     drop(index);
+    large(&models, &sample, &questions)
+}
 
+/// What a question costs in a larger base: these passages, and others that begin as one of them and end as another.
+fn large(models: &LanguageModels, sample: &[Passage], questions: &[Question]) -> Result<(), Box<dyn Error>> {
     println!("{LARGE} chunks");
-    let vectors: Vec<_> =
-        sample.iter().map(|one| models.embedder.embed_all(&one.embedded())).take(200).collect::<Result<_, _>>()?;
-    let many = (0..LARGE).map(|at| (sample[at % vectors.len()].clone(), vectors[at % vectors.len()].clone()));
-    let large = Knowledge::assemble(many, Gate::default());
-    let few: Vec<Question> = questions.into_iter().step_by(40).collect();
-    print!("{}", measure(&models, &large, &few, &Made::default())?);
-    println!("  beside the vectors {} bytes a chunk", large.text_bytes() / LARGE);
+    let mixed = (0..LARGE - sample.len().min(LARGE)).map(|at| {
+        let (one, other) = (&sample[at % sample.len()], &sample[(at * 7 + at / sample.len() + 1) % sample.len()]);
+        let half = |of: &Passage| of.sentences.len().div_ceil(2);
+        let sentences = one.sentences[..half(one)].iter().chain(&other.sentences[half(other)..]).cloned().collect();
+        Passage { sentences, ..one.clone() }
+    });
+    let passages = sample.iter().take(LARGE).cloned().chain(mixed).collect();
+    let index = Knowledge::embed(models, passages, Gate::default())?;
+    let few: Vec<Question> =
+        questions.iter().step_by(questions.len().div_ceil(LARGE_QUESTIONS).max(1)).cloned().collect();
+    print!("{}", measure(models, &index, &few, &Made::default())?);
+    println!("  beside the vectors {} bytes a chunk", index.text_bytes() / LARGE);
     Ok(())
 }

@@ -4,6 +4,8 @@
 //! refused when it is another version or names a collector. Each session has one thread: with many calls on few cores,
 //! two threads per model only wait for each other.
 
+mod in_bytes;
+
 use crate::models::{Manifest, ModelDir, ModelError, Tier};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
@@ -108,9 +110,22 @@ fn accept_library(bytes: &[u8]) -> Result<(), String> {
 
 /// Opens a model with one thread.
 pub(crate) fn open(dir: &ModelDir, path: &Path, model: &'static str) -> Result<Session, OnnxError> {
+    builder(dir, model)?.commit_from_file(path).map_err(OnnxError::inference(model))
+}
+
+/// The same for a model whose weights are kept in bytes: it calculates in bytes, too.
+pub(crate) fn open_in_bytes(dir: &ModelDir, path: &Path, model: &'static str) -> Result<Session, OnnxError> {
+    let failed = OnnxError::inference(model);
+    let file = std::fs::read(path).map_err(|error| failed(ort::Error::new(error.to_string())))?;
+    let Some(made) = in_bytes::in_bytes(&file) else { return open(dir, path, model) };
+    drop(file);
+    builder(dir, model)?.commit_from_memory(&made).map_err(failed)
+}
+
+fn builder(dir: &ModelDir, model: &'static str) -> Result<SessionBuilder, OnnxError> {
     let failed = OnnxError::inference(model);
     let recovered = |error: ort::Error<SessionBuilder>| failed(error.into());
-    let mut builder = Session::builder(&environment(dir)?)
+    Session::builder(&environment(dir)?)
         .map_err(&failed)?
         .with_intra_threads(1)
         .map_err(recovered)?
@@ -121,8 +136,7 @@ pub(crate) fn open(dir: &ModelDir, path: &Path, model: &'static str) -> Result<S
         .with_log_level(LogLevel::Error)
         .map_err(recovered)?
         .with_optimization_level(GraphOptimizationLevel::All)
-        .map_err(recovered)?;
-    builder.commit_from_file(path).map_err(&failed)
+        .map_err(recovered)
 }
 
 /// A fixed number of equal things, each used by one caller at a time. A caller waits for a bounded time.

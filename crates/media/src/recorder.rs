@@ -1,15 +1,16 @@
 //! A call as a stereo WAV: the caller left, the agent right, on one timeline.
 //!
 //! Both sides are put where they were heard, by sample position of call time, in any order within a window. What the
-//! caller did not hear (audio that an interruption threw away) is taken out again before it is written. The window is
-//! the only memory; everything older goes to the writer, and the header is brought up to date every few seconds, so that
-//! the file is valid even if the process dies.
+//! caller did not hear (audio that an interruption threw away) is taken out again before it is written. What waits is
+//! the only memory: everything older than the window goes to the writer, and so does what the owner says is settled. The header is
+//! brought up to date every few seconds, so that the file is valid even if the process dies.
 //!
 //! Writing may block: give it a buffered file on a thread that may wait.
 
 use crate::{ms_to_samples, samples_to_ms};
 use base::limits::RECORDING_MS_MAX;
 use hound::{SampleFormat, WavSpec, WavWriter};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{Seek, Write};
 
@@ -17,6 +18,8 @@ use std::io::{Seek, Write};
 pub const WINDOW_MS: u64 = 2_000;
 /// Audio between two updates of the header.
 const HEADER_MS: u64 = 5_000;
+/// What is settled is written in pieces of so much at least.
+const SETTLED_MS_MIN: u64 = 60;
 /// Written at once.
 const BLOCK_FRAMES: usize = 1_024;
 
@@ -58,12 +61,9 @@ pub struct Recorded {
 pub struct DualRecorder<W: Write + Seek> {
     writer: Option<WavWriter<W>>,
     rate_hz: u32,
-    /// Both sides of the window, interleaved; a ring whose first frame is at `base` of call time.
-    window: Box<[i16]>,
-    head: usize,
+    /// Both sides of what waits, from `base` of call time on.
+    waiting: VecDeque<[i16; 2]>,
     base: u64,
-    /// End of what was put in.
-    end: u64,
     unheadered: u64,
     late: u64,
 }
@@ -73,17 +73,7 @@ impl<W: Write + Seek> DualRecorder<W> {
     pub fn new(writer: W, rate_hz: u32) -> Result<Self, RecordError> {
         let spec = WavSpec { channels: 2, sample_rate: rate_hz, bits_per_sample: 16, sample_format: SampleFormat::Int };
         let writer = WavWriter::new(writer, spec).map_err(|source| RecordError::Write { written_ms: 0, source })?;
-        let frames = (ms_to_samples(WINDOW_MS, rate_hz) as usize).max(1);
-        Ok(Self {
-            writer: Some(writer),
-            rate_hz,
-            window: vec![0; frames * 2].into_boxed_slice(),
-            head: 0,
-            base: 0,
-            end: 0,
-            unheadered: 0,
-            late: 0,
-        })
+        Ok(Self { writer: Some(writer), rate_hz, waiting: VecDeque::new(), base: 0, unheadered: 0, late: 0 })
     }
 
     /// Whether audio is still taken: it is not after an error.
@@ -112,7 +102,7 @@ impl<W: Write + Seek> DualRecorder<W> {
             self.close();
             return Err(RecordError::TooLong);
         }
-        let frames = self.frames();
+        let frames = ms_to_samples(WINDOW_MS, self.rate_hz).max(1);
         let mut at = at;
         let mut pcm = pcm;
         if at < self.base {
@@ -126,13 +116,11 @@ impl<W: Write + Seek> DualRecorder<W> {
             if chunk_end > self.base + frames {
                 self.write_until(chunk_end - frames)?;
             }
-            // In one run, or in two around the end of the ring.
-            let place = self.place(at);
-            let (first, rest) = chunk.split_at(chunk.len().min((self.window.len() - place) / 2));
-            let side = side as usize;
-            lay(&mut self.window[place..], side, first);
-            lay(&mut self.window, side, rest);
-            self.end = self.end.max(chunk_end);
+            self.make_room(chunk_end);
+            let from = (at - self.base) as usize;
+            for (frame, &sample) in self.waiting.range_mut(from..from + chunk.len()).zip(chunk) {
+                frame[side as usize] = sample;
+            }
             at = chunk_end;
         }
         Ok(())
@@ -140,16 +128,20 @@ impl<W: Write + Seek> DualRecorder<W> {
 
     /// Takes out what one side was to be heard saying from `from_ms` of call time on: it was interrupted.
     pub fn erase_from_ms(&mut self, side: Side, from_ms: u64) {
-        let from = ms_to_samples(from_ms.min(RECORDING_MS_MAX * 2), self.rate_hz).max(self.base);
-        for at in from..self.end {
-            let place = self.place(at);
-            self.window[place + side as usize] = 0;
-        }
+        let from = ms_to_samples(from_ms.min(RECORDING_MS_MAX * 2), self.rate_hz).saturating_sub(self.base);
+        let from = (from as usize).min(self.waiting.len());
+        self.waiting.range_mut(from..).for_each(|frame| frame[side as usize] = 0);
+    }
+
+    /// Nothing before this sample position comes or is taken out any more: it need not wait for the window to move on.
+    pub fn settle(&mut self, until: u64) -> Result<(), RecordError> {
+        let until = until.min(self.end());
+        if until < self.base + ms_to_samples(SETTLED_MS_MIN, self.rate_hz) { Ok(()) } else { self.write_until(until) }
     }
 
     /// Writes what waits and ends the file. `Ok` also after an error that was said before.
     pub fn finish(mut self) -> Result<Recorded, RecordError> {
-        self.write_until(self.end)?;
+        self.write_until(self.end())?;
         let recorded = self.recorded();
         match self.writer.take().map(WavWriter::finalize) {
             Some(Err(source)) => Err(RecordError::Write { written_ms: recorded.written_ms, source }),
@@ -157,25 +149,33 @@ impl<W: Write + Seek> DualRecorder<W> {
         }
     }
 
-    fn frames(&self) -> u64 {
-        self.window.len() as u64 / 2
+    /// End of what was put in.
+    fn end(&self) -> u64 {
+        self.base + self.waiting.len() as u64
     }
 
-    fn place(&self, at: u64) -> usize {
-        (self.head + (at - self.base) as usize * 2) % self.window.len()
+    /// Silence up to this position where nothing is yet. Memory grows by a little more than is needed, and not to the double: there is
+    /// one of this for each call.
+    fn make_room(&mut self, end: u64) {
+        let frames = (end.saturating_sub(self.base) as usize).max(self.waiting.len());
+        if frames > self.waiting.capacity() {
+            let more = frames - self.waiting.len() + ms_to_samples(SETTLED_MS_MIN, self.rate_hz) as usize;
+            self.waiting.reserve_exact(more);
+        }
+        self.waiting.resize(frames, [0; 2]);
     }
 
-    /// Writes everything before this position and moves the window there.
+    /// Writes everything before this position and moves the window there. Where nothing was put in, there is silence.
     fn write_until(&mut self, until: u64) -> Result<(), RecordError> {
         while self.base < until {
             let Some(writer) = &mut self.writer else { return Ok(()) };
-            let straight = (self.window.len() - self.head) / 2;
-            let count = ((until - self.base).min(BLOCK_FRAMES as u64) as usize).min(straight);
-            let block = &mut self.window[self.head..self.head + count * 2];
-            let mut samples = writer.get_i16_writer(block.len() as u32);
-            block.iter().for_each(|&sample| samples.write_sample(sample));
+            let count = (until - self.base).min(BLOCK_FRAMES as u64) as usize;
+            let known = count.min(self.waiting.len());
+            let mut samples = writer.get_i16_writer(count as u32 * 2);
+            self.waiting.range(..known).flatten().for_each(|&sample| samples.write_sample(sample));
+            (known * 2..count * 2).for_each(|_| samples.write_sample(0));
             let mut result = samples.flush();
-            block.fill(0);
+            self.waiting.drain(..known);
             self.unheadered += count as u64;
             if result.is_ok() && self.unheadered >= ms_to_samples(HEADER_MS, self.rate_hz) {
                 self.unheadered = 0;
@@ -186,7 +186,6 @@ impl<W: Write + Seek> DualRecorder<W> {
                 self.close();
                 return Err(RecordError::Write { written_ms, source });
             }
-            self.head = (self.head + count * 2) % self.window.len();
             self.base += count as u64;
         }
         Ok(())
@@ -198,17 +197,10 @@ impl<W: Write + Seek> DualRecorder<W> {
     }
 }
 
-/// One side of interleaved audio, from its beginning.
-fn lay(both: &mut [i16], side: usize, pcm: &[i16]) {
-    for (pair, &sample) in both.chunks_exact_mut(2).zip(pcm) {
-        pair[side] = sample;
-    }
-}
-
 impl<W: Write + Seek> Drop for DualRecorder<W> {
     /// Saves what waits, as far as the writer allows.
     fn drop(&mut self) {
-        let _ = self.write_until(self.end);
+        let _ = self.write_until(self.end());
     }
 }
 
@@ -341,6 +333,28 @@ mod tests {
         let mut recorder = on(&Disk::of(u64::MAX));
         assert!(matches!(recorder.push_ms(Side::Agent, u64::MAX, &[1; 160]), Err(RecordError::TooLong)));
         assert!(recorder.push_ms(Side::Agent, 0, &[1; 160]).is_ok());
+    }
+
+    #[test]
+    fn what_is_settled_waits_no_longer_and_the_file_is_the_same() {
+        let (kept, settled) = (Disk::of(u64::MAX), Disk::of(u64::MAX));
+        let (mut one, mut other) = (on(&kept), on(&settled));
+        for frame in 0..500_u64 {
+            for recorder in [&mut one, &mut other] {
+                let pcm = [frame as i16 + 1; 160];
+                recorder.push(Side::Caller, frame * 160, &pcm).unwrap();
+                // The agent is ahead by 200 ms, and is interrupted every two seconds.
+                recorder.push(Side::Agent, frame * 160 + 1_600, &pcm).unwrap();
+                if frame % 100 == 99 {
+                    recorder.erase_from_ms(Side::Agent, frame * 20);
+                }
+            }
+            other.settle((frame * 160).saturating_sub(2_000)).unwrap();
+        }
+        assert!(one.waiting.capacity() >= 16_000, "{} frames", one.waiting.capacity());
+        assert!(other.waiting.capacity() <= 5_000, "{} frames", other.waiting.capacity());
+        assert_eq!(one.finish().unwrap(), other.finish().unwrap());
+        assert_eq!(kept.read(), settled.read());
     }
 
     #[test]

@@ -315,6 +315,10 @@ pub struct Lines {
     pub queue_position: String,
     /// While they wait, and when they say something meanwhile, with a `{key}` placeholder.
     pub queue_waiting: String,
+    /// When the person who has the call puts the caller on hold.
+    pub on_hold: String,
+    /// While the caller is on hold.
+    pub on_hold_waiting: String,
     /// What a person hears who is called for a caller, with `{agent}`, `{business}` and `{brief}` placeholders.
     pub brief: String,
     /// How they take the call, with a `{key}` placeholder.
@@ -362,6 +366,8 @@ impl Default for Lines {
             queue_waiting:
                 "You are still in the queue. Somebody takes your call as soon as possible; press {key} to be called back."
                     .into(),
+            on_hold: "One moment, please. I'm putting you on hold.".into(),
+            on_hold_waiting: "You are still on hold. Thank you for your patience.".into(),
             brief: "Hello, this is {agent} of {business}. A caller is on the line for you. {brief}".into(),
             brief_ask: "To take the call, say yes or press {key}. To leave it with me, say no or hang up.".into(),
             brief_declined: "All right, I will tell the caller. Goodbye.".into(),

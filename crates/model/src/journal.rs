@@ -196,6 +196,18 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
     },
+    /// Whoever has the call has put the caller on hold until [`Entry::OffHold`]: neither hears the other.
+    OnHold {
+        /// Who asked for it: kind and id of a credential.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// The caller is on hold no more.
+    OffHold {
+        /// Who asked for it; absent where it ended with something else, as when the person was gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
     /// A person who has the call said something to the caller, as a recogniser understood it.
     PersonTurn {
         /// The caller's turn that came before.

@@ -170,6 +170,16 @@ pub enum LiveKind {
         /// Who asked for it.
         by: Option<String>,
     },
+    /// Whoever has the call has put the caller on hold: neither hears the other.
+    OnHold {
+        /// Who asked for it.
+        by: Option<String>,
+    },
+    /// The caller is on hold no more.
+    OffHold {
+        /// Who asked for it, if anybody did.
+        by: Option<String>,
+    },
     /// A supervisor gave the agent a hint.
     Whispered {
         /// Who.
@@ -213,6 +223,8 @@ impl LiveKind {
                 | Self::HandedBack { .. }
                 | Self::RecordingPaused { .. }
                 | Self::RecordingResumed { .. }
+                | Self::OnHold { .. }
+                | Self::OffHold { .. }
                 | Self::Whispered { .. }
                 | Self::PersonTurn { .. }
         )
@@ -241,6 +253,8 @@ impl LiveKind {
             | Self::LeftQueue { .. }
             | Self::RecordingPaused { .. }
             | Self::RecordingResumed { .. }
+            | Self::OnHold { .. }
+            | Self::OffHold { .. }
             | Self::Whispered { .. } => None,
             other => Some(other.clone()),
         }

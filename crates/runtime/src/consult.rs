@@ -2,16 +2,17 @@
 //! the audio of the two is joined here. That needs nothing of a phone platform but that it places calls.
 //!
 //! Each of the two calls keeps its journal, its recording and its end. What one side says goes into the other by the door that
-//! supervisors use: bounded, resampled once, and left out rather than late.
+//! supervisors use: bounded, resampled once, and left out rather than late. Both recordings hold the same words, so whoever
+//! pauses one pauses both.
 
 use crate::host::HostMessage;
-use crate::host::supervision::{Door, Heard, LineMessage, OpenLine, PersonAudio, Side};
+use crate::host::supervision::{Door, Heard, LineMessage, OpenLine, PersonAudio, Recording, Side};
 use crate::node::Node;
 use crate::supervise::resampled;
 use crate::{DialError, DialRequest};
 use base::limits;
 use base::{CallId, JournalSeq, PhoneNumber, Pii};
-use engine::io::{ConsultInput, Input};
+use engine::io::{ConsultInput, DeskInput, Input};
 use media::Resampler;
 use model::agent::Agent;
 use model::business::TenantScope;
@@ -123,8 +124,27 @@ fn outcome_of(reason: &str, state: CallState) -> ConsultOutcome {
     }
 }
 
+/// How a call is named to the one that is joined to it.
+fn named(call: CallId) -> String {
+    format!("{CALL}{call}")
+}
+
+const CALL: &str = "call:";
+
+/// What comes from one of two calls.
+enum Brought {
+    /// What is said there, with its rate.
+    Sound(u32, Arc<[i16]>),
+    /// A person paused the recording there, or let it go on.
+    Pause(bool),
+}
+
 /// One of two calls whose audio is joined.
 struct Leg {
+    /// The other one.
+    other: String,
+    messages: mpsc::Sender<HostMessage>,
+    recording: watch::Receiver<Recording>,
     frames: broadcast::Receiver<Heard>,
     voices: mpsc::Sender<PersonAudio>,
     door: Door,
@@ -133,23 +153,46 @@ struct Leg {
 }
 
 impl Leg {
-    async fn open(door: Door, messages: &mpsc::Sender<HostMessage>, by: &str) -> Option<Self> {
-        let frames = door.frames.subscribe();
-        let line = OpenLine::open(&door, messages, by).await?;
+    async fn open(door: Door, messages: mpsc::Sender<HostMessage>, other: CallId) -> Option<Self> {
+        let (frames, recording, other) = (door.frames.subscribe(), door.recording.subscribe(), named(other));
+        let line = OpenLine::open(&door, &messages, &other).await?;
         let claims = HostMessage::Line(LineMessage::Claims { line: line.line });
         messages.send(claims).await.ok()?;
-        Some(Self { frames, voices: door.voices.clone(), door, line, resampler: None })
+        Some(Self { other, messages, recording, frames, voices: door.voices.clone(), door, line, resampler: None })
     }
 
-    /// What is said here next, with its rate. Pending once nothing is heard here any more: that the call is over is told otherwise.
-    async fn hears(&mut self) -> (u32, Arc<[i16]>) {
+    /// Does with the recording here what was done with the other one. Where it is so already, nothing changes.
+    async fn pause(&self, is_paused: bool) {
+        let input = DeskInput::Record { on: !is_paused, by: Some(self.other.clone()) };
+        let _ = self.messages.send(HostMessage::Input(Input::Desk(input))).await; // The call may be over.
+    }
+
+    /// What comes from here next. Pending once nothing does any more: that the call is over is told otherwise.
+    async fn next(&mut self) -> Brought {
         use broadcast::error::RecvError::{Closed, Lagged};
         loop {
-            match self.frames.recv().await {
-                Ok(Heard::Frame { side: Side::Caller, rate_hz, pcm }) => return (rate_hz, pcm),
-                Ok(Heard::Frame { .. } | Heard::Clear) | Err(Lagged(_)) => {}
-                Err(Closed) => std::future::pending().await,
+            tokio::select! {
+                biased;
+                Ok(()) = self.recording.changed() => {
+                    let recording = self.recording.borrow_and_update();
+                    // What the other call asked for is no news.
+                    if !recording.by.as_deref().is_some_and(|by| by.starts_with(CALL)) {
+                        return Brought::Pause(recording.is_paused);
+                    }
+                }
+                heard = self.frames.recv() => match heard {
+                    Ok(Heard::Frame { side: Side::Caller, rate_hz, pcm }) => return Brought::Sound(rate_hz, pcm),
+                    Ok(Heard::Frame { .. } | Heard::Clear) | Err(Lagged(_)) => {}
+                    Err(Closed) => std::future::pending().await,
+                },
             }
+        }
+    }
+
+    async fn takes(&mut self, brought: Brought) {
+        match brought {
+            Brought::Sound(rate_hz, pcm) => self.says(rate_hz, &pcm),
+            Brought::Pause(is_paused) => self.pause(is_paused).await,
         }
     }
 
@@ -170,13 +213,17 @@ struct Pair {
 impl Pair {
     async fn open(node: &Node, asked: &Asked, person: CallId) -> Option<Self> {
         let (channels, _) = node.channels(&asked.scope, person)?;
-        let (to_caller, to_person) = (format!("call:{person}"), format!("call:{}", asked.call.id));
-        let caller = Leg::open(asked.door.clone(), &asked.messages, &to_caller).await?;
-        let messages = channels.messages;
-        let person = Leg::open(channels.door, &messages, &to_person).await?;
-        asked.tell(ConsultInput::Connected { by: to_caller }).await;
-        let joined = Input::Consult { id: JournalSeq(0), event: ConsultInput::Connected { by: to_person } };
-        messages.send(HostMessage::Input(joined)).await.ok()?;
+        let caller = Leg::open(asked.door.clone(), asked.messages.clone(), person).await?;
+        let person = Leg::open(channels.door, channels.messages, asked.call.id).await?;
+        // Nothing of what is not to be recorded may reach the other before it knows.
+        if caller.recording.borrow().is_paused || person.recording.borrow().is_paused {
+            caller.pause(true).await;
+            person.pause(true).await;
+        }
+        asked.tell(ConsultInput::Connected { by: caller.other.clone() }).await;
+        let joined = ConsultInput::Connected { by: person.other.clone() };
+        let joined = HostMessage::Input(Input::Consult { id: JournalSeq(0), event: joined });
+        person.messages.send(joined).await.ok()?;
         Some(Self { caller, person })
     }
 
@@ -201,8 +248,8 @@ impl Pair {
                     asked.tell(ConsultInput::Left).await;
                     break;
                 },
-                (rate_hz, pcm) = self.caller.hears() => self.person.says(rate_hz, &pcm),
-                (rate_hz, pcm) = self.person.hears() => self.caller.says(rate_hz, &pcm),
+                brought = self.caller.next() => self.person.takes(brought).await,
+                brought = self.person.next() => self.caller.takes(brought).await,
             }
         }
         metrics::gauge!("frontdesk_bridged_calls").decrement(1.0);

@@ -1,13 +1,14 @@
 //! Lines of this process: carriers whose calls begin and end without a request over HTTP.
 //!
-//! Such a carrier calls [`Node`]'s three methods as a platform calls its webhooks, and implements [`Lines`] for what a
+//! Such a carrier calls [`Node`]'s methods as a platform calls its webhooks, and implements [`Lines`] for what a
 //! platform is asked by request. Everything between is the same: the row before the call, tickets, plans, the journal.
 
 use crate::Node;
 use async_trait::async_trait;
-use base::{Failure, PhoneNumber};
+use base::{Failure, PhoneNumber, Pii};
 use carriers::protocol::{Answer, DialAttempt, DialReply, InboundCall};
 use model::call::CallState;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a carrier of this process is asked.
@@ -37,6 +38,11 @@ impl Node {
     /// gave for answers; empty for a call that came in.
     pub async fn line_goes_on(&self, carrier: &str, carrier_ref: &str, mark: &str) -> Answer {
         self.go_on_with_line(carrier, carrier_ref, mark).await
+    }
+
+    /// What the line says about a call changed while it went on: somebody else is there, perhaps.
+    pub async fn line_says(&self, carrier: &str, carrier_ref: &str, mark: &str, facts: Pii<BTreeMap<String, String>>) {
+        self.take_word_of_line(carrier, carrier_ref, mark, facts).await;
     }
 
     /// The carrier reports on a call.

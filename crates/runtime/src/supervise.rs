@@ -2,7 +2,7 @@
 
 use crate::cluster::peer::PeerError;
 use crate::host::HostMessage;
-use crate::host::supervision::{Door, Heard, LineMessage, OpenLine, PersonAudio, Side};
+use crate::host::supervision::{Door, Heard, LineMessage, OpenLine, PersonAudio, Recording, Side};
 use crate::node::Node;
 use base::{CallId, NodeId};
 use engine::io::{DeskInput, Input};
@@ -64,6 +64,7 @@ pub struct Supervisor {
     rate_hz: Arc<AtomicU32>,
     line: OpenLine,
     held: watch::Receiver<Held>,
+    recording: watch::Receiver<Recording>,
     /// Of each side, at the rate that the call has.
     resamplers: [Option<Resampler>; 3],
     own: Option<Resampler>,
@@ -77,10 +78,11 @@ impl Supervisor {
         by: &str,
     ) -> Option<Self> {
         let frames = door.frames.subscribe();
-        let held = door.held.subscribe();
+        let (held, recording) = (door.held.subscribe(), door.recording.subscribe());
         let line = OpenLine::open(&door, &messages, by).await?;
         let Door { voices, rate_hz, .. } = door;
-        Some(Self { frames, live, messages, voices, rate_hz, line, held, resamplers: [None, None, None], own: None })
+        let resamplers = [None, None, None];
+        Some(Self { frames, live, messages, voices, rate_hz, line, held, recording, resamplers, own: None })
     }
 
     /// What comes next. `None` when the call is over. Who does not keep up misses what is oldest. Cancel safe.
@@ -122,6 +124,11 @@ impl Supervisor {
         let held = self.held.borrow_and_update().clone();
         let is_heard = held.line == Some(self.line.line);
         (held, is_heard)
+    }
+
+    /// Whether the call is recorded, or will be once it is answered.
+    pub fn is_recorded(&self) -> bool {
+        self.recording.borrow().is_on
     }
 
     /// Asks the call for something. `false` when it is over.

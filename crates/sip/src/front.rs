@@ -132,6 +132,8 @@ pub trait Front: Send + Sync + 'static {
     async fn connected(&self, call_ref: &str, line: Line);
     /// The owner has closed the line. How does the call go on?
     async fn line_ended(&self, call_ref: &str) -> Next;
+    /// Somebody else has taken the place of whoever was in a call (RFC 3891); what their own request says. The line goes on.
+    async fn replaced(&self, _call_ref: &str, _by: Invite) {}
     /// Something happened.
     async fn reported(&self, report: Report);
 }

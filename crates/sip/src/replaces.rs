@@ -9,6 +9,7 @@ use crate::call;
 use crate::endpoint::{Command, Shared};
 use crate::inbound::Asked;
 use crate::session::Session;
+use base::limits;
 use carriers::sip::sdp::{Agreed, Local};
 use rsipstack::dialog::DialogId;
 use rsipstack::dialog::dialog::DialogStateReceiver;
@@ -160,8 +161,22 @@ impl Successor {
             call::leave(&self.shared, dialog);
             return None;
         };
+        self.tell_owner(call_ref);
         let (session, takes_updates) = (answer.session, self.asked.takes_updates);
         Some(Taken { dialog, states, sockets, agreed, local, session, takes_updates })
+    }
+}
+
+impl Successor {
+    /// The owner learns who is there now; the call does not wait for it.
+    fn tell_owner(&self, call_ref: &str) {
+        let (shared, by, call_ref) = (Arc::clone(&self.shared), self.asked.invite.clone(), call_ref.to_owned());
+        tokio::spawn(async move {
+            let told = shared.front.replaced(&call_ref, by);
+            if timeout(Duration::from_millis(limits::SIP_FRONT_MS_MAX), told).await.is_err() {
+                tracing::warn!("that somebody else is in a call was not taken in in time");
+            }
+        });
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::{Certificate, Transport};
 use crate::endpoint::library_transport;
+use base::limits;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use rsipstack::sip::SipMessage;
 use rsipstack::transaction::endpoint::EndpointInnerRef;
@@ -28,10 +29,6 @@ use tokio_util::sync::CancellationToken;
 const SUBPROTOCOL: &str = "sip";
 /// As over the other transports.
 const MESSAGE_BYTES_MAX: usize = 65_535;
-/// Connections at once; another one is closed.
-const CONNECTIONS_MAX: usize = 1_024;
-/// Messages that wait for a peer to read.
-const MESSAGES_AHEAD_MAX: usize = 64;
 /// TLS and the upgrade together.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// A peer that takes nothing for this long is gone.
@@ -71,7 +68,7 @@ impl Listener {
 
     /// Takes connections until the endpoint stops.
     pub(crate) async fn serve(self, endpoint: EndpointInnerRef, stop: CancellationToken) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let places = Arc::new(Semaphore::new(limits::SIP_WEBSOCKETS_MAX));
         let mut is_announced = false;
         loop {
             let accepted = tokio::select! {
@@ -175,7 +172,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     endpoint: EndpointInnerRef,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let (outgoing, to_send) = mpsc::channel(MESSAGES_AHEAD_MAX);
+    let (outgoing, to_send) = mpsc::channel(limits::SIP_WEBSOCKET_MESSAGES_AHEAD_MAX);
     let (echo, echoes) = mpsc::channel(1);
     let Some((connection, open)) = bridge(peer.clone(), outgoing, Some(stop.clone())).await else { return Ok(()) };
     endpoint.transport_layer.add_connection(connection.clone());

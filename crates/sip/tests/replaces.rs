@@ -70,6 +70,9 @@ async fn a_call_goes_on_with_whoever_takes_it_over_and_once_more() {
     let seen = office.until("the call is over", Seen::is_over).await;
     assert_eq!(seen.states(), [CallState::Answered, CallState::Completed]);
     assert_eq!(seen.invites.len(), 1, "the owner is asked once");
+    let told: Vec<(&str, &str)> =
+        seen.successors.iter().map(|(call, by)| (call.as_str(), by.call_ref.as_str())).collect();
+    assert_eq!(told, [("first", "second"), ("first", "third")], "and knows who is there");
     assert_eq!(seen.words.iter().filter(|word| word.starts_with("start")).count(), 1, "the line stays");
     assert_eq!(endpoint.calls(), 0);
     let mut requests = Vec::new();

@@ -77,6 +77,8 @@ export type Entry =
   | { entry: "handed_back"; reason?: HandBack }
   | { entry: "recording_paused"; by?: string }
   | { entry: "recording_resumed"; by?: string }
+  | { entry: "on_hold"; by?: string }
+  | { entry: "off_hold"; by?: string }
   | { entry: "person_turn"; turn: number; text: string }
   | { entry: "whispered"; by?: string; text: string }
   | { entry: "fault"; stage: string; class: ErrorClass }
@@ -126,6 +128,8 @@ export type DeskEvent =
   | { event: "handed_back"; by: string | null; reason: HandBack }
   | { event: "recording_paused"; by: string | null }
   | { event: "recording_resumed"; by: string | null }
+  | { event: "on_hold"; by: string | null }
+  | { event: "off_hold"; by: string | null }
   | { event: "whispered"; by: string | null; text: string }
   | { event: "person_turn"; by: string | null; text: string };
 
@@ -150,12 +154,12 @@ export interface Held {
 
 /** From the socket of a supervisor, besides audio (docs/supervision.md). */
 export type SuperviseMessage =
-  | ({ type: "ready"; call: string; by: string } & Partial<Held>)
+  | ({ type: "ready"; call: string; by: string; recorded?: boolean } & Partial<Held>)
   | ({ type: "holder" } & Held)
   | { type: "clear" }
   | ({ type: "live" } & LiveEvent)
   | { type: "refused"; command: string; detail: string };
 
 export type SuperviseCommand = {
-  type: "take_over" | "barge_in" | "hand_back" | "pause_recording" | "resume_recording";
+  type: "take_over" | "barge_in" | "hand_back" | "hold" | "unhold" | "pause_recording" | "resume_recording";
 };

@@ -81,6 +81,8 @@ function lineOf(entry: Entry): Unplaced | null {
       return note(t(entry.reason === "absent" ? "supervise.past_absent" : "journal.handed_back"));
     case "recording_paused":
     case "recording_resumed":
+    case "on_hold":
+    case "off_hold":
       return note(t(`supervise.past_${entry.entry}`));
     case "person_turn":
       return { kind: "person", text: entry.text };

@@ -191,6 +191,8 @@ function onLive(view: CallView, event: LiveEvent): CallView {
     case "handed_back":
     case "recording_paused":
     case "recording_resumed":
+    case "on_hold":
+    case "off_hold":
     case "whispered":
     case "person_turn":
       return onDesk(now, event);

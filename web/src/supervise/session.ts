@@ -130,6 +130,10 @@ class Supervision {
     this.setMuted(false);
   }
 
+  hold(on: boolean): void {
+    this.#command({ type: on ? "hold" : "unhold" });
+  }
+
   /** Whether what is heard goes on the recording. */
   record(on: boolean): void {
     this.#command({ type: on ? "resume_recording" : "pause_recording" });
@@ -187,7 +191,7 @@ class Supervision {
       window.clearTimeout(deadline);
       this.#retryMs = RECONNECT_MS_MIN;
       this.#diagnostics.connections++;
-      this.#dispatch({ type: "ready", by: message.by, held: message });
+      this.#dispatch({ type: "ready", by: message.by, recorded: message.recorded ?? true, held: message });
       void this.#readJournal(call);
     };
     socket.onclose = ({ code }) => {

@@ -13,7 +13,7 @@ const KIM = "user:kim";
 const LEE = "user:lee";
 const then = (view: SuperviseView, ...actions: SuperviseAction[]) => actions.reduce(superviseReducer, view);
 const live = (event: object): SuperviseAction => ({ type: "live", event: event as LiveEvent });
-const open = then(closedLine, { type: "opened", call: "one" }, { type: "ready", by: KIM, held: {} });
+const open = then(closedLine, { type: "opened", call: "one" }, { type: "ready", by: KIM, recorded: true, held: {} });
 const taken = (by: string, at = 1_000) => live({ at, event: "taken_over", by, mode: "take_over" });
 const back = (reason: string, at = 2_000) => live({ at, event: "handed_back", by: KIM, reason });
 const records = (...entries: [number, Entry][]): JournalRecord[] =>
@@ -81,7 +81,11 @@ describe("what was said", () => {
 
   test("is read anew when the line is back, so that nothing of the gap is missing", () => {
     const gap = then(open, live({ at: 400, event: "partial", text: "half a" }), { type: "line", line: "lost" });
-    const again = then(gap, { type: "ready", by: KIM, held: {} }, { type: "journal", records: journal });
+    const again = then(
+      gap,
+      { type: "ready", by: KIM, recorded: true, held: {} },
+      { type: "journal", records: journal },
+    );
     expect(kinds(again)).toHaveLength(6);
     expect(again.line).toBe("open");
   });

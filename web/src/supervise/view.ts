@@ -31,8 +31,12 @@ export interface SuperviseView {
   hold: Hold | null;
   /** Names of those who had the call, by their credential. */
   names: Readonly<Record<string, string>>;
-  /** The recording leaves out what is heard. */
+  /** There is a recording. */
+  recorded: boolean;
+  /** It leaves out what is heard. */
   recordingPaused: boolean;
+  /** The caller is on hold. */
+  onHold: boolean;
   /** Whether the caller hears this page when its user has the call; another page of theirs may be the one. */
   heard: boolean;
   notice: SuperviseNotice | null;
@@ -48,7 +52,7 @@ export interface SuperviseView {
 export type SuperviseAction =
   | { type: "opened"; call: string }
   | { type: "line"; line: LineState; refusal?: Refusal | undefined }
-  | { type: "ready"; by: string; held: Partial<Held> }
+  | { type: "ready"; by: string; recorded: boolean; held: Partial<Held> }
   | { type: "holder"; held: Held }
   | { type: "journal"; records: readonly JournalRecord[] }
   | { type: "live"; event: LiveEvent }
@@ -68,7 +72,9 @@ export const closedLine: SuperviseView = {
   me: null,
   hold: null,
   names: {},
+  recorded: false,
   recordingPaused: false,
+  onHold: false,
   heard: true,
   notice: null,
   talk: talking,
@@ -85,7 +91,7 @@ export function superviseReducer(view: SuperviseView, action: SuperviseAction): 
     case "line":
       return { ...view, line: action.line, refusal: action.refusal ?? null };
     case "ready":
-      return { ...holderOf(view, action.held), line: "open", refusal: null, me: action.by };
+      return { ...holderOf(view, action.held), line: "open", refusal: null, me: action.by, recorded: action.recorded };
     case "holder":
       return holderOf(view, action.held);
     case "journal":
@@ -125,7 +131,7 @@ export function isMine(view: SuperviseView): boolean {
 
 /** What happened before the line stood. What came over the line meanwhile is applied after it; what is known already stays. */
 function fromJournal(view: SuperviseView, records: readonly JournalRecord[]): SuperviseView {
-  const fresh: SuperviseView = { ...view, hold: null, recordingPaused: false, talk: talking };
+  const fresh: SuperviseView = { ...view, hold: null, recordingPaused: false, onHold: false, talk: talking };
   const past = records.reduce((now, { at, entry }) => {
     const event = eventOf(entry, now.hold);
     return event === null ? now : onEvent(now, { at, ...event } as LiveEvent);
@@ -149,6 +155,9 @@ function onEvent(view: SuperviseView, event: LiveEvent): SuperviseView {
     case "recording_paused":
     case "recording_resumed":
       return { ...now, recordingPaused: event.event === "recording_paused" };
+    case "on_hold":
+    case "off_hold":
+      return { ...now, onHold: event.event === "on_hold" };
     default:
       return now;
   }
@@ -177,6 +186,8 @@ function eventOf(entry: Entry, hold: Hold | null): object | null {
       return { event: "handed_back", by: hold?.by ?? null, reason: entry.reason ?? ("asked" satisfies HandBack) };
     case "recording_paused":
     case "recording_resumed":
+    case "on_hold":
+    case "off_hold":
       return { event: entry.entry, by: entry.by ?? null };
     case "whispered":
       return { event: "whispered", by: entry.by ?? null, text: entry.text };

@@ -225,6 +225,8 @@ fn running(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(supervise::say))
         .routes(routes!(supervise::take_over))
         .routes(routes!(supervise::hand_back))
+        .routes(routes!(supervise::hold))
+        .routes(routes!(supervise::unhold))
         .routes(routes!(supervise::pause_recording))
         .routes(routes!(supervise::resume_recording))
         .routes(routes!(queue::get))

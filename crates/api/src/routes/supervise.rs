@@ -114,12 +114,47 @@ pub(crate) async fn hand_back(
     ask(&app, &caller, id, DeskInput::HandBack).await
 }
 
+/// Puts the caller of a live call on hold that a person has: neither hears the other, and the caller hears that it goes on.
+///
+/// Only while a person has the call. It ends with `unhold`, and when the call is taken, handed back or passed on. Who types has ten
+/// minutes meanwhile, instead of 15 s. Transcript and recording go on.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/hold", tag = "calls", operation_id = "hold_call",
+    params(("id" = uuid::Uuid, Path, description = "The call")), security(("bearer" = ["calls:control"])), responses(
+    (status = 202, description = "The caller is on hold; where the agent has the call, or in a chat, nothing changes"),
+    (status = 404, description = "No such live call", body = Problem),
+    (status = 503, description = "The node that has the call, or the database, does not answer", body = Problem)
+))]
+pub(crate) async fn hold(
+    State(app): State<App>,
+    caller: Allowed<may::CallsControl>,
+    CallPath(id): CallPath,
+) -> Result<StatusCode, Problem> {
+    let input = Asked::Hold.input(&caller)?;
+    ask(&app, &caller, id, input).await
+}
+
+/// Comes back to a caller on hold.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/unhold", tag = "calls", operation_id = "unhold_call",
+    params(("id" = uuid::Uuid, Path, description = "The call")), security(("bearer" = ["calls:control"])), responses(
+    (status = 202, description = "Both hear each other; where the caller is not on hold, nothing changes"),
+    (status = 404, description = "No such live call", body = Problem),
+    (status = 503, description = "The node that has the call, or the database, does not answer", body = Problem)
+))]
+pub(crate) async fn unhold(
+    State(app): State<App>,
+    caller: Allowed<may::CallsControl>,
+    CallPath(id): CallPath,
+) -> Result<StatusCode, Problem> {
+    let input = Asked::Unhold.input(&caller)?;
+    ask(&app, &caller, id, input).await
+}
+
 /// Leaves what is heard in a live call out of its recording from now on, as where a card number is read out.
 ///
 /// The recording has silence there. Transcript and journal are kept as ever; the journal says who asked and when.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/recording/pause", tag = "calls", operation_id = "pause_recording",
     params(("id" = uuid::Uuid, Path, description = "The call")), security(("bearer" = ["calls:control"])), responses(
-    (status = 202, description = "What is heard is left out; where it is already, or nothing is recorded, nothing changes"),
+    (status = 202, description = "What is heard is left out, here and in the call of a colleague who is joined; where it is already, nothing changes. A call that is not recorded notes it all the same"),
     (status = 404, description = "No such live call", body = Problem),
     (status = 503, description = "The node that has the call, or the database, does not answer", body = Problem)
 ))]
@@ -135,7 +170,7 @@ pub(crate) async fn pause_recording(
 /// Puts what is heard in a live call on its recording again.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/recording/resume", tag = "calls", operation_id = "resume_recording",
     params(("id" = uuid::Uuid, Path, description = "The call")), security(("bearer" = ["calls:control"])), responses(
-    (status = 202, description = "What is heard is recorded; where it is already, or nothing is recorded, nothing changes"),
+    (status = 202, description = "What is heard is recorded again, here and in the call of a colleague who is joined; where it is already, nothing changes. A call that is not recorded notes it all the same"),
     (status = 404, description = "No such live call", body = Problem),
     (status = 503, description = "The node that has the call, or the database, does not answer", body = Problem)
 ))]
@@ -198,6 +233,8 @@ enum Asked {
     TakeOver,
     BargeIn,
     HandBack,
+    Hold,
+    Unhold,
     PauseRecording,
     ResumeRecording,
     Whisper {
@@ -232,6 +269,8 @@ impl Asked {
             Self::TakeOver => DeskInput::TakeOver { by, mode: HoldMode::TakeOver, with_line: true },
             Self::BargeIn => DeskInput::TakeOver { by, mode: HoldMode::BargeIn, with_line: true },
             Self::HandBack => DeskInput::HandBack,
+            Self::Hold => DeskInput::Hold { on: true, by },
+            Self::Unhold => DeskInput::Hold { on: false, by },
             Self::PauseRecording => DeskInput::Record { on: false, by },
             Self::ResumeRecording => DeskInput::Record { on: true, by },
             Self::Whisper { text } => DeskInput::Whisper { by, text: Pii::new(words(text)?) },
@@ -252,6 +291,8 @@ impl Asked {
             Self::TakeOver => "take_over_call",
             Self::BargeIn => "barge_into_call",
             Self::HandBack => "hand_back_call",
+            Self::Hold => "hold_call",
+            Self::Unhold => "unhold_call",
             Self::PauseRecording => "pause_recording",
             Self::ResumeRecording => "resume_recording",
             Self::Whisper { .. } => "whisper_call",
@@ -279,7 +320,7 @@ impl Desk {
     async fn serve(self, mut socket: WebSocket, mut supervisor: Supervisor) {
         let (holder, is_heard) = self.held(&mut supervisor).await;
         let ready = json!({ "type": "ready", "call": self.id.0, "by": self.by, "sample_rate_hz": runtime::supervise::SUPERVISE_HZ,
-            "holder": holder, "heard": is_heard });
+            "holder": holder, "heard": is_heard, "recorded": supervisor.is_recorded() });
         if !send(&mut socket, Message::Text(ready.to_string().into())).await {
             return;
         }

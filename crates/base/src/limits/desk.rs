@@ -53,3 +53,5 @@ pub const TAP_FRAMES_MAX: usize = 200;
 pub const PERSON_AUDIO_MS_MAX: u64 = 400;
 /// Audio of a supervisor that is gathered before it begins to be heard, against the jitter of their network, in milliseconds.
 pub const PERSON_AUDIO_MS_MIN: u64 = 60;
+/// A caller on hold hears so often that it goes on.
+pub const ON_HOLD_SAYS_EVERY_MS: u64 = 20_000;

@@ -9,7 +9,7 @@ use super::thought::Thought;
 use super::{CallMachine, Media};
 use crate::dialog::flow::FlowRun;
 use crate::io::DeskInput;
-use base::limits::{PERSON_AWAY_MS_MAX, PERSON_IDLE_MS_MAX, PERSON_TYPES_MS_MAX};
+use base::limits::{PERSON_AWAY_MS_MAX, PERSON_IDLE_MS_MAX};
 use base::{CallTime, Millis, Pii};
 use model::journal::{Entry, HandBack, HoldMode, QueueOutcome};
 use model::live::LiveKind;
@@ -39,20 +39,13 @@ impl Hold {
     }
 
     /// They have shown that they are there.
-    fn seen(&mut self, now: CallTime) {
+    fn seen(&mut self, now: CallTime, typing_ms_max: u64) {
         let wait_ms = match (self.is_line_up, self.with_line) {
             (true, _) => PERSON_IDLE_MS_MAX,
             (false, true) => PERSON_AWAY_MS_MAX,
-            (false, false) => PERSON_TYPES_MS_MAX,
+            (false, false) => typing_ms_max,
         };
         self.until = Some(now + Millis(wait_ms));
-    }
-
-    /// Who has an open line shows by everything they do that they are there.
-    fn does_something(&mut self, now: CallTime) {
-        if self.is_line_up {
-            self.seen(now);
-        }
     }
 }
 
@@ -71,8 +64,9 @@ impl CallMachine {
         if self.closing.is_some() {
             return;
         }
-        if self.has_human {
-            self.hold.does_something(now);
+        // Who has an open line shows by everything they do that they are there.
+        if self.has_human && self.hold.is_line_up {
+            self.person_shows(now);
         }
         match input {
             DeskInput::TakeOver { by, mode, with_line } => self.take_over(now, by, mode, with_line),
@@ -83,12 +77,14 @@ impl CallMachine {
             DeskInput::Whisper { by, text } => self.whispered(now, by, text),
             DeskInput::Say { text } => self.desk_says(now, text),
             DeskInput::Transfer { to, mode, brief } => {
+                self.end_hold(now, None);
                 self.drop_consult(now);
                 self.leave_queue(now, QueueOutcome::Withdrawn);
                 let brief = brief.as_ref().map(|brief| brief.expose().as_str());
                 self.hand_off(now, Wish { to: Some(to), mode, brief, ..Wish::plain("desk") });
             }
             DeskInput::Record { on, by } => self.record(now, on, by),
+            DeskInput::Hold { on, by } => self.put_on_hold(now, on, by),
             DeskInput::End => {
                 let goodbye = self.agent.lines.goodbye.clone();
                 self.close(now, "desk", vec![goodbye], Then::HangUp, true);
@@ -116,6 +112,7 @@ impl CallMachine {
     }
 
     fn take_over(&mut self, now: CallTime, by: Option<String>, mode: HoldMode, with_line: bool) {
+        self.end_hold(now, by.clone());
         self.drop_consult(now);
         if mode == HoldMode::TakeOver {
             self.leave_queue(now, QueueOutcome::Taken);
@@ -132,7 +129,7 @@ impl CallMachine {
         self.take_hold(by.clone(), mode, with_line);
         self.hold.has_spoken = has_spoken;
         self.hold.is_line_up = with_line;
-        self.hold.seen(now);
+        self.person_shows(now);
         if !is_known {
             self.out.journal(now, Entry::TakenOver { by: by.clone(), mode, with_line });
             self.out.live(LiveKind::TakenOver { by, mode });
@@ -158,13 +155,25 @@ impl CallMachine {
         if self.has_human {
             self.hold.with_line = true;
             self.hold.is_line_up = is_up;
-            self.hold.seen(now);
+            self.person_shows(now);
+        }
+    }
+
+    /// Whoever has the call has shown that they are there.
+    pub(super) fn person_shows(&mut self, now: CallTime) {
+        self.hold.seen(now, self.typing_ms_max());
+    }
+
+    /// Who types has shown that they are there. Whose line is gone shows it by the line alone.
+    pub(super) fn typist_shows(&mut self, now: CallTime) {
+        if !self.hold.with_line {
+            self.person_shows(now);
         }
     }
 
     /// The audio is back, perhaps in another process: nobody knows whether the person is.
     pub(super) fn person_may_be_gone(&mut self, now: CallTime) {
-        let wait_ms = if self.hold.with_line { PERSON_AWAY_MS_MAX } else { PERSON_TYPES_MS_MAX };
+        let wait_ms = if self.hold.with_line { PERSON_AWAY_MS_MAX } else { self.typing_ms_max() };
         let by = now + Millis(wait_ms);
         self.hold.until = match self.hold.until {
             _ if self.hold.is_line_up => Some(now + Millis(PERSON_IDLE_MS_MAX)),
@@ -185,8 +194,8 @@ impl CallMachine {
 
     /// What a person had the agent say was heard.
     pub(super) fn person_was_heard(&mut self, now: CallTime) {
-        if self.has_human && !self.hold.with_line {
-            self.hold.seen(now);
+        if self.has_human && !self.is_on_hold() {
+            self.typist_shows(now);
         }
     }
 
@@ -211,6 +220,9 @@ impl CallMachine {
 
     /// The person does not have the call any more.
     pub(super) fn let_go(&mut self, now: CallTime, reason: HandBack) {
+        if !mutant!(HoldOutlivesPerson) {
+            self.end_hold(now, None);
+        }
         self.release_hold();
         self.out.journal(now, Entry::HandedBack { reason });
         self.out.live(LiveKind::HandedBack { by: self.hold.by.clone(), reason });

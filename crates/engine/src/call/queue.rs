@@ -129,10 +129,14 @@ impl CallMachine {
         }
         let by = (waiting.since + Millis(self.agent.handoff.wait_ms_max), "nobody came");
         let says = (waiting.says_at, "still waiting in the queue");
-        let is_silent = self.voice.is_none() && self.queued.is_empty() && self.interludes.is_silent();
-        let is_quiet = !self.hearing.is_speaking() && self.hearing.pause.is_none() && !self.barge_in.is_pending();
-        let next = if self.media == Media::Up && is_silent && is_quiet && says.0 < by.0 { says } else { by };
+        let next = if self.media == Media::Up && self.nobody_speaks() && says.0 < by.0 { says } else { by };
         (!mutant!(WaitsWithoutEnd) || next == says).then_some(next)
+    }
+
+    /// Whether neither we nor the caller say anything.
+    pub(super) fn nobody_speaks(&self) -> bool {
+        let is_silent = self.voice.is_none() && self.queued.is_empty() && self.interludes.is_silent();
+        is_silent && !self.hearing.is_speaking() && self.hearing.pause.is_none() && !self.barge_in.is_pending()
     }
 
     pub(super) fn queue_timed_out(&mut self, now: CallTime) {

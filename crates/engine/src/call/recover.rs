@@ -130,6 +130,7 @@ impl CallMachine {
             Entry::TakenOver { .. } | Entry::HandedBack { .. } => self.replay_desk(record),
             Entry::PersonTurn { .. } | Entry::Whispered { .. } => self.replay_desk(record),
             Entry::RecordingPaused { .. } | Entry::RecordingResumed { .. } => self.replay_desk(record),
+            Entry::OnHold { .. } | Entry::OffHold { .. } => self.replay_hold(&record.entry),
             Entry::Ending { reason } => self.replay_ending(reason),
             Entry::Ended { .. } => self.is_ended = true,
         }

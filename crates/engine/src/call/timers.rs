@@ -27,6 +27,7 @@ pub(super) enum Timer {
     Person,
     Consult,
     Queue,
+    OnHold,
     Idle,
 }
 
@@ -78,6 +79,7 @@ impl CallMachine {
         earliest.see(Timer::Keypad, self.keypad.deadline());
         earliest.see(Timer::Pickup, self.pickup_deadline());
         earliest.see(Timer::Person, self.person_deadline());
+        earliest.see(Timer::OnHold, self.on_hold_deadline());
         let sign = self.hearing.speaking_sign_at().filter(|_| !self.barge_in.is_pending());
         earliest.see(Timer::Speech, sign.map(|at| (at + Millis(self.timing().idle_ms), "speech without end")));
         if !self.barge_in.is_pending() && !self.is_busy() {
@@ -148,6 +150,7 @@ impl CallMachine {
             Timer::Keypad => self.keypad_done(now),
             Timer::Pickup => self.pickup_timed_out(now),
             Timer::Person => self.person_is_gone(now),
+            Timer::OnHold => self.on_hold_goes_on(now),
             Timer::Consult => self.consult_timed_out(now),
             Timer::Queue => self.queue_timed_out(now),
             Timer::Idle => self.idle(now),

@@ -2,11 +2,14 @@
 
 use super::solid;
 use crate::io::{DeskInput, Input};
-use base::limits::PERSON_AWAY_MS_MAX;
+use base::limits::{ON_HOLD_SAYS_EVERY_MS, PERSON_AWAY_MS_MAX};
 use base::{CallTime, ToolCallId};
 use model::generation::{ChatMessage, GenerationRequest};
 use model::journal::{Entry, Record};
 use std::collections::BTreeMap;
+
+/// A caller on hold is told that it goes on, or something else comes, within this: they may be speaking themselves.
+const ON_HOLD_MS_MAX: u64 = 3 * ON_HOLD_SAYS_EVERY_MS;
 
 /// What is known of a person who has the call, or had it.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +18,8 @@ pub(super) struct Held {
     /// What people had the agent say, and what was meant for the agent alone, without white space.
     said: String,
     whispers: Vec<String>,
+    /// They have put the caller on hold.
+    is_on_hold: bool,
     /// The person's line was lost then.
     lost_at: Option<CallTime>,
     /// Something was heard from us since the caller's last turn.
@@ -38,7 +43,8 @@ impl Held {
             DeskInput::Whisper { text, .. } => self.whispers.push(solid(text.expose()).collect()),
             DeskInput::Line { is_up: false } if self.is_held => self.lost_at = Some(now),
             DeskInput::Line { .. } | DeskInput::TakeOver { .. } => self.lost_at = None,
-            DeskInput::HandBack | DeskInput::Transfer { .. } | DeskInput::Record { .. } | DeskInput::End => {}
+            DeskInput::HandBack | DeskInput::Transfer { .. } | DeskInput::Record { .. } => {}
+            DeskInput::Hold { .. } | DeskInput::End => {}
         }
     }
 
@@ -52,8 +58,17 @@ impl Held {
                 self.is_held = true;
                 self.asked.values_mut().for_each(|is_stale| *is_stale = true);
             }
+            Entry::OnHold { .. } | Entry::OffHold { .. } => self.is_on_hold = matches!(entry, Entry::OnHold { .. }),
+            Entry::HandedBack { .. } if self.is_on_hold => {
+                return Some((
+                    "nobody_is_on_hold_alone",
+                    "the person is gone, and the caller still on hold".to_owned(),
+                ));
+            }
             Entry::HandedBack { .. } => (self.is_held, self.is_fresh, self.lost_at) = (false, true, None),
-            Entry::Ending { .. } | Entry::Ended { .. } => (self.is_held, self.lost_at) = (false, None),
+            Entry::Ending { .. } | Entry::Ended { .. } => {
+                (self.is_held, self.is_on_hold, self.lost_at) = (false, false, None);
+            }
             Entry::ConfirmationAsked { id, .. } => {
                 self.asked.insert(*id, false);
             }
@@ -78,7 +93,7 @@ impl Held {
     /// What is wrong with saying this.
     pub fn spoken(&self, text: &str) -> Option<(&'static str, String)> {
         let words: String = solid(text).collect();
-        if self.is_held && !words.is_empty() && !self.said.contains(&words) {
+        if self.is_held && !self.is_on_hold && !words.is_empty() && !self.said.contains(&words) {
             return Some(("silent_while_a_person_has_the_call", format!("{text:?}")));
         }
         let is_whisper = self.whispers.iter().any(|whisper| !whisper.is_empty() && words.contains(whisper));
@@ -100,6 +115,9 @@ impl Held {
         deadline: Option<CallTime>,
         has_media: bool,
     ) -> Option<(&'static str, String)> {
+        if self.is_on_hold && has_media && deadline.is_none_or(|deadline| deadline.0 > now.0 + ON_HOLD_MS_MAX) {
+            return Some(("who_is_on_hold_hears_that_it_goes_on", format!("next at {deadline:?}")));
+        }
         let lost_at = self.lost_at.filter(|_| self.is_held && has_media)?;
         // The time may have run out while the caller's audio was away: then it is at once.
         let by = (lost_at.0 + PERSON_AWAY_MS_MAX).max(now.0);

@@ -12,7 +12,7 @@
 //! | `tts` | `first-audio`, `segment-done SEGMENT END_MS`, `wordless END_MS`, `cut-off SEGMENT BYTES`, `fails CLASS` |
 //! | `played` | `MS [finished]` |
 //! | `tool` | `answers "…"`, `fails CLASS` |
-//! | `desk` | `takes-over [as WHO] [on-line]`, `barges-in …`, `hands-back`, `says "…"`, `whispers "…"`, `ends`, `pauses-recording`, `resumes-recording` |
+//! | `desk` | `takes-over [as WHO] [on-line]`, `barges-in …`, `hands-back`, `says "…"`, `whispers "…"`, `ends`, `pauses-recording`, `resumes-recording`, `holds`, `unholds` |
 //! | `desk` | `line-lost`, `line-up`, `speaks`, `talks "…"`: the person who has the call, over their own line |
 //! | `colleague` | `connected`, `leaves`, or an outcome such as `declined`: the person who is asked for the caller |
 //! | `host` | `drain SECONDS`, `budget`, `overflow`, `position 2` in the queue |
@@ -528,6 +528,8 @@ fn desk_action(words: &[&str]) -> Result<DeskInput, String> {
         }
         ["pauses-recording"] => DeskInput::Record { on: false, by: None },
         ["resumes-recording"] => DeskInput::Record { on: true, by: None },
+        ["holds"] => DeskInput::Hold { on: true, by: None },
+        ["unholds"] => DeskInput::Hold { on: false, by: None },
         ["ends"] => DeskInput::End,
         _ => return Err(format!("nobody at the desk can `{}`", words.join(" "))),
     })

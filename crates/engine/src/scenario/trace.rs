@@ -116,6 +116,8 @@ fn describe_desk(input: &DeskInput) -> String {
         DeskInput::Transfer { .. } => "desk transfers".into(),
         DeskInput::Record { on: false, .. } => "desk pauses-recording".into(),
         DeskInput::Record { on: true, .. } => "desk resumes-recording".into(),
+        DeskInput::Hold { on: true, .. } => "desk holds".into(),
+        DeskInput::Hold { on: false, .. } => "desk unholds".into(),
         DeskInput::End => "desk ends".into(),
     }
 }
@@ -237,6 +239,8 @@ fn describe_entry(entry: &Entry) -> String {
         Entry::HandedBack { reason } => format!("handed-back {}", reason.name()),
         Entry::RecordingPaused { by } => format!("recording-paused {}", by.as_deref().unwrap_or("-")),
         Entry::RecordingResumed { by } => format!("recording-resumed {}", by.as_deref().unwrap_or("-")),
+        Entry::OnHold { by } => format!("on-hold {}", by.as_deref().unwrap_or("-")),
+        Entry::OffHold { by } => format!("off-hold {}", by.as_deref().unwrap_or("-")),
         Entry::PersonTurn { text, .. } => format!("person-turn {:?}", text.expose()),
         Entry::FlowMoved { node, path, .. } => {
             format!("flow {} {}", path.join(" "), if node.is_some() { "waits" } else { "over" })
@@ -274,6 +278,8 @@ fn describe_live(kind: &LiveKind) -> String {
         LiveKind::HandedBack { reason, .. } => format!("handed-back {}", reason.name()),
         LiveKind::RecordingPaused { by } => format!("recording-paused {}", by.as_deref().unwrap_or("-")),
         LiveKind::RecordingResumed { by } => format!("recording-resumed {}", by.as_deref().unwrap_or("-")),
+        LiveKind::OnHold { by } => format!("on-hold {}", by.as_deref().unwrap_or("-")),
+        LiveKind::OffHold { by } => format!("off-hold {}", by.as_deref().unwrap_or("-")),
         LiveKind::Flow { node, .. } => format!("flow {}", node.as_deref().unwrap_or("over")),
         LiveKind::Whispered { text, .. } => format!("whispered {:?}", text.expose()),
         LiveKind::PersonTurn { text, .. } => format!("person-turn {:?}", text.expose()),

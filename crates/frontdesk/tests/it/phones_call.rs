@@ -1,7 +1,7 @@
 //! Whole calls over every phone platform that carries audio to us, by the real program: each twin is as strict about its
 //! frames, signatures and answers as the platform.
 
-use crate::rig::{CALLER, CHAR_MS, GOODBYE, GREETING, NUMBER, Person, Server, Setting, World};
+use crate::rig::{CALLER, CHAR_MS, GOODBYE, GREETING, NUMBER, Person, Server, Setting, World, poll};
 use reqwest::StatusCode;
 use serde_json::json;
 use sim::twins::exotel::Exotel;
@@ -10,6 +10,7 @@ use sim::twins::phone::{Callee, PhoneOptions, PhoneTwin};
 use sim::twins::plivo::Plivo;
 use sim::twins::telnyx::Telnyx;
 use sim::twins::vonage::Vonage;
+use std::ops::Deref;
 use std::time::Duration;
 
 const SATURDAY: &str = "When are you open on Saturday?";
@@ -160,6 +161,62 @@ async fn is_placed(carrier: &'static str) {
     server.is_idle_again().await;
 }
 
+const COLLEAGUE: &str = "+494055501880";
+const BRIEF: &str = "Maria Braun waits for a new fork since Monday.";
+const KIM: &str = "Hello, this is Kim from the workshop.";
+const MARIA: &str = "Hello Kim, it is about my fork.";
+
+/// The desk has a colleague asked over the same platform, who hears the brief, takes the caller, and the two talk.
+async fn asks_a_colleague<P: Deref<Target = PhoneTwin>>(world: &World<P>, server: &Server) {
+    let caller = world.call_in();
+    caller.hears_greeting().await;
+    let ours = server.find_call(caller.0.sid()).await.expect("a row")["id"].as_str().expect("an id").to_owned();
+    world.phone.next_callees([Callee::Answers(Duration::from_millis(200))]);
+    let asked_ms = caller.now_ms();
+    let wish = json!({ "to": COLLEAGUE, "mode": "warm", "brief": BRIEF });
+    let (status, told) = server.post(&format!("/api/v1/calls/{ours}/transfer"), &wish).await;
+    assert!(status.is_success(), "{status} {told}");
+    let colleague = Person(world.phone.outbound_call(Duration::from_secs(10)).await.expect("their phone rings"));
+    caller.hears_out(asked_ms, Duration::from_secs(10), "that somebody is asked").await;
+    colleague.hears_greeting().await;
+    colleague.0.press('1').await;
+    poll(Duration::from_secs(10), "the two are connected", async || {
+        (server.detail(&ours).await.entries("taken_over").len() == 1).then_some(())
+    })
+    .await;
+    // What either says is heard by the other.
+    let (from_ms, said_ms) = (caller.now_ms(), colleague.now_ms());
+    colleague.says(KIM).await;
+    caller.hears_out(from_ms, Duration::from_secs(10), "the colleague").await;
+    caller.says(MARIA).await;
+    colleague.hears_out(said_ms, Duration::from_secs(10), "the caller").await;
+    colleague.0.hang_up().await;
+    caller.0.finished(Duration::from_secs(15)).await.expect("the caller is let go");
+    [&caller, &colleague].into_iter().for_each(assert_clean);
+
+    let call = server.ended_call(caller.0.sid()).await;
+    assert_eq!((&call.call()["state"], &call.call()["ended_reason"]), (&json!("completed"), &json!("transferred")));
+    assert_eq!(call.texts("consult_ended", "outcome"), ["accepted"]);
+    assert_eq!((call.texts("person_turn", "text"), call.texts("caller_turn", "text")), (vec![KIM], vec![MARIA]));
+    let brief = server.ended_call(colleague.0.sid()).await;
+    assert_eq!((&brief.call()["direction"], &brief.call()["customer"]), (&json!("outbound"), &json!(COLLEAGUE)));
+    assert!(brief.heard().concat().contains(BRIEF), "{:#?}", brief.heard());
+    assert_eq!(call.texts("taken_over", "by"), [format!("call:{}", brief.id())]);
+    for detail in [&call, &brief] {
+        detail.assert_sound();
+        assert!(detail.entries("fault").is_empty(), "{:#?}", detail.entries("fault"));
+        world.assert_replays(detail.id()).await;
+    }
+    server.is_idle_again().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_colleague_is_asked_first_over_twilio() {
+    let world = World::new(Setting::new(&[KIM, MARIA], vec![])).await;
+    let server = world.serve().await;
+    asks_a_colleague(&world, &server).await;
+}
+
 macro_rules! over {
     ($($carrier:ident),*) => {
         $(mod $carrier {
@@ -171,6 +228,13 @@ macro_rules! over {
             #[tokio::test(flavor = "multi_thread")]
             async fn a_placed_call_is_answered_and_the_next_one_is_busy() {
                 super::is_placed(stringify!($carrier)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn a_colleague_is_asked_first() {
+                let setting = super::Setting::new(&[super::KIM, super::MARIA], vec![]);
+                let (world, server) = super::open(stringify!($carrier), setting).await;
+                super::asks_a_colleague(&world, &server).await;
             }
         })*
     };

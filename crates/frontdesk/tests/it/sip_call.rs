@@ -361,6 +361,37 @@ async fn what_went_over_the_wire_is_downloaded_after_the_call_without_its_secret
 }
 
 /// What the API is asked to place a call to the customer.
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_who_takes_the_callers_place_is_another_one_for_the_agent() {
+    let office = Office::open(&[SATURDAY, SATURDAY]).await;
+    let colleague = Phone::start(Options { user: COLLEAGUE.into(), ..Options::default() }).await;
+    office.is_called().await;
+    office.hears_out(0, "the greeting").await;
+    office.asks(SATURDAY).await;
+    office.phone.tell(&format!("call sip:{COLLEAGUE}@{}", colleague.host())).await;
+    colleague.next("incoming", 0, LONG).await;
+    colleague.tell("answer 200").await;
+    office.phone.until(LONG, "both are up", |phone| (phone.last("up")?["call"] == 1).then_some(())).await;
+    office.phone.tell("join").await;
+    colleague.until(LONG, "the colleague has the call", |phone| (phone.last("up")?["call"] == 1).then_some(())).await;
+    let call = live_call(&office).await;
+    let facts = poll(SHORTLY, "the agent knows", async || {
+        let detail = office.server.detail(&call).await;
+        detail.entries("line_said").first().map(|said| said["facts"].to_string())
+    });
+    let facts = facts.await;
+    assert!(facts.contains("taken the caller's place") && facts.contains(COLLEAGUE), "{facts}");
+    let seen = colleague.sounds().len();
+    speaks(&colleague, 1_500).await;
+    hears(&colleague, seen, "an answer").await;
+    let asked = office.world.llm.record.lines().join("\n");
+    assert!(asked.contains("taken the caller's place"), "{asked}");
+    colleague.tell("hang_up").await;
+    let detail = office.ended().await;
+    assert_eq!(detail.heard(), [GREETING, OPENING, OPENING]);
+    office.world.assert_replays(detail.id()).await;
+}
+
 fn dial() -> Value {
     json!({"to": CALLER, "from": NUMBER, "agent": "robin"})
 }
@@ -567,6 +598,48 @@ async fn a_colleague_hears_the_brief_takes_the_caller_and_the_two_talk() {
     office.server.is_idle_again().await;
     let log = office.server.log();
     assert!(!log.contains(COLLEAGUE) && !log.contains("Maria") && !log.contains("panicked"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_of_one_recording_holds_for_the_colleague_who_is_joined() {
+    let (office, colleague) = asks_a_colleague(&[]).await;
+    let ours = inbound(&office).await;
+    records(&office, &ours, "pause").await;
+    colleague.tell("answer 200").await;
+    hears(&colleague, colleague.sounds().len(), "the brief").await;
+    colleague.tell("keys 1").await;
+    let theirs = poll(SHORTLY, "the colleague's call", async || {
+        let (_, list) = office.server.get("/api/v1/calls").await;
+        let call = list["items"].as_array()?.iter().find(|call| call["direction"] == "outbound")?.clone();
+        Some(call["id"].as_str().expect("an id").to_owned())
+    })
+    .await;
+    noted(&office, &theirs, "recording_paused", &[format!("call:{ours}")]).await;
+    noted(&office, &ours, "taken_over", &[format!("call:{theirs}")]).await;
+    // It goes on by the other call, and holds again by the first.
+    records(&office, &theirs, "resume").await;
+    noted(&office, &ours, "recording_resumed", &[format!("call:{theirs}")]).await;
+    records(&office, &ours, "pause").await;
+    let by = format!("call:{ours}");
+    noted(&office, &theirs, "recording_paused", &[by.clone(), by]).await;
+    office.phone.tell("hang_up").await;
+    colleague.next("over", 0, SHORTLY).await;
+    let (ours, theirs) = (office.ended_of("inbound").await, office.ended_of("outbound").await);
+    assert_eq!(ours.texts("recording_paused", "by"), ["installation", "installation"]);
+    assert_eq!(theirs.texts("recording_resumed", "by"), ["installation"], "nothing comes back as an echo");
+    office.world.assert_replays(ours.id()).await;
+    office.world.assert_replays(theirs.id()).await;
+}
+
+async fn records(office: &Office, call: &str, what: &str) {
+    let (status, told) = office.server.post(&format!("/api/v1/calls/{call}/recording/{what}"), &Value::Null).await;
+    assert!(status.is_success(), "{status} {told}");
+}
+
+/// Waits until the journal of a call has these entries, by these.
+async fn noted(office: &Office, call: &str, kind: &str, by: &[String]) {
+    let what = format!("{kind} of {call}");
+    poll(SHORTLY, &what, async || (office.server.detail(call).await.texts(kind, "by") == by).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

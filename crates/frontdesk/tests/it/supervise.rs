@@ -182,6 +182,18 @@ async fn a_supervisor_takes_a_spoken_call_over_is_heard_and_hands_it_back() {
     assert_eq!(said["text"], KIM);
     assert!(kim.look(|brought| brought.loudness[2]) > 1e8, "listeners hear the person, too");
 
+    // On hold neither hears the other, and the caller hears that it goes on.
+    let from_ms = person.now_ms();
+    kim.tell(&json!({"type": "hold"})).await;
+    kim.is_told("the hold", |told| is_event(told, "on_hold") && told["by"] == "installation").await;
+    let held_ms = person.now_ms();
+    kim.speaks(1_500).await;
+    person.hears_out(from_ms, Duration::from_secs(10), "that they are on hold").await;
+    assert!(marked(&person, held_ms + 200, person.now_ms()) < 0.05, "the supervisor is not heard on hold");
+    let (status, _) = server.post(&format!("/api/v1/calls/{id}/unhold"), &Value::Null).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    kim.is_told("the end of the hold", |told| is_event(told, "off_hold") && told["by"] == "installation").await;
+
     // The agent has it again and answers. The recording leaves it out.
     kim.tell(&json!({"type": "hand_back"})).await;
     kim.is_told("the hand-back", |told| is_event(told, "handed_back") && told["reason"] == "asked").await;
@@ -202,13 +214,16 @@ async fn a_supervisor_takes_a_spoken_call_over_is_heard_and_hands_it_back() {
     assert_eq!(detail.entries("taken_over")[0]["by"], "installation");
     assert_eq!(detail.entries("handed_back").len(), 1);
     assert_eq!(detail.texts("person_turn", "text"), [KIM]);
+    assert!(detail.heard().iter().any(|heard| heard.contains("on hold")), "{:?}", detail.heard());
     assert_eq!(detail.heard().iter().filter(|heard| **heard == OPENING).count(), 2);
     assert_left_out(&server, &detail).await;
     world.assert_replays(detail.id()).await;
     poll(Duration::from_secs(5), "the end of the socket", async || kim.look(|brought| brought.is_closed).then_some(()))
         .await;
     let (_, audit) = server.get("/api/v1/audit?limit=50").await;
-    for action in ["supervise_call", "whisper_call", "take_over_call", "hand_back_call", "end_call"] {
+    for action in
+        ["supervise_call", "whisper_call", "take_over_call", "hold_call", "unhold_call", "hand_back_call", "end_call"]
+    {
         assert!(audit.to_string().contains(action), "{action} left no line: {audit}");
     }
     let (status, gone) = server.post(&format!("/api/v1/calls/{id}/take-over"), &Value::Null).await;

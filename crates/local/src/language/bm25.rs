@@ -9,10 +9,31 @@ use std::collections::HashMap;
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
 
+/// A passage that holds a term, and how often, in five bytes: of a large base most of the index is this.
+#[derive(Clone, Copy, Debug)]
+struct Posting([u8; 5]);
+
+impl Posting {
+    /// A term that a passage holds more than 255 times says no more about it.
+    fn new(id: u32, count: u32) -> Self {
+        let [a, b, c, d] = id.to_le_bytes();
+        Self([a, b, c, d, u8::try_from(count).unwrap_or(u8::MAX)])
+    }
+
+    const fn id(self) -> u32 {
+        let [a, b, c, d, _] = self.0;
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    fn count(self) -> f32 {
+        f32::from(self.0[4])
+    }
+}
+
 /// An inverted index.
 #[derive(Clone, Debug, Default)]
 pub struct Bm25 {
-    postings: HashMap<String, Vec<(u32, u32)>>,
+    postings: HashMap<String, Vec<Posting>>,
     lengths: Vec<u32>,
     length_mean: f32,
 }
@@ -27,7 +48,7 @@ impl Bm25 {
 
     /// Bytes that the index takes, about.
     pub fn memory_bytes(&self) -> usize {
-        let of = |(term, found): (&String, &Vec<(u32, u32)>)| term.capacity() + found.capacity() * 8 + 64;
+        let of = |(term, found): (&String, &Vec<Posting>)| term.capacity() + size_of_val(found.as_slice()) + 64;
         self.postings.iter().map(of).sum::<usize>() + self.lengths.len() * 4
     }
 
@@ -53,7 +74,8 @@ impl Bm25 {
             let found = self.postings.get(term);
             let idf = if found.is_some() { self.idf(term) } else { rarest };
             all += idf;
-            let holds = found.is_some_and(|found| found.binary_search_by_key(&(passage as u32), |one| one.0).is_ok());
+            let holds =
+                found.is_some_and(|found| found.binary_search_by_key(&(passage as u32), |one| one.id()).is_ok());
             held += if holds { idf } else { 0.0 };
         }
         if all > 0.0 { held / all } else { 1.0 }
@@ -67,8 +89,8 @@ impl Bm25 {
         asked.dedup();
         for term in self.telling(&asked) {
             let idf = self.idf(term);
-            for &(id, count) in self.postings.get(term).map_or(&[][..], Vec::as_slice) {
-                let tf = count as f32;
+            for posting in self.postings.get(term).map_or(&[][..], Vec::as_slice) {
+                let (id, tf) = (posting.id(), posting.count());
                 let length = self.lengths[id as usize] as f32 / self.length_mean;
                 *scores.entry(id).or_default() += idf * tf * (K1 + 1.0) / (tf + K1 * (1.0 - B + B * length));
             }
@@ -113,7 +135,7 @@ impl Bm25Builder {
             *counts.entry(term).or_default() += 1;
         }
         for (term, count) in counts {
-            index.postings.entry(term).or_default().push((id, count));
+            index.postings.entry(term).or_default().push(Posting::new(id, count));
         }
     }
 

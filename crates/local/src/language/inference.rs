@@ -18,14 +18,6 @@ pub(super) struct Encoder {
     takes_types: bool,
 }
 
-/// What the network gave for texts of `tokens` tokens each, shorter ones filled up.
-pub(super) struct Output {
-    /// Row by row.
-    pub(super) data: Vec<f32>,
-    /// Tokens of the longest text.
-    pub(super) tokens: usize,
-}
-
 impl Encoder {
     /// A component of the models directory, with `tokenizer.json` beside the file of the network.
     pub(super) fn load(
@@ -35,6 +27,21 @@ impl Encoder {
         tokens_max: usize,
     ) -> Result<Self, LanguageError> {
         let session = onnx::open(dir, &dir.file(model, file).map_err(OnnxError::from)?, model)?;
+        Self::over(session, dir, model, tokens_max)
+    }
+
+    /// The same for one whose weights are kept in bytes.
+    pub(super) fn load_in_bytes(
+        dir: &ModelDir,
+        model: &'static str,
+        file: &str,
+        tokens_max: usize,
+    ) -> Result<Self, LanguageError> {
+        let session = onnx::open_in_bytes(dir, &dir.file(model, file).map_err(OnnxError::from)?, model)?;
+        Self::over(session, dir, model, tokens_max)
+    }
+
+    fn over(session: Session, dir: &ModelDir, model: &'static str, tokens_max: usize) -> Result<Self, LanguageError> {
         let asks = |name: &str| session.inputs().iter().any(|input| input.name() == name);
         let takes_types = asks("token_type_ids");
         let tokenizer_file = dir.file(model, "tokenizer.json").map_err(OnnxError::from)?;
@@ -51,21 +58,13 @@ impl Encoder {
         self.tokenizer.token_to_id(word).is_some()
     }
 
-    /// Runs several texts in one go. The weights are read once for all of them, which for short texts is most of the work.
-    pub(super) fn run(&self, texts: &[&Encoding]) -> Result<Output, LanguageError> {
+    /// What the network gives for a text, token by token where it gives something for each.
+    pub(super) fn run(&self, text: &Encoding) -> Result<Vec<f32>, LanguageError> {
         let failed = OnnxError::inference(self.model);
-        let tokens = texts.iter().map(|text| text.len()).max().unwrap_or(0);
-        let shape = [texts.len(), tokens];
-        let filled = |of: fn(&Encoding) -> &[u32]| -> Vec<i64> {
-            let row = |text: &&Encoding| {
-                let fill = std::iter::repeat_n(0, tokens - text.len());
-                of(text).iter().map(|&id| i64::from(id)).chain(fill).collect::<Vec<_>>()
-            };
-            texts.iter().flat_map(row).collect()
-        };
-        let ids = filled(Encoding::get_ids);
-        let mask = filled(Encoding::get_attention_mask);
-        let types = filled(Encoding::get_type_ids);
+        let shape = [1, text.len()];
+        let whole = |ids: &[u32]| -> Vec<i64> { ids.iter().map(|&id| i64::from(id)).collect() };
+        let (ids, mask) = (whole(text.get_ids()), whole(text.get_attention_mask()));
+        let types = whole(text.get_type_ids());
         let tensor = |values| TensorRef::from_array_view((shape, values)).map_err(&failed);
         let mut inputs = ort::inputs!["input_ids" => tensor(&ids[..])?, "attention_mask" => tensor(&mask[..])?];
         if self.takes_types {
@@ -74,7 +73,7 @@ impl Encoder {
         let mut session = self.sessions.take()?;
         let outputs = session.run(inputs).map_err(&failed)?;
         let (_, data) = outputs[0].try_extract_tensor::<f32>().map_err(&failed)?;
-        Ok(Output { data: data.to_vec(), tokens })
+        Ok(data.to_vec())
     }
 }
 

@@ -135,13 +135,13 @@ impl Loaded {
     /// The tokens of a text that are part of something.
     fn pieces(&self, text: &str) -> Result<Vec<Piece>, LanguageError> {
         let encoding = self.encoder.encode(text)?;
-        let output = self.encoder.run(&[&encoding])?;
-        let width = output.data.len() / output.tokens.max(1);
+        let output = self.encoder.run(&encoding)?;
+        let width = output.len() / encoding.len().max(1);
         if width != self.labels.len() || width == 0 {
             return Err(LanguageError::Run(format!("the model knows {} labels and gave {width}", self.labels.len())));
         }
         let mut pieces: Vec<Piece> = Vec::new();
-        for (&(from, to), logits) in encoding.get_offsets().iter().zip(output.data.chunks_exact(width)) {
+        for (&(from, to), logits) in encoding.get_offsets().iter().zip(output.chunks_exact(width)) {
             let best = (0..width).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0);
             let label = self.labels[best];
             if from == to || label == Label::Else {

@@ -35,7 +35,7 @@ impl Reranker {
             .iter()
             .map(|passage| {
                 let encoding = self.encoder.encode((query, *passage))?;
-                let scores = self.encoder.run(&[&encoding])?.data;
+                let scores = self.encoder.run(&encoding)?;
                 scores.first().copied().ok_or_else(|| LanguageError::Run("the reranker gave no score".into()))
             })
             .collect()

@@ -31,7 +31,7 @@ use carriers::protocol::{MediaCommand, MediaEvent, MediaProtocol, MediaSink, Rel
 use ears::{CallerFrame, Ears};
 use engine::Machine;
 use engine::call::CallMachine;
-use engine::io::{CarrierInput, HostInput, Input, SpeechInput};
+use engine::io::{CarrierInput, DeskInput, HostInput, Input, SpeechInput};
 use feed::Feed;
 use model::agent::Agent;
 use model::business::TenantScope;
@@ -48,7 +48,7 @@ use relay::Relay;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use supervision::{Desk, Door, LineMessage, PersonAudio, Side};
+use supervision::{Desk, Door, LineMessage, PersonAudio, Recording, Side};
 use tape::Tape;
 use together::Together;
 use tokio::sync::{mpsc, oneshot};
@@ -203,7 +203,8 @@ impl CallHost {
         let routes = Routes::new(&shared.services, &context);
         routes.warm();
         let bill = context.bill.clone();
-        let desk = Desk::new(setup.agent.is_briefing);
+        let recording = Recording { is_on: tape.is_wanted(), is_paused: machine.is_recording_paused(), by: None };
+        let desk = Desk::new(setup.agent.is_briefing, recording);
         let channels = Channels { messages: own.clone(), live: live.clone(), door: desk.door.clone() };
         let host = Self {
             shared,
@@ -323,6 +324,9 @@ impl CallHost {
             }
             Event::Pace if self.relay.is_some() => self.relay_due(),
             Event::Pace => self.play_due(),
+            // To put somebody on hold who reads would only fill the page with lines.
+            Event::Message(Some(HostMessage::Input(Input::Desk(DeskInput::Hold { on: true, .. }))))
+                if self.paper.is_some() => {}
             Event::Message(Some(HostMessage::Input(input))) => {
                 let input = self.with_line(input);
                 self.feed(input);
@@ -491,11 +495,13 @@ impl CallHost {
     fn hear(&mut self, pcm: &[i16]) {
         let now = self.now();
         let Some(mut ears) = self.ears.take() else { return };
-        let piece_ms = ears.piece_ms();
+        let (piece_ms, is_on_hold) = (ears.piece_ms(), self.machine.is_on_hold());
         ears.hear(pcm, |frame| match frame {
             CallerFrame::Raw(frame) => {
                 self.tape.caller(now, frame);
-                self.desk.tap(Side::Caller, frame);
+                if !is_on_hold {
+                    self.desk.tap(Side::Caller, frame);
+                }
             }
             CallerFrame::Clean(frame) => self.pass_on(frame, piece_ms),
         });

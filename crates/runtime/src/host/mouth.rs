@@ -4,6 +4,7 @@
 //! Three sources share the line, one at a time: an interlude goes before the utterance in progress, which goes before the
 //! background. The utterance in progress may be held: then it is synthesised and not heard.
 
+mod overflow;
 mod person;
 #[cfg(test)]
 mod tests;

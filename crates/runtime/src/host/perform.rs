@@ -115,6 +115,10 @@ impl CallHost {
             }
             Entry::State { state } => self.note_state(*state),
             Entry::Fault { stage, class } => self.routes.blame(stage, *class),
+            // What they said before and the caller has not heard yet is not heard on hold either.
+            Entry::OnHold { .. } => self.mouth.person_leaves(),
+            Entry::RecordingPaused { by } => self.desk.tell_pause(true, by.as_deref()),
+            Entry::RecordingResumed { by } => self.desk.tell_pause(false, by.as_deref()),
             Entry::ConsultEnded { outcome } => {
                 metrics::counter!("frontdesk_consults_total", "outcome" => outcome.name()).increment(1);
             }

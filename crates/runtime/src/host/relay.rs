@@ -52,6 +52,7 @@ impl CallHost {
         let stream = self.stt.take().map(|(stream, _)| stream);
         let stream = stream.or_else(|| self.relay.take().and_then(|relay| relay.stream));
         self.relay = Some(Relay { stream, ..Relay::default() });
+        self.desk.tell_unrecorded();
         let theirs = relays.language.as_deref().unwrap_or_default();
         if !is_same_language(theirs, &self.agent.language) {
             link.protocol.on_command(MediaCommand::Language(&self.agent.language), &mut self.out);

@@ -48,6 +48,17 @@ pub struct Held {
     pub(crate) line: Option<u64>,
 }
 
+/// What becomes of the recording.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recording {
+    /// The call is recorded.
+    pub(crate) is_on: bool,
+    /// What is heard is left out.
+    pub(crate) is_paused: bool,
+    /// Who said so last: a credential, or the call that is joined to this one.
+    pub(crate) by: Option<String>,
+}
+
 /// Audio of a supervisor, at the rate of the call.
 pub(crate) struct PersonAudio {
     pub(crate) line: u64,
@@ -65,6 +76,7 @@ pub(crate) struct Door {
     pub(crate) last_line: Arc<AtomicU64>,
     /// Who has the call.
     pub(crate) held: Arc<watch::Sender<Held>>,
+    pub(crate) recording: Arc<watch::Sender<Recording>>,
 }
 
 /// A supervisor came or went, or wants to be the one of their lines that the caller hears.
@@ -92,7 +104,7 @@ pub(super) struct Desk {
 
 impl Desk {
     /// `is_deaf`: what is said here is written down in another call.
-    pub(super) fn new(is_deaf: bool) -> Self {
+    pub(super) fn new(is_deaf: bool, recording: Recording) -> Self {
         let (sender, voices) = mpsc::channel(limits::AUDIO_IN_FRAMES_MAX);
         let door = Door {
             frames: Feed::new(limits::TAP_FRAMES_MAX),
@@ -101,6 +113,7 @@ impl Desk {
             lines: Arc::default(),
             last_line: Arc::default(),
             held: Arc::new(watch::Sender::new(Held::default())),
+            recording: Arc::new(watch::Sender::new(recording)),
         };
         let (lines, words) = (Vec::new(), String::new());
         Self { door, voices, lines, speaking: None, claimed: None, ears: None, stt: None, is_deaf, words }
@@ -118,6 +131,18 @@ impl Desk {
         if self.door.lines.load(Ordering::Relaxed) > 0 {
             self.door.frames.tell(Heard::Clear);
         }
+    }
+
+    /// Whoever is joined to this call must know: their call hears the same.
+    pub(super) fn tell_pause(&self, is_paused: bool, by: Option<&str>) {
+        self.door.recording.send_modify(|recording| {
+            (recording.is_paused, recording.by) = (is_paused, by.map(str::to_owned));
+        });
+    }
+
+    /// No audio comes here that could be recorded.
+    pub(super) fn tell_unrecorded(&self) {
+        self.door.recording.send_modify(|recording| recording.is_on = false);
     }
 
     /// What to wait for: audio of supervisors, and what is understood of it.
@@ -209,7 +234,10 @@ impl CallHost {
     }
 
     pub(super) fn on_person(&mut self, audio: PersonAudio) {
-        // Where the platform speaks, nobody else is heard.
+        // Where the platform speaks nobody else is heard, and neither is anybody by a caller on hold.
+        if self.machine.is_on_hold() {
+            return;
+        }
         if self.desk.speaking != Some(audio.line) || self.link.is_none() || self.relay.is_some() {
             return;
         }
@@ -334,7 +362,7 @@ mod tests {
     use super::*;
 
     fn desk(lines: &[(u64, &str)]) -> Desk {
-        let mut desk = Desk::new(false);
+        let mut desk = Desk::new(false, Recording::default());
         desk.lines = lines.iter().map(|(line, by)| (*line, (*by).to_owned())).collect();
         desk
     }

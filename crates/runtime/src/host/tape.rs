@@ -17,6 +17,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use store::Store;
 
+/// A frame that comes later than this after the one before does not join it.
+const PAUSE: Millis = Millis(limits::FRAME_MS * 10);
+/// Where nothing is put any more: a pause and a frame ago, and a little.
+const SETTLED_AFTER: Millis = Millis(PAUSE.0 + 3 * limits::FRAME_MS);
 /// Lines handed to the store at once.
 const LINES_PER_WRITE: usize = 64;
 
@@ -59,6 +63,11 @@ impl Tape {
         }
     }
 
+    /// Whether the call is recorded once its audio path is open.
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.recording.path.is_some()
+    }
+
     /// The audio path is open at this rate. A second path of another rate leaves the recording as it is. Answers the name
     /// of the recording when it begins.
     pub(super) fn open(&mut self, rate_hz: u32) -> Option<String> {
@@ -90,6 +99,16 @@ impl Tape {
         let at = joined(self.caller_at, now, Millis(limits::FRAME_MS), self.rate_hz);
         self.caller_at = at + frame.len() as u64;
         self.push(Side::Caller, at, frame);
+        self.settle(now);
+    }
+
+    /// Frames lie where they were heard or join those before, so what is older than a pause is not touched again.
+    fn settle(&mut self, now: CallTime) {
+        if let Some(recorder) = &mut self.recorder
+            && let Err(error) = recorder.settle(samples(now - SETTLED_AFTER, self.rate_hz))
+        {
+            complain(&error);
+        }
     }
 
     /// Frames go out ahead of time, so they join the ones before unless there was a pause.
@@ -191,7 +210,7 @@ pub(super) async fn store_lines(
 /// Where a frame goes: right behind the one before unless the clock says that there was a pause.
 fn joined(last_end: u64, now: CallTime, lasted: Millis, rate_hz: u32) -> u64 {
     let by_clock = samples(now - lasted, rate_hz);
-    let pause = samples(CallTime(limits::FRAME_MS * 10), rate_hz);
+    let pause = samples(CallTime(PAUSE.0), rate_hz);
     if by_clock > last_end + pause { by_clock } else { last_end.max(if last_end == 0 { by_clock } else { 0 }) }
 }
 

@@ -5,7 +5,7 @@ use super::{Node, Plan, RefuseReason, customer_of, lock};
 use crate::host::{HostMessage, Link};
 use crate::socket::{self, Incoming, MediaSocket};
 use base::wire::Wire;
-use base::{CallId, NodeId, limits};
+use base::{CallId, NodeId, Pii, limits};
 use carriers::protocol::{
     Answer, Authenticity, CarrierControl, Inbound, InboundCall, MediaEvent, MediaProtocol, MediaSink, MediaStart,
     Reply, WebhookKind,
@@ -13,6 +13,7 @@ use carriers::protocol::{
 use engine::io::{CarrierInput, Input};
 use model::business::TenantScope;
 use model::call::{CallState, Direction};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use store::{CallRoute, StoreError};
 use tokio::time::Instant;
@@ -213,6 +214,19 @@ impl Node {
                 tracing::error!(carrier, %error, "a call cannot go on");
                 Answer::HangUp
             }
+        }
+    }
+
+    pub(crate) async fn take_word_of_line(
+        &self,
+        carrier: &str,
+        carrier_ref: &str,
+        mark: &str,
+        facts: Pii<BTreeMap<String, String>>,
+    ) {
+        match self.route(carrier, carrier_ref, mark).await {
+            Ok(route) => self.tell_facts(&route.scope, route.call.id, facts).await,
+            Err(error) => tracing::error!(carrier, %error, "what a line says reached no call"),
         }
     }
 

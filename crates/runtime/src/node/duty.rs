@@ -141,7 +141,7 @@ impl Node {
         }
     }
 
-    /// Tells a call that has just begun what its line says about it.
+    /// Tells a call what its line says about it.
     pub(super) async fn tell_facts(&self, scope: &TenantScope, call: CallId, facts: Pii<BTreeMap<String, String>>) {
         if let Some(messages) = self.messages(scope, call) {
             let said = HostInput::LineSaid { facts };

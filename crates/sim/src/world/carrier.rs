@@ -149,6 +149,16 @@ fn person(plan: &mut Plan, from_ms: u64, length_ms: u64) {
     }
 }
 
+/// The person puts the caller on hold, and perhaps comes back to them.
+fn holds(plan: &mut Plan, from_ms: u64, length_ms: u64) {
+    let ms = from_ms + plan.ms(0, length_ms);
+    plan.tell(ms, Input::Desk(DeskInput::Hold { on: true, by: None }));
+    if plan.chance.happens(0.7) {
+        let back_ms = ms + plan.ms(500, 30_000);
+        plan.tell(back_ms, Input::Desk(DeskInput::Hold { on: false, by: None }));
+    }
+}
+
 /// What the host, the desk and fate have in store for this call.
 pub fn surprises(plan: &mut Plan) {
     let at = |plan: &mut Plan| plan.ms(500, 70_000);
@@ -174,6 +184,9 @@ pub fn surprises(plan: &mut Plan) {
         let say_ms = ms + plan.ms(0, 2 * length_ms);
         plan.tell(say_ms, Input::Desk(DeskInput::Say { text: DESK_WORDS.into() }));
         person(plan, ms, length_ms);
+        if plan.chance.happens(0.3) {
+            holds(plan, ms, length_ms);
+        }
         if plan.chance.happens(0.8) {
             plan.tell(ms + length_ms, Input::Desk(DeskInput::HandBack));
         } else {

@@ -141,7 +141,7 @@ impl Laws {
             found.push(Violation { name: "drained_in_time", detail: format!("should have been over at {by}") });
         }
         let phase = machine.phase();
-        if let Some(text) = self.human_broken.take().filter(|_| phase == Phase::WithHuman) {
+        if let Some(text) = self.human_broken.take().filter(|_| phase == Phase::WithHuman && !machine.is_on_hold()) {
             found.push(Violation { name: "silent_while_a_person_speaks", detail: format!("{text:?}") });
         }
         self.is_with_human = phase == Phase::WithHuman;

@@ -26,6 +26,8 @@ pub const LONG: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub invites: Vec<Invite>,
+    /// Who took the place of somebody else, by the call that they took.
+    pub successors: Vec<(String, Invite)>,
     pub reports: Vec<Report>,
     pub words: Vec<String>,
     pub frames: usize,
@@ -125,6 +127,10 @@ impl Front for Door {
 
     async fn line_ended(&self, _call_ref: &str) -> Next {
         self.0.manners.next.clone()
+    }
+
+    async fn replaced(&self, call_ref: &str, by: Invite) {
+        self.0.note(|seen| seen.successors.push((call_ref.to_owned(), by)));
     }
 
     async fn reported(&self, report: Report) {

@@ -121,6 +121,8 @@ export const LINES = [
   "queue",
   "queue_position",
   "queue_waiting",
+  "on_hold",
+  "on_hold_waiting",
   "brief",
   "brief_ask",
   "brief_declined",

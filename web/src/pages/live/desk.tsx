@@ -15,7 +15,7 @@ import { toastProblem } from "../../ui/kit/toast";
 import { useCapability } from "../settings/platforms";
 import { Composer, type Mode } from "./composer";
 import { EndCall, TransferCall } from "./dialogs";
-import { HandBackIcon, ListenIcon, RecordIcon } from "./icons";
+import { HandBackIcon, HoldIcon, ListenIcon, RecordIcon } from "./icons";
 
 interface DeskProps {
   call: LiveCall;
@@ -145,7 +145,18 @@ export function Desk({ call, view, mine, held }: DeskProps) {
             {t("live.transfer")}
           </Button>
         )}
-        {open && (
+        {open && mine && (
+          <Button
+            size="sm"
+            icon={<HoldIcon className={`size-4 ${view.onHold ? "text-warn" : ""}`} />}
+            aria-pressed={view.onHold}
+            title={t("supervise.hold_hint")}
+            onClick={() => supervision.hold(!view.onHold)}
+          >
+            {t(view.onHold ? "supervise.unhold" : "supervise.hold")}
+          </Button>
+        )}
+        {open && view.recorded && (
           <Button
             size="sm"
             icon={<RecordIcon className={`size-4 ${view.recordingPaused ? "text-warn" : ""}`} />}

@@ -14,6 +14,12 @@ export const RecordIcon = (p: IconProps) => (
   </Icon>
 );
 
+export const HoldIcon = (p: IconProps) => (
+  <Icon {...p}>
+    <path d="M9 5v14M15 5v14" />
+  </Icon>
+);
+
 export const HandBackIcon = (p: IconProps) => (
   <Icon {...p}>
     <path d="M9 5 4 10l5 5M4 10h10a6 6 0 0 1 6 6v3" />

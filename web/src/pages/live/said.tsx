@@ -135,7 +135,10 @@ function DeskLine({ did, at, agentName }: { did: DeskEvent; at: number; agentNam
     }
     case "recording_paused":
     case "recording_resumed":
+    case "on_hold":
       return <Rule desk={did.event}>{t(`supervise.${did.event}_by`, { name: nameOf(did.by) })}</Rule>;
+    case "off_hold":
+      return <Rule desk={did.event}>{t("supervise.past_off_hold")}</Rule>;
     case "handed_back":
       return (
         <Rule desk="handed_back">

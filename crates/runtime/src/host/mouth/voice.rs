@@ -1,5 +1,6 @@
 //! One utterance in synthesis: its words on their way to whoever makes audio of them, and the audio on its way back.
 
+use super::overflow::Overflow;
 use crate::phrases::Phrase;
 use crate::service::{TtsCommand, TtsSession};
 use base::UtteranceId;
@@ -25,7 +26,7 @@ pub(super) struct Voice {
     /// Samples at the line's rate that came before the present session.
     samples_before: u64,
     /// Audio that playout had no room for yet; synthesis is held back while there is any.
-    overflow: Vec<i16>,
+    overflow: Overflow,
     has_audio: bool,
     has_failed: bool,
     /// All audio there will ever be was made.
@@ -62,7 +63,7 @@ impl Voice {
             text_bytes: 0,
             words: Vec::new(),
             samples_before: 0,
-            overflow: Vec::new(),
+            overflow: Overflow::default(),
             has_audio: false,
             has_failed: false,
             is_over: false,
@@ -103,7 +104,7 @@ impl Voice {
         let (first_byte, from_ms) = (self.text_bytes, samples_to_ms(self.samples_before, self.rate_hz));
         self.add_segment(segment, text);
         self.words.extend(phrase.words.iter().map(|(byte, ms)| (first_byte + *byte as usize, from_ms + *ms)));
-        self.overflow.extend_from_slice(&phrase.pcm);
+        self.overflow.share(&phrase.pcm);
         self.samples_before += phrase.pcm.len() as u64;
         self.note_audio()
     }
@@ -150,7 +151,7 @@ impl Voice {
         let total_ms = self.made_ms();
         let Some(mut session) = self.session.take() else { return };
         if let Some(resampler) = &mut session.resampler {
-            resampler.flush(&mut self.overflow);
+            resampler.flush(self.overflow.end());
         }
         if session.is_render {
             self.samples_before += session.source_samples;
@@ -193,8 +194,8 @@ impl Voice {
         let session = self.session.as_mut()?;
         session.source_samples += pcm.len() as u64;
         match &mut session.resampler {
-            Some(resampler) => resampler.process(pcm, &mut self.overflow),
-            None => self.overflow.extend_from_slice(pcm),
+            Some(resampler) => resampler.process(pcm, self.overflow.end()),
+            None => self.overflow.end().extend_from_slice(pcm),
         }
         self.note_audio()
     }
@@ -271,9 +272,8 @@ pub(super) trait Feed {
 
 impl Feed for PlayoutBuffer {
     fn push_overflow(&mut self, voice: &mut Voice) {
-        if self.utterance() == Some(voice.utterance) && !voice.overflow.is_empty() {
-            let taken = self.push(&voice.overflow);
-            voice.overflow.drain(..taken);
+        if self.utterance() == Some(voice.utterance) {
+            voice.overflow.pour(|pcm| self.push(pcm));
         }
     }
 

@@ -170,14 +170,8 @@ impl Line {
             self.said.push_back(piece.clone());
             self.sent.push_back(piece);
         }
-        if self
-            .is_open
-            .take_if(|open| {
-                let track = self.tracks.iter().find(|track| track.utterance == *open);
-                track.is_none_or(|track| track.has_end) && !self.waiting.iter().any(|piece| piece.utterance == *open)
-            })
-            .is_some()
-        {
+        if self.is_open.is_some_and(|open| self.is_whole(open)) {
+            self.is_open = None;
             tokens.push(Token { text: String::new(), is_last: true, is_interruptible: true });
         }
         tokens
