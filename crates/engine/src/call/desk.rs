@@ -8,7 +8,7 @@ use super::ending::Then;
 use super::thought::Thought;
 use super::{CallMachine, Media};
 use crate::dialog::flow::FlowRun;
-use crate::io::DeskInput;
+use crate::io::{ConsultInput, DeskInput};
 use base::limits::{PERSON_AWAY_MS_MAX, PERSON_IDLE_MS_MAX};
 use base::{CallTime, Millis, Pii};
 use model::journal::{Entry, HandBack, HoldMode, QueueOutcome};
@@ -185,8 +185,8 @@ impl CallMachine {
 
     /// When a person who does not show themselves has left.
     pub(super) fn person_deadline(&self) -> Option<(CallTime, &'static str)> {
-        // Who is on a telephone shows by hanging up that they have left.
-        let may_be_gone = self.has_human && self.consult.is_none();
+        // Who is on a telephone shows by hanging up that they have left, unless not even their line is there any more.
+        let may_be_gone = self.has_human && (self.consult.is_none() || self.is_bridged() && !self.hold.is_line_up);
         let until = self.hold.until.filter(|_| may_be_gone && !mutant!(AbsentPersonKeepsCall))?;
         // What they have the agent say is heard to its end.
         self.voice.is_none().then_some((until, "person is gone"))
@@ -200,6 +200,9 @@ impl CallMachine {
     }
 
     pub(super) fn person_is_gone(&mut self, now: CallTime) {
+        if self.agent.is_briefing {
+            return self.caller_of_briefing(now, ConsultInput::Left);
+        }
         self.hand_back(now, HandBack::Absent);
     }
 
