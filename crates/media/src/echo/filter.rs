@@ -25,6 +25,11 @@ const SUSPICION: f32 = 3.0;
 /// A spectrum this faint is silence (unscaled transform of full scale 1).
 const NEAR_POWER_MIN: f32 = 1e-6;
 
+/// Samples that the way back may spread over, on a line with frames of so many.
+pub(super) const fn span(frame: usize) -> usize {
+    frame * PARTITIONS
+}
+
 pub(super) struct Filter {
     frame: usize,
     forward: Arc<dyn RealToComplex<f32>>,
@@ -70,11 +75,6 @@ impl Filter {
             forward,
             inverse,
         }
-    }
-
-    /// Samples that the way back may spread over.
-    pub(super) fn span(&self) -> usize {
-        self.frame * PARTITIONS
     }
 
     /// Begins with the loudest part of the way back alone: so many samples after the beginning, so strong.

@@ -33,6 +33,8 @@ pub const AUDIBLE_DBFS_MIN: f32 = -42.0;
 const AUDIBLE_HOLD_MS: u64 = 300;
 /// What is kept of the caller's side, to learn from once the delay is known.
 const HEARD_MS: u64 = 240;
+/// What is kept of what was played.
+const PLAYED_MS: u64 = DELAY_MS_MAX + HEARD_MS * 2;
 /// Frames learned from again once the delay is known.
 const RELEARNED_FRAMES: i64 = 10;
 /// How often.
@@ -104,7 +106,8 @@ pub struct EchoGuard {
     path: Option<Path>,
     /// A delay at which a filter did explain the echo.
     proven: Option<u64>,
-    filter: Filter,
+    /// Learns the way back; most lines have none.
+    filter: Option<Box<Filter>>,
     noise: ComfortNoise,
     input: Vec<f32>,
     rest: Vec<f32>,
@@ -130,7 +133,8 @@ impl EchoGuard {
     /// For a line at this rate.
     pub fn new(rate_hz: u32) -> Self {
         let frame = ms_to_samples(FRAME_MS, rate_hz).max(1) as usize;
-        let kept_ms = DELAY_MS_MAX + HEARD_MS * 2 + PLAYOUT_LOOKAHEAD_MS_MAX;
+        // Most carriers are sent no further ahead than this; the ring grows for the others.
+        let kept_ms = PLAYED_MS + PLAYOUT_LOOKAHEAD_MS;
         Self {
             rate_hz,
             frame,
@@ -150,7 +154,7 @@ impl EchoGuard {
             recent_dbfs: LOUD_DBFS_MIN,
             path: None,
             proven: None,
-            filter: Filter::new(frame),
+            filter: None,
             noise: ComfortNoise::new(FILL_DBFS, 0x9e37_79b9),
             input: vec![0.0; frame],
             rest: vec![0.0; frame],
@@ -165,6 +169,8 @@ impl EchoGuard {
         if ahead > self.samples(PLAYOUT_LOOKAHEAD_MS_MAX) {
             self.now = self.played.end() - self.samples(PLAYOUT_LOOKAHEAD_MS);
         }
+        let ahead = self.played.end().max(self.now) - self.now + pcm.len() as u64;
+        self.played.grow((self.samples(PLAYED_MS) + ahead) as usize);
         self.played.write(self.now, pcm);
         if level::rms_dbfs(pcm) >= AUDIBLE_DBFS_MIN {
             let from = self.played.end() - pcm.len() as u64;
@@ -231,7 +237,7 @@ impl EchoGuard {
 
     /// Whether anything of the agent's voice can be in the frame heard now.
     fn may_echo(&self) -> bool {
-        let tail = self.samples(DELAY_MS_MAX) + self.filter.span() as u64;
+        let tail = self.samples(DELAY_MS_MAX) + filter::span(self.frame) as u64;
         self.audible_until > 0 && self.now < self.audible_until + tail
     }
 
@@ -307,10 +313,13 @@ impl EchoGuard {
             Some(path) => {
                 // The same way back, a little earlier or later: every utterance begins at another moment of a frame.
                 (path.offset, path.fruitless) = (offset, 0);
-                self.filter.doubt(peak.gain);
+                if let Some(filter) = &mut self.filter {
+                    filter.doubt(peak.gain);
+                }
             }
             None => {
-                self.filter.start(self.samples(EARLY_MS) as usize, peak.gain);
+                let early = self.samples(EARLY_MS) as usize;
+                self.filter.get_or_insert_with(|| Box::new(Filter::new(self.frame))).start(early, peak.gain);
                 self.path = Some(Path {
                     offset,
                     leak: 1.0,
@@ -337,7 +346,8 @@ impl EchoGuard {
     /// estimate and rest.
     fn clean(&mut self, path: &mut Path, at: u64) -> Option<Powers> {
         self.heard.read(at as i64, &mut self.input);
-        self.filter.process(&self.played, at as i64 - path.offset, &self.input, &mut self.rest)?;
+        let filter = self.filter.as_mut()?;
+        filter.process(&self.played, at as i64 - path.offset, &self.input, &mut self.rest)?;
         let mut powers = Powers::default();
         for (heard, rest) in self.input.iter().zip(&self.rest) {
             powers.heard += heard * heard;
@@ -361,7 +371,8 @@ impl EchoGuard {
         }
         path.rest_power = (path.leak * powers.told).max(path.rest_power * 0.6);
         let own = (path.rest_power * REST_SUSPICION / powers.rest.max(f32::MIN_POSITIVE)).min(1.0);
-        let gain = (1.0 - own).min(self.filter.foreign()).sqrt().max(REST_GAIN_MIN);
+        let gain =
+            (1.0 - own).min(self.filter.as_ref().map_or(1.0, |filter| filter.foreign())).sqrt().max(REST_GAIN_MIN);
         let step = (gain - path.gain) / self.frame as f32;
         let hiss = level::amplitude(self.floor_dbfs - FILL_DBFS);
         self.noise.fill(&mut self.fill);

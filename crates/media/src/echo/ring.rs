@@ -4,15 +4,13 @@
 #[derive(Clone, Debug)]
 pub(super) struct Ring {
     kept: Vec<i16>,
-    mask: u64,
     end: u64,
 }
 
 impl Ring {
-    /// Keeps at least this many samples.
+    /// Keeps this many samples.
     pub(super) fn new(samples: usize) -> Self {
-        let size = samples.next_power_of_two();
-        Self { kept: vec![0; size], mask: size as u64 - 1, end: 0 }
+        Self { kept: vec![0; samples.max(1)], end: 0 }
     }
 
     /// After the last sample written.
@@ -20,21 +18,42 @@ impl Ring {
         self.end
     }
 
+    /// Keeps this many samples from now on; it never shrinks.
+    pub(super) fn grow(&mut self, samples: usize) {
+        if samples <= self.kept.len() {
+            return;
+        }
+        let mut grown = vec![0; samples];
+        for position in self.end.saturating_sub(self.kept.len() as u64)..self.end {
+            grown[(position % samples as u64) as usize] = self.kept[self.index(position)];
+        }
+        self.kept = grown;
+    }
+
+    fn index(&self, position: u64) -> usize {
+        (position % self.kept.len() as u64) as usize
+    }
+
     /// Writes at this position or after what is there, whichever is later. What lies between is silence.
     pub(super) fn write(&mut self, at: u64, pcm: &[i16]) {
         if at > self.end {
-            if at - self.end > self.mask {
+            if at - self.end >= self.kept.len() as u64 {
                 self.kept.fill(0);
             } else {
-                (self.end..at).for_each(|position| self.kept[(position & self.mask) as usize] = 0);
+                for position in self.end..at {
+                    let index = self.index(position);
+                    self.kept[index] = 0;
+                }
             }
             self.end = at;
         }
-        let first = (self.end & self.mask) as usize;
+        self.end += pcm.len() as u64;
+        // Of what is longer than the ring, its end.
+        let pcm = &pcm[pcm.len().saturating_sub(self.kept.len())..];
+        let first = self.index(self.end - pcm.len() as u64);
         let head = pcm.len().min(self.kept.len() - first);
         self.kept[first..first + head].copy_from_slice(&pcm[..head]);
         self.kept[..pcm.len() - head].copy_from_slice(&pcm[head..]);
-        self.end += pcm.len() as u64;
     }
 
     /// What was written from this position on never happened.
@@ -44,11 +63,15 @@ impl Ring {
 
     /// Samples from this position on, full scale being 1; silence where there is nothing (any more).
     pub(super) fn read(&self, from: i64, out: &mut [f32]) {
-        let oldest = self.end.saturating_sub(self.mask + 1) as i64;
+        let oldest = self.end.saturating_sub(self.kept.len() as u64) as i64;
+        let mut index = from.rem_euclid(self.kept.len() as i64) as usize;
         for (position, value) in (from..).zip(out) {
-            let is_kept = position >= oldest.max(0) && position < self.end as i64;
-            let index = (position as u64 & self.mask) as usize;
+            let is_kept = position >= oldest && position < self.end as i64;
             *value = if is_kept { f32::from(self.kept[index]) * (1.0 / 32_768.0) } else { 0.0 };
+            index += 1;
+            if index == self.kept.len() {
+                index = 0;
+            }
         }
     }
 }
@@ -78,9 +101,23 @@ mod tests {
         (0..5).for_each(|n| ring.write(0, &[n * 1_000; 3]));
         let mut out = [9.0; 15];
         ring.read(0, &mut out);
-        assert!(out[..7].iter().all(|&value| value == 0.0) && out[14] > 0.12, "{out:?}");
+        assert!(out[..7].iter().all(|&value| value == 0.0) && out[7] > 0.06 && out[14] > 0.12, "{out:?}");
         ring.write(1_000, &[1]);
         ring.read(992, &mut out[..8]);
         assert!(out[..8].iter().all(|&value| value == 0.0), "{out:?}");
+    }
+
+    #[test]
+    fn one_that_grows_keeps_what_it_has() {
+        let mut ring = Ring::new(5);
+        (0..4).for_each(|n| ring.write(0, &[n * 1_000; 3]));
+        ring.grow(7);
+        ring.write(0, &[4_000; 2]);
+        let mut out = [9.0; 8];
+        ring.read(6, &mut out);
+        let wanted = [0, 2_000, 2_000, 3_000, 3_000, 3_000, 4_000, 4_000].map(|value: i16| f32::from(value) / 32_768.0);
+        assert_eq!(out, wanted, "the last seven, and the one before them is gone");
+        ring.grow(2);
+        assert_eq!(ring.kept.len(), 7);
     }
 }
