@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** Models load on the way. */
 const READY_MS_MAX = 120_000;
 
-async function freePort() {
+export async function freePort() {
   const probe = createServer();
   await new Promise((done) => probe.listen(0, "127.0.0.1", done));
   const { port } = probe.address();

@@ -40,6 +40,8 @@ pub fn browser_test(root: &Path, frontdesk: &Path) -> Result<Outcome> {
     cmd(&root.join("web"), "node", &["test/supervise.mjs", &program, &path, &supervisor]).run()?;
     // What two hundred live calls add to the same hands on a still wall.
     cmd(&root.join("web"), "node", &["test/load.mjs", &program]).run()?;
+    // A telephone in a page, over a trunk.
+    cmd(&root.join("web"), "node", &["test/softphone.mjs", &program, &path]).run()?;
     // Pages of other origins, with the widget on them.
     cmd(&root.join("web"), "node", &["test/widget.mjs", &program, &path]).run()?;
     Ok(Outcome::Done)

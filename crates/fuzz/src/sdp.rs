@@ -1,7 +1,7 @@
 //! A session description, as an offer to us and as an answer to ours.
 
 use base::Secret;
-use carriers::sip::sdp::{self, Codec, Flow, Key, Local, Preference, Protection};
+use carriers::sip::sdp::{self, Codec, Fingerprint, Flow, Ice, Identity, Key, Local, Preference, Protection};
 use std::io;
 use std::net::SocketAddr;
 
@@ -15,10 +15,14 @@ pub(crate) fn run(bytes: &[u8]) {
                 let back = back.unwrap_or_else(|error| panic!("an answer of ours is unreadable ({error}): {text}"));
                 assert!(back.audio.codecs.contains(&(agreed.codec, agreed.payload_types.1)), "{text}");
                 assert!(ours.codecs.contains(&agreed.codec));
-                assert!(agreed.keys.is_some() || protection != Protection::Required, "in the clear: {text}");
+                assert!(agreed.is_protected() || protection != Protection::Required, "in the clear: {text}");
             }
-            if let Ok(agreed) = sdp::accept(&theirs, &ours) {
-                assert!(agreed.keys.is_some() || protection != Protection::Required, "in the clear");
+            for is_exchanged in [false, true] {
+                let ours = Local { is_exchanged, ..ours.clone() };
+                if let Ok(agreed) = sdp::accept(&theirs, &ours) {
+                    let must_be = is_exchanged || protection == Protection::Required;
+                    assert!(agreed.is_protected() || !must_be, "in the clear");
+                }
             }
         }
     }
@@ -34,6 +38,12 @@ fn local(protection: Protection, preference: Preference) -> Local {
         protection,
         key: Key(Secret::new(vec![7; 30])),
         flow: Flow::Both,
+        identity: Some(Identity {
+            fingerprint: Fingerprint([9; 32]),
+            ice: Ice::new("here", "0123456789012345678901"),
+            ssrc: 1,
+        }),
+        is_exchanged: false,
     }
 }
 

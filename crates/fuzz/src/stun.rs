@@ -1,5 +1,7 @@
-//! A datagram on the port of browsers: connectivity checks, and what may look like them.
+//! A datagram on the port of browsers, and on that of a telephone in a page: connectivity checks, handshakes, and what may look like
+//! them.
 
+use sip::trial::Handshake;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ const INPUTS_PER_SESSION: u32 = 2_000;
 /// A session and the checks that its peer sends it first.
 struct Peer {
     session: Session,
+    /// Ports of calls over a trunk, with checks and without.
+    handshakes: [Handshake; 2],
     checks: Vec<Vec<u8>>,
     now: Instant,
     inputs: u32,
@@ -28,7 +32,8 @@ pub(crate) fn run(bytes: &[u8]) {
     let name = gateway::addressed_to(bytes);
     assert!(name.is_none_or(|name| name.len() <= bytes.len()), "a name from nowhere");
     PEER.with_borrow_mut(|peer| {
-        let Peer { session, now, inputs, .. } = peer.get_or_insert_with(Peer::new);
+        let Peer { session, handshakes, now, inputs, .. } = peer.get_or_insert_with(Peer::new);
+        assert!(handshakes.iter_mut().all(|one| one.datagram(bytes) < 100), "one datagram is answered by a flood");
         session.handle_datagram(*now, there(), bytes);
         let is_over = std::iter::from_fn(|| session.poll_output()).count() > 1_000;
         assert!(!is_over, "one datagram is answered by a flood");
@@ -69,7 +74,9 @@ impl Peer {
         let answer = SdpAnswer::from_sdp_string(&answer).unwrap_or_else(|error| panic!("our answer: {error}"));
         browser.sdp_api().accept_answer(pending, answer).unwrap_or_else(|error| panic!("our answer: {error}"));
         let checks = checks(&mut browser, now);
-        Self { session, checks, now, inputs: 0 }
+        let handshakes =
+            [true, false].map(|is_checked| Handshake::new(is_checked).unwrap_or_else(|| panic!("a handshake")));
+        Self { session, handshakes, checks, now, inputs: 0 }
     }
 }
 

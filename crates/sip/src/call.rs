@@ -162,7 +162,7 @@ impl Ringing {
     async fn pick_up(
         mut self,
         sockets: (UdpSocket, UdpSocket),
-        local: Local,
+        mut local: Local,
         answer: Answer,
         token: String,
     ) -> (CallState, Option<Quality>) {
@@ -170,9 +170,10 @@ impl Ringing {
             return (CallState::Canceled, None);
         }
         let tap = self.shared.leg_tap(&self.asked.invite.call_ref, self.ip);
-        let leg = Leg::start(sockets, canonical_name(), tap);
+        let leg = Leg::start(sockets, canonical_name(), tap, self.shared.identity.clone());
         let is_late = answer.agreed.is_none();
         if let Some(agreed) = answer.agreed.clone() {
+            local.is_exchanged = agreed.exchange.is_some();
             let _ = leg.orders.send(Order::Agree(Box::new(agreed))).await; // Its task has just begun.
         }
         if !answer.confirmed(&self.dialog, &mut self.states, self.transport).await {
@@ -415,6 +416,7 @@ impl Call {
     }
 
     async fn agree(&mut self, agreed: Agreed) {
+        self.local.is_exchanged = agreed.exchange.is_some();
         let is_held = !agreed.sends;
         let _ = self.leg.orders.send(Order::Agree(Box::new(agreed))).await; // The leg may be ending.
         if is_held != self.is_held {
@@ -589,6 +591,8 @@ pub(crate) fn open(
         protection: trunk.protection,
         key: Key(Secret::new(key.to_vec())),
         flow: Flow::Both,
+        identity: shared.identity.as_ref().and_then(|identity| identity.for_call()),
+        is_exchanged: false,
     };
     Some((sockets, local))
 }

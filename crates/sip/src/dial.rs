@@ -342,7 +342,8 @@ async fn picked_up(
             return (CallState::Failed, None);
         }
     };
-    let leg = Leg::start(sockets, call::canonical_name(), shared.leg_tap(&call_ref, local.address.ip()));
+    let tap = shared.leg_tap(&call_ref, local.address.ip());
+    let leg = Leg::start(sockets, call::canonical_name(), tap, shared.identity.clone());
     let _ = leg.orders.send(Order::Agree(Box::new(agreed))).await; // Its task has just begun.
     let session = header(response, "Session-Expires").and_then(|value| Expires::parse(&value)).map(Session::asked);
     let takes_updates = message::lists(response, "Allow", "UPDATE");
@@ -370,7 +371,8 @@ async fn taken_over(
     let Attempt { shared, call_ref, trunk, .. } = attempt;
     let Taken { dialog, states, sockets, agreed, local, session, takes_updates } = taken;
     call::leave(&shared, placed.dialog);
-    let leg = Leg::start(sockets, call::canonical_name(), shared.leg_tap(&call_ref, local.address.ip()));
+    let tap = shared.leg_tap(&call_ref, local.address.ip());
+    let leg = Leg::start(sockets, call::canonical_name(), tap, shared.identity.clone());
     let _ = leg.orders.send(Order::Agree(Box::new(agreed))).await; // Its task has just begun.
     let dialog = (dialog, states);
     Call::placed(shared, call_ref, trunk, dialog, told, (leg, local), (session, takes_updates)).talk(None).await

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Transport};
 use crate::dial::{self, DialError, DialPlan};
+use crate::exchange::Identity;
 use crate::front::Front;
 use crate::guard::Guard;
 use crate::moved::{Inspector, Moved};
@@ -75,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) front: Arc<dyn Front>,
     pub(crate) dialogs: Arc<DialogLayer>,
     pub(crate) ports: Ports,
+    /// For calls whose keys come from a handshake.
+    pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) guard: Guard,
     pub(crate) health: Health,
     pub(crate) moved: Moved,
@@ -236,6 +239,7 @@ impl Endpoint {
         let incoming = library.incoming_transactions().map_err(|error| StartError::Stack(error.to_string()))?;
         let shared = Arc::new(Shared {
             ports: Ports::new(&config.rtp_ports),
+            identity: Identity::new().map(Arc::new),
             guard: Guard::new(&config.trunks),
             health: Health::default(),
             moved,

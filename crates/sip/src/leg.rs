@@ -3,6 +3,7 @@
 //! Every 20 ms a packet goes out, silence when there is nothing to say, because trunks hang up on lines without packets; and
 //! a frame goes to the host, whatever the network did to it.
 
+use crate::exchange::{self, Exchange, Identity};
 use crate::front::Quality;
 use crate::srtp::Protected;
 use crate::trace::LegTap;
@@ -15,6 +16,7 @@ use media::rtp::{self, Header, KeyReceiver, KeySender, Latch, Packet, Reception,
 use media::{Law, ms_to_samples};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -71,10 +73,16 @@ pub(crate) struct Leg {
 }
 
 impl Leg {
-    pub(crate) fn start(sockets: (UdpSocket, UdpSocket), name: String, tap: Option<LegTap>) -> Self {
+    pub(crate) fn start(
+        sockets: (UdpSocket, UdpSocket),
+        name: String,
+        tap: Option<LegTap>,
+        identity: Option<Arc<Identity>>,
+    ) -> Self {
         let (orders, ordered) = mpsc::channel(limits::SIP_ORDERS_MAX);
         let (notices, noticed) = mpsc::channel(limits::SIP_ORDERS_MAX);
-        let task = tokio::spawn(Work::new(sockets, (name, tap), ordered, notices).run());
+        let work = Work { identity, ..Work::new(sockets, (name, tap), ordered, notices) };
+        let task = tokio::spawn(work.run());
         Self { orders, noticed, task }
     }
 
@@ -105,6 +113,8 @@ struct Work {
     agreed: Option<Agreed>,
     latch: Option<Latch>,
     protected: Option<Protected>,
+    identity: Option<Arc<Identity>>,
+    exchange: Option<Box<Exchange>>,
     began: Instant,
     playing: Playing,
     keys: (KeySender, KeyReceiver),
@@ -198,6 +208,8 @@ impl Work {
             agreed: None,
             latch: None,
             protected: None,
+            identity: None,
+            exchange: None,
             began: Instant::now(),
             playing: Playing::new(LINE_HZ),
             keys: (KeySender::default(), KeyReceiver::default()),
@@ -276,8 +288,10 @@ impl Work {
         self.quality()
     }
 
-    fn agree(&mut self, agreed: Agreed) {
+    fn agree(&mut self, mut agreed: Agreed) {
+        self.exchange_as(&mut agreed);
         match (&agreed.keys, &mut self.protected) {
+            (None, _) if agreed.exchange.is_some() => {} // Its keys come later, or stay.
             (None, protected) => *protected = None,
             (Some(keys), Some(protected)) => protected.agree(keys),
             (Some(keys), protected) => *protected = Protected::new(keys),
@@ -299,10 +313,60 @@ impl Work {
         self.agreed = Some(agreed);
     }
 
+    /// Begins a handshake, goes on with the one there is, or does without.
+    fn exchange_as(&mut self, agreed: &mut Agreed) {
+        let Some(wanted) = &agreed.exchange else {
+            if self.exchange.take().is_some() {
+                self.protected = None;
+            }
+            return;
+        };
+        let now = Instant::now().into_std();
+        let goes_on = self.exchange.as_mut().is_some_and(|exchange| exchange.goes_on(wanted));
+        if !goes_on {
+            self.protected = None;
+            self.header.ssrc = wanted.ssrc;
+            let begun = self.identity.as_ref().map(|identity| Exchange::new(identity, wanted, agreed.address, now));
+            self.exchange = begun.flatten().map(Box::new);
+        }
+        // Checks know better than descriptions where the other end is.
+        if let Some(peer) = self.exchange.as_ref().and_then(|exchange| exchange.peer()) {
+            (agreed.address, agreed.reports) = (peer, peer);
+        }
+    }
+
+    /// Does what a handshake wants.
+    fn exchanged(&mut self) {
+        while let Some(output) = self.exchange.as_mut().and_then(|exchange| exchange.poll()) {
+            match output {
+                exchange::Output::Send(to, datagram) => {
+                    // Lost, it is sent again.
+                    if self.audio.try_send_to(&datagram, to).is_ok()
+                        && let Some(tap) = &self.tap
+                    {
+                        tap.sent(port_of(&self.audio), to, &datagram);
+                    }
+                }
+                exchange::Output::Peer(address) => {
+                    if let (Some(agreed), Some(latch)) = (&mut self.agreed, &mut self.latch) {
+                        (agreed.address, agreed.reports) = (address, address);
+                        latch.said(address);
+                    }
+                }
+                exchange::Output::Keys(keys) => self.protected = Protected::new(&keys),
+                exchange::Output::Failed(why) => {
+                    tracing::info!(why, "no keys for the audio of a call");
+                    let _ = self.notices.try_send(Noticed::Silent); // It is silent, and stays so.
+                }
+            }
+        }
+    }
+
     /// Until something is agreed on again, nothing is sent.
     fn go_over(&mut self, sockets: (UdpSocket, UdpSocket)) {
         (self.audio, self.reports) = sockets;
         (self.agreed, self.latch, self.protected, self.report_heard) = (None, None, None, None);
+        self.exchange = None;
         self.header.marker = true;
     }
 
@@ -376,6 +440,10 @@ impl Work {
 
     /// What is due every 20 ms.
     fn frame(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.tick(Instant::now().into_std());
+            self.exchanged();
+        }
         self.buffers.pcm.clear();
         let now_ms = self.now_ms();
         if let Some(voice) = &mut self.voice {
@@ -441,7 +509,7 @@ impl Work {
                 true => &self.buffers.wire,
                 false => return,
             },
-            None if agreed.keys.is_some() => return, // Never in the clear what was agreed to be protected.
+            None if agreed.is_protected() => return, // Never in the clear what was agreed to be protected.
             None => &self.buffers.plain,
         };
         // A full socket buffer drops the packet, as a network would.
@@ -464,6 +532,10 @@ impl Work {
 
     fn datagram(&mut self, datagram: &[u8], from: SocketAddr) {
         self.note_received(true, from, datagram);
+        if let Some(exchange) = self.exchange.as_mut().filter(|_| exchange::is_of_exchange(datagram)) {
+            exchange.handle(Instant::now().into_std(), from, datagram);
+            return self.exchanged();
+        }
         if rtp::is_rtcp(datagram) {
             return self.report(datagram);
         }
@@ -475,7 +547,7 @@ impl Work {
                 }
                 &self.buffers.wire[..]
             }
-            None if agreed.keys.is_some() => return,
+            None if agreed.is_protected() => return,
             None => datagram,
         };
         let Some(packet) = Packet::parse(opened) else { return };
@@ -512,7 +584,7 @@ impl Work {
                 }
                 &self.buffers.wire[..]
             }
-            None if self.agreed.as_ref().is_some_and(|agreed| agreed.keys.is_some()) => return,
+            None if self.agreed.as_ref().is_some_and(|agreed| agreed.is_protected()) => return,
             None => datagram,
         };
         let now = compact_now();
@@ -550,11 +622,11 @@ impl Work {
                 true => &self.buffers.wire,
                 false => return,
             },
-            None if agreed.keys.is_some() => return,
+            None if agreed.is_protected() => return,
             None => &self.buffers.plain,
         };
         // Behind address translation audio comes from elsewhere than was said, and so do reports.
-        let is_moved = latch.target().ip() != agreed.address.ip();
+        let is_moved = latch.target().ip() != agreed.address.ip() && agreed.exchange.is_none();
         let target =
             if is_moved { SocketAddr::new(latch.target().ip(), agreed.reports.port()) } else { agreed.reports };
         let socket = if agreed.reports == agreed.address { &self.audio } else { &self.reports };

@@ -16,6 +16,7 @@ mod call;
 pub mod config;
 mod dial;
 pub mod endpoint;
+mod exchange;
 pub mod front;
 mod guard;
 mod inbound;

@@ -1,4 +1,4 @@
-//! Protected audio (RFC 3711) with the keys that two descriptions have exchanged.
+//! Protected audio (RFC 3711) with the keys that two descriptions or a handshake have exchanged.
 
 use carriers::sip::sdp::{Crypto, Suite};
 use rtc_srtp::context::Context;
@@ -8,7 +8,6 @@ use rtc_srtp::protection_profile::ProtectionProfile;
 
 /// Packets behind the newest one that are still told from repetitions.
 const REPLAY_WINDOW: usize = 128;
-const KEY_BYTES: usize = 16;
 
 /// One leg's keys. Both ways count packets beyond the 16 bits of their numbers, so the value lives as long as its keys.
 pub struct Protected {
@@ -73,8 +72,9 @@ fn context(crypto: &Crypto) -> Option<Context> {
         Suite::AesCm80 => ProtectionProfile::Aes128CmHmacSha1_80,
         Suite::AesCm32 => ProtectionProfile::Aes128CmHmacSha1_32,
         Suite::Gcm => ProtectionProfile::AeadAes128Gcm,
+        Suite::Gcm256 => ProtectionProfile::AeadAes256Gcm,
     };
-    let (key, salt) = crypto.key.0.expose().split_at_checked(KEY_BYTES)?;
+    let (key, salt) = crypto.key.0.expose().split_at_checked(crypto.suite.cipher_key_bytes())?;
     let audio = Some(srtp_replay_protection(REPLAY_WINDOW));
     let reports = Some(srtcp_replay_protection(REPLAY_WINDOW));
     Context::new(key, salt, profile, audio, reports, &AwsLcRsCrypto).ok()
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_packet_with_one_wrong_bit_is_refused_in_every_suite() {
-        for suite in [Suite::AesCm80, Suite::AesCm32, Suite::Gcm] {
+        for suite in [Suite::AesCm80, Suite::AesCm32, Suite::Gcm, Suite::Gcm256] {
             let (ours, theirs) = (crypto(suite, 3), crypto(suite, 9));
             let mut sender = Protected::new(&(ours.clone(), theirs.clone())).unwrap();
             let mut receiver = Protected::new(&(theirs, ours)).unwrap();

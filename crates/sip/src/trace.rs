@@ -346,6 +346,8 @@ pub fn without_secrets(message: &[u8]) -> Vec<u8> {
             blank(&mut kept[2..], |_| false);
         } else if lower.starts_with(b"a=key-mgmt:") {
             blank(&mut kept[11..], |_| false);
+        } else if lower.starts_with(b"a=ice-pwd:") {
+            blank(&mut kept[10..], |_| false);
         }
     }
     clean

@@ -1,12 +1,16 @@
 //! What two ends agree on about audio: offers and answers (RFC 3264) in session descriptions (RFC 8866), with the keys of
-//! protected audio (RFC 4568). Pure: whoever calls chooses ports and keys.
+//! protected audio (RFC 4568) or what is to be known of a handshake about them (`exchange`). Pure: whoever calls chooses ports
+//! and keys.
 //!
 //! Spoken here: one audio stream in Opus (RFC 7587), G.722, G.711 µ-law or A-law, keys as events (RFC 4733), plain or with
-//! SRTP whose keys travel in the description. Everything else that is offered is refused as the standard wants it, line by line.
+//! SRTP. Everything else that is offered is refused as the standard wants it, line by line.
+
+mod exchange;
 
 use base::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+pub use exchange::{AgreedExchange, Exchange, Fingerprint, Ice, Identity, Setup};
 use sdp_types::{Media, Session};
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -162,9 +166,12 @@ pub enum Suite {
     AesCm32,
     /// AES-128-GCM.
     Gcm,
+    /// AES-256-GCM. Not taken from a description, where our keys are too short for it.
+    Gcm256,
 }
 
 impl Suite {
+    /// Those that a description may name.
     const ALL: [Self; 3] = [Self::Gcm, Self::AesCm80, Self::AesCm32];
 
     const fn name(self) -> &'static str {
@@ -172,14 +179,24 @@ impl Suite {
             Self::AesCm80 => "AES_CM_128_HMAC_SHA1_80",
             Self::AesCm32 => "AES_CM_128_HMAC_SHA1_32",
             Self::Gcm => "AEAD_AES_128_GCM",
+            Self::Gcm256 => "AEAD_AES_256_GCM",
         }
     }
 
-    /// Bytes of key and salt together; the key is the first 16.
+    /// Bytes of key and salt together; the key comes first.
     pub const fn key_bytes(self) -> usize {
         match self {
             Self::AesCm80 | Self::AesCm32 => 30,
             Self::Gcm => 28,
+            Self::Gcm256 => 44,
+        }
+    }
+
+    /// Bytes of the key alone.
+    pub const fn cipher_key_bytes(self) -> usize {
+        match self {
+            Self::AesCm80 | Self::AesCm32 | Self::Gcm => 16,
+            Self::Gcm256 => 32,
         }
     }
 }
@@ -247,6 +264,15 @@ pub struct Audio {
     pub is_protected: bool,
     /// The keys that we can use.
     pub cryptos: Vec<Crypto>,
+    /// What is to be known of the handshake that gives the keys, where they come from one.
+    pub exchange: Option<Exchange>,
+}
+
+impl Audio {
+    /// Whether the writer listens somewhere: at its address, or where checks will find it.
+    fn is_somewhere(&self) -> bool {
+        !self.address.ip().is_unspecified() || self.exchange.as_ref().is_some_and(|exchange| exchange.ice.is_some())
+    }
 }
 
 /// A description that was received.
@@ -275,7 +301,7 @@ pub enum SdpError {
     #[error("no codec in common: Opus, G722, PCMU and PCMA are spoken, as far as the trunk allows them")]
     NoCodec,
     /// One end wants protected audio and the other does not offer it.
-    #[error("no protection in common: SRTP with keys in the description (RFC 4568) is spoken")]
+    #[error("no protection in common: SRTP with keys in the description (RFC 4568) or by DTLS (RFC 5763) is spoken")]
     NoProtection,
 }
 
@@ -310,6 +336,10 @@ pub struct Local {
     pub key: Key,
     /// Which way audio shall flow.
     pub flow: Flow,
+    /// Our end of a handshake; absent where none is made.
+    pub identity: Option<Identity>,
+    /// The keys of this call came from a handshake, and so they do in our own offers.
+    pub is_exchanged: bool,
 }
 
 /// What was agreed.
@@ -331,6 +361,15 @@ pub struct Agreed {
     pub listens: bool,
     /// Our key and theirs.
     pub keys: Option<(Crypto, Crypto)>,
+    /// How the two ends come to keys where they are not in their descriptions.
+    pub exchange: Option<AgreedExchange>,
+}
+
+impl Agreed {
+    /// Whether audio may only travel protected.
+    pub const fn is_protected(&self) -> bool {
+        self.keys.is_some() || self.exchange.is_some()
+    }
 }
 
 /// Reads a description.
@@ -356,8 +395,13 @@ fn protected_profile(profile: &str) -> Option<bool> {
     match profile {
         "RTP/AVP" | "RTP/AVPF" => Some(false),
         "RTP/SAVP" | "RTP/SAVPF" => Some(true),
-        _ => None,
+        _ => is_exchanging(profile).then_some(true),
     }
+}
+
+/// Whether a profile is one whose keys come from a handshake (RFC 5764, 8).
+fn is_exchanging(profile: &str) -> bool {
+    matches!(profile, "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF")
 }
 
 fn read_audio(session: &Session, media: &Media) -> Result<Audio, SdpError> {
@@ -389,15 +433,21 @@ fn read_audio(session: &Session, media: &Media) -> Result<Audio, SdpError> {
     let is_multiplexed = values("rtcp-mux").next().is_some();
     let port_after = media.port.saturating_add(1);
     let reports = if is_multiplexed { media.port } else { reports_port.unwrap_or(port_after) };
+    let cryptos: Vec<_> = values("crypto").filter_map(Crypto::read).collect();
+    // Some name the older profile (RFC 8827, 6.5).
+    let may_exchange = is_exchanging(&media.proto) || media.proto == "RTP/SAVPF" && cryptos.is_empty();
+    let exchange = if may_exchange { Exchange::read(session, media) } else { None };
+    let has_checks = exchange.as_ref().is_some_and(|exchange| exchange.ice.is_some());
     Ok(Audio {
         address: SocketAddr::new(ip, media.port),
         reports: SocketAddr::new(ip, reports),
         is_multiplexed,
         codecs,
         events,
-        flow: if ip.is_unspecified() && flow == Flow::Both { Flow::Sends } else { flow },
+        flow: if ip.is_unspecified() && !has_checks && flow == Flow::Both { Flow::Sends } else { flow },
         is_protected: protected_profile(&media.proto) == Some(true),
-        cryptos: values("crypto").filter_map(Crypto::read).collect(),
+        cryptos,
+        exchange,
     })
 }
 
@@ -431,13 +481,23 @@ fn events_for(events: &[(u8, u32)], codec: Codec) -> Option<(u8, u32)> {
 
 /// Our offer.
 pub fn offer(local: &Local) -> String {
-    let profile = if local.protection == Protection::Required { "RTP/SAVP" } else { "RTP/AVP" };
+    let exchanging = local.identity.as_ref().filter(|_| local.is_exchanged);
+    let profile = match (exchanging, local.protection) {
+        (Some(_), _) => "UDP/TLS/RTP/SAVPF",
+        (None, Protection::Required) => "RTP/SAVP",
+        (None, _) => "RTP/AVP",
+    };
     let numbers: Vec<(Codec, u8)> = local.codecs.iter().map(|codec| (*codec, codec.payload_type())).collect();
-    let crypto = (local.protection == Protection::Required).then(|| our_crypto(local, 1, Suite::AesCm80));
+    let is_keyed = exchanging.is_none() && local.protection == Protection::Required;
+    let crypto = is_keyed.then(|| our_crypto(local, 1, Suite::AesCm80));
     let mut out = head(local);
+    out.push_str(if exchanging.is_some() { "a=ice-lite\r\n" } else { "" });
     let is_needed = |(_, clock_hz): &(u8, u32)| local.codecs.iter().any(|codec| codec.clock_hz() == *clock_hz);
     let events: Vec<(u8, u32)> = EVENT_PAYLOAD_TYPES.into_iter().filter(is_needed).collect();
     stream(&mut out, local, profile, Formats { codecs: &numbers, events: &events }, local.flow, crypto.as_ref());
+    if let Some(identity) = exchanging {
+        identity.write(Setup::Either, true, local, &mut out);
+    }
     out
 }
 
@@ -446,14 +506,8 @@ pub fn answer(offer: &Description, local: &Local) -> Result<(String, Agreed), Sd
     let audio = &offer.audio;
     let (codec, number) = chosen(audio, local).ok_or(SdpError::NoCodec)?;
     let events = events_for(&audio.events, codec);
-    let keys = match audio.cryptos.first() {
-        Some(_) if local.protection == Protection::Never && audio.is_protected => return Err(SdpError::NoProtection),
-        Some(theirs) if audio.is_protected || local.protection == Protection::Required => {
-            Some((our_crypto(local, theirs.tag, theirs.suite), theirs.clone()))
-        }
-        None if audio.is_protected || local.protection == Protection::Required => return Err(SdpError::NoProtection),
-        _ => None,
-    };
+    let exchange = exchanged(audio, local)?;
+    let keys = if exchange.is_some() { None } else { keyed(audio, local)? };
     // What the other end does not listen to is not sent, and what we hold is not listened to.
     let theirs = audio.flow.mirrored();
     let flow = match (theirs, local.flow) {
@@ -463,6 +517,10 @@ pub fn answer(offer: &Description, local: &Local) -> Result<(String, Agreed), Sd
         _ => Flow::None,
     };
     let mut out = head(local);
+    let said = audio.exchange.as_ref().zip(local.identity.as_ref());
+    if let Some((theirs, _)) = said {
+        theirs.answer_session(&mut out);
+    }
     for (index, (kind, profile, formats)) in offer.streams.iter().enumerate() {
         if index == offer.index {
             let ours = keys.as_ref().map(|(ours, _)| ours);
@@ -474,6 +532,9 @@ pub fn answer(offer: &Description, local: &Local) -> Result<(String, Agreed), Sd
                 flow,
                 ours,
             );
+            if let Some((theirs, ours)) = said {
+                theirs.answer_stream(ours, local, &mut out);
+            }
         } else {
             let _ = write!(out, "m={kind} 0 {profile} {formats}\r\n");
         }
@@ -484,11 +545,35 @@ pub fn answer(offer: &Description, local: &Local) -> Result<(String, Agreed), Sd
         codec,
         payload_types: (number, number),
         events: events.map(|(number, clock_hz)| Events { sent: number, heard: number, clock_hz }),
-        sends: matches!(flow, Flow::Both | Flow::Sends) && !audio.address.ip().is_unspecified(),
+        sends: matches!(flow, Flow::Both | Flow::Sends) && audio.is_somewhere(),
         listens: matches!(flow, Flow::Both | Flow::Listens),
         keys,
+        exchange,
     };
     Ok((out, agreed))
+}
+
+/// The handshake that an offer asks for.
+fn exchanged(audio: &Audio, local: &Local) -> Result<Option<AgreedExchange>, SdpError> {
+    match (&audio.exchange, &local.identity) {
+        (None, _) => Ok(None),
+        (Some(theirs), Some(ours)) if local.protection != Protection::Never => {
+            Ok(Some(theirs.agree(ours, local.address)))
+        }
+        (Some(_), _) => Err(SdpError::NoProtection),
+    }
+}
+
+/// Our key and theirs, where an offer brings one and it is wanted.
+fn keyed(audio: &Audio, local: &Local) -> Result<Option<(Crypto, Crypto)>, SdpError> {
+    match audio.cryptos.first() {
+        Some(_) if local.protection == Protection::Never && audio.is_protected => Err(SdpError::NoProtection),
+        Some(theirs) if audio.is_protected || local.protection == Protection::Required => {
+            Ok(Some((our_crypto(local, theirs.tag, theirs.suite), theirs.clone())))
+        }
+        None if audio.is_protected || local.protection == Protection::Required => Err(SdpError::NoProtection),
+        _ => Ok(None),
+    }
 }
 
 fn chosen(audio: &Audio, local: &Local) -> Option<(Codec, u8)> {
@@ -504,8 +589,11 @@ pub fn accept(answer: &Description, local: &Local) -> Result<Agreed, SdpError> {
     let audio = &answer.audio;
     let (codec, number) =
         *audio.codecs.iter().find(|(codec, _)| local.codecs.contains(codec)).ok_or(SdpError::NoCodec)?;
+    let exchange = if local.is_exchanged { exchanged(audio, local)? } else { None };
     let is_required = local.protection == Protection::Required;
     let keys = match audio.cryptos.first() {
+        None if exchange.is_some() => None,
+        _ if local.is_exchanged => return Err(SdpError::NoProtection),
         Some(theirs) if is_required && theirs.suite == Suite::AesCm80 => {
             Some((our_crypto(local, theirs.tag, theirs.suite), theirs.clone()))
         }
@@ -524,9 +612,10 @@ pub fn accept(answer: &Description, local: &Local) -> Result<Agreed, SdpError> {
             let (heard, _) = *EVENT_PAYLOAD_TYPES.iter().find(|(_, ours)| *ours == clock_hz)?;
             Some(Events { sent, heard, clock_hz })
         }),
-        sends: may_send && matches!(audio.flow, Flow::Both | Flow::Listens) && !audio.address.ip().is_unspecified(),
+        sends: may_send && matches!(audio.flow, Flow::Both | Flow::Listens) && audio.is_somewhere(),
         listens: may_listen && matches!(audio.flow, Flow::Both | Flow::Sends),
         keys,
+        exchange,
     })
 }
 

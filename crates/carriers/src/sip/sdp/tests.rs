@@ -13,6 +13,12 @@ fn local() -> Local {
         protection: Protection::Allowed,
         key: Key(Secret::new(vec![7; 30])),
         flow: Flow::Both,
+        identity: Some(Identity {
+            fingerprint: Fingerprint([0xab; 32]),
+            ice: Ice::new("here", "a-password-of-22-letters"),
+            ssrc: 4_711,
+        }),
+        is_exchanged: false,
     }
 }
 
@@ -168,7 +174,8 @@ fn what_cannot_be_agreed_says_why() {
     let identified = format!("m=audio 5004 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20|7:4\r\n");
     assert_eq!(offer(&identified), SdpError::NoProtection);
     assert_eq!(read(text("").as_bytes()), Err(SdpError::NoAudio));
-    assert_eq!(read(text("m=audio 5004 UDP/TLS/RTP/SAVPF 0\r\n").as_bytes()), Err(SdpError::NoAudio));
+    assert_eq!(read(text("m=audio 5004 DCCP/TLS/RTP/SAVPF 0\r\n").as_bytes()), Err(SdpError::NoAudio));
+    assert_eq!(offer("m=audio 5004 UDP/TLS/RTP/SAVPF 0\r\n"), SdpError::NoProtection, "nothing of a handshake");
     assert_eq!(read(b"hello"), Err(SdpError::Malformed));
     assert_eq!(read(&vec![b'a'; 20_000]), Err(SdpError::Malformed));
     let required = Local { protection: Protection::Required, ..local() };
@@ -177,6 +184,82 @@ fn what_cannot_be_agreed_says_why() {
     let never = Local { protection: Protection::Never, ..local() };
     let lines = format!("m=audio 5004 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}\r\n");
     assert_eq!(answer(&described(&lines), &never).map(|_| ()), Err(SdpError::NoProtection));
+}
+
+/// What a page in a browser offers, as far as it matters.
+const PAGE: &str = "a=group:BUNDLE 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 126\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n\
+    a=ice-ufrag:Qx7f\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:\
+    10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F\r\na=setup:actpass\r\na=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\n\
+    a=rtpmap:111 opus/48000/2\r\na=rtpmap:126 telephone-event/8000\r\n";
+
+#[test]
+fn a_page_is_answered_with_a_handshake_that_it_begins() {
+    let (text, agreed) = answer(&described(PAGE), &local()).unwrap();
+    for line in [
+        "a=group:BUNDLE 0\r\na=ice-lite\r\nm=audio 40000 UDP/TLS/RTP/SAVPF 111 126\r\n",
+        "a=rtcp-mux\r\na=sendrecv\r\na=mid:0\r\na=setup:passive\r\na=fingerprint:sha-256 AB:AB:",
+        "a=ssrc:4711 msid:- audio\r\na=ice-ufrag:here\r\na=ice-pwd:a-password-of-22-letters\r\n",
+        "a=candidate:1 1 udp 2130706431 192.0.2.9 40000 typ host\r\na=end-of-candidates\r\n",
+    ] {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
+    assert!(agreed.is_protected() && agreed.keys.is_none() && agreed.sends && agreed.listens);
+    let exchange = agreed.exchange.unwrap();
+    assert_eq!((exchange.fingerprint.0[31], exchange.is_ours_to_begin, exchange.here), (31, false, local().address));
+    let (ours, theirs) = exchange.ice.unwrap();
+    assert_eq!(
+        (ours.ufrag.as_str(), theirs.ufrag.as_str(), theirs.password()),
+        ("here", "Qx7f", "abcdefghijklmnopqrstuvwx")
+    );
+    assert!(!format!("{theirs:?}").contains("97"), "a password prints nothing of itself");
+}
+
+#[test]
+fn a_handshake_that_the_other_end_awaits_is_ours_to_begin_and_needs_no_checks() {
+    let lines: String = PAGE
+        .split_inclusive("\r\n")
+        .filter(|line| !line.starts_with("a=ice") && !line.starts_with("a=group") && !line.starts_with("a=mid"))
+        .collect();
+    let lines = lines
+        .replace("actpass", "passive")
+        .replace("0.0.0.0", "198.51.100.7")
+        .replace("UDP/TLS/RTP/SAVPF", "RTP/SAVPF");
+    let (text, agreed) = answer(&described(&lines), &local()).unwrap();
+    assert!(text.contains("a=setup:active\r\n") && !text.contains("a=ice") && !text.contains("a=mid"), "{text}");
+    let exchange = agreed.exchange.unwrap();
+    assert!(exchange.is_ours_to_begin && exchange.ice.is_none());
+    assert_eq!(agreed.address.ip().to_string(), "198.51.100.7");
+}
+
+#[test]
+fn our_offers_within_a_call_with_a_handshake_go_on_with_it() {
+    let ours = Local { is_exchanged: true, ..local() };
+    let text = offer(&ours);
+    assert!(
+        text.contains("a=ice-lite\r\nm=audio 40000 UDP/TLS/RTP/SAVPF ") && text.contains("a=setup:actpass"),
+        "{text}"
+    );
+    let other = Local { address: "192.0.2.8:50000".parse().unwrap(), ..local() };
+    let (answered, there) = answer(&read(text.as_bytes()).unwrap(), &other).unwrap();
+    let here = accept(&read(answered.as_bytes()).unwrap(), &ours).unwrap();
+    assert_eq!(here.exchange.unwrap().is_ours_to_begin, !there.exchange.unwrap().is_ours_to_begin);
+    assert_eq!(
+        accept(&described(PHONE), &ours).map(|_| ()),
+        Err(SdpError::NoProtection),
+        "nothing is in the clear afterwards"
+    );
+}
+
+#[test]
+fn a_handshake_is_refused_where_nothing_is_protected_or_its_certificate_is_not_named() {
+    let refused = |lines: &str, local: &Local| answer(&described(lines), local).map(|_| ()).unwrap_err();
+    let never = Local { protection: Protection::Never, ..local() };
+    assert_eq!(refused(PAGE, &never), SdpError::NoProtection);
+    assert_eq!(refused(PAGE, &Local { identity: None, ..local() }), SdpError::NoProtection);
+    assert_eq!(refused(&PAGE.replace("sha-256", "sha-1"), &local()), SdpError::NoProtection);
+    assert_eq!(refused(&PAGE.replace(":1F\r\n", "\r\n"), &local()), SdpError::NoProtection);
+    let required = Local { protection: Protection::Required, ..local() };
+    assert!(answer(&described(PAGE), &required).unwrap().1.is_protected());
 }
 
 #[test]
@@ -207,7 +290,7 @@ proptest! {
 
     #[test]
     fn no_description_is_too_odd(at in any::<prop::sample::Index>(), with in any::<u8>(), cut in any::<prop::sample::Index>()) {
-        let lines = format!("{PHONE}a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}\r\na=rtcp:7\r\na=sendonly\r\n");
+        let lines = format!("{PAGE}{PHONE}a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}\r\na=rtcp:7\r\na=sendonly\r\n");
         let mut bytes = text(&lines).into_bytes();
         let index = at.index(bytes.len());
         bytes[index] = with;
