@@ -342,9 +342,11 @@ impl Knowledge {
         let order = self.candidates_of(question, asked);
         let mut hits: Vec<Hit> = Vec::with_capacity(order.len());
         let mut best = f32::MIN;
+        // Documents repeat each other, and versions of one repeat most of it: what was read is not read again.
+        let mut known = HashMap::new();
         for (section, dense) in order {
             let hopeless = self.breadth.prune && dense + RERANK_WEIGHT * CROSS_MAX < best;
-            let cross = if hopeless { CROSS_MIN } else { self.read(models, question, section, asked)? };
+            let cross = if hopeless { CROSS_MIN } else { self.read(models, question, section, asked, &mut known)? };
             let score = dense + RERANK_WEIGHT * cross;
             best = best.max(score);
             hits.push(Hit { section, dense, cross, score });
@@ -401,16 +403,23 @@ impl Knowledge {
         order
     }
 
-    /// What the cross-encoder says of a section.
+    /// What the cross-encoder says of a section, or has said of the same words.
     fn read(
         &self,
         models: &LanguageModels,
         question: &str,
         section: usize,
         query: &Asked<'_>,
+        known: &mut HashMap<String, f32>,
     ) -> Result<f32, LanguageError> {
-        let scores = models.reranker.score(question, &[&self.window(section, query)])?;
-        scores.first().copied().ok_or_else(|| LanguageError::Run("the reranker gave no score".into()))
+        let window = self.window(section, query);
+        if let Some(score) = known.get(&window) {
+            return Ok(*score);
+        }
+        let scores = models.reranker.score(question, &[&window])?;
+        let score = scores.first().copied().ok_or_else(|| LanguageError::Run("the reranker gave no score".into()))?;
+        known.insert(window, score);
+        Ok(score)
     }
 
     fn judge(&self, question: &str, query: &Asked<'_>, hits: Vec<Hit>) -> SearchOutcome {
