@@ -23,7 +23,7 @@ impl TurnJudge {
     /// Loads the network.
     pub fn load(dir: &ModelDir) -> Result<Self, SpeechError> {
         let path = dir.file(MODEL, "smart-turn-v3.2-cpu.onnx")?;
-        let sessions = (0..SESSIONS).map(|_| onnx::open(dir, &path, MODEL)).collect::<Result<_, _>>()?;
+        let sessions = (0..SESSIONS).map(|_| onnx::open_exact(dir, &path, MODEL)).collect::<Result<_, _>>()?;
         Ok(Self { pool: Pool::new(MODEL, sessions), mel: LogMel::new() })
     }
 
